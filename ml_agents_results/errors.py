@@ -1,0 +1,64 @@
+"""What can go wrong, in the words of the user: each error says what happened and what helps.
+
+`exit_code` is what the command line ends with (see docs/cli.md).
+"""
+
+
+class ResultsError(Exception):
+    """The root of every error this package raises on purpose.
+
+    `hint` names what to do next; it is shown on a line of its own.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InvalidRecordError(ResultsError):
+    """A value that may not enter the database; the message names field, value and rule."""
+
+
+class InvalidFileError(ResultsError):
+    """A file that cannot be read as what it was taken for."""
+
+
+class DuplicateError(ResultsError):
+    """Two different things under one key."""
+
+
+class OutputError(ResultsError):
+    """An output that cannot be written."""
+
+
+class UsageError(ResultsError):
+    """A call that makes no sense as it was put."""
+
+    exit_code = 2
+
+
+class NotFoundError(ResultsError):
+    """No such experiment, run or database."""
+
+    exit_code = 3
+
+
+class DatabaseError(ResultsError):
+    """The database refuses: not writable, full, unreachable."""
+
+    exit_code = 4
+
+
+class SchemaError(DatabaseError):
+    """The schema is not the one this version works on: older, newer or somebody else's."""
+
+
+class DatabaseLockedError(DatabaseError):
+    """Another process holds the database longer than we are willing to wait."""
+
+
+class CorruptDatabaseError(DatabaseError):
+    """The file is damaged or no database at all."""

@@ -1,0 +1,1 @@
+"""Experiments that run, crash and resume: datasets, approaches, providers, parsing, the runner."""

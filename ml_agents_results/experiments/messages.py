@@ -1,0 +1,112 @@
+"""What goes to a model and what comes back: the words that providers and approaches share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel
+
+from ml_agents_results.errors import ResultsError
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation with a model."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(slots=True)
+class Completion:
+    """A model's answer to one request.
+
+    Attributes:
+        text: What the model wrote.
+        model: The model that answered, as the endpoint names it.
+        prompt_tokens: Tokens read; None where the endpoint does not say.
+        completion_tokens: Tokens written; None where the endpoint does not say.
+        latency_ms: From the sending of the attempt that succeeded to its complete answer, in ms.
+        cost_estimate: USD; None where the price is unknown.
+        response_id: The endpoint's own id of the answer.
+        finish_reason: Why the model stopped (`stop`, `length`, ...).
+        attempts: Requests that were made, the successful one included.
+        structured: The answer as JSON values, where a schema was asked for and obeyed.
+    """
+
+    text: str
+    model: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    latency_ms: int
+    cost_estimate: float | None
+    response_id: str | None
+    finish_reason: str | None
+    attempts: int
+    structured: dict[str, Any] | None = None
+
+
+class Provider(Protocol):
+    """Who serves a model. Safe to use from many tasks of one event loop at once.
+
+    Attributes:
+        name: Stored as the run's provider.
+        model: Stored as the run's model.
+        structured_output: Whether `complete` can hold the model to a schema.
+    """
+
+    name: str
+    model: str
+    structured_output: bool
+
+    async def complete(
+        self, messages: Sequence[Message], *, schema: type[BaseModel] | None = None
+    ) -> Completion:
+        """The model's answer, after as many attempts as the provider's retry settings allow.
+
+        Where `schema` is given and the endpoint supports it, the model is held to that schema;
+        an answer that breaks it all the same comes back as text, with `structured` None.
+
+        Raises:
+            ProviderError: No attempt got an answer.
+        """
+
+    async def aclose(self) -> None:
+        """Close connections, and stop a server this provider started."""
+
+
+class ProviderError(ResultsError):
+    """A model could not be asked, or gave no usable answer.
+
+    `retryable` says whether the same request may succeed later (it has been retried already).
+    """
+
+    retryable = False
+
+
+class AuthenticationFailed(ProviderError):
+    """The endpoint refuses the key: asking again is useless, for every other sample too."""
+
+
+class ModelNotFound(ProviderError):
+    """The endpoint is there but does not serve this model: useless for every other sample too."""
+
+
+class RequestRefused(ProviderError):
+    """The endpoint refuses this very request: too long, a content filter, a bad parameter."""
+
+
+class ProviderUnavailable(ProviderError):
+    """The endpoint is down, too slow, overloaded or broken."""
+
+    retryable = True
+
+
+class RateLimited(ProviderUnavailable):
+    """The endpoint asks for fewer requests than even patient retries make."""
+
+
+class UnusableAnswer(ProviderError):
+    """The endpoint answered something that is not a completion, or an empty one."""
+
+    retryable = True

@@ -78,18 +78,31 @@ class Provider(Protocol):
 class ProviderError(ResultsError):
     """A model could not be asked, or gave no usable answer.
 
-    `retryable` says whether the same request may succeed later (it has been retried already).
+    Attributes:
+        retryable: Whether the same request may succeed later (it has been retried already).
+        fatal: Whether every other request would fail the same way, so that asking must stop.
     """
 
     retryable = False
+    fatal = False
 
 
 class AuthenticationFailed(ProviderError):
-    """The endpoint refuses the key: asking again is useless, for every other sample too."""
+    """The endpoint refuses the key, or there is none."""
+
+    fatal = True
+
+
+class OutOfCredit(ProviderError):
+    """The account behind the key is not paid up."""
+
+    fatal = True
 
 
 class ModelNotFound(ProviderError):
-    """The endpoint is there but does not serve this model: useless for every other sample too."""
+    """The endpoint is there but does not serve this model."""
+
+    fatal = True
 
 
 class RequestRefused(ProviderError):

@@ -1,0 +1,147 @@
+"""Which schema a database has, and the way from there to ours. Alembic owns the tables."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import Connection, inspect, text
+
+from ml_agents_results.database.engine import Database
+from ml_agents_results.errors import SchemaError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+State = Literal["empty", "unversioned", "behind", "current", "newer", "foreign"]
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """Where a database stands. `revision` is None where it carries no version."""
+
+    state: State
+    revision: str | None
+    head: str
+
+
+@cache
+def scripts_folder() -> Path:
+    """The migration scripts: inside an installed package, or beside it in the repository."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "_alembic", package.parent / "alembic"):
+        if (folder / "versions").is_dir():
+            return folder
+    raise SchemaError(
+        "the migration scripts are missing from this installation",
+        "Install it again: pip install --force-reinstall ml-agents-results",
+    )
+
+
+@cache
+def revisions() -> Sequence[str]:
+    """Every revision this version knows, oldest first, read from the names of the scripts."""
+    names = sorted(path.name for path in (scripts_folder() / "versions").glob("[0-9]*.py"))
+    return tuple(name.split("_", 1)[0] for name in names)
+
+
+def status(connection: Connection) -> SchemaStatus:
+    """What schema the database has; changes nothing."""
+    head = revisions()[-1]
+    tables = set(inspect(connection).get_table_names())
+    if "alembic_version" in tables:
+        revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        if revision is not None:
+            return SchemaStatus(_place(revision, head), revision, head)
+    if {"experiments", "runs"} <= tables:
+        return SchemaStatus("unversioned", None, head)
+    return SchemaStatus("foreign" if tables - {"alembic_version"} else "empty", None, head)
+
+
+def _place(revision: str, head: str) -> State:
+    if revision == head:
+        return "current"
+    if revision in revisions():
+        return "behind"
+    return "newer" if re.fullmatch(r"\d{4}", revision) else "foreign"
+
+
+def require_current(database: Database) -> None:
+    """Lets only a database of our own schema pass.
+
+    Raises:
+        SchemaError: Says what the database is instead, and what helps.
+    """
+    with database.read() as connection:
+        found = status(connection)
+    option = f"--db-path {database}" if database.path else f"--db-url {database}"
+    if found.state != "current":
+        raise _refusal(found, str(database), option)
+
+
+def _refusal(found: SchemaStatus, database: str, option: str) -> SchemaError:
+    match found.state:
+        case "empty":
+            return SchemaError(
+                f"{database} holds no tables yet", f"Create them with: ml-agents db-init {option}"
+            )
+        case "behind":
+            return SchemaError(
+                f"{database} has schema {found.revision}, this version works on {found.head}",
+                f"Bring it up to date with: ml-agents db-migrate {option}",
+            )
+        case "unversioned":
+            return SchemaError(
+                f"{database} has tables of experiments but no schema version",
+                f"Adopt it with: ml-agents db-migrate {option}",
+            )
+        case "newer":
+            return SchemaError(
+                f"{database} has schema {found.revision}, made by a newer version than this one "
+                f"(which knows up to {found.head})",
+                "Update with: pip install --upgrade ml-agents-results",
+            )
+        case _:
+            return SchemaError(
+                f"{database} belongs to another program"
+                + (f" (schema {found.revision!r})" if found.revision else ""),
+                "Name another database with --db-path or --db-url.",
+            )
+
+
+def upgrade(database: Database, revision: str = "head") -> SchemaStatus:
+    """Brings the schema up to `revision`, all steps or none, and returns where it was before.
+
+    Two processes that do this at once take turns. Nothing happens where nothing is to be done.
+
+    Raises:
+        SchemaError: The database is newer than this version, or another program's.
+    """
+    from alembic import command
+
+    with database.migration() as connection:
+        before = status(connection)
+        if before.state in ("newer", "foreign", "unversioned"):
+            raise _refusal(before, str(database), f"--db-path {database}")
+        if before.state != "current":
+            command.upgrade(_alembic(connection), revision)
+    return before
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Takes the schema back to `revision`; what only later ones can hold is lost."""
+    from alembic import command
+
+    with database.migration() as connection:
+        command.downgrade(_alembic(connection), revision)
+
+
+def _alembic(connection: Connection) -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(scripts_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,93 @@
+"""Column types that bring back exactly what was stored, from SQLite and from PostgreSQL."""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import TIMESTAMP, Dialect, Text, TypeDecorator
+
+# A model may emit NUL, which PostgreSQL refuses, and lone surrogates, which no UTF-8 holds. Such
+# characters are stored as U+FDD0 and four hexadecimal digits. U+FDD0 is a Unicode noncharacter,
+# reserved for inside use like this; where a text holds it, it is written the same way.
+_MARK = "\ufdd0"
+_UNSTORABLE = re.compile(f"[\x00\ud800-\udfff{_MARK}]")
+_STORED = re.compile(_MARK + "([0-9a-f]{4})")
+
+
+def to_stored(text: str) -> str:
+    """The text as the database holds it: itself, but for characters that no database can hold."""
+    if text.isascii():
+        if "\x00" not in text:
+            return text
+    elif _UNSTORABLE.search(text) is None:
+        return text
+    return _UNSTORABLE.sub(lambda found: f"{_MARK}{ord(found[0]):04x}", text)
+
+
+def from_stored(text: str) -> str:
+    """The inverse of `to_stored`."""
+    if _MARK in text:
+        return _STORED.sub(lambda found: chr(int(found[1], 16)), text)
+    return text
+
+
+def to_json(value: Any) -> str:
+    """Canonical JSON: equal values give equal texts. Raises ValueError for NaN and Infinity."""
+    return json.dumps(
+        value,
+        ensure_ascii=False,
+        allow_nan=False,
+        sort_keys=True,
+        separators=(",", ":"),
+        default=str,
+    )
+
+
+class LosslessText(TypeDecorator[str]):
+    """Text that may hold any Python string."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else to_stored(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else from_stored(value)
+
+
+class JsonText(TypeDecorator[dict[str, Any]]):
+    """A JSON object in a TEXT column."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: dict[str, Any] | None, dialect: Dialect) -> str | None:
+        return None if value is None else to_stored(to_json(value))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> dict[str, Any] | None:
+        if value is None:
+            return None
+        decoded = json.loads(from_stored(value))
+        return decoded if isinstance(decoded, dict) else {"value": decoded}
+
+
+class UtcTimestamp(TypeDecorator[datetime]):
+    """A moment. Naive datetimes are refused; what comes back is aware and in UTC."""
+
+    impl = TIMESTAMP(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

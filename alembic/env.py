@@ -4,9 +4,9 @@
 ./ml_agents_results.db.
 """
 
+from alembic import context
 from sqlalchemy import Connection
 
-from alembic import context
 from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.models import Base

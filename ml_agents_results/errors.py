@@ -19,7 +19,12 @@ class ResultsError(Exception):
 
 
 class InvalidRecordError(ResultsError):
-    """A value that may not enter the database; the message names field, value and rule."""
+    """A value that may not enter the database; the message names field, value and rule.
+
+    `record_number` is the place of its record, from 0, among those that were saved together.
+    """
+
+    record_number: int | None = None
 
 
 class InvalidFileError(ResultsError):

@@ -137,7 +137,7 @@ class ExperimentRecord:
 
 @dataclass(slots=True)
 class SaveCounts:
-    """What saving many runs did: `inserted` new ones, `updated` changed ones, `skipped` equal ones."""
+    """What saving many runs did; `skipped` are those that were there already, unchanged."""
 
     read: int = 0
     inserted: int = 0

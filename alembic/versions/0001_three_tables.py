@@ -6,7 +6,6 @@ Why: the schema as it was agreed on, to the letter, so that databases that have 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-
 from alembic import op
 
 revision: str = "0001"

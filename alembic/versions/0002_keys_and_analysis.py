@@ -10,8 +10,8 @@ Runs that repeat a key become repeats of their sample, numbered in the order the
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-
 from alembic import op
+
 from ml_agents_results.database.digest import DIGEST_COLUMNS, content_digest, input_fingerprint
 from ml_agents_results.errors import SchemaError
 

@@ -14,8 +14,8 @@ from sqlalchemy.pool import StaticPool
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from ml_agents_results.config import DatabaseConfig
-from ml_agents_results.errors import DatabaseError, DatabaseLockedError, NotFoundError, UsageError
 from ml_agents_results.database.failures import translate
+from ml_agents_results.errors import DatabaseError, DatabaseLockedError, NotFoundError, UsageError
 
 SQLITE_HEADER = b"SQLite format 3\x00"
 MIGRATION_LOCK = 7_305_118
@@ -57,6 +57,11 @@ class Database:
     def __str__(self) -> str:
         """The file or the URL without its password."""
         return str(self.path or self.url.render_as_string(hide_password=True))
+
+    @property
+    def option(self) -> str:
+        """How the command line names this database."""
+        return f"--db-path {self.path}" if self.path else f"--db-url '{self}'"
 
     @cached_property
     def engine(self) -> Engine:

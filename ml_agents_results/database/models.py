@@ -16,6 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeEngine
 
 from ml_agents_results.database.types import JsonText, LosslessText, UtcTimestamp
 
@@ -39,7 +40,7 @@ RUN_KEY = (
 """The natural key of a run: what makes recording idempotent and resuming exact."""
 
 # REAL has four bytes in PostgreSQL.
-Number = REAL().with_variant(Double(), "postgresql")
+Number: TypeEngine[float] = REAL().with_variant(Double(), "postgresql")
 
 OUTCOME = (
     "CASE WHEN error IS NOT NULL THEN 'failed' "

@@ -76,12 +76,12 @@ def require_current(database: Database) -> None:
     """
     with database.read() as connection:
         found = status(connection)
-    option = f"--db-path {database}" if database.path else f"--db-url {database}"
     if found.state != "current":
-        raise _refusal(found, str(database), option)
+        raise _refusal(found, database)
 
 
-def _refusal(found: SchemaStatus, database: str, option: str) -> SchemaError:
+def _refusal(found: SchemaStatus, database: Database) -> SchemaError:
+    option = database.option
     match found.state:
         case "empty":
             return SchemaError(
@@ -124,7 +124,7 @@ def upgrade(database: Database, revision: str = "head") -> SchemaStatus:
     with database.migration() as connection:
         before = status(connection)
         if before.state in ("newer", "foreign", "unversioned"):
-            raise _refusal(before, str(database), f"--db-path {database}")
+            raise _refusal(before, database)
         if before.state != "current":
             command.upgrade(_alembic(connection), revision)
     return before

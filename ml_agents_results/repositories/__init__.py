@@ -1,0 +1,1 @@
+"""SQL, and nothing but SQL: each repository works on a connection and never commits."""

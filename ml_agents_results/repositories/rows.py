@@ -1,0 +1,193 @@
+"""What may enter the database: checks a record and turns it into the values that are stored.
+
+Every rule here is also a constraint of the schema; here it is said in the words of the user.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+from ml_agents_results.database.digest import content_digest, input_fingerprint
+from ml_agents_results.database.models import Run, RunParsingMetrics
+from ml_agents_results.database.types import to_json, to_stored
+from ml_agents_results.errors import InvalidRecordError
+from ml_agents_results.records import PARSING_METHODS, ParsingMetrics, RunRecord
+
+RUN_COLUMNS = tuple(column.name for column in Run.__table__.columns if column.computed is None)
+METRIC_COLUMNS = tuple(
+    column.name
+    for column in RunParsingMetrics.__table__.columns
+    if column.name not in ("id", "run_id")
+)
+LONGEST_NAME = 500
+_LARGEST_INTEGER = 2**31 - 1
+
+
+def refused(field: str, value: object, rule: str) -> InvalidRecordError:
+    """Names the field, the value and the rule."""
+    shown = repr(value)
+    return InvalidRecordError(
+        f"`{field}` is {shown if len(shown) <= 80 else shown[:77] + '...'}; it must be {rule}",
+        "Correct the value, or leave the field out where it is not known.",
+    )
+
+
+def check_name(field: str, value: object, *, empty: bool = False) -> str:
+    """A short text that keys are made of."""
+    if isinstance(value, str) and len(value) <= LONGEST_NAME and (value or empty):
+        return to_stored(value)
+    raise refused(field, value, f"a text of {0 if empty else 1} to {LONGEST_NAME} characters")
+
+
+def check_id(field: str, value: object) -> str:
+    """An id that people type and files are named after."""
+    if isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and value.isprintable():
+        return value
+    raise refused(field, value, f"a text of 1 to {LONGEST_NAME} printable characters")
+
+
+def check_text(field: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return to_stored(value)
+    raise refused(field, value, "a text or null")
+
+
+def check_count(field: str, value: object) -> int | None:
+    """A whole number from 0; a float is rounded, so that measured times may be passed on."""
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**31:
+        return round(value)
+    raise refused(field, value, f"a number from 0 to {_LARGEST_INTEGER}, or null")
+
+
+def check_index(field: str, value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31:
+        return value
+    raise refused(field, value, "a whole number from 0")
+
+
+def _number(rule: str, accepts: Callable[[float], bool]) -> Callable[[str, object], float | None]:
+    def check(field: str, value: object) -> float | None:
+        if value is None:
+            return None
+        if isinstance(value, int | float) and not isinstance(value, bool) and accepts(value):
+            return float(value)
+        raise refused(field, value, rule)
+
+    return check
+
+
+check_fraction = _number("a number from 0 to 1, or null", lambda value: 0 <= value <= 1)
+check_cost = _number(
+    "a finite number from 0 (USD), or null", lambda value: value >= 0 and isfinite(value)
+)
+check_number = _number("a finite number or null", isfinite)
+
+
+def check_flag(field: str, value: object) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
+    raise refused(field, value, "true, false or null")
+
+
+def check_time(field: str, value: object) -> datetime:
+    if value is None:
+        return datetime.now(UTC)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC)
+    raise refused(field, value, "a time with its time zone")
+
+
+def check_json(field: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise refused(field, value, "a JSON object or null")
+    try:
+        return to_stored(to_json(value))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise refused(field, value, f"plain JSON without NaN or Infinity ({error})") from error
+
+
+def new_id() -> str:
+    """A version 7 UUID (RFC 9562): ids of later runs sort later, which keeps inserts cheap."""
+    stamp = time.time_ns() // 1_000_000
+    value = stamp << 80 | int.from_bytes(os.urandom(10))
+    value = value & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def stored_time(moment: datetime, sqlite: bool) -> Any:
+    """SQLite keeps times as text, in UTC and in an order that sorts."""
+    return moment.replace(tzinfo=None).isoformat(" ", "microseconds") if sqlite else moment
+
+
+def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:
+    """The stored values of a run, in the order of `RUN_COLUMNS`.
+
+    Raises:
+        InvalidRecordError: Names the field, its value and the rule that it breaks.
+    """
+    question = check_text("input_text", run.input_text)
+    expected = check_text("expected_answer", run.expected_answer)
+    if (method := run.parsing_method) is not None and method not in PARSING_METHODS:
+        raise refused("parsing_method", method, f"one of {', '.join(PARSING_METHODS)}, or null")
+    correct = check_flag("is_correct", run.is_correct)
+    error = check_text("error", run.error)
+    if error is not None and correct is not None:
+        raise refused("is_correct", correct, "null where the run ended in an error")
+    # In the order of DIGEST_COLUMNS.
+    content = (
+        question,
+        expected,
+        check_text("raw_output", run.raw_output),
+        check_text("parsed_answer", run.parsed_answer),
+        method,
+        check_fraction("parsing_confidence", run.parsing_confidence),
+        correct,
+        check_count("execution_time_ms", run.execution_time_ms),
+        check_cost("cost_estimate", run.cost_estimate),
+        check_json("metadata_json", run.metadata_json),
+        check_text("sample_id", run.sample_id),
+        check_number("score", run.score),
+        check_count("prompt_tokens", run.prompt_tokens),
+        check_count("completion_tokens", run.completion_tokens),
+        error,
+    )
+    return (
+        new_id() if run.id is None else check_id("id", run.id),
+        check_id("experiment_id", run.experiment_id),
+        check_name("approach_name", run.approach_name),
+        check_name("provider", run.provider, empty=True),
+        check_name("model", run.model, empty=True),
+        check_index("sample_index", run.sample_index),
+        *content[:9],
+        stored_time(check_time("created_at", run.created_at), sqlite),
+        content[9],
+        check_name("task", run.task, empty=True),
+        check_index("repeat_index", run.repeat_index),
+        content[10],
+        input_fingerprint(question, expected),
+        *content[11:],
+        content_digest(content),
+    )
+
+
+def metric_row(metrics: ParsingMetrics) -> tuple[Any, ...]:
+    """The stored values of parsing metrics, in the order of `METRIC_COLUMNS`."""
+    return (
+        check_count("parsing_attempts", metrics.parsing_attempts),
+        check_flag("fallback_used", metrics.fallback_used),
+        check_fraction("confidence_score", metrics.confidence_score),
+        check_count("extraction_time_ms", metrics.extraction_time_ms),
+        check_text("error_details", metrics.error_details),
+    )

@@ -1,0 +1,163 @@
+"""Runs: record, find, page through, iterate in constant memory."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, select, tuple_
+
+from ml_agents_results.database.models import RUN_KEY, Run, RunParsingMetrics
+from ml_agents_results.errors import InvalidRecordError, NotFoundError
+from ml_agents_results.records import ParsingMetrics, RunRecord
+from ml_agents_results.repositories.rows import METRIC_COLUMNS, RUN_COLUMNS, metric_row, run_row
+from ml_agents_results.repositories.upserts import metrics_parameters, metrics_upsert, run_upsert
+
+_DERIVED = ("input_fingerprint", "content_digest")
+_RECORD_COLUMNS = tuple(name for name in RUN_COLUMNS if name not in _DERIVED)
+_SELECTED = tuple(getattr(Run, name) for name in _RECORD_COLUMNS)
+_METRICS = tuple(getattr(RunParsingMetrics, name) for name in METRIC_COLUMNS)
+_KEY = tuple(getattr(Run, name) for name in RUN_KEY)
+
+
+class RunRepository:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._engine = connection.dialect.name
+
+    def save(self, run: RunRecord) -> bool:
+        """Records one run; see `save_many`."""
+        return self.save_many((run,)) > 0
+
+    def save_many(self, runs: Iterable[RunRecord]) -> int:
+        """Inserts new runs, updates those whose key exists, and returns how many changed.
+
+        A run without an id gets one, or keeps the one that its key has. A run with an id takes
+        it. Parsing metrics are replaced where the record brings some.
+
+        Raises:
+            InvalidRecordError: A value breaks a rule; the message names field, value and rule.
+            DuplicateError: The id belongs to a run of another key.
+        """
+        by_id: dict[bool, list[tuple[Any, ...]]] = {False: [], True: []}
+        metrics = []
+        for number, run in enumerate(runs):
+            try:
+                row = run_row(run, self._engine == "sqlite")
+                if run.parsing_metrics is not None:
+                    metrics.append(metrics_parameters(row, metric_row(run.parsing_metrics)))
+            except InvalidRecordError as error:
+                error.record_number = number
+                raise
+            by_id[run.id is not None].append(row)
+        changed = 0
+        for take_id, rows in by_id.items():
+            if rows:
+                statement = run_upsert(self._engine, take_id=take_id)
+                changed += self._execute(statement, rows)
+        if metrics:
+            self._execute(metrics_upsert(self._engine), metrics)
+        return changed
+
+    def _execute(self, statement: str, rows: list[tuple[Any, ...]]) -> int:
+        return self._connection.exec_driver_sql(
+            statement, rows if len(rows) > 1 else rows[0]
+        ).rowcount
+
+    def get(self, run_id: str) -> RunRecord:
+        """Raises NotFoundError where there is no such run."""
+        row = self._connection.execute(_with_metrics().where(Run.id == run_id)).one_or_none()
+        if row is None:
+            raise NotFoundError(
+                f"there is no run {run_id!r}",
+                "Find it by its sample: ml-agents show --experiment-id ID --sample TASK:INDEX",
+            )
+        return _record(row)
+
+    def of_sample(self, experiment_id: str, task: str, sample_index: int) -> Sequence[RunRecord]:
+        """Every arm's answers to one sample."""
+        rows = self._connection.execute(
+            _with_metrics()
+            .where(
+                Run.experiment_id == experiment_id,
+                Run.task == task,
+                Run.sample_index == sample_index,
+            )
+            .order_by(*_KEY)
+        )
+        return [_record(row) for row in rows]
+
+    def iterate(
+        self, experiment_ids: Sequence[str], *, batch_size: int = 1000
+    ) -> Iterator[RunRecord]:
+        """All runs of the experiments in the order of their keys, `batch_size` in memory at once.
+
+        Each batch begins after the last key of the one before, so that later batches cost no more
+        than the first.
+        """
+        for experiment_id in sorted(set(experiment_ids)):
+            page = (
+                _with_metrics()
+                .where(Run.experiment_id == experiment_id)
+                .order_by(*_KEY)
+                .limit(batch_size)
+            )
+            after = page
+            while rows := self._connection.execute(after).all():
+                for row in rows:
+                    yield _record(row)
+                last = tuple(getattr(rows[-1], name) for name in RUN_KEY)
+                after = page.where(tuple_(*_KEY) > tuple_(*last))
+
+    def page(self, experiment_id: str, page: int, page_size: int) -> Sequence[RunRecord]:
+        """One page of the runs in the order of their keys; pages count from 1."""
+        keys = (
+            select(Run.id)
+            .where(Run.experiment_id == experiment_id)
+            .order_by(*_KEY)
+            .limit(page_size)
+            .offset((page - 1) * page_size)
+            .subquery()
+        )
+        rows = self._connection.execute(
+            _with_metrics().where(Run.id.in_(select(keys.c.id))).order_by(*_KEY)
+        )
+        return [_record(row) for row in rows]
+
+    def count(self, experiment_id: str) -> int:
+        return (
+            self._connection.scalar(
+                select(func.count()).select_from(Run).where(Run.experiment_id == experiment_id)
+            )
+            or 0
+        )
+
+    def keys(self, experiment_id: str) -> Iterator[tuple[Any, ...]]:
+        """The recorded keys after the experiment's id, with the outcome: what resuming asks for.
+
+        Yields (approach_name, provider, model, task, sample_index, repeat_index, outcome).
+        """
+        selected = select(*_KEY[1:], Run.outcome).where(Run.experiment_id == experiment_id)
+        for row in self._connection.execute(selected.execution_options(yield_per=5000)):
+            yield tuple(row)
+
+    def ids_in_use(self, experiment_id: str, ids: Sequence[str]) -> set[str]:
+        """Those of `ids` that runs of other experiments have."""
+        taken = select(Run.id).where(Run.id.in_(ids), Run.experiment_id != experiment_id)
+        return set(self._connection.scalars(taken))
+
+    def delete(self, run_id: str) -> None:
+        """Deletes the run and its metrics; nothing happens where there is none."""
+        self._connection.execute(delete(Run).where(Run.id == run_id))
+
+
+def _with_metrics() -> Any:
+    return select(*_SELECTED, RunParsingMetrics.id.label("metrics_id"), *_METRICS).outerjoin(
+        RunParsingMetrics, RunParsingMetrics.run_id == Run.id
+    )
+
+
+def _record(row: Row[*tuple[Any, ...]]) -> RunRecord:
+    count = len(_RECORD_COLUMNS)
+    run = RunRecord(**dict(zip(_RECORD_COLUMNS, row, strict=False)))
+    if row[count] is not None:
+        run.parsing_metrics = ParsingMetrics(*row[count + 1 :])
+    return run

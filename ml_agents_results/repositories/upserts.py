@@ -1,0 +1,77 @@
+"""The statements that record runs, compiled once from the tables for each engine.
+
+Recording is the hot path: executing an insert through SQLAlchemy's own compilation costs about
+twice the processor time of SQLite itself, these cost about half as much more (docs/performance.md).
+"""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Dialect, bindparam, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import psycopg
+
+from ml_agents_results.database.models import RUN_KEY, Run, RunParsingMetrics
+from ml_agents_results.repositories.rows import METRIC_COLUMNS, RUN_COLUMNS
+
+_KEY_PLACES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
+
+
+@cache
+def run_upsert(engine: str, *, take_id: bool) -> str:
+    """Inserts a run or, where its key exists and its content differs, updates it.
+
+    The parameters are the values of a `run_row`. With `take_id` the row also takes the id that is
+    given; otherwise it keeps the one it has.
+    """
+    insert = _insert(engine)(Run.__table__).values({name: bindparam(name) for name in RUN_COLUMNS})
+    new = insert.excluded
+    kept = {*RUN_KEY, *(() if take_id else ("id",))}
+    differs = Run.content_digest != new.content_digest
+    statement = insert.on_conflict_do_update(
+        index_elements=RUN_KEY,
+        set_={name: new[name] for name in RUN_COLUMNS if name not in kept},
+        where=or_(differs, Run.id != new.id) if take_id else differs,
+    )
+    return _compile(statement, engine, RUN_COLUMNS)
+
+
+@cache
+def metrics_upsert(engine: str) -> str:
+    """Sets the parsing metrics of a run; parameters as `metrics_parameters` gives them."""
+    chosen = select(
+        Run.id,
+        *(
+            bindparam(name, type_=RunParsingMetrics.__table__.c[name].type)
+            for name in METRIC_COLUMNS
+        ),
+    )
+    for name in RUN_KEY:
+        chosen = chosen.where(getattr(Run, name) == bindparam(f"key_{name}"))
+    insert = _insert(engine)(RunParsingMetrics.__table__).from_select(
+        ["run_id", *METRIC_COLUMNS], chosen
+    )
+    statement = insert.on_conflict_do_update(
+        index_elements=["run_id"], set_={name: insert.excluded[name] for name in METRIC_COLUMNS}
+    )
+    return _compile(statement, engine, (*METRIC_COLUMNS, *(f"key_{name}" for name in RUN_KEY)))
+
+
+def metrics_parameters(run_row: tuple[Any, ...], metric_row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*metric_row, *(run_row[place] for place in _KEY_PLACES))
+
+
+def _insert(engine: str) -> Any:
+    return (sqlite if engine == "sqlite" else postgresql).insert
+
+
+def _compile(statement: Any, engine: str, names: tuple[str, ...]) -> str:
+    """The SQL text; its parameters are positional and in the order of `names`."""
+    dialect: Dialect = sqlite.dialect()
+    if engine != "sqlite":
+        dialect = psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
+    compiled = statement.compile(dialect=dialect)
+    order = tuple(compiled.positiontup or ())
+    if order != names:
+        raise AssertionError(f"parameters are in the order {order}")
+    return str(compiled)

@@ -1,0 +1,184 @@
+"""Parsing: taking the answer out of what the model wrote.
+
+Two parsers, in this order: `instructor` reads the structured answer that the model was held to,
+`regex` looks for it in free text. What neither finds stays unparsed, until a person reads it
+(`ml-agents grade`, stored as `manual`). The expected answer is never looked at.
+
+The confidence, 0 to 1, says how explicitly the output states the answer that was taken: the
+strength of the evidence (the constants below) times the share of statements of that strength that
+agree with it. It says nothing about the answer being right.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ml_agents_results.experiments.grading import same_answer
+from ml_agents_results.records import ParsingMetrics
+
+ParsingMode = Literal["auto", "instructor", "regex", "manual"]
+"""`auto` takes both parsers in turn, `manual` none, the others only that one."""
+
+STRUCTURED = 1.0
+EXPLICIT = 0.95
+PHRASE = 0.8
+WHOLE_OUTPUT = 0.7
+LAST_CANDIDATE = 0.4
+"""Strength of evidence: a structured answer; a line like `Answer: 42`; a sentence like `the answer
+is 42`; an output that is short enough to be the answer; the last number (choice, yes or no) of an
+output to a question that asks for one."""
+
+_LONGEST_SEARCHED = 100_000
+_LONGEST_WHOLE = 60
+_MOST_STATEMENTS = 50
+
+
+class StructuredAnswer(BaseModel):
+    """What a model is asked to fill in, reasoning first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reasoning: str = Field(description="The reasoning that leads to the answer, step by step.")
+    answer: str = Field(description="The final answer alone: no sentence, no explanation.")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedAnswer:
+    """What was taken from the output; all None but the metrics where nothing was found."""
+
+    parsed_answer: str | None
+    parsing_method: str | None
+    parsing_confidence: float | None
+    metrics: ParsingMetrics
+
+
+def parse(
+    raw_output: str,
+    structured: dict[str, Any] | None,
+    question: str,
+    mode: ParsingMode = "auto",
+    held_to_schema: bool = False,
+) -> ParsedAnswer:
+    """Takes the answer from an output.
+
+    Args:
+        structured: The structured answer where the model gave one.
+        question: Its text tells whether a number, a choice or yes or no is asked for.
+        held_to_schema: Whether a structured answer was asked for; its absence then is a failure.
+    """
+    start = time.perf_counter()
+    attempts, failure, method = 0, None, None
+    found: tuple[str, float] | None = None
+    if mode == "instructor" or (mode == "auto" and (held_to_schema or structured is not None)):
+        attempts, method = 1, "instructor"
+        try:
+            found = _from_structured(structured)
+        except ValueError as error:
+            failure = f"instructor: {error}"
+    if found is None and mode in ("auto", "regex"):
+        attempts, method = attempts + 1, "regex"
+        found = _from_text(raw_output, question)
+        if found is None:
+            failure = "; ".join(filter(None, [failure, "regex: no answer is stated"]))
+    answer, confidence = found or (None, None)
+    metrics = ParsingMetrics(
+        parsing_attempts=attempts,
+        fallback_used=attempts > 1 and answer is not None,
+        confidence_score=confidence,
+        extraction_time_ms=round((time.perf_counter() - start) * 1000),
+        error_details=failure,
+    )
+    return ParsedAnswer(answer, method if answer is not None else None, confidence, metrics)
+
+
+def _from_structured(structured: dict[str, Any] | None) -> tuple[str, float]:
+    """Raises ValueError that says what is wrong with the structured answer."""
+    if structured is None:
+        raise ValueError("the output is no structured answer")
+    try:
+        filled = StructuredAnswer.model_validate(structured)
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ValueError("; ".join(faults)) from error
+    answer = filled.answer.strip()
+    if not answer:
+        raise ValueError("the answer is empty")
+    stated = _statements(_EXPLICIT, filled.reasoning[-_LONGEST_SEARCHED:])
+    return answer, STRUCTURED * _agreement([*stated, answer])
+
+
+def _from_text(raw_output: str, question: str) -> tuple[str, float] | None:
+    text = raw_output[-_LONGEST_SEARCHED:].rpartition("</think>")[2].strip()
+    wanted = _wanted(question)
+    for pattern, strength in ((_EXPLICIT, EXPLICIT), (_PHRASE, PHRASE)):
+        if stated := [_narrow(value, wanted) for value in _statements(pattern, text)]:
+            return stated[-1], round(strength * _agreement(stated), 4)
+    if text and "\n" not in text and len(text) <= _LONGEST_WHOLE:
+        whole = _bare(text)
+        return None if whole.endswith(":") or not whole else (_narrow(whole, wanted), WHOLE_OUTPUT)
+    if wanted is not None and (candidates := wanted.findall(text)):
+        agreement = 1.0 if wanted is _NUMBER else _agreement(candidates)
+        return candidates[-1], round(LAST_CANDIDATE * agreement, 4)
+    return None
+
+
+_EXPLICIT = re.compile(
+    r"\banswer[\s*_\"]*[:=][\s*_\"]*(?P<line>\S.*)"
+    r"|^\#{4}\s*(?P<hashes>\S.*)$"
+    r"|<answer>(?P<tag>[^<]*)</answer>"
+    r"|\\boxed\{(?P<box>(?:[^{}\n]|\{[^{}\n]*\})*)\}",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PHRASE = re.compile(
+    r"\banswer (?:to this question |to the question )?(?:is|must be|would be|should be)\b[ :*]*"
+    r"(?P<sentence>\S.*?)(?=[.!?](?:\s|$)|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_NUMBER = re.compile(
+    r"(?<![\w.])[-\u2212]?[$€£¥]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?(?!\w)"
+)
+_CHOICE = re.compile(r"\([A-Z]\)")
+_TRUTH = re.compile(r"\b(?:yes|no|true|false)\b", re.IGNORECASE)
+_ASKS_NUMBER = re.compile(
+    r"\bhow (?:many|much|old|far|long|tall|fast|high)\b|\bwhat is (?:-?\d|\()"
+    r"|\b(?:sum|product|remainder|difference|quotient|average|mean|median|area|perimeter|speed)\b",
+    re.IGNORECASE,
+)
+_ASKS_TRUTH = re.compile(r"\b(?:yes or no|true or false)\b", re.IGNORECASE)
+
+
+def _wanted(question: str) -> re.Pattern[str] | None:
+    """What the answer to this question looks like, where its text tells."""
+    if len(set(_CHOICE.findall(question))) > 1:
+        return _CHOICE
+    if _ASKS_TRUTH.search(question):
+        return _TRUTH
+    return _NUMBER if _ASKS_NUMBER.search(question) else None
+
+
+def _statements(pattern: re.Pattern[str], text: str) -> list[str]:
+    values = (_bare(found[found.lastgroup or 0]) for found in pattern.finditer(text))
+    return [value for value in values if value][-_MOST_STATEMENTS:]
+
+
+def _bare(value: str) -> str:
+    """Without Markdown, JSON's quotes and a box around the answer, and without the full stop."""
+    value = value.strip().strip("*_`\"' ").strip()
+    if box := re.fullmatch(r"\$?\\boxed\{(.*)\}\$?", value.rstrip(".")):
+        value = box[1]
+    return value.removesuffix(".").rstrip("*_`\"', ")
+
+
+def _narrow(value: str, wanted: re.Pattern[str] | None) -> str:
+    """The one number (choice, yes or no) of a value that says more than that."""
+    found = wanted.findall(value) if wanted is not None else []
+    return str(found[0]) if len(found) == 1 else value
+
+
+def _agreement(stated: Sequence[str]) -> float:
+    """The share of statements that agree with the last one."""
+    return sum(same_answer(value, stated[-1]) for value in stated) / len(stated)

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ml_agents_results.errors import ResultsError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,18 @@ class Provider(Protocol):
     Attributes:
         name: Stored as the run's provider.
         model: Stored as the run's model.
-        structured_output: Whether `complete` can hold the model to a schema.
+        endpoint: Where the model is served, without keys and passwords; for the record only.
+        structured_output: Whether `complete` can hold the model to a schema. It turns False when
+            an endpoint turns out not to support it.
     """
 
     name: str
     model: str
+    endpoint: str
     structured_output: bool
 
     async def complete(
-        self, messages: Sequence[Message], *, schema: type[BaseModel] | None = None
+        self, messages: Sequence[Message], *, schema: "type[BaseModel] | None" = None
     ) -> Completion:
         """The model's answer, after as many attempts as the provider's retry settings allow.
 
@@ -85,6 +89,13 @@ class ProviderError(ResultsError):
 
     retryable = False
     fatal = False
+
+    def __init__(
+        self, message: str, hint: str | None = None, retry_after: float | None = None
+    ) -> None:
+        """`retry_after`: seconds the endpoint asks us to wait."""
+        super().__init__(message, hint)
+        self.retry_after = retry_after
 
 
 class AuthenticationFailed(ProviderError):

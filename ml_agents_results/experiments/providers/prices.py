@@ -1,0 +1,44 @@
+"""What a request costs, by the price table of the genai-prices package; nothing is fetched."""
+
+import logging
+
+log = logging.getLogger(__name__)
+
+
+class Prices:
+    """Prices at one endpoint.
+
+    A model that the table does not know costs None, which is logged once.
+    """
+
+    def __init__(self, url: str) -> None:
+        """`url`: the endpoint's address, by which the table knows who serves there."""
+        self._url = url
+        self._unknown: set[str] = set()
+
+    def cost(
+        self,
+        model: str,
+        prompt_tokens: int | None,
+        completion_tokens: int | None,
+        cached_tokens: int | None = None,
+    ) -> float | None:
+        """USD; None where the price or the usage is unknown.
+
+        `cached_tokens` are those of the prompt that the endpoint had read before.
+        """
+        from genai_prices import Usage, calc_price
+
+        if prompt_tokens is None or completion_tokens is None or model in self._unknown:
+            return None
+        usage = Usage(
+            input_tokens=prompt_tokens,
+            output_tokens=completion_tokens,
+            cache_read_tokens=cached_tokens,
+        )
+        try:
+            return float(calc_price(usage, model, provider_api_url=self._url).total_price)
+        except LookupError:
+            self._unknown.add(model)
+            log.warning("No price is known for %s at %s: its cost stays empty.", model, self._url)
+            return None

@@ -178,3 +178,26 @@ class RunParsingMetrics(Base):
         Index("idx_parsing_confidence", "confidence_score"),
         {"sqlite_autoincrement": True},
     )
+
+
+class Claim(Base):
+    """A planned run that a process is asking right now; gone when the run is saved.
+
+    `position` is the run's place in the plan of its experiment. A claim whose process is known to
+    be dead, or that was not renewed before `expires_at`, is free for others.
+    """
+
+    __tablename__ = "claims"
+
+    experiment_id: Mapped[str] = mapped_column(
+        Text,
+        ForeignKey("experiments.id", ondelete="CASCADE", onupdate="CASCADE"),
+        primary_key=True,
+    )
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    owner: Mapped[str] = mapped_column(Text)
+    host: Mapped[str] = mapped_column(Text)
+    pid: Mapped[int]
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (CheckConstraint("position >= 0", name="position"),)

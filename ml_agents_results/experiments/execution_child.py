@@ -1,0 +1,96 @@
+"""The process in which a model's program runs: give up rights first, then run what stdin says.
+
+Started by `execution.run_program` as a script, in an interpreter without site packages; it can
+import nothing of this package. Arguments: seconds, MiB of memory, KiB of output. The first line of
+stderr tells what cut the network off.
+"""
+
+import ctypes
+import math
+import os
+import resource
+import sys
+from typing import Any
+
+_NEW_USER_NAMESPACE = 0x10000000
+_NEW_NETWORK_NAMESPACE = 0x40000000
+
+_REFUSED = ("socket.", "subprocess.", "ctypes.", "shutil.", "os.", "pty.", "signal.", "syslog.")
+_ALLOWED = frozenset(
+    {"os.listdir", "os.scandir", "os.putenv", "os.unsetenv", "os.walk", "os.fwalk"}
+)
+_WRITING = frozenset("wax+")
+_DEVICES = ("/dev/null", "/dev/urandom")
+
+
+def cut_network() -> str:
+    """Leave for a network namespace without interfaces, if the system lets us."""
+    unshare = getattr(ctypes.CDLL(None), "unshare", None)
+    if unshare is None:
+        return "interpreter"
+    for flags in (_NEW_USER_NAMESPACE | _NEW_NETWORK_NAMESPACE, _NEW_NETWORK_NAMESPACE):
+        if unshare(flags) == 0:
+            return "namespace"
+    return "interpreter"
+
+
+def limit(seconds: float, memory_mb: int, output_kb: int) -> None:
+    """Set the limits of the operating system; none can be raised again."""
+    for kind, most in (
+        (resource.RLIMIT_CPU, math.ceil(seconds)),
+        (resource.RLIMIT_AS, memory_mb * 2**20),
+        (resource.RLIMIT_FSIZE, output_kb * 2**10),
+        (resource.RLIMIT_NOFILE, 32),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        try:
+            resource.setrlimit(kind, (value, value))
+        except (ValueError, OSError):
+            if sys.platform == "linux":
+                raise
+
+
+def guard() -> None:
+    """Refuse from here on what a calculation does not need; a hook cannot be taken away again."""
+    here = os.getcwd()
+    library = tuple(
+        os.path.realpath(folder) + os.sep for folder in {sys.base_prefix, sys.base_exec_prefix}
+    )
+    inside, realpath, writing = here + os.sep, os.path.realpath, _WRITING
+    flags = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+    def refuse(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, mode, how = arguments
+            if isinstance(path, int):
+                return
+            real = realpath(os.fsdecode(path))
+            changes = bool(writing & set(mode or "")) or bool((how or 0) & flags)
+            if real.startswith(inside) or real in _DEVICES:
+                return
+            if changes or not real.startswith(library):
+                raise PermissionError(f"a model's program may not open {path!r}")
+        elif event.startswith(_REFUSED) and event not in _ALLOWED:
+            raise PermissionError(f"a model's program may not use {event}")
+
+    sys.addaudithook(refuse)
+
+
+def main() -> None:
+    seconds, memory_mb, output_kb = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    code = sys.stdin.buffer.read().decode("utf-8", "replace")
+    sys.stderr.write(cut_network() + "\n")
+    sys.stderr.flush()
+    limit(seconds, memory_mb, output_kb)
+    sys.argv = ["program.py"]
+    program = compile(code, "program.py", "exec")
+    names: dict[str, Any] = {"__name__": "__main__"}
+    guard()
+    exec(program, names)
+
+
+if __name__ == "__main__":
+    main()

@@ -34,8 +34,13 @@ _ARM = (Run.experiment_id, Run.approach_name, Run.provider, Run.model)
 class ArmCounts:
     """The runs of one arm in one task, counted by class.
 
-    Times are sums of ms over the `timed` runs that did not fail, costs sums of USD over the
-    `priced` runs (failed ones cost, too), confidences sums over the `rated` ones.
+    Attributes:
+        repeats: The largest number of runs of one sample.
+        timed: Runs that did not fail and have a time; `total_time_ms` is its sum.
+        priced: Runs with a cost, failed ones included; `total_cost` is its sum (USD).
+        priced_graded: Graded runs with a cost; `graded_cost` and `graded_cost_squared` are sums.
+        priced_correct: Correct runs with a cost; `correct_cost` is the sum.
+        rated: Runs with a parsing confidence; `total_confidence` is its sum.
     """
 
     arm: Arm
@@ -48,10 +53,15 @@ class ArmCounts:
     ungraded: int
     repeats: int
     timed: int
-    total_time_ms: int
     priced: int
-    total_cost: float
+    priced_graded: int
+    priced_correct: int
     rated: int
+    total_time_ms: float
+    total_cost: float
+    graded_cost: float
+    graded_cost_squared: float
+    correct_cost: float
     total_confidence: float
 
 
@@ -80,7 +90,7 @@ class PairCounts:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """The shared samples; `mismatched` have another question or expected answer on the two sides."""
+    """The shared samples; `mismatched` have another question or answer key on the two sides."""
 
     counts: Sequence[PairCounts]
     mismatched: int
@@ -103,6 +113,8 @@ class AnalysisRepository:
     def arms(self) -> Sequence[ArmCounts]:
         """The counts of every arm in every task, in the order of arms and tasks."""
         timed = case((Run.outcome != "failed", Run.execution_time_ms))
+        graded_cost = case((self._is_counted(Run), Run.cost_estimate))
+        correct_cost = case((Run.outcome == "correct", Run.cost_estimate))
         selected = (
             select(
                 *_ARM,
@@ -114,11 +126,21 @@ class AnalysisRepository:
                 ),
                 func.max(Run.repeat_index) + 1,
                 func.count(timed),
-                func.coalesce(func.sum(timed), 0),
                 func.count(Run.cost_estimate),
-                func.coalesce(func.sum(Run.cost_estimate), 0.0),
+                func.count(graded_cost),
+                func.count(correct_cost),
                 func.count(Run.parsing_confidence),
-                func.coalesce(func.sum(Run.parsing_confidence), 0.0),
+                *(
+                    func.coalesce(func.sum(value), 0)
+                    for value in (
+                        timed,
+                        Run.cost_estimate,
+                        graded_cost,
+                        graded_cost * graded_cost,
+                        correct_cost,
+                        Run.parsing_confidence,
+                    )
+                ),
             )
             .where(*self._filters.conditions())
             .group_by(*_ARM, Run.task)
@@ -128,10 +150,8 @@ class AnalysisRepository:
             ArmCounts(
                 Arm(*row[:4]),
                 row[4],
-                *(int(number) for number in row[5:15]),
-                float(row[15]),
-                int(row[16]),
-                float(row[17]),
+                *(int(number) for number in row[5:16]),
+                *(float(number) for number in row[16:]),
             )
             for row in self._connection.execute(selected).tuples()
         ]
@@ -213,7 +233,7 @@ class AnalysisRepository:
         counts = [
             PairCounts(row[0], 1, t, 1, b, samples)
             for row in rows
-            for (t, b), samples in zip(cells, row[1:5], strict=True)
+            for (t, b), samples in zip(cells, map(int, row[1:5]), strict=True)
             if samples
         ]
         return Pairs(counts, sum(row[5] or 0 for row in rows))
@@ -265,7 +285,7 @@ class AnalysisRepository:
         found: dict[Arm, tuple[list[int], list[int]]] = {}
         for row in self._connection.execute(selected):
             values, counts = found.setdefault(Arm(*row[:4]), ([], []))
-            values.append(row[4])
+            values.append(row[4] or 0)
             counts.append(row[5])
         return found
 

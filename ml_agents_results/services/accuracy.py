@@ -1,0 +1,278 @@
+"""How accurate is each arm, how long did it take and what did it cost?"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from ml_agents_results.records import Arm
+from ml_agents_results.repositories.analysis import AnalysisRepository, ArmCounts
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.services.settings import Settings
+from ml_agents_results.services.statistics.clusters import clustered_mean
+from ml_agents_results.services.statistics.denominators import (
+    Denominators,
+    coverage_warnings,
+    missing_bounds,
+)
+from ml_agents_results.services.statistics.estimate import Estimate
+from ml_agents_results.services.statistics.proportions import accuracy
+from ml_agents_results.services.statistics.quantiles import from_histogram
+from ml_agents_results.services.statistics.repeats import repeated_accuracy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """`samples` samples of a group, graded `graded` times and right `correct` times each."""
+
+    group: str | None
+    graded: int
+    correct: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArmResult:
+    """One arm, over all its tasks or in one of them.
+
+    Accuracies are fractions, times ms, costs USD. `method` says what `accuracy_se` and the interval
+    take for independent: samples, or the tasks (or other clusters) that they belong to.
+    `cost_per_correct` is the cost of the graded runs per correct one. `accuracy_bounds` is the
+    accuracy if every run without a grade were wrong, and if every one were right.
+    """
+
+    arm: Arm
+    runs: int
+    graded: int
+    failed: int
+    unparsed: int
+    ungraded: int
+    correct: int
+    accuracy: float | None
+    accuracy_ci_low: float | None
+    accuracy_ci_high: float | None
+    accuracy_se: float | None
+    interval_method: str
+    mean_execution_time_ms: float | None
+    median_execution_time_ms: float | None
+    p95_execution_time_ms: float | None
+    total_cost: float | None
+    cost_per_correct: float | None
+    mean_parsing_confidence: float | None
+    method: str
+    samples: int
+    n_clusters: int | None
+    dof: float | None
+    accuracy_bounds: tuple[float, float] | None
+    null_reason: str | None
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, with the four parts of the arm first."""
+        values = asdict(self)
+        del values["arm"]
+        return {**self.arm._asdict(), **values}
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyReport:
+    """The arms of an analysis, and the same by task where that was asked for."""
+
+    confidence_level: float
+    arms: Sequence[ArmResult]
+    tasks: Sequence[tuple[str, Sequence[ArmResult]]] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "confidence_level": self.confidence_level,
+            "arms": [arm.to_dict() for arm in self.arms],
+            "tasks": [
+                {"task": task, "arms": [arm.to_dict() for arm in arms]} for task, arms in self.tasks
+            ],
+        }
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row an arm, the columns of ArmResult."""
+        import pandas as pd
+
+        return pd.DataFrame([arm.to_dict() for arm in self.arms])
+
+
+class AccuracyService:
+    """Accuracy with its error bar, from counts that the database makes."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        filters: Filters | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self._settings = settings or Settings()
+        self._repository = AnalysisRepository(connection, filters, self._settings.missing)
+
+    def report(self, *, by_task: bool = False) -> AccuracyReport:
+        """Every arm that has runs, in the order of their names."""
+        counts = self._repository.arms()
+        latencies = self._repository.latencies()
+        cells = sample_cells(self._repository, counts, self._settings)
+        whole = [
+            arm_result(parts, cells[arm], self._settings, latencies.get(arm))
+            for arm, parts in _by_arm(counts).items()
+        ]
+        tasks: dict[str, list[ArmResult]] = {}
+        if by_task:
+            in_task = task_cells(self._repository, counts, self._settings)
+            for part in counts:
+                cell = in_task.get((part.arm, part.task), [])
+                tasks.setdefault(part.task, []).append(
+                    arm_result([part], cell, self._settings, clustered=False)
+                )
+        return AccuracyReport(self._settings.confidence, whole, sorted(tasks.items()))
+
+
+def sample_cells(
+    repository: AnalysisRepository, counts: Sequence[ArmCounts], settings: Settings
+) -> dict[Arm, list[Cell]]:
+    """The graded samples of each arm, grouped by what the settings cluster by."""
+    group = settings.cluster if settings.cluster not in (None, "none") else "task"
+    cells: dict[Arm, list[Cell]] = {part.arm: [] for part in counts}
+    if group == "task" and all(part.repeats == 1 for part in counts):
+        for part in counts:
+            cells[part.arm] += _single_cells(part, settings)
+    else:
+        for row in repository.samples(group):
+            cells[row.arm].append(Cell(row.group, row.graded, row.correct, row.samples))
+    return cells
+
+
+def task_cells(
+    repository: AnalysisRepository, counts: Sequence[ArmCounts], settings: Settings
+) -> dict[tuple[Arm, str], list[Cell]]:
+    """The graded samples of each arm in each task."""
+    if all(part.repeats == 1 for part in counts):
+        return {(part.arm, part.task): _single_cells(part, settings) for part in counts}
+    cells: dict[tuple[Arm, str], list[Cell]] = {}
+    for row in repository.samples("task"):
+        cell = Cell(row.group, row.graded, row.correct, row.samples)
+        cells.setdefault((row.arm, row.group or ""), []).append(cell)
+    return cells
+
+
+def _single_cells(part: ArmCounts, settings: Settings) -> list[Cell]:
+    wrong = part.wrong
+    if settings.missing == "incorrect":
+        wrong = part.runs - part.correct
+    cells = [Cell(part.task, 1, 1, part.correct), Cell(part.task, 1, 0, wrong)]
+    return [cell for cell in cells if cell.samples]
+
+
+def _by_arm(counts: Iterable[ArmCounts]) -> dict[Arm, list[ArmCounts]]:
+    arms: dict[Arm, list[ArmCounts]] = {}
+    for part in counts:
+        arms.setdefault(part.arm, []).append(part)
+    return arms
+
+
+def arm_result(
+    parts: Sequence[ArmCounts],
+    cells: Sequence[Cell],
+    settings: Settings,
+    latencies: tuple[Sequence[int], Sequence[int]] | None = None,
+    *,
+    clustered: bool = True,
+) -> ArmResult:
+    """One arm from its counts by task and its samples by group."""
+    estimate, method = estimate_accuracy(cells, settings, clustered=clustered)
+    total = Denominators(
+        correct=sum(part.correct for part in parts),
+        graded=sum(part.correct + part.wrong for part in parts),
+        failed=sum(part.failed for part in parts),
+        unparsed=sum(part.unparsed for part in parts),
+        ungraded=sum(part.ungraded for part in parts),
+    )
+    timed = sum(part.timed for part in parts)
+    rated = sum(part.rated for part in parts)
+    priced_correct = sum(part.priced_correct for part in parts)
+    median, p95 = from_histogram(*(latencies or ((), ())), (0.5, 0.95), settings.confidence)
+    return ArmResult(
+        arm=parts[0].arm,
+        runs=total.total,
+        graded=total.graded,
+        failed=total.failed,
+        unparsed=total.unparsed,
+        ungraded=total.ungraded,
+        correct=total.correct,
+        accuracy=estimate.estimate,
+        accuracy_ci_low=estimate.ci_low,
+        accuracy_ci_high=estimate.ci_high,
+        accuracy_se=estimate.se,
+        interval_method=estimate.method,
+        mean_execution_time_ms=sum(part.total_time_ms for part in parts) / timed if timed else None,
+        median_execution_time_ms=median.value,
+        p95_execution_time_ms=p95.value,
+        total_cost=sum(part.total_cost for part in parts)
+        if any(part.priced for part in parts)
+        else None,
+        cost_per_correct=sum(part.graded_cost for part in parts) / priced_correct
+        if priced_correct
+        else None,
+        mean_parsing_confidence=sum(part.total_confidence for part in parts) / rated
+        if rated
+        else None,
+        method=method,
+        samples=estimate.n_samples,
+        n_clusters=estimate.n_clusters,
+        dof=estimate.dof,
+        accuracy_bounds=missing_bounds(total.correct, total.graded, total.total),
+        null_reason=estimate.null_reason,
+        warnings=(*estimate.warnings, *coverage_warnings(total)),
+    )
+
+
+def estimate_accuracy(
+    cells: Sequence[Cell], settings: Settings, *, clustered: bool = True
+) -> tuple[Estimate, str]:
+    """The mean over samples with the error that clusters and repeats ask for, and its method."""
+    groups = {cell.group for cell in cells}
+    if clustered and clusters_apply(groups, settings):
+        return _clustered(cells, settings), cluster_method(settings)
+    repeated = any(cell.graded > 1 for cell in cells)
+    if repeated:
+        tabulated: dict[tuple[int, int], int] = {}
+        for cell in cells:
+            key = (cell.graded, cell.correct)
+            tabulated[key] = tabulated.get(key, 0) + cell.samples
+        return repeated_accuracy(tabulated, settings.confidence), "repeats averaged by sample"
+    correct = sum(cell.samples for cell in cells if cell.correct)
+    samples = sum(cell.samples for cell in cells)
+    return accuracy(correct, samples, settings.interval, settings.confidence), "independent samples"
+
+
+def clusters_apply(groups: set[str | None], settings: Settings) -> bool:
+    """Whether errors are clustered: as asked for, else where there is more than one task."""
+    if settings.cluster is None:
+        return len(groups) > 1
+    return settings.cluster != "none"
+
+
+def cluster_method(settings: Settings) -> str:
+    return f"clustered by {settings.cluster or 'task'} (CR2)"
+
+
+def _clustered(cells: Sequence[Cell], settings: Settings) -> Estimate:
+    sums: dict[str | None, list[float]] = {}
+    for cell in cells:
+        share = cell.correct / cell.graded
+        n, total, squares = sums.setdefault(cell.group, [0, 0.0, 0.0])
+        sums[cell.group] = [
+            n + cell.samples,
+            total + cell.samples * share,
+            squares + cell.samples * share * share,
+        ]
+    columns = list(zip(*sums.values(), strict=True)) or [(), (), ()]
+    runs = sum(cell.graded * cell.samples for cell in cells)
+    return clustered_mean(*columns).as_accuracy(runs, settings.confidence)

@@ -1,0 +1,314 @@
+"""One arm against another on the samples they share: the difference, its error bar and its test."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ml_agents_results.records import Arm
+from ml_agents_results.repositories.analysis import PairingRule
+from ml_agents_results.services.accuracy import cluster_method, clusters_apply
+from ml_agents_results.services.pairing import Differences
+from ml_agents_results.services.settings import TESTS, Settings
+from ml_agents_results.services.statistics.clusters import clustered_mean, sample_mean
+from ml_agents_results.services.statistics.denominators import missing_pair_bounds
+from ml_agents_results.services.statistics.estimate import Estimate, Interval
+from ml_agents_results.services.statistics.multiplicity import adjust, family_size
+from ml_agents_results.services.statistics.paired import (
+    PairedTable,
+    conditional_odds_ratio,
+    mcnemar_exact_p,
+    phi_correlation,
+    probability_of_superiority,
+    unpaired_z_p,
+)
+from ml_agents_results.services.statistics.paired_intervals import (
+    Equivalence,
+    difference_interval,
+    equivalence_from,
+    equivalence_level,
+    paired_difference,
+)
+from ml_agents_results.services.statistics.power import (
+    family_alpha,
+    minimum_detectable_difference,
+    minimum_detectable_from_se,
+)
+from ml_agents_results.services.statistics.verdict import Finding, Verdict, decide, sentence
+
+FEW_DISCORDANT = 10
+"""Below this many discordant samples a McNemar test can hardly find anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    """`treatment` against `baseline` on `pairs` shared samples; differences are fractions.
+
+    `difference` is the accuracy of the treatment minus that of the baseline. The four counts and
+    what follows from them (odds ratio, correlation, discordance, exact p value) take samples as
+    independent, and are None where samples have repeats. `method` says what the difference's
+    error, interval and `p_value` take for independent. `p_value_adjusted` is corrected for the
+    `family_size` tests of the table that the row stands in. `mde` is the smallest difference that
+    so many samples would show with 80% power. `difference_bounds` is the difference if every
+    missing pair spoke against the treatment, and if every one spoke for it.
+    """
+
+    baseline: Arm
+    treatment: Arm
+    pairs: int
+    both_correct: int | None
+    only_baseline_correct: int | None
+    only_treatment_correct: int | None
+    neither_correct: int | None
+    difference: float | None
+    difference_ci_low: float | None
+    difference_ci_high: float | None
+    difference_se: float | None
+    interval_method: str
+    p_value: float | None
+    p_value_exact: float | None
+    p_value_adjusted: float | None
+    family_size: int
+    test: str
+    correction: str
+    verdict: Verdict
+    sentence: str
+    mde: float | None
+    method: str
+    confidence_level: float
+    n_clusters: int | None
+    dof: float | None
+    difference_se_cr1: float | None
+    design_effect: float | None
+    intraclass_correlation: float | None
+    discordance: float | None
+    odds_ratio: float | None
+    phi: float | None
+    p_value_unpaired: float | None
+    probability_of_superiority: float | None
+    margin: float | None
+    equivalent: bool | None
+    non_inferior: bool | None
+    difference_bounds: tuple[float, float] | None
+    pairing_rule: PairingRule
+    denominators: dict[str, int]
+    null_reason: str | None
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields; the two arms as objects of their four parts."""
+        values = asdict(self)
+        values["baseline"] = self.baseline._asdict()
+        values["treatment"] = self.treatment._asdict()
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What is known of the two arms beside their shared samples: their own graded samples, the
+    samples without a grade on a side, and the pairs whose questions differ."""
+
+    treatment_samples: int
+    baseline_samples: int
+    missing_pairs: int
+    mismatched: int
+    rule: PairingRule
+
+
+def compare_pair(
+    treatment: Arm,
+    baseline: Arm,
+    shared: Differences,
+    sides: Sides,
+    settings: Settings,
+    *,
+    clustered: bool = True,
+) -> PairResult:
+    """The comparison of one pair, not yet corrected for the number of tests."""
+    estimate, method, test, spread = _difference(shared, settings, clustered)
+    equal = _equivalence(shared, settings, clustered)
+    denominators = {
+        "pairs": shared.samples,
+        "only_in_treatment": sides.treatment_samples - shared.samples,
+        "only_in_baseline": sides.baseline_samples - shared.samples,
+        "mismatched": sides.mismatched,
+        "clusters": estimate.n_clusters or 0,
+    }
+    return PairResult(
+        baseline=baseline,
+        treatment=treatment,
+        pairs=shared.samples,
+        difference=estimate.estimate,
+        difference_ci_low=estimate.ci_low,
+        difference_ci_high=estimate.ci_high,
+        difference_se=estimate.se,
+        interval_method=estimate.method.split(",")[0],
+        p_value=estimate.p_value,
+        p_value_adjusted=None,
+        family_size=0,
+        test=test,
+        correction=settings.correction,
+        verdict="inconclusive",
+        sentence="",
+        mde=None,
+        method=method,
+        confidence_level=settings.confidence,
+        n_clusters=estimate.n_clusters,
+        dof=estimate.dof,
+        difference_se_cr1=spread[0],
+        design_effect=spread[1],
+        intraclass_correlation=spread[2],
+        margin=settings.margin,
+        equivalent=None if equal is None else equal.equivalent,
+        non_inferior=None if equal is None else equal.non_inferior,
+        pairing_rule=sides.rule,
+        denominators=denominators,
+        null_reason=estimate.null_reason,
+        warnings=tuple(dict.fromkeys((*estimate.warnings, *_warnings(shared, sides)))),
+        **_of_table(shared.table, sides),
+    )
+
+
+_TABLE_FIELDS = (
+    "both_correct",
+    "only_baseline_correct",
+    "only_treatment_correct",
+    "neither_correct",
+    "p_value_exact",
+    "discordance",
+    "odds_ratio",
+    "phi",
+    "p_value_unpaired",
+    "probability_of_superiority",
+    "difference_bounds",
+)
+
+
+def _of_table(table: PairedTable | None, sides: Sides) -> dict[str, Any]:
+    """The fields that only a 2x2 table can give."""
+    if table is None:
+        return dict.fromkeys(_TABLE_FIELDS)
+    only_treatment, only_baseline = table.only_treatment_correct, table.only_baseline_correct
+    return {
+        "both_correct": table.both_correct,
+        "only_baseline_correct": only_baseline,
+        "only_treatment_correct": only_treatment,
+        "neither_correct": table.neither_correct,
+        "p_value_exact": mcnemar_exact_p(table),
+        "discordance": table.discordance,
+        "odds_ratio": conditional_odds_ratio(table),
+        "phi": phi_correlation(table),
+        "p_value_unpaired": unpaired_z_p(
+            table.treatment_correct, table.pairs, table.baseline_correct, table.pairs
+        ),
+        "probability_of_superiority": probability_of_superiority(table),
+        "difference_bounds": missing_pair_bounds(
+            only_treatment, only_baseline, table.pairs, sides.missing_pairs
+        ),
+    }
+
+
+def correct_family(results: Sequence[PairResult], settings: Settings) -> list[PairResult]:
+    """The rows of one table with their p values corrected for each other, and with verdicts."""
+    p_values = [result.p_value for result in results]
+    if settings.correction == "none":
+        adjusted, size = p_values, 1
+    else:
+        adjusted, size = adjust(p_values, settings.correction), family_size(p_values)
+    return [
+        _judged(replace(result, p_value_adjusted=p, family_size=size), settings)
+        for result, p in zip(results, adjusted, strict=True)
+    ]
+
+
+def _judged(result: PairResult, settings: Settings) -> PairResult:
+    alpha = family_alpha(settings.alpha, max(result.family_size, 1))
+    if result.discordance is not None and result.n_clusters is None:
+        mde = minimum_detectable_difference(result.pairs, result.discordance, alpha)
+    else:
+        mde = minimum_detectable_from_se(result.difference_se, result.dof, alpha)
+    names = _names(result.treatment, result.baseline)
+    interval = Interval(
+        result.difference_ci_low,
+        result.difference_ci_high,
+        result.interval_method,
+        settings.confidence,
+    )
+    finding = Finding(
+        *names,
+        n=result.pairs,
+        difference=result.difference,
+        interval=interval,
+        p_adjusted=result.p_value_adjusted,
+        family_size=result.family_size,
+        mde=mde,
+    )
+    verdict = "equivalent" if result.equivalent else decide(finding)
+    if verdict == "equivalent":
+        finding = replace(finding, margin=settings.margin)
+    return replace(result, mde=mde, verdict=verdict, sentence=sentence(finding))
+
+
+def _names(treatment: Arm, baseline: Arm) -> tuple[str, str]:
+    """The shortest names that tell the two arms apart."""
+    if treatment.approach_name != baseline.approach_name:
+        return treatment.approach_name, baseline.approach_name
+    parts = [
+        place
+        for place, (one, two) in enumerate(zip(treatment, baseline, strict=True))
+        if one != two
+    ]
+    return " ".join(treatment[place] for place in parts), " ".join(
+        baseline[place] for place in parts
+    )
+
+
+def _difference(
+    shared: Differences, settings: Settings, clustered: bool
+) -> tuple[Estimate, str, str, tuple[float | None, float | None, float | None]]:
+    """The estimate, what it takes for independent, its test, and CR1, design effect and ICC."""
+    groups = set(shared.groups)
+    if clustered and shared.samples and clusters_apply(groups, settings):
+        mean = clustered_mean(*zip(*shared.groups.values(), strict=True))
+        estimate = mean.as_difference(settings.confidence)
+        return (
+            estimate,
+            cluster_method(settings),
+            "cluster t (CR2, Bell-McCaffrey)",
+            (mean.se_cr1, mean.deff, mean.icc),
+        )
+    if shared.table is not None:
+        test = TESTS[settings.test]
+        estimate = paired_difference(
+            shared.table, settings.difference_interval, settings.confidence, test
+        )
+        return estimate, "independent samples", test, (None, None, None)
+    estimate = sample_mean(*shared.sums).as_difference(settings.confidence)
+    return estimate, "repeats averaged by sample", "paired t", (None, None, None)
+
+
+def _equivalence(shared: Differences, settings: Settings, clustered: bool) -> Equivalence | None:
+    if settings.margin is None:
+        return None
+    level = equivalence_level(settings.confidence)
+    if clustered and shared.samples and clusters_apply(set(shared.groups), settings):
+        interval = clustered_mean(*zip(*shared.groups.values(), strict=True)).interval(level)
+    elif shared.table is not None:
+        interval = difference_interval(shared.table, "bonett-price", level)
+    else:
+        interval = sample_mean(*shared.sums).interval(level)
+    return equivalence_from(interval, settings.margin)
+
+
+def _warnings(shared: Differences, sides: Sides) -> list[str]:
+    warnings = []
+    if not shared.samples:
+        return ["no_shared_samples"]
+    if min(sides.treatment_samples, sides.baseline_samples) > shared.samples or (
+        sides.treatment_samples != sides.baseline_samples
+    ):
+        warnings.append("partial_overlap")
+    if sides.mismatched:
+        warnings.append("mismatched_inputs")
+    if shared.table is not None and 0 < shared.table.discordant < FEW_DISCORDANT:
+        warnings.append("few_discordant")
+    return warnings

@@ -10,15 +10,14 @@ import math
 import os
 import resource
 import sys
+from pathlib import Path
 from typing import Any
 
 _NEW_USER_NAMESPACE = 0x10000000
 _NEW_NETWORK_NAMESPACE = 0x40000000
 
 _REFUSED = ("socket.", "subprocess.", "ctypes.", "shutil.", "os.", "pty.", "signal.", "syslog.")
-_ALLOWED = frozenset(
-    {"os.listdir", "os.scandir", "os.putenv", "os.unsetenv", "os.walk", "os.fwalk"}
-)
+_ALLOWED = frozenset({"os.listdir", "os.scandir", "os.walk", "os.putenv", "os.unsetenv"})
 _WRITING = frozenset("wax+")
 _DEVICES = ("/dev/null", "/dev/urandom")
 
@@ -55,7 +54,7 @@ def limit(seconds: float, memory_mb: int, output_kb: int) -> None:
 
 def guard() -> None:
     """Refuse from here on what a calculation does not need; a hook cannot be taken away again."""
-    here = os.getcwd()
+    here = str(Path.cwd())
     library = tuple(
         os.path.realpath(folder) + os.sep for folder in {sys.base_prefix, sys.base_exec_prefix}
     )
@@ -86,6 +85,7 @@ def main() -> None:
     sys.stderr.flush()
     limit(seconds, memory_mb, output_kb)
     sys.argv = ["program.py"]
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     program = compile(code, "program.py", "exec")
     names: dict[str, Any] = {"__name__": "__main__"}
     guard()

@@ -56,10 +56,11 @@ class Local(OpenAICompatible):
         """
         path = _find(model)
         key = secrets.token_urlsafe(24)
-        self._server = _start(path, key)
+        name = DEFAULT_MODEL if path == _weights() else path.stem
+        self._server = _start(path, name, key)
         target = Target(
             name="local",
-            model=DEFAULT_MODEL if path == _weights() else path.stem,
+            model=name,
             address=read_address(f"{self._server.listening_address}/v1"),
             key=key,
         )
@@ -104,11 +105,12 @@ def _find(model: str | None) -> Path:
     return weights
 
 
-def _start(path: Path, key: str) -> Any:
+def _start(path: Path, name: str, key: str) -> Any:
     import xllamacpp  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
+    params.model_alias = {name}
     params.api_keys = [key]
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT_TOKENS

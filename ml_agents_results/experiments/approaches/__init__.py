@@ -1,0 +1,71 @@
+"""Reasoning approaches: how a question is put to a model, and in how many steps.
+
+Each approach is one small class; its prompts are files in `prompts/<Approach>/<step>.md`, which
+`prompts_dir` overrides file by file. The placeholders of a file (`{question}`, `{answer}`, ...) are
+replaced in one pass; any other braces, in the file or in what is put in, stay as they are.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.experiments.approaches.base import Approach, Step, Trace
+from ml_agents_results.experiments.approaches.planning import ReasoningAsPlanning, TreeOfThought
+from ml_agents_results.experiments.approaches.program import ProgramOfThought
+from ml_agents_results.experiments.approaches.prompt_files import fingerprint, read_prompts
+from ml_agents_results.experiments.approaches.revision import ChainOfVerification, Reflection
+from ml_agents_results.experiments.approaches.single import ChainOfThought, Direct
+from ml_agents_results.experiments.approaches.skeleton import SkeletonOfThought
+from ml_agents_results.experiments.execution import check_possible
+from ml_agents_results.records import APPROACHES, canonical_approach
+
+__all__ = ["Approach", "Step", "Trace", "load_approaches", "prompt_fingerprints"]
+
+_CLASSES: dict[str, type[Approach]] = {
+    approach.name: approach
+    for approach in (
+        Direct,
+        ChainOfThought,
+        ProgramOfThought,
+        Reflection,
+        ReasoningAsPlanning,
+        ChainOfVerification,
+        SkeletonOfThought,
+        TreeOfThought,
+    )
+}
+
+
+def load_approaches(
+    names: Sequence[str], prompts_dir: Path | None = None, allow_code_execution: bool = False
+) -> list[Approach]:
+    """The approaches of these long or short names, in this order, each once.
+
+    Args:
+        prompts_dir: A folder laid out as `prompts/`; what it lacks is taken from there.
+        allow_code_execution: Whether ProgramOfThought may run the programs that models write.
+
+    Raises:
+        UsageError: An unknown name, none at all, or a prompt file that no approach reads.
+        NotFoundError: There is no such folder.
+        InvalidFileError: A prompt that is not text, or that never shows the question.
+    """
+    long_names = list(dict.fromkeys(canonical_approach(name.strip()) for name in names))
+    unknown = [name for name in long_names if name not in _CLASSES]
+    known = ", ".join(s if s == long else f"{long} ({s})" for s, long in APPROACHES.items())
+    if unknown or not long_names:
+        what = f"There is no approach {', '.join(unknown)}." if unknown else "No approach is named."
+        raise UsageError(what, f"Choose from: {known}.")
+    if allow_code_execution:
+        check_possible()
+    prompts = read_prompts([_CLASSES[name] for name in long_names], prompts_dir)
+    return [_CLASSES[name](prompts[name], allow_code_execution) for name in long_names]
+
+
+def prompt_fingerprints(approaches: Sequence[Approach]) -> dict[str, str]:
+    """SHA-256 in hex of every prompt, under `<Approach>/<step>`."""
+    return {
+        f"{approach.name}/{step}": fingerprint(approach.prompts[step])
+        for approach in approaches
+        for step in approach.steps
+    }

@@ -1,0 +1,159 @@
+"""What all approaches share: asking step by step, and keeping every step."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from ml_agents_results.experiments.approaches.prompt_files import fill
+from ml_agents_results.experiments.messages import Message, Provider
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Number = TypeVar("Number", int, float)
+
+
+@dataclass(slots=True)
+class Step:
+    """One request to the model, or one run of its program.
+
+    Attributes:
+        name: The step's name, with a number where a step is repeated.
+        prompt: What was sent; of an `execution`, the program.
+        answer: What came back.
+        latency_ms: Of the attempt that succeeded, in ms.
+        cost_estimate: USD; None where the price is unknown.
+        finish_reason: Why the model stopped; `length` says that the answer is cut off.
+        attempts: Requests made until one succeeded.
+        note: What else is worth knowing about it.
+    """
+
+    name: str
+    prompt: str
+    answer: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    latency_ms: int
+    cost_estimate: float | None
+    finish_reason: str | None = None
+    attempts: int = 1
+    note: str | None = None
+
+
+@dataclass(slots=True)
+class Trace:
+    """How one question was answered.
+
+    The sums go over all steps, which are taken one after the other; a sum is None where any part
+    of it is unknown.
+
+    Attributes:
+        raw_output: The text that states the answer: the last step's.
+        steps: All steps in order.
+        structured: The last answer as JSON values, where a schema was asked for and obeyed.
+    """
+
+    raw_output: str = ""
+    steps: list[Step] = field(default_factory=list)
+    structured: dict[str, Any] | None = None
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """Tokens read."""
+        return _sum([step.prompt_tokens for step in self.steps])
+
+    @property
+    def completion_tokens(self) -> int | None:
+        """Tokens written."""
+        return _sum([step.completion_tokens for step in self.steps])
+
+    @property
+    def cost_estimate(self) -> float | None:
+        """USD."""
+        return _sum([step.cost_estimate for step in self.steps])
+
+    @property
+    def execution_time_ms(self) -> int:
+        """How long the model (and its program) took, without pauses between attempts, in ms."""
+        return sum(step.latency_ms for step in self.steps)
+
+
+class Dialogue:
+    """One question being answered: fills prompts in, asks, and writes the trace."""
+
+    def __init__(self, question: str, prompts: Mapping[str, str], provider: Provider) -> None:
+        self.question = question
+        self.trace = Trace()
+        self._prompts = prompts
+        self._provider = provider
+
+    async def ask(
+        self,
+        step: str,
+        *,
+        number: int | None = None,
+        schema: "type[BaseModel] | None" = None,
+        **values: str | int,
+    ) -> str:
+        """Send the step's prompt with these values in it; the model's text.
+
+        `number` tells repetitions of a step apart.
+        """
+        texts = {name: str(value) for name, value in values.items()}
+        prompt = fill(self._prompts[step], {"question": self.question, **texts})
+        completion = await self._provider.complete([Message("user", prompt)], schema=schema)
+        self.trace.steps.append(
+            Step(
+                name=step if number is None else f"{step} {number}",
+                prompt=prompt,
+                answer=completion.text,
+                prompt_tokens=completion.prompt_tokens,
+                completion_tokens=completion.completion_tokens,
+                latency_ms=completion.latency_ms,
+                cost_estimate=completion.cost_estimate,
+                finish_reason=completion.finish_reason,
+                attempts=completion.attempts,
+            )
+        )
+        self.trace.raw_output = completion.text
+        self.trace.structured = completion.structured
+        return completion.text
+
+
+class Approach(ABC):
+    """A reasoning approach, ready to answer any number of questions at once.
+
+    Attributes:
+        name: The long name, under which runs are stored.
+        steps: The names of its prompts, in the order in which they are used first.
+        prompts: The text of each.
+    """
+
+    name: ClassVar[str]
+    steps: ClassVar[tuple[str, ...]]
+
+    def __init__(self, prompts: Mapping[str, str], allow_code_execution: bool = False) -> None:
+        self.prompts = prompts
+        self.allow_code_execution = allow_code_execution
+
+    async def answer(
+        self, question: str, provider: Provider, schema: "type[BaseModel] | None" = None
+    ) -> Trace:
+        """Answer one question. With a schema, the step that states the answer is held to it.
+
+        Raises:
+            ProviderError: A step could not be asked.
+        """
+        dialogue = Dialogue(question, self.prompts, provider)
+        await self.reason(dialogue, schema)
+        return dialogue.trace
+
+    @abstractmethod
+    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+        """Take the steps; the last one asked states the answer."""
+
+
+def _sum(parts: list[Number | None]) -> Number | None:
+    known = [part for part in parts if part is not None]
+    return sum(known[1:], known[0]) if known and len(known) == len(parts) else None

@@ -1,0 +1,56 @@
+"""An answer calculated by a program."""
+
+import re
+from typing import TYPE_CHECKING
+
+from ml_agents_results.experiments.approaches.base import Approach, Dialogue, Step
+from ml_agents_results.experiments.execution import run_program
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_BLOCK = re.compile(r"```(?:python|py)?[^\S\n]*\n(.*?)```", re.DOTALL | re.IGNORECASE)
+
+
+class ProgramOfThought(Approach):
+    """The model writes a program, and what that prints is the answer (Chen et al., 2022).
+
+    The program is run only where that was allowed (see `execution`). Where it was not, or the
+    program fails or prints nothing, the answer that the model stated beside it is taken; a schema
+    is asked for only where no program will be run.
+    """
+
+    name = "ProgramOfThought"
+    steps = ("program",)
+
+    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+        if not self.allow_code_execution:
+            await dialogue.ask("program", schema=schema)
+            return
+        text = await dialogue.ask("program")
+        blocks = _BLOCK.findall(text)
+        if blocks:
+            printed = await _run(blocks[-1], dialogue)
+            if printed:
+                last = printed.rpartition("\n")[2]
+                dialogue.trace.raw_output = (
+                    f"{text}\n\nThe program printed:\n{printed}\n\nThe answer is {last}"
+                )
+
+
+async def _run(program: str, dialogue: Dialogue) -> str | None:
+    """Run the program as a step of its own; what it printed, None where it failed."""
+    outcome = await run_program(program)
+    dialogue.trace.steps.append(
+        Step(
+            name="execution",
+            prompt=program,
+            answer=outcome.output if outcome.error is None else f"Error: {outcome.error}",
+            prompt_tokens=0,
+            completion_tokens=0,
+            latency_ms=outcome.duration_ms,
+            cost_estimate=0.0,
+            note=f"network cut by {outcome.network_cut_by}",
+        )
+    )
+    return outcome.output if outcome.error is None else None

@@ -1,0 +1,41 @@
+"""Approaches that look at a first answer again."""
+
+from typing import TYPE_CHECKING
+
+from ml_agents_results.experiments.approaches.base import Approach, Dialogue
+from ml_agents_results.experiments.approaches.lists import numbered, points
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+class Reflection(Approach):
+    """Answer, criticise the answer, revise it (Self-Refine, Madaan et al., 2023; one round)."""
+
+    name = "Reflection"
+    steps = ("answer", "critique", "revise")
+
+    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+        answer = await dialogue.ask("answer")
+        critique = await dialogue.ask("critique", answer=answer)
+        await dialogue.ask("revise", schema=schema, answer=answer, critique=critique)
+
+
+class ChainOfVerification(Approach):
+    """Answer, plan questions that check it, answer each alone, revise (Dhuliawala et al., 2023).
+
+    The checks are factored: whoever answers them does not see the first answer.
+    """
+
+    name = "ChainOfVerification"
+    steps = ("baseline", "plan", "verify", "revise")
+    most_checks = 3
+
+    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+        answer = await dialogue.ask("baseline")
+        plan = await dialogue.ask("plan", answer=answer, count=self.most_checks)
+        checks = []
+        for number, question in enumerate(points(plan, self.most_checks), 1):
+            found = await dialogue.ask("verify", number=number, verification=question)
+            checks.append(f"{question}\n{found}")
+        await dialogue.ask("revise", schema=schema, answer=answer, checks=numbered(checks))

@@ -1,0 +1,28 @@
+"""Approaches of a single request."""
+
+from typing import TYPE_CHECKING
+
+from ml_agents_results.experiments.approaches.base import Approach, Dialogue
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+class Direct(Approach):
+    """No approach: the question as it is. The baseline for all others."""
+
+    name = "None"
+    steps = ("answer",)
+
+    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+        await dialogue.ask("answer", schema=schema)
+
+
+class ChainOfThought(Approach):
+    """Reasoning step by step before the answer, without examples (Kojima et al., 2022)."""
+
+    name = "ChainOfThought"
+    steps = ("answer",)
+
+    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+        await dialogue.ask("answer", schema=schema)

@@ -28,22 +28,36 @@ EXPLICIT = 0.95
 PHRASE = 0.8
 WHOLE_OUTPUT = 0.7
 LAST_CANDIDATE = 0.4
-"""Strength of evidence: a structured answer; a line like `Answer: 42`; a sentence like `the answer
-is 42`; an output that is short enough to be the answer; the last number (choice, yes or no) of an
-output to a question that asks for one."""
+"""Strength of evidence: a structured answer; a line like `Answer: 42` or `The answer is 42`; a
+sentence that says so in the middle of a line; an output that is short enough to be the answer; the
+last number (choice, yes or no) of an output to a question that asks for one."""
 
 _LONGEST_SEARCHED = 100_000
 _LONGEST_WHOLE = 60
 _MOST_STATEMENTS = 50
+_PLACEHOLDER = "X"  # The prompts say "The answer is X", and small models repeat it.
+
+
+class AnswerOnly(BaseModel):
+    """What a model fills in that is asked for no reasoning."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    answer: str = Field(description="The final answer alone: no sentence, no explanation.")
 
 
 class StructuredAnswer(BaseModel):
-    """What a model is asked to fill in, reasoning first."""
+    """What a model fills in that reasons: in one answer, and the reasoning first."""
 
     model_config = ConfigDict(extra="forbid")
 
     reasoning: str = Field(description="The reasoning that leads to the answer, step by step.")
     answer: str = Field(description="The final answer alone: no sentence, no explanation.")
+
+
+def schema_for(approach_name: str) -> type[BaseModel]:
+    """What an approach is held to. A field for reasoning would turn `None` into another one."""
+    return AnswerOnly if approach_name == "None" else StructuredAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +113,16 @@ def _from_structured(structured: dict[str, Any] | None) -> tuple[str, float]:
     """Raises ValueError that says what is wrong with the structured answer."""
     if structured is None:
         raise ValueError("the output is no structured answer")
+    reasoning = structured.get("reasoning")
     try:
-        filled = StructuredAnswer.model_validate(structured)
+        schema = AnswerOnly if reasoning is None else StructuredAnswer
+        answer: str = schema.model_validate(structured).answer.strip()
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ValueError("; ".join(faults)) from error
-    answer = filled.answer.strip()
     if not answer:
         raise ValueError("the answer is empty")
-    stated = _statements(_EXPLICIT, filled.reasoning[-_LONGEST_SEARCHED:])
+    stated = _statements(_EXPLICIT, (reasoning or "")[-_LONGEST_SEARCHED:])
     return answer, STRUCTURED * _agreement([*stated, answer])
 
 
@@ -128,6 +143,8 @@ def _from_text(raw_output: str, question: str) -> tuple[str, float] | None:
 
 _EXPLICIT = re.compile(
     r"\banswer[\s*_\"]*[:=][\s*_\"]*(?P<line>\S.*)"
+    r"|^[ \t*_#>\"-]*(?:so |thus |therefore,? )?the (?:final |correct )?answer is[\s*_:]*"
+    r"(?P<own_line>\S.*?)(?=[.!?](?:\s|$)|$)"
     r"|^\#{4}\s*(?P<hashes>\S.*)$"
     r"|<answer>(?P<tag>[^<]*)</answer>"
     r"|\\boxed\{(?P<box>(?:[^{}\n]|\{[^{}\n]*\})*)\}",
@@ -162,7 +179,7 @@ def _wanted(question: str) -> re.Pattern[str] | None:
 
 def _statements(pattern: re.Pattern[str], text: str) -> list[str]:
     values = (_bare(found[found.lastgroup or 0]) for found in pattern.finditer(text))
-    return [value for value in values if value][-_MOST_STATEMENTS:]
+    return [value for value in values if value not in ("", _PLACEHOLDER)][-_MOST_STATEMENTS:]
 
 
 def _bare(value: str) -> str:

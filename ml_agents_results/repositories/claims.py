@@ -12,9 +12,14 @@ from ml_agents_results.database.models import Claim, Run
 class Claimant(Protocol):
     """Who claims: `token` is unique to it, `host` and `pid` tell others whether it still runs."""
 
-    token: str
-    host: str
-    pid: int
+    @property
+    def token(self) -> str: ...
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def pid(self) -> int: ...
 
     def outlived(self, host: str, pid: int) -> bool:
         """Whether the process is known to have ended."""

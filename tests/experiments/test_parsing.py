@@ -10,6 +10,7 @@ from ml_agents_results.experiments.parsing import (
     WHOLE_OUTPUT,
     StructuredAnswer,
     parse,
+    schema_for,
 )
 from ml_agents_results.records import ParsingMetrics
 
@@ -31,7 +32,9 @@ NAME = "Who is third?"
         ("Answer:\n\nAda", NAME, "Ada", EXPLICIT),
         ('{"reasoning": "...", "answer": "Ada"', NAME, "Ada", EXPLICIT),
         ("I think the answer is (B) 2000. Hope it helps!", CHOICES, "(B)", PHRASE),
-        ("The answer is: **3.5**", "Half of seven?", "3.5", PHRASE),
+        ("The answer is: **3.5**", "Half of seven?", "3.5", EXPLICIT),
+        ("7 / 2 = 3.5.\nThe answer is 3.5. I am sure.", "Half of seven?", "3.5", EXPLICIT),
+        ("The answer is X.\nSo the answer is Ada!", NAME, "Ada", EXPLICIT),
         ("Ada.", NAME, "Ada", WHOLE_OUTPUT),
         ("No, it does not.", TRUTH, "No", WHOLE_OUTPUT),
         ("24 * 18 = 432.\nShe sells 432 - 37 = 395 rolls.", HOW_MANY, "395", LAST_CANDIDATE),
@@ -57,6 +60,7 @@ def test_the_answer_is_found_with_a_confidence_that_fits_the_evidence(
         ("I like rolls very much.\nThey are round and smell of bread.", HOW_MANY),
         ("Ada stands before Bo.\nBo stands before Cy, who is 3 m tall.", NAME),
         ("Answer:", NAME),
+        ("The answer is X.\nI do not know.", NAME),
     ],
 )
 def test_where_no_answer_is_stated_none_is_made_up(output: str, question: str) -> None:
@@ -79,13 +83,19 @@ def test_a_structured_answer_goes_before_the_text() -> None:
     assert (parsed.parsed_answer, parsed.parsing_method) == ("395", "instructor")
     assert parsed.parsing_confidence == STRUCTURED
     assert parse("Answer: 1", filled, HOW_MANY, "regex").parsed_answer == "1"
+    assert parse("", {"answer": "395"}, HOW_MANY).parsed_answer == "395"
+
+
+def test_without_an_approach_no_reasoning_is_asked_for() -> None:
+    assert set(schema_for("None").model_fields) == {"answer"}
+    assert list(schema_for("ChainOfThought").model_fields) == ["reasoning", "answer"]
 
 
 @pytest.mark.parametrize(
     ("structured", "reason"),
     [
         (None, "instructor: the output is no structured answer"),
-        ({"answer": "1"}, "instructor: reasoning: Field required"),
+        ({"reasoning": "1"}, "instructor: answer: Field required"),
         ({"reasoning": "", "answer": " "}, "instructor: the answer is empty"),
         ({"reasoning": "", "answer": 3}, "instructor: answer: Input should be a valid string"),
     ],
@@ -110,7 +120,7 @@ def test_manual_leaves_the_answer_to_a_person() -> None:
 def test_huge_outputs_are_parsed_in_no_time() -> None:
     start = time.perf_counter()
     for piece in ("x", "answer", "answer ", "answer is ", " ", "*", "\\boxed{", "<answer>", "####",
-                  "12,", "answer:*", "\n"):  # fmt: skip
+                  "12,", "answer:*", "-\n", "- \n*"):  # fmt: skip
         parse(piece * (5_000_000 // len(piece)), None, HOW_MANY)
     parsed = parse("x" * 5_000_000 + "\nAnswer: 395", None, HOW_MANY)
     assert parsed.parsed_answer == "395"

@@ -1,0 +1,244 @@
+"""The recorder: a thread with one connection that claims runs and saves them as they arrive.
+
+The event loop never waits for the disk. What is waiting when the thread is free is committed
+together: a fast endpoint costs fewer commits, a slow one gets one commit a run.
+"""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ml_agents_results.database.engine import Database
+from ml_agents_results.errors import InvalidRecordError
+from ml_agents_results.experiments.environment import ThisProcess
+from ml_agents_results.experiments.plan import Plan
+from ml_agents_results.records import RunRecord
+from ml_agents_results.repositories.claims import ClaimRepository, RecordedRun
+from ml_agents_results.repositories.runs import RunRepository
+
+LEASE = timedelta(seconds=60)
+"""How long a claim holds that is not renewed: its process hangs, or its machine is gone."""
+
+RENEWAL = 15.0
+"""Seconds between renewals."""
+
+FAILED_AT = "failed_at"
+"""The name in a failed run's metadata of the moment it failed."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Positions that are this process' to ask, and how many are left that others are asking."""
+
+    positions: list[int]
+    elsewhere: int
+
+
+@dataclass(frozen=True)
+class _Save:
+    position: int
+    record: RunRecord
+    done: "asyncio.Future[Any]"
+
+
+@dataclass(frozen=True)
+class _Take:
+    count: int
+    done: "asyncio.Future[Any]"
+
+
+class Recorder:
+    """Used inside one event loop: `start`, then `take` and `save`, then `finish`.
+
+    Args:
+        settled: One byte for each position of the plan; 1 where nothing is left to do.
+        retry_since: Failed runs are asked again, but not those that failed after this moment:
+            another process is doing the same. None leaves failed runs as they are.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        experiment_id: str,
+        plan: Plan,
+        settled: bytearray,
+        retry_since: datetime | None = None,
+    ) -> None:
+        self._database = database
+        self._experiment_id = experiment_id
+        self._plan = plan
+        self._settled = settled
+        self._retry_since = retry_since
+        self._me = ThisProcess()
+        self._next = 0
+        self._elsewhere: list[int] = []
+        self._jobs: queue.SimpleQueue[_Save | _Take | None] = queue.SimpleQueue()
+        self._renew_at = time.monotonic() + RENEWAL
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def take(self, count: int) -> Taken:
+        """Claims up to `count` runs. None claimed and none elsewhere: the plan is done."""
+        done = self._loop.create_future()
+        self._jobs.put(_Take(count, done))
+        taken: Taken = await done
+        return taken
+
+    async def save(self, position: int, record: RunRecord) -> bool:
+        """Saves a run and gives its claim back; when this returns, the run is durable.
+
+        It is saved also where the caller is cancelled meanwhile. Returns False where this process
+        lost its claim and another one has saved an answer: then that one stays.
+        """
+        done = self._loop.create_future()
+        self._jobs.put(_Save(position, record, done))
+        kept: bool = await done
+        return kept
+
+    async def finish(self) -> None:
+        """Saves what is waiting and gives all claims back."""
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+        if self._failure is not None:
+            raise self._failure
+
+    def _work(self) -> None:
+        ending = False
+        while not ending:
+            jobs = self._waiting()
+            ending = jobs[-1:] == [None]
+            self._serve([job for job in jobs if job is not None], ending)
+
+    def _waiting(self) -> list[_Save | _Take | None]:
+        """All jobs that are there; waits for one until the claims have to be renewed."""
+        jobs: list[_Save | _Take | None] = []
+        try:
+            jobs.append(self._jobs.get(timeout=max(0.0, self._renew_at - time.monotonic())))
+            while jobs[-1] is not None:
+                jobs.append(self._jobs.get_nowait())
+        except queue.Empty:
+            pass
+        return jobs
+
+    def _serve(self, jobs: list[_Save | _Take], ending: bool = False) -> None:
+        results: list[tuple[asyncio.Future[Any], Any]] = []
+        place, elsewhere = self._next, self._elsewhere
+        renew = time.monotonic() >= self._renew_at
+        try:
+            for attempt in self._database.retrying():
+                with attempt, self._database.write() as connection:
+                    self._next, self._elsewhere = place, elsewhere
+                    results = self._apply(connection, jobs)
+                    if ending:
+                        ClaimRepository(connection, self._experiment_id).release(self._me)
+                    elif renew:
+                        self._renew(connection)
+        except InvalidRecordError as error:
+            if len(jobs) > 1:
+                for job in jobs:
+                    self._serve([job])
+                return
+            results = [(job.done, error) for job in jobs]
+        except Exception as error:  # noqa: BLE001 - raised by whoever waits for it
+            results = [(job.done, error) for job in jobs]
+            self._next, self._elsewhere = place, elsewhere
+            if not jobs:
+                self._failure = error
+        if renew:
+            self._renew_at = time.monotonic() + RENEWAL
+        if results:
+            self._loop.call_soon_threadsafe(_deliver, results)
+
+    def _renew(self, connection: Connection) -> None:
+        claims = ClaimRepository(connection, self._experiment_id)
+        claims.renew(self._me, datetime.now(UTC) + LEASE)
+
+    def _apply(
+        self, connection: Connection, jobs: list[_Save | _Take]
+    ) -> list[tuple["asyncio.Future[Any]", Any]]:
+        claims = ClaimRepository(connection, self._experiment_id)
+        saves = [job for job in jobs if isinstance(job, _Save)]
+        kept = self._save(connection, claims, saves) if saves else set()
+        results: list[tuple[asyncio.Future[Any], Any]] = [
+            (job.done, job.position in kept) for job in saves
+        ]
+        results += [
+            (job.done, self._take(claims, job.count)) for job in jobs if isinstance(job, _Take)
+        ]
+        return results
+
+    def _save(
+        self, connection: Connection, claims: ClaimRepository, saves: list[_Save]
+    ) -> set[int]:
+        positions = {job.position for job in saves}
+        if lost := positions - claims.release(self._me, list(positions)):
+            positions -= self._recorded(claims, lost, lambda run: run.outcome != "failed")
+        RunRepository(connection).save_many(
+            [job.record for job in saves if job.position in positions]
+        )
+        return positions
+
+    def _take(self, claims: ClaimRepository, count: int) -> Taken:
+        """Goes on through the plan; at its end, comes back to what others were asking."""
+        obtained: list[int] = []
+        place, elsewhere = self._next, list(self._elsewhere)
+        while place < len(self._settled) and len(obtained) < count:
+            wanted: list[int] = []
+            while place < len(self._settled) and len(obtained) + len(wanted) < count:
+                if not self._settled[place]:
+                    wanted.append(place)
+                place += 1
+            got, others = self._claim(claims, wanted)
+            obtained += got
+            elsewhere += others
+        if not obtained and elsewhere:
+            obtained, others = self._claim(claims, elsewhere[:count])
+            # In turn, so that one that stays claimed does not hide the others.
+            elsewhere = elsewhere[count:] + others
+        self._next, self._elsewhere = place, elsewhere
+        return Taken(obtained, len(elsewhere))
+
+    def _claim(self, claims: ClaimRepository, wanted: list[int]) -> tuple[list[int], list[int]]:
+        """The positions that are ours now, and those that others are asking."""
+        if not wanted:
+            return [], []
+        now = datetime.now(UTC)
+        got = claims.claim(wanted, self._me, now, now + LEASE)
+        others = sorted(set(wanted) - set(got))
+        if done := self._recorded(claims, set(got), self._is_final):
+            claims.release(self._me, list(done))
+        return [position for position in got if position not in done], others
+
+    def _recorded(
+        self, claims: ClaimRepository, positions: set[int], fits: Callable[[RecordedRun], bool]
+    ) -> set[int]:
+        """Those of the positions whose run another process has saved, and it fits."""
+        keys = {self._plan.key(position): position for position in positions}
+        return {keys[run.key] for run in claims.recorded(keys) if fits(run)}
+
+    def _is_final(self, run: RecordedRun) -> bool:
+        if run.outcome != "failed" or self._retry_since is None:
+            return True
+        failed_at = (run.metadata_json or {}).get(FAILED_AT)
+        return failed_at is not None and datetime.fromisoformat(failed_at) >= self._retry_since
+
+
+def _deliver(results: list[tuple["asyncio.Future[Any]", Any]]) -> None:
+    for done, value in results:
+        if done.done():
+            continue
+        if isinstance(value, Exception):
+            done.set_exception(value)
+        else:
+            done.set_result(value)

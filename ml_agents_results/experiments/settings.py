@@ -1,0 +1,96 @@
+"""How an experiment is run, beside what it is about: speed, patience, parsing, files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self, cast, get_args
+
+from ml_agents_results.config import ExperimentConfig
+from ml_agents_results.errors import UsageError
+from ml_agents_results.experiments.parsing import ParsingMode
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Settings of the runner; they live in `ExperimentConfig.extra` under these names.
+
+    Attributes:
+        concurrency: Questions in flight at once.
+        timeout: Seconds for one attempt of one call; None leaves it to the provider.
+        max_retries: Attempts of a call beyond the first.
+        requests_per_minute: Attempts to start in a minute at most; None is no limit.
+        base_url: The address of an OpenAI-compatible endpoint. What in it is secret is used, but
+            not kept.
+        prompts: A folder with prompts that replace those of this package.
+        allow_code_execution: Whether ProgramOfThought may run what the model wrote.
+        parsing: `auto`, `instructor`, `regex` or `manual` (see parsing.py).
+        grader: `exact`, `any_of`, or one that another package brings.
+        columns: Which column of the dataset holds `input`, `target`, `id` or `task`.
+        output_dir: Where the CSV and JSON files go, each experiment in a folder of its own.
+        grace: Seconds that running calls may take to end after an interruption.
+    """
+
+    concurrency: int = 4
+    timeout: float | None = None
+    max_retries: int = 5
+    requests_per_minute: float | None = None
+    base_url: str | None = None
+    prompts: str | None = None
+    allow_code_execution: bool = False
+    parsing: ParsingMode = "auto"
+    grader: str = "exact"
+    columns: Mapping[str, str] = field(default_factory=dict)
+    output_dir: str = "./outputs"
+    grace: float = 5.0
+
+    @classmethod
+    def of(cls, config: ExperimentConfig) -> Self:
+        """The settings of an experiment, checked.
+
+        Raises:
+            UsageError: A setting of the experiment makes no sense; the message names it.
+        """
+        given = {name: config.extra[name] for name in names() if config.extra.get(name) is not None}
+        settings = cls(**given)
+        for value, name in ((settings.concurrency, "concurrency"), (config.repeats, "repeats")):
+            _check(name, value, int, value_from=1)
+        _check("samples", config.samples, int, value_from=1)
+        _check("max_retries", settings.max_retries, int, value_from=0)
+        for name in ("timeout", "requests_per_minute"):
+            _check(name, getattr(settings, name), float, above=0)
+        _check("grace", settings.grace, float, value_from=0)
+        if settings.parsing not in get_args(ParsingMode):
+            raise UsageError(
+                f"parsing is {settings.parsing!r}", f"Known: {', '.join(get_args(ParsingMode))}."
+            )
+        if not config.approaches:
+            raise UsageError("no approach is named", "Name one, for example --approach CoT.")
+        if not isinstance(settings.columns, Mapping):
+            raise UsageError("columns is no mapping", "It looks like {input: question}.")
+        return settings
+
+
+def names() -> tuple[str, ...]:
+    """The names of all settings."""
+    return tuple(field.name for field in fields(RunSettings))
+
+
+def _check(
+    name: str,
+    value: object,
+    kind: type,
+    *,
+    value_from: float | None = None,
+    above: float | None = None,
+) -> None:
+    if value is None:
+        return
+    number: Any = cast(Any, value)
+    fits = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
+    if (
+        not fits
+        or (value_from is not None and number < value_from)
+        or (above is not None and not number > above)
+    ):
+        bound = f"from {value_from:g}" if value_from is not None else f"above {above:g}"
+        kinds = "whole number" if kind is int else "number"
+        raise UsageError(f"{name} is {value!r}", f"It is a {kinds} {bound}.")

@@ -1,0 +1,242 @@
+"""Counts for what goes wrong: parsing, failures, slices, and samples that changed sides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select
+from sqlalchemy.orm import aliased
+
+from ml_agents_results.database.models import Run, RunParsingMetrics
+from ml_agents_results.records import Arm
+from ml_agents_results.repositories.filters import Filters
+
+ARM = (Run.experiment_id, Run.approach_name, Run.provider, Run.model)
+ANSWER_MARKER = "the answer is"
+_LENGTH_BINS = ((0, "empty"), (100, "1-100"), (500, "101-500"), (2000, "501-2000"))
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceCounts:
+    """Runs of an arm with the same parsing method and confidence, by outcome."""
+
+    arm: Arm
+    parsing_method: str | None
+    confidence: float | None
+    correct: int
+    wrong: int
+    other: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSums:
+    """Parsing metrics of an arm and method; sums run over the rows where the value is known."""
+
+    arm: Arm
+    parsing_method: str | None
+    runs: int
+    attempts_known: int
+    attempts: int
+    fallback_known: int
+    fallbacks: int
+    timed: int
+    extraction_time_ms: int
+    errors: int
+
+    @classmethod
+    def none(cls, arm: Arm, parsing_method: str | None) -> "MetricSums":
+        """No metrics were recorded."""
+        return cls(arm, parsing_method, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SliceCounts:
+    """The graded runs of an arm that share `value` in `dimension`."""
+
+    arm: Arm
+    dimension: str
+    value: str
+    correct: int
+    graded: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedSample:
+    """A sample that one arm answered and the other did not, with both run ids."""
+
+    task: str
+    sample_index: int
+    repeat_index: int
+    treatment_run_id: str
+    baseline_run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class HardSample:
+    """A sample that hardly any run got right."""
+
+    task: str
+    sample_index: int
+    graded: int
+    correct: int
+
+
+class PatternRepository:
+    """Aggregates over the runs that pass `filters`."""
+
+    def __init__(self, connection: Connection, filters: Filters | None = None) -> None:
+        self._connection = connection
+        self._filters = filters or Filters()
+
+    def confidences(self) -> Sequence[ConfidenceCounts]:
+        """Runs by arm, parsing method and confidence."""
+        keys = (*ARM, Run.parsing_method, Run.parsing_confidence)
+        rows = self._connection.execute(
+            select(*keys, _count("correct"), _count("wrong"), func.count())
+            .where(*self._filters.conditions())
+            .group_by(*keys)
+            .order_by(*keys)
+        )
+        return [
+            ConfidenceCounts(
+                Arm(*row[:4]), row[4], row[5], row[6], row[7], row[8] - row[6] - row[7]
+            )
+            for row in rows
+        ]
+
+    def metrics(self) -> Sequence[MetricSums]:
+        """Sums of the parsing metrics by arm and parsing method."""
+        metrics = RunParsingMetrics
+        rows = self._connection.execute(
+            select(
+                *ARM,
+                Run.parsing_method,
+                func.count(),
+                func.count(metrics.parsing_attempts),
+                func.coalesce(func.sum(metrics.parsing_attempts), 0),
+                func.count(metrics.fallback_used),
+                func.coalesce(func.sum(case((metrics.fallback_used.is_(True), 1), else_=0)), 0),
+                func.count(metrics.extraction_time_ms),
+                func.coalesce(func.sum(metrics.extraction_time_ms), 0),
+                func.count(metrics.error_details),
+            )
+            .join_from(metrics, Run, metrics.run_id == Run.id)
+            .where(*self._filters.conditions())
+            .group_by(*ARM, Run.parsing_method)
+            .order_by(*ARM, Run.parsing_method)
+        ).tuples()
+        return [
+            MetricSums(Arm(*row[:4]), row[4], *(int(number) for number in row[5:])) for row in rows
+        ]
+
+    def slices(self) -> list[SliceCounts]:
+        """Graded runs by task and by parsing method."""
+        return [
+            *self._slices("task", Run.task),
+            *self._slices("parsing_method", func.coalesce(Run.parsing_method, "unknown")),
+        ]
+
+    def text_slices(self) -> list[SliceCounts]:
+        """Graded runs by the length of the output and by whether it states its answer.
+
+        Unlike everything else here this reads the texts, which takes as long as reading the file.
+        """
+        length = func.length(func.coalesce(Run.raw_output, ""))
+        binned = case(*((length <= limit, name) for limit, name in _LENGTH_BINS), else_="over 2000")
+        stated = case(
+            (func.lower(Run.raw_output).contains(ANSWER_MARKER), f"has '{ANSWER_MARKER}'"),
+            else_=f"lacks '{ANSWER_MARKER}'",
+        )
+        return [
+            *self._slices("output_length", binned),
+            *self._slices("answer_marker", stated),
+        ]
+
+    def _slices(self, dimension: str, value: Any) -> list[SliceCounts]:
+        keys = (*ARM, value.label("value"))
+        inner = (
+            select(*keys, Run.outcome)
+            .where(*self._filters.conditions(), Run.outcome.in_(("correct", "wrong")))
+            .subquery()
+        )
+        grouped = tuple(column for column in inner.c if column.name != "outcome")
+        rows = self._connection.execute(
+            select(
+                *grouped, func.sum(case((inner.c.outcome == "correct", 1), else_=0)), func.count()
+            )
+            .group_by(*grouped)
+            .order_by(*grouped)
+        )
+        return [SliceCounts(Arm(*row[:4]), dimension, row[4], int(row[5]), row[6]) for row in rows]
+
+    def errors(self, limit: int = 20) -> Sequence[tuple[Arm, str, int]]:
+        """The most frequent errors of failed runs, by their first 80 characters."""
+        kind = func.substr(Run.error, 1, 80)
+        rows = self._connection.execute(
+            select(*ARM, kind, func.count())
+            .where(*self._filters.conditions(), Run.outcome == "failed")
+            .group_by(*ARM, kind)
+            .order_by(func.count().desc(), *ARM, kind)
+            .limit(limit)
+        )
+        return [(Arm(*row[:4]), row[4], row[5]) for row in rows]
+
+    def changed(
+        self, treatment: Arm, baseline: Arm, *, gained: bool, limit: int = 20
+    ) -> Sequence[ChangedSample]:
+        """Samples that only the treatment answered (`gained`), or only the baseline.
+
+        Both arms belong to one experiment, or to experiments on the same data set.
+        """
+        one, two = aliased(Run, name="treatment"), aliased(Run, name="baseline")
+        right, wrong = (one, two) if gained else (two, one)
+        rows = self._connection.execute(
+            select(one.task, one.sample_index, one.repeat_index, one.id, two.id)
+            .join_from(
+                one,
+                two,
+                and_(
+                    one.task == two.task,
+                    one.sample_index == two.sample_index,
+                    one.repeat_index == two.repeat_index,
+                ),
+            )
+            .where(
+                *_of_arm(one, treatment),
+                *_of_arm(two, baseline),
+                *self._filters.conditions(one),
+                right.outcome == "correct",
+                wrong.outcome == "wrong",
+            )
+            .order_by(one.task, one.sample_index, one.repeat_index)
+            .limit(limit)
+        )
+        return [ChangedSample(*row) for row in rows]
+
+    def hard_samples(self, limit: int = 20) -> Sequence[HardSample]:
+        """The samples with the smallest share of right answers over all arms, hardest first."""
+        graded = func.sum(case((Run.outcome.in_(("correct", "wrong")), 1), else_=0))
+        correct = _count("correct")
+        share = correct * literal(1.0) / graded
+        rows = self._connection.execute(
+            select(Run.task, Run.sample_index, graded, correct)
+            .where(*self._filters.conditions())
+            .group_by(Run.task, Run.sample_index)
+            .having(graded > 0)
+            .order_by(share, graded.desc(), Run.task, Run.sample_index)
+            .limit(limit)
+        )
+        return [HardSample(row[0], row[1], int(row[2]), int(row[3])) for row in rows]
+
+
+def _count(outcome: str) -> ColumnElement[int]:
+    return func.sum(case((Run.outcome == outcome, 1), else_=0))
+
+
+def _of_arm(run: Any, arm: Arm) -> list[ColumnElement[bool]]:
+    return [
+        run.experiment_id == arm.experiment_id,
+        run.approach_name == arm.approach_name,
+        run.provider == arm.provider,
+        run.model == arm.model,
+    ]

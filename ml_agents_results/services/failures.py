@@ -1,0 +1,230 @@
+"""What goes wrong, where, and is it more than chance? Explorations, labelled as such."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from ml_agents_results.records import Arm
+from ml_agents_results.repositories.analysis import AnalysisRepository, ArmCounts
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.patterns import (
+    ChangedSample,
+    HardSample,
+    PatternRepository,
+    SliceCounts,
+)
+from ml_agents_results.services.pairing import contrasts
+from ml_agents_results.services.reports import ArmRow, PairRow, arm_frame
+from ml_agents_results.services.settings import Settings
+from ml_agents_results.services.statistics.estimate import Interval
+from ml_agents_results.services.statistics.proportions import proportion_interval
+from ml_agents_results.services.statistics.slices import Slice, scan_slices
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+READ_TEXTS_UP_TO = 50_000
+"""Runs up to which outputs are read for slices by length and by answer marker, unless asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRate(ArmRow):
+    """The share of an arm's runs that end in one outcome, with its interval; fractions."""
+
+    outcome: str
+    runs: int
+    of_runs: int
+    rate: float | None
+    rate_ci_low: float | None
+    rate_ci_high: float | None
+    interval_method: str
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRow(ArmRow):
+    """The graded runs of an arm that share a value, against its other graded runs.
+
+    `difference` is their accuracy minus that of the rest; p values are Fisher's, adjusted (BH)
+    over the `family_size` slices of the arm that are large enough.
+    """
+
+    dimension: str
+    value: str
+    graded: int
+    correct: int
+    accuracy: float | None
+    accuracy_ci_low: float | None
+    accuracy_ci_high: float | None
+    rest_accuracy: float | None
+    difference: float | None
+    p_value: float | None
+    p_value_adjusted: float | None
+    family_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow(ArmRow):
+    """An error message (its first 80 characters) and how many runs ended with it."""
+
+    error: str
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes(PairRow):
+    """Samples that changed sides, with both run ids: `gains` only the treatment answered,
+    `regressions` only the baseline. At most `limit` of each."""
+
+    gains: tuple[ChangedSample, ...]
+    regressions: tuple[ChangedSample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureReport:
+    """Failure patterns. Slices are explorations: they suggest what to look at next."""
+
+    confidence_level: float
+    outcomes: Sequence[OutcomeRate]
+    slices: Sequence[SliceRow]
+    errors: Sequence[ErrorRow]
+    hard_samples: Sequence[HardSample]
+    changes: Sequence[Changes]
+    patterns: dict[str, int]
+    pattern_arms: Sequence[Arm]
+    warnings: Sequence[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "confidence_level": self.confidence_level,
+            "outcomes": [row.to_dict() for row in self.outcomes],
+            "slices": [row.to_dict() for row in self.slices],
+            "errors": [row.to_dict() for row in self.errors],
+            "hard_samples": [asdict(row) for row in self.hard_samples],
+            "changes": [row.to_dict() for row in self.changes],
+            "patterns": {
+                "arms": [arm._asdict() for arm in self.pattern_arms],
+                "counts": self.patterns,
+            },
+            "warnings": list(self.warnings),
+        }
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row a slice, the columns of SliceRow."""
+        return arm_frame(self.slices)
+
+
+class FailureService:
+    def __init__(
+        self,
+        connection: Connection,
+        filters: Filters | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self._settings = settings or Settings()
+        self._counts = AnalysisRepository(connection, filters)
+        self._patterns = PatternRepository(connection, filters)
+
+    def report(
+        self, *, baseline: str | None = None, limit: int = 20, read_texts: bool | None = None
+    ) -> FailureReport:
+        """Rates of every outcome, slices, errors, hard samples, gains and regressions.
+
+        Args:
+            limit: The longest list of samples.
+            read_texts: Whether to look into the outputs; by default for up to 50,000 runs.
+        """
+        counts = self._counts.arms()
+        arms = list(dict.fromkeys(part.arm for part in counts))
+        slices = self._patterns.slices()
+        warnings = []
+        if read_texts is None:
+            read_texts = sum(part.runs for part in counts) <= READ_TEXTS_UP_TO
+        if read_texts:
+            slices += self._patterns.text_slices()
+        else:
+            warnings.append("outputs_not_read")
+        ids = list(dict.fromkeys(arm.experiment_id for arm in arms))
+        one_experiment = len(ids) == 1
+        chosen = contrasts(arms, ids, baseline, "vs-baseline") if one_experiment else []
+        patterned = arms if one_experiment and 2 <= len(arms) <= 8 else []
+        return FailureReport(
+            confidence_level=self._settings.confidence,
+            outcomes=self._outcomes(counts),
+            slices=self._scan(slices, counts),
+            errors=[ErrorRow(*row) for row in self._patterns.errors(limit)],
+            hard_samples=self._patterns.hard_samples(limit),
+            changes=[self._changes(*pair, limit) for pair in chosen],
+            patterns=self._counts.patterns(patterned) if patterned else {},
+            pattern_arms=patterned,
+            warnings=warnings,
+        )
+
+    def _outcomes(self, counts: Sequence[ArmCounts]) -> list[OutcomeRate]:
+        totals: dict[Arm, dict[str, int]] = {}
+        names = ("failed", "unparsed", "ungraded", "wrong", "correct")
+        for part in counts:
+            total = totals.setdefault(part.arm, dict.fromkeys(("runs", *names), 0))
+            for name in total:
+                total[name] += getattr(part, name)
+        rows = []
+        for arm, total in totals.items():
+            for name in names:
+                interval = self._interval(total[name], total["runs"])
+                rows.append(
+                    OutcomeRate(
+                        arm,
+                        name,
+                        total[name],
+                        total["runs"],
+                        total[name] / total["runs"],
+                        interval.low,
+                        interval.high,
+                        interval.method,
+                    )
+                )
+        return rows
+
+    def _interval(self, part: int, whole: int) -> Interval:
+        return proportion_interval(part, whole, self._settings.interval, self._settings.confidence)
+
+    def _scan(self, slices: Sequence[SliceCounts], counts: Sequence[ArmCounts]) -> list[SliceRow]:
+        rows = []
+        for arm in dict.fromkeys(part.arm for part in counts):
+            own = [row for row in slices if row.arm == arm]
+            parts = [part for part in counts if part.arm == arm]
+            correct = sum(part.correct for part in parts)
+            graded = correct + sum(part.wrong for part in parts)
+            scanned = scan_slices(
+                [Slice(f"{row.dimension}={row.value}", row.correct, row.graded) for row in own],
+                correct,
+                graded,
+                confidence=self._settings.confidence,
+            )
+            rows += [
+                SliceRow(
+                    arm=arm,
+                    dimension=row.dimension,
+                    value=row.value,
+                    graded=row.graded,
+                    correct=row.correct,
+                    accuracy=found.accuracy,
+                    accuracy_ci_low=found.ci_low,
+                    accuracy_ci_high=found.ci_high,
+                    rest_accuracy=found.rest_accuracy,
+                    difference=found.difference,
+                    p_value=found.p_value,
+                    p_value_adjusted=found.p_adjusted,
+                    family_size=found.family_size,
+                )
+                for row, found in zip(own, scanned, strict=True)
+            ]
+        return rows
+
+    def _changes(self, treatment: Arm, baseline: Arm, limit: int) -> Changes:
+        gains, regressions = (
+            tuple(self._patterns.changed(treatment, baseline, gained=gained, limit=limit))
+            for gained in (True, False)
+        )
+        return Changes(baseline, treatment, gains, regressions)

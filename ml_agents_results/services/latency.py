@@ -1,0 +1,183 @@
+"""How long do answers take, and how much longer with another approach?"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from ml_agents_results.records import Arm
+from ml_agents_results.repositories.analysis import AnalysisRepository
+from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.services.pairing import contrasts, pairing_rule
+from ml_agents_results.services.reports import ArmRow, PairRow, arm_frame
+from ml_agents_results.services.settings import Settings
+from ml_agents_results.services.statistics.latency import (
+    LatencySummary,
+    latency_summary,
+    paired_ratio,
+    sign_test_p,
+)
+from ml_agents_results.services.statistics.multiplicity import adjust, family_size
+from ml_agents_results.services.statistics.quantiles import Quantile, from_histogram
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+QUANTILES = (0.5, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmLatency(ArmRow):
+    """The times of an arm's runs in ms. Failed runs are counted and left out."""
+
+    runs: int
+    failed: int
+    summary: LatencySummary
+    quantiles: tuple[Quantile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PairLatency(PairRow):
+    """The ratio of geometric mean times, treatment to baseline, on samples timed on both sides."""
+
+    pairs: int
+    ratio: float | None
+    ratio_ci_low: float | None
+    ratio_ci_high: float | None
+    p_value: float | None
+    p_value_adjusted: float | None
+    family_size: int
+    slower: int
+    faster: int
+    sign_test_p_value: float | None
+    method: str
+    null_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyReport:
+    """Times by arm, and arms against the baseline."""
+
+    confidence_level: float
+    arms: Sequence[ArmLatency]
+    pairs: Sequence[PairLatency]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "confidence_level": self.confidence_level,
+            "arms": [arm.to_dict() for arm in self.arms],
+            "pairs": [pair.to_dict() for pair in self.pairs],
+        }
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row an arm: n_timed, n_missing, failed, mean, sd, ..., and p50 to p99 with bounds."""
+        return arm_frame(self.arms).pipe(_flattened)
+
+
+class LatencyService:
+    def __init__(
+        self,
+        connection: Connection,
+        filters: Filters | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self._settings = settings or Settings()
+        self._repository = AnalysisRepository(connection, filters)
+        self._experiments = ExperimentRepository(connection)
+
+    def report(self, *, baseline: str | None = None) -> LatencyReport:
+        """Every arm that has runs, and the arms compared on the samples they share."""
+        runs: dict[Arm, tuple[int, int]] = {}
+        for part in self._repository.arms():
+            before = runs.get(part.arm, (0, 0))
+            runs[part.arm] = (before[0] + part.runs, before[1] + part.failed)
+        times = self._repository.latencies()
+        rows = [
+            self._arm(arm, total, failed, *times.get(arm, ((), ())))
+            for arm, (total, failed) in runs.items()
+        ]
+        timed = [row.arm for row in rows if row.summary.n_timed]
+        ids = list(dict.fromkeys(arm.experiment_id for arm in timed))
+        chosen = contrasts(timed, ids, baseline, self._settings.contrasts)
+        return LatencyReport(self._settings.confidence, rows, self._pairs(chosen))
+
+    def _arm(
+        self, arm: Arm, runs: int, failed: int, values: Sequence[int], counts: Sequence[int]
+    ) -> ArmLatency:
+        low = values[0] if values else 0
+        weighted = list(zip(values, counts, strict=True))
+        timed = sum(counts)
+        summary = latency_summary(
+            n_timed=timed,
+            n_missing=runs - failed - timed,
+            total=sum(value * count for value, count in weighted),
+            sumsq_shifted=sum((value - low) ** 2 * count for value, count in weighted),
+            minimum=values[0] if values else None,
+            maximum=values[-1] if values else None,
+            sum_log=math.fsum(math.log(value) * count for value, count in weighted if value),
+            n_positive=sum(count for value, count in weighted if value),
+            shift=low,
+        )
+        quantiles = from_histogram(values, counts, QUANTILES, self._settings.confidence)
+        return ArmLatency(arm, runs, failed, summary, tuple(quantiles))
+
+    def _pairs(self, chosen: Sequence[tuple[Arm, Arm]]) -> list[PairLatency]:
+        rows = []
+        for treatment, baseline in chosen:
+            records = {
+                arm.experiment_id: self._experiments.get(arm.experiment_id)
+                for arm in (treatment, baseline)
+            }
+            rule = pairing_rule(self._repository, records, treatment, baseline)
+            n, total, squares, slower, faster = self._repository.paired_latency(
+                treatment, baseline, rule=rule
+            )
+            ratio = paired_ratio(n, total, squares, self._settings.confidence)
+            rows.append(
+                PairLatency(
+                    baseline=baseline,
+                    treatment=treatment,
+                    pairs=n,
+                    ratio=ratio.estimate,
+                    ratio_ci_low=ratio.ci_low,
+                    ratio_ci_high=ratio.ci_high,
+                    p_value=ratio.p_value,
+                    p_value_adjusted=None,
+                    family_size=0,
+                    slower=slower,
+                    faster=faster,
+                    sign_test_p_value=sign_test_p(slower, faster),
+                    method=ratio.method,
+                    null_reason=ratio.null_reason,
+                )
+            )
+        p_values = [row.p_value for row in rows]
+        corrected = p_values
+        if self._settings.correction != "none":
+            corrected = adjust(p_values, self._settings.correction)
+        size = family_size(p_values)
+        return [
+            replace(row, p_value_adjusted=p, family_size=size)
+            for row, p in zip(rows, corrected, strict=True)
+        ]
+
+
+def _flattened(frame: "pd.DataFrame") -> "pd.DataFrame":
+    import pandas as pd
+
+    rows = []
+    for row in frame.to_dict("records"):
+        summary, quantiles = row.pop("summary"), row.pop("quantiles")
+        row |= summary
+        for quantile in quantiles:
+            name = f"p{round(100 * quantile['q'])}"
+            row |= {
+                name: quantile["value"],
+                f"{name}_ci_low": quantile["ci_low"],
+                f"{name}_ci_high": quantile["ci_high"],
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)

@@ -1,0 +1,213 @@
+"""How well are answers parsed, and does the parser's confidence mean what it says?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from ml_agents_results.records import Arm
+from ml_agents_results.repositories.analysis import AnalysisRepository
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.patterns import (
+    ConfidenceCounts,
+    MetricSums,
+    PatternRepository,
+)
+from ml_agents_results.services.reports import ArmRow, arm_frame
+from ml_agents_results.services.settings import Settings
+from ml_agents_results.services.statistics.auroc import Auroc, auroc
+from ml_agents_results.services.statistics.calibration import (
+    BrierScore,
+    CalibrationLine,
+    ConfidenceTable,
+    Spiegelhalter,
+    brier_score,
+    calibration_in_the_large,
+    calibration_line,
+    spiegelhalter,
+)
+from ml_agents_results.services.statistics.calibration_bins import (
+    CalibrationError,
+    calibration_error,
+)
+from ml_agents_results.services.statistics.estimate import Estimate
+from ml_agents_results.services.statistics.proportions import accuracy, proportion_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class ParsingMethodRow(ArmRow):
+    """One parsing method in one arm; shares are fractions.
+
+    `parsing_method` is None for runs whose method is not known. `confidence_gap` is the mean
+    confidence minus the accuracy of the graded runs that have a confidence. The last fields come
+    from parsing_metrics, over the runs that have them.
+    """
+
+    parsing_method: str | None
+    runs: int
+    graded: int
+    correct: int
+    accuracy: float | None
+    accuracy_ci_low: float | None
+    accuracy_ci_high: float | None
+    interval_method: str
+    rated: int
+    mean_parsing_confidence: float | None
+    confidence_gap: float | None
+    metrics_runs: int
+    mean_parsing_attempts: float | None
+    fallback_rate: float | None
+    mean_extraction_time_ms: float | None
+    parsing_errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArmParsing(ArmRow):
+    """Parsing of one arm: how often no answer was found in an output, and the calibration of the
+    confidence against being correct.
+
+    Confidence is about the parse; a confident parse of a wrong answer counts as over-confidence
+    here.
+    """
+
+    runs: int
+    answered: int
+    unparsed: int
+    unparsed_rate: float | None
+    unparsed_rate_ci_low: float | None
+    unparsed_rate_ci_high: float | None
+    calibration_in_the_large: Estimate
+    brier: BrierScore
+    calibration_error: CalibrationError
+    auroc: Auroc
+    spiegelhalter: Spiegelhalter
+    calibration_line: CalibrationLine
+
+
+@dataclass(frozen=True, slots=True)
+class ParsingReport:
+    """Parsing quality by arm, and by arm and parsing method."""
+
+    confidence_level: float
+    arms: Sequence[ArmParsing]
+    methods: Sequence[ParsingMethodRow]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "confidence_level": self.confidence_level,
+            "arms": [arm.to_dict() for arm in self.arms],
+            "methods": [row.to_dict() for row in self.methods],
+        }
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row an arm and parsing method, the columns of ParsingMethodRow."""
+        return arm_frame(self.methods)
+
+
+class ParsingService:
+    def __init__(
+        self,
+        connection: Connection,
+        filters: Filters | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self._settings = settings or Settings()
+        self._counts = AnalysisRepository(connection, filters)
+        self._patterns = PatternRepository(connection, filters)
+
+    def report(self) -> ParsingReport:
+        """Every arm that has runs."""
+        rows: dict[Arm, list[ConfidenceCounts]] = {}
+        for row in self._patterns.confidences():
+            rows.setdefault(row.arm, []).append(row)
+        metrics = {(row.arm, row.parsing_method): row for row in self._patterns.metrics()}
+        runs: dict[Arm, tuple[int, int, int]] = {}
+        for part in self._counts.arms():
+            total, failed, unparsed = runs.get(part.arm, (0, 0, 0))
+            runs[part.arm] = (total + part.runs, failed + part.failed, unparsed + part.unparsed)
+        return ParsingReport(
+            self._settings.confidence,
+            [self._arm(arm, counts, rows[arm]) for arm, counts in runs.items()],
+            [
+                self._method(
+                    arm,
+                    method,
+                    of_arm,
+                    metrics.get((arm, method), MetricSums.none(arm, method)),
+                )
+                for arm, of_arm in rows.items()
+                for method in dict.fromkeys(row.parsing_method for row in of_arm)
+            ],
+        )
+
+    def _arm(
+        self, arm: Arm, counts: tuple[int, int, int], rows: Sequence[ConfidenceCounts]
+    ) -> ArmParsing:
+        level = self._settings.confidence
+        runs, failed, unparsed = counts
+        answered = runs - failed
+        interval = proportion_interval(unparsed, answered, self._settings.interval, level)
+        table = _table(rows)
+        return ArmParsing(
+            arm=arm,
+            runs=runs,
+            answered=answered,
+            unparsed=unparsed,
+            unparsed_rate=unparsed / answered if answered else None,
+            unparsed_rate_ci_low=interval.low,
+            unparsed_rate_ci_high=interval.high,
+            calibration_in_the_large=calibration_in_the_large(table, level),
+            brier=brier_score(table),
+            calibration_error=calibration_error(table, confidence=level),
+            auroc=auroc(table, level),
+            spiegelhalter=spiegelhalter(table),
+            calibration_line=calibration_line(table),
+        )
+
+    def _method(
+        self,
+        arm: Arm,
+        method: str | None,
+        rows: Sequence[ConfidenceCounts],
+        metrics: MetricSums,
+    ) -> ParsingMethodRow:
+        rows = [row for row in rows if row.parsing_method == method]
+        correct = sum(row.correct for row in rows)
+        graded = correct + sum(row.wrong for row in rows)
+        share = accuracy(correct, graded, self._settings.interval, self._settings.confidence)
+        rated = [row for row in rows if row.confidence is not None]
+        table = _table(rated)
+        mean = float((table.confidence * table.counts).sum() / table.n) if table.n else None
+        return ParsingMethodRow(
+            arm=arm,
+            parsing_method=method,
+            runs=sum(row.correct + row.wrong + row.other for row in rows),
+            graded=graded,
+            correct=correct,
+            accuracy=share.estimate,
+            accuracy_ci_low=share.ci_low,
+            accuracy_ci_high=share.ci_high,
+            interval_method=share.method,
+            rated=sum(row.correct + row.wrong + row.other for row in rated),
+            mean_parsing_confidence=mean,
+            confidence_gap=None if mean is None else mean - float(table.correct.sum() / table.n),
+            metrics_runs=metrics.runs,
+            mean_parsing_attempts=_ratio(metrics.attempts, metrics.attempts_known),
+            fallback_rate=_ratio(metrics.fallbacks, metrics.fallback_known),
+            mean_extraction_time_ms=_ratio(metrics.extraction_time_ms, metrics.timed),
+            parsing_errors=metrics.errors,
+        )
+
+
+def _table(rows: Sequence[ConfidenceCounts]) -> ConfidenceTable:
+    return ConfidenceTable.from_rows(
+        (row.confidence, row.correct, row.wrong) for row in rows if row.confidence is not None
+    )
+
+
+def _ratio(total: int, known: int) -> float | None:
+    return total / known if known else None

@@ -10,7 +10,7 @@ def points(text: str, most: int) -> list[str]:
     """The items of a list, at most so many; the whole text where there is no list."""
     starts = list(_ITEM.finditer(text))
     ends = [start.start() for start in starts[1:]] + [len(text)]
-    items = [text[start.end() : end].strip() for start, end in zip(starts, ends, strict=True)]
+    items = [text[start.end() : end].strip() for start, end in zip(starts, ends, strict=False)]
     return [item for item in items if item][:most] or [text.strip()]
 
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _BLOCK = re.compile(r"```(?:python|py)?[^\S\n]*\n(.*?)```", re.DOTALL | re.IGNORECASE)
 
+_STATEMENT = re.compile(r"^.*\banswer(?: is|:)[:\s]*", re.IGNORECASE)
+
 
 class ProgramOfThought(Approach):
     """The model writes a program, and what that prints is the answer (Chen et al., 2022).
@@ -32,7 +34,7 @@ class ProgramOfThought(Approach):
         if blocks:
             printed = await _run(blocks[-1], dialogue)
             if printed:
-                last = printed.rpartition("\n")[2]
+                last = _STATEMENT.sub("", printed.rpartition("\n")[2])
                 dialogue.trace.raw_output = (
                     f"{text}\n\nThe program printed:\n{printed}\n\nThe answer is {last}"
                 )

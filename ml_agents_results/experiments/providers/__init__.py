@@ -8,22 +8,18 @@ import importlib.util
 import os
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.experiments.messages import Provider
+from ml_agents_results.experiments.messages import AuthenticationFailed, Provider
 from ml_agents_results.experiments.providers import local
 from ml_agents_results.experiments.providers.addresses import public_url, read_address
 from ml_agents_results.experiments.providers.anthropic_messages import ANTHROPIC_URL, Anthropic
 from ml_agents_results.experiments.providers.attempts import Retries
-from ml_agents_results.experiments.providers.endpoint import (
-    HttpProvider,
-    Settings,
-    Target,
-    no_key,
-)
+from ml_agents_results.experiments.providers.endpoint import HttpProvider
 from ml_agents_results.experiments.providers.openai_compatible import (
     OPENAI_URL,
     OPENROUTER_URL,
     OpenAICompatible,
 )
+from ml_agents_results.experiments.providers.settings import Settings, Target
 
 __all__ = ["KNOWN", "default_provider", "open_provider", "public_url"]
 
@@ -115,5 +111,8 @@ def _open_endpoint(
         )
     key = os.environ.get(variable, "").strip()
     if not key and base_url is None:
-        raise no_key(name, variable)
+        raise AuthenticationFailed(
+            f"There is no key for {name}: the environment variable {variable} is not set.",
+            f"export {variable}=..., or use --provider local.",
+        )
     return kind(Target(name, model, address, key or None, variable), settings)

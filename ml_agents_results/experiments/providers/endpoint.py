@@ -2,16 +2,13 @@
 
 import asyncio
 import json
-import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.experiments.messages import (
-    AuthenticationFailed,
     Completion,
     Message,
     ProviderError,
@@ -19,10 +16,11 @@ from ml_agents_results.experiments.messages import (
     RequestRefused,
     UnusableAnswer,
 )
-from ml_agents_results.experiments.providers.addresses import Address, scrub
-from ml_agents_results.experiments.providers.attempts import Pace, Retries, attempt
+from ml_agents_results.experiments.providers.addresses import scrub
+from ml_agents_results.experiments.providers.attempts import Pace, attempt
 from ml_agents_results.experiments.providers.failures import failure
 from ml_agents_results.experiments.providers.prices import Prices
+from ml_agents_results.experiments.providers.settings import Reply, Settings, Target
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -31,65 +29,6 @@ LONGEST_ANSWER = 64 * 1024 * 1024
 """Bytes; an endpoint that sends more is cut off. No model writes this much at once."""
 
 _SCHEMA_WORDS = ("response_format", "output_config", "schema", "structured", "guided")
-
-
-@dataclass(frozen=True)
-class Target:
-    """Which model is asked, and where.
-
-    Attributes:
-        name: The provider's name.
-        key: None where there is none to send.
-        key_variable: The environment variable the key comes from.
-    """
-
-    name: str
-    model: str
-    address: Address
-    key: str | None = field(default=None, repr=False)
-    key_variable: str = "OPENAI_API_KEY"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a model is asked.
-
-    Attributes:
-        temperature: None leaves it to the endpoint.
-        max_tokens: Upper bound on the tokens of one answer; None leaves it to the endpoint.
-        seed: For endpoints that take one.
-        timeout: Seconds for one attempt, from connecting to the last byte.
-        retries: How stubbornly a failed attempt is repeated.
-        requests_per_minute: Attempts to start in a minute at most; None sets no limit.
-    """
-
-    temperature: float | None = None
-    max_tokens: int | None = None
-    seed: int | None = None
-    timeout: float = 120.0
-    retries: Retries = field(default_factory=Retries)
-    requests_per_minute: float | None = None
-
-
-@dataclass(slots=True)
-class Reply:
-    """What an endpoint's answer says, whatever its protocol."""
-
-    text: str
-    model: str | None
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    cached_tokens: int | None
-    cost: float | None
-    response_id: str | None
-    finish_reason: str | None
-
-    def __post_init__(self) -> None:
-        """Keep what servers put in the wrong shape out of the record."""
-        self.prompt_tokens = _count(self.prompt_tokens)
-        self.completion_tokens = _count(self.completion_tokens)
-        self.cached_tokens = _count(self.cached_tokens)
-        self.cost = _usd(self.cost)
 
 
 class HttpProvider(ABC):
@@ -265,53 +204,6 @@ class HttpProvider(ABC):
                 f"{self._who} cannot be reached.", "Is it running, and is the address right?"
             )
         return ProviderUnavailable(f"{self._who} broke the connection off.")
-
-
-def client_options(target: Target, settings: Settings) -> dict[str, Any]:
-    """What every client library is opened with.
-
-    Connections suffice for any concurrency; a proxy from the environment is not used for a
-    server on this machine.
-    """
-    import httpx2
-
-    address = target.address
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
-    basic = {"Authorization": address.authorization} if address.authorization else {}
-    return {
-        "api_key": target.key or "none",
-        "base_url": address.url,
-        "default_query": address.query,
-        "default_headers": basic,
-        "max_retries": 0,
-        "timeout": httpx2.Timeout(settings.timeout, connect=min(10.0, settings.timeout)),
-        "http_client": httpx2.AsyncClient(
-            limits=limits, follow_redirects=True, trust_env=not address.loopback
-        ),
-    }
-
-
-def sendable(text: str) -> str:
-    """The text in a form that UTF-8 can carry: half characters become U+FFFD."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def no_key(name: str, variable: str) -> AuthenticationFailed:
-    """The error for a provider whose key is not in the environment."""
-    return AuthenticationFailed(
-        f"There is no key for {name}: the environment variable {variable} is not set.",
-        f"export {variable}=..., or use --provider local.",
-    )
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and value >= 0 else None
-
-
-def _usd(value: object) -> float | None:
-    if isinstance(value, int | float) and math.isfinite(value) and value >= 0:
-        return float(value)
-    return None
 
 
 def _obeyed(schema: "type[BaseModel] | None", text: str) -> dict[str, Any] | None:

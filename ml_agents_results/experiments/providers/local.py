@@ -13,11 +13,11 @@ from typing import Any
 
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.experiments.providers.addresses import read_address
-from ml_agents_results.experiments.providers.endpoint import Reply, Settings, Target
 from ml_agents_results.experiments.providers.openai_compatible import OpenAICompatible
+from ml_agents_results.experiments.providers.settings import Reply, Settings, Target
 
 DEFAULT_MODEL = "SmolLM2-135M-Instruct"
-DEFAULT_MAX_TOKENS = 512
+DEFAULT_MAX_TOKENS = 256
 """A small model that does not find the end would otherwise write until its context is full."""
 
 SLOTS = 4

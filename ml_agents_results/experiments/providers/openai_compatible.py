@@ -6,14 +6,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.experiments.messages import Message
-from ml_agents_results.experiments.providers.endpoint import (
-    HttpProvider,
-    Reply,
-    Settings,
-    Target,
-    client_options,
-    sendable,
-)
+from ml_agents_results.experiments.providers.connections import client_options, sendable
+from ml_agents_results.experiments.providers.endpoint import HttpProvider
+from ml_agents_results.experiments.providers.settings import Reply, Settings, Target
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

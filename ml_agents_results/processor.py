@@ -4,16 +4,16 @@ Every method that saves is one transaction: when it returns, what it was given i
 raises, nothing of it is there.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.manager import DatabaseManager
-from ml_agents_results.errors import InvalidRecordError
+from ml_agents_results.errors import InvalidRecordError, NotFoundError
 from ml_agents_results.records import (
     ExperimentRecord,
     ExperimentStatus,
@@ -23,10 +23,28 @@ from ml_agents_results.records import (
 )
 from ml_agents_results.redaction import redact
 from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.parsing_metrics import ParsingMetricsRepository
 from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.services.accuracy import AccuracyReport, AccuracyService
+from ml_agents_results.services.cache import ResultCache
+from ml_agents_results.services.comparison import Comparison, ComparisonService
+from ml_agents_results.services.cost import CostService
+from ml_agents_results.services.failures import FailureService
+from ml_agents_results.services.latency import LatencyService
+from ml_agents_results.services.parsing import ParsingService
+from ml_agents_results.services.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class _Service(Protocol[T_co]):
+    def report(self) -> T_co: ...
+
 
 _FROM_METADATA = (
     "sample_index",
@@ -62,9 +80,11 @@ class ResultsProcessor:
             db_path = db_path.url.render_as_string(hide_password=False)
         self.database = db_path if isinstance(db_path, Database) else Database(db_path)
         DatabaseManager(self.database).initialize_schema()
+        self._cache = ResultCache(self.database)
 
     def close(self) -> None:
         """Lets go of the database."""
+        self._cache.close()
         self.database.close()
 
     def save_experiment(
@@ -177,6 +197,159 @@ class ResultsProcessor:
                 "total_runs": total,
                 "total_pages": -(-total // page_size),
             }
+
+    def get_experiment_summary(self, experiment_id: str) -> dict[str, Any]:
+        """The experiment with the accuracy, times and costs of its arms.
+
+        Returns:
+            `id`, `name`, `description`, `status`, `created_at`, `config`, `environment`, and
+            `summary_statistics`: the document of `analyze --report-type summary`.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        record = self.get_experiment(experiment_id)
+        report = self._accuracy({"experiment_id": experiment_id}, by_task=False)
+        return {
+            "id": record.id,
+            "name": record.name,
+            "description": record.description,
+            "status": record.status,
+            "created_at": record.created_at,
+            "config": record.config_json,
+            "environment": record.environment_json,
+            "summary_statistics": report.to_dict(),
+        }
+
+    def compare(
+        self,
+        experiment_ids: Sequence[str],
+        *,
+        baseline: str | None = None,
+        by_task: bool = False,
+        filters: Mapping[str, Any] | None = None,
+        settings: Settings | None = None,
+    ) -> Comparison:
+        """The arms of the experiments compared on the samples they share.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+            UsageError: There are fewer than two arms, or no arm fits `baseline`.
+        """
+        chosen = Filters.of(filters)
+        return self._cache.get(
+            ("compare", tuple(experiment_ids), baseline, by_task, chosen, settings),
+            lambda connection: ComparisonService(connection, chosen, settings).compare(
+                experiment_ids, baseline=baseline, by_task=by_task
+            ),
+        )
+
+    def compare_approaches(self, experiment_ids: Sequence[str]) -> "pd.DataFrame":
+        """One row a comparison with the baseline, as `Comparison.to_frame` gives it.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+            UsageError: There are fewer than two arms.
+        """
+        return self.compare(experiment_ids).to_frame()
+
+    def generate_accuracy_report(self, filters: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Accuracies of the arms that pass the filters, overall and by task.
+
+        Args:
+            filters: Any of experiment_id, approach_name, provider, model, task, parsing_method
+                (a value or a list), created_from and created_to.
+
+        Returns:
+            `confidence_level`, `arms` and `tasks` (each with `task` and `arms`).
+
+        Raises:
+            UsageError: A filter is not known; the hint lists those that are.
+        """
+        return self._accuracy(filters, by_task=True).to_dict()
+
+    def calculate_approach_statistics(
+        self, approach_name: str, experiment_id: str
+    ) -> dict[str, Any]:
+        """Accuracy, times, costs and parsing of one approach in one experiment.
+
+        Returns:
+            `approach_name`, `experiment_id`, and the `arms` of each of `accuracy`, `latency`,
+            `cost` and `parsing`.
+
+        Raises:
+            NotFoundError: There is no such experiment, or no run of that approach in it.
+        """
+        self.get_experiment(experiment_id)
+        name = canonical_approach(approach_name)
+        chosen = {"experiment_id": experiment_id, "approach_name": name}
+        accuracy = self._accuracy(chosen, by_task=False)
+        if not accuracy.arms:
+            raise NotFoundError(
+                f"experiment {experiment_id!r} has no runs of the approach {name!r}",
+                f"See: ml-agents show --experiment-id {experiment_id}",
+            )
+        return {
+            "approach_name": name,
+            "experiment_id": experiment_id,
+            "accuracy": accuracy.to_dict()["arms"],
+            "latency": self._report(LatencyService, chosen).to_dict()["arms"],
+            "cost": self._report(CostService, chosen).to_dict()["arms"],
+            "parsing": self._report(ParsingService, chosen).to_dict()["arms"],
+        }
+
+    def generate_parsing_analysis(self, experiment_id: str) -> dict[str, Any]:
+        """Parsing quality and the calibration of its confidence: `arms` and `methods`.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        self.get_experiment(experiment_id)
+        return self._report(ParsingService, {"experiment_id": experiment_id}).to_dict()
+
+    def create_cost_breakdown(self, experiment_ids: Sequence[str]) -> "pd.DataFrame":
+        """One row an arm, the columns of services.cost.ArmCost; USD.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        for experiment_id in experiment_ids:
+            self.get_experiment(experiment_id)
+        return self._report(CostService, {"experiment_id": tuple(experiment_ids)}).to_frame()
+
+    def identify_failure_patterns(self, experiment_id: str) -> list[dict[str, Any]]:
+        """What goes wrong more often than elsewhere, the clearest pattern first.
+
+        Returns:
+            The slices whose accuracy differs from the rest of their arm (adjusted p at most 0.05),
+            as dicts with the fields of services.failures.SliceRow.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        self.get_experiment(experiment_id)
+        report = self._report(FailureService, {"experiment_id": experiment_id})
+        clear = [
+            row
+            for row in report.slices
+            if row.p_value_adjusted is not None
+            and row.p_value_adjusted <= 0.05
+            and (row.difference or 0) < 0
+        ]
+        return [row.to_dict() for row in sorted(clear, key=lambda row: row.p_value_adjusted or 0)]
+
+    def _accuracy(self, filters: Mapping[str, Any] | None, *, by_task: bool) -> AccuracyReport:
+        chosen = Filters.of(filters)
+        return self._cache.get(
+            ("accuracy", chosen, by_task),
+            lambda connection: AccuracyService(connection, chosen).report(by_task=by_task),
+        )
+
+    def _report(self, service: Callable[..., "_Service[T]"], filters: Mapping[str, Any]) -> T:
+        chosen = Filters.of(filters)
+        return self._cache.get(
+            (service, chosen), lambda connection: service(connection, chosen).report()
+        )
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         for attempt in self.database.retrying():

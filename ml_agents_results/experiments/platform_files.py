@@ -1,0 +1,196 @@
+"""The files that experiment platforms read: results as CSV; configuration, summary, errors as JSON.
+
+They are written from the database, never beside it, so that both always agree; written again, they
+replace those of the same experiment. Units are those that the platform is used to: seconds.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from ml_agents_results.database.engine import Database
+from ml_agents_results.errors import OutputError
+from ml_agents_results.records import ExperimentRecord, RunRecord
+from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.runs import RunRepository
+
+RESULTS = "experiment_results.csv"
+SUMMARY = "experiment_summary.json"
+CONFIG = "experiment_config.json"
+ERRORS = "experiment_errors.json"
+
+COLUMNS = (
+    "sample_id",
+    "approach",
+    "input",
+    "expected_output",
+    "extracted_answer",
+    "response_text",
+    "execution_time",
+    "total_tokens",
+    "cost_estimate",
+    "reasoning_steps",
+    "timestamp",
+)
+
+
+def write_platform_files(
+    database: Database, experiment_id: str, folder: Path, approaches: Sequence[str]
+) -> Path:
+    """Writes the files of an experiment into `folder/experiment_id`, and returns that.
+
+    `experiment_errors.json` is there only where runs failed; a run is in the results or in the
+    errors, never in both. Runs of approaches that were not planned follow the planned ones.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    target = folder / experiment_id
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with database.read() as connection:
+            experiment = ExperimentRepository(connection).get(experiment_id)
+            runs = RunRepository(connection).iterate([experiment_id])
+            summaries = {name: _Summary() for name in approaches}
+            errors: list[dict[str, Any]] = []
+            with _replacing(target / RESULTS) as file:
+                rows = csv.writer(file)
+                rows.writerow(COLUMNS)
+                for run in runs:
+                    summary = summaries.setdefault(run.approach_name, _Summary())
+                    summary.add(run)
+                    if run.error is None:
+                        rows.writerow(_row(run))
+                    else:
+                        errors.append(_error(run))
+        config = {"experiment_id": experiment_id, **experiment.config_json}
+        _write_json(target / CONFIG, config)
+        _write_json(target / SUMMARY, _summary(experiment, summaries))
+        if errors:
+            _write_json(target / ERRORS, errors)
+        else:
+            (target / ERRORS).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename or target} cannot be written: {error.strerror}",
+            "Name another folder with --output-dir.",
+        ) from error
+    return target
+
+
+class _Summary:
+    """What the platform's summary says of one approach."""
+
+    def __init__(self) -> None:
+        self.runs = self.errors = self.graded = self.correct = self.timed = self.counted = 0
+        self.seconds = self.cost = 0.0
+        self.tokens = 0
+
+    def add(self, run: RunRecord) -> None:
+        if run.cost_estimate is not None:
+            self.cost += run.cost_estimate
+        if run.error is not None:
+            self.errors += 1
+            return
+        self.runs += 1
+        if run.is_correct is not None:
+            self.graded += 1
+            self.correct += run.is_correct
+        if run.execution_time_ms is not None:
+            self.timed += 1
+            self.seconds += run.execution_time_ms / 1000
+        if (tokens := _tokens(run)) is not None:
+            self.counted += 1
+            self.tokens += tokens
+
+    def document(self) -> dict[str, Any]:
+        asked = self.runs + self.errors
+        return {
+            "total_samples": self.runs,
+            "success_rate": self.runs / asked if asked else None,
+            "avg_execution_time": self.seconds / self.timed if self.timed else None,
+            "avg_tokens": self.tokens / self.counted if self.counted else None,
+            "total_cost": self.cost,
+            "error_count": self.errors,
+            "graded": self.graded,
+            "correct": self.correct,
+            "accuracy": f"{self.correct / self.graded:.1%}" if self.graded else None,
+        }
+
+
+def _summary(experiment: ExperimentRecord, summaries: Mapping[str, _Summary]) -> dict[str, Any]:
+    start, end = experiment.created_at, experiment.updated_at
+    return {
+        "experiment_id": experiment.id,
+        "status": experiment.status,
+        "config": experiment.config_json,
+        "start_time": start.isoformat() if start else None,
+        "end_time": end.isoformat() if end else None,
+        "duration": (end - start).total_seconds() if start and end else None,
+        "total_samples": sum(s.runs for s in summaries.values()),
+        "approaches_tested": list(summaries),
+        "results_summary": {name: s.document() for name, s in summaries.items()},
+        "cost_summary": {name: s.cost for name, s in summaries.items()},
+        "error_summary": {name: s.errors for name, s in summaries.items() if s.errors},
+    }
+
+
+def _row(run: RunRecord) -> list[Any]:
+    return [
+        _sample(run),
+        run.approach_name,
+        run.input_text,
+        run.expected_answer,
+        run.parsed_answer,
+        run.raw_output,
+        None if run.execution_time_ms is None else run.execution_time_ms / 1000,
+        _tokens(run),
+        run.cost_estimate,
+        len((run.metadata_json or {}).get("steps") or [None]),
+        run.created_at.isoformat() if run.created_at else None,
+    ]
+
+
+def _error(run: RunRecord) -> dict[str, Any]:
+    return {
+        "sample_id": _sample(run),
+        "approach": run.approach_name,
+        "error": run.error,
+        "timestamp": run.created_at.isoformat() if run.created_at else None,
+    }
+
+
+def _sample(run: RunRecord) -> str | int:
+    """The dataset's own id, else the place in its task; the repeat where there are several."""
+    sample: str | int = run.sample_index if run.sample_id is None else run.sample_id
+    if run.sample_id is None and run.task:
+        sample = f"{run.task}:{run.sample_index}"
+    return f"{sample}#{run.repeat_index}" if run.repeat_index else sample
+
+
+def _tokens(run: RunRecord) -> int | None:
+    known = [count for count in (run.prompt_tokens, run.completion_tokens) if count is not None]
+    return sum(known) if known else None
+
+
+def _write_json(path: Path, document: object) -> None:
+    with _replacing(path) as file:
+        json.dump(document, file, ensure_ascii=False, indent=2)
+        file.write("\n")
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[TextIO]:
+    """A new file that takes the place of `path` when the block ends well."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        # What no UTF-8 holds (lone surrogates) is written as \udXXX; the database has it.
+        with unfinished.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            yield file
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,182 @@
+"""Progress: a bar for each arm on a terminal, plain lines elsewhere; always on stderr."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ml_agents_results.records import RunRecord
+from ml_agents_results.repositories.analysis import ArmCounts
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
+PLAIN_LINES_EVERY = 10.0
+"""Seconds between two reports where there is no terminal."""
+
+
+@dataclass
+class Tally:
+    """How one arm stands; `total_cost` is in USD, None while no cost is known."""
+
+    approach_name: str
+    planned: int
+    runs: int = 0
+    correct: int = 0
+    wrong: int = 0
+    failed: int = 0
+    unparsed: int = 0
+    ungraded: int = 0
+    total_cost: float | None = None
+
+    def add(self, record: RunRecord) -> None:
+        """Counts a run that was saved."""
+        self.runs += 1
+        if record.error is not None:
+            self.failed += 1
+        elif record.is_correct is not None:
+            self.correct += record.is_correct
+            self.wrong += not record.is_correct
+        elif record.parsed_answer is None:
+            self.unparsed += 1
+        else:
+            self.ungraded += 1
+        if record.cost_estimate is not None:
+            self.total_cost = (self.total_cost or 0.0) + record.cost_estimate
+
+    @property
+    def graded(self) -> int:
+        return self.correct + self.wrong
+
+    @property
+    def accuracy(self) -> float | None:
+        """The fraction of graded runs that are correct."""
+        return self.correct / self.graded if self.graded else None
+
+    def document(self) -> dict[str, Any]:
+        """The values and what follows from them, as JSON."""
+        return {**asdict(self), "graded": self.graded, "accuracy": self.accuracy}
+
+    def __str__(self) -> str:
+        parts = [f"{self.runs}/{self.planned} runs", f"{self.failed} failed"]
+        if self.graded:
+            parts.append(self.shown_accuracy())
+        if self.unparsed or self.ungraded:
+            parts.append(f"{self.unparsed + self.ungraded} without a grade")
+        if self.total_cost:
+            parts.append(f"{self.total_cost:.4f} USD")
+        return ", ".join(parts)
+
+    def shown_accuracy(self) -> str:
+        """The accuracy so far with its 95% interval, runs taken as independent."""
+        if not self.graded:
+            return ""
+        from ml_agents_results.services.statistics.proportions import wilson
+
+        interval = wilson(self.correct, self.graded)
+        return f"accuracy {self.accuracy:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
+
+
+def tallies_of(planned: Mapping[str, int], arms: Iterable[ArmCounts]) -> dict[str, Tally]:
+    """How the arms stand in the database; tasks are added up, arms that are not planned left out.
+
+    Args:
+        planned: The runs planned for each approach.
+    """
+    tallies = {name: Tally(name, count) for name, count in planned.items()}
+    for counts in arms:
+        if (tally := tallies.get(counts.arm.approach_name)) is None:
+            continue
+        for name in ("runs", "correct", "wrong", "failed", "unparsed", "ungraded"):
+            setattr(tally, name, getattr(tally, name) + getattr(counts, name))
+        if counts.priced:
+            tally.total_cost = (tally.total_cost or 0.0) + counts.total_cost
+    return tallies
+
+
+class Progress:
+    """What a running experiment tells; this one tells nothing."""
+
+    def begin(self, experiment_id: str, tallies: Mapping[str, Tally]) -> None:
+        """The experiment starts or goes on from here."""
+
+    def saved(self, tally: Tally) -> None:
+        """One more run of this arm is saved."""
+
+    def say(self, text: str) -> None:
+        """Something a person should know."""
+
+    def end(self) -> None:
+        """Nothing more is asked."""
+
+
+class PlainProgress(Progress):
+    """Lines for logs and pipes, a few a minute."""
+
+    def __init__(self, console: "Console") -> None:
+        self._console = console
+        self._tallies: Mapping[str, Tally] = {}
+        self._next = 0.0
+
+    def begin(self, experiment_id: str, tallies: Mapping[str, Tally]) -> None:
+        self._tallies = tallies
+        self._next = time.monotonic() + PLAIN_LINES_EVERY
+        self.say(f"Experiment {experiment_id}")
+
+    def saved(self, tally: Tally) -> None:
+        if time.monotonic() >= self._next:
+            self._report()
+            self._next = time.monotonic() + PLAIN_LINES_EVERY
+
+    def say(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def end(self) -> None:
+        self._report()
+
+    def _report(self) -> None:
+        for tally in self._tallies.values():
+            self.say(f"{tally.approach_name}: {tally}")
+
+
+class BarProgress(PlainProgress):
+    """A bar for each arm: done, failed, accuracy with its interval, cost, time left."""
+
+    def begin(self, experiment_id: str, tallies: Mapping[str, Tally]) -> None:
+        from rich import progress
+
+        super().begin(experiment_id, tallies)
+        self._bars = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(bar_width=20),
+            progress.TextColumn("{task.fields[state]}"),
+            progress.TimeRemainingColumn(),
+            console=self._console,
+            refresh_per_second=4,
+        )
+        self._tasks: dict[str, TaskID] = {
+            name: self._bars.add_task(name, total=tally.planned, completed=tally.runs, state="")
+            for name, tally in tallies.items()
+        }
+        self._drawn = dict.fromkeys(tallies, 0.0)
+        self._bars.start()
+
+    def saved(self, tally: Tally) -> None:
+        # The interval and the drawing cost more than counting.
+        if time.monotonic() - self._drawn[tally.approach_name] > 0.1:
+            self._drawn[tally.approach_name] = time.monotonic()
+            self._draw(tally)
+
+    def end(self) -> None:
+        for tally in self._tallies.values():
+            self._draw(tally)
+        self._bars.stop()
+
+    def _draw(self, tally: Tally) -> None:
+        self._bars.update(self._tasks[tally.approach_name], completed=tally.runs, state=str(tally))
+
+
+def progress_on(console: "Console") -> Progress:
+    """Bars on a terminal, lines elsewhere."""
+    return BarProgress(console) if console.is_terminal else PlainProgress(console)

@@ -23,7 +23,7 @@ class Auroc:
     ci_high: float | None
     n_correct: int
     n_wrong: int
-    level: float = 0.95
+    level: float
     null_reason: str | None = None
 
 
@@ -53,7 +53,7 @@ def auroc(table: ConfidenceTable, confidence: float = 0.95) -> Auroc:
     spread1 = float(right @ (wrong_below - area) ** 2) / (n1 - 1)
     spread0 = float(wrong @ (right_above - area) ** 2) / (n0 - 1)
     se = math.sqrt(spread1 / n1 + spread0 / n0)
-    if area in (0.0, 1.0) or se == 0.0:
+    if area in (0.0, 1.0):
         return Auroc(area, None, None, None, n1, n0, confidence, "perfect_ranking")
     centre, half = math.log(area / (1.0 - area)), z * se / (area * (1.0 - area))
     return Auroc(

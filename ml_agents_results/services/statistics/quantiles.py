@@ -47,7 +47,7 @@ class Quantile:
     ci_low: float | None
     ci_high: float | None
     n: int
-    level: float = 0.95
+    level: float
     null_reason: str | None = None
 
 

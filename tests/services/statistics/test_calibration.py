@@ -213,13 +213,22 @@ def test_equal_mass_never_splits_a_value() -> None:
     assert sum(b.low <= 0.5 <= b.high for b in result.bins) == 1
 
 
+def test_a_value_goes_where_the_middle_of_its_mass_lies() -> None:
+    # 150 answers, 10 to a bin: the first value covers ranks 1-18, its middle is in the first bin.
+    data = [(0.1, 9, 9), (0.2, 1, 1), (0.3, 65, 65)]
+    result = calibration_error(ConfidenceTable.from_rows(data), "equal-mass", resamples=5)
+    assert [b.n for b in result.bins] == [18, 2, 130]
+
+
 def test_equal_width_bins_close_at_one() -> None:
-    data = [(0.0, 1, 1), (0.1, 1, 1), (0.19, 1, 1), (0.3, 1, 1), (0.95, 1, 1), (1.0, 1, 1)]
+    data = [(0.0, 1, 1), (0.1, 1, 1), (0.19, 1, 1), (0.3, 1, 1), (0.85, 1, 1)]
+    data += [(0.95, 1, 1), (1.0, 1, 1)]
     result = calibration_error(ConfidenceTable.from_rows(data), "equal-width", resamples=5)
     assert [(b.low, b.high) for b in result.bins] == [
         (0.0, 0.0),
         (0.1, 0.19),
         (0.3, 0.3),
+        (0.85, 0.85),
         (0.95, 1.0),
     ]
 
@@ -231,6 +240,15 @@ def test_expected_error_of_perfect_confidences_by_enumeration() -> None:
     expected = float(np.sum(stats.binom.pmf(x, 40, 0.7) * np.abs(x / 40 - 0.7)))
     result = calibration_error(table, seed=3, resamples=20_000)
     assert result.ece_if_calibrated == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("resamples", [1, 64, 65, 200])
+def test_expected_error_where_chance_leaves_no_choice(resamples: int) -> None:
+    """Certain confidences cannot miss; one answer at .5 always misses by .5."""
+    certain = ConfidenceTable.from_rows([(0.0, 3, 4), (1.0, 5, 1)])
+    single = ConfidenceTable.from_rows([(0.5, 1, 0)])
+    assert calibration_error(certain, resamples=resamples).ece_if_calibrated == 0.0
+    assert calibration_error(single, resamples=resamples).ece_if_calibrated == 0.5
 
 
 def test_the_seed_decides_and_is_given_back() -> None:

@@ -186,6 +186,17 @@ def test_rounding_is_not_taken_for_variance() -> None:
     assert cancelled.mean == 0.0
 
 
+def test_tiny_values_are_not_taken_for_rounding() -> None:
+    cheap = sample_mean(4, 1e-13 + 2e-13 + 3e-13 + 4e-13, 30e-26)
+    assert cheap.mean == pytest.approx(2.5e-13, rel=1e-12)
+    assert cheap.se == pytest.approx(float(stats.sem([1e-13, 2e-13, 3e-13, 4e-13])), rel=1e-9)
+
+
+@pytest.mark.parametrize(("n", "expected"), [(19, ("few_samples",)), (20, ())])
+def test_few_samples_warning(n: int, expected: tuple[str, ...]) -> None:
+    assert sample_mean(n, n / 2, n / 3).warnings == expected
+
+
 def test_one_cluster_gives_the_mean_and_nothing_else() -> None:
     result = clustered_mean([50], [20.0], [20.0])
     assert result.mean == 0.4

@@ -144,6 +144,10 @@ def test_cost_per_correct_equals_the_rows(rows: list[tuple[float, float]]) -> No
         # Linearisation: the ratio varies as the mean of the residuals over the mean of y.
         expected = stats.sem(residual) / correct.mean()
         assert result.se == pytest.approx(expected, rel=1e-6)
+        half = stats.t.ppf(0.975, len(rows) - 1) * expected
+        assert result.ci_low == pytest.approx(max(0.0, ratio - half), rel=1e-6)
+        assert result.ci_high == pytest.approx(ratio + half, rel=1e-6)
+        assert result.dof == len(rows) - 1
 
 
 def test_cost_error_agrees_with_a_bootstrap() -> None:

@@ -147,6 +147,7 @@ def test_missing_grades_bound_the_accuracy() -> None:
 
 def test_missing_pairs_bound_the_difference() -> None:
     assert missing_pair_bounds(20, 10, 90, 10) == (0.0, 0.2)
+    assert missing_pair_bounds(20, 10, 92, 8) == (0.02, 0.18)
     assert missing_pair_bounds(0, 0, 0, 0) is None
     with pytest.raises(ValueError, match="discordant"):
         missing_pair_bounds(20, 10, 29, 0)

@@ -84,4 +84,4 @@ def arm_labels(arms: list[Arm]) -> dict[Arm, str]:
     differing = [
         place for place in range(len(Arm._fields)) if len({arm[place] for arm in arms}) > 1
     ] or [Arm._fields.index("approach_name")]
-    return {arm: " / ".join(arm[place] for place in differing) for arm in arms}
+    return {arm: " / ".join(arm[place] for place in differing if arm[place]) for arm in arms}

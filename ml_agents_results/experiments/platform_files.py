@@ -87,12 +87,13 @@ class _Summary:
 
     def __init__(self) -> None:
         self.runs = self.errors = self.graded = self.correct = self.timed = self.counted = 0
-        self.seconds = self.cost = 0.0
+        self.seconds = 0.0
+        self.cost: float | None = None
         self.tokens = 0
 
     def add(self, run: RunRecord) -> None:
         if run.cost_estimate is not None:
-            self.cost += run.cost_estimate
+            self.cost = (self.cost or 0.0) + run.cost_estimate
         if run.error is not None:
             self.errors += 1
             return

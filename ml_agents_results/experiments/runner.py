@@ -7,94 +7,31 @@ thread waits, so that it works in scripts, notebooks and servers alike.
 import asyncio
 import os
 import threading
-from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig
-from ml_agents_results.errors import DuplicateError, NotFoundError, ResultsError, UsageError
-from ml_agents_results.experiments.automatic_backup import AutomaticBackup
-from ml_agents_results.experiments.drive import Drive
+from ml_agents_results.errors import DuplicateError, NotFoundError, OutputError, UsageError
 from ml_agents_results.experiments.environment import environment
-from ml_agents_results.experiments.platform_files import write_platform_files
-from ml_agents_results.experiments.progress import Progress, Tally
-from ml_agents_results.experiments.recorder import Recorder
+from ml_agents_results.experiments.progress import Progress
+from ml_agents_results.experiments.session import RunSummary, Session, resume_command
+from ml_agents_results.experiments.settings import CHANGEABLE
 from ml_agents_results.experiments.study import (
     Study,
     check_origin,
+    check_same_model,
     check_unchanged,
-    current_tallies,
+    connect,
     definition,
     prepare,
-    settled_positions,
 )
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import ExperimentRecord, ExperimentStatus, RunRecord
+from ml_agents_results.records import ExperimentRecord
 
 if TYPE_CHECKING:
     from ml_agents_results.experiments.messages import Provider
-
-CHANGEABLE = (
-    "concurrency",
-    "timeout",
-    "max_retries",
-    "requests_per_minute",
-    "base_url",
-    "prompts",
-    "output_dir",
-    "grace",
-)
-"""Settings that may differ when an experiment is resumed: they do not change what is measured."""
-
-
-class ExperimentInterrupted(ResultsError):
-    """The user ended the asking; everything that was answered is saved."""
-
-    exit_code = 130
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """How an experiment stands when the runner is done.
-
-    Attributes:
-        planned_runs: All runs of the experiment.
-        asked: Runs that were answered or failed this time.
-        arms: One tally for each approach, over the whole experiment.
-        output_dir: Where the CSV and JSON files are.
-    """
-
-    experiment_id: str
-    status: ExperimentStatus
-    planned_runs: int
-    asked: int
-    arms: Sequence[Tally]
-    output_dir: str
-
-    @property
-    def runs(self) -> int:
-        return sum(tally.runs for tally in self.arms)
-
-    @property
-    def failed(self) -> int:
-        return sum(tally.failed for tally in self.arms)
-
-    def document(self) -> dict[str, Any]:
-        """As JSON; accuracies are fractions, costs USD."""
-        return {
-            "schema_version": 1,
-            "experiment_id": self.experiment_id,
-            "status": self.status,
-            "planned_runs": self.planned_runs,
-            "runs": self.runs,
-            "asked": self.asked,
-            "failed": self.failed,
-            "arms": [tally.document() for tally in self.arms],
-            "output_dir": self.output_dir,
-        }
 
 
 class ExperimentRunner:
@@ -129,29 +66,39 @@ class ExperimentRunner:
         """
         config = self._config
         experiment_id = experiment_id or new_experiment_id()
-        study = prepare(experiment_id, config)
-        with _Closing(study.provider):
-            processor, own_file = self._open(study)
+        study = prepare(config)
+        with _Connected(config) as provider:
+            study = study.asking(provider.name, provider.model)
+            processor, own_file = self._open(experiment_id, Path(study.settings.output_dir))
             if _exists(processor, experiment_id):
                 raise DuplicateError(
                     f"there is an experiment {experiment_id} already",
-                    f"Go on with it: {_resume_command(processor, experiment_id)}",
+                    f"Go on with it: {resume_command(processor, experiment_id)}",
                 )
-            config.dataset = study.dataset.source
-            config.extra["output_dir"] = str(Path(study.settings.output_dir).absolute())
-            if study.settings.prompts is not None:
-                config.extra["prompts"] = str(Path(study.settings.prompts).absolute())
-            if study.settings.base_url is not None:
-                from ml_agents_results.experiments.providers import public_url
-
-                config.extra["base_url"] = public_url(study.settings.base_url)
             processor.save_experiment(
-                experiment_id, config, environment={**environment(), **definition(study)}
+                experiment_id,
+                _kept(config, study),
+                environment={
+                    **environment(),
+                    **definition(study),
+                    "provider": {
+                        "name": provider.name,
+                        "model": provider.model,
+                        "endpoint": provider.endpoint,
+                    },
+                },
             )
-            return self._execute(study, processor, own_file)
+            session = Session(experiment_id, study, processor, self._progress)
+            summary = session.ask(provider)
+        if own_file is not None and summary.status == "completed":
+            processor.close()
+            own_file.unlink()
+        return summary
 
     def resume(self, experiment_id: str, retry_failed: bool = False) -> RunSummary:
         """Asks what is missing of an experiment, and with `retry_failed` what failed.
+
+        Where nothing is missing, no provider is needed; the files are written again.
 
         Raises:
             NotFoundError: There is no such experiment.
@@ -161,16 +108,19 @@ class ExperimentRunner:
         """
         if self._processor is None:
             raise UsageError("resuming needs the database", "Name it with --db-path or --db-url.")
-        processor = self._processor
-        record = processor.get_experiment(experiment_id)
+        record = self._processor.get_experiment(experiment_id)
         check_origin(record)
         config = self._merged(record)
-        study = prepare(record.id, config)
-        with _Closing(study.provider):
-            check_unchanged(record, study)
-            processor.set_status(record.id, "running")
-            since = datetime.now(UTC) if retry_failed else None
-            return self._execute(study, processor, None, since)
+        then = record.environment_json["provider"]
+        study = prepare(config).asking(then["name"], then["model"])
+        check_unchanged(record, study)
+        session = Session(record.id, study, self._processor, self._progress, retry_failed)
+        if session.complete():
+            return session.close(asked=0)
+        with _Connected(config) as provider:
+            check_same_model(record, provider)
+            self._processor.set_status(record.id, "running")
+            return session.ask(provider)
 
     def _merged(self, record: ExperimentRecord) -> ExperimentConfig:
         """The experiment's own configuration, with what may be changed."""
@@ -187,118 +137,36 @@ class ExperimentRunner:
         config.provider = config.provider or record.environment_json["provider"]["name"]
         return config
 
-    def _open(self, study: Study) -> tuple[ResultsProcessor, Path | None]:
+    def _open(self, experiment_id: str, output_dir: Path) -> tuple[ResultsProcessor, Path | None]:
         """Where to record; and the file, if it is the runner's own."""
         if self._processor is not None:
             return self._processor, None
-        folder = Path(study.settings.output_dir) / study.id
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = output_dir / experiment_id
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"the folder {folder} cannot be made: {error.strerror}",
+                "Name another one with --output-dir.",
+            ) from error
         path = folder / "recording.db"
         return ResultsProcessor(DatabaseConfig(db_path=str(path), backup_frequency=0)), path
 
-    def _execute(
-        self,
-        study: Study,
-        processor: ResultsProcessor,
-        own_file: Path | None,
-        retry_since: datetime | None = None,
-    ) -> RunSummary:
-        plan, settings = study.plan, study.settings
-        settled = settled_positions(processor, study, retry_failed=retry_since is not None)
-        tallies = current_tallies(processor, study)
-        if retry_since is not None:
-            for tally in tallies.values():
-                tally.runs, tally.failed = tally.runs - tally.failed, 0
-        self._progress.begin(study.id, tallies)
-        backup = AutomaticBackup(processor.database, self._progress.say)
-        asked = 0
 
-        def saved(record: RunRecord) -> None:
-            nonlocal asked
-            asked += 1
-            tally = tallies[record.approach_name]
-            tally.add(record)
-            self._progress.saved(tally)
-            backup.saved()
+class _Connected:
+    """A provider that is closed also where it was never asked; closing it twice does no harm."""
 
-        recorder = Recorder(processor.database, study.id, plan, settled, retry_since)
-        drive = Drive(study.id, plan, study.approaches, study.provider, settings, recorder, saved)
-        failure, interrupted = self._wait_for(drive, study)
-        self._progress.end()
-        backup.finish()
-        status = _finish(processor, study, failed=failure is not None)
-        folder = write_platform_files(
-            processor.database, study.id, Path(settings.output_dir), plan.approaches
-        )
-        tallies = current_tallies(processor, study)
-        summary = RunSummary(
-            study.id, status, len(plan), asked, list(tallies.values()), str(folder)
-        )
-        if failure is not None and isinstance(failure, ResultsError):
-            hint = f"{failure.hint} " if failure.hint else ""
-            failure.hint = f"{hint}Then go on: {_resume_command(processor, study.id)}"
-        if failure is not None:
-            raise failure
-        if interrupted and status != "completed":
-            raise ExperimentInterrupted(
-                f"interrupted; {summary.runs} of {len(plan)} runs of {study.id} are saved",
-                f"Go on with: {_resume_command(processor, study.id)}",
-            )
-        if own_file is not None and status == "completed":
-            processor.close()
-            own_file.unlink()
-        return summary
+    def __init__(self, config: ExperimentConfig) -> None:
+        self._provider = connect(config)
 
-    def _wait_for(self, drive: Drive, study: Study) -> tuple[Exception | None, bool]:
-        """Lets the asking go on in its own thread; Ctrl-C here stops it there."""
-        failures: list[Exception] = []
-        ended = threading.Event()
-
-        async def ask() -> None:
-            try:
-                await drive.run()
-            finally:
-                await study.provider.aclose()
-
-        def work() -> None:
-            try:
-                asyncio.run(ask())
-            except Exception as error:  # noqa: BLE001 - raised in the caller's thread
-                failures.append(error)
-            finally:
-                ended.set()
-
-        threading.Thread(target=work, name="experiment", daemon=True).start()
-        interrupted = False
-        while True:
-            try:
-                # A wait without an end cannot be interrupted on Windows.
-                while not ended.wait(0.5):
-                    pass
-                return (failures[0] if failures else None), interrupted
-            except KeyboardInterrupt:
-                drive.stop()
-                if not interrupted:
-                    self._progress.say(
-                        f"Stopping: running calls may take {study.settings.grace:g} s to end. "
-                        "Press Ctrl-C again to drop them."
-                    )
-                interrupted = True
-
-
-class _Closing:
-    """Closes a provider also where it was never asked; closing it twice does no harm."""
-
-    def __init__(self, provider: "Provider") -> None:
-        self._provider = provider
-
-    def __enter__(self) -> None:
-        return None
+    def __enter__(self) -> "Provider":
+        return self._provider
 
     def __exit__(self, *_: object) -> None:
-        worker = threading.Thread(target=lambda: asyncio.run(self._provider.aclose()))
-        worker.start()
-        worker.join()
+        # In a thread: the caller's may have an event loop already.
+        closing = threading.Thread(target=lambda: asyncio.run(self._provider.aclose()))
+        closing.start()
+        closing.join()
 
 
 def new_experiment_id() -> str:
@@ -314,13 +182,15 @@ def _exists(processor: ResultsProcessor, experiment_id: str) -> bool:
     return True
 
 
-def _finish(processor: ResultsProcessor, study: Study, failed: bool) -> ExperimentStatus:
-    complete = all(settled_positions(processor, study, retry_failed=False))
-    status: ExperimentStatus = "completed" if complete else "failed" if failed else "running"
-    processor.set_status(study.id, status)
-    return status
+def _kept(config: ExperimentConfig, study: Study) -> ExperimentConfig:
+    """The configuration as it is saved: valid from any directory, without secrets."""
+    kept = deepcopy(config)
+    kept.dataset = study.dataset.source
+    for name in ("output_dir", "prompts"):
+        if (path := getattr(study.settings, name)) is not None:
+            kept.extra[name] = str(Path(path).absolute())
+    if study.settings.base_url is not None:
+        from ml_agents_results.experiments.providers import public_url
 
-
-def _resume_command(processor: ResultsProcessor, experiment_id: str) -> str:
-    option = processor.database.option
-    return f"ml-agents resume --experiment-id {experiment_id} --from-database {option}"
+        kept.extra["base_url"] = public_url(study.settings.base_url)
+    return kept

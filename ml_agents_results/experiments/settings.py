@@ -69,6 +69,19 @@ class RunSettings:
         return settings
 
 
+CHANGEABLE = (
+    "concurrency",
+    "timeout",
+    "max_retries",
+    "requests_per_minute",
+    "base_url",
+    "prompts",
+    "output_dir",
+    "grace",
+)
+"""Settings that may differ when an experiment is resumed: they do not change what is measured."""
+
+
 def names() -> tuple[str, ...]:
     """The names of all settings."""
     return tuple(field.name for field in fields(RunSettings))

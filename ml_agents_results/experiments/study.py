@@ -1,13 +1,13 @@
 """A study that is ready to be asked: its questions, approaches, model and plan; and whether it is
 still the one that was begun."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.config import ExperimentConfig
-from ml_agents_results.errors import ResultsError
+from ml_agents_results.errors import ResultsError, UsageError
 from ml_agents_results.experiments.datasets import Dataset, load_dataset
 from ml_agents_results.experiments.grading import find_grader
 from ml_agents_results.experiments.plan import VERSION, Plan
@@ -31,31 +31,41 @@ class ResumeRefused(ResultsError):
 
 @dataclass(frozen=True)
 class Study:
-    """An experiment that is ready to be asked."""
+    """What an experiment asks, loaded and checked; nothing in it costs anything."""
 
-    id: str
     settings: RunSettings
     dataset: Dataset
-    plan: Plan
     approaches: Sequence["Approach"]
-    prompts: Mapping[str, str]
-    provider: "Provider"
+    plan: Plan
+
+    def asking(self, provider: str, model: str) -> "Study":
+        """The same study, planned for what a provider calls itself and its model."""
+        return replace(self, plan=replace(self.plan, provider=provider, model=model))
 
 
-def prepare(experiment_id: str, config: ExperimentConfig) -> Study:
-    """Loads and checks everything that does not cost anything."""
-    from ml_agents_results.experiments.approaches import load_approaches, prompt_fingerprints
-    from ml_agents_results.experiments.providers import open_provider
+def prepare(config: ExperimentConfig) -> Study:
+    """Loads dataset, approaches and prompts; who is asked comes later.
+
+    Raises:
+        UsageError, NotFoundError, InvalidFileError: Something in the configuration is wrong.
+    """
+    from ml_agents_results.experiments.approaches import load_approaches
 
     settings = RunSettings.of(config)
     find_grader(settings.grader)
-    approaches = load_approaches(
-        config.approaches,
-        Path(settings.prompts) if settings.prompts is not None else None,
-        settings.allow_code_execution,
-    )
+    prompts = Path(settings.prompts) if settings.prompts is not None else None
+    approaches = load_approaches(config.approaches, prompts, settings.allow_code_execution)
     dataset = load_dataset(config.dataset, settings.columns)
-    questions = dataset.first(config.samples)
+    names = [approach.name for approach in approaches]
+    plan = Plan(names, dataset.first(config.samples), config.repeats, provider="", model="")
+    return Study(settings, dataset, approaches, plan)
+
+
+def connect(config: ExperimentConfig) -> "Provider":
+    """Opens the provider. Raises what `open_provider` raises."""
+    from ml_agents_results.experiments.providers import open_provider
+
+    settings = RunSettings.of(config)
     provider = open_provider(
         config.provider,
         config.model,
@@ -67,32 +77,30 @@ def prepare(experiment_id: str, config: ExperimentConfig) -> Study:
         max_retries=settings.max_retries,
         requests_per_minute=settings.requests_per_minute,
     )
-    names = [approach.name for approach in approaches]
-    plan = Plan(names, questions, config.repeats, provider.name, provider.model)
-    prompts = prompt_fingerprints(approaches)
-    return Study(experiment_id, settings, dataset, plan, approaches, prompts, provider)
+    if settings.parsing == "instructor" and not provider.structured_output:
+        raise UsageError(
+            f"{provider.name} gives no structured answers", "Choose --parsing auto or regex."
+        )
+    return provider
 
 
 def definition(study: Study) -> dict[str, Any]:
     """What makes the experiment what it is; resuming compares it."""
-    dataset, provider = study.dataset, study.provider
+    from ml_agents_results.experiments.approaches import prompt_fingerprints
+
     return {
         "plan": study.plan.describe(),
         "dataset": {
-            "name": dataset.name,
-            "fingerprint": dataset.fingerprint,
-            "questions": len(dataset.questions),
+            "name": study.dataset.name,
+            "fingerprint": study.dataset.fingerprint,
+            "questions": len(study.dataset.questions),
         },
-        "prompts": dict(study.prompts),
-        "provider": {
-            "name": provider.name,
-            "model": provider.model,
-            "endpoint": provider.endpoint,
-        },
+        "prompts": prompt_fingerprints(study.approaches),
     }
 
 
 def check_origin(record: ExperimentRecord) -> None:
+    """Raises ResumeRefused where the experiment has no plan of this version."""
     plan = record.environment_json.get("plan")
     if not isinstance(plan, dict):
         raise ResumeRefused(
@@ -113,6 +121,7 @@ def _package_version(record: ExperimentRecord) -> str:
 
 
 def check_unchanged(record: ExperimentRecord, study: Study) -> None:
+    """Raises ResumeRefused where dataset, prompts or plan are not what they were."""
     then, now = record.environment_json, definition(study)
     if then["dataset"]["fingerprint"] != now["dataset"]["fingerprint"]:
         raise ResumeRefused(
@@ -130,34 +139,44 @@ def check_unchanged(record: ExperimentRecord, study: Study) -> None:
             f"prompts have changed since {record.id} began: {', '.join(changed)}",
             "Bring them back (--prompts DIR), or begin a new experiment.",
         )
-    for part in ("name", "model"):
-        if then["provider"][part] != now["provider"][part]:
-            raise ResumeRefused(
-                f"{record.id} asked {then['provider'][part]}, this would ask "
-                f"{now['provider'][part]}",
-                "Begin a new experiment for another model.",
-            )
     if then["plan"] != now["plan"]:
         raise ResumeRefused(
             f"the plan of {record.id} is not what it was", "Begin a new experiment."
         )
 
 
-def settled_positions(processor: ResultsProcessor, study: Study, retry_failed: bool) -> bytearray:
-    """One byte a position of the plan: 1 where nothing is left to do."""
-    settled = bytearray(len(study.plan))
+def check_same_model(record: ExperimentRecord, provider: "Provider") -> None:
+    """Raises ResumeRefused where another provider or model would answer."""
+    then = record.environment_json["provider"]
+    if (then["name"], then["model"]) != (provider.name, provider.model):
+        raise ResumeRefused(
+            f"{record.id} asked {then['name']}/{then['model']}, this would ask "
+            f"{provider.name}/{provider.model}",
+            "Begin a new experiment for another model.",
+        )
+
+
+def settled_positions(
+    processor: ResultsProcessor, experiment_id: str, plan: Plan, retry_failed: bool = False
+) -> bytearray:
+    """One byte for each position of the plan: 1 where nothing is left to do."""
+    settled = bytearray(len(plan))
     with processor.database.read() as connection:
-        for *key, outcome in RunRepository(connection).keys(study.id):
-            position = study.plan.position(RunKey(*key))
+        for *key, outcome in RunRepository(connection).keys(experiment_id):
+            position = plan.position(RunKey(*key))
             if position is not None and not (retry_failed and outcome == "failed"):
                 settled[position] = 1
     return settled
 
 
-def current_tallies(processor: ResultsProcessor, study: Study) -> dict[str, Tally]:
-    plan = study.plan
-    share = len(plan) // len(plan.approaches)
-    filters = Filters(experiment_id=(study.id,), provider=(plan.provider,), model=(plan.model,))
+def current_tallies(
+    processor: ResultsProcessor, experiment_id: str, plan: Plan
+) -> dict[str, Tally]:
+    """How each approach stands in the database."""
+    filters = Filters(
+        experiment_id=(experiment_id,), provider=(plan.provider,), model=(plan.model,)
+    )
     with processor.database.read() as connection:
         arms = AnalysisRepository(connection, filters).arms()
-    return tallies_of(dict.fromkeys(plan.approaches, share), arms)
+    planned = len(plan) // len(plan.approaches)
+    return tallies_of(dict.fromkeys(plan.approaches, planned), arms)

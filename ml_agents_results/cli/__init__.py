@@ -1,0 +1,43 @@
+"""The command line. Commands import what they need when they run: `--help` costs nothing else."""
+
+from typing import Annotated
+
+import typer
+
+from ml_agents_results.cli import database
+from ml_agents_results.cli.failures import Commands
+
+app = typer.Typer(
+    name="ml-agents",
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    epilog="With --debug, errors show where in the program they arose.",
+)
+
+app.command("db-init")(database.db_init)
+app.command("db-migrate")(database.db_migrate)
+app.command("db-stats")(database.db_stats)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from ml_agents_results import __version__
+
+        typer.echo(f"ml-agents {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Keeps, compares and exports the results of LLM reasoning experiments."""
+
+
+def main() -> None:
+    """Runs the command line of this process."""
+    app(prog_name="ml-agents")

@@ -1,0 +1,95 @@
+"""What a user sees when something goes wrong: two lines and an exit code, never a traceback."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from ml_agents_results.errors import OutputError, ResultsError
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""128 and the number of the signal that ends a program whose reader went away."""
+
+
+class Commands(TyperGroup):
+    """The group of all commands. `--debug` stands anywhere on the line, for every command."""
+
+    def main(self, args: Sequence[str] | None = None, *others: Any, **options: Any) -> Any:
+        given = list(sys.argv[1:] if args is None else args)
+        end = given.index("--") if "--" in given else len(given)
+        debug = "--debug" in given[:end] or os.environ.get("ML_AGENTS_DEBUG", "0") not in ("", "0")
+        given[:end] = [word for word in given[:end] if word != "--debug"]
+        sys.exit(self._run(given, debug, *others, **options))
+
+    def _run(self, given: list[str], debug: bool, *others: Any, **options: Any) -> int:
+        try:
+            options["standalone_mode"] = False
+            result = super().main(given, *others, **options)
+            _flush()
+        except BrokenPipeError:
+            _silence()
+            return BROKEN_PIPE
+        except ResultsError as error:
+            return _report(error.message, error.hint, error.exit_code, debug)
+        except typer.TyperException as error:
+            return _usage(error, debug)
+        except typer.Abort:
+            return _report("cancelled", "Nothing was changed.", 1, debug)
+        except Exception as error:  # noqa: BLE001 - the last line of defence
+            told = traceback.format_exception_only(error)[-1].strip()
+            return _report(
+                f"this should not have happened: {told}",
+                "Repeat the command with --debug, and report what it shows.",
+                1,
+                debug,
+            )
+        # A command returns nothing; a number is the code of a typer.Exit.
+        return result if isinstance(result, int) else 0
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("Interrupted.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _usage(error: typer.TyperException, debug: bool) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(error.message, err=True)
+        return error.exit_code
+    command = context.command_path if context else "ml-agents"
+    return _report(error.format_message(), f"See: {command} --help", error.exit_code, debug)
+
+
+def _report(message: str, hint: str | None, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    typer.echo(f"Error: {message}", err=True)
+    if hint:
+        typer.echo(f"Hint: {hint}", err=True)
+    return code
+
+
+def _flush() -> None:
+    """Writes what is still waiting, so that a full disk or a closed pipe is seen here."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _silence()
+        raise OutputError(
+            f"standard output cannot be written: {error.strerror}", "Check where it leads to."
+        ) from error
+
+
+def _silence() -> None:
+    """Lets the interpreter's own flush at the end succeed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,6 +6,7 @@ The server comes with the `xllamacpp` package; the weights of SmolLM2-135M-Instr
 
 import importlib.metadata
 import importlib.util
+import os
 import secrets
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,9 @@ def _start(path: Path, name: str, key: str) -> Any:
     params.api_keys = [key]
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT_TOKENS
+    # Threads wait for each other by spinning: as many as cores, beside any other load, are twenty
+    # times slower than half of them.
+    params.cpuparams.n_threads = max(1, (os.cpu_count() or 2) // 2)
     params.verbosity = -1
     params.ui = False
     try:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ml_agents_results.cli import database
+from ml_agents_results.cli import analysis, database
 from ml_agents_results.cli.failures import Commands
 
 app = typer.Typer(
@@ -16,6 +16,8 @@ app = typer.Typer(
     epilog="With --debug, errors show where in the program they arose.",
 )
 
+app.command("analyze")(analysis.analyze)
+app.command("compare")(analysis.compare)
 app.command("db-init")(database.db_init)
 app.command("db-migrate")(database.db_migrate)
 app.command("db-stats")(database.db_stats)

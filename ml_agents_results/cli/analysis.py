@@ -1,0 +1,281 @@
+"""analyze and compare: what the results say."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ml_agents_results.cli.common import (
+    DbPath,
+    DbUrl,
+    ExperimentIds,
+    Force,
+    Json,
+    console,
+    emit_json,
+    open_database,
+    resolve_ids,
+    say,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ml_agents_results.cli.rendering import Part
+    from ml_agents_results.repositories.filters import Filters
+    from ml_agents_results.services.settings import Settings
+
+
+class ReportType(StrEnum):
+    """What `analyze` reports on."""
+
+    summary = "summary"
+    accuracy = "accuracy"
+    latency = "latency"
+    cost = "cost"
+    parsing = "parsing"
+    failures = "failures"
+    power = "power"
+
+
+Approaches = Annotated[
+    list[str] | None, typer.Option("--approach", help="Only these approaches (repeat or commas).")
+]
+Providers = Annotated[list[str] | None, typer.Option("--provider", help="Only these providers.")]
+Models = Annotated[list[str] | None, typer.Option("--model", help="Only these models.")]
+Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only these tasks.")]
+Methods = Annotated[
+    list[str] | None, typer.Option("--parsing-method", help="Only runs parsed like this.")
+]
+From = Annotated[
+    str | None, typer.Option("--from", metavar="TIME", help="Only runs made at or after (UTC).")
+]
+To = Annotated[
+    str | None, typer.Option("--to", metavar="TIME", help="Only runs made before (UTC).")
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        help="The arm to compare with: an approach, a model, or EXPERIMENT/APPROACH/PROVIDER/MODEL. "
+        "[default: the approach None, else the first arm]"
+    ),
+]
+Interval = Annotated[
+    str,
+    typer.Option(help="Of an accuracy: wilson, jeffreys, clopper-pearson or bayes-uniform."),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        help="What errors are clustered by: task, sample_id, input_fingerprint or none. "
+        "[default: task where there is more than one]"
+    ),
+]
+Missing = Annotated[
+    str, typer.Option(help="Runs without a grade: exclude them, or count them as incorrect.")
+]
+Confidence = Annotated[float, typer.Option(help="Level of all intervals, between 0 and 1.")]
+
+
+def analyze(
+    experiment_ids: ExperimentIds,
+    report_type: Annotated[ReportType, typer.Option(help="What to report on.")] = (
+        ReportType.summary
+    ),
+    approach: Approaches = None,
+    provider: Providers = None,
+    model: Models = None,
+    task: Tasks = None,
+    parsing_method: Methods = None,
+    created_from: From = None,
+    created_to: To = None,
+    baseline: Baseline = None,
+    interval: Interval = "wilson",
+    cluster: Cluster = None,
+    missing: Missing = "exclude",
+    confidence: Confidence = 0.95,
+    db_path: DbPath = None,
+    db_url: DbUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Report accuracy, times, costs, parsing, failures or power, with error bars."""
+    from ml_agents_results.services.settings import Settings
+
+    settings = Settings(
+        confidence=confidence,
+        interval=interval,
+        cluster=cluster,
+        missing=missing,  # type: ignore[arg-type]  # Settings checks it
+    )
+    with open_database(db_path, db_url).read() as connection:
+        ids = resolve_ids(connection, experiment_ids)
+        filters = _filters(
+            experiment_id=ids,
+            approach_name=approach,
+            provider=provider,
+            model=model,
+            task=task,
+            parsing_method=parsing_method,
+            created_from=created_from,
+            created_to=created_to,
+        )
+        document, parts = _report(report_type, connection, ids, filters, settings, baseline)
+    if as_json:
+        emit_json({"experiment_ids": ids, "report_type": report_type.value, **document})
+    else:
+        _show(parts)
+
+
+def compare(
+    experiment_ids: ExperimentIds,
+    baseline: Baseline = None,
+    contrasts: Annotated[
+        str, typer.Option(help="vs-baseline: every arm against one; all-pairs: each with each.")
+    ] = "vs-baseline",
+    by: Annotated[str | None, typer.Option(help="Also compare within each task: task.")] = None,
+    cluster: Cluster = None,
+    interval: Interval = "wilson",
+    difference_interval: Annotated[
+        str, typer.Option(help="Of a paired difference: bonett-price, tango or newcombe.")
+    ] = "bonett-price",
+    test: Annotated[str, typer.Option(help="McNemar's test: mid-p or exact.")] = "mid-p",
+    correction: Annotated[
+        str, typer.Option(help="For the number of tests: holm, fdr_bh, bonferroni or none.")
+    ] = "holm",
+    missing: Missing = "exclude",
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            help="Test equivalence: the largest difference that does not matter, as 0.02."
+        ),
+    ] = None,
+    confidence: Confidence = 0.95,
+    approach: Approaches = None,
+    provider: Providers = None,
+    model: Models = None,
+    task: Tasks = None,
+    parsing_method: Methods = None,
+    created_from: From = None,
+    created_to: To = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write the comparison to a file; its ending decides."
+        ),
+    ] = None,
+    force: Force = False,
+    db_path: DbPath = None,
+    db_url: DbUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Compare arms on the samples they share: differences, intervals, tests."""
+    from ml_agents_results.cli.rendering import comparison_parts
+    from ml_agents_results.errors import UsageError
+    from ml_agents_results.exporters.comparison import comparison_writer, write_comparison
+    from ml_agents_results.services.comparison import ComparisonService
+    from ml_agents_results.services.settings import Settings
+
+    if by not in (None, "task"):
+        raise UsageError(f"--by cannot be {by!r}", "Give --by task.")
+    if output is not None:
+        comparison_writer(output, force=force)
+    settings = Settings(
+        confidence=confidence,
+        interval=interval,
+        difference_interval=difference_interval,
+        test=test,
+        correction=correction,
+        cluster=cluster,
+        missing=missing,  # type: ignore[arg-type]  # Settings checks it
+        margin=margin,
+        contrasts=contrasts,
+    )
+    with open_database(db_path, db_url).read() as connection:
+        ids = resolve_ids(connection, experiment_ids)
+        filters = _filters(
+            experiment_id=ids,
+            approach_name=approach,
+            provider=provider,
+            model=model,
+            task=task,
+            parsing_method=parsing_method,
+            created_from=created_from,
+            created_to=created_to,
+        )
+        comparison = ComparisonService(connection, filters, settings).compare(
+            ids, baseline=baseline, by_task=by == "task"
+        )
+    if output is not None:
+        write_comparison(comparison, output, force=force)
+    if as_json:
+        emit_json(comparison.to_dict())
+    else:
+        _show(comparison_parts(comparison))
+    if output is not None:
+        say(f"Wrote {output}.")
+
+
+def _filters(**given: Any) -> "Filters":
+    """Filters from options; lists may hold commas."""
+    from ml_agents_results.repositories.filters import Filters
+
+    chosen = {}
+    for name, value in given.items():
+        if isinstance(value, list) and name != "experiment_id":
+            value = [part.strip() for one in value for part in one.split(",") if part.strip()]
+        chosen[name] = value or None
+    return Filters.of(chosen)
+
+
+def _report(
+    report_type: ReportType,
+    connection: "Connection",
+    ids: list[str],
+    filters: "Filters",
+    settings: "Settings",
+    baseline: str | None,
+) -> "tuple[dict[str, Any], list[Part]]":
+    """The document and the tables of one report."""
+    from ml_agents_results.cli import rendering
+
+    if report_type in (ReportType.summary, ReportType.accuracy):
+        from ml_agents_results.services.accuracy import AccuracyService
+
+        by_task = report_type is ReportType.accuracy
+        accuracy = AccuracyService(connection, filters, settings).report(by_task=by_task)
+        draw = rendering.accuracy_parts if by_task else rendering.summary_parts
+        return accuracy.to_dict(), draw(accuracy)
+    if report_type is ReportType.latency:
+        from ml_agents_results.services.latency import LatencyService
+
+        latency = LatencyService(connection, filters, settings).report(baseline=baseline)
+        return latency.to_dict(), rendering.latency_parts(latency)
+    if report_type is ReportType.cost:
+        from ml_agents_results.services.cost import CostService
+
+        cost = CostService(connection, filters, settings).report()
+        return cost.to_dict(), rendering.cost_parts(cost)
+    if report_type is ReportType.parsing:
+        from ml_agents_results.services.parsing import ParsingService
+
+        parsing = ParsingService(connection, filters, settings).report()
+        return parsing.to_dict(), rendering.parsing_parts(parsing)
+    if report_type is ReportType.failures:
+        from ml_agents_results.services.failures import FailureService
+
+        failures = FailureService(connection, filters, settings).report(baseline=baseline)
+        return failures.to_dict(), rendering.failure_parts(failures)
+    from ml_agents_results.services.comparison import ComparisonService
+    from ml_agents_results.services.power import power_report
+
+    power = power_report(
+        ComparisonService(connection, filters, settings).compare(ids, baseline=baseline)
+    )
+    return power.to_dict(), rendering.power_parts(power)
+
+
+def _show(parts: "list[Part]") -> None:
+    screen = console()
+    for part in parts:
+        screen.print(part)

@@ -57,7 +57,6 @@ class RunSummary:
     def document(self) -> dict[str, Any]:
         """As JSON; accuracies are fractions, costs USD."""
         return {
-            "schema_version": 1,
             "experiment_id": self.experiment_id,
             "status": self.status,
             "planned_runs": self.planned_runs,

@@ -1,0 +1,123 @@
+"""Grading after the fact: answers read by a person, and all answers again by another grader."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from ml_agents_results.errors import InvalidRecordError
+from ml_agents_results.experiments.grading import find_grader, grade
+from ml_agents_results.experiments.platform_files import write_platform_files
+from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.records import ParsingMetrics, RunRecord, canonical_approach
+from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.runs import RunRepository
+
+BATCH = 500
+
+
+class Regraded(NamedTuple):
+    """`graded` runs have a grade now; that of `changed` ones is another than before."""
+
+    graded: int
+    changed: int
+
+
+class Grading:
+    """Grades the runs of one experiment in its database.
+
+    Args:
+        grader: Another one than the experiment was run with; it is then kept with the experiment.
+    """
+
+    def __init__(
+        self, processor: ResultsProcessor, experiment_id: str, grader: str | None = None
+    ) -> None:
+        self._processor = processor
+        self._experiment = processor.get_experiment(experiment_id)
+        extra = self._experiment.config_json.get("extra") or {}
+        self.grader = grader or str(extra.get("grader") or "exact")
+        find_grader(self.grader)
+
+    def unread(self) -> Iterator[RunRecord]:
+        """The runs whose output is there and whose answer was not found."""
+        with self._processor.database.read() as connection:
+            for run in RunRepository(connection).iterate([self._experiment.id]):
+                if run.error is None and run.parsed_answer is None and run.raw_output is not None:
+                    yield run
+
+    def correct(self, run_id: str, answer: str) -> RunRecord:
+        """Sets the answer that a person read in a run's output, grades it, and keeps what was
+        there before in the run's metadata.
+
+        Raises:
+            NotFoundError: There is no such run.
+            InvalidRecordError: The run belongs to another experiment, or failed.
+        """
+        with self._processor.database.read() as connection:
+            run = RunRepository(connection).get(run_id)
+        if run.experiment_id != self._experiment.id or run.error is not None:
+            raise InvalidRecordError(
+                f"{run_id} is a run of {run.experiment_id}"
+                if run.error is None
+                else f"{run_id} failed: it has no output that an answer could be read in",
+                "Ask failed runs again with: ml-agents resume --retry-failed",
+            )
+        before = {
+            "parsed_answer": run.parsed_answer,
+            "parsing_method": run.parsing_method,
+            "is_correct": run.is_correct,
+            "until": datetime.now(UTC).isoformat(),
+        }
+        run.metadata_json = {**(run.metadata_json or {}), "before_correction": before}
+        run.parsed_answer, run.parsing_method, run.parsing_confidence = answer, "manual", 1.0
+        metrics = run.parsing_metrics or ParsingMetrics()
+        metrics.parsing_attempts = (metrics.parsing_attempts or 0) + 1
+        metrics.fallback_used, metrics.confidence_score = True, 1.0
+        run.parsing_metrics = metrics
+        run.is_correct, run.score = grade(answer, run.expected_answer, self.grader)
+        self._processor.save_run(run)
+        return run
+
+    def again(self) -> Regraded:
+        """Grades every parsed answer again.
+
+        Raises:
+            ResultsError: A grader of another package failed; what was regraded before stays.
+        """
+        graded = changed = 0
+        pending: list[RunRecord] = []
+        with self._processor.database.read() as connection:
+            for run in RunRepository(connection).iterate([self._experiment.id]):
+                if run.error is not None:
+                    continue
+                verdict = grade(run.parsed_answer, run.expected_answer, self.grader)
+                graded += verdict.is_correct is not None or verdict.score is not None
+                if verdict != (run.is_correct, run.score):
+                    run.is_correct, run.score = verdict
+                    pending.append(run)
+                    changed += 1
+                if len(pending) >= BATCH:
+                    self._processor.save_runs(pending)
+                    pending = []
+        self._processor.save_runs(pending)
+        self._keep_grader()
+        return Regraded(graded, changed)
+
+    def write_files(self) -> Path | None:
+        """Writes the experiment's CSV and JSON files again, where it has some."""
+        config = self._processor.get_experiment(self._experiment.id).config_json
+        folder = (config.get("extra") or {}).get("output_dir")
+        if folder is None or not (Path(folder) / self._experiment.id).is_dir():
+            return None
+        approaches = [canonical_approach(name) for name in config.get("approaches") or []]
+        return write_platform_files(
+            self._processor.database, self._experiment.id, Path(folder), approaches
+        )
+
+    def _keep_grader(self) -> None:
+        record = self._processor.get_experiment(self._experiment.id)
+        extra = {**(record.config_json.get("extra") or {}), "grader": self.grader}
+        record.config_json = {**record.config_json, "extra": extra}
+        with self._processor.database.write() as connection:
+            ExperimentRepository(connection).save(record)

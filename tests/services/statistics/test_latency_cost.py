@@ -65,6 +65,10 @@ def test_a_shift_saves_the_digits_of_a_small_spread() -> None:
     assert summary(values, shift=1e9).sd == pytest.approx(1.0, rel=1e-12)
 
 
+def test_squares_are_unshifted_unless_said() -> None:
+    assert latency_summary(2, 0, 7.0, 25.0, 3.0, 4.0, 0.0, 2).sd == pytest.approx(math.sqrt(0.5))
+
+
 def test_latency_edges() -> None:
     assert summary([], missing=5) == LatencySummary(0, 5, null_reason="no_values")
     one = summary([120.0])
@@ -91,6 +95,8 @@ def test_ratio_is_the_paired_t_test_on_logarithms(data: list[tuple[float, float]
     assert result.p_value == pytest.approx(float(expected.pvalue), rel=1e-6)
     assert result.ci_low == pytest.approx(math.exp(low), rel=1e-6)
     assert result.ci_high == pytest.approx(math.exp(high), rel=1e-6)
+    assert result.se == pytest.approx(geometric * float(stats.sem(logs)), rel=1e-6)
+    assert (result.n_samples, result.n_runs) == (len(data), 2 * len(data))
 
 
 def test_ratio_edges() -> None:

@@ -11,7 +11,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.services.statistics import paired, paired_intervals
+from ml_agents_results.services.statistics import distributions, paired, paired_intervals
 from ml_agents_results.services.statistics.estimate import Interval
 from ml_agents_results.services.statistics.paired import PairedTable
 
@@ -73,6 +73,11 @@ def test_p_below_1e_300_is_not_zero_while_a_float_can_hold_it(b: int, c: int) ->
     # A number that small has lost digits itself: the spacing there is 5e-324.
     p = paired.mcnemar_exact_p(PairedTable(0, b, c, 0))
     assert p == pytest.approx(expected, rel=1e-9, abs=5e-324)
+
+
+def test_lower_tail_of_a_fair_coin_at_its_ends() -> None:
+    ends = [distributions.fair_coin_lower_tail(k, 3) for k in (-1, 0, 3, 4)]
+    assert ends == [0.0, 0.125, 1.0, 1.0]
 
 
 def test_mcnemar_on_ten_million_samples() -> None:

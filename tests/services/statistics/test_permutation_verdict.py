@@ -214,7 +214,9 @@ def test_result_object_in_json() -> None:
         "null_reason",
         "seed",
     ]
-    assert Estimate(None, "t").to_dict()["ci"] is None
+    bare = Estimate(None, "t").to_dict()
+    assert bare["ci"] is None
+    assert (bare["level"], bare["n_samples"], bare["n_runs"]) == (0.95, 0, 0)
 
 
 def test_interval_helpers() -> None:
@@ -222,5 +224,7 @@ def test_interval_helpers() -> None:
     assert interval.clipped(-1, 1) == Interval(-1, 0.4, "t")
     assert interval.excludes(0.5)
     assert not interval.excludes(0.0)
+    assert not interval.excludes(0.4)
+    assert not interval.excludes(-1.2)
     assert not Interval(None, 0.4, "t").excludes(0.5)
     assert not Interval(None, 0.4, "t").is_defined

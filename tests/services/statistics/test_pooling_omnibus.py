@@ -153,6 +153,7 @@ def test_impossible_patterns_are_refused(patterns: dict[str, int]) -> None:
         cochrans_q(patterns)
 
 
-@pytest.mark.parametrize("patterns", [{}, {"101": 0}])
-def test_cochrans_q_without_samples(patterns: dict[str, int]) -> None:
-    assert cochrans_q(patterns).null_reason == "no_shared_samples"
+@pytest.mark.parametrize(("patterns", "dof"), [({}, 0), ({"101": 0}, 2)])
+def test_cochrans_q_without_samples(patterns: dict[str, int], dof: int) -> None:
+    result = cochrans_q(patterns)
+    assert (result.null_reason, result.dof, result.n_samples) == ("no_shared_samples", dof, 0)

@@ -98,8 +98,10 @@ class Dialogue:
     ) -> str:
         """Send the step's prompt with these values in it; the model's text.
 
-        `number` tells repetitions of a step apart.
+        `number` tells repetitions of a step apart; it is a value too.
         """
+        if number is not None:
+            values["number"] = number
         texts = {name: str(value) for name, value in values.items()}
         prompt = fill(self._prompts[step], {"question": self.question, **texts})
         completion = await self._provider.complete([Message("user", prompt)], schema=schema)

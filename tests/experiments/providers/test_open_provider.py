@@ -1,13 +1,14 @@
 """Which provider one gets, and what is said where there is none."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
 
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.experiments.messages import AuthenticationFailed, Message, Provider
-from ml_agents_results.experiments.providers import local, open_provider, public_url
+from ml_agents_results.experiments.providers import open_provider, public_url
 from tests.endpoint import Endpoint
 
 
@@ -93,6 +94,6 @@ def test_a_local_model_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_without_a_local_model_a_provider_must_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "installed", lambda: False)
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(UsageError, match="No provider was chosen"):
         open_provider(None, None)

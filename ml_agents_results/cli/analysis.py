@@ -40,13 +40,20 @@ class ReportType(StrEnum):
 
 
 Approaches = Annotated[
-    list[str] | None, typer.Option("--approach", help="Only these approaches (repeat or commas).")
+    list[str] | None, typer.Option("--approach", metavar="NAME,...", help="Only these approaches.")
 ]
-Providers = Annotated[list[str] | None, typer.Option("--provider", help="Only these providers.")]
-Models = Annotated[list[str] | None, typer.Option("--model", help="Only these models.")]
-Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only these tasks.")]
+Providers = Annotated[
+    list[str] | None, typer.Option("--provider", metavar="NAME,...", help="Only these providers.")
+]
+Models = Annotated[
+    list[str] | None, typer.Option("--model", metavar="NAME,...", help="Only these models.")
+]
+Tasks = Annotated[
+    list[str] | None, typer.Option("--task", metavar="NAME,...", help="Only these tasks.")
+]
 Methods = Annotated[
-    list[str] | None, typer.Option("--parsing-method", help="Only runs parsed like this.")
+    list[str] | None,
+    typer.Option("--parsing-method", metavar="NAME,...", help="Only runs parsed like this."),
 ]
 From = Annotated[
     str | None, typer.Option("--from", metavar="TIME", help="Only runs made at or after (UTC).")
@@ -57,8 +64,9 @@ To = Annotated[
 Baseline = Annotated[
     str | None,
     typer.Option(
-        help="The arm to compare with: an approach, a model, or EXPERIMENT/APPROACH/PROVIDER/MODEL. "
-        "[default: the approach None, else the first arm]"
+        metavar="ARM",
+        help="The arm to compare with: an approach, a model, or several parts with slashes. "
+        "[default: the approach None, else the first arm]",
     ),
 ]
 Interval = Annotated[
@@ -147,7 +155,7 @@ def compare(
     margin: Annotated[
         float | None,
         typer.Option(
-            help="Test equivalence: the largest difference that does not matter, as 0.02."
+            help="Test equivalence: the largest difference that does not matter, for example 0.02."
         ),
     ] = None,
     confidence: Confidence = 0.95,

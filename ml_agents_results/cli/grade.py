@@ -85,6 +85,6 @@ def _read_by_hand(grading: "Grading") -> int:
         if answer.strip() == "q":
             break
         if answer.strip():
-            grading.correct(run.id, answer.strip())
+            grading.correct(run.id or "", answer.strip())
             read += 1
     return read

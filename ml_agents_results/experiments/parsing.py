@@ -34,6 +34,7 @@ last number (choice, yes or no) of an output to a question that asks for one."""
 
 _LONGEST_SEARCHED = 100_000
 _LONGEST_WHOLE = 60
+_LONGEST_ANSWER = 1000
 _MOST_STATEMENTS = 50
 _PLACEHOLDER = "X"  # The prompts say "The answer is X", and small models repeat it.
 
@@ -120,8 +121,8 @@ def _from_structured(structured: dict[str, Any] | None) -> tuple[str, float]:
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ValueError("; ".join(faults)) from error
-    if not answer:
-        raise ValueError("the answer is empty")
+    if not 0 < len(answer) <= _LONGEST_ANSWER:
+        raise ValueError("the answer is empty" if not answer else "the answer is an essay")
     stated = _statements(_EXPLICIT, (reasoning or "")[-_LONGEST_SEARCHED:])
     return answer, STRUCTURED * _agreement([*stated, answer])
 
@@ -129,6 +130,10 @@ def _from_structured(structured: dict[str, Any] | None) -> tuple[str, float]:
 def _from_text(raw_output: str, question: str) -> tuple[str, float] | None:
     text = raw_output[-_LONGEST_SEARCHED:].rpartition("</think>")[2].strip()
     wanted = _wanted(question)
+    if text.startswith("{"):
+        # A structured answer that is cut off: its answer counts where that is whole.
+        whole = _JSON_ANSWER.findall(text)
+        return (_bare(whole[-1]), EXPLICIT) if whole and _bare(whole[-1]) else None
     for pattern, strength in ((_EXPLICIT, EXPLICIT), (_PHRASE, PHRASE)):
         if stated := [_narrow(value, wanted) for value in _statements(pattern, text)]:
             return stated[-1], round(strength * _agreement(stated), 4)
@@ -142,7 +147,7 @@ def _from_text(raw_output: str, question: str) -> tuple[str, float] | None:
 
 
 _EXPLICIT = re.compile(
-    r"\banswer[\s*_\"]*[:=][\s*_\"]*(?P<line>\S.*)"
+    r"\banswer[\s*_]*[:=][\s*_]*(?P<line>\S.*)"
     r"|^[ \t*_#>\"-]*(?:so |thus |therefore,? )?the (?:final |correct )?answer is[\s*_:]*"
     r"(?P<own_line>\S.*?)(?=[.!?](?:\s|$)|$)"
     r"|^\#{4}\s*(?P<hashes>\S.*)$"
@@ -150,6 +155,7 @@ _EXPLICIT = re.compile(
     r"|\\boxed\{(?P<box>(?:[^{}\n]|\{[^{}\n]*\})*)\}",
     re.IGNORECASE | re.MULTILINE,
 )
+_JSON_ANSWER = re.compile(r'"answer"\s*:\s*"([^"\\]*)"')
 _PHRASE = re.compile(
     r"\banswer (?:to this question |to the question )?(?:is|must be|would be|should be)\b[ :*]*"
     r"(?P<sentence>\S.*?)(?=[.!?](?:\s|$)|$)",
@@ -179,7 +185,8 @@ def _wanted(question: str) -> re.Pattern[str] | None:
 
 def _statements(pattern: re.Pattern[str], text: str) -> list[str]:
     values = (_bare(found[found.lastgroup or 0]) for found in pattern.finditer(text))
-    return [value for value in values if value not in ("", _PLACEHOLDER)][-_MOST_STATEMENTS:]
+    stated = [value for value in values if 0 < len(value) <= _LONGEST_ANSWER]
+    return [value for value in stated if value != _PLACEHOLDER][-_MOST_STATEMENTS:]
 
 
 def _bare(value: str) -> str:

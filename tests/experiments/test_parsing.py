@@ -61,6 +61,8 @@ def test_the_answer_is_found_with_a_confidence_that_fits_the_evidence(
         ("Ada stands before Bo.\nBo stands before Cy, who is 3 m tall.", NAME),
         ("Answer:", NAME),
         ("The answer is X.\nI do not know.", NAME),
+        ('{"reasoning": "12 is in it", "answer": "Ada, Bo, Ada, Bo, A', NAME),
+        ("Answer: " + "Ada, " * 1000, NAME),
     ],
 )
 def test_where_no_answer_is_stated_none_is_made_up(output: str, question: str) -> None:
@@ -97,6 +99,7 @@ def test_without_an_approach_no_reasoning_is_asked_for() -> None:
         (None, "instructor: the output is no structured answer"),
         ({"reasoning": "1"}, "instructor: answer: Field required"),
         ({"reasoning": "", "answer": " "}, "instructor: the answer is empty"),
+        ({"reasoning": "", "answer": "1 " * 999}, "instructor: the answer is an essay"),
         ({"reasoning": "", "answer": 3}, "instructor: answer: Input should be a valid string"),
     ],
 )

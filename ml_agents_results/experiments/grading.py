@@ -73,7 +73,7 @@ def same_answer(answer: str, expected: str) -> bool:
         found = _CHOICE.match(left)
         return found is not None and (found[1] or found[2]) == (letter[1] or letter[2])
     if right in _TRUTH:
-        word = re.match(r"(yes|no|true|false)\b(?![-\w])", left)
+        word = re.match(r"(yes|no|true|false)(?=$|[,.;:!])", left)
         return word is not None and _TRUTH[word[1]] == _TRUTH[right]
     if (items := _items(right)) is not None:
         given = _items(left) or left.split()

@@ -132,14 +132,15 @@ def _from_text(raw_output: str, question: str) -> tuple[str, float] | None:
     wanted = _wanted(question)
     if text.startswith("{"):
         # A structured answer that is cut off: its answer counts where that is whole.
-        whole = _JSON_ANSWER.findall(text)
-        return (_bare(whole[-1]), EXPLICIT) if whole and _bare(whole[-1]) else None
+        closed = [value for value in map(_bare, _JSON_ANSWER.findall(text)) if value]
+        return (closed[-1], EXPLICIT) if closed else None
     for pattern, strength in ((_EXPLICIT, EXPLICIT), (_PHRASE, PHRASE)):
         if stated := [_narrow(value, wanted) for value in _statements(pattern, text)]:
             return stated[-1], round(strength * _agreement(stated), 4)
-    if text and "\n" not in text and len(text) <= _LONGEST_WHOLE:
-        whole = _bare(text)
-        return None if whole.endswith(":") or not whole else (_narrow(whole, wanted), WHOLE_OUTPUT)
+    if 0 < len(text) <= _LONGEST_WHOLE and "\n" not in text:
+        whole = _narrow(_bare(text), wanted)
+        if whole and not _EMPTY_STATEMENT.search(whole) and _is_one(whole, wanted):
+            return whole, WHOLE_OUTPUT
     if wanted is not None and (candidates := wanted.findall(text)):
         agreement = 1.0 if wanted is _NUMBER else _agreement(candidates)
         return candidates[-1], round(LAST_CANDIDATE * agreement, 4)
@@ -161,12 +162,14 @@ _PHRASE = re.compile(
     r"(?P<sentence>\S.*?)(?=[.!?](?:\s|$)|$)",
     re.IGNORECASE | re.MULTILINE,
 )
+_EMPTY_STATEMENT = re.compile(rf":$|\banswer is {_PLACEHOLDER}$")
 _NUMBER = re.compile(
     r"(?<![\w.])[-\u2212]?[$€£¥]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?(?!\w)"
 )
 _CHOICE = re.compile(r"\([A-Z]\)")
 _TRUTH = re.compile(r"\b(?:yes|no|true|false)\b", re.IGNORECASE)
-_ASKS_NUMBER = re.compile(
+_ASKS_EMPTY_STATEMENT = re.compile(rf":$|\banswer is {_PLACEHOLDER}$")
+_NUMBER = re.compile(
     r"\bhow (?:many|much|old|far|long|tall|fast|high)\b|\bwhat is (?:-?\d|\()"
     r"|\b(?:sum|product|remainder|difference|quotient|average|mean|median|area|perimeter|speed)\b",
     re.IGNORECASE,
@@ -201,6 +204,11 @@ def _narrow(value: str, wanted: re.Pattern[str] | None) -> str:
     """The one number (choice, yes or no) of a value that says more than that."""
     found = wanted.findall(value) if wanted is not None else []
     return str(found[0]) if len(found) == 1 else value
+
+
+def _is_one(value: str, wanted: re.Pattern[str] | None) -> bool:
+    """Whether a value can be the answer as it is: not several of what is asked for."""
+    return wanted is None or len(wanted.findall(value)) <= 1
 
 
 def _agreement(stated: Sequence[str]) -> float:

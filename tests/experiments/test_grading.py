@@ -62,6 +62,7 @@ WRONG = [
     ("no cats", "no dogs"),
     ("Yes", "no"),
     ("nobody", "no"),
+    ("True and not False", "True"),
     ("a, c, b", "a, b, c"),
     ("a, b", "a, b, c"),
     ("a, b, c", "a"),

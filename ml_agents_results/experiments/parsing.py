@@ -168,8 +168,7 @@ _NUMBER = re.compile(
 )
 _CHOICE = re.compile(r"\([A-Z]\)")
 _TRUTH = re.compile(r"\b(?:yes|no|true|false)\b", re.IGNORECASE)
-_ASKS_EMPTY_STATEMENT = re.compile(rf":$|\banswer is {_PLACEHOLDER}$")
-_NUMBER = re.compile(
+_ASKS_NUMBER = re.compile(
     r"\bhow (?:many|much|old|far|long|tall|fast|high)\b|\bwhat is (?:-?\d|\()"
     r"|\b(?:sum|product|remainder|difference|quotient|average|mean|median|area|perimeter|speed)\b",
     re.IGNORECASE,

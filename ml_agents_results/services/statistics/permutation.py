@@ -43,7 +43,7 @@ def sign_flip_test(differences: Sequence[float], seed: int = 0, resamples: int =
         return SignFlip(None, False, 0, seed, 0, "no_shared_samples")
     # Sums that are equal but for the order of adding count as equally far.
     reach = abs(math.fsum(values)) - 1e-12 * float(np.abs(values).sum())
-    exact = n < 63 and 2**n <= resamples
+    exact = 2**n <= resamples
     draws = 2**n if exact else resamples
     rng = np.random.default_rng(seed)
     hits = 0

@@ -53,7 +53,8 @@ def test_edge_all_correct_and_none_correct() -> None:
     assert ci(accuracy(10, 10)) == pytest.approx((0.7224672001371106, 1.0))
     assert ci(accuracy(0, 10)) == pytest.approx((0.0, 0.27753279986288926))
     assert (accuracy(10, 10).ci_high, accuracy(0, 10).ci_low) == (1.0, 0.0)
-    assert accuracy(10, 10).se is None
+    assert (accuracy(10, 10).se, accuracy(0, 10).se) == (None, None)
+    assert accuracy(1, 10).se == pytest.approx(0.3 / 10**0.5)
 
 
 def test_edge_no_discordant_pair() -> None:

@@ -57,6 +57,10 @@ def test_random_p_is_never_zero() -> None:
 def test_sign_flip_edges() -> None:
     assert sign_flip_test([]).null_reason == "no_shared_samples"
     assert sign_flip_test([0.0, 0.0, 0.0]).p_value == 1.0
+    # More draws than fit one block, every one of them a hit.
+    many = sign_flip_test([0.0] * 100, resamples=1500)
+    assert (many.p_value, many.resamples, many.seed) == (1.0, 1500, 0)
+    assert sign_flip_test([1.0, 1.0, 1.0], resamples=1).resamples == 1
     with pytest.raises(ValueError, match="finite"):
         sign_flip_test([math.nan])
     with pytest.raises(UsageError, match="resamples"):

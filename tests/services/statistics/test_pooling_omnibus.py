@@ -49,6 +49,8 @@ def test_fixed_tasks_by_hand() -> None:
     assert result.p_value == pytest.approx(2 * stats.norm.sf(0.2 / se), rel=1e-9)
     assert result.ci_low == pytest.approx(0.2 - stats.norm.ppf(0.975) * se, rel=1e-9)
     assert result.n_samples == 300
+    extreme = [macro_difference([TaskValue(x, 0.5)], se="fixed") for x in (0.9, -0.9)]
+    assert (extreme[0].ci_high, extreme[1].ci_low) == (1.0, -1.0)
 
 
 def test_families_are_averaged_first() -> None:

@@ -147,7 +147,7 @@ def test_single_accuracy_equals_statsmodels(half: float, p: float) -> None:
     assert power.proportion_sample_size(half, p).exact == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize(("p_a", "p_b"), [(0.8, 0.75), (0.5, 0.6), (0.99, 1.0)])
+@pytest.mark.parametrize(("p_a", "p_b"), [(0.8, 0.75), (0.5, 0.6), (0.99, 1.0), (0.0, 0.1)])
 def test_independent_groups_equal_statsmodels(p_a: float, p_b: float) -> None:
     effect = abs(proportion_effectsize(p_a, p_b))
     # statsmodels' one-tail form takes the total alpha of the tail and the sd of a difference.
@@ -181,5 +181,8 @@ def test_impossible_wishes_are_refused() -> None:
         power.proportion_sample_size(3)
     with pytest.raises(UsageError, match="two different"):
         power.independent_sample_size(0.5, 0.5)
+    for p_a, p_b in ((1.2, 0.5), (0.5, 1.2), (-0.1, 0.5)):
+        with pytest.raises(UsageError, match="two different"):
+            power.independent_sample_size(p_a, p_b)
     with pytest.raises(UsageError, match="accuracies"):
         power.discordance_from_rates(75, 0.5, 0.0)

@@ -110,6 +110,7 @@ def test_consistency_counts_samples_that_never_waver(data: Samples) -> None:
         assert (result.estimate, result.null_reason) == (None, "too_few_repeats")
         return
     assert result.estimate == pytest.approx(statistics.mean(asked))
+    assert result.n_runs == sum(k for k, _ in data if k > 1)
     interval = wilson(sum(asked), len(asked))
     assert (result.ci_low, result.ci_high) == (interval.low, interval.high)
 

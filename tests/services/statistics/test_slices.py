@@ -63,6 +63,7 @@ def test_minimum_size_is_an_option() -> None:
     [found] = scan_slices([Slice("tiny", 1, 9)], 60, 120, min_n=5)
     assert found.p_value is not None
     assert scan_slices([Slice("empty", 0, 0)], 60, 120, min_n=0)[0].p_value is None
+    assert scan_slices([Slice("one", 1, 1)], 60, 120, min_n=0)[0].p_value == 1.0
 
 
 def test_impossible_slices_are_refused() -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ml_agents_results.cli import analysis, database
+from ml_agents_results.cli import analysis, database, importing
 from ml_agents_results.cli.failures import Commands
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 
 app.command("analyze")(analysis.analyze)
 app.command("compare")(analysis.compare)
+app.command("import")(importing.import_)
 app.command("db-init")(database.db_init)
 app.command("db-migrate")(database.db_migrate)
 app.command("db-stats")(database.db_stats)

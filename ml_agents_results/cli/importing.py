@@ -1,0 +1,186 @@
+"""import: results from files."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ml_agents_results.cli.common import (
+    DbPath,
+    DbUrl,
+    Json,
+    emit_json,
+    named_database,
+    open_database,
+    progress,
+    say,
+)
+from ml_agents_results.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from ml_agents_results.database.engine import Database
+    from ml_agents_results.importers.load import ImportResult
+    from ml_agents_results.importers.source import Source
+
+STANDARD_INPUT = "-"
+
+
+class Duplicates(StrEnum):
+    """What to do with a sample that is answered twice."""
+
+    refuse = "refuse"
+    latest = "latest"
+    repeats = "repeats"
+
+
+def import_(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help="JSON Lines or CSV, also .gz; `-` is stdin."),
+    ],
+    experiment_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Where the runs go. [default: as the file says, else its name and fingerprint]",
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="A title for the experiment.")] = None,
+    format_name: Annotated[
+        str | None, typer.Option("--format", help="The format. [default: looks at the file]")
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="FIELD=COLUMN",
+            help="What the file calls a field, as in --map raw_output=response. Repeatable.",
+        ),
+    ] = None,
+    approach: Annotated[
+        str | None, typer.Option(help="The approach of runs that name none.")
+    ] = None,
+    duplicates: Annotated[
+        Duplicates,
+        typer.Option(
+            help="A sample answered twice: refuse the import, keep the latest answer, or number "
+            "the answers as repeats."
+        ),
+    ] = Duplicates.refuse,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be imported, and change nothing.")
+    ] = False,
+    db_path: DbPath = None,
+    db_url: DbUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Import results from files, all of them or nothing."""
+    from ml_agents_results.importers.load import load
+    from ml_agents_results.importers.source import Options
+
+    if experiment_id == "latest":
+        raise UsageError("`latest` means the newest experiment", "Choose another --experiment-id.")
+    options = Options(
+        experiment_id=experiment_id,
+        name=name,
+        approach=approach,
+        columns=_columns(columns or ()),
+        duplicates=duplicates.value,
+    )
+    with ExitStack() as stack:
+        sources = [stack.enter_context(_source(file)) for file in files]
+        database = stack.enter_context(_target(db_path, db_url, dry_run))
+        advance = stack.enter_context(progress("Importing", sum(one.size for one in sources)))
+        result = load(
+            database,
+            sources,
+            options,
+            format_name=format_name,
+            dry_run=dry_run,
+            progress=advance,
+        )
+    for warning in result.warnings:
+        say(f"Warning: {warning}")
+    if as_json:
+        emit_json(result.to_dict())
+    else:
+        typer.echo(_told(result))
+
+
+def _columns(pairs: Sequence[str]) -> dict[str, str]:
+    columns = {}
+    for pair in pairs:
+        field, equals, column = pair.partition("=")
+        if not (field and equals and column):
+            raise UsageError(
+                f"--map {pair} is not FIELD=COLUMN", "As in: --map raw_output=response"
+            )
+        if field in columns:
+            raise UsageError(f"--map names the field {field} twice", "Give it one column.")
+        columns[field] = column
+    return columns
+
+
+@contextmanager
+def _source(file: str) -> Iterator["Source"]:
+    """The file; standard input is kept aside, for it is read more than once."""
+    from ml_agents_results.importers.source import Source
+
+    if file != STANDARD_INPUT:
+        yield Source(file)
+        return
+    with tempfile.NamedTemporaryFile(prefix="ml-agents-", suffix=".tmp") as kept:
+        shutil.copyfileobj(sys.stdin.buffer, kept)
+        kept.flush()
+        yield Source(kept.name, "stdin")
+
+
+@contextmanager
+def _target(db_path: str | None, db_url: str | None, dry_run: bool) -> Iterator["Database"]:
+    """The database; for a dry run without one, a database that is gone afterwards."""
+    if dry_run:
+        try:
+            named_database(db_path, db_url)
+        except NotFoundError:
+            with tempfile.TemporaryDirectory(prefix="ml-agents-") as folder:
+                from ml_agents_results.database.manager import DatabaseManager
+
+                manager = DatabaseManager(str(Path(folder) / "dry_run.db"))
+                manager.initialize_schema()
+                yield manager.database
+                manager.database.close()
+            return
+    yield open_database(db_path, db_url, create=not dry_run)
+
+
+def _told(result: "ImportResult") -> str:
+    counts = [
+        f"{count:,} {name}"
+        for name, count in (
+            ("inserted", result.inserted),
+            ("updated", result.updated),
+            ("already there", result.skipped),
+            ("superseded", result.superseded),
+        )
+        if count
+    ]
+    places = ", ".join(result.experiments)
+    head = f"{'Would import' if result.dry_run else 'Imported'} {result.read:,} runs into {places}"
+    if result.skipped == result.read:
+        head = f"Nothing to do: {places} has all {result.read:,} runs already"
+        counts = []
+    graded = []
+    if result.failed:
+        graded.append(f"{result.failed:,} failed")
+    if result.ungraded:
+        graded.append(f"{result.ungraded:,} without a grade")
+    lines = [head + (f": {', '.join(counts)}." if counts else ".")]
+    if graded:
+        lines.append(f"Of these, {' and '.join(graded)}.")
+    return "\n".join(lines)

@@ -1,0 +1,69 @@
+"""JSON Lines: one object a line, the fields named as the columns of `runs`."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.importers.fields import FieldMapping, strict_json
+from ml_agents_results.importers.source import Item, Options, Source
+
+BOM = b"\xef\xbb\xbf"
+# What orjson would round, or take for a float: whole numbers beyond 64 bits.
+_WIDE_NUMBER = re.compile(rb"\d{19}")
+
+
+def read(source: Source, options: Options) -> Iterator[Item]:
+    """The runs, line by line; empty lines do not count.
+
+    Raises:
+        InvalidFileError: A line is no JSON object.
+        InvalidRecordError: A required field is missing, or a value is of the wrong kind.
+    """
+    mapping = FieldMapping(source, options)
+    with source.open() as file:
+        for number, line in enumerate(file, 1):
+            if number == 1:
+                line = line.removeprefix(BOM)
+            if line.isspace() or not line:
+                continue
+            values = _values(source, number, line)
+            with source.locate(number):
+                run = mapping.record(values)
+            yield Item(number, run, len(line))
+    mapping.finish()
+
+
+def _values(source: Source, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        values = strict_json(line) if _WIDE_NUMBER.search(line) else orjson.loads(line)
+    except orjson.JSONDecodeError:
+        values = _exactly(source, number, line)
+    except ValueError as error:
+        raise _broken(source, number, str(error)) from error
+    if not isinstance(values, dict):
+        raise _broken(source, number, f"it is a {type(values).__name__}, not an object")
+    return values
+
+
+def _exactly(source: Source, number: int, line: bytes) -> Any:
+    """Takes lone surrogates, which orjson does not, and says what is wrong with anything else."""
+    try:
+        return strict_json(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InvalidFileError(
+            f"{source.where(number)}: this is not UTF-8 (byte {error.start + 1})",
+            "Convert the file: iconv -f LATIN1 -t UTF-8 FILE",
+        ) from error
+    except ValueError as error:
+        raise _broken(source, number, str(error)) from error
+
+
+def _broken(source: Source, number: int, reason: str) -> InvalidFileError:
+    return InvalidFileError(
+        f"{source.where(number)}: {reason}",
+        "A runs file has one JSON object a line, such as "
+        '{"approach_name": "None", "sample_index": 0, "is_correct": true}',
+    )

@@ -1,0 +1,146 @@
+"""What is imported, and how: the file with its fingerprint, and the wishes of the user."""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple, cast
+
+from ml_agents_results.errors import InvalidFileError, InvalidRecordError
+from ml_agents_results.records import RunRecord
+
+Duplicates = Literal["refuse", "latest", "repeats"]
+
+_GZIP = b"\x1f\x8b"
+_ENDINGS = (".gz", ".jsonl", ".ndjson", ".json", ".csv")
+
+
+class Item(NamedTuple):
+    """One run as it was read. `place` is a line number or says in words where it stands; `size` is
+    roughly what it takes in memory, in bytes."""
+
+    place: int | str
+    run: RunRecord
+    size: int
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to import.
+
+    Attributes:
+        experiment_id: Where all runs go, whatever the file says.
+        name: The title of the experiment.
+        approach: The approach of runs that name none.
+        columns: Field of a run to the file's own name for it.
+        duplicates: What to do with a sample that is answered twice: refuse, keep the latest, or
+            number the answers as repeats.
+    """
+
+    experiment_id: str | None = None
+    name: str | None = None
+    approach: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    duplicates: Duplicates = "refuse"
+
+
+class Source:
+    """A file or folder.
+
+    Args:
+        path: Where it is.
+        name: What messages call it.
+
+    Attributes:
+        warnings: What a person should know about it, each once, in order.
+
+    Raises:
+        InvalidFileError: It is missing or cannot be read.
+    """
+
+    def __init__(self, path: str | Path, name: str | None = None) -> None:
+        self.path = Path(path)
+        self.name = name or str(path)
+        self.warnings: dict[str, None] = {}
+        self._file: BinaryIO | None = None
+        try:
+            if not self.path.exists():
+                raise InvalidFileError(f"there is no file {self.name}", "Check its path.")
+            files = [self.path] if self.path.is_file() else sorted(self.path.rglob("*"))
+            self.size = sum(file.stat().st_size for file in files if file.is_file())
+        except OSError as error:
+            raise _unreadable(self.name, error) from error
+
+    @property
+    def position(self) -> int:
+        """How many bytes of the open file have been read; for progress."""
+        return 0 if self._file is None or self._file.closed else self._file.tell()
+
+    @property
+    def stem(self) -> str:
+        """The name without folder and endings."""
+        stem = Path(self.name).name
+        while (ending := Path(stem).suffix.lower()) in _ENDINGS and ending:
+            stem = stem[: -len(ending)]
+        return stem
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file; of a folder, over the names and fingerprints of its files."""
+        if self.path.is_dir():
+            files = sorted(file for file in self.path.rglob("*") if file.is_file())
+            lines = (f"{_sha256(file)}  {file.relative_to(self.path).as_posix()}" for file in files)
+            return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        try:
+            return _sha256(self.path)
+        except OSError as error:
+            raise _unreadable(self.name, error) from error
+
+    @contextmanager
+    def open(self, path: Path | None = None) -> Iterator[BinaryIO]:
+        """The contents, unpacked where they are packed with gzip.
+
+        Raises:
+            InvalidFileError: They cannot be read, or the packed data are damaged.
+        """
+        try:
+            with (path or self.path).open("rb") as file:
+                self._file = file
+                packed = file.peek(2)[:2] == _GZIP
+                yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise InvalidFileError(
+                f"{self.name} is damaged: {error}", "Copy or download it again."
+            ) from error
+        except OSError as error:
+            raise _unreadable(self.name, error) from error
+
+    def warn(self, message: str) -> None:
+        self.warnings[message] = None
+
+    def where(self, place: int | str) -> str:
+        """How messages name a place in it."""
+        return f"{self.name} {f'line {place}' if isinstance(place, int) else place}"
+
+    @contextmanager
+    def locate(self, place: int | str) -> Iterator[None]:
+        """Puts the place before what is said about a value there."""
+        try:
+            yield
+        except InvalidRecordError as error:
+            raise InvalidRecordError(f"{self.where(place)}: {error.message}", error.hint) from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _unreadable(name: str, error: OSError) -> InvalidFileError:
+    return InvalidFileError(
+        f"{name} cannot be read: {error.strerror or error}", "Check its permissions."
+    )

@@ -1,0 +1,62 @@
+"""What an import needs to look up: keys it has seen, and the runs that ids belong to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, Text, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ml_agents_results.database.models import RUN_KEY, Run
+
+_KEY = tuple(getattr(Run, name) for name in RUN_KEY)
+
+
+class KeyMap:
+    """A mapping of keys to texts on disk: a million keys take no memory.
+
+    It is a temporary table of the connection and ends with its transaction.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        engine = connection.dialect.name
+        self._insert = (sqlite if engine == "sqlite" else postgresql).insert
+        self._table = Table(
+            "import_keys",
+            MetaData(),
+            Column("key", LargeBinary, primary_key=True),
+            Column("value", Text, nullable=False),
+            prefixes=["TEMPORARY"],
+            postgresql_on_commit="DROP",
+            sqlite_with_rowid=False,
+        )
+        self._table.create(connection)
+
+    def get(self, keys: Iterable[bytes]) -> dict[bytes, str]:
+        """The values of those keys that are in it."""
+        chosen = select(self._table).where(self._table.c.key.in_(list(keys)))
+        return {bytes(row.key): row.value for row in self._connection.execute(chosen)}
+
+    def add(self, values: Mapping[bytes, str]) -> int:
+        """Adds those keys that are not in it yet, and returns how many."""
+        return self._execute(self._insert(self._table).on_conflict_do_nothing(), values)
+
+    def set(self, values: Mapping[bytes, str]) -> None:
+        """Adds keys, or changes the values of those that are in it."""
+        insert = self._insert(self._table)
+        new = {"value": insert.excluded.value}
+        self._execute(insert.on_conflict_do_update(index_elements=["key"], set_=new), values)
+
+    def _execute(self, statement: Any, values: Mapping[bytes, str]) -> int:
+        if not values:
+            return 0
+        rows = [{"key": key, "value": value} for key, value in values.items()]
+        return self._connection.execute(statement, rows).rowcount
+
+
+def keys_of_ids(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """The natural keys of the runs that have these ids."""
+    if not ids:
+        return {}
+    rows = connection.execute(select(Run.id, *_KEY).where(Run.id.in_(ids)))
+    return {row[0]: tuple(row[1:]) for row in rows}

@@ -49,6 +49,7 @@ RUN_CHECKS = {
     "prompt_tokens": "prompt_tokens >= 0",
     "completion_tokens": "completion_tokens >= 0",
     "failed_is_not_graded": "error IS NULL OR is_correct IS NULL",
+    "outcome": f"outcome = {OUTCOME}",
 }
 METRIC_CHECKS = {
     "parsing_attempts": "parsing_attempts >= 0",
@@ -63,6 +64,7 @@ ANALYSIS_INDEX = (
     "parsing_method",
     "parsing_confidence",
     "input_fingerprint",
+    "id",
 )
 
 
@@ -95,6 +97,7 @@ def upgrade() -> None:
         sa.Column("completion_tokens", sa.Integer()),
         sa.Column("error", sa.Text()),
         sa.Column("content_digest", sa.Text()),
+        sa.Column("outcome", sa.Text()),
     ):
         op.add_column("runs", column)
     op.execute(
@@ -109,6 +112,7 @@ def upgrade() -> None:
         "ORDER BY created_at, id) - 1 AS place FROM runs) AS numbered "
         "WHERE runs.id = numbered.id"
     )
+    op.execute(f"UPDATE runs SET outcome = {OUTCOME}")
     _fill_digests(connection)
     with op.batch_alter_table("runs") as table:
         table.drop_constraint("fk_runs_experiment_id_experiments", type_="foreignkey")
@@ -118,9 +122,7 @@ def upgrade() -> None:
             table.alter_column(name, existing_type=sa.Integer(), nullable=False)
         table.alter_column("created_at", existing_type=TIMESTAMP, nullable=False)
         table.alter_column("content_digest", existing_type=sa.Text(), nullable=False)
-        table.add_column(
-            sa.Column("outcome", sa.Text(), sa.Computed(OUTCOME, persisted=True), nullable=False)
-        )
+        table.alter_column("outcome", existing_type=sa.Text(), nullable=False)
         table.create_foreign_key(
             "fk_runs_experiment_id_experiments",
             "experiments",

@@ -7,7 +7,6 @@ from sqlalchemy import (
     REAL,
     Boolean,
     CheckConstraint,
-    Computed,
     Double,
     ForeignKey,
     Index,
@@ -49,7 +48,11 @@ OUTCOME = (
     "WHEN parsed_answer IS NULL AND raw_output IS NOT NULL THEN 'unparsed' "
     "ELSE 'ungraded' END"
 )
-"""The class of a run. Every run is in exactly one; only `correct` and `wrong` are graded."""
+"""The class of a run. Every run is in exactly one; only `correct` and `wrong` are graded.
+
+A checked column and not a generated one: SQLite reads the table for generated columns even where
+an index holds them.
+"""
 
 # The largest double: what is above is infinite.
 _FINITE = "1.7976931348623157e308"
@@ -123,7 +126,7 @@ class Run(Base):
     completion_tokens: Mapped[int | None]
     error: Mapped[str | None]
     content_digest: Mapped[str] = mapped_column(Text)
-    outcome: Mapped[str] = mapped_column(Text, Computed(OUTCOME, persisted=True))
+    outcome: Mapped[str] = mapped_column(Text)
 
     __table_args__ = (
         UniqueConstraint(*RUN_KEY, name="key"),
@@ -136,6 +139,7 @@ class Run(Base):
         CheckConstraint("prompt_tokens >= 0", name="prompt_tokens"),
         CheckConstraint("completion_tokens >= 0", name="completion_tokens"),
         CheckConstraint("error IS NULL OR is_correct IS NULL", name="failed_is_not_graded"),
+        CheckConstraint(f"outcome = {OUTCOME}", name="outcome"),
         Index("idx_runs_experiment_approach", "experiment_id", "approach_name"),
         Index("idx_runs_created_at", "created_at"),
         Index("idx_runs_accuracy", "is_correct"),
@@ -149,6 +153,7 @@ class Run(Base):
             "parsing_method",
             "parsing_confidence",
             "input_fingerprint",
+            "id",
         ),
     )
 

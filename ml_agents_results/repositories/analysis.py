@@ -38,8 +38,8 @@ class ArmCounts:
         repeats: The largest number of runs of one sample.
         timed: Runs that did not fail and have a time; `total_time_ms` is its sum.
         priced: Runs with a cost, failed ones included; `total_cost` is its sum (USD).
-        priced_graded: Graded runs with a cost; `graded_cost` and `graded_cost_squared` are sums.
-        priced_correct: Correct runs with a cost; `correct_cost` is the sum.
+        priced_graded: Graded runs with a cost; `graded_cost` is its sum.
+        priced_correct: Correct runs with a cost.
         rated: Runs with a parsing confidence; `total_confidence` is its sum.
     """
 
@@ -60,9 +60,16 @@ class ArmCounts:
     total_time_ms: float
     total_cost: float
     graded_cost: float
+    total_confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class CostSquares:
+    """What the error of a cost per correct answer needs beside ArmCounts, over graded runs with a
+    cost: the sum of the squared costs, and the cost of the correct ones."""
+
     graded_cost_squared: float
     correct_cost: float
-    total_confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,35 +119,29 @@ class AnalysisRepository:
 
     def arms(self) -> Sequence[ArmCounts]:
         """The counts of every arm in every task, in the order of arms and tasks."""
-        timed = case((Run.outcome != "failed", Run.execution_time_ms))
-        graded_cost = case((self._is_counted(Run), Run.cost_estimate))
-        correct_cost = case((Run.outcome == "correct", Run.cost_estimate))
+        timed = and_(Run.outcome != "failed", Run.execution_time_ms.is_not(None))
+        graded = and_(self._is_counted(Run), Run.cost_estimate.is_not(None))
+        correct = and_(Run.outcome == "correct", Run.cost_estimate.is_not(None))
+        counted = func.count()
         selected = (
             select(
                 *_ARM,
                 Run.task,
-                func.count(),
+                counted,
                 *(
-                    func.sum(case((Run.outcome == outcome, 1), else_=0))
+                    counted.filter(Run.outcome == outcome)
                     for outcome in ("correct", "wrong", "failed", "unparsed", "ungraded")
                 ),
                 func.max(Run.repeat_index) + 1,
-                func.count(timed),
+                counted.filter(timed),
                 func.count(Run.cost_estimate),
-                func.count(graded_cost),
-                func.count(correct_cost),
+                counted.filter(graded),
+                counted.filter(correct),
                 func.count(Run.parsing_confidence),
-                *(
-                    func.coalesce(func.sum(value), 0)
-                    for value in (
-                        timed,
-                        Run.cost_estimate,
-                        graded_cost,
-                        graded_cost * graded_cost,
-                        correct_cost,
-                        Run.parsing_confidence,
-                    )
-                ),
+                func.sum(Run.execution_time_ms).filter(timed),
+                func.sum(Run.cost_estimate),
+                func.sum(Run.cost_estimate).filter(graded),
+                func.sum(Run.parsing_confidence),
             )
             .where(*self._filters.conditions())
             .group_by(*_ARM, Run.task)
@@ -150,11 +151,28 @@ class AnalysisRepository:
             ArmCounts(
                 Arm(*row[:4]),
                 row[4],
-                *(int(number) for number in row[5:16]),
-                *(float(number) for number in row[16:]),
+                *(int(number) for number in row[5:17]),
+                *(float(number or 0) for number in row[17:]),
             )
             for row in self._connection.execute(selected).tuples()
         ]
+
+    def cost_squares(self) -> dict[Arm, CostSquares]:
+        """By arm; arms without a graded run that has a cost are absent."""
+        cost = Run.cost_estimate
+        selected = (
+            select(
+                *_ARM,
+                func.sum(cost * cost),
+                func.coalesce(func.sum(cost).filter(Run.outcome == "correct"), 0),
+            )
+            .where(*self._filters.conditions(), self._is_counted(Run), cost.is_not(None))
+            .group_by(*_ARM)
+        )
+        return {
+            Arm(*row[:4]): CostSquares(float(row[4] or 0), float(row[5] or 0))
+            for row in self._connection.execute(selected).tuples()
+        }
 
     def samples(self, group: str = "task") -> Iterator[SampleCounts]:
         """How often each sample was graded and right, tabulated by arm and `group`.
@@ -267,27 +285,21 @@ class AnalysisRepository:
         ).one()
         return int(row[0]), float(row[1]), float(row[2]), int(row[3]), int(row[4])
 
-    def latencies(self) -> dict[Arm, tuple[list[int], list[int]]]:
-        """The distinct times of each arm in ms, ascending, and how often each occurs.
+    def latencies(self, arm: Arm) -> tuple[list[int], list[int]]:
+        """The distinct times of the arm in ms, ascending, and how often each occurs.
 
-        Failed runs are left out: they end when they fail, not when the model has answered.
+        Failed runs are left out: they end when they fail, not when the model has answered. Sorting
+        whole numbers by themselves is what makes this fast.
         """
+        time = Run.execution_time_ms
         selected = (
-            select(*_ARM, Run.execution_time_ms, func.count())
-            .where(
-                *self._filters.conditions(),
-                Run.execution_time_ms.is_not(None),
-                Run.outcome != "failed",
-            )
-            .group_by(*_ARM, Run.execution_time_ms)
-            .order_by(*_ARM, Run.execution_time_ms)
+            select(time, func.count())
+            .where(*self._of_arm(Run, arm), time.is_not(None), Run.outcome != "failed")
+            .group_by(time)
+            .order_by(time)
         )
-        found: dict[Arm, tuple[list[int], list[int]]] = {}
-        for row in self._connection.execute(selected):
-            values, counts = found.setdefault(Arm(*row[:4]), ([], []))
-            values.append(row[4] or 0)
-            counts.append(row[5])
-        return found
+        rows = self._connection.execute(selected).all()
+        return [row[0] or 0 for row in rows], [row[1] for row in rows]
 
     def patterns(self, arms: Sequence[Arm]) -> dict[str, int]:
         """How many samples each set of arms answered right: "101" are the first and the third.

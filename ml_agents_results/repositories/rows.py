@@ -16,7 +16,7 @@ from ml_agents_results.database.types import to_json, to_stored
 from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.records import PARSING_METHODS, ParsingMetrics, RunRecord
 
-RUN_COLUMNS = tuple(column.name for column in Run.__table__.columns if column.computed is None)
+RUN_COLUMNS = tuple(column.name for column in Run.__table__.columns)
 METRIC_COLUMNS = tuple(
     column.name
     for column in RunParsingMetrics.__table__.columns
@@ -179,7 +179,19 @@ def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:
         input_fingerprint(question, expected),
         *content[11:],
         content_digest(content),
+        _outcome(error, correct, content[3], content[2]),
     )
+
+
+def _outcome(
+    error: str | None, correct: bool | None, parsed: str | None, output: str | None
+) -> str:
+    """The same as `models.OUTCOME`, which the database checks."""
+    if error is not None:
+        return "failed"
+    if correct is not None:
+        return "correct" if correct else "wrong"
+    return "unparsed" if parsed is None and output is not None else "ungraded"
 
 
 def metric_row(metrics: ParsingMetrics) -> tuple[Any, ...]:

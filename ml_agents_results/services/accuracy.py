@@ -117,10 +117,9 @@ class AccuracyService:
     def report(self, *, by_task: bool = False) -> AccuracyReport:
         """Every arm that has runs, in the order of their names."""
         counts = self._repository.arms()
-        latencies = self._repository.latencies()
         cells = sample_cells(self._repository, counts, self._settings)
         whole = [
-            arm_result(parts, cells[arm], self._settings, latencies.get(arm))
+            arm_result(parts, cells[arm], self._settings, self._repository.latencies(arm))
             for arm, parts in _by_arm(counts).items()
         ]
         tasks: dict[str, list[ArmResult]] = {}

@@ -166,9 +166,10 @@ class ComparisonService:
         chosen = contrasts(arms.names, ids, baseline, self._settings.contrasts)
         contrasted = [self._contrast(*pair, records, arms) for pair in chosen]
         cells = sample_cells(self._repository, counts, self._settings)
-        latencies = self._repository.latencies()
         results = {
-            arm: arm_result(arms.parts(arm), cells[arm], self._settings, latencies.get(arm))
+            arm: arm_result(
+                arms.parts(arm), cells[arm], self._settings, self._repository.latencies(arm)
+            )
             for arm in arms.names
         }
         pairs = correct_family(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from ml_agents_results.records import Arm
-from ml_agents_results.repositories.analysis import AnalysisRepository, ArmCounts
+from ml_agents_results.repositories.analysis import AnalysisRepository, ArmCounts, CostSquares
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.reports import ArmRow, arm_frame
 from ml_agents_results.services.settings import Settings
@@ -77,7 +77,11 @@ class CostService:
         arms: dict[Arm, list[ArmCounts]] = {}
         for part in self._repository.arms():
             arms.setdefault(part.arm, []).append(part)
-        rows = [self._arm(arm, parts) for arm, parts in arms.items()]
+        squares = self._repository.cost_squares()
+        rows = [
+            self._arm(arm, parts, squares.get(arm, CostSquares(0, 0)))
+            for arm, parts in arms.items()
+        ]
         front = pareto_front(
             [ParetoPoint(row.accuracy, row.mean_cost, row.mean_execution_time_ms) for row in rows]
         )
@@ -86,19 +90,19 @@ class CostService:
             [replace(row, on_pareto_front=on) for row, on in zip(rows, front, strict=True)],
         )
 
-    def _arm(self, arm: Arm, parts: Sequence[ArmCounts]) -> ArmCost:
+    def _arm(self, arm: Arm, parts: Sequence[ArmCounts], squares: CostSquares) -> ArmCost:
         def total(name: str) -> float:
             return float(sum(getattr(part, name) for part in parts))
 
         runs, priced, n = int(total("runs")), int(total("priced")), int(total("priced_graded"))
         graded, timed = total("correct") + total("wrong"), total("timed")
-        mean = sample_mean(n, total("graded_cost"), total("graded_cost_squared"))
+        mean = sample_mean(n, total("graded_cost"), squares.graded_cost_squared)
         ratio = cost_per_correct(
             n,
             total("graded_cost"),
-            total("graded_cost_squared"),
+            squares.graded_cost_squared,
             total("priced_correct"),
-            total("correct_cost"),
+            squares.correct_cost,
             confidence=self._settings.confidence,
         )
         warnings = []

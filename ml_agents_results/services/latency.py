@@ -94,9 +94,8 @@ class LatencyService:
         for part in self._repository.arms():
             before = runs.get(part.arm, (0, 0))
             runs[part.arm] = (before[0] + part.runs, before[1] + part.failed)
-        times = self._repository.latencies()
         rows = [
-            self._arm(arm, total, failed, *times.get(arm, ((), ())))
+            self._arm(arm, total, failed, *self._repository.latencies(arm))
             for arm, (total, failed) in runs.items()
         ]
         timed = [row.arm for row in rows if row.summary.n_timed]

@@ -3,17 +3,18 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, tuple_
+from sqlalchemy import Connection, Row, Text, delete, func, select, tuple_, type_coerce
 
 from ml_agents_results.database.models import RUN_KEY, Run, RunParsingMetrics
+from ml_agents_results.database.types import JsonText, LosslessText
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
 from ml_agents_results.records import ParsingMetrics, RunRecord
 from ml_agents_results.repositories.rows import METRIC_COLUMNS, RUN_COLUMNS, metric_row, run_row
 from ml_agents_results.repositories.upserts import metrics_parameters, metrics_upsert, run_upsert
 
-_DERIVED = ("input_fingerprint", "content_digest")
-_RECORD_COLUMNS = tuple(name for name in RUN_COLUMNS if name not in _DERIVED)
-_SELECTED = tuple(getattr(Run, name) for name in _RECORD_COLUMNS)
+_DERIVED = ("input_fingerprint", "content_digest", "outcome")
+RECORD_COLUMNS = tuple(name for name in RUN_COLUMNS if name not in _DERIVED)
+_SELECTED = tuple(getattr(Run, name) for name in RECORD_COLUMNS)
 _METRICS = tuple(getattr(RunParsingMetrics, name) for name in METRIC_COLUMNS)
 _KEY = tuple(getattr(Run, name) for name in RUN_KEY)
 
@@ -107,6 +108,27 @@ class RunRepository:
                 last = tuple(getattr(rows[-1], name) for name in RUN_KEY)
                 after = page.where(tuple_(*_KEY) > tuple_(*last))
 
+    def stream(self, experiment_id: str, chunk_size: int = 5000) -> Iterator[Sequence[Any]]:
+        """All runs of the experiment in the order of their keys, for writing them elsewhere.
+
+        A row holds RECORD_COLUMNS, the id of its metrics (None where there are none), and
+        METRIC_COLUMNS. Texts and JSON are as they are stored: `from_stored` brings the originals
+        back. A server sends at most `chunk_size` rows at once.
+        """
+        selected = (
+            select(
+                *map(_stored, _SELECTED),
+                RunParsingMetrics.id.label("metrics_id"),
+                *map(_stored, _METRICS),
+            )
+            .outerjoin(RunParsingMetrics, RunParsingMetrics.run_id == Run.id)
+            .where(Run.experiment_id == experiment_id)
+            .order_by(*_KEY)
+        )
+        yield from self._connection.execute(
+            selected, execution_options={"stream_results": True, "max_row_buffer": chunk_size}
+        )
+
     def page(self, experiment_id: str, page: int, page_size: int) -> Sequence[RunRecord]:
         """One page of the runs in the order of their keys; pages count from 1."""
         keys = (
@@ -155,9 +177,16 @@ def _with_metrics() -> Any:
     )
 
 
+def _stored(column: Any) -> Any:
+    """The column without the decoding of its texts."""
+    if isinstance(column.type, LosslessText | JsonText):
+        return type_coerce(column, Text).label(f"stored_{column.key}")
+    return column
+
+
 def _record(row: Row[*tuple[Any, ...]]) -> RunRecord:
-    count = len(_RECORD_COLUMNS)
-    run = RunRecord(**dict(zip(_RECORD_COLUMNS, row, strict=False)))
+    count = len(RECORD_COLUMNS)
+    run = RunRecord(**dict(zip(RECORD_COLUMNS, row, strict=False)))
     if row[count] is not None:
         run.parsing_metrics = ParsingMetrics(*row[count + 1 :])
     return run

@@ -1,10 +1,12 @@
 """The command line. Commands import what they need when they run: `--help` costs nothing else."""
 
+import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
 
-from ml_agents_results.cli import analysis, database, importing
+from ml_agents_results.cli import analysis, database, experiments, importing
 from ml_agents_results.cli.failures import Commands
 
 app = typer.Typer(
@@ -19,6 +21,9 @@ app = typer.Typer(
 app.command("analyze")(analysis.analyze)
 app.command("compare")(analysis.compare)
 app.command("import")(importing.import_)
+app.command("list")(experiments.list_)
+app.command("show")(experiments.show)
+app.command("delete")(experiments.delete)
 app.command("db-init")(database.db_init)
 app.command("db-migrate")(database.db_migrate)
 app.command("db-stats")(database.db_stats)
@@ -43,4 +48,8 @@ def _options(
 
 def main() -> None:
     """Runs the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that knows fewer characters than a model gets escapes for the others.
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="ml-agents")

@@ -192,28 +192,34 @@ def console() -> "Console":
     return Console(width=None if terminal else 10_000, markup=False, highlight=False, emoji=False)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on stdout. Numbers go to the right; None is shown as `-`.
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: int = 0) -> None:
+    """A table on stdout; the last `numbers` columns go to the right, None is shown as `-`.
 
     Cells wrap on a narrow terminal; no text is ever cut.
     """
-    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    lines = list(rows)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(header_style="bold")
     for place, name in enumerate(columns):
-        numeric = all(isinstance(line[place], int | float | None) for line in lines)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for line in lines:
-        table.add_row(*(Text("-" if cell is None else printable(str(cell))) for cell in line))
+        right = place >= len(columns) - numbers
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(cell)) for cell in row))
     console().print(table)
 
 
-def percent(fraction: float | None) -> str | None:
-    """A fraction as people read it: 0.8333 is `83.3%`."""
-    return None if fraction is None else f"{fraction:.1%}"
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else printable(str(value))
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction as tables show it: 0.8333 is `83.3%`."""
+    from ml_agents_results.services import wording
+
+    return wording.percent(fraction)
 
 
 def moment(time: datetime) -> str:

@@ -66,9 +66,9 @@ def db_stats(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False
         [
             ("engine", f"{stats.engine} {stats.engine_version}"),
             ("schema", stats.schema_revision),
-            ("experiments", f"{stats.experiments:,}"),
-            ("runs", f"{stats.runs:,}"),
-            ("parsing metrics", f"{stats.parsing_metrics:,}"),
+            ("experiments", stats.experiments),
+            ("runs", stats.runs),
+            ("parsing metrics", stats.parsing_metrics),
             ("size", file_size(stats.size_bytes)),
             ("free inside", file_size(stats.free_bytes)),
         ],

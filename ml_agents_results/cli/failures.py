@@ -1,5 +1,6 @@
 """What a user sees when something goes wrong: two lines and an exit code, never a traceback."""
 
+import errno
 import os
 import sys
 import traceback
@@ -9,11 +10,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from ml_agents_results.errors import OutputError, ResultsError
+from ml_agents_results.errors import ResultsError
 
 INTERRUPTED = 130
-BROKEN_PIPE = 141
-"""128 and the number of the signal that ends a program whose reader went away."""
+BROKEN_PIPE = 1
+_OUTPUT_FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Commands(TyperGroup):
@@ -30,7 +31,8 @@ class Commands(TyperGroup):
         try:
             options["standalone_mode"] = False
             result = super().main(given, *others, **options)
-            _flush()
+            # A full disk or a closed pipe may be seen only now.
+            sys.stdout.flush()
         except BrokenPipeError:
             _silence()
             return BROKEN_PIPE
@@ -38,16 +40,17 @@ class Commands(TyperGroup):
             return _report(error.message, error.hint, error.exit_code, debug)
         except typer.TyperException as error:
             return _usage(error, debug)
+        except OSError as error:
+            if error.errno not in _OUTPUT_FAILED:
+                return _unexpected(error, debug)
+            _silence()
+            return _report(
+                f"the output cannot be written: {error.strerror}", "Check where it goes.", 1, debug
+            )
         except typer.Abort:
             return _report("cancelled", "Nothing was changed.", 1, debug)
         except Exception as error:  # noqa: BLE001 - the last line of defence
-            told = traceback.format_exception_only(error)[-1].strip()
-            return _report(
-                f"this should not have happened: {told}",
-                "Repeat the command with --debug, and report what it shows.",
-                1,
-                debug,
-            )
+            return _unexpected(error, debug)
         # A command returns nothing; a number is the code of a typer.Exit.
         return result if isinstance(result, int) else 0
 
@@ -77,17 +80,14 @@ def _report(message: str, hint: str | None, code: int, debug: bool) -> int:
     return code
 
 
-def _flush() -> None:
-    """Writes what is still waiting, so that a full disk or a closed pipe is seen here."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _silence()
-        raise OutputError(
-            f"standard output cannot be written: {error.strerror}", "Check where it leads to."
-        ) from error
+def _unexpected(error: Exception, debug: bool) -> int:
+    told = traceback.format_exception_only(error)[-1].strip()
+    return _report(
+        f"this should not have happened: {told}",
+        "Repeat the command with --debug, and report what it shows.",
+        1,
+        debug,
+    )
 
 
 def _silence() -> None:

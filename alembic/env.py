@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.models import Base
+from ml_agents_results.database.schema import require_migratable
 from ml_agents_results.errors import ResultsError
 
 
@@ -32,7 +33,9 @@ if (handed_over := context.config.attributes.get("connection")) is not None:
 else:
     try:
         settings = DatabaseConfig.resolve(url=context.get_x_argument(as_dictionary=True).get("url"))
-        with Database(settings).migration() as own_connection:
+        database = Database(settings)
+        with database.migration() as own_connection:
+            require_migratable(own_connection, database)
             run(own_connection)
     except ResultsError as error:
         raise SystemExit(f"Error: {error.message}\nHint: {error.hint}") from error

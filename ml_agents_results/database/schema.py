@@ -51,11 +51,14 @@ def status(connection: Connection) -> SchemaStatus:
     """What schema the database has; changes nothing."""
     head = revisions()[-1]
     tables = set(inspect(connection).get_table_names())
+    has_ours = {"experiments", "runs"} <= tables
     if "alembic_version" in tables:
         revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
         if revision is not None:
-            return SchemaStatus(_place(revision, head), revision, head)
-    if {"experiments", "runs"} <= tables:
+            # Other programs number their revisions, too.
+            place = _place(revision, head) if has_ours else "foreign"
+            return SchemaStatus(place, revision, head)
+    if has_ours:
         return SchemaStatus("unversioned", None, head)
     return SchemaStatus("foreign" if tables - {"alembic_version"} else "empty", None, head)
 
@@ -78,6 +81,18 @@ def require_current(database: Database) -> None:
         found = status(connection)
     if found.state != "current":
         raise _refusal(found, database)
+
+
+def require_migratable(connection: Connection, database: Database) -> SchemaStatus:
+    """Lets only a database pass that our migrations may work on: an empty one or one of ours.
+
+    Raises:
+        SchemaError: Says what the database is instead, and what helps.
+    """
+    found = status(connection)
+    if found.state in ("newer", "foreign", "unversioned"):
+        raise _refusal(found, database)
+    return found
 
 
 def _refusal(found: SchemaStatus, database: Database) -> SchemaError:
@@ -122,9 +137,7 @@ def upgrade(database: Database, revision: str = "head") -> SchemaStatus:
     from alembic import command
 
     with database.migration() as connection:
-        before = status(connection)
-        if before.state in ("newer", "foreign", "unversioned"):
-            raise _refusal(before, database)
+        before = require_migratable(connection, database)
         if before.state != "current":
             command.upgrade(_alembic(connection), revision)
     return before

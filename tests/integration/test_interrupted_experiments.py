@@ -1,0 +1,193 @@
+"""Experiments that are killed, interrupted, or worked on by several processes at once."""
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.endpoint import Endpoint, Fault
+
+PROGRAM = [sys.executable, "-c", "from ml_agents_results.cli import main; main()"]
+KILLS = int(os.environ.get("ML_AGENTS_TEST_KILLS", "5"))
+CONCURRENCY = 8
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+
+
+def answer(body: dict[str, Any]) -> str:
+    return "The answer is 4."
+
+
+class Study:
+    """The command line working on one database, each command in a process of its own."""
+
+    def __init__(self, folder: Path, endpoint: Endpoint, questions: int) -> None:
+        self.folder, self.endpoint = folder, endpoint
+        self.database = folder / "r.db"
+        self.dataset = folder / "q.jsonl"
+        rows = [json.dumps({"input": f"Question {n}?", "target": str(n)}) for n in range(questions)]
+        self.dataset.write_text("\n".join(rows), encoding="utf-8")
+
+    def start(self, command: str, *options: str) -> "subprocess.Popen[str]":
+        arguments = ["--experiment-id", "mine", "--db-path", str(self.database), *options]
+        arguments += ["--output-dir", str(self.folder / "out"), "--json"]
+        if command == "run":
+            arguments += ["--dataset", str(self.dataset), "--approach", "None,CoT", "--model", "m"]
+            arguments += ["--base-url", self.endpoint.url, "--parsing", "regex"]
+        arguments += ["--concurrency", str(CONCURRENCY)]
+        return subprocess.Popen(
+            [*PROGRAM, command, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+        )
+
+    def finish(self, process: "subprocess.Popen[str]", code: int = 0) -> dict[str, Any]:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == code, err
+        document: dict[str, Any] = json.loads(out)
+        return document
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        with sqlite3.connect(self.database) as connection:
+            return connection.execute(
+                "SELECT id, approach_name, sample_index, repeat_index, raw_output, created_at "
+                "FROM runs"
+            ).fetchall()
+
+    def owners(self) -> int:
+        """Processes that are asking right now."""
+        with sqlite3.connect(self.database) as connection:
+            query = "SELECT count(DISTINCT owner) FROM claims"
+            return int(connection.execute(query).fetchone()[0])
+
+    def wait_for(self, runs: int) -> None:
+        for _ in range(1000):
+            if self.database.exists() and len(self._tolerant_rows()) >= runs:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"never saw {runs} runs")
+
+    def _tolerant_rows(self) -> list[tuple[Any, ...]]:
+        try:
+            return self.rows()
+        except sqlite3.OperationalError:
+            return []
+
+
+def test_killed_at_random_moments_nothing_is_lost_doubled_or_asked_again(tmp_path: Path) -> None:
+    seconds = random.Random(0)
+    with Endpoint(answer, latency=0.02) as endpoint:
+        study = Study(tmp_path, endpoint, questions=250)
+        process = study.start("run")
+        study.wait_for(1)
+        saved: set[tuple[Any, ...]] = set()
+        for _ in range(KILLS):
+            time.sleep(seconds.uniform(0, 0.4))
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            now = set(study.rows())
+            assert saved <= now, "a run that was saved is gone or changed"
+            saved = now
+            process = study.start("resume")
+            study.wait_for(min(len(now) + 1, 500))
+        document = study.finish(process)
+    rows = study.rows()
+    assert document["status"] == "completed"
+    assert saved <= set(rows)
+    assert Counter(row[1:4] for row in rows) == Counter(
+        (approach, n, 0) for approach in ("None", "ChainOfThought") for n in range(250)
+    )
+    assert 500 <= endpoint.requests <= 500 + KILLS * CONCURRENCY
+    with sqlite3.connect(study.database) as connection:
+        assert connection.execute("SELECT count(*) FROM claims").fetchone() == (0,)
+
+
+def test_two_processes_ask_nothing_twice_also_when_one_is_killed(tmp_path: Path) -> None:
+    with Endpoint(answer, latency=0.3) as endpoint:
+        study = Study(tmp_path, endpoint, questions=150)
+        first = study.start("run")
+        study.wait_for(1)
+        second, third = study.start("resume"), study.start("resume")
+        while study.owners() < 3:
+            time.sleep(0.02)
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+        documents = [study.finish(second), study.finish(third)]
+    assert len({row[1:4] for row in study.rows()}) == len(study.rows()) == 300
+    assert 300 <= endpoint.requests <= 300 + CONCURRENCY
+    assert [document["status"] for document in documents] == ["completed"] * 2
+    assert [document["runs"] for document in documents] == [300, 300]
+    assert all(document["asked"] > 0 for document in documents)
+
+
+@pytest.mark.parametrize("polite", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_saves_running_calls_and_names_the_way_on(
+    tmp_path: Path, polite: signal.Signals
+) -> None:
+    with Endpoint(answer, latency=0.3) as endpoint:
+        study = Study(tmp_path, endpoint, questions=100)
+        process = study.start("run")
+        study.wait_for(CONCURRENCY)
+        process.send_signal(polite)
+        out, err = process.communicate(timeout=20)
+        assert process.returncode == 130, err
+        assert out == ""
+        assert "Traceback" not in err
+        # Every call that was answered is saved: none was dropped.
+        assert len(study.rows()) == endpoint.requests < 200
+        command = err.rpartition("ml-agents resume ")[2].strip()
+        assert command.startswith("--experiment-id mine --from-database --db-path ")
+        rerun = subprocess.run(
+            [*PROGRAM, "resume", *command.split(), "--json"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(rerun.stdout)["status"] == "completed"
+        assert endpoint.requests == 200
+
+
+def test_an_interruption_does_not_wait_for_calls_that_hang(tmp_path: Path) -> None:
+    with Endpoint(answer) as endpoint:
+        study = Study(tmp_path, endpoint, questions=20)
+        config = tmp_path / "c.yaml"
+        config.write_text("grace: 0.5\n", encoding="utf-8")
+        endpoint.fail(
+            Fault.SLOW, None, seconds=60, when=lambda body: "Question 7" in json.dumps(body)
+        )
+        process = study.start("run", "--config", str(config))
+        study.wait_for(38)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == 130, err
+        assert time.monotonic() - start < 5
+        assert len(study.rows()) == 38
+        endpoint.recover()
+        assert study.finish(study.start("resume"))["runs"] == 40
+
+
+def test_a_second_interruption_drops_what_is_running(tmp_path: Path) -> None:
+    with Endpoint(answer, latency=60) as endpoint:
+        study = Study(tmp_path, endpoint, questions=20)
+        process = study.start("run", "--timeout", "100")
+        while not endpoint.requests:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+        assert process.returncode == 130
+        assert time.monotonic() - start < 3

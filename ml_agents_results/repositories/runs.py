@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, delete, func, select, tuple_, type_coerce
+from sqlalchemy import Connection, Row, Text, delete, func, literal, select, tuple_, type_coerce
 
 from ml_agents_results.database.models import RUN_KEY, Run, RunParsingMetrics
 from ml_agents_results.database.types import JsonText, LosslessText
@@ -105,7 +105,8 @@ class RunRepository:
             while rows := self._connection.execute(after).all():
                 for row in rows:
                     yield _record(row)
-                last = tuple(getattr(rows[-1], name) for name in RUN_KEY)
+                # Bound with the types of the columns: texts compare as they are stored.
+                last = [literal(getattr(rows[-1], key.key), key.type) for key in _KEY]
                 after = page.where(tuple_(*_KEY) > tuple_(*last))
 
     def stream(self, experiment_id: str, chunk_size: int = 5000) -> Iterator[Sequence[Any]]:

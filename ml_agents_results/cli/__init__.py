@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ml_agents_results.cli import analysis, database, experiments, importing
+from ml_agents_results.cli import analysis, database, experiments, exporting, importing
 from ml_agents_results.cli.failures import Commands
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 
 app.command("analyze")(analysis.analyze)
 app.command("compare")(analysis.compare)
+app.command("export")(exporting.export)
 app.command("import")(importing.import_)
 app.command("list")(experiments.list_)
 app.command("show")(experiments.show)

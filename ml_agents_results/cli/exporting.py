@@ -1,0 +1,78 @@
+"""export: experiments as files for people, papers, notebooks and archives."""
+
+from typing import Annotated
+
+import typer
+
+from ml_agents_results.cli.common import (
+    DbPath,
+    DbUrl,
+    ExperimentIds,
+    Force,
+    Output,
+    open_database,
+    progress,
+    resolve_ids,
+    say,
+)
+
+
+def export(
+    experiment_ids: ExperimentIds,
+    output: Output,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="csv, json, jsonl, excel, parquet, markdown, latex or html. "
+            "[default: what the output's ending stands for]"
+        ),
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART,...",
+            help="Only these parts: summary, comparisons, runs, parsing, costs, failures, "
+            "metadata. [default: all that the format has]",
+        ),
+    ] = None,
+    metadata: Annotated[
+        bool, typer.Option(help="Whether to write what describes the experiments.")
+    ] = True,
+    chunk_size: Annotated[
+        int, typer.Option(min=1, help="Runs handled at once; fewer need less memory.")
+    ] = 5000,
+    partition_by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN,...", help="Write a Parquet folder partitioned by these."),
+    ] = None,
+    force: Force = False,
+    db_path: DbPath = None,
+    db_url: DbUrl = None,
+) -> None:
+    """Write experiments to a file or folder, whole or not at all."""
+    from ml_agents_results.exporters import export as write
+    from ml_agents_results.repositories.runs import RunRepository
+
+    database = open_database(db_path, db_url)
+    with database.read() as connection:
+        ids = resolve_ids(connection, experiment_ids)
+        total = sum(map(RunRepository(connection).count, ids))
+    with progress("Writing runs", total) as advance:
+        write(
+            database,
+            ids,
+            output,
+            format,
+            include=_listed(include) or None,
+            metadata=metadata,
+            chunk_size=chunk_size,
+            partition_by=_listed(partition_by),
+            force=force,
+            progress=advance,
+        )
+    if output != "-":
+        say(f"Wrote {total:,} runs to {output}.")
+
+
+def _listed(values: list[str] | None) -> list[str]:
+    return [part.strip() for value in values or () for part in value.split(",") if part.strip()]

@@ -1,0 +1,111 @@
+"""What is exported: some experiments as of one moment, with the analyses that formats ask for."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ml_agents_results.records import ExperimentRecord
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.services.accuracy import AccuracyReport, AccuracyService
+from ml_agents_results.services.comparison import Comparison, ComparisonService
+from ml_agents_results.services.cost import CostReport, CostService
+from ml_agents_results.services.failures import FailureReport, FailureService
+from ml_agents_results.services.latency import LatencyReport, LatencyService
+from ml_agents_results.services.parsing import ParsingReport, ParsingService
+
+PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
+"""What `--include` chooses from."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to export.
+
+    Attributes:
+        include: Parts to write, of PARTS.
+        chunk_size: Runs handled at once, where a format or a server handles more than one.
+        partition_by: Columns of runs that a Parquet folder is partitioned by.
+        progress: Called with the number of runs written since it was called before.
+    """
+
+    include: frozenset[str] = frozenset(PARTS)
+    chunk_size: int = 5000
+    partition_by: tuple[str, ...] = ()
+    progress: Callable[[int], None] | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Experiments in the order asked for; everything is read over one connection."""
+
+    connection: Connection
+    experiments: Sequence[ExperimentRecord]
+    options: Options
+
+    @property
+    def experiment_ids(self) -> tuple[str, ...]:
+        return tuple(experiment.id for experiment in self.experiments)
+
+    def includes(self, part: str) -> bool:
+        return part in self.options.include
+
+    def single(self) -> Iterator["Source"]:
+        """A source for each experiment."""
+        for experiment in self.experiments:
+            yield Source(self.connection, (experiment,), self.options)
+
+    def rows(self) -> Iterator[Sequence[Any]]:
+        """The runs as `RunRepository.stream` gives them, experiment by experiment."""
+        runs = RunRepository(self.connection)
+        size, progress = self.options.chunk_size, self.options.progress
+        for experiment in self.experiments:
+            stream = runs.stream(experiment.id, size)
+            yield from stream if progress is None else _counted(stream, progress)
+
+    @cached_property
+    def accuracy(self) -> AccuracyReport:
+        """By arm and by task."""
+        return AccuracyService(self.connection, self._filters).report(by_task=True)
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """Against the baseline, by task too; None where there are fewer than two arms."""
+        if len(self.accuracy.arms) < 2:
+            return None
+        service = ComparisonService(self.connection, self._filters)
+        return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
+
+    @cached_property
+    def costs(self) -> CostReport:
+        return CostService(self.connection, self._filters).report()
+
+    @cached_property
+    def latency(self) -> LatencyReport:
+        return LatencyService(self.connection, self._filters).report()
+
+    @cached_property
+    def parsing(self) -> ParsingReport:
+        return ParsingService(self.connection, self._filters).report()
+
+    @cached_property
+    def failures(self) -> FailureReport:
+        return FailureService(self.connection, self._filters).report()
+
+    @property
+    def _filters(self) -> Filters:
+        return Filters(experiment_id=self.experiment_ids)
+
+
+def _counted(
+    rows: Iterator[Sequence[Any]], progress: Callable[[int], None], every: int = 500
+) -> Iterator[Sequence[Any]]:
+    number = 0
+    for number, row in enumerate(rows, 1):
+        if number % every == 0:
+            progress(every)
+        yield row
+    progress(number % every)

@@ -9,7 +9,7 @@ thread of its own::
         assert endpoint.requests == 3
 
 Where its work must not share the interpreter with what is measured, `EndpointProcess` runs the
-same server in another process (`python tests/endpoint.py --port 0`), which prints its URL.
+same server in another process (`python -m tests.endpoint --port 0`), which prints its URL.
 """
 
 import argparse
@@ -23,38 +23,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
+from tests.faults import BODIES, MESSAGES, Fault
+
+__all__ = ["Answer", "Endpoint", "EndpointProcess", "Fault", "stated"]
+
 Answer = str | Callable[[dict[str, Any]], str]
 """A fixed text, or a function of the request's JSON body."""
-
-
-class Fault(Enum):
-    """Ways to fail; the value is the HTTP status where there is one."""
-
-    BAD_REQUEST = 400
-    WRONG_KEY = 401
-    NO_CREDIT = 402
-    FORBIDDEN = 403
-    NO_SUCH_MODEL = 404
-    RATE_LIMITED = 429
-    SERVER_ERROR = 500
-    BAD_GATEWAY_PAGE = 502
-    OVERLOADED = 503
-    NO_SCHEMAS = "a 400 for every request with a response_format"
-    ERROR_IN_BODY = "an error object under status 200"
-    HTML = "a web page under status 200"
-    BROKEN_JSON = "half a document under status 200"
-    EMPTY_TEXT = "a completion without text"
-    NO_CHOICES = "a completion without choices"
-    LARGE = "a completion of `size` characters"
-    ENDLESS = "a body that never ends"
-    CUT = "the connection closes in the middle of the body"
-    RESET = "the connection closes before any answer"
-    SLOW = "the answer comes after `seconds`"
-    TRUNCATED = "a completion that stopped at the token limit"
 
 
 @dataclass
@@ -198,7 +175,7 @@ class Endpoint:
                 _send(writer, 401, _error(f"Incorrect API key: {headers.get('authorization')}"))
                 return True
             if failure is not None:
-                return await self._fail(failure, body, writer)
+                return await self._fail(failure, body, path, writer)
             _send(writer, 200, self._completion(body, self._text(body), path))
             await writer.drain()
             return True
@@ -265,36 +242,33 @@ class Endpoint:
         }
 
     async def _fail(
-        self, failure: _Failure, body: dict[str, Any], writer: asyncio.StreamWriter
+        self, failure: _Failure, body: dict[str, Any], path: str, writer: asyncio.StreamWriter
     ) -> bool:
         fault = failure.fault
         if fault is Fault.RESET:
             return False
-        if fault is Fault.SLOW:
+        if fault in BODIES:
+            _send(writer, *BODIES[fault])
+        elif fault is Fault.SLOW:
             await asyncio.sleep(failure.seconds)
-            _send(writer, 200, self._completion(body, self._text(body), self.paths[-1]))
-        elif fault is Fault.HTML:
-            _send(writer, 200, b"<html><body>Please log in.</body></html>", "text/html")
-        elif fault is Fault.BAD_GATEWAY_PAGE:
-            _send(writer, 502, b"<html><h1>502 Bad Gateway</h1></html>", "text/html")
-        elif fault is Fault.BROKEN_JSON:
-            _send(writer, 200, b'{"id": "chatcmpl-1", "choices": [{"index"')
+            _send(writer, 200, self._completion(body, self._text(body), path))
         elif fault is Fault.EMPTY_TEXT:
-            _send(writer, 200, self._completion(body, "", self.paths[-1]))
-        elif fault is Fault.NO_CHOICES:
-            _send(writer, 200, {"id": "x", "object": "chat.completion", "choices": []})
+            _send(writer, 200, self._completion(body, "", path))
         elif fault is Fault.LARGE:
-            _send(writer, 200, self._completion(body, "x" * failure.size, self.paths[-1]))
-            await writer.drain()
+            _send(writer, 200, self._completion(body, "x" * failure.size, path))
         elif fault is Fault.TRUNCATED:
             text = self._text(body)
-            cut = text[: len(text) // 2]
-            _send(writer, 200, self._completion(body, cut, self.paths[-1], "length"))
-        elif fault is Fault.ERROR_IN_BODY:
-            _send(writer, 200, {"error": {"code": 502, "message": "The upstream model is down."}})
+            _send(writer, 200, self._completion(body, text[: len(text) // 2], path, "length"))
         elif fault is Fault.CUT:
             writer.write(_head(200, 5000, "application/json", None) + b'{"id": "chatcmpl-1", "cho')
             await writer.drain()
+            return False
+        elif fault is Fault.TRICKLE:
+            writer.write(_head(200, 100_000, "application/json", None))
+            for _ in range(int(failure.seconds / 0.05)):
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.05)
             return False
         elif fault is Fault.ENDLESS:
             writer.write(
@@ -306,21 +280,8 @@ class Endpoint:
                 await writer.drain()
         else:
             status = 400 if fault is Fault.NO_SCHEMAS else int(fault.value)
-            _send(writer, status, _error(_MESSAGES[fault]), retry_after=failure.retry_after)
+            _send(writer, status, _error(MESSAGES[fault]), retry_after=failure.retry_after)
         return True
-
-
-_MESSAGES = {
-    Fault.BAD_REQUEST: "This model's maximum context length is 8192 tokens.",
-    Fault.WRONG_KEY: "Incorrect API key provided.",
-    Fault.NO_CREDIT: "Insufficient credits.",
-    Fault.FORBIDDEN: "This key may not use this model.",
-    Fault.NO_SUCH_MODEL: "The model does not exist.",
-    Fault.RATE_LIMITED: "Rate limit reached.",
-    Fault.SERVER_ERROR: "The server had an error.",
-    Fault.OVERLOADED: "Overloaded.",
-    Fault.NO_SCHEMAS: "Unsupported parameter: response_format.",
-}
 
 
 def _error(message: str) -> dict[str, Any]:
@@ -349,12 +310,14 @@ class EndpointProcess:
     """The same server in another process; it always answers, with the same text."""
 
     def __init__(self, answer: str = "The answer is 42.", latency: float = 0.0) -> None:
-        self._command = [sys.executable, str(Path(__file__)), "--answer", answer]
+        self._command = [sys.executable, "-m", "tests.endpoint", "--answer", answer]
         self._command += ["--latency", str(latency)]
 
     def __enter__(self) -> str:
         """The server's URL."""
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
+        )
         assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
 

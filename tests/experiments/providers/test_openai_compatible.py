@@ -193,8 +193,9 @@ def test_a_fault_that_passes_is_survived(endpoint: Endpoint, fault: Fault) -> No
     assert answer.attempts == 3
 
 
-def test_a_slow_endpoint_is_given_up_in_time(endpoint: Endpoint) -> None:
-    endpoint.fail(Fault.SLOW, times=None, seconds=5)
+@pytest.mark.parametrize("fault", [Fault.SLOW, Fault.TRICKLE])
+def test_a_slow_endpoint_is_given_up_in_time(endpoint: Endpoint, fault: Fault) -> None:
+    endpoint.fail(fault, times=None, seconds=5)
     started = time.monotonic()
     with pytest.raises(ProviderUnavailable, match=r"did not answer within 0.2 s"):
         ask(provider(endpoint.url, Settings(timeout=0.2, retries=Retries(1, first_pause=0.01))))

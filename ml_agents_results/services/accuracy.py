@@ -1,14 +1,17 @@
 """How accurate is each arm, how long did it take and what did it cost?"""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
+from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Arm
 from ml_agents_results.repositories.analysis import AnalysisRepository, ArmCounts
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.services.repeats import ArmRepeats, arm_repeats, tabulate
+from ml_agents_results.services.reports import ArmRow, arm_frame
 from ml_agents_results.services.settings import Settings
 from ml_agents_results.services.statistics.clusters import clustered_mean
 from ml_agents_results.services.statistics.denominators import (
@@ -36,7 +39,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class ArmResult:
+class ArmResult(ArmRow):
     """One arm, over all its tasks or in one of them.
 
     Accuracies are fractions, times ms, costs USD. `method` says what `accuracy_se` and the interval
@@ -45,7 +48,6 @@ class ArmResult:
     accuracy if every run without a grade were wrong, and if every one were right.
     """
 
-    arm: Arm
     runs: int
     graded: int
     failed: int
@@ -71,20 +73,18 @@ class ArmResult:
     null_reason: str | None
     warnings: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """The fields, with the four parts of the arm first."""
-        values = asdict(self)
-        del values["arm"]
-        return {**self.arm._asdict(), **values}
-
 
 @dataclass(frozen=True, slots=True)
 class AccuracyReport:
-    """The arms of an analysis, and the same by task where that was asked for."""
+    """The arms of an analysis, and the same by task where that was asked for.
+
+    `repeats` has a row for each arm that was asked some sample more than once.
+    """
 
     confidence_level: float
     arms: Sequence[ArmResult]
     tasks: Sequence[tuple[str, Sequence[ArmResult]]] = ()
+    repeats: Sequence[ArmRepeats] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -93,13 +93,12 @@ class AccuracyReport:
             "tasks": [
                 {"task": task, "arms": [arm.to_dict() for arm in arms]} for task, arms in self.tasks
             ],
+            "repeats": [row.to_dict() for row in self.repeats],
         }
 
     def to_frame(self) -> "pd.DataFrame":
         """One row an arm, the columns of ArmResult."""
-        import pandas as pd
-
-        return pd.DataFrame([arm.to_dict() for arm in self.arms])
+        return arm_frame(self.arms)
 
 
 class AccuracyService:
@@ -130,13 +129,22 @@ class AccuracyService:
                 tasks.setdefault(part.task, []).append(
                     arm_result([part], cell, self._settings, clustered=False)
                 )
-        return AccuracyReport(self._settings.confidence, whole, sorted(tasks.items()))
+        repeats = [
+            arm_repeats(arm, tabulate(of_arm), self._settings.confidence)
+            for arm, of_arm in cells.items()
+            if any(cell.graded > 1 for cell in of_arm)
+        ]
+        return AccuracyReport(self._settings.confidence, whole, sorted(tasks.items()), repeats)
 
 
 def sample_cells(
     repository: AnalysisRepository, counts: Sequence[ArmCounts], settings: Settings
 ) -> dict[Arm, list[Cell]]:
-    """The graded samples of each arm, grouped by what the settings cluster by."""
+    """The graded samples of each arm, grouped by what the settings cluster by.
+
+    Raises:
+        UsageError: A sample has no value to cluster by.
+    """
     group = settings.cluster if settings.cluster not in (None, "none") else "task"
     cells: dict[Arm, list[Cell]] = {part.arm: [] for part in counts}
     if group == "task" and all(part.repeats == 1 for part in counts):
@@ -145,7 +153,18 @@ def sample_cells(
     else:
         for row in repository.samples(group):
             cells[row.arm].append(Cell(row.group, row.graded, row.correct, row.samples))
+        for of_arm in cells.values():
+            refuse_null_cluster(sum(c.samples for c in of_arm if c.group is None), group)
     return cells
+
+
+def refuse_null_cluster(samples: int, cluster: str) -> None:
+    """Raises UsageError where samples have no value to cluster by: no guess is right for them."""
+    if samples:
+        raise UsageError(
+            f"{samples} samples have no {cluster} to cluster by",
+            "Cluster by another column, or give --cluster none.",
+        )
 
 
 def task_cells(
@@ -186,13 +205,7 @@ def arm_result(
 ) -> ArmResult:
     """One arm from its counts by task and its samples by group."""
     estimate, method = estimate_accuracy(cells, settings, clustered=clustered)
-    total = Denominators(
-        correct=sum(part.correct for part in parts),
-        graded=sum(part.correct + part.wrong for part in parts),
-        failed=sum(part.failed for part in parts),
-        unparsed=sum(part.unparsed for part in parts),
-        ungraded=sum(part.ungraded for part in parts),
-    )
+    total = denominators(parts)
     timed = sum(part.timed for part in parts)
     rated = sum(part.rated for part in parts)
     priced_correct = sum(part.priced_correct for part in parts)
@@ -232,6 +245,17 @@ def arm_result(
     )
 
 
+def denominators(parts: Sequence[ArmCounts]) -> Denominators:
+    """The runs of an arm by class, summed over its tasks."""
+    return Denominators(
+        correct=sum(part.correct for part in parts),
+        graded=sum(part.correct + part.wrong for part in parts),
+        failed=sum(part.failed for part in parts),
+        unparsed=sum(part.unparsed for part in parts),
+        ungraded=sum(part.ungraded for part in parts),
+    )
+
+
 def estimate_accuracy(
     cells: Sequence[Cell], settings: Settings, *, clustered: bool = True
 ) -> tuple[Estimate, str]:
@@ -241,11 +265,8 @@ def estimate_accuracy(
         return _clustered(cells, settings), cluster_method(settings)
     repeated = any(cell.graded > 1 for cell in cells)
     if repeated:
-        tabulated: dict[tuple[int, int], int] = {}
-        for cell in cells:
-            key = (cell.graded, cell.correct)
-            tabulated[key] = tabulated.get(key, 0) + cell.samples
-        return repeated_accuracy(tabulated, settings.confidence), "repeats averaged by sample"
+        counts = tabulate(cells)
+        return repeated_accuracy(counts, settings.confidence), "repeats averaged by sample"
     correct = sum(cell.samples for cell in cells if cell.correct)
     samples = sum(cell.samples for cell in cells)
     return accuracy(correct, samples, settings.interval, settings.confidence), "independent samples"
@@ -274,4 +295,7 @@ def _clustered(cells: Sequence[Cell], settings: Settings) -> Estimate:
         ]
     columns = list(zip(*sums.values(), strict=True)) or [(), (), ()]
     runs = sum(cell.graded * cell.samples for cell in cells)
-    return clustered_mean(*columns).as_accuracy(runs, settings.confidence)
+    estimate = clustered_mean(*columns).as_accuracy(runs, settings.confidence)
+    if len({cell.graded for cell in cells}) > 1:
+        return replace(estimate, warnings=(*estimate.warnings, "unequal_epochs"))
+    return estimate

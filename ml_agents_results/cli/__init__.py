@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from ml_agents_results.cli import analysis, database, experiments, exporting, importing
+from ml_agents_results.cli import (
+    analysis,
+    database,
+    experiments,
+    exporting,
+    grade,
+    importing,
+    run,
+)
 from ml_agents_results.cli.failures import Commands
 
 app = typer.Typer(
@@ -18,6 +26,9 @@ app = typer.Typer(
     epilog="With --debug, errors show where in the program they arose.",
 )
 
+app.command("run")(run.run)
+app.command("resume")(run.resume)
+app.command("grade")(grade.grade)
 app.command("analyze")(analysis.analyze)
 app.command("compare")(analysis.compare)
 app.command("export")(exporting.export)

@@ -10,7 +10,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from ml_agents_results.cli.common import printable
 from ml_agents_results.errors import ResultsError
+from ml_agents_results.redaction import redact_text
 
 INTERRUPTED = 130
 BROKEN_PIPE = 1
@@ -73,11 +75,16 @@ def _usage(error: typer.TyperException, debug: bool) -> int:
 
 def _report(message: str, hint: str | None, code: int, debug: bool) -> int:
     if debug:
-        traceback.print_exc()
-    typer.echo(f"Error: {message}", err=True)
+        typer.echo(redact_text(traceback.format_exc()), err=True, nl=False)
+    typer.echo(f"Error: {_line(message)}", err=True)
     if hint:
-        typer.echo(f"Hint: {hint}", err=True)
+        typer.echo(f"Hint: {_line(hint)}", err=True)
     return code
+
+
+def _line(text: str) -> str:
+    """One line without secrets, and without what would steer the terminal."""
+    return printable(redact_text(text)).replace("\n", " ")
 
 
 def _unexpected(error: Exception, debug: bool) -> int:

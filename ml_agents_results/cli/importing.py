@@ -171,16 +171,13 @@ def _told(result: "ImportResult") -> str:
         if count
     ]
     places = ", ".join(result.experiments)
-    head = f"{'Would import' if result.dry_run else 'Imported'} {result.read:,} runs into {places}"
     if result.skipped == result.read:
-        head = f"Nothing to do: {places} has all {result.read:,} runs already"
-        counts = []
+        return f"Nothing to do: {places} has all {result.read:,} runs already."
+    done = "Would import" if result.dry_run else "Imported"
+    told = f"{done} {result.read:,} runs into {places}: {', '.join(counts)}."
     graded = []
     if result.failed:
         graded.append(f"{result.failed:,} failed")
     if result.ungraded:
         graded.append(f"{result.ungraded:,} without a grade")
-    lines = [head + (f": {', '.join(counts)}." if counts else ".")]
-    if graded:
-        lines.append(f"Of these, {' and '.join(graded)}.")
-    return "\n".join(lines)
+    return f"{told}\nOf these, {' and '.join(graded)}." if graded else told

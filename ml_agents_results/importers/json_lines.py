@@ -7,11 +7,12 @@ from typing import Any
 import orjson
 
 from ml_agents_results.errors import InvalidFileError
-from ml_agents_results.importers.fields import FieldMapping, strict_json
+from ml_agents_results.importers.fields import KNOWN, FieldMapping, strict_json
 from ml_agents_results.importers.source import Item, Options, Source
 
 BOM = b"\xef\xbb\xbf"
-# What orjson would round, or take for a float: whole numbers beyond 64 bits.
+# orjson takes whole numbers beyond 64 bits for floats. Only what is kept as it is may be so large.
+_BOUNDED = KNOWN - {"metadata_json"}
 _WIDE_NUMBER = re.compile(rb"\d{19}")
 
 
@@ -38,7 +39,9 @@ def read(source: Source, options: Options) -> Iterator[Item]:
 
 def _values(source: Source, number: int, line: bytes) -> dict[str, Any]:
     try:
-        values = strict_json(line) if _WIDE_NUMBER.search(line) else orjson.loads(line)
+        values = orjson.loads(line)
+        if isinstance(values, dict) and not values.keys() <= _BOUNDED and _WIDE_NUMBER.search(line):
+            values = strict_json(line)
     except orjson.JSONDecodeError:
         values = _exactly(source, number, line)
     except ValueError as error:

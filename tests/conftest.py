@@ -1,0 +1,46 @@
+"""Fixtures for everyone: databases with our schema, empty ones of every engine, a processor."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ml_agents_results.processor import ResultsProcessor
+from tests.databases import (
+    database,
+    empty_database,
+    engine_name,
+    migrated_file,
+    postgres,
+    sqlite_database,
+)
+
+__all__ = [
+    "database",
+    "empty_database",
+    "engine_name",
+    "migrated_file",
+    "postgres",
+    "sqlite_database",
+]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ML_AGENTS_DB_PATH", "ML_AGENTS_DB_URL", "ML_AGENTS_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def db_path(migrated_file: Path, tmp_path: Path) -> Path:
+    """A SQLite file with our schema and no rows."""
+    return Path(shutil.copyfile(migrated_file, tmp_path / "results.db"))
+
+
+@pytest.fixture
+def processor(db_path: Path) -> Iterator[ResultsProcessor]:
+    """A processor on a database without rows."""
+    opened = ResultsProcessor(str(db_path))
+    yield opened
+    opened.close()

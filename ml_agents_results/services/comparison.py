@@ -1,38 +1,22 @@
 """Did it help? Arms compared on the samples they share, with error bars, tests and corrections."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.records import Arm, ExperimentRecord
-from ml_agents_results.repositories.analysis import (
-    AnalysisRepository,
-    ArmCounts,
-    PairCounts,
-    PairingRule,
-)
+from ml_agents_results.repositories.analysis import AnalysisRepository
 from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.accuracy import (
-    ArmResult,
-    Cell,
-    arm_result,
-    sample_cells,
-    task_cells,
-)
-from ml_agents_results.services.pairing import Differences, contrasts, pairing_rule
-from ml_agents_results.services.pairs import PairResult, Sides, compare_pair, correct_family
+from ml_agents_results.services.accuracy import ArmResult, arm_result, sample_cells, task_cells
+from ml_agents_results.services.contrast import Arms, Contrast, ContrastReader
+from ml_agents_results.services.pairing import Differences, contrasts
+from ml_agents_results.services.pairs import PairResult, compare_pair, correct_family
+from ml_agents_results.services.pooled import PooledDifference, macro, micro
 from ml_agents_results.services.settings import Settings
-from ml_agents_results.services.statistics.estimate import Estimate
 from ml_agents_results.services.statistics.omnibus import CochranQ, cochrans_q
-from ml_agents_results.services.statistics.pooling import (
-    TaskValue,
-    macro_accuracy,
-    macro_difference,
-)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,30 +37,6 @@ class TaskComparison:
             "task": self.task,
             "arms": [arm.to_dict() for arm in self.arms],
             "pairs": [pair.to_dict() for pair in self.pairs],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class PooledDifference:
-    """One estimand over tasks. `micro` weighs every sample alike, `macro` every task."""
-
-    estimand: str
-    baseline: Arm
-    treatment: Arm
-    tasks: int
-    treatment_accuracy: Estimate
-    baseline_accuracy: Estimate
-    difference: Estimate
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "estimand": self.estimand,
-            "baseline": self.baseline._asdict(),
-            "treatment": self.treatment._asdict(),
-            "tasks": self.tasks,
-            "treatment_accuracy": self.treatment_accuracy.to_dict(),
-            "baseline_accuracy": self.baseline_accuracy.to_dict(),
-            "difference": self.difference.to_dict(),
         }
 
 
@@ -133,7 +93,7 @@ class ComparisonService:
     ) -> None:
         self._settings = settings or Settings()
         self._filters = filters or Filters()
-        self._repository = AnalysisRepository(connection, self._filters, self._settings.missing)
+        self._connection = connection
         self._experiments = ExperimentRepository(connection)
 
     def compare(
@@ -155,8 +115,10 @@ class ComparisonService:
         """
         ids = list(dict.fromkeys(experiment_ids))
         records = {name: self._experiments.get(name) for name in ids}
-        counts = [part for part in self._repository.arms() if part.arm.experiment_id in records]
-        arms = _Arms.of(counts, task_cells(self._repository, counts, self._settings))
+        filters = self._within(ids)
+        repository = AnalysisRepository(self._connection, filters, self._settings.missing)
+        counts = repository.arms()
+        arms = Arms(counts, task_cells(repository, counts, self._settings))
         if len(arms.names) < 2:
             raise UsageError(
                 f"there is nothing to compare: {len(arms.names)} arm in {', '.join(ids)}",
@@ -164,12 +126,11 @@ class ComparisonService:
                 "experiments, or loosen the filters.",
             )
         chosen = contrasts(arms.names, ids, baseline, self._settings.contrasts)
-        contrasted = [self._contrast(*pair, records, arms) for pair in chosen]
-        cells = sample_cells(self._repository, counts, self._settings)
+        reader = ContrastReader(self._connection, filters, self._settings, records)
+        contrasted = [reader.read(*pair, arms) for pair in chosen]
+        cells = sample_cells(repository, counts, self._settings)
         results = {
-            arm: arm_result(
-                arms.parts(arm), cells[arm], self._settings, self._repository.latencies(arm)
-            )
+            arm: arm_result(arms.parts(arm), cells[arm], self._settings, repository.latencies(arm))
             for arm in arms.names
         }
         pairs = correct_family(
@@ -192,206 +153,73 @@ class ComparisonService:
             arms=list(results.values()),
             pairs=pairs,
             tasks=tasks,
-            micro=[_micro(pair, results, len(arms.tasks)) for pair in pairs] if by_task else [],
-            macro=[self._macro(pair, tasks) for pair in pairs] if by_task else [],
-            cochrans_q=self._omnibus(arms),
-            warnings=_document_warnings(pairs),
+            micro=[
+                micro(pair, results, contrast.tasks())
+                for pair, contrast in zip(pairs, contrasted, strict=True)
+            ]
+            if by_task
+            else [],
+            macro=[
+                row
+                for pair in pairs
+                for row in macro(
+                    pair, [(task.arms, task.pairs) for task in tasks], self._settings.confidence
+                )
+            ]
+            if by_task
+            else [],
+            cochrans_q=_omnibus(repository, arms),
+            warnings=_warnings(ids, arms),
         )
 
-    def _contrast(
-        self,
-        treatment: Arm,
-        baseline: Arm,
-        records: Mapping[str, ExperimentRecord],
-        arms: "_Arms",
-    ) -> "_Contrast":
-        rule = pairing_rule(self._repository, records, treatment, baseline)
-        repeated = arms.repeated(treatment) or arms.repeated(baseline)
-        found = self._repository.pairs(treatment, baseline, rule=rule, repeated=repeated)
-        by_cluster = found.counts
-        cluster = self._settings.cluster
-        if cluster not in (None, "none", "task"):
-            by_cluster = self._repository.pairs(
-                treatment, baseline, rule=rule, group=cluster, repeated=repeated
-            ).counts
-            if without := sum(row.samples for row in by_cluster if row.group is None):
-                raise UsageError(
-                    f"{without} samples have no {cluster} to cluster by",
-                    "Cluster by another column, or give --cluster none.",
-                )
-        return _Contrast(treatment, baseline, rule, found.counts, by_cluster, found.mismatched)
+    def _within(self, experiment_ids: Sequence[str]) -> Filters:
+        """The filters, narrowed to these experiments: others cost no time."""
+        named = self._filters.experiment_id
+        return replace(
+            self._filters,
+            experiment_id=tuple(name for name in experiment_ids if named is None or name in named),
+        )
 
-    def _by_task(self, contrasted: Sequence["_Contrast"], arms: "_Arms") -> list[TaskComparison]:
+    def _by_task(self, contrasted: Sequence[Contrast], arms: Arms) -> list[TaskComparison]:
         rows = [
-            (
-                task,
-                compare_pair(
-                    contrast.treatment,
-                    contrast.baseline,
-                    Differences.of([row for row in contrast.by_task if row.group == task]),
-                    arms.sides(contrast, task),
-                    self._settings,
-                    clustered=False,
-                ),
+            compare_pair(
+                contrast.treatment,
+                contrast.baseline,
+                Differences.of([row for row in contrast.by_task if row.group == task]),
+                arms.sides(contrast, task),
+                self._settings,
+                clustered=False,
             )
             for task in arms.tasks
             for contrast in contrasted
         ]
-        corrected = correct_family([pair for _, pair in rows], self._settings)
+        corrected = correct_family(rows, self._settings)
+        each = len(contrasted)
         return [
             TaskComparison(
                 task,
                 [
                     arm_result([part], arms.cells(part), self._settings, clustered=False)
-                    for part in arms.counts
-                    if part.task == task
+                    for part in arms.in_task(task)
                 ],
-                [pair for (name, _), pair in zip(rows, corrected, strict=True) if name == task],
+                corrected[place * each : (place + 1) * each],
             )
-            for task in arms.tasks
+            for place, task in enumerate(arms.tasks)
         ]
 
-    def _macro(self, pair: PairResult, tasks: Sequence[TaskComparison]) -> PooledDifference:
-        confidence = self._settings.confidence
-        accuracies: dict[Arm, list[TaskValue]] = {pair.treatment: [], pair.baseline: []}
-        differences = []
-        for task in tasks:
-            for arm in task.arms:
-                if arm.arm in accuracies and arm.accuracy is not None:
-                    accuracies[arm.arm].append(
-                        TaskValue(arm.accuracy, arm.accuracy_se, arm.samples)
-                    )
-            differences += [
-                TaskValue(row.difference, row.difference_se, row.pairs)
-                for row in task.pairs
-                if (row.treatment, row.baseline) == (pair.treatment, pair.baseline)
-                and row.difference is not None
-            ]
-        return PooledDifference(
-            estimand="macro",
-            baseline=pair.baseline,
-            treatment=pair.treatment,
-            tasks=len(differences),
-            treatment_accuracy=macro_accuracy(accuracies[pair.treatment], confidence=confidence),
-            baseline_accuracy=macro_accuracy(accuracies[pair.baseline], confidence=confidence),
-            difference=macro_difference(differences, confidence=confidence),
-        )
 
-    def _omnibus(self, arms: "_Arms") -> CochranQ | None:
-        """Whether more than two arms of one experiment differ at all."""
-        one_experiment = len({arm.experiment_id for arm in arms.names}) == 1
-        if len(arms.names) < 3 or not one_experiment or any(map(arms.repeated, arms.names)):
-            return None
-        return cochrans_q(self._repository.patterns(arms.names))
+def _omnibus(repository: AnalysisRepository, arms: Arms) -> CochranQ | None:
+    """Whether more than two arms of one experiment differ at all."""
+    one_experiment = len({arm.experiment_id for arm in arms.names}) == 1
+    if len(arms.names) < 3 or not one_experiment or any(map(arms.repeated, arms.names)):
+        return None
+    return cochrans_q(repository.patterns(arms.names))
 
 
-@dataclass(frozen=True, slots=True)
-class _Contrast:
-    """The shared samples of two arms, tabulated by task and by what errors are clustered by."""
-
-    treatment: Arm
-    baseline: Arm
-    rule: PairingRule
-    by_task: Sequence[PairCounts]
-    by_cluster: Sequence[PairCounts]
-    mismatched: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Arms:
-    """What is known of each arm by itself."""
-
-    counts: Sequence[ArmCounts]
-    names: Sequence[Arm]
-    tasks: Sequence[str]
-    samples: Mapping[tuple[Arm, str], Sequence[Cell]]
-
-    @classmethod
-    def of(
-        cls, counts: Sequence[ArmCounts], samples: Mapping[tuple[Arm, str], Sequence[Cell]]
-    ) -> "_Arms":
-        names = list(dict.fromkeys(part.arm for part in counts))
-        return cls(counts, names, sorted({part.task for part in counts}), samples)
-
-    def parts(self, arm: Arm, task: str | None = None) -> list[ArmCounts]:
-        return [part for part in self.counts if part.arm == arm and task in (None, part.task)]
-
-    def cells(self, part: ArmCounts) -> Sequence[Cell]:
-        return self.samples.get((part.arm, part.task), ())
-
-    def repeated(self, arm: Arm) -> bool:
-        return any(part.repeats > 1 for part in self.parts(arm))
-
-    def sides(self, contrast: _Contrast, task: str | None = None) -> Sides:
-        graded, asked = [], []
-        for arm in (contrast.treatment, contrast.baseline):
-            parts = self.parts(arm, task)
-            graded.append(sum(cell.samples for part in parts for cell in self.cells(part)))
-            asked.append(graded[-1] if self.repeated(arm) else sum(part.runs for part in parts))
-        pairs = sum(row.samples for row in contrast.by_task if task in (None, row.group))
-        return Sides(
-            treatment_samples=graded[0],
-            baseline_samples=graded[1],
-            missing_pairs=max(0, max(asked) - pairs),
-            mismatched=contrast.mismatched if task is None else 0,
-            rule=contrast.rule,
-        )
-
-
-def _micro(pair: PairResult, arms: Mapping[Arm, ArmResult], tasks: int) -> PooledDifference:
-    return PooledDifference(
-        estimand="micro",
-        baseline=pair.baseline,
-        treatment=pair.treatment,
-        tasks=tasks,
-        treatment_accuracy=_as_estimate(arms[pair.treatment]),
-        baseline_accuracy=_as_estimate(arms[pair.baseline]),
-        difference=Estimate(
-            estimate=pair.difference,
-            method=f"{pair.interval_method}, {pair.method}",
-            se=pair.difference_se,
-            ci_low=pair.difference_ci_low,
-            ci_high=pair.difference_ci_high,
-            level=pair.confidence_level,
-            n_samples=pair.pairs,
-            n_clusters=pair.n_clusters,
-            dof=pair.dof,
-            p_value=pair.p_value,
-            p_adjusted=pair.p_value_adjusted,
-            family_size=pair.family_size,
-            denominators=pair.denominators,
-            warnings=pair.warnings,
-            null_reason=pair.null_reason,
-        ),
-    )
-
-
-def _as_estimate(arm: ArmResult) -> Estimate:
-    return Estimate(
-        estimate=arm.accuracy,
-        method=f"{arm.interval_method}, {arm.method}",
-        se=arm.accuracy_se,
-        ci_low=arm.accuracy_ci_low,
-        ci_high=arm.accuracy_ci_high,
-        n_samples=arm.samples,
-        n_runs=arm.graded,
-        n_clusters=arm.n_clusters,
-        dof=arm.dof,
-        warnings=arm.warnings,
-        null_reason=arm.null_reason,
-    )
-
-
-def _document_warnings(pairs: Sequence[PairResult]) -> list[str]:
+def _warnings(experiment_ids: Sequence[str], arms: Arms) -> list[str]:
     """What is not only a matter of one row."""
-    warnings = []
-    for pair in pairs:
-        if pair.treatment.model != pair.baseline.model:
-            warnings.append(
-                f"{pair.treatment} and {pair.baseline} differ in more than the approach: "
-                "the model is another one"
-            )
-    return warnings
+    answered = {arm.experiment_id for arm in arms.names}
+    return ["experiment_without_runs"] if set(experiment_ids) - answered else []
 
 
 def _flat(pair: PairResult) -> dict[str, Any]:

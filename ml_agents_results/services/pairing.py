@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Arm, ExperimentRecord, canonical_approach
@@ -67,47 +68,91 @@ def pairing_rule(
     """How samples of two arms are told to be the same; never by the question's text alone."""
     if treatment.experiment_id == baseline.experiment_id:
         return "sample_index"
-    prints = {
-        (experiments[arm.experiment_id].environment_json.get("dataset") or {}).get("fingerprint")
-        for arm in (treatment, baseline)
-    }
-    if len(prints) == 1 and None not in prints:
+    one, two = (_dataset(experiments[arm.experiment_id]) for arm in (treatment, baseline))
+    if one is not None and one == two:
         return "sample_index"
     if repository.has_sample_ids(treatment) and repository.has_sample_ids(baseline):
         return "sample_id"
     return "content"
 
 
+def differing(
+    experiments: Mapping[str, ExperimentRecord], treatment: Arm, baseline: Arm
+) -> tuple[str, ...]:
+    """What differs between two arms beside what they are compared for.
+
+    `datasets_differ`, `graders_differ`, and `models_differ` where the approach differs too.
+    """
+    records = [experiments[arm.experiment_id] for arm in (treatment, baseline)]
+    found = []
+    for code, known in (("datasets_differ", _dataset), ("graders_differ", _grader)):
+        one, two = map(known, records)
+        if one is not None and two is not None and one != two:
+            found.append(code)
+    if treatment.approach_name != baseline.approach_name and treatment[2:] != baseline[2:]:
+        found.append("models_differ")
+    return tuple(found)
+
+
+def _dataset(record: ExperimentRecord) -> Any:
+    """The fingerprint of the data set; None where it was not recorded."""
+    return _part(record.environment_json, "dataset", "fingerprint")
+
+
+def _grader(record: ExperimentRecord) -> Any:
+    return _part(record.config_json, "extra", "grader")
+
+
+def _part(document: Mapping[str, Any] | None, name: str, key: str) -> Any:
+    """A value two levels down in what an experiment says of itself, which may be anything."""
+    inner = (document or {}).get(name)
+    return inner.get(key) if isinstance(inner, Mapping) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """The shared samples of two arms: per group how many there are, the sum of the differences of
-    their shares of right answers (treatment minus baseline), and the sum of the squares."""
+    """The shared samples of two arms.
+
+    Attributes:
+        groups: Per group how many samples there are, the sum of the differences of their shares of
+            right answers (treatment minus baseline), and the sum of the squares.
+        shares: The sums of those shares, treatment and baseline.
+        values: How many samples have each difference.
+        table: The 2x2 table, where every sample was graded once on both sides.
+        unequal: Whether samples were graded a different number of times.
+    """
 
     groups: Mapping[str | None, tuple[int, float, float]]
+    shares: tuple[float, float]
+    values: Mapping[float, int]
     table: PairedTable | None
-    """The 2x2 table, where every sample was graded once on both sides."""
+    unequal: bool
 
     @classmethod
     def of(cls, counts: Sequence[PairCounts]) -> "Differences":
         groups: dict[str | None, tuple[int, float, float]] = {}
+        values: dict[float, int] = {}
         cells = {(1, 1): 0, (1, 0): 0, (0, 1): 0, (0, 0): 0}
-        single = True
+        repeats = set()
+        treatment = baseline = 0.0
         for row in counts:
-            difference = (
-                row.treatment_correct / row.treatment_graded
-                - row.baseline_correct / row.baseline_graded
-            )
+            one = row.treatment_correct / row.treatment_graded
+            two = row.baseline_correct / row.baseline_graded
+            difference = one - two
+            treatment += row.samples * one
+            baseline += row.samples * two
+            values[difference] = values.get(difference, 0) + row.samples
             n, total, squares = groups.get(row.group, (0, 0.0, 0.0))
             groups[row.group] = (
                 n + row.samples,
                 total + row.samples * difference,
                 squares + row.samples * difference * difference,
             )
+            repeats |= {row.treatment_graded, row.baseline_graded}
             if row.treatment_graded == row.baseline_graded == 1:
                 cells[row.treatment_correct, row.baseline_correct] += row.samples
-            else:
-                single = False
-        return cls(groups, PairedTable(*cells.values()) if single else None)
+        table = None if repeats - {1} else PairedTable(*cells.values())
+        return cls(groups, (treatment, baseline), values, table, len(repeats) > 1)
 
     @property
     def samples(self) -> int:
@@ -121,3 +166,7 @@ class Differences:
             sum(total for _, total, _ in self.groups.values()),
             sum(squares for _, _, squares in self.groups.values()),
         )
+
+    def each(self) -> list[float]:
+        """The difference of every sample, in ascending order."""
+        return [value for value, count in sorted(self.values.items()) for _ in range(count)]

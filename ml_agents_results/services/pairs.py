@@ -7,6 +7,7 @@ from typing import Any
 from ml_agents_results.records import Arm
 from ml_agents_results.repositories.analysis import PairingRule
 from ml_agents_results.services.accuracy import cluster_method, clusters_apply
+from ml_agents_results.services.contrast import Sides
 from ml_agents_results.services.pairing import Differences
 from ml_agents_results.services.settings import TESTS, Settings
 from ml_agents_results.services.statistics.clusters import clustered_mean, sample_mean
@@ -28,6 +29,7 @@ from ml_agents_results.services.statistics.paired_intervals import (
     equivalence_level,
     paired_difference,
 )
+from ml_agents_results.services.statistics.permutation import sign_flip_test
 from ml_agents_results.services.statistics.power import (
     family_alpha,
     minimum_detectable_difference,
@@ -38,18 +40,23 @@ from ml_agents_results.services.statistics.verdict import Finding, Verdict, deci
 FEW_DISCORDANT = 10
 """Below this many discordant samples a McNemar test can hardly find anything."""
 
+PERMUTE_BELOW = 200
+"""Samples with repeats below which the t test is backed by a sign-flip test."""
+
 
 @dataclass(frozen=True, slots=True)
 class PairResult:
     """`treatment` against `baseline` on `pairs` shared samples; differences are fractions.
 
-    `difference` is the accuracy of the treatment minus that of the baseline. The four counts and
-    what follows from them (odds ratio, correlation, discordance, exact p value) take samples as
-    independent, and are None where samples have repeats. `method` says what the difference's
-    error, interval and `p_value` take for independent. `p_value_adjusted` is corrected for the
-    `family_size` tests of the table that the row stands in. `mde` is the smallest difference that
-    so many samples would show with 80% power. `difference_bounds` is the difference if every
-    missing pair spoke against the treatment, and if every one spoke for it.
+    `difference` is the accuracy of the treatment minus that of the baseline, both on the shared
+    samples. The four counts and what follows from them (odds ratio, correlation, discordance,
+    exact p value) take samples as independent, and are None where samples have repeats. `method`
+    says what the difference's error, interval and `p_value` take for independent.
+    `p_value_adjusted` is corrected for the `family_size` tests of the table that the row stands
+    in. `p_value_permutation` is a sign-flip test for fewer than 200 samples with repeats.
+    `probability_of_superiority` is None where samples are clustered. `mde` is the smallest
+    difference that so many samples would show with 80% power. `difference_bounds` is the
+    difference if every missing pair spoke against the treatment, and if every one spoke for it.
     The equivalence interval, at twice the alpha, decides whether the difference lies inside the
     `margin`.
     """
@@ -61,6 +68,8 @@ class PairResult:
     only_baseline_correct: int | None
     only_treatment_correct: int | None
     neither_correct: int | None
+    treatment_accuracy: float | None
+    baseline_accuracy: float | None
     difference: float | None
     difference_ci_low: float | None
     difference_ci_high: float | None
@@ -68,6 +77,7 @@ class PairResult:
     interval_method: str
     p_value: float | None
     p_value_exact: float | None
+    p_value_permutation: float | None
     p_value_adjusted: float | None
     family_size: int
     test: str
@@ -106,18 +116,6 @@ class PairResult:
         return values
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """What is known of the two arms beside their shared samples: their own graded samples, the
-    samples without a grade on a side, and the pairs whose questions differ."""
-
-    treatment_samples: int
-    baseline_samples: int
-    missing_pairs: int
-    mismatched: int
-    rule: PairingRule
-
-
 def compare_pair(
     treatment: Arm,
     baseline: Arm,
@@ -141,12 +139,15 @@ def compare_pair(
         baseline=baseline,
         treatment=treatment,
         pairs=shared.samples,
+        treatment_accuracy=_mean(shared.shares[0], shared.samples),
+        baseline_accuracy=_mean(shared.shares[1], shared.samples),
         difference=estimate.estimate,
         difference_ci_low=estimate.ci_low,
         difference_ci_high=estimate.ci_high,
         difference_se=estimate.se,
         interval_method=estimate.method.split(",")[0],
         p_value=estimate.p_value,
+        p_value_permutation=_permutation_p(shared, estimate),
         p_value_adjusted=None,
         family_size=0,
         test=test,
@@ -170,8 +171,20 @@ def compare_pair(
         denominators=denominators,
         null_reason=estimate.null_reason,
         warnings=tuple(dict.fromkeys((*estimate.warnings, *_warnings(shared, sides)))),
-        **_of_table(shared.table, sides),
+        **_of_table(shared.table, sides, estimate.n_clusters is not None),
     )
+
+
+def _mean(total: float, samples: int) -> float | None:
+    return total / samples if samples else None
+
+
+def _permutation_p(shared: Differences, estimate: Estimate) -> float | None:
+    """For few samples with repeats, where a t test needs backing; seeded, so always the same."""
+    independent = shared.table is None and estimate.n_clusters is None
+    if not independent or shared.samples >= PERMUTE_BELOW:
+        return None
+    return sign_flip_test(shared.each()).p_value
 
 
 _TABLE_FIELDS = (
@@ -189,15 +202,14 @@ _TABLE_FIELDS = (
 )
 
 
-def _of_table(table: PairedTable | None, sides: Sides) -> dict[str, Any]:
+def _of_table(table: PairedTable | None, sides: Sides, clustered: bool) -> dict[str, Any]:
     """The fields that only a 2x2 table can give."""
     if table is None:
         return dict.fromkeys(_TABLE_FIELDS)
-    only_treatment, only_baseline = table.only_treatment_correct, table.only_baseline_correct
     return {
         "both_correct": table.both_correct,
-        "only_baseline_correct": only_baseline,
-        "only_treatment_correct": only_treatment,
+        "only_baseline_correct": table.only_baseline_correct,
+        "only_treatment_correct": table.only_treatment_correct,
         "neither_correct": table.neither_correct,
         "p_value_exact": mcnemar_exact_p(table),
         "discordance": table.discordance,
@@ -206,9 +218,13 @@ def _of_table(table: PairedTable | None, sides: Sides) -> dict[str, Any]:
         "p_value_unpaired": unpaired_z_p(
             table.treatment_correct, table.pairs, table.baseline_correct, table.pairs
         ),
-        "probability_of_superiority": probability_of_superiority(table),
-        "difference_bounds": missing_pair_bounds(
-            only_treatment, only_baseline, table.pairs, sides.missing_pairs
+        "probability_of_superiority": None if clustered else probability_of_superiority(table),
+        "difference_bounds": sides.graded
+        and missing_pair_bounds(
+            sides.graded.only_treatment_correct,
+            sides.graded.only_baseline_correct,
+            sides.graded.pairs,
+            sides.missing_pairs,
         ),
     }
 
@@ -307,15 +323,17 @@ def _equivalence(shared: Differences, settings: Settings, clustered: bool) -> Eq
 
 
 def _warnings(shared: Differences, sides: Sides) -> list[str]:
-    warnings = []
+    warnings = list(sides.warnings)
     if not shared.samples:
-        return ["no_shared_samples"]
+        return [*warnings, "no_shared_samples"]
     if min(sides.treatment_samples, sides.baseline_samples) > shared.samples or (
         sides.treatment_samples != sides.baseline_samples
     ):
         warnings.append("partial_overlap")
     if sides.mismatched:
         warnings.append("mismatched_inputs")
+    if shared.unequal:
+        warnings.append("unequal_epochs")
     if shared.table is not None and 0 < shared.table.discordant < FEW_DISCORDANT:
         warnings.append("few_discordant")
     return warnings

@@ -8,7 +8,7 @@ from ml_agents_results.database.backup import backup_now
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DatabaseError
 
-REST = 5.0
+REST = 20.0
 """After a backup follows a rest of so many times its duration: a large database that grows fast is
 not copied all the time. What fell due meanwhile is done after that, or at the end."""
 

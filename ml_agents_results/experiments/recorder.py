@@ -29,6 +29,9 @@ LEASE = timedelta(seconds=60)
 RENEWAL = 15.0
 """Seconds between renewals."""
 
+GATHERING = 0.005
+"""Seconds that jobs are gathered for one commit while several come at once."""
+
 FAILED_AT = "failed_at"
 """The name in a failed run's metadata of the moment it failed."""
 
@@ -81,6 +84,7 @@ class Recorder:
         self._elsewhere: list[int] = []
         self._jobs: queue.SimpleQueue[_Save | _Take | None] = queue.SimpleQueue()
         self._renew_at = time.monotonic() + RENEWAL
+        self._busy = False
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
 
@@ -125,10 +129,13 @@ class Recorder:
         jobs: list[_Save | _Take | None] = []
         try:
             jobs.append(self._jobs.get(timeout=max(0.0, self._renew_at - time.monotonic())))
+            if self._busy:
+                time.sleep(GATHERING)
             while jobs[-1] is not None:
                 jobs.append(self._jobs.get_nowait())
         except queue.Empty:
             pass
+        self._busy = len(jobs) > 1
         return jobs
 
     def _serve(self, jobs: list[_Save | _Take], ending: bool = False) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml_agents_results.errors import ResultsError
+from ml_agents_results.errors import DatabaseError, ResultsError
 from ml_agents_results.experiments.automatic_backup import AutomaticBackup
 from ml_agents_results.experiments.drive import Drive
 from ml_agents_results.experiments.platform_files import write_platform_files
@@ -115,11 +115,13 @@ class Session:
         finally:
             self._progress.end()
         self._backup.finish()
-        summary = self.close(self._asked, failed=failure is not None)
         again = resume_command(self._processor, self._id)
+        if isinstance(failure, ResultsError):
+            failure.hint = f"{failure.hint or ''} Then go on: {again}".strip()
+        if isinstance(failure, DatabaseError):
+            raise failure
+        summary = self.close(self._asked, failed=failure is not None)
         if failure is not None:
-            if isinstance(failure, ResultsError):
-                failure.hint = f"{failure.hint or ''} Then go on: {again}".strip()
             raise failure
         if interrupted and summary.status != "completed":
             raise ExperimentInterrupted(

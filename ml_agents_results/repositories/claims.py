@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ml_agents_results.database.models import Claim, Run
 
@@ -65,23 +66,24 @@ class ClaimRepository:
                 taken.add(row.position)
         if stale:
             self._connection.execute(delete(Claim).where(self._ours(), Claim.position.in_(stale)))
-        free_positions = [position for position in positions if position not in taken]
-        if free_positions:
-            self._connection.execute(
-                insert(Claim),
-                [
-                    {
-                        "experiment_id": self._experiment_id,
-                        "position": position,
-                        "owner": claimant.token,
-                        "host": claimant.host,
-                        "pid": claimant.pid,
-                        "expires_at": expires_at,
-                    }
-                    for position in free_positions
-                ],
-            )
-        return free_positions
+        wanted = [
+            {
+                "experiment_id": self._experiment_id,
+                "position": position,
+                "owner": claimant.token,
+                "host": claimant.host,
+                "pid": claimant.pid,
+                "expires_at": expires_at,
+            }
+            for position in positions
+            if position not in taken
+        ]
+        if not wanted:
+            return []
+        engine = sqlite if self._connection.dialect.name == "sqlite" else postgresql
+        # Where several may write at once, another one may have been faster.
+        claimed = engine.insert(Claim).values(wanted).on_conflict_do_nothing()
+        return sorted(self._connection.scalars(claimed.returning(Claim.position)))
 
     def renew(self, claimant: Claimant, expires_at: datetime) -> None:
         """Says that the claimant is still at work."""

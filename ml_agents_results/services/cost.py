@@ -7,12 +7,24 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from ml_agents_results.records import Arm
-from ml_agents_results.repositories.analysis import AnalysisRepository, ArmCounts, CostSquares
+from ml_agents_results.repositories.analysis import AnalysisRepository, CostSquares
+from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.reports import ArmRow, arm_frame
+from ml_agents_results.repositories.paired_costs import PairedCostRepository
+from ml_agents_results.services.accuracy import estimate_accuracy, task_cells
+from ml_agents_results.services.contrast import Arms, ContrastReader
+from ml_agents_results.services.pairing import Differences, contrasts
+from ml_agents_results.services.pairs import PairResult, compare_pair
+from ml_agents_results.services.reports import ArmRow, PairRow, arm_frame
 from ml_agents_results.services.settings import Settings
 from ml_agents_results.services.statistics.clusters import sample_mean
-from ml_agents_results.services.statistics.cost import ParetoPoint, cost_per_correct, pareto_front
+from ml_agents_results.services.statistics.cost import (
+    ParetoPoint,
+    cost_increment,
+    cost_per_correct,
+    pareto_front,
+)
+from ml_agents_results.services.statistics.estimate import Estimate, Interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,16 +57,40 @@ class ArmCost(ArmRow):
 
 
 @dataclass(frozen=True, slots=True)
+class PairCost(PairRow):
+    """What the treatment costs more than the baseline per sample, in USD.
+
+    `cost_difference` is over the `pairs` shared samples that have a cost and a grade on both
+    sides, with the paired t interval. `cost_increment` is what one more correct answer costs:
+    `cost_difference` per point of `accuracy_difference`; None where the accuracies do not differ
+    clearly (`null_reason`).
+    """
+
+    pairs: int
+    cost_difference: float | None
+    cost_difference_ci_low: float | None
+    cost_difference_ci_high: float | None
+    cost_difference_se: float | None
+    accuracy_difference: float | None
+    accuracy_difference_ci_low: float | None
+    accuracy_difference_ci_high: float | None
+    cost_increment: float | None
+    null_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CostReport:
-    """Costs by arm."""
+    """Costs by arm, and of arms against the baseline."""
 
     confidence_level: float
     arms: Sequence[ArmCost]
+    pairs: Sequence[PairCost]
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "confidence_level": self.confidence_level,
             "arms": [arm.to_dict() for arm in self.arms],
+            "pairs": [pair.to_dict() for pair in self.pairs],
         }
 
     def to_frame(self) -> "pd.DataFrame":
@@ -70,32 +106,60 @@ class CostService:
         settings: Settings | None = None,
     ) -> None:
         self._settings = settings or Settings()
-        self._repository = AnalysisRepository(connection, filters, self._settings.missing)
+        self._filters = filters or Filters()
+        self._connection = connection
+        self._repository = AnalysisRepository(connection, self._filters, self._settings.missing)
 
-    def report(self) -> CostReport:
-        """Every arm that has runs."""
-        arms: dict[Arm, list[ArmCounts]] = {}
-        for part in self._repository.arms():
-            arms.setdefault(part.arm, []).append(part)
+    def report(self, *, baseline: str | None = None) -> CostReport:
+        """Every arm that has runs, and the arms with costs against the baseline."""
+        counts = self._repository.arms()
+        arms = Arms(counts, task_cells(self._repository, counts, self._settings))
         squares = self._repository.cost_squares()
-        rows = [
-            self._arm(arm, parts, squares.get(arm, CostSquares(0, 0)))
-            for arm, parts in arms.items()
-        ]
+        rows = [self._arm(arm, arms, squares.get(arm, CostSquares(0, 0))) for arm in arms.names]
         front = pareto_front(
             [ParetoPoint(row.accuracy, row.mean_cost, row.mean_execution_time_ms) for row in rows]
         )
+        priced = [row.arm for row in rows if row.mean_cost is not None]
         return CostReport(
             self._settings.confidence,
             [replace(row, on_pareto_front=on) for row, on in zip(rows, front, strict=True)],
+            self._pairs(priced, baseline, arms),
         )
 
-    def _arm(self, arm: Arm, parts: Sequence[ArmCounts], squares: CostSquares) -> ArmCost:
+    def _pairs(self, priced: Sequence[Arm], baseline: str | None, arms: Arms) -> list[PairCost]:
+        ids = list(dict.fromkeys(arm.experiment_id for arm in priced))
+        chosen = contrasts(priced, ids, baseline, self._settings.contrasts)
+        experiments = ExperimentRepository(self._connection)
+        reader = ContrastReader(
+            self._connection,
+            self._filters,
+            self._settings,
+            {name: experiments.get(name) for name in ids},
+        )
+        costs = PairedCostRepository(self._connection, self._filters, self._settings.missing)
+        rows = []
+        for pair in chosen:
+            contrast = reader.read(*pair, arms)
+            repeated = any(map(arms.repeated, pair))
+            sums = costs.differences(*pair, rule=contrast.rule, repeated=repeated)
+            shared = Differences.of(contrast.by_cluster)
+            rows.append(
+                _pair_cost(
+                    compare_pair(*pair, shared, arms.sides(contrast), self._settings),
+                    sample_mean(*sums).as_difference(self._settings.confidence, bounds=None),
+                )
+            )
+        return rows
+
+    def _arm(self, arm: Arm, arms: Arms, squares: CostSquares) -> ArmCost:
+        parts = arms.parts(arm)
+        cells = [cell for part in parts for cell in arms.cells(part)]
+
         def total(name: str) -> float:
             return float(sum(getattr(part, name) for part in parts))
 
         runs, priced, n = int(total("runs")), int(total("priced")), int(total("priced_graded"))
-        graded, timed = total("correct") + total("wrong"), total("timed")
+        timed = total("timed")
         mean = sample_mean(n, total("graded_cost"), squares.graded_cost_squared)
         ratio = cost_per_correct(
             n,
@@ -122,9 +186,30 @@ class CostService:
             cost_per_correct_se=ratio.se,
             cost_per_correct_ci_low=ratio.ci_low,
             cost_per_correct_ci_high=ratio.ci_high,
-            accuracy=total("correct") / graded if graded else None,
+            accuracy=estimate_accuracy(cells, self._settings)[0].estimate,
             mean_execution_time_ms=total("total_time_ms") / timed if timed else None,
             on_pareto_front=None,
             null_reason="no_costs" if not priced else ratio.null_reason,
             warnings=tuple(warnings),
         )
+
+
+def _pair_cost(pair: PairResult, cost: Estimate) -> PairCost:
+    interval = Interval(pair.difference_ci_low, pair.difference_ci_high, pair.interval_method)
+    increment = None
+    if cost.estimate is not None and pair.difference is not None:
+        increment = cost_increment(cost.estimate, pair.difference, interval)
+    return PairCost(
+        baseline=pair.baseline,
+        treatment=pair.treatment,
+        pairs=cost.n_samples,
+        cost_difference=cost.estimate,
+        cost_difference_ci_low=cost.ci_low,
+        cost_difference_ci_high=cost.ci_high,
+        cost_difference_se=cost.se,
+        accuracy_difference=pair.difference,
+        accuracy_difference_ci_low=pair.difference_ci_low,
+        accuracy_difference_ci_high=pair.difference_ci_high,
+        cost_increment=increment.value if increment else None,
+        null_reason=increment.null_reason if increment else "no_shared_samples",
+    )

@@ -91,7 +91,9 @@ class LatencyService:
     def report(self, *, baseline: str | None = None) -> LatencyReport:
         """Every arm that has runs, and the arms compared on the samples they share."""
         runs: dict[Arm, tuple[int, int]] = {}
-        for part in self._repository.arms():
+        counts = self._repository.arms()
+        repeated = {part.arm for part in counts if part.repeats > 1}
+        for part in counts:
             before = runs.get(part.arm, (0, 0))
             runs[part.arm] = (before[0] + part.runs, before[1] + part.failed)
         rows = [
@@ -101,7 +103,7 @@ class LatencyService:
         timed = [row.arm for row in rows if row.summary.n_timed]
         ids = list(dict.fromkeys(arm.experiment_id for arm in timed))
         chosen = contrasts(timed, ids, baseline, self._settings.contrasts)
-        return LatencyReport(self._settings.confidence, rows, self._pairs(chosen))
+        return LatencyReport(self._settings.confidence, rows, self._pairs(chosen, repeated))
 
     def _arm(
         self, arm: Arm, runs: int, failed: int, values: Sequence[int], counts: Sequence[int]
@@ -123,7 +125,7 @@ class LatencyService:
         quantiles = from_histogram(values, counts, QUANTILES, self._settings.confidence)
         return ArmLatency(arm, runs, failed, summary, tuple(quantiles))
 
-    def _pairs(self, chosen: Sequence[tuple[Arm, Arm]]) -> list[PairLatency]:
+    def _pairs(self, chosen: Sequence[tuple[Arm, Arm]], repeated: set[Arm]) -> list[PairLatency]:
         rows = []
         for treatment, baseline in chosen:
             records = {
@@ -131,33 +133,36 @@ class LatencyService:
                 for arm in (treatment, baseline)
             }
             rule = pairing_rule(self._repository, records, treatment, baseline)
-            n, total, squares, slower, faster = self._repository.paired_latency(
-                treatment, baseline, rule=rule
+            found = self._repository.paired_latency(
+                treatment,
+                baseline,
+                rule=rule,
+                repeated=treatment in repeated or baseline in repeated,
             )
-            ratio = paired_ratio(n, total, squares, self._settings.confidence)
+            ratio = paired_ratio(found.pairs, found.total, found.squares, self._settings.confidence)
             rows.append(
                 PairLatency(
                     baseline=baseline,
                     treatment=treatment,
-                    pairs=n,
+                    pairs=found.pairs,
                     ratio=ratio.estimate,
                     ratio_ci_low=ratio.ci_low,
                     ratio_ci_high=ratio.ci_high,
                     p_value=ratio.p_value,
                     p_value_adjusted=None,
                     family_size=0,
-                    slower=slower,
-                    faster=faster,
-                    sign_test_p_value=sign_test_p(slower, faster),
+                    slower=found.slower,
+                    faster=found.faster,
+                    sign_test_p_value=sign_test_p(found.slower, found.faster),
                     method=ratio.method,
                     null_reason=ratio.null_reason,
                 )
             )
         p_values = [row.p_value for row in rows]
-        corrected = p_values
+        corrected, size = p_values, 1
         if self._settings.correction != "none":
             corrected = adjust(p_values, self._settings.correction)
-        size = family_size(p_values)
+            size = family_size(p_values)
         return [
             replace(row, p_value_adjusted=p, family_size=size)
             for row, p in zip(rows, corrected, strict=True)

@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 class ParsingMethodRow(ArmRow):
     """One parsing method in one arm; shares are fractions.
 
-    `parsing_method` is None for runs whose method is not known. `confidence_gap` is the mean
-    confidence minus the accuracy of the graded runs that have a confidence. The last fields come
+    `parsing_method` is None for runs whose method is not known. `mean_parsing_confidence` is over
+    all `rated` runs; `confidence_gap` is the mean confidence minus the accuracy, both of the graded
+    runs that have a confidence. The last fields come
     from parsing_metrics, over the runs that have them.
     """
 
@@ -181,7 +182,11 @@ class ParsingService:
         share = accuracy(correct, graded, self._settings.interval, self._settings.confidence)
         rated = [row for row in rows if row.confidence is not None]
         table = _table(rated)
-        mean = float((table.confidence * table.counts).sum() / table.n) if table.n else None
+        known = sum(row.correct + row.wrong + row.other for row in rated)
+        total = sum((row.confidence or 0) * (row.correct + row.wrong + row.other) for row in rated)
+        gap = None
+        if table.n:
+            gap = float((table.confidence * table.counts - table.correct).sum() / table.n)
         return ParsingMethodRow(
             arm=arm,
             parsing_method=method,
@@ -192,9 +197,9 @@ class ParsingService:
             accuracy_ci_low=share.ci_low,
             accuracy_ci_high=share.ci_high,
             interval_method=share.method,
-            rated=sum(row.correct + row.wrong + row.other for row in rated),
-            mean_parsing_confidence=mean,
-            confidence_gap=None if mean is None else mean - float(table.correct.sum() / table.n),
+            rated=known,
+            mean_parsing_confidence=total / known if known else None,
+            confidence_gap=gap,
             metrics_runs=metrics.runs,
             mean_parsing_attempts=_ratio(metrics.attempts, metrics.attempts_known),
             fallback_rate=_ratio(metrics.fallbacks, metrics.fallback_known),

@@ -11,6 +11,7 @@ from ml_agents_results.services.statistics.power import (
     clustered_sample_size,
     family_alpha,
     paired_sample_size,
+    repeated_sample_size,
 )
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class PowerRow(PairRow):
 
     `mde` is the smallest difference (a fraction) that the shared samples show; None where none
     can. `samples_needed` maps differences to shared samples, from the discordance that was seen
-    and, where errors are clustered, times the design effect. There is no "observed power": it
+    and, where errors are clustered, times the design effect; where samples have repeats, from the
+    variance of the differences that was seen. There is no "observed power": it
     says nothing that the p value does not say.
     """
 
@@ -78,12 +80,19 @@ def _row(pair: PairResult) -> PowerRow:
         samples_needed={
             f"{difference:g}": _needed(difference, pair, alpha) for difference in DIFFERENCES
         },
-        method=f"Connor, {pair.method}",
+        method=f"{'Miller' if pair.discordance is None else 'Connor'}, {pair.method}",
     )
 
 
 def _needed(difference: float, pair: PairResult, alpha: float) -> int | None:
-    if pair.discordance is None or difference > pair.discordance:
+    if pair.discordance is None:
+        if pair.difference_se is None:
+            return None
+        # The error already holds what lies between samples and what chance adds within them. In
+        # clusters it grows with them, as the design effect does for Connor's formula.
+        variance = pair.difference_se**2 * pair.pairs
+        return repeated_sample_size(difference, variance, 0.0, 0.0, alpha=alpha).samples
+    if difference > pair.discordance:
         return None
     size = paired_sample_size(difference, pair.discordance, alpha)
     if pair.design_effect is not None and pair.design_effect > 1:

@@ -9,7 +9,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.orm import aliased
 
 from ml_agents_results.database.models import Run
@@ -101,6 +113,18 @@ class Pairs:
 
     counts: Sequence[PairCounts]
     mismatched: int
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRatios:
+    """Over `pairs` samples: the sum of ln(treatment time / baseline time), the sum of its squares,
+    and on how many the treatment was slower and faster."""
+
+    pairs: int
+    total: float
+    squares: float
+    slower: int
+    faster: int
 
 
 class AnalysisRepository:
@@ -257,49 +281,66 @@ class AnalysisRepository:
         return Pairs(counts, sum(row[5] or 0 for row in rows))
 
     def paired_latency(
-        self, treatment: Arm, baseline: Arm, *, rule: PairingRule = "sample_index"
-    ) -> tuple[int, float, float, int, int]:
+        self,
+        treatment: Arm,
+        baseline: Arm,
+        *,
+        rule: PairingRule = "sample_index",
+        repeated: bool = False,
+    ) -> LatencyRatios:
         """Logarithms of the ratio of times, treatment to baseline, on samples timed on both sides.
 
-        Repeats of a sample are averaged first. Returns the number of pairs, the sum of the
-        logarithms, the sum of their squares, and how often the treatment was slower and faster.
+        Repeats of a sample are averaged first; arguments as in `pairs`.
         """
-        one = self._sample_table(treatment, rule, "task")
-        two = self._sample_table(baseline, rule, "task")
-        ratio = func.ln(one.c.time_ms * 1.0 / two.c.time_ms).label("ratio")
-        pairs = (
-            select(ratio)
-            .join_from(one, two, and_(one.c.key == two.c.key, one.c.place == two.c.place))
-            .where(one.c.time_ms > 0, two.c.time_ms > 0)
-            .subquery()
-        )
-        value = pairs.c.ratio
+        if rule == "sample_index" and not repeated:
+            one, two = aliased(Run, name="treatment"), aliased(Run, name="baseline")
+            pairs = _ratios(one.execution_time_ms, two.execution_time_ms).join_from(
+                one, two, and_(one.task == two.task, one.sample_index == two.sample_index)
+            )
+            pairs = pairs.where(
+                *self._of_arm(one, treatment),
+                *self._of_arm(two, baseline),
+                one.outcome != "failed",
+                two.outcome != "failed",
+            )
+        else:
+            first = self._sample_table(treatment, rule, "task").c
+            second = self._sample_table(baseline, rule, "task").c
+            pairs = _ratios(first.time_ms, second.time_ms).where(
+                first.key == second.key, first.place == second.place
+            )
+        ratios = pairs.subquery()
+        value = ratios.c.ratio
         row = self._connection.execute(
             select(
                 func.count(),
                 func.coalesce(func.sum(value), 0.0),
                 func.coalesce(func.sum(value * value), 0.0),
-                func.coalesce(func.sum(case((value > 0, 1), else_=0)), 0),
-                func.coalesce(func.sum(case((value < 0, 1), else_=0)), 0),
-            ).select_from(pairs)
+                func.count().filter(value > 0),
+                func.count().filter(value < 0),
+            ).select_from(ratios)
         ).one()
-        return int(row[0]), float(row[1]), float(row[2]), int(row[3]), int(row[4])
+        return LatencyRatios(row[0], float(row[1]), float(row[2]), row[3], row[4])
 
     def latencies(self, arm: Arm) -> tuple[list[int], list[int]]:
         """The distinct times of the arm in ms, ascending, and how often each occurs.
 
-        Failed runs are left out: they end when they fail, not when the model has answered. Sorting
-        whole numbers by themselves is what makes this fast.
+        Failed runs are left out: they end when they fail, not when the model has answered. The
+        database hands the column over as one text, which takes half the time of its own sorting.
         """
-        time = Run.execution_time_ms
-        selected = (
-            select(time, func.count())
-            .where(*self._of_arm(Run, arm), time.is_not(None), Run.outcome != "failed")
-            .group_by(time)
-            .order_by(time)
+        import numpy as np
+
+        column = func.aggregate_strings(cast(Run.execution_time_ms, Text), ",")
+        found = self._connection.scalar(
+            select(column).where(
+                *self._of_arm(Run, arm),
+                Run.execution_time_ms.is_not(None),
+                Run.outcome != "failed",
+            )
         )
-        rows = self._connection.execute(selected).all()
-        return [row[0] or 0 for row in rows], [row[1] for row in rows]
+        times = np.fromstring(found or "", dtype=np.int64, sep=",")
+        values, counts = np.unique(times, return_counts=True)
+        return values.tolist(), counts.tolist()
 
     def patterns(self, arms: Sequence[Arm]) -> dict[str, int]:
         """How many samples each set of arms answered right: "101" are the first and the third.
@@ -390,6 +431,12 @@ class AnalysisRepository:
 
     def _graded(self, run: Any) -> ColumnElement[int]:
         return func.sum(case((self._is_counted(run), 1), else_=0))
+
+
+def _ratios(treatment_ms: Any, baseline_ms: Any) -> Select[tuple[float]]:
+    """The logarithm of the ratio of two times, where both are above 0."""
+    ratio = func.ln(treatment_ms * 1.0 / baseline_ms)
+    return select(ratio.label("ratio")).where(treatment_ms > 0, baseline_ms > 0)
 
 
 def _correct(run: Any) -> ColumnElement[int]:

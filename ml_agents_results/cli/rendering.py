@@ -393,7 +393,7 @@ def _caption(comparison: Comparison) -> str:
             family = next(pair for pair in pairs)
             lines.append(
                 f"{title}: {method[2]}, interval {method[0]}, test {method[1]}, correction "
-                f"{family.correction} over {family.family_size}."
+                f"{family.correction} over {family.family_size} test{'' if family.family_size == 1 else 's'}."
             )
     left_out = sum(
         pair.denominators["only_in_treatment"] + pair.denominators["only_in_baseline"]

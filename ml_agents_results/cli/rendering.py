@@ -390,10 +390,10 @@ def _caption(comparison: Comparison) -> str:
         ("By task", [pair for task in comparison.tasks for pair in task.pairs]),
     ):
         for method in dict.fromkeys((p.interval_method, p.test, p.method) for p in pairs):
-            family = next(pair for pair in pairs)
+            size, correction = pairs[0].family_size, pairs[0].correction
             lines.append(
                 f"{title}: {method[2]}, interval {method[0]}, test {method[1]}, correction "
-                f"{family.correction} over {family.family_size} test{'' if family.family_size == 1 else 's'}."
+                f"{correction} over {size} test{'' if size == 1 else 's'}."
             )
     left_out = sum(
         pair.denominators["only_in_treatment"] + pair.denominators["only_in_baseline"]

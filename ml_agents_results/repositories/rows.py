@@ -14,7 +14,12 @@ from ml_agents_results.database.digest import content_digest, input_fingerprint
 from ml_agents_results.database.models import Run, RunParsingMetrics
 from ml_agents_results.database.types import to_json, to_stored
 from ml_agents_results.errors import InvalidRecordError
-from ml_agents_results.records import PARSING_METHODS, ParsingMetrics, RunRecord
+from ml_agents_results.records import (
+    PARSING_METHODS,
+    ParsingMetrics,
+    RunRecord,
+    canonical_approach,
+)
 
 RUN_COLUMNS = tuple(column.name for column in Run.__table__.columns)
 METRIC_COLUMNS = tuple(
@@ -166,7 +171,7 @@ def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:
     return (
         new_id() if run.id is None else check_id("id", run.id),
         check_id("experiment_id", run.experiment_id),
-        check_name("approach_name", run.approach_name),
+        canonical_approach(check_name("approach_name", run.approach_name)),
         check_name("provider", run.provider, empty=True),
         check_name("model", run.model, empty=True),
         check_index("sample_index", run.sample_index),

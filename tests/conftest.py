@@ -7,23 +7,8 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results.processor import ResultsProcessor
-from tests.databases import (
-    database,
-    empty_database,
-    engine_name,
-    migrated_file,
-    postgres,
-    sqlite_database,
-)
 
-__all__ = [
-    "database",
-    "empty_database",
-    "engine_name",
-    "migrated_file",
-    "postgres",
-    "sqlite_database",
-]
+pytest_plugins = ("tests.databases",)
 
 
 @pytest.fixture(autouse=True)

@@ -112,23 +112,20 @@ def resolve_ids(connection: "Connection", values: Sequence[str]) -> list[str]:
     Raises:
         NotFoundError: One is unknown or ambiguous; the hint names the nearest.
     """
-    from ml_agents_results.repositories.experiments import ExperimentRepository
-
-    repository = ExperimentRepository(connection)
     found: dict[str, None] = {}
     for value in values:
-        for reference in _references(repository.resolve, value):
-            found[repository.resolve(reference)] = None
+        for reference in _references(connection, value):
+            found[resolve_id(connection, reference)] = None
     if not found:
-        raise UsageError("no experiment is named", "See: ml-agents list")
+        raise _no_reference()
     return list(found)
 
 
-def _references(resolve: Callable[[str], str], value: str) -> list[str]:
+def _references(connection: "Connection", value: str) -> list[str]:
     """A comma list taken apart; but names may hold commas."""
     if "," in value:
         try:
-            resolve(value)
+            resolve_id(connection, value)
         except NotFoundError:
             return [part for part in map(str.strip, value.split(",")) if part]
     return [value]
@@ -138,7 +135,25 @@ def resolve_id(connection: "Connection", value: str) -> str:
     """The id of the one experiment that is meant; see `resolve_ids`."""
     from ml_agents_results.repositories.experiments import ExperimentRepository
 
+    # Every id begins with nothing: an empty shell variable must not mean the only experiment.
+    if not value.strip():
+        raise _no_reference()
+    require_utf8(value)
     return ExperimentRepository(connection).resolve(value)
+
+
+def _no_reference() -> UsageError:
+    return UsageError("no experiment is named", "See: ml-agents list")
+
+
+def require_utf8(value: str) -> None:
+    """Refuses an argument that was not UTF-8; no id is like that, and no database takes it.
+
+    Raises:
+        UsageError: It holds lone surrogates, by which Python passes undecodable bytes on.
+    """
+    if _SURROGATE.search(value):
+        raise UsageError(f"{value!r} is not UTF-8", "Check the encoding of your terminal.")
 
 
 def json_bytes(document: dict[str, Any]) -> bytes:
@@ -175,6 +190,7 @@ def say(message: str) -> None:
     typer.echo(printable(message), err=True)
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 

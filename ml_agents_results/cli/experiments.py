@@ -20,6 +20,7 @@ from ml_agents_results.cli.common import (
     percent,
     print_table,
     printable,
+    require_utf8,
     resolve_id,
     say,
 )
@@ -157,6 +158,7 @@ def _show_experiment(connection: "Connection", experiment_id: str, as_json: bool
 def _show_run(connection: "Connection", experiment_id: str, run_id: str, as_json: bool) -> None:
     from ml_agents_results.repositories.runs import RunRepository
 
+    require_utf8(run_id)
     run = RunRepository(connection).get(run_id)
     if run.experiment_id != experiment_id:
         raise NotFoundError(
@@ -178,7 +180,7 @@ def _show_sample(connection: "Connection", experiment_id: str, sample: str, as_j
 
     # The name of a task may hold colons.
     task, _, number = sample.rpartition(":")
-    if not number.isascii() or not number.isdigit():
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
         raise UsageError(
             f"--sample {sample} is not TASK:INDEX",
             "As in: --sample boolean_expressions:12, or --sample 12 where there are no tasks.",

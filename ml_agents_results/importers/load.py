@@ -23,6 +23,7 @@ from ml_agents_results.importers.source import Item, Options, Source
 from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.imports import KeyMap, keys_of_ids
+from ml_agents_results.repositories.rows import check_id
 from ml_agents_results.repositories.runs import RunRepository
 
 BATCH_RUNS = 2000
@@ -86,6 +87,8 @@ def load(
         DuplicateError: A sample is answered twice.
         UsageError: The options do not fit the sources.
     """
+    if options.experiment_id is not None:
+        check_id("experiment_id", options.experiment_id)
     with suppress(_DryRunError), database.bulk() as connection:
         job = _Import(connection, options, progress or (lambda _: None))
         result = job.run([_Part.of(source, options, format_name) for source in sources])

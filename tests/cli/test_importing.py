@@ -363,6 +363,15 @@ def test_unknown_format(db_path: Path, runs_file: Path) -> None:
     assert "runs" in hint
 
 
+def test_id_that_nobody_can_type(db_path: Path, runs_file: Path) -> None:
+    for name in ("", "a\nb", "\udcff", "x" * 501):
+        message, _ = refusal(
+            "import", runs_file, "--experiment-id", name, "--db-path", db_path, code=1
+        )
+        assert message.startswith("`experiment_id` is ")
+    assert document("list", "--db-path", db_path)["experiments"] == []
+
+
 def test_latest_is_no_id(db_path: Path, runs_file: Path) -> None:
     refusal("import", runs_file, "--experiment-id", "latest", "--db-path", db_path, code=2)
 

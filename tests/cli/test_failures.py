@@ -1,0 +1,150 @@
+"""What users see when things go wrong, whatever the command; and what starting up costs."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ml_agents_results.processor import ResultsProcessor
+from tests.commands import call, refusal, start
+from tests.generated import make_runs
+from tests.processes import environment
+
+
+@pytest.fixture
+def filled(processor: ResultsProcessor, db_path: Path) -> Path:
+    processor.save_experiment("exp", {})
+    processor.save_runs(make_runs())
+    return db_path
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from ml_agents_results.cli import main\n"
+        "try:\n    main()\nexcept SystemExit: pass\n"
+        "names = ('sqlalchemy', 'alembic', 'pandas', 'numpy', 'scipy', 'rich', 'orjson')\n"
+        "print([name for name in names if name in sys.modules])\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "--help"],
+        capture_output=True, text=True, check=True, env=environment(),
+    )  # fmt: skip
+    assert ended.stdout.splitlines()[-1] == "[]"
+
+
+def test_version() -> None:
+    assert call("--version").stdout.startswith("ml-agents ")
+
+
+def test_unknown_command_suggests_the_nearest() -> None:
+    message, hint = refusal("lisst", code=2)
+    assert message == "No such command 'lisst'. Did you mean 'list'?"
+    assert hint == "See: ml-agents --help"
+
+
+def test_wrong_usage_is_two_lines() -> None:
+    message, hint = refusal("list", "--db-pth", "x", code=2)
+    assert message.startswith("No such option: --db-pth")
+    assert hint == "See: ml-agents list --help"
+    message, _ = refusal("show", code=2)
+    assert message == "Missing option '--experiment-id'."
+    message, _ = refusal("import", "x.jsonl", "--duplicates", "some", code=2)
+    assert "'some' is not one of" in message
+
+
+def test_no_command_is_help_and_wrong_usage() -> None:
+    result = call(code=2)
+    assert result.stdout == ""
+    assert "Commands:" in result.stderr
+
+
+@pytest.mark.parametrize("place", ["before", "after", "environment"])
+def test_debug_shows_where(tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from ml_agents_results.cli import app
+
+    words = ["list", "--db-path", str(tmp_path / "no.db")]
+    if place == "environment":
+        monkeypatch.setenv("ML_AGENTS_DEBUG", "1")
+    else:
+        words.insert(0 if place == "before" else 3, "--debug")
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 3
+    assert result.stderr.startswith("Traceback (most recent call last):")
+    assert result.stderr.splitlines()[-2].startswith("Error: there is no database at")
+
+
+def test_error_that_nobody_expected(tmp_path: Path) -> None:
+    message, hint = refusal("db-init", "--db-path", f"{tmp_path}/\x00", code=1)
+    assert message == "this should not have happened: ValueError: embedded null byte"
+    assert "--debug" in hint
+
+
+def test_keys_of_the_environment_are_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "abcdef-123456")
+    message, hint = refusal("list", "--db-path", tmp_path / "abcdef-123456", code=3)
+    assert message == f"there is no database at {tmp_path}/[redacted]"
+    assert hint.endswith("[redacted]")
+
+
+def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    message, _ = refusal("list", "--db-path", f"{tmp_path}/\x1b[2Jx", code=3)
+    assert message.endswith("/\\x1b[2Jx")
+
+
+@pytest.mark.parametrize("command", [("list",), ("list", "--json"), ("--help",)])
+def test_closed_pipe_is_silent(filled: Path, command: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    options = () if command == ("--help",) else ("--db-path", filled)
+    started = start(*command, *options, stdout=writing)
+    os.close(writing)
+    _, errors = started.communicate(timeout=60)
+    assert errors == ""
+    assert started.returncode == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("command", [("list",), ("list", "--json"), ("--help",)])
+def test_full_disk_is_an_error(filled: Path, command: tuple[str, ...]) -> None:
+    options = () if command == ("--help",) else ("--db-path", filled)
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        started = start(*command, *options, stdout=full)
+        _, errors = started.communicate(timeout=60)
+    assert errors.splitlines() == [
+        "Error: the output cannot be written: No space left on device",
+        "Hint: Check where it goes.",
+    ]
+    assert started.returncode == 1
+
+
+def test_interrupted_import_leaves_nothing(db_path: Path, tmp_path: Path) -> None:
+    """The import waits for the rest of its input when it is interrupted."""
+    reading, writing = os.pipe()
+    started = start("import", "-", "--db-path", db_path, stdin=reading)
+    os.close(reading)
+    os.write(writing, b'{"approach_name": "None", "sample_index": 0}\n' * 3000)
+    started.send_signal(signal.SIGINT)
+    _, errors = started.communicate(timeout=60)
+    os.close(writing)
+    assert (started.returncode, errors) == (130, "Interrupted.\n")
+    from tests.commands import contents
+
+    assert contents(db_path)["experiments"] == []
+
+
+def test_terminal_without_unicode(filled: Path) -> None:
+    for command in (("list",), ("show", "--experiment-id", "exp")):
+        started = subprocess.run(
+            [sys.executable, "-c", "from ml_agents_results.cli import main; main()", *command],
+            capture_output=True, check=False,
+            env=environment(PYTHONIOENCODING="ascii", ML_AGENTS_DB_PATH=str(filled)),
+        )  # fmt: skip
+        assert started.returncode == 0, started.stderr

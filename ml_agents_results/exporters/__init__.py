@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS = "ml_agents_results.exporters"
 FORMATS = {
+    "excel": "excel",
     "csv": "csv_files",
     "json": "json_document",
     "jsonl": "jsonl",
 }
 SUFFIXES = {
+    ".xlsx": "excel",
     ".csv": "csv",
     ".json": "json",
     ".jsonl": "jsonl",

@@ -20,7 +20,13 @@ def _csv(comparison: Comparison, file: BinaryIO) -> None:
     file.write(comparison.to_frame().to_csv(index=False).encode("utf-8", "backslashreplace"))
 
 
-WRITERS: dict[str, Writer] = {".json": _json, ".csv": _csv}
+def _excel(comparison: Comparison, file: BinaryIO) -> None:
+    from ml_agents_results.exporters.excel import write_comparison
+
+    write_comparison(comparison, file)
+
+
+WRITERS: dict[str, Writer] = {".json": _json, ".csv": _csv, ".xlsx": _excel}
 
 
 def comparison_writer(path: Path, *, force: bool = False) -> Writer:

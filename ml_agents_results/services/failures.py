@@ -1,6 +1,6 @@
 """What goes wrong, where, and is it more than chance? Explorations, labelled as such."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +83,11 @@ class Changes(PairRow):
 
 @dataclass(frozen=True, slots=True)
 class FailureReport:
-    """Failure patterns. Slices are explorations: they suggest what to look at next."""
+    """Failure patterns. Slices are explorations: they suggest what to look at next.
+
+    `patterns` counts samples by which of `pattern_arms` answered them: "101" are the first and the
+    third. `oracle_accuracy` is the share that any of these arms answered.
+    """
 
     confidence_level: float
     outcomes: Sequence[OutcomeRate]
@@ -93,6 +97,7 @@ class FailureReport:
     changes: Sequence[Changes]
     patterns: dict[str, int]
     pattern_arms: Sequence[Arm]
+    oracle_accuracy: float | None
     warnings: Sequence[str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,6 +111,7 @@ class FailureReport:
             "patterns": {
                 "arms": [arm._asdict() for arm in self.pattern_arms],
                 "counts": self.patterns,
+                "oracle_accuracy": self.oracle_accuracy,
             },
             "warnings": list(self.warnings),
         }
@@ -149,6 +155,7 @@ class FailureService:
         one_experiment = len(ids) == 1
         chosen = contrasts(arms, ids, baseline, "vs-baseline") if one_experiment else []
         patterned = arms if one_experiment and 2 <= len(arms) <= 8 else []
+        patterns = self._counts.patterns(patterned) if patterned else {}
         return FailureReport(
             confidence_level=self._settings.confidence,
             outcomes=self._outcomes(counts),
@@ -156,8 +163,9 @@ class FailureService:
             errors=[ErrorRow(*row) for row in self._patterns.errors(limit)],
             hard_samples=self._patterns.hard_samples(limit),
             changes=[self._changes(*pair, limit) for pair in chosen],
-            patterns=self._counts.patterns(patterned) if patterned else {},
+            patterns=patterns,
             pattern_arms=patterned,
+            oracle_accuracy=_oracle(patterns),
             warnings=warnings,
         )
 
@@ -228,3 +236,9 @@ class FailureService:
             for gained in (True, False)
         )
         return Changes(baseline, treatment, gains, regressions)
+
+
+def _oracle(patterns: Mapping[str, int]) -> float | None:
+    samples = sum(patterns.values())
+    answered = sum(count for bits, count in patterns.items() if "1" in bits)
+    return answered / samples if samples else None

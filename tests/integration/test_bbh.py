@@ -208,7 +208,9 @@ def test_macro_average_over_tasks(bbh: ResultsProcessor, reference: dict[str, An
         assert row.difference.estimate == near(expected["diff"])
     assert random.estimand == "macro-random"
     assert random.difference.se == near(expected["se_random_tasks"])
-    assert [random.difference.ci_low, random.difference.ci_high] == near(expected["ci_random_tasks"])
+    assert [random.difference.ci_low, random.difference.ci_high] == near(
+        expected["ci_random_tasks"]
+    )
     assert random.difference.p_value == near(expected["p_random_t"])
     assert fixed.estimand == "macro-fixed"
     assert fixed.difference.se == near(expected["se_fixed_tasks"])
@@ -230,7 +232,9 @@ def test_the_text_of_a_question_is_not_its_identity(bbh: ResultsProcessor) -> No
                     model=run["model"],
                     task=run["task"],
                     # Another order: the place of a sample says nothing across experiments.
-                    sample_index=run["sample_index"] if name == "one" else 999 - run["sample_index"],
+                    sample_index=run["sample_index"]
+                    if name == "one"
+                    else 999 - run["sample_index"],
                     input_text=run["input_text"],
                     expected_answer=run["expected_answer"],
                     is_correct=run["is_correct"],

@@ -37,7 +37,7 @@ def run(
 def runs(
     experiment: str,
     approach: str,
-    grades: Sequence[Grade | Sequence[Grade]],
+    grades: Sequence[Any],
     first: int = 0,
     **columns: Any,
 ) -> list[RunRecord]:

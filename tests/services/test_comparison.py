@@ -13,6 +13,7 @@ from statsmodels.stats.multitest import multipletests
 
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.services.accuracy import AccuracyService
 from ml_agents_results.services.pairs import PairResult
 from ml_agents_results.services.settings import Settings
 from tests.services.building import of_table, run, runs, save
@@ -99,7 +100,10 @@ def test_clusters_by_another_column(store: ResultsProcessor) -> None:
     save(
         store,
         *(
-            [run("exp", arm, place, grade, sample_id=ids[place]) for place, grade in enumerate(given)]
+            [
+                run("exp", arm, place, grade, sample_id=ids[place])
+                for place, grade in enumerate(given)
+            ]
             for arm, given in (("CoT1", one), ("None", two))
         ),
     )
@@ -191,11 +195,11 @@ def test_edge_cluster_value_missing(store: ResultsProcessor) -> None:
     save(store, of_table((5, 3, 1, 1)), [run("exp", "CoT1", 0, 1, sample_id="x")])
     with pytest.raises(UsageError, match="10 samples have no sample_id to cluster by"):
         only_pair(store, cluster="sample_id")
-    with pytest.raises(UsageError, match="have no sample_id to cluster by"):
-        from ml_agents_results.services.accuracy import AccuracyService
-
-        with store.database.read() as connection:
-            AccuracyService(connection, settings=Settings(cluster="sample_id")).report()
+    with (
+        store.database.read() as connection,
+        pytest.raises(UsageError, match="have no sample_id to cluster by"),
+    ):
+        AccuracyService(connection, settings=Settings(cluster="sample_id")).report()
 
 
 def test_edge_pair_missing_on_a_side(store: ResultsProcessor) -> None:
@@ -568,9 +572,7 @@ def test_an_identical_repeat_changes_no_estimate(
 ) -> None:
     _fresh(processor, {"A": one, "B": two})
     before = processor.compare(["exp"])
-    again = {
-        name: [[grade, grade] for grade in given] for name, given in (("A", one), ("B", two))
-    }
+    again = {name: [[grade, grade] for grade in given] for name, given in (("A", one), ("B", two))}
     _fresh(processor, again)
     after = processor.compare(["exp"])
     for arm, same in zip(before.arms, after.arms, strict=True):
@@ -595,11 +597,10 @@ def test_sums_over_tasks_equal_the_whole(processor: ResultsProcessor, data: st.D
         assert sum(getattr(part, name) for part in parts) == getattr(whole, name)
     for name in ("only_in_treatment", "only_in_baseline"):
         assert sum(part.denominators[name] for part in parts) == whole.denominators[name]
-    for place, arm in enumerate(comparison.arms):
+    for place, result in enumerate(comparison.arms):
         for name in ("runs", "graded", "correct", "samples"):
-            assert sum(getattr(task.arms[place], name) for task in comparison.tasks) == getattr(
-                arm, name
-            )
+            parts_of = [getattr(task.arms[place], name) for task in comparison.tasks]
+            assert sum(parts_of) == getattr(result, name)
 
 
 @quick

@@ -1,0 +1,164 @@
+"""Costs of arms, and what a further correct answer costs."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.services.cost import ArmCost, CostReport, CostService
+from ml_agents_results.services.settings import Settings
+from tests.services.building import run, runs, save
+
+COSTS = [0.01, 0.012, 0.009, 0.02, 0.011, 0.013, 0.01, 0.015, 0.018, 0.01]
+CORRECT = [1, 1, 0, 1, 1, 0, 1, 1, 0, 1]
+
+
+def near(expected: Any) -> Any:
+    return None if expected is None else pytest.approx(expected, rel=1e-9, abs=1e-15)
+
+
+def report(store: ResultsProcessor, baseline: str | None = None, **choices: Any) -> CostReport:
+    with store.database.read() as connection:
+        return CostService(connection, settings=Settings(**choices)).report(baseline=baseline)
+
+
+def only_arm(store: ResultsProcessor, **choices: Any) -> ArmCost:
+    (arm,) = report(store, **choices).arms
+    return arm
+
+
+def priced(approach: str, grades: Any, costs: Any, **columns: Any) -> list[Any]:
+    return [
+        run("exp", approach, place, grade, cost_estimate=cost, **columns)
+        for place, (grade, cost) in enumerate(zip(grades, costs, strict=True))
+    ]
+
+
+def test_the_cost_fixture(store: ResultsProcessor) -> None:
+    arm = only_arm(save(store, priced("None", CORRECT, COSTS)))
+    assert (arm.runs, arm.priced, arm.price_coverage) == (10, 10, 1.0)
+    assert arm.total_cost == near(0.128)
+    assert arm.mean_cost == near(0.0128)
+    assert arm.mean_cost_se == near(stats.sem(COSTS))
+    assert arm.cost_per_correct == near(0.018285714285714287)
+    assert arm.cost_per_correct_se == near(0.0044829880358790595)
+    half = stats.t.ppf(0.975, 9) * 0.0044829880358790595
+    assert [arm.cost_per_correct_ci_low, arm.cost_per_correct_ci_high] == near(
+        [0.018285714285714287 - half, 0.018285714285714287 + half]
+    )
+    assert arm.accuracy == 0.7
+
+
+def test_a_missing_cost_is_not_a_cost_of_zero(store: ResultsProcessor) -> None:
+    save(store, priced("None", [1, 1, 0, 1], [0.01, None, 0.03, 0.0]))
+    arm = only_arm(store)
+    assert (arm.priced, arm.price_coverage) == (3, 0.75)
+    assert arm.mean_cost == near(0.04 / 3)
+    assert arm.cost_per_correct == near(0.04 / 2)
+    assert "cost_coverage" in arm.warnings
+
+
+def test_failed_runs_are_paid_for(store: ResultsProcessor) -> None:
+    arm = only_arm(save(store, priced("None", [1, "failed", 0], [0.01, 0.05, 0.03])))
+    assert arm.total_cost == near(0.09)
+    assert arm.mean_cost == near(0.02)
+    assert arm.cost_per_correct == near(0.04)
+
+
+def test_missing_grades_as_incorrect(store: ResultsProcessor) -> None:
+    save(store, priced("None", [1, "failed", 0], [0.01, 0.05, 0.03]))
+    arm = only_arm(store, missing="incorrect")
+    assert (arm.accuracy, arm.mean_cost) == (near(1 / 3), near(0.03))
+    assert arm.cost_per_correct == near(0.09)
+
+
+def test_nothing_correct(store: ResultsProcessor) -> None:
+    arm = only_arm(save(store, priced("None", [0, 0], [0.01, 0.02])))
+    assert (arm.cost_per_correct, arm.cost_per_correct_se) == (None, None)
+    assert arm.null_reason == "no_correct"
+
+
+def test_no_costs(store: ResultsProcessor) -> None:
+    made = report(save(store, runs("exp", "None", [1, 0]), runs("exp", "CoT1", [1, 1])))
+    for arm in made.arms:
+        assert (arm.total_cost, arm.mean_cost, arm.cost_per_correct) == (None, None, None)
+        assert arm.null_reason == "no_costs"
+    assert made.pairs == []
+
+
+def test_the_pareto_front(store: ResultsProcessor) -> None:
+    save(
+        store,
+        priced("cheap", [1, 0, 0, 0], [0.01] * 4),
+        priced("dear", [1, 1, 1, 0], [0.05] * 4),
+        priced("waste", [1, 1, 0, 0], [0.06] * 4),
+        priced("unknown", [1, 1, 1, 1], [None] * 4),
+    )
+    found = {arm.arm.approach_name: arm.on_pareto_front for arm in report(store).arms}
+    assert found == {"cheap": True, "dear": True, "waste": False, "unknown": None}
+
+
+def test_unequal_repeats_weigh_samples_alike(store: ResultsProcessor) -> None:
+    """The accuracy beside a cost is the one that every other report gives."""
+    save(store, runs("exp", "None", [[1, 1, 1, 1], [0]], cost_estimate=0.01))
+    arm = only_arm(store)
+    assert arm.accuracy == 0.5
+    assert "repeats_taken_as_independent" in arm.warnings
+
+
+@pytest.mark.parametrize("rule", ["sample_index", "sample_id", "content"])
+def test_the_difference_in_cost_is_paired(store: ResultsProcessor, rule: str) -> None:
+    generator = np.random.default_rng(3)
+    base = generator.uniform(0.001, 0.01, 40)
+    extra = base + generator.uniform(0.0, 0.02, 40)
+    one, two = [0] * 20 + [1] * 20, [1] * 38 + [0] * 2
+    baseline = priced("None", one, base.tolist())
+    treatment = priced("CoT1", two, extra.tolist())
+    if rule != "sample_index":
+        for made in treatment:
+            made.experiment_id = "other"
+        if rule == "sample_id":
+            for made in (*baseline, *treatment):
+                made.sample_id = f"s{made.sample_index}"
+    # Left out: a side without a cost, without a grade, without a partner.
+    baseline[0].cost_estimate = None
+    treatment[1].is_correct = None
+    (pair,) = report(save(store, baseline, treatment)).pairs
+    difference = (extra - base)[2:]
+    expected = stats.ttest_1samp(difference, 0).confidence_interval()
+    assert pair.pairs == 38
+    assert pair.cost_difference == near(difference.mean())
+    assert pair.cost_difference_se == near(stats.sem(difference))
+    assert [pair.cost_difference_ci_low, pair.cost_difference_ci_high] == near(list(expected))
+    # Accuracies are compared on all graded samples: 0 and 2 to 39.
+    gained = (sum(two) - two[1] - sum(one) + one[1]) / 39
+    assert pair.accuracy_difference == near(gained)
+    assert pair.cost_increment == near(difference.mean() / gained)
+    assert pair.null_reason is None
+
+
+def test_no_price_for_a_difference_that_may_be_none(store: ResultsProcessor) -> None:
+    save(
+        store,
+        priced("None", [1, 0, 1, 0], [0.01] * 4),
+        priced("CoT1", [1, 1, 1, 0], [0.02, 0.03, 0.02, 0.03]),
+    )
+    (pair,) = report(store).pairs
+    assert pair.cost_difference == near(0.015)
+    assert (pair.cost_increment, pair.null_reason) == (None, "difference_not_resolved")
+
+
+def test_repeats_are_averaged_before_costs_are_compared(store: ResultsProcessor) -> None:
+    one = runs("exp", "None", [[1, 0], [1]], cost_estimate=0.01)
+    two = runs("exp", "CoT1", [[1, 0], [1]], cost_estimate=0.02)
+    two[0].cost_estimate = 0.04  # sample 0 costs 0.03 on average
+    (pair,) = report(save(store, one, two)).pairs
+    assert (pair.pairs, pair.cost_difference) == (2, near((0.02 + 0.01) / 2))
+
+
+def test_another_baseline(store: ResultsProcessor) -> None:
+    save(store, priced("A", [1, 0], [0.01, 0.01]), priced("B", [1, 0], [0.03, 0.03]))
+    (pair,) = report(store, baseline="B").pairs
+    assert pair.cost_difference == near(-0.02)

@@ -1,0 +1,86 @@
+"""What the samples at hand can show, and how many more it takes."""
+
+import math
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.services.power import PowerRow, power_report
+from ml_agents_results.services.settings import Settings
+from tests.services.building import of_table, runs, save
+
+
+def rows(store: ResultsProcessor, **choices: Any) -> list[PowerRow]:
+    return list(power_report(store.compare(["exp"], settings=Settings(**choices))).pairs)
+
+
+def connor(difference: float, discordance: float, alpha: float) -> int:
+    a, b = stats.norm.ppf(1 - alpha / 2), stats.norm.ppf(0.8)
+    root = a * math.sqrt(discordance) + b * math.sqrt(discordance - difference**2)
+    return math.ceil(float((root / difference) ** 2))
+
+
+def test_samples_needed_at_the_discordance_seen(store: ResultsProcessor) -> None:
+    (row,) = rows(save(store, of_table((120, 50, 10, 20))))
+    assert row.discordance == pytest.approx(0.3)
+    assert row.samples_needed == {
+        f"{size:g}": connor(size, 0.3, 0.05) for size in (0.01, 0.02, 0.05, 0.1)
+    }
+    # The smallest difference that 200 samples show is the one that needs 200.
+    assert row.mde is not None
+    assert connor(row.mde, 0.3, 0.05) in (200, 201)
+
+
+def test_a_family_of_tests_needs_more(store: ResultsProcessor) -> None:
+    save(store, of_table((12, 5, 1, 2)), runs("exp", "A", [1, 0] * 10))
+    first, second = rows(store)
+    assert first.alpha == second.alpha == pytest.approx(0.025)
+    assert first.samples_needed["0.1"] == connor(0.1, first.discordance or 0, 0.025)
+    assert rows(store, correction="none")[0].alpha == pytest.approx(0.05)
+
+
+def test_no_difference_can_be_larger_than_the_discordance(store: ResultsProcessor) -> None:
+    (row,) = rows(save(store, of_table((60, 2, 1, 37))))
+    assert row.samples_needed["0.05"] is None
+    assert row.samples_needed["0.02"] is not None
+
+
+def test_clusters_need_more_by_the_design_effect(store: ResultsProcessor) -> None:
+    save(
+        store,
+        *(
+            of_table(cells, task=task)
+            for task, cells in (("a", (9, 6, 0, 5)), ("b", (4, 0, 6, 10)), ("c", (9, 5, 2, 4)))
+        ),
+    )
+    (row,) = rows(store)
+    (free,) = rows(store, cluster="none")
+    assert row.design_effect is not None
+    assert row.design_effect > 1
+    needed, plain = row.samples_needed["0.1"], free.samples_needed["0.1"]
+    assert needed is not None
+    assert plain is not None
+    assert needed == pytest.approx(plain * row.design_effect, rel=0.02)
+
+
+def test_samples_with_repeats_need_what_their_variance_asks_for(store: ResultsProcessor) -> None:
+    """The formula of Miller with the variance of the differences that was seen."""
+    save(
+        store,
+        runs("exp", "CoT1", [[1, 1], [1, 0], [0, 0], [1, 1]]),
+        runs("exp", "None", [[0, 1], [0, 0], [0, 1], [1, 1]]),
+    )
+    (row,) = rows(store)
+    variance = stats.tvar([0.5, 0.5, -0.5, 0.0])
+    quantiles = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
+    assert row.method == "Miller, repeats averaged by sample"
+    assert row.samples_needed["0.1"] == math.ceil(quantiles**2 * variance / 0.01)
+
+
+def test_nothing_to_compare_has_no_power(store: ResultsProcessor) -> None:
+    save(store, runs("exp", "CoT1", [None]), runs("exp", "None", [1]))
+    (row,) = rows(store)
+    assert (row.pairs, row.mde) == (0, None)
+    assert set(row.samples_needed.values()) == {None}

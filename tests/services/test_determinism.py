@@ -1,0 +1,58 @@
+"""The same runs give the same bytes: in another process, in another order, after a copy."""
+
+import json
+import subprocess
+import sys
+
+from ml_agents_results.processor import ResultsProcessor
+from tests.generated import make_runs
+from tests.services.building import runs, save
+
+PROGRAM = """
+import json, sys
+from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.services.failures import FailureService
+from ml_agents_results.services.latency import LatencyService
+from ml_agents_results.services.power import power_report
+
+processor = ResultsProcessor(sys.argv[1])
+comparison = processor.compare(["exp", "asked"], by_task=True)
+with processor.database.read() as connection:
+    services = FailureService(connection), LatencyService(connection)
+    reports = [service.report().to_dict() for service in services]
+print(json.dumps([
+    comparison.to_dict(),
+    comparison.to_frame().to_csv(),
+    power_report(comparison).to_dict(),
+    processor.generate_accuracy_report(),
+    processor.generate_parsing_analysis("exp"),
+    processor.create_cost_breakdown(["exp", "asked"]).to_csv(),
+    *reports,
+], allow_nan=False))
+"""
+
+
+def documents(processor: ResultsProcessor, seed: int) -> str:
+    """Everything that is said of the database, by a process with its own order of hashes."""
+    made = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(processor.database.path)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={"PYTHONHASHSEED": str(seed), "PATH": ""},
+    )
+    return made.stdout
+
+
+def test_the_same_runs_give_the_same_bytes(processor: ResultsProcessor) -> None:
+    approaches = ("None", "ChainOfThought", "Reflection")
+    save(processor, make_runs(approaches=approaches))
+    save(
+        processor,
+        runs("asked", "None", [[1, 0, 1], [0, 0], [1]] * 5, input_text="q"),
+        runs("asked", "ChainOfThought", [[1, 1, 1], [0, 1], [0]] * 5, input_text="q"),
+    )
+    first, second = documents(processor, 1), documents(processor, 2)
+    assert first == second
+    assert json.loads(first)[0]["pairs"]

@@ -29,7 +29,7 @@ LEASE = timedelta(seconds=60)
 RENEWAL = 15.0
 """Seconds between renewals."""
 
-GATHERING = 0.005
+GATHERING = 0.01
 """Seconds that jobs are gathered for one commit while several come at once."""
 
 FAILED_AT = "failed_at"

@@ -219,7 +219,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], number
     table = Table(header_style="bold")
     for place, name in enumerate(columns):
         right = place >= len(columns) - numbers
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+        if right:
+            table.add_column(name, justify="right", no_wrap=True)
+        else:
+            table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(cell)) for cell in row))
     console().print(table)

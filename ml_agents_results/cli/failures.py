@@ -76,15 +76,15 @@ def _usage(error: typer.TyperException, debug: bool) -> int:
 def _report(message: str, hint: str | None, code: int, debug: bool) -> int:
     if debug:
         typer.echo(redact_text(traceback.format_exc()), err=True, nl=False)
-    typer.echo(f"Error: {_line(message)}", err=True)
+    typer.echo(f"Error: {_line(redact_text(message))}", err=True)
     if hint:
         typer.echo(f"Hint: {_line(hint)}", err=True)
     return code
 
 
 def _line(text: str) -> str:
-    """One line without secrets, and without what would steer the terminal."""
-    return printable(redact_text(text)).replace("\n", " ")
+    """One line, without what would steer the terminal."""
+    return printable(text).replace("\n", " ")
 
 
 def _unexpected(error: Exception, debug: bool) -> int:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -68,36 +69,50 @@ def open_text_output(path: str | Path, *, force: bool = False) -> Iterator[TextI
 
 
 @contextmanager
-def output_folder(path: str | Path, *, force: bool = False) -> Iterator[Path]:
-    """An empty folder to write files into; they get their place when the block ends.
+def output_folder(path: str | Path, entry: str, *, force: bool = False) -> Iterator[Path]:
+    """An empty folder to write into; it gets its name when the block ends.
 
     Args:
-        force: Whether files of an existing folder may be replaced. Its other files stay.
+        entry: A pattern of what such a folder holds.
+        force: Whether an existing folder may be replaced, if it holds nothing else: never mixed
+            with what was there, or two outputs would be taken for one.
 
     Raises:
-        OutputError: The folder holds files already, or cannot be written; the message names it.
+        OutputError: The folder holds something already, or cannot be written; the message names
+            it.
     """
     target = Path(path)
     place = Path(os.path.realpath(target))
     try:
-        if place.exists() and not place.is_dir():
-            raise OutputError(f"{target} is a file; a folder is needed", "Name another one.")
-        filled = place.exists() and any(place.iterdir())
-        if filled and not force:
-            raise _exists(target)
+        if place.exists():
+            _check_replaceable(target, place, entry, force)
         with _unfinished(place) as unfinished:
             unfinished.mkdir()
             yield unfinished
-            for file in unfinished.iterdir():
-                with file.open("rb+") as written:
-                    os.fsync(written.fileno())
-            if not filled:
+            for file in unfinished.rglob("*"):
+                if file.is_file():
+                    with file.open("rb+") as written:
+                        os.fsync(written.fileno())
+            with _unfinished(place) as old:
+                if place.exists():
+                    place.replace(old)
                 unfinished.replace(place)
-                return
-            for file in sorted(unfinished.iterdir()):
-                file.replace(place / file.name)
     except OSError as error:
         raise _failure(target, error) from error
+
+
+def _check_replaceable(target: Path, place: Path, entry: str, force: bool) -> None:
+    if not place.is_dir():
+        raise OutputError(f"{target} is a file; a folder is needed", "Name another one.")
+    held = sorted(one.name for one in place.iterdir())
+    if held and not force:
+        raise _exists(target)
+    for name in held:
+        if not re.fullmatch(entry, name):
+            raise OutputError(
+                f"{target} holds {name!r}, which is not part of such an output",
+                "Name another folder: replacing this one would delete what is in it.",
+            )
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """JSON Lines: one object a line, the fields named as the columns of `runs`."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -41,25 +42,27 @@ def _values(source: Source, number: int, line: bytes) -> dict[str, Any]:
     try:
         values = orjson.loads(line)
         if isinstance(values, dict) and not values.keys() <= _BOUNDED and _WIDE_NUMBER.search(line):
-            values = strict_json(line)
+            values = _exactly(source, number, line)
     except orjson.JSONDecodeError:
         values = _exactly(source, number, line)
-    except ValueError as error:
-        raise _broken(source, number, str(error)) from error
     if not isinstance(values, dict):
         raise _broken(source, number, f"it is a {type(values).__name__}, not an object")
     return values
 
 
 def _exactly(source: Source, number: int, line: bytes) -> Any:
-    """Takes lone surrogates, which orjson does not, and says what is wrong with anything else."""
+    """Takes what orjson does not, lone surrogates and wide numbers, and says what is wrong with
+    anything else."""
     try:
-        return strict_json(line.decode("utf-8"))
+        return strict_json(line.decode("utf-8").rstrip("\r\n"))
     except UnicodeDecodeError as error:
         raise InvalidFileError(
             f"{source.where(number)}: this is not UTF-8 (byte {error.start + 1})",
             "Convert the file: iconv -f LATIN1 -t UTF-8 FILE",
         ) from error
+    except json.JSONDecodeError as error:
+        reason = f"this is not JSON: {error.msg} (column {error.colno})"
+        raise _broken(source, number, reason) from error
     except ValueError as error:
         raise _broken(source, number, str(error)) from error
 
@@ -67,6 +70,5 @@ def _exactly(source: Source, number: int, line: bytes) -> Any:
 def _broken(source: Source, number: int, reason: str) -> InvalidFileError:
     return InvalidFileError(
         f"{source.where(number)}: {reason}",
-        "A runs file has one JSON object a line, such as "
-        '{"approach_name": "None", "sample_index": 0, "is_correct": true}',
+        "A runs file has one JSON object a line; a list becomes one by: jq -c '.[]' FILE",
     )

@@ -89,9 +89,8 @@ def test_keys_of_the_environment_are_never_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOME_API_KEY", "abcdef-123456")
-    message, hint = refusal("list", "--db-path", tmp_path / "abcdef-123456", code=3)
+    message, _ = refusal("list", "--db-path", tmp_path / "abcdef-123456", code=3)
     assert message == f"there is no database at {tmp_path}/[redacted]"
-    assert hint.endswith("[redacted]")
 
 
 def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:

@@ -153,7 +153,11 @@ def test_dry_run_changes_nothing(db_path: Path, runs_file: Path, tmp_path: Path)
 
 
 BROKEN = {
-    "not JSON": ('{"approach_name": "None", "sample', "line 17: ", "one JSON object a line"),
+    "not JSON": (
+        '{"approach_name": "None", "sample',
+        "line 17: this is not JSON: Unterminated string starting at (column 27)",
+        "one JSON object a line",
+    ),
     "a list": ("[1, 2]", "line 17: it is a list, not an object", "one JSON object a line"),
     "no approach": ('{"sample_index": 1}', "line 17: there is no `approach_name`", "--approach"),
     "no sample": (
@@ -174,7 +178,7 @@ BROKEN = {
     ),
     "too large a number": (
         '{"approach_name": "None", "sample_index": 99, "cost_estimate": 1e999}',
-        "line 17: ",
+        "line 17: `cost_estimate` is inf",
         "",
     ),
     "negative cost": (

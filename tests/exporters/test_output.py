@@ -134,7 +134,7 @@ def test_text_keeps_line_ends_and_escapes_lone_surrogates(tmp_path: Path) -> Non
 
 
 def fill(path: Path, *files: str, force: bool = False) -> None:
-    with output_folder(path, force=force) as folder:
+    with output_folder(path, r"\w\.csv", force=force) as folder:
         for name in files:
             (folder / name).write_text("new", encoding="utf-8")
 
@@ -147,7 +147,7 @@ def test_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
         fill(target, "a.csv")
 
     def fail() -> None:
-        with output_folder(tmp_path / "second") as folder:
+        with output_folder(tmp_path / "second", "a") as folder:
             (folder / "a.csv").touch()
             raise ZeroDivisionError
 
@@ -162,17 +162,33 @@ def test_empty_folder_is_filled(tmp_path: Path) -> None:
     assert names(tmp_path / "out") == ["a.csv"]
 
 
-def test_force_replaces_files_and_keeps_the_others(tmp_path: Path) -> None:
+def test_force_replaces_the_whole_of_an_earlier_output(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    fill(target, "a.csv", "b.csv")
+    fill(target, "b.csv", "c.csv", force=True)
+    assert names(target) == ["b.csv", "c.csv"]
+    assert names(tmp_path) == ["out"]
+
+
+def test_force_never_deletes_what_is_not_an_output(tmp_path: Path) -> None:
     target = tmp_path / "out"
     target.mkdir()
     for name in ("a.csv", "thesis.tex"):
         (target / name).write_text("old", encoding="utf-8")
-    fill(target, "a.csv", force=True)
+    with pytest.raises(OutputError, match=r"thesis\.tex"):
+        fill(target, "a.csv", force=True)
     assert {file.name: file.read_text(encoding="utf-8") for file in target.iterdir()} == {
-        "a.csv": "new",
+        "a.csv": "old",
         "thesis.tex": "old",
     }
     assert names(tmp_path) == ["out"]
+
+
+def test_folders_in_the_folder_come_along(tmp_path: Path) -> None:
+    with output_folder(tmp_path / "out", "x=.*") as folder:
+        (folder / "x=1").mkdir()
+        (folder / "x=1" / "part").write_text("new", encoding="utf-8")
+    assert (tmp_path / "out" / "x=1" / "part").read_text(encoding="utf-8") == "new"
 
 
 def test_file_where_a_folder_is_needed(tmp_path: Path) -> None:

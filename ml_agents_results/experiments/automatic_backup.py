@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ml_agents_results.database.backup import backup_now
 from ml_agents_results.database.engine import Database
-from ml_agents_results.errors import DatabaseError
+from ml_agents_results.errors import ResultsError
 
 REST = 20.0
 """After a backup follows a rest of so many times its duration: a large database that grows fast is
@@ -48,6 +48,6 @@ class AutomaticBackup:
         start = time.monotonic()
         try:
             backup_now(self._database)
-        except DatabaseError as error:
+        except ResultsError as error:
             self._warn(f"No backup was made: {error.message}. {error.hint or ''}".strip())
         self._rested_at = time.monotonic() + REST * (time.monotonic() - start)

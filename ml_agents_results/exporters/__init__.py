@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
-from ml_agents_results.errors import OutputError, UsageError
+from ml_agents_results.errors import UsageError
 
 if TYPE_CHECKING:
     from ml_agents_results.database.engine import Database
@@ -22,12 +22,14 @@ FORMATS = {
     "csv": "csv_files",
     "json": "json_document",
     "jsonl": "jsonl",
+    "parquet": "parquet",
 }
 SUFFIXES = {
     ".xlsx": "excel",
     ".csv": "csv",
     ".json": "json",
     ".jsonl": "jsonl",
+    ".parquet": "parquet",
 }
 
 
@@ -120,7 +122,7 @@ def export(
         UsageError: There is no such format, or it has no such part.
         OutputError: The output exists and `force` is not set, or it cannot be written.
     """
-    from ml_agents_results.exporters.output import open_output
+    from ml_agents_results.exporters.output import open_output, output_folder
     from ml_agents_results.exporters.source import Options, Source
     from ml_agents_results.repositories.experiments import ExperimentRepository
 
@@ -142,7 +144,9 @@ def export(
         found = dict.fromkeys(experiments.resolve(one) for one in ids)
         source = Source(connection, tuple(map(experiments.get, found)), options)
         if _is_folder(exporter, path, options):
-            _write_folder(cast(FolderExporter, exporter), source, Path(path), force)
+            writer = cast(FolderExporter, exporter)
+            with output_folder(path, writer.FOLDER_ENTRY, force=force) as folder:
+                writer.write_folder(source, folder)
             return
         with open_output(str(path), force=force) as file:
             exporter.write(source, file)
@@ -161,20 +165,3 @@ def _parts(name: str, exporter: Exporter, include: Iterable[str] | None) -> froz
 def _is_folder(exporter: Exporter, path: str | Path, options: "Options") -> bool:
     decide = getattr(exporter, "is_folder", None)
     return decide is not None and str(path) != "-" and decide(Path(path), options)
-
-
-def _write_folder(exporter: FolderExporter, source: "Source", path: Path, force: bool) -> None:
-    import re
-
-    from ml_agents_results.exporters.output import output_folder
-
-    if force and path.is_dir():
-        # Replacing a folder deletes what is in it: never more than an earlier export.
-        for entry in path.iterdir():
-            if not re.fullmatch(exporter.FOLDER_ENTRY, entry.name):
-                raise OutputError(
-                    f"{path} holds {entry.name!r}, which is not part of an export",
-                    "Name another folder: replacing this one would delete what is in it.",
-                )
-    with output_folder(path, force=force) as folder:
-        exporter.write_folder(source, folder)

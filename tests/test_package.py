@@ -1,0 +1,31 @@
+"""The public names of the package."""
+
+import subprocess
+import sys
+
+import pytest
+
+import ml_agents_results
+from tests.processes import environment
+
+
+@pytest.mark.parametrize("name", ml_agents_results.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(ml_agents_results, name) is not None
+    assert name in dir(ml_agents_results)
+
+
+def test_other_names_are_not() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        ml_agents_results.Nothing  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, ml_agents_results\n"
+        "print([n for n in ('sqlalchemy', 'pandas', 'typer') if n in sys.modules])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+    )
+    assert ended.stdout == "[]\n"

@@ -224,7 +224,7 @@ def test_what_fails_for_a_moment_is_repeated(tmp_path: Path, processor: ResultsP
 def test_slow_answers_time_out(tmp_path: Path, processor: ResultsProcessor) -> None:
     with Endpoint(doubling) as endpoint:
         endpoint.fail(Fault.SLOW, None, seconds=30, when=lambda body: asked_number(body) == 5)
-        summary = ExperimentRunner(config(endpoint, tmp_path, timeout=0.3), processor).run()
+        summary = ExperimentRunner(config(endpoint, tmp_path, timeout=2), processor).run()
     assert (summary.status, summary.failed) == ("completed", 2)
 
 

@@ -4,8 +4,9 @@ import random
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -41,7 +42,7 @@ def study(store: ResultsProcessor) -> ResultsProcessor:
 
 
 def test_the_second_time_no_run_is_read(study: ResultsProcessor) -> None:
-    calls = {
+    calls: dict[str, Callable[[], Any]] = {
         "compare": lambda: study.compare(["exp"], by_task=True).to_dict(),
         "accuracy": lambda: study.generate_accuracy_report({"experiment_id": "exp"}),
         "parsing": lambda: study.generate_parsing_analysis("exp"),
@@ -117,7 +118,7 @@ def test_what_sqlite_itself_writes_is_seen(processor: ResultsProcessor) -> None:
 
 def test_a_write_in_the_midst_of_an_analysis(study: ResultsProcessor) -> None:
     """The analysis may or may not see it; the next one does."""
-    written = []
+    written: list[str] = []
 
     def write_once(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         if "runs" in statement and not written:

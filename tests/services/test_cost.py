@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.services.cost import ArmCost, CostReport, CostService
 from ml_agents_results.services.settings import Settings
@@ -162,3 +163,9 @@ def test_another_baseline(store: ResultsProcessor) -> None:
     save(store, priced("A", [1, 0], [0.01, 0.01]), priced("B", [1, 0], [0.03, 0.03]))
     (pair,) = report(store, baseline="B").pairs
     assert pair.cost_difference == near(-0.02)
+
+
+def test_no_price_over_clusters_that_are_missing(store: ResultsProcessor) -> None:
+    save(store, priced("A", [1, 0], [0.01, 0.01]), priced("B", [1, 1], [0.03, 0.03]))
+    with pytest.raises(UsageError, match="2 samples have no sample_id to cluster by"):
+        report(store, cluster="sample_id")

@@ -76,8 +76,6 @@ class ResultsProcessor:
     def __init__(
         self, db_path: str | DatabaseConfig | Database | Engine = "ml_agents_results.db"
     ) -> None:
-        if isinstance(db_path, Engine):
-            db_path = db_path.url.render_as_string(hide_password=False)
         self.database = db_path if isinstance(db_path, Database) else Database(db_path)
         DatabaseManager(self.database).initialize_schema()
         self._cache = ResultCache(self.database)

@@ -131,28 +131,25 @@ def empty_database(
 
 
 @pytest.fixture
-def database(
-    engine_name: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[Database]:
+def database(engine_name: str, request: pytest.FixtureRequest) -> Database:
     """A database with our schema and no rows."""
-    if engine_name == "sqlite":
-        path = tmp_path / "results.db"
-        shutil.copyfile(request.getfixturevalue("migrated_file"), path)
-        database = Database(str(path))
-        yield database
-        database.close()
-        return
-    server = request.getfixturevalue("postgres")
-    url = server.create_migrated()
+    found: Database = request.getfixturevalue(f"{engine_name}_database")
+    return found
+
+
+@pytest.fixture
+def postgresql_database(postgres: Server) -> Iterator[Database]:
+    """A database with our schema on the server, where a test is about servers."""
+    url = postgres.create_migrated()
     database = Database(url)
     yield database
     database.close()
-    server.drop(url)
+    postgres.drop(url)
 
 
 @pytest.fixture
 def sqlite_database(tmp_path: Path, migrated_file: Path) -> Iterator[Database]:
-    """A SQLite file with our schema, where a test is about SQLite alone."""
+    """A SQLite file with our schema, where a test is about SQLite."""
     path = tmp_path / "results.db"
     shutil.copyfile(migrated_file, path)
     database = Database(str(path))

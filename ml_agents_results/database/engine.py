@@ -1,32 +1,38 @@
 """Connections: opened well, one transaction per `with` block, failures said in plain words."""
 
 import os
+import shlex
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
-from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database.failures import translate
-from ml_agents_results.errors import DatabaseError, DatabaseLockedError, NotFoundError, UsageError
+from ml_agents_results.database.location import check_file, file_of, file_uri, shown, url_of
+from ml_agents_results.errors import DatabaseError, DatabaseLockedError, UsageError
 
-SQLITE_HEADER = b"SQLite format 3\x00"
 MIGRATION_LOCK = 7_305_118
 """The PostgreSQL advisory lock that lets one process migrate at a time."""
 
 
 class Database:
-    """One database, opened on first use. Threads share it; each has its own connection.
+    """One database, opened on first use. Threads share it.
+
+    Each thread that writes keeps a connection, so the pool has no limit; a server's limit is waited
+    for (see `retrying`).
 
     Args:
-        config: Settings, a path to a SQLite file, or a SQLAlchemy URL.
+        config: Settings, a path to a SQLite file, a SQLAlchemy URL, or an Engine to work with.
         create: Whether a missing SQLite file is created. Reading never needs this.
 
     Raises:
@@ -35,75 +41,91 @@ class Database:
     """
 
     def __init__(
-        self, config: DatabaseConfig | str | os.PathLike[str], *, create: bool = True
+        self, config: DatabaseConfig | str | os.PathLike[str] | Engine, *, create: bool = True
     ) -> None:
-        if not isinstance(config, DatabaseConfig):
+        self._given = config if isinstance(config, Engine) else None
+        if isinstance(config, Engine):
+            config = DatabaseConfig(url=config.url.render_as_string(hide_password=False))
+        elif not isinstance(config, DatabaseConfig):
             given = os.fspath(config)
             config = DatabaseConfig(url=given) if "://" in given else DatabaseConfig(db_path=given)
         self.config = config
-        self.url = _url(config)
+        self.url = url_of(config)
+        self.path = file_of(self.url)
+        """The SQLite file; None for a database in memory or on a server."""
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._local = threading.local()
-        if self.path is not None:
-            _check_file(self.path, create)
-
-    @property
-    def path(self) -> Path | None:
-        """The SQLite file; None for a database in memory or on a server."""
-        if not self.is_sqlite or self.url.database in (None, "", ":memory:"):
-            return None
-        return Path(str(self.url.database))
+        self._watcher: Connection | None = None
+        self._watchers = 0
+        self._watching = threading.Lock()
+        # A database in memory may have one connection for all threads.
+        in_memory = self.is_sqlite and self.path is None
+        self._turn: AbstractContextManager[Any] = threading.RLock() if in_memory else nullcontext()
+        if self.path is not None and self._given is None:
+            check_file(self.path, create)
 
     def __str__(self) -> str:
         """The file or the URL without its password."""
-        return str(self.path or self.url.render_as_string(hide_password=True))
+        if self.is_sqlite:
+            return str(self.path or ":memory:")
+        return shown(self.url)
 
     @property
     def option(self) -> str:
         """How the command line names this database."""
-        return f"--db-path {self.path}" if self.path else f"--db-url '{self}'"
+        kind = "--db-path" if self.is_sqlite else "--db-url"
+        return f"{kind} {shlex.quote(str(self))}"
 
     @cached_property
     def engine(self) -> Engine:
         """The SQLAlchemy engine; its connections carry our pragmas."""
+        engine = self._given or self._new_engine()
+        if self.is_sqlite and not event.contains(engine, "begin", _begin):
+            event.listen(engine, "checkout", _configure)
+            event.listen(engine, "begin", _begin)
+        _OPEN.add(self)
+        return engine
+
+    def _new_engine(self) -> Engine:
         seconds = self.config.connection_timeout
         if not self.is_sqlite:
             return _server_engine(self.url, seconds)
         options: dict[str, Any] = {"connect_args": {"timeout": seconds, "check_same_thread": False}}
-        url = self.url
         if self.path is None:
-            options["poolclass"] = StaticPool
-        else:
-            url = url.set(database=_file_uri(self.path), query={"uri": "true"})
-        engine = create_engine(url, **options)
-        event.listen(engine, "connect", self._configure)
-        event.listen(engine, "begin", _begin)
-        return engine
-
-    def _configure(self, connection: Any, _record: object) -> None:
-        # The driver would begin transactions of its own, and only before writes.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA foreign_keys=ON")
-        # Each run is somebody's money: it survives a power cut, not only a crash.
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.close()
+            return create_engine(self.url, poolclass=StaticPool, **options)
+        url = self.url.set(database=file_uri(self.path), query={"uri": "true"})
+        return create_engine(url, max_overflow=-1, **options)
 
     def _prepare_file(self) -> None:
         """Settings that live in the file: they are made before it has tables."""
         with self._translated(), self.engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            if self.config.auto_vacuum and not driver.execute("PRAGMA page_count").fetchone()[0]:
-                driver.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            if self.config.auto_vacuum and self._driver(connection, "PRAGMA page_count") == [(0,)]:
+                self._driver(connection, "PRAGMA auto_vacuum=INCREMENTAL")
             # Readers and one writer do not wait for each other. A network disk may refuse; then
             # the rollback journal serves, correct but slower.
-            driver.execute("PRAGMA journal_mode=WAL")
+            for attempt in self.retrying():
+                with attempt:
+                    self._driver(connection, "PRAGMA journal_mode=WAL")
+
+    def _driver(self, connection: Connection, statement: str) -> list[Any]:
+        """What SQLite answers outside of a transaction."""
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        try:
+            rows: list[Any] = driver.execute(statement).fetchall()
+        except sqlite3.Error as error:
+            raise translate(error, str(self)) from error
+        return rows
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view of the data, as of its first query."""
-        with self._translated(), self.engine.connect() as connection, connection.begin():
+        with (
+            self._turn,
+            self._translated(),
+            self.engine.connect() as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
@@ -116,7 +138,7 @@ class Database:
         Raises:
             DatabaseLockedError: Another process did not let go of the database in that time.
         """
-        with self._translated():
+        with self._turn, self._translated():
             connection = self._writer()
             with connection.begin():
                 yield connection
@@ -124,15 +146,14 @@ class Database:
     @contextmanager
     def bulk(self) -> Iterator[Connection]:
         """`write` for imports, which can be repeated: relaxed durability and a large cache."""
-        with self._translated(), self.engine.connect() as connection:
-            if not self.is_sqlite:
-                with connection.begin():
+        if self.path is None:
+            with self._turn, self._translated(), self.engine.connect() as connection:
+                with connection.execution_options(write=True).begin():
                     yield connection
                 return
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            driver.execute("PRAGMA synchronous=NORMAL")
-            driver.execute("PRAGMA cache_size=-65536")
+        with self._translated(), self.engine.connect() as connection:
+            self._driver(connection, "PRAGMA synchronous=NORMAL")
+            self._driver(connection, "PRAGMA cache_size=-65536")
             try:
                 with connection.execution_options(write=True).begin():
                     yield connection
@@ -149,7 +170,7 @@ class Database:
         """
         if self.path is not None:
             self._prepare_file()
-        with self._translated(), self.engine.connect() as connection:
+        with self._turn, self._translated(), self.engine.connect() as connection:
             if not self.is_sqlite:
                 with connection.begin():
                     connection.execute(
@@ -157,32 +178,75 @@ class Database:
                     )
                     yield connection
                 return
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            driver.execute("PRAGMA foreign_keys=OFF")
+            self._driver(connection, "PRAGMA foreign_keys=OFF")
             try:
                 with connection.execution_options(write=True).begin():
                     yield connection
-                    if broken := driver.execute("PRAGMA foreign_key_check").fetchall():
+                    if broken := self._driver(connection, "PRAGMA foreign_key_check"):
                         raise DatabaseError(
                             f"the migration would leave {len(broken)} rows without their parent; "
                             "it was undone",
                             "Check the database with: PRAGMA foreign_key_check",
                         )
             finally:
-                driver.execute("PRAGMA foreign_keys=ON")
+                self._driver(connection, "PRAGMA foreign_keys=ON")
+
+    def state(self) -> str | None:
+        """Changes whenever anybody commits, in whatever process; None where that is not known.
+
+        SQLite says so by `PRAGMA data_version`, which tells a connection that other ones changed
+        something; PostgreSQL by the snapshot that a new transaction would see. Both take
+        microseconds to milliseconds and read no table.
+        """
+        if not self.is_sqlite:
+            with self.read() as connection:
+                return str(connection.scalar(text("SELECT pg_current_snapshot()::text")))
+        if self.path is None:
+            return None
+        with self._watching, self._translated():
+            if self._watcher is None:
+                self._watcher = self.engine.connect()
+                # What one connection counts says nothing to another one.
+                self._watchers += 1
+            [(version,)] = self._driver(self._watcher, "PRAGMA data_version")
+        return f"{self._watchers}.{version}"
 
     def close(self) -> None:
-        """Lets go of every connection."""
-        if "engine" in self.__dict__:
-            if (connection := getattr(self._local, "connection", None)) is not None:
-                connection.close()
-                del self._local.connection
+        """Lets go of every connection; an Engine that was given keeps those that it has idle."""
+        if "engine" not in self.__dict__:
+            return
+        if (connection := getattr(self._local, "connection", None)) is not None:
+            connection.close()
+            del self._local.connection
+        self._stop_watching()
+        if self._given is None:
             self.engine.dispose()
+
+    def release(self) -> None:
+        """Closes the files that this thread has no transaction on; they are opened when needed.
+
+        A SQLite file that is open must not be carried into a forked process, whose locks would
+        fall when the parent's do.
+        """
+        connection = getattr(self._local, "connection", None)
+        if connection is not None and not connection.in_transaction():
+            connection.close()
+            del self._local.connection
+        self._stop_watching()
+        self.engine.dispose()
+
+    def _stop_watching(self) -> None:
+        with self._watching:
+            if self._watcher is not None:
+                self._watcher.close()
+                self._watcher = None
 
     def _writer(self) -> Connection:
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None or connection.closed or self._local.pid != os.getpid():
+            # One that a parent process began to use is left alone: to close it would end the
+            # parent's transaction.
+            self._local.inherited = connection
             connection = self.engine.connect().execution_options(write=True)
             self._local.connection = connection
             self._local.pid = os.getpid()
@@ -206,35 +270,37 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise translate(error, str(self)) from error
+            raise translate(error.orig or error, str(self)) from error
+        except PoolTimeoutError as error:
+            raise DatabaseLockedError(
+                f"every connection to {self} was in use all the time we waited",
+                "Use fewer threads.",
+            ) from error
 
 
-def _url(config: DatabaseConfig) -> URL:
-    if config.url is None:
-        return URL.create("sqlite", database=os.fspath(config.db_path))
-    try:
-        url = make_url(config.url)
-    except ArgumentError as error:
-        raise UsageError(
-            "the database URL cannot be read", "It looks like postgresql+psycopg://user@host/name"
-        ) from error
-    if url.drivername in ("postgres", "postgresql"):
-        url = url.set(drivername="postgresql+psycopg")
-    if url.drivername not in ("sqlite", "postgresql+psycopg"):
-        raise UsageError(
-            f"databases of the kind {url.drivername!r} are not supported",
-            "Use sqlite:///FILE or postgresql+psycopg://user@host/name",
-        )
-    return url
+_OPEN: WeakSet[Database] = WeakSet()
+
+
+def _before_fork() -> None:
+    for database in tuple(_OPEN):
+        if database.path is not None or not database.is_sqlite:
+            database.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork)
 
 
 def _server_engine(url: URL, seconds: float) -> Engine:
+    options = url.query.get("options", "")
+    # A writer waits its turn as long as in SQLite, not for ever.
+    options = f"{options} -c timezone=UTC -c lock_timeout={max(1, int(seconds * 1000))}".strip()
     try:
         return create_engine(
             url,
             pool_pre_ping=True,
-            pool_timeout=seconds,
-            connect_args={"connect_timeout": max(2, int(seconds)), "options": "-c timezone=UTC"},
+            max_overflow=-1,
+            connect_args={"connect_timeout": max(2, int(seconds)), "options": options},
         )
     except (ImportError, NoSuchModuleError) as error:
         raise UsageError(
@@ -243,44 +309,17 @@ def _server_engine(url: URL, seconds: float) -> Engine:
         ) from error
 
 
-def _check_file(path: Path, create: bool) -> None:
-    if path.is_dir():
-        raise DatabaseError(f"{path} is a folder, not a database", "Name a file inside it.")
-    if not path.exists():
-        if not create:
-            raise NotFoundError(
-                f"there is no database at {path}",
-                f"Create one with: ml-agents db-init --db-path {path}",
-            )
-        if not path.parent.is_dir():
-            raise DatabaseError(
-                f"the folder {path.parent} does not exist", f"Create it: mkdir -p {path.parent}"
-            )
-        if not os.access(path.parent, os.W_OK):
-            raise DatabaseError(f"the folder {path.parent} is not writable", "Choose another one.")
+def _configure(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Prepares a SQLite connection on its first way out of the pool."""
+    if connection.isolation_level is not None:
+        # The driver would begin transactions of its own, and only before writes.
+        connection.isolation_level = None
+    if record.info.get("configured"):
         return
-    try:
-        with path.open("rb") as file:
-            header = file.read(16)
-    except OSError as error:
-        raise DatabaseError(
-            f"{path} cannot be read: {error.strerror}", "Check its permissions."
-        ) from error
-    if header and header != SQLITE_HEADER:
-        raise DatabaseError(f"{path} is not a SQLite database", "Name another file with --db-path.")
-    if not header and not create:
-        raise DatabaseError(
-            f"{path} is empty", f"Make it a database with: ml-agents db-init --db-path {path}"
-        )
-
-
-def _file_uri(path: Path) -> str:
-    """Opens the file as far as its permissions go: a missing -wal on a read-only disk is fine."""
-    uri = path.absolute().as_uri()
-    if path.exists() and not os.access(path, os.W_OK):
-        folder_writable = os.access(path.parent, os.W_OK)
-        return f"{uri}?mode=ro" if folder_writable else f"{uri}?mode=ro&immutable=1"
-    return f"{uri}?mode=rwc"
+    connection.execute("PRAGMA foreign_keys=ON")
+    # Each run is somebody's money: it survives a power cut, not only a crash.
+    connection.execute("PRAGMA synchronous=FULL")
+    record.info["configured"] = True
 
 
 def _begin(connection: Connection) -> None:

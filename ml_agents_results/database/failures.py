@@ -1,8 +1,7 @@
 """Driver errors in the words of the user. Branches on error codes, never on message texts."""
 
+import shlex
 import sqlite3
-
-from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ml_agents_results.errors import (
     CorruptDatabaseError,
@@ -10,8 +9,12 @@ from ml_agents_results.errors import (
     DatabaseLockedError,
     DuplicateError,
     InvalidRecordError,
+    NotFoundError,
     ResultsError,
 )
+
+_DUPLICATES = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+_ORPHAN = sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
 
 _SQLITE: dict[int, tuple[type[ResultsError], str, str]] = {
     sqlite3.SQLITE_BUSY: (
@@ -57,42 +60,59 @@ _SQLITE: dict[int, tuple[type[ResultsError], str, str]] = {
 }
 
 
-def translate(error: DBAPIError, database: str) -> ResultsError:
-    """The error that a user of `database` can act on."""
-    cause = error.orig
-    if isinstance(error, IntegrityError):
-        return _integrity(cause)
-    code = getattr(cause, "sqlite_errorcode", None)
-    # Extended codes keep the kind in their low byte.
-    if code is not None and (known := _SQLITE.get(code & 0xFF)):
-        kind, message, hint = known
-        return kind(message.format(database=database, cause=cause), hint.format(database=database))
-    if error.connection_invalidated or code is None:
+def translate(cause: BaseException, database: str) -> ResultsError:
+    """The error that a user of `database` can act on, for one of a driver."""
+    if not isinstance(cause, sqlite3.Error):
         return _server(cause, database)
+    # The module's own errors have no code.
+    code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_MISUSE)
+    # Extended codes keep the kind in their low byte.
+    if code & 0xFF == sqlite3.SQLITE_CONSTRAINT:
+        return _constraint(cause, code in _DUPLICATES, code == _ORPHAN)
+    if known := _SQLITE.get(code & 0xFF):
+        kind, message, hint = known
+        return kind(
+            message.format(database=database, cause=cause),
+            hint.format(database=shlex.quote(database)),
+        )
     return DatabaseError(f"{database}: {cause}", "Run the command with --debug for details.")
 
 
-def _integrity(cause: BaseException | None) -> ResultsError:
-    code = getattr(cause, "sqlite_errorcode", None)
-    state = getattr(cause, "sqlstate", None)
-    if code in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY) or (
-        state == "23505"
-    ):
-        return DuplicateError(f"this is already in the database: {cause}")
-    return InvalidRecordError(f"the database refused the values: {cause}")
+def _constraint(cause: BaseException, duplicate: bool, orphan: bool) -> ResultsError:
+    first_line = str(cause).splitlines()[0]
+    if duplicate:
+        return DuplicateError(f"this is already in the database: {first_line}")
+    if orphan:
+        return NotFoundError(
+            "the experiment or run that this belongs to is not in the database",
+            "Save an experiment before its runs, and a run before its metrics.",
+        )
+    return InvalidRecordError(f"the database refused the values: {first_line}")
 
 
-def _server(cause: BaseException | None, database: str) -> ResultsError:
-    """PostgreSQL says in SQLSTATE what happened; no state means that the server did not answer."""
+def _server(cause: BaseException, database: str) -> ResultsError:
+    """PostgreSQL says in SQLSTATE what happened; without one, PEP 249's classes tell whether it
+    was asked at all."""
     state = getattr(cause, "sqlstate", None)
+    if state is not None and state.startswith("23"):
+        return _constraint(cause, state == "23505", state == "23503")
     first_line = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-    # Lock and statement timeouts, serialization failures, deadlocks, lost or refused connections.
-    if state is None or state[:2] in ("08", "40", "55", "57"):
+    if state == "55P03":
+        return DatabaseLockedError(
+            f"{database} is locked: another process was writing all the time we waited",
+            "Wait for it, or find it with: SELECT * FROM pg_stat_activity",
+        )
+    if state is None:
+        silent = any(kind.__name__ == "OperationalError" for kind in type(cause).__mro__)
+    else:
+        # Serialization failures, deadlocks, timeouts, lost or refused or too many connections.
+        silent = state[:2] in ("08", "40", "55", "57") or state == "53300"
+    if silent:
         return DatabaseLockedError(
             f"{database} could not be reached or did not answer in time: {first_line}",
             "Check host, port and database name, and that the server runs.",
         )
-    if state.startswith("28"):
+    if state is not None and state.startswith("28"):
         return DatabaseError(
             f"{database} refused the user name or password", "Check the user name and PGPASSWORD."
         )

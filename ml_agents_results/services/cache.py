@@ -17,22 +17,18 @@ CAPACITY = 64
 class ResultCache:
     """Remembers what was computed while the database stands still.
 
-    The database itself says whether it moved: SQLite by `PRAGMA data_version`, which changes for
-    one connection whenever any other one, of whatever process, commits; PostgreSQL by the snapshot
-    that a new transaction would see. Both take microseconds to milliseconds and read no table.
-    A database in memory has one connection only and is not cached.
+    The database itself says whether it moved; one in memory cannot tell and is not cached.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = Lock()
         self._results: OrderedDict[Hashable, tuple[str, Any]] = OrderedDict()
-        self._watcher: Connection | None = None
 
     def get(self, key: Hashable, compute: Callable[[Connection], T]) -> T:
         """The result under `key`, computed on a connection unless it is known and fresh."""
         with self._lock:
-            state = self._state()
+            state = self._database.state()
             known = self._results.get(key)
             if known is not None and state is not None and known[0] == state:
                 self._results.move_to_end(key)
@@ -48,22 +44,6 @@ class ResultCache:
         return result
 
     def close(self) -> None:
-        """Lets go of the connection that watches the database."""
-        if self._watcher is not None:
-            self._watcher.close()
-            self._watcher = None
-        self._results.clear()
-
-    def _state(self) -> str | None:
-        if not self._database.is_sqlite:
-            with self._database.read() as connection:
-                return str(
-                    connection.exec_driver_sql("SELECT pg_current_snapshot()::text").scalar_one()
-                )
-        if self._database.path is None:
-            return None
-        if self._watcher is None:
-            self._watcher = self._database.engine.connect().execution_options(
-                isolation_level="AUTOCOMMIT"
-            )
-        return str(self._watcher.exec_driver_sql("PRAGMA data_version").scalar_one())
+        """Forgets everything."""
+        with self._lock:
+            self._results.clear()

@@ -1,0 +1,128 @@
+"""Where a database is: URLs and files, checked before they are opened."""
+
+import os
+import shlex
+import stat
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from ml_agents_results.config import DatabaseConfig
+from ml_agents_results.errors import DatabaseError, NotFoundError, UsageError
+
+_SUPPORTED = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
+_SECRETS = ("password", "passfile", "sslpassword")
+
+
+def url_of(config: DatabaseConfig) -> URL:
+    """The URL of the database that the settings name.
+
+    Raises:
+        UsageError: The URL cannot be read or names an engine that is not supported.
+    """
+    if config.url is None:
+        return URL.create("sqlite", database=os.fspath(config.db_path))
+    try:
+        url = make_url(config.url)
+    except (ArgumentError, ValueError):
+        # The cause may quote parts of the password.
+        url = None
+    if url is None or "@" in (url.host or ""):
+        raise UsageError(
+            "the database URL cannot be read",
+            "It looks like postgresql+psycopg://user@host/name; in a password, @ is written %40.",
+        )
+    return supported(url)
+
+
+def supported(url: URL) -> URL:
+    """The URL with the driver that we work with; raises UsageError where there is none."""
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername not in _SUPPORTED:
+        raise UsageError(
+            f"databases of the kind {url.drivername!r} are not supported",
+            "Use sqlite:///FILE or postgresql+psycopg://user@host/name",
+        )
+    return url
+
+
+def shown(url: URL) -> str:
+    """The URL without its password, wherever it is in there."""
+    return url.difference_update_query(_SECRETS).render_as_string(hide_password=True)
+
+
+def file_of(url: URL) -> Path | None:
+    """The SQLite file; None for a database in memory or on a server."""
+    name = url.database
+    if url.get_backend_name() != "sqlite" or name in (None, "", ":memory:"):
+        return None
+    if name.startswith("file:") and url.query.get("uri") == "true":
+        parts = urlsplit(name)
+        if ":memory:" in parts.path or "memory" in (url.query.get("mode"), parts.query[5:11]):
+            return None
+        return Path(unquote(parts.path))
+    return Path(name)
+
+
+def check_file(path: Path, create: bool) -> None:
+    """Refuses what cannot be a database, before SQLite makes something of it.
+
+    The file is not opened: closing it again would take away the locks that this process has on it
+    through SQLite.
+
+    Raises:
+        NotFoundError: The file is missing and `create` is False.
+        DatabaseError: It, or its folder, cannot be used.
+    """
+    name = shlex.quote(str(path))
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if create:
+            return _check_folder(path.parent)
+        raise NotFoundError(
+            f"there is no database at {path}",
+            f"Create one with: ml-agents db-init --db-path {name}",
+        ) from None
+    except OSError as error:
+        raise _unreadable(path, error.strerror) from error
+    if stat.S_ISDIR(found.st_mode):
+        raise DatabaseError(f"{path} is a folder, not a database", "Name a file inside it.")
+    if not stat.S_ISREG(found.st_mode):
+        raise DatabaseError(f"{path} is no ordinary file", "Name another one with --db-path.")
+    if not os.access(path, os.R_OK):
+        raise _unreadable(path, "Permission denied")
+    if not found.st_size and not create:
+        raise DatabaseError(
+            f"{path} is empty", f"Make it a database with: ml-agents db-init --db-path {name}"
+        )
+    return None
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise DatabaseError(
+            f"the folder {folder} does not exist", f"Create it: mkdir -p {shlex.quote(str(folder))}"
+        )
+    if not os.access(folder, os.W_OK):
+        raise DatabaseError(f"the folder {folder} is not writable", "Choose another one.")
+
+
+def _unreadable(path: Path, why: str | None) -> DatabaseError:
+    return DatabaseError(f"{path} cannot be read: {why}", "Check its name and its permissions.")
+
+
+def file_uri(path: Path) -> str:
+    """Opens the file as far as permissions go."""
+    uri = path.absolute().as_uri()
+    if not path.exists() or os.access(path, os.W_OK):
+        return f"{uri}?mode=rwc"
+    # SQLite makes a -shm file beside a database even for reading, unless it is told that nobody
+    # writes. Where there is a log, somebody does, and the newest runs are in there.
+    logged = path.with_name(f"{path.name}-wal").exists()
+    if logged or os.access(path.parent, os.W_OK):
+        return f"{uri}?mode=ro"
+    return f"{uri}?mode=ro&immutable=1"

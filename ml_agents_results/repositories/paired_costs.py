@@ -50,7 +50,7 @@ class PairedCostRepository:
                 .join_from(
                     one, two, and_(one.task == two.task, one.sample_index == two.sample_index)
                 )
-                .where(*self._priced(one, treatment), *self._priced(two, baseline))
+                .where(*self._counted_of(one, treatment), *self._counted_of(two, baseline))
             )
         else:
             mean_one = self._means(treatment, rule)
@@ -89,14 +89,11 @@ class PairedCostRepository:
             .subquery()
         )
 
-    def _priced(self, run: Any, arm: Arm) -> list[ColumnElement[bool]]:
+    def _counted_of(self, run: Any, arm: Arm) -> list[ColumnElement[bool]]:
         return [*self._of_arm(run, arm), *self._counted(run)]
 
     def _counted(self, run: Any) -> list[ColumnElement[bool]]:
-        counted = [run.cost_estimate.is_not(None)]
-        if self._missing == "exclude":
-            counted.append(run.outcome.in_(("correct", "wrong")))
-        return counted
+        return [run.outcome.in_(("correct", "wrong"))] if self._missing == "exclude" else []
 
     def _of_arm(self, run: Any, arm: Arm) -> list[ColumnElement[bool]]:
         return [

@@ -88,6 +88,11 @@ class ArmParsing(ArmRow):
     spiegelhalter: Spiegelhalter
     calibration_line: CalibrationLine
 
+    def to_dict(self) -> dict[str, Any]:
+        values = ArmRow.to_dict(self)
+        values["calibration_in_the_large"] = self.calibration_in_the_large.to_dict()
+        return values
+
 
 @dataclass(frozen=True, slots=True)
 class ParsingReport:

@@ -316,7 +316,10 @@ def test_repeats_within_tasks_are_clustered(store: ResultsProcessor) -> None:
             for task in ("a", "b", "c")
         ),
     )
-    pair = only_pair(store)
+    (pair,) = store.compare(["exp"]).pairs
+    for arm in store.compare(["exp"]).arms:
+        assert arm.method == pair.method
+        assert "unequal_epochs" in arm.warnings
     assert pair.method == "clustered by task (CR2)"
     # Every task holds the same: their means agree, and four flips of sign of three remain.
     assert pair.difference_se is None

@@ -50,6 +50,11 @@ def test_the_calibration_fixture(store: ResultsProcessor) -> None:
     assert arm.spiegelhalter.z == near(1.5654804806774987)
     assert arm.spiegelhalter.p_value == near(0.11747029067840399)
     assert arm.calibration_in_the_large.estimate == near(-0.15749999999999997)
+    told = arm.to_dict()["calibration_in_the_large"]
+    assert (told["estimate"], told["ci"]) == (
+        arm.calibration_in_the_large.estimate,
+        [arm.calibration_in_the_large.ci_low, arm.calibration_in_the_large.ci_high],
+    )
     assert arm.calibration_error.binning == "distinct"
     assert arm.calibration_error.seed == 0
 

@@ -20,7 +20,8 @@ down_revision: str | None = "0001"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
-REAL = sa.REAL().with_variant(sa.Double(), "postgresql")
+REAL: sa.types.TypeEngine[float] = sa.REAL().with_variant(sa.Double(), "postgresql")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 TIMESTAMP = sa.TIMESTAMP().with_variant(sa.TIMESTAMP(timezone=True), "postgresql")
 FINITE = "1.7976931348623157e308"
 KEY = (
@@ -74,13 +75,13 @@ def upgrade() -> None:
     _refuse_orphans(connection)
 
     op.add_column("experiments", sa.Column("updated_at", TIMESTAMP))
-    op.add_column("experiments", sa.Column("environment_json", sa.Text()))
+    op.add_column("experiments", sa.Column("environment_json", TEXT))
     op.execute("UPDATE experiments SET created_at = COALESCE(created_at, CURRENT_TIMESTAMP)")
     op.execute(
         "UPDATE experiments SET updated_at = created_at, status = COALESCE(status, 'completed')"
     )
     with op.batch_alter_table("experiments") as table:
-        for name, kind in (("created_at", TIMESTAMP), ("status", sa.Text())):
+        for name, kind in (("created_at", TIMESTAMP), ("status", TEXT)):
             table.alter_column(name, existing_type=kind, nullable=False)
         table.alter_column("updated_at", existing_type=TIMESTAMP, nullable=False)
         table.create_check_constraint(
@@ -88,16 +89,16 @@ def upgrade() -> None:
         )
 
     for column in (
-        sa.Column("task", sa.Text()),
+        sa.Column("task", TEXT),
         sa.Column("repeat_index", sa.Integer()),
-        sa.Column("sample_id", sa.Text()),
-        sa.Column("input_fingerprint", sa.Text()),
+        sa.Column("sample_id", TEXT),
+        sa.Column("input_fingerprint", TEXT),
         sa.Column("score", REAL),
         sa.Column("prompt_tokens", sa.Integer()),
         sa.Column("completion_tokens", sa.Integer()),
-        sa.Column("error", sa.Text()),
-        sa.Column("content_digest", sa.Text()),
-        sa.Column("outcome", sa.Text()),
+        sa.Column("error", TEXT),
+        sa.Column("content_digest", TEXT),
+        sa.Column("outcome", TEXT),
     ):
         op.add_column("runs", column)
     op.execute(
@@ -117,12 +118,12 @@ def upgrade() -> None:
     with op.batch_alter_table("runs") as table:
         table.drop_constraint("fk_runs_experiment_id_experiments", type_="foreignkey")
         for name in ("experiment_id", "approach_name", "provider", "model", "task"):
-            table.alter_column(name, existing_type=sa.Text(), nullable=False)
+            table.alter_column(name, existing_type=TEXT, nullable=False)
         for name in ("sample_index", "repeat_index"):
             table.alter_column(name, existing_type=sa.Integer(), nullable=False)
         table.alter_column("created_at", existing_type=TIMESTAMP, nullable=False)
-        table.alter_column("content_digest", existing_type=sa.Text(), nullable=False)
-        table.alter_column("outcome", existing_type=sa.Text(), nullable=False)
+        table.alter_column("content_digest", existing_type=TEXT, nullable=False)
+        table.alter_column("outcome", existing_type=TEXT, nullable=False)
         table.create_foreign_key(
             "fk_runs_experiment_id_experiments",
             "experiments",
@@ -141,7 +142,7 @@ def upgrade() -> None:
         "parsing_metrics", table_kwargs={"sqlite_autoincrement": True}
     ) as table:
         table.drop_constraint("fk_parsing_metrics_run_id_runs", type_="foreignkey")
-        table.alter_column("run_id", existing_type=sa.Text(), nullable=False)
+        table.alter_column("run_id", existing_type=TEXT, nullable=False)
         table.create_foreign_key(
             "fk_parsing_metrics_run_id_runs",
             "runs",
@@ -170,7 +171,7 @@ def downgrade() -> None:
             table.drop_constraint(op.f(f"ck_parsing_metrics_{name}"), type_="check")
         table.drop_constraint("fk_parsing_metrics_run_id_runs", type_="foreignkey")
         table.create_foreign_key("fk_parsing_metrics_run_id_runs", "runs", ["run_id"], ["id"])
-        table.alter_column("run_id", existing_type=sa.Text(), nullable=True)
+        table.alter_column("run_id", existing_type=TEXT, nullable=True)
     with op.batch_alter_table("runs") as table:
         table.drop_constraint(op.f("uq_runs_key"), type_="unique")
         for name in RUN_CHECKS if postgresql else (*RUN_CHECKS, "is_correct"):
@@ -193,7 +194,7 @@ def downgrade() -> None:
         ):
             table.drop_column(name)
         for name in ("experiment_id", "approach_name", "provider", "model"):
-            table.alter_column(name, existing_type=sa.Text(), nullable=True)
+            table.alter_column(name, existing_type=TEXT, nullable=True)
         table.alter_column("sample_index", existing_type=sa.Integer(), nullable=True)
         table.alter_column("created_at", existing_type=TIMESTAMP, nullable=True)
     with op.batch_alter_table("experiments") as table:
@@ -201,7 +202,7 @@ def downgrade() -> None:
         table.drop_column("updated_at")
         table.drop_column("environment_json")
         table.alter_column("created_at", existing_type=TIMESTAMP, nullable=True)
-        table.alter_column("status", existing_type=sa.Text(), nullable=True)
+        table.alter_column("status", existing_type=TEXT, nullable=True)
 
 
 def _refuse_orphans(connection: sa.Connection) -> None:

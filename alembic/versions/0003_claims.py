@@ -13,6 +13,7 @@ down_revision: str | None = "0002"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 TIMESTAMP = sa.TIMESTAMP().with_variant(sa.TIMESTAMP(timezone=True), "postgresql")
 
 
@@ -21,7 +22,7 @@ def upgrade() -> None:
         "claims",
         sa.Column(
             "experiment_id",
-            sa.Text(),
+            TEXT,
             sa.ForeignKey(
                 "experiments.id",
                 name=op.f("fk_claims_experiment_id_experiments"),
@@ -31,8 +32,8 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("owner", sa.Text(), nullable=False),
-        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("owner", TEXT, nullable=False),
+        sa.Column("host", TEXT, nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column("expires_at", TIMESTAMP, nullable=False),
         sa.PrimaryKeyConstraint("experiment_id", "position", name=op.f("pk_claims")),

@@ -11,13 +11,12 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     MetaData,
-    Text,
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
 
-from ml_agents_results.database.types import JsonText, LosslessText, UtcTimestamp
+from ml_agents_results.database.types import JsonText, LosslessText, PlainText, UtcTimestamp
 
 NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
@@ -77,12 +76,12 @@ class Experiment(Base):
 
     __tablename__ = "experiments"
 
-    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str | None]
     description: Mapped[str | None]
     created_at: Mapped[datetime]
     config_json: Mapped[dict[str, Any] | None]
-    status: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(PlainText)
     updated_at: Mapped[datetime]
     environment_json: Mapped[dict[str, Any] | None]
 
@@ -96,9 +95,9 @@ class Run(Base):
 
     __tablename__ = "runs"
 
-    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
     experiment_id: Mapped[str] = mapped_column(
-        Text, ForeignKey("experiments.id", ondelete="CASCADE", onupdate="CASCADE")
+        ForeignKey("experiments.id", ondelete="CASCADE", onupdate="CASCADE")
     )
     approach_name: Mapped[str]
     provider: Mapped[str]
@@ -108,7 +107,7 @@ class Run(Base):
     expected_answer: Mapped[str | None]
     raw_output: Mapped[str | None]
     parsed_answer: Mapped[str | None]
-    parsing_method: Mapped[str | None] = mapped_column(Text)
+    parsing_method: Mapped[str | None] = mapped_column(PlainText)
     parsing_confidence: Mapped[float | None]
     is_correct: Mapped[bool | None] = mapped_column(
         Boolean(create_constraint=True, name="is_correct")
@@ -120,13 +119,13 @@ class Run(Base):
     task: Mapped[str]
     repeat_index: Mapped[int]
     sample_id: Mapped[str | None]
-    input_fingerprint: Mapped[str | None] = mapped_column(Text)
+    input_fingerprint: Mapped[str | None] = mapped_column(PlainText)
     score: Mapped[float | None]
     prompt_tokens: Mapped[int | None]
     completion_tokens: Mapped[int | None]
     error: Mapped[str | None]
-    content_digest: Mapped[str] = mapped_column(Text)
-    outcome: Mapped[str] = mapped_column(Text)
+    content_digest: Mapped[str] = mapped_column(PlainText)
+    outcome: Mapped[str] = mapped_column(PlainText)
 
     __table_args__ = (
         UniqueConstraint(*RUN_KEY, name="key"),
@@ -165,7 +164,7 @@ class RunParsingMetrics(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     run_id: Mapped[str] = mapped_column(
-        Text, ForeignKey("runs.id", ondelete="CASCADE", onupdate="CASCADE")
+        ForeignKey("runs.id", ondelete="CASCADE", onupdate="CASCADE")
     )
     parsing_attempts: Mapped[int | None]
     fallback_used: Mapped[bool | None] = mapped_column(
@@ -195,13 +194,12 @@ class Claim(Base):
     __tablename__ = "claims"
 
     experiment_id: Mapped[str] = mapped_column(
-        Text,
         ForeignKey("experiments.id", ondelete="CASCADE", onupdate="CASCADE"),
         primary_key=True,
     )
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    owner: Mapped[str] = mapped_column(Text)
-    host: Mapped[str] = mapped_column(Text)
+    owner: Mapped[str] = mapped_column(PlainText)
+    host: Mapped[str] = mapped_column(PlainText)
     pid: Mapped[int]
     expires_at: Mapped[datetime]
 

@@ -44,10 +44,14 @@ def to_json(value: Any) -> str:
     )
 
 
+# Sorted by code points, as in SQLite, whatever the server's locale.
+PlainText = Text().with_variant(Text(collation="C"), "postgresql")
+
+
 class LosslessText(TypeDecorator[str]):
     """Text that may hold any Python string."""
 
-    impl = Text
+    impl = PlainText
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
@@ -60,7 +64,7 @@ class LosslessText(TypeDecorator[str]):
 class JsonText(TypeDecorator[dict[str, Any]]):
     """A JSON object in a TEXT column."""
 
-    impl = Text
+    impl = PlainText
     cache_ok = True
 
     def process_bind_param(self, value: dict[str, Any] | None, dialect: Dialect) -> str | None:

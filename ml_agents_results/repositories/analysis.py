@@ -178,7 +178,7 @@ class AnalysisRepository:
                 *(int(number) for number in row[5:17]),
                 *(float(number or 0) for number in row[17:]),
             )
-            for row in self._connection.execute(selected).tuples()
+            for row in self._connection.execute(selected)
         ]
 
     def cost_squares(self) -> dict[Arm, CostSquares]:
@@ -195,7 +195,7 @@ class AnalysisRepository:
         )
         return {
             Arm(*row[:4]): CostSquares(float(row[4] or 0), float(row[5] or 0))
-            for row in self._connection.execute(selected).tuples()
+            for row in self._connection.execute(selected)
         }
 
     def samples(self, group: str = "task") -> Iterator[SampleCounts]:

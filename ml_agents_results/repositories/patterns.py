@@ -124,7 +124,7 @@ class PatternRepository:
             .where(*self._filters.conditions())
             .group_by(*ARM, Run.parsing_method)
             .order_by(*ARM, Run.parsing_method)
-        ).tuples()
+        )
         return [
             MetricSums(Arm(*row[:4]), row[4], *(int(number) for number in row[5:])) for row in rows
         ]

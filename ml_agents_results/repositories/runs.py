@@ -1,6 +1,8 @@
 """Runs: record, find, page through, iterate in constant memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, Text, delete, func, literal, select, tuple_, type_coerce
@@ -32,13 +34,14 @@ class RunRepository:
         """Inserts new runs, updates those whose key exists, and returns how many changed.
 
         A run without an id gets one, or keeps the one that its key has. A run with an id takes
-        it. Parsing metrics are replaced where the record brings some.
+        it. Parsing metrics are replaced where the record brings some. Of several runs with one
+        key the last one stays.
 
         Raises:
             InvalidRecordError: A value breaks a rule; the message names field, value and rule.
             DuplicateError: The id belongs to a run of another key.
         """
-        by_id: dict[bool, list[tuple[Any, ...]]] = {False: [], True: []}
+        recorded: list[tuple[bool, tuple[Any, ...]]] = []
         metrics = []
         for number, run in enumerate(runs):
             try:
@@ -48,12 +51,11 @@ class RunRepository:
             except InvalidRecordError as error:
                 error.record_number = number
                 raise
-            by_id[run.id is not None].append(row)
+            recorded.append((run.id is not None, row))
         changed = 0
-        for take_id, rows in by_id.items():
-            if rows:
-                statement = run_upsert(self._engine, take_id=take_id)
-                changed += self._execute(statement, rows)
+        for take_id, group in groupby(recorded, key=itemgetter(0)):
+            statement = run_upsert(self._engine, take_id=take_id)
+            changed += self._execute(statement, [row for _, row in group])
         if metrics:
             self._execute(metrics_upsert(self._engine), metrics)
         return changed

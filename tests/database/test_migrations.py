@@ -638,3 +638,16 @@ def test_creating_and_migrating_say_what_they_did(empty_database: Database) -> N
     with empty_database.read() as connection:
         table = Base.metadata.tables["runs"]
         assert connection.scalar(select(func.count()).select_from(table)) == 0
+
+
+def test_a_server_sorts_every_text_by_code_points(postgresql_database: Database) -> None:
+    """As SQLite does, whatever the server's locale."""
+    with postgresql_database.read() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT table_name, column_name, collation_name FROM information_schema.columns "
+                "WHERE table_schema = 'public' AND data_type = 'text'"
+            )
+        ).all()
+    assert len(rows) > 20
+    assert {row.collation_name for row in rows} == {"C"}

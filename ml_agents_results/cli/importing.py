@@ -18,6 +18,7 @@ from ml_agents_results.cli.common import (
     emit_json,
     named_database,
     open_database,
+    print_table,
     progress,
     say,
 )
@@ -42,7 +43,10 @@ class Duplicates(StrEnum):
 def import_(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE", help="JSON Lines or CSV, also .gz; `-` is stdin."),
+        typer.Argument(
+            metavar="FILE",
+            help="A file, or a folder of logs. Runs files may be packed with gzip; `-` is stdin.",
+        ),
     ],
     experiment_id: Annotated[
         str | None,
@@ -64,8 +68,39 @@ def import_(
         ),
     ] = None,
     approach: Annotated[
-        str | None, typer.Option(help="The approach of runs that name none.")
+        str | None, typer.Option(help="The approach of runs that name none, and of whole logs.")
     ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="The task of all runs. [default: as the log says]")
+    ] = None,
+    scorer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Whose grade counts. [default: the first scorer's]"),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The metric that is the grade. [default: the usual]"),
+    ] = None,
+    filter_name: Annotated[
+        str | None,
+        typer.Option(
+            "--filter",
+            metavar="NAME",
+            help="The filter that takes answers from outputs. [default: the first]",
+        ),
+    ] = None,
+    expected: Annotated[
+        str | None,
+        typer.Option(
+            "--expected-var", metavar="NAME", help="The variable that holds the expected answer."
+        ),
+    ] = None,
+    model_args: Annotated[
+        bool,
+        typer.Option(
+            "--keep-model-args", help="Keep the arguments of models; they may hold secrets."
+        ),
+    ] = False,
     duplicates: Annotated[
         Duplicates,
         typer.Option(
@@ -90,8 +125,14 @@ def import_(
         experiment_id=experiment_id,
         name=name,
         approach=approach,
+        task=task,
         columns=_columns(columns or ()),
         duplicates=duplicates.value,
+        scorer=scorer,
+        metric=metric,
+        filter=filter_name,
+        expected=expected,
+        model_args=model_args,
     )
     with ExitStack() as stack:
         sources = [stack.enter_context(_source(file)) for file in files]
@@ -111,6 +152,8 @@ def import_(
         emit_json(result.to_dict())
     else:
         typer.echo(_told(result))
+        if dry_run or len(result.sources) > 1:
+            _print_sources(result)
 
 
 def _columns(pairs: Sequence[str]) -> dict[str, str]:
@@ -159,6 +202,27 @@ def _target(db_path: str | None, db_url: str | None, dry_run: bool) -> Iterator[
     yield open_database(db_path, db_url, create=not dry_run)
 
 
+def _print_sources(result: "ImportResult") -> None:
+    """A line for each file: what it holds, and what was chosen for it by which rule."""
+    print_table(
+        ("file", "format", "experiment", "chosen", "left out", "runs", "failed", "ungraded"),
+        (
+            (
+                Path(one["file"]).name,
+                one["format"],
+                ", ".join(one["experiments"]),
+                "; ".join(f"{what}: {value}" for what, value in one["chosen"].items()),
+                ", ".join(f"{number:,} {what}" for what, number in one["left_out"].items()),
+                f"{one['read']:,}",
+                f"{one['failed']:,}",
+                f"{one['ungraded']:,}",
+            )
+            for one in result.sources
+        ),
+        numbers=3,
+    )
+
+
 def _told(result: "ImportResult") -> str:
     counts = [
         f"{count:,} {name}"
@@ -171,7 +235,7 @@ def _told(result: "ImportResult") -> str:
         if count
     ]
     places = ", ".join(result.experiments)
-    if result.skipped == result.read:
+    if result.skipped + result.superseded == result.read and result.skipped:
         return f"Nothing to do: {places} has all {result.read:,} runs already."
     done = "Would import" if result.dry_run else "Imported"
     told = f"{done} {result.read:,} runs into {places}: {', '.join(counts)}."

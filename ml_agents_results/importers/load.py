@@ -17,12 +17,12 @@ from ml_agents_results.errors import (
     InvalidRecordError,
     UsageError,
 )
-from ml_agents_results.importers import load_format, recognise
+from ml_agents_results.importers import find, load_format
 from ml_agents_results.importers.duplicates import POLICIES, latest, note_latest, run_key
 from ml_agents_results.importers.source import Item, Options, Source
 from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.experiments import ExperimentRepository
-from ml_agents_results.repositories.imports import KeyMap, keys_of_ids
+from ml_agents_results.repositories.imports import KeyMap, keys_of_ids, recorded_keys
 from ml_agents_results.repositories.rows import check_id
 from ml_agents_results.repositories.runs import RunRepository
 
@@ -40,10 +40,12 @@ class ImportResult:
         inserted: Runs that are new.
         updated: Runs that were there, and are different now.
         skipped: Runs that were there as they are.
-        superseded: Runs that a later line of the import replaced (`duplicates="latest"`).
+        superseded: Runs that a later line (`duplicates="latest"`) or a newer attempt replaced.
         ungraded: Of those read, the runs that are neither right nor wrong nor failed.
         failed: Of those read, the runs that ended in an error.
         warnings: What a person should know.
+        sources: For each file: what is in it, what was chosen for it and by which rule, and what
+            of it does not become runs.
     """
 
     experiments: Sequence[str]
@@ -55,6 +57,7 @@ class ImportResult:
     ungraded: int
     failed: int
     warnings: Sequence[str]
+    sources: Sequence[Mapping[str, Any]]
     dry_run: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,6 +80,7 @@ def load(
     """Imports the sources in one transaction.
 
     Args:
+        sources: Files, or folders of files.
         format_name: The format of all sources; None looks at each.
         dry_run: Whether to do everything and then undo it.
         progress: Called with the number of bytes read since it was called before.
@@ -91,7 +95,11 @@ def load(
         check_id("experiment_id", options.experiment_id)
     with suppress(_DryRunError), database.bulk() as connection:
         job = _Import(connection, options, progress or (lambda _: None))
-        result = job.run([_Part.of(source, options, format_name) for source in sources])
+        found = [part for source in sources for part in find(source, format_name)]
+        parts = [_Part.of(source, options, name) for source, name in found]
+        # The newest attempts first: what they have, older ones do not replace.
+        parts.sort(key=lambda part: part.source.attempt or "", reverse=True)
+        result = job.run(parts)
         if dry_run:
             raise _DryRunError
     return replace(result, dry_run=dry_run)
@@ -107,8 +115,7 @@ class _Part:
     items: Callable[[], Iterator[Item]]
 
     @classmethod
-    def of(cls, source: Source, options: Options, format_name: str | None) -> "_Part":
-        name = format_name or recognise(source)
+    def of(cls, source: Source, options: Options, name: str) -> "_Part":
         module = load_format(name)
         described = {record.id: record for record in module.experiments(source, options)}
         default = next(iter(described), f"{source.stem}-{source.sha256[:8]}")
@@ -117,6 +124,8 @@ class _Part:
             for item in module.read(source, options):
                 own = item.run.experiment_id or default
                 item.run.experiment_id = options.experiment_id or own
+                if options.task is not None:
+                    item.run.task = options.task
                 yield item
 
         return cls(source, name, described, items)
@@ -148,6 +157,7 @@ class _Import:
         self._experiments = ExperimentRepository(connection)
         self._counts_before: dict[str, int] = {}
         self._counted: Counter[str] = Counter()
+        self._sources: list[dict[str, Any]] = []
 
     def run(self, parts: Sequence[_Part]) -> ImportResult:
         seen = KeyMap(self._connection)
@@ -173,26 +183,27 @@ class _Import:
             ungraded=counted["ungraded"],
             failed=counted["failed"],
             warnings=[warning for part in parts for warning in part.source.warnings],
+            sources=self._sources,
         )
 
     def _add(self, part: _Part, keep: Callable[[list[Item]], Sequence[Item]]) -> None:
         source = part.source
-        begun: set[str] = set()
+        before = self._counted.copy()
+        superseded_by_newer: dict[str, bool] = {}
         position = renamed = 0
         for batch in part.batches():
-            kept = keep(batch)
-            for item in kept:
-                if (experiment_id := item.run.experiment_id) not in begun:
+            for item in batch:
+                if (experiment_id := item.run.experiment_id) not in superseded_by_newer:
                     with source.locate(item.place):
-                        self._begin(experiment_id, part)
-                    begun.add(experiment_id)
+                        superseded_by_newer[experiment_id] = self._begin(experiment_id, part)
+            kept = keep(self._without_newer(batch, superseded_by_newer))
             renamed += self._give_ids(source, kept)
             self._save(source, kept)
             self._counted["read"] += len(batch)
             self._counted["superseded"] += len(batch) - len(kept)
             self._progress(source.position - position)
             position = source.position
-        if not begun:
+        if not superseded_by_newer:
             raise InvalidFileError(f"{source.name} holds no runs", "Check its path.")
         self._progress(source.size - position)
         if renamed:
@@ -200,9 +211,34 @@ class _Import:
                 f"{source.name}: {renamed} ids belong to runs of other experiments; "
                 "these runs have new ones"
             )
+        counts = self._counted - before
+        self._sources.append(
+            {
+                "file": source.name,
+                "format": part.format_name,
+                "experiments": sorted(superseded_by_newer),
+                **{name: counts[name] for name in ("read", "superseded", "failed", "ungraded")},
+                "chosen": source.chosen,
+                "left_out": dict(source.left_out),
+            }
+        )
 
-    def _begin(self, experiment_id: str, part: _Part) -> None:
-        """Makes sure of the experiment, and notes in it what is imported."""
+    def _without_newer(self, batch: list[Item], superseded: Mapping[str, bool]) -> list[Item]:
+        """Without the runs that newer attempts at the same experiments have."""
+        places: dict[str, set[int]] = {}
+        for item in batch:
+            if superseded[item.run.experiment_id]:
+                places.setdefault(item.run.experiment_id, set()).add(item.run.sample_index)
+        if not places:
+            return batch
+        recorded = set().union(
+            *(recorded_keys(self._connection, name, indexes) for name, indexes in places.items())
+        )
+        return [item for item in batch if run_key(item.run) not in recorded]
+
+    def _begin(self, experiment_id: str, part: _Part) -> bool:
+        """Makes sure of the experiment, and notes in it what is imported. Returns whether it holds
+        a newer attempt."""
         name = self._options.name
         if experiment_id not in self._counts_before:
             if name and self._counts_before:
@@ -219,18 +255,24 @@ class _Import:
             "format": part.format_name,
             "sha256": part.source.sha256,
         }
+        attempt = part.source.attempt
+        if attempt is not None:
+            told["attempt"] = attempt
         environment = record.environment_json
         imports = environment.get("imports", [])
+        newer = attempt is not None and any(one.get("attempt", "") > attempt for one in imports)
+        newest = record if attempt is None or newer else self._described(experiment_id, part)
         record = replace(
             record,
             name=name or record.name,
-            status="completed" if record.status == "running" else record.status,
+            status="completed" if newest.status == "running" else newest.status,
             environment_json=environment
             if told in imports
             else {**environment, "imports": [*imports, told]},
         )
         if record != existing:
             self._experiments.save(record)
+        return newer
 
     def _described(self, experiment_id: str, part: _Part) -> ExperimentRecord:
         described = part.described.get(experiment_id)

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ from ml_agents_results.records import RunRecord
 Duplicates = Literal["refuse", "latest", "repeats"]
 
 _GZIP = b"\x1f\x8b"
-_ENDINGS = (".gz", ".jsonl", ".ndjson", ".json", ".csv")
+_ENDINGS = (".gz", ".jsonl", ".ndjson", ".json", ".csv", ".eval")
+_SHOWN = 4
 
 
 class Item(NamedTuple):
@@ -35,17 +37,29 @@ class Options:
     Attributes:
         experiment_id: Where all runs go, whatever the file says.
         name: The title of the experiment.
-        approach: The approach of runs that name none.
+        approach: The approach of runs that name none, and of logs that know no approaches.
+        task: The task of all runs.
         columns: Field of a run to the file's own name for it.
         duplicates: What to do with a sample that is answered twice: refuse, keep the latest, or
             number the answers as repeats.
+        scorer: Whose grade counts, where a log has several.
+        metric: Which of a log's metrics is the grade.
+        filter: Which of a log's filters took the answer from the output.
+        expected: The variable of a log that holds the expected answer.
+        model_args: Whether to keep the arguments of models, which may hold secrets.
     """
 
     experiment_id: str | None = None
     name: str | None = None
     approach: str | None = None
+    task: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     duplicates: Duplicates = "refuse"
+    scorer: str | None = None
+    metric: str | None = None
+    filter: str | None = None
+    expected: str | None = None
+    model_args: bool = False
 
 
 class Source:
@@ -57,6 +71,10 @@ class Source:
 
     Attributes:
         warnings: What a person should know about it, each once, in order.
+        chosen: What was chosen for it, and by which rule, such as the approach.
+        left_out: What of it does not become runs, and how often.
+        attempt: When the log was begun, in UTC, where a log may be a new attempt at an older one:
+            a run of an older attempt never replaces that of a newer one.
 
     Raises:
         InvalidFileError: It is missing or cannot be read.
@@ -66,6 +84,9 @@ class Source:
         self.path = Path(path)
         self.name = name or str(path)
         self.warnings: dict[str, None] = {}
+        self.chosen: dict[str, str] = {}
+        self.left_out: Counter[str] = Counter()
+        self.attempt: str | None = None
         self._file: BinaryIO | None = None
         try:
             if not self.path.exists():
@@ -107,11 +128,16 @@ class Source:
         Raises:
             InvalidFileError: They cannot be read, or the packed data are damaged.
         """
+        with self.reading(), (path or self.path).open("rb") as file:
+            self._file = file
+            packed = file.peek(2)[:2] == _GZIP
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Says in the words of the user what goes wrong with files."""
         try:
-            with (path or self.path).open("rb") as file:
-                self._file = file
-                packed = file.peek(2)[:2] == _GZIP
-                yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+            yield
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise InvalidFileError(
                 f"{self.name} is damaged: {error}", "Copy or download it again."
@@ -121,6 +147,13 @@ class Source:
 
     def warn(self, message: str) -> None:
         self.warnings[message] = None
+
+    def choose(self, what: str, value: str, rule: str) -> None:
+        """Notes the choice for `dry_run`; where the rule gives several values, all of them."""
+        known = self.chosen.get(what, "").removesuffix(f" ({rule})")
+        values = dict.fromkeys([*filter(None, known.split(", ")), value])
+        shown = list(values)[:_SHOWN] + ["..."] * (len(values) > _SHOWN)
+        self.chosen[what] = f"{', '.join(shown)} ({rule})"
 
     def where(self, place: int | str) -> str:
         """How messages name a place in it."""

@@ -60,3 +60,13 @@ def keys_of_ids(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[A
         return {}
     rows = connection.execute(select(Run.id, *_KEY).where(Run.id.in_(ids)))
     return {row[0]: tuple(row[1:]) for row in rows}
+
+
+def recorded_keys(
+    connection: Connection, experiment_id: str, indexes: Iterable[int]
+) -> set[tuple[Any, ...]]:
+    """The natural keys of the experiment's runs that have one of these sample indexes."""
+    chosen = select(*_KEY).where(
+        Run.experiment_id == experiment_id, Run.sample_index.in_(list(indexes))
+    )
+    return {tuple(row) for row in connection.execute(chosen)}

@@ -38,6 +38,19 @@ def test_counts_what_it_imported(db_path: Path, runs_file: Path) -> None:
         "ungraded": 6,
         "failed": 4,
         "warnings": [],
+        "sources": [
+            {
+                "file": str(runs_file),
+                "format": "runs",
+                "experiments": ["x"],
+                "read": 80,
+                "superseded": 0,
+                "failed": 4,
+                "ungraded": 6,
+                "chosen": {},
+                "left_out": {},
+            }
+        ],
         "dry_run": False,
     }
     (listed,) = document("list", "--db-path", db_path)["experiments"]
@@ -334,7 +347,7 @@ def test_one_id_for_two_runs_is_refused(db_path: Path, tmp_path: Path) -> None:
         ("zeros.bin", b"\0\0\0\0", "is in no format that is known here"),
         ("latin.jsonl", '{"x": "é"}'.encode("latin1"), "line 1: this is not UTF-8 (byte 8)"),
         ("cut.jsonl.gz", gzip.compress(os.urandom(9000))[:-20], "is damaged"),
-        ("folder", "folder", "is in no format that is known here"),
+        ("folder", "folder", "holds no file in a format that is known here"),
     ],
 )
 def test_files_that_are_none(

@@ -70,5 +70,7 @@ def test_format_of_another_package(processor: ResultsProcessor, tmp_path: Path) 
 def test_unknown_formats(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no import format 'x'"):
         importers.load_format("x")
-    with pytest.raises(InvalidFileError, match="is in no format that is known here"):
-        importers.recognise(Source(tmp_path))
+    with pytest.raises(InvalidFileError, match="holds no file in a format that is known here"):
+        importers.find(Source(tmp_path))
+    with pytest.raises(UsageError, match="there is no import format 'x'"):
+        importers.find(Source(tmp_path), "x")

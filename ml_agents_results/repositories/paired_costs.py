@@ -105,5 +105,5 @@ class PairedCostRepository:
         ]
 
 
-def _sums(difference: ColumnElement[float]) -> list[ColumnElement[Any]]:
+def _sums(difference: ColumnElement[Any]) -> list[ColumnElement[Any]]:
     return [func.count(difference), func.sum(difference), func.sum(difference * difference)]

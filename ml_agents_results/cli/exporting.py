@@ -71,7 +71,7 @@ def export(
             progress=advance,
         )
     if output != "-":
-        say(f"Wrote {total:,} runs to {output}.")
+        say(f"Wrote {output}.")
 
 
 def _listed(values: list[str] | None) -> list[str]:

@@ -23,6 +23,8 @@ FORMATS = {
     "json": "json_document",
     "jsonl": "jsonl",
     "parquet": "parquet",
+    "markdown": "markdown",
+    "latex": "latex",
 }
 SUFFIXES = {
     ".xlsx": "excel",
@@ -30,6 +32,8 @@ SUFFIXES = {
     ".json": "json",
     ".jsonl": "jsonl",
     ".parquet": "parquet",
+    ".md": "markdown",
+    ".tex": "latex",
 }
 
 

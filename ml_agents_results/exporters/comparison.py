@@ -1,6 +1,7 @@
 """A comparison as a file; the ending of its name decides the format."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,13 +21,22 @@ def _csv(comparison: Comparison, file: BinaryIO) -> None:
     file.write(comparison.to_frame().to_csv(index=False).encode("utf-8", "backslashreplace"))
 
 
-def _excel(comparison: Comparison, file: BinaryIO) -> None:
-    from ml_agents_results.exporters.excel import write_comparison
+def _of_format(module: str) -> Writer:
+    """The writer of a format's module, which is imported when it is used."""
 
-    write_comparison(comparison, file)
+    def write(comparison: Comparison, file: BinaryIO) -> None:
+        import_module(f"ml_agents_results.exporters.{module}").write_comparison(comparison, file)
+
+    return write
 
 
-WRITERS: dict[str, Writer] = {".json": _json, ".csv": _csv, ".xlsx": _excel}
+WRITERS: dict[str, Writer] = {
+    ".json": _json,
+    ".csv": _csv,
+    ".xlsx": _of_format("excel"),
+    ".md": _of_format("markdown"),
+    ".tex": _of_format("latex"),
+}
 
 
 def comparison_writer(path: Path, *, force: bool = False) -> Writer:

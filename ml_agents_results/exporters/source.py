@@ -16,9 +16,12 @@ from ml_agents_results.services.cost import CostReport, CostService
 from ml_agents_results.services.failures import FailureReport, FailureService
 from ml_agents_results.services.latency import LatencyReport, LatencyService
 from ml_agents_results.services.parsing import ParsingReport, ParsingService
+from ml_agents_results.services.settings import Settings
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
 """What `--include` chooses from."""
+
+MOST_ARMS_IN_PAIRS = 12
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,14 @@ class Source:
         if len(self.accuracy.arms) < 2:
             return None
         service = ComparisonService(self.connection, self._filters)
+        return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
+
+    @cached_property
+    def all_pairs(self) -> Comparison | None:
+        """Every arm against each other; `comparison` where that is the same or too many."""
+        if not 2 < len(self.accuracy.arms) <= MOST_ARMS_IN_PAIRS:
+            return self.comparison
+        service = ComparisonService(self.connection, self._filters, Settings(contrasts="all-pairs"))
         return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
 
     @cached_property

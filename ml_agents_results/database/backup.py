@@ -4,12 +4,15 @@ import os
 import re
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from ml_agents_results.database import files
 from ml_agents_results.database.engine import Database
-from ml_agents_results.errors import DatabaseError
+from ml_agents_results.database.failures import translate
+from ml_agents_results.database.location import file_uri
+from ml_agents_results.errors import DatabaseError, NotFoundError, UsageError
 
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 _STAMPED = re.compile(r"\d{8}T\d{12}Z\.db")
@@ -20,8 +23,11 @@ def folder_of(path: Path) -> Path:
     return path.absolute().parent / f"{path.name}.backups"
 
 
-def backup_now(database: Database) -> Path:
+def backup_now(database: Database, label: str = "") -> Path:
     """Makes a new automatic backup, thins out the old ones, and returns the new one.
+
+    Args:
+        label: What the backup precedes. One that has a label is never deleted automatically.
 
     Raises:
         DatabaseError: It could not be made; the older ones are all still there.
@@ -29,7 +35,7 @@ def backup_now(database: Database) -> Path:
     if database.path is None:
         raise DatabaseError(f"{database} is no file that could be copied", "See: ml-agents export")
     folder = folder_of(database.path)
-    destination = folder / f"{datetime.now(UTC).strftime(_STAMP)}.db"
+    destination = folder / f"{stamp()}{f'-{label}' if label else ''}.db"
     try:
         folder.mkdir(exist_ok=True)
         copy(database.path, destination)
@@ -38,9 +44,14 @@ def backup_now(database: Database) -> Path:
     except OSError as error:
         raise DatabaseError(
             f"the backup {destination} could not be written: {error.strerror}",
-            "Free some space or check the permissions; recording goes on.",
+            "Free some space or check the permissions.",
         ) from error
     return destination
+
+
+def stamp() -> str:
+    """This moment, as names of backups have it."""
+    return datetime.now(UTC).strftime(_STAMP)
 
 
 def backups(folder: Path) -> list[Path]:
@@ -57,7 +68,35 @@ def superfluous(found: Sequence[Path], keep: int, keep_days: int) -> list[Path]:
     return [path for path in found if path not in newest | {*daily.values()}]
 
 
-def copy(source: Path, destination: Path) -> None:
+def back_up(source: Path, destination: Path, *, compress: bool = False, force: bool = False) -> int:
+    """Copies a database that may be in use to a place that the user named; returns its size.
+
+    Args:
+        compress: Whether the copy is packed with gzip.
+        force: Whether an existing file may be replaced. A database that is in use never is.
+
+    Raises:
+        UsageError: Source and destination are the same file.
+        DatabaseError: The destination is in the way, or the copy could not be made.
+    """
+    refuse_same(source, destination)
+    files.check_place(destination, force)
+    try:
+        if destination.exists():
+            files.require_unused(destination)
+        copy(source, destination, compress=compress)
+        return destination.stat().st_size
+    except OSError as error:
+        raise files.failure(destination, error) from error
+
+
+def refuse_same(source: Path, destination: Path) -> None:
+    """Raises UsageError where both are one file, by whatever names."""
+    if destination.exists() and source.exists() and source.samefile(destination):
+        raise UsageError(f"{source} and {destination} are the same file", "Name another file.")
+
+
+def copy(source: Path, destination: Path, *, compress: bool = False) -> None:
     """Copies a database that may be in use, in one consistent state.
 
     The copy gets its name only when it has passed SQLite's own check and holds as many rows in
@@ -67,42 +106,49 @@ def copy(source: Path, destination: Path) -> None:
         DatabaseError: The copy could not be made, or is not what it should be.
         OSError: The file system refuses.
     """
-    unfinished = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
+    with files.unfinished(destination) as draft:
+        snapshot(source, draft)
+        if compress:
+            with files.unfinished(destination) as packed:
+                files.pack(draft, packed)
+                files.finish(packed, destination)
+            return
+        files.finish(draft, destination)
+
+
+def snapshot(source: Path, draft: Path) -> None:
+    """`copy` without the name: makes and verifies the file `draft`."""
     try:
         with (
-            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as original,
-            closing(sqlite3.connect(unfinished, isolation_level=None)) as duplicate,
+            closing(sqlite3.connect(file_uri(source), uri=True)) as original,
+            closing(sqlite3.connect(draft, isolation_level=None)) as duplicate,
         ):
             original.isolation_level = None
             # The copy is of the state that this transaction sees.
             original.execute("BEGIN")
-            expected = _rows(original)
+            expected = rows(original)
             original.backup(duplicate)
             original.execute("COMMIT")
             duplicate.execute("PRAGMA journal_mode=DELETE")
             verdict = duplicate.execute("PRAGMA quick_check(1)").fetchone()[0]
-            found = _rows(duplicate)
-        if verdict != "ok" or found != expected:
-            raise DatabaseError(
-                f"the copy of {source} is damaged and was thrown away: "
-                f"{verdict if verdict != 'ok' else f'{found} rows instead of {expected}'}",
-                "Check the disk, and the database with: ml-agents db-check",
-            )
-        with unfinished.open("rb+") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(destination)
-    except sqlite3.Error as error:
+            found = rows(duplicate)
+    except sqlite3.OperationalError as error:
         raise DatabaseError(
-            f"{source} could not be copied to {destination}: {error}",
+            f"{source} could not be copied to {draft.parent}: {error}",
             "Check the free space and the permissions of that folder.",
         ) from error
-    finally:
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            with suppress(OSError):
-                unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
+    except sqlite3.Error as error:
+        raise translate(error, str(source)) from error
+    if verdict != "ok" or found != expected:
+        raise DatabaseError(
+            f"the copy of {source} is damaged and was thrown away: "
+            f"{verdict if verdict != 'ok' else f'{found} rows instead of {expected}'}",
+            "Check the disk, and the database with: ml-agents db-check",
+        )
 
 
-def _rows(connection: sqlite3.Connection) -> dict[str, int]:
+def rows(connection: sqlite3.Connection) -> dict[str, int]:
+    """Table to number of rows."""
     tables = connection.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     ).fetchall()
@@ -110,3 +156,61 @@ def _rows(connection: sqlite3.Connection) -> dict[str, int]:
         name: connection.execute(f'SELECT COUNT(*) FROM "{name}"').fetchone()[0]
         for (name,) in tables
     }
+
+
+def restore(source: Path, destination: Path, *, force: bool = False) -> Path | None:
+    """Puts a backup, packed or not, in the place of a database.
+
+    The backup is verified first. What it replaces is kept under another name, which is returned.
+
+    Raises:
+        NotFoundError: There is no such backup.
+        UsageError: Source and destination are the same file.
+        CorruptDatabaseError: The backup is damaged, or no database.
+        SchemaError: The backup is a database of another program, or of a newer version.
+        DatabaseError: The destination exists and `force` is not set, or it is in use.
+    """
+    if not source.is_file():
+        raise NotFoundError(f"there is no backup {source}", "Check its path.")
+    refuse_same(source, destination)
+    files.check_place(destination, force)
+    try:
+        with files.unfinished(destination) as draft:
+            if files.is_packed(source):
+                with files.unfinished(destination) as unpacked:
+                    files.unpack(source, unpacked)
+                    snapshot(unpacked, draft)
+            else:
+                snapshot(source, draft)
+            _require_ours(source, draft)
+            return _exchange(draft, destination)
+    except OSError as error:
+        raise files.failure(destination, error) from error
+
+
+def _require_ours(source: Path, draft: Path) -> None:
+    from ml_agents_results.database import schema
+
+    opened = Database(str(draft), create=False)
+    try:
+        with opened.read() as connection:
+            found = schema.status(connection)
+        if found.state in ("empty", "newer", "foreign"):
+            raise schema.refusal(found, Database(str(source)))
+    finally:
+        opened.close()
+
+
+def _exchange(draft: Path, destination: Path) -> Path | None:
+    if not destination.exists():
+        files.finish(draft, destination)
+        return None
+    kept = destination.with_name(f"{destination.name}.replaced-{stamp()}")
+    with files.held(destination) as companions:
+        # Under its second name the old file stays, whatever happens from here on.
+        os.link(destination, kept)
+        for suffix in companions:
+            place = destination.with_name(destination.name + suffix)
+            place.replace(kept.with_name(kept.name + suffix))
+        files.finish(draft, destination)
+    return kept

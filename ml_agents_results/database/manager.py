@@ -1,14 +1,16 @@
 """The care of a database: its schema, its size, the space it gives back."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import func, select
 
 from ml_agents_results.config import DatabaseConfig
-from ml_agents_results.database import schema
+from ml_agents_results.database import backup, schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.models import Experiment, Run, RunParsingMetrics
-from ml_agents_results.errors import SchemaError
+from ml_agents_results.errors import DatabaseError, SchemaError
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,58 @@ class DatabaseManager:
                 f"Create them with: ml-agents db-init {self.database.option}",
             )
         return schema.upgrade(self.database)
+
+    def backup_database(
+        self,
+        destination: str | os.PathLike[str],
+        *,
+        compress: bool | None = None,
+        force: bool = False,
+    ) -> int:
+        """Copies a SQLite database to a file, while others may write; returns the size in bytes.
+
+        The copy gets its name when it is complete and verified.
+
+        Args:
+            compress: Whether to pack it with gzip. By default where the name ends with `.gz`.
+            force: Whether an existing file may be replaced. A database in use never is.
+
+        Raises:
+            UsageError: The destination is the database itself.
+            DatabaseError: The destination is in the way or cannot be written, or the database is
+                damaged, or on a server.
+        """
+        place = Path(destination)
+        return backup.back_up(
+            self._file(),
+            place,
+            compress=place.suffix == ".gz" if compress is None else compress,
+            force=force,
+        )
+
+    def restore_database(
+        self, source: str | os.PathLike[str], *, force: bool = False
+    ) -> Path | None:
+        """Puts a backup in the place of this database; returns where what it replaced is kept.
+
+        Raises:
+            NotFoundError: There is no such backup.
+            CorruptDatabaseError: The backup is damaged, or no database.
+            SchemaError: It is a database of another program or of a newer version.
+            DatabaseError: This database exists and `force` is not set, or another program has it
+                open.
+        """
+        destination = self._file()
+        self.database.close()
+        return backup.restore(Path(source), destination, force=force)
+
+    def _file(self) -> Path:
+        if self.database.path is None:
+            raise DatabaseError(
+                f"{self.database} is no file that could be copied",
+                "Write an archive: ml-agents db-backup --dest FILE.mlar",
+            )
+        return self.database.path
 
     def stats(self) -> DatabaseStats:
         """Counts and sizes."""

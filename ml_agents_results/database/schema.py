@@ -80,7 +80,7 @@ def require_current(database: Database) -> None:
     with database.read() as connection:
         found = status(connection)
     if found.state != "current":
-        raise _refusal(found, database)
+        raise refusal(found, database)
 
 
 def require_migratable(connection: Connection, database: Database) -> SchemaStatus:
@@ -91,11 +91,12 @@ def require_migratable(connection: Connection, database: Database) -> SchemaStat
     """
     found = status(connection)
     if found.state in ("newer", "foreign", "unversioned"):
-        raise _refusal(found, database)
+        raise refusal(found, database)
     return found
 
 
-def _refusal(found: SchemaStatus, database: Database) -> SchemaError:
+def refusal(found: SchemaStatus, database: Database) -> SchemaError:
+    """What to say of a database that is not of our schema."""
     option = database.option
     match found.state:
         case "empty":

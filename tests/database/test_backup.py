@@ -1,6 +1,8 @@
+import gzip
 import os
 import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,9 +11,18 @@ import pytest
 from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database.backup import backup_now, backups, copy, folder_of, superfluous
 from ml_agents_results.database.engine import Database
-from ml_agents_results.errors import DatabaseError
+from ml_agents_results.database.manager import DatabaseManager
+from ml_agents_results.errors import (
+    CorruptDatabaseError,
+    DatabaseError,
+    DatabaseLockedError,
+    NotFoundError,
+    SchemaError,
+    UsageError,
+)
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
+from tests.processes import run, start
 
 
 @pytest.fixture
@@ -96,3 +107,170 @@ def test_a_failed_backup_leaves_the_older_ones_and_no_rest(processor: ResultsPro
 def test_only_files_are_backed_up() -> None:
     with pytest.raises(DatabaseError, match="no file that could be copied"):
         backup_now(Database("sqlite:///:memory:"))
+
+
+class TestNamedBackups:
+    """`backup_database`: the user says where to."""
+
+    def test_plain_and_packed(self, processor: ResultsProcessor, tmp_path: Path) -> None:
+        manager = DatabaseManager(processor.database)
+        plain = manager.backup_database(tmp_path / "b.db")
+        packed = manager.backup_database(tmp_path / "b.db.gz")
+        assert counted(tmp_path / "b.db") == 500
+        assert packed < plain / 3
+        (tmp_path / "unpacked.db").write_bytes(gzip.decompress((tmp_path / "b.db.gz").read_bytes()))
+        assert counted(tmp_path / "unpacked.db") == 500
+
+    def test_existing_files_are_replaced_only_by_force(
+        self, processor: ResultsProcessor, tmp_path: Path
+    ) -> None:
+        manager = DatabaseManager(processor.database)
+        (tmp_path / "b.db").write_text("mine")
+        with pytest.raises(DatabaseError, match="exists already"):
+            manager.backup_database(tmp_path / "b.db")
+        assert (tmp_path / "b.db").read_text() == "mine"
+        manager.backup_database(tmp_path / "b.db", force=True)
+        assert counted(tmp_path / "b.db") == 500
+
+    @pytest.mark.parametrize("link", ["same", "symbolic", "hard"])
+    def test_never_onto_itself(
+        self, processor: ResultsProcessor, tmp_path: Path, link: str
+    ) -> None:
+        place = tmp_path / ("r.db" if link == "same" else "other.db")
+        if link == "symbolic":
+            place.symlink_to(tmp_path / "r.db")
+        elif link == "hard":
+            os.link(tmp_path / "r.db", place)
+        with pytest.raises(UsageError, match="are the same file"):
+            DatabaseManager(processor.database).backup_database(place, force=True)
+        assert processor.get_runs_paginated("e")["total_runs"] == 500
+
+    def test_never_onto_a_database_in_use(
+        self, processor: ResultsProcessor, tmp_path: Path
+    ) -> None:
+        other = ResultsProcessor(str(tmp_path / "other.db"))
+        other.save_experiment("theirs", {})
+        with pytest.raises(DatabaseLockedError, match="is in use"):
+            DatabaseManager(processor.database).backup_database(tmp_path / "other.db", force=True)
+        assert other.get_experiment("theirs").id == "theirs"
+
+    def test_never_onto_a_folder_or_into_none(
+        self, processor: ResultsProcessor, tmp_path: Path
+    ) -> None:
+        manager = DatabaseManager(processor.database)
+        with pytest.raises(DatabaseError, match="is a folder"):
+            manager.backup_database(tmp_path, force=True)
+        with pytest.raises(DatabaseError, match="does not exist"):
+            manager.backup_database(tmp_path / "no" / "b.db")
+
+    def test_of_a_damaged_database(self, processor: ResultsProcessor, tmp_path: Path) -> None:
+        processor.close()
+        content = bytearray((tmp_path / "r.db").read_bytes())
+        content[40_960:81_920] = os.urandom(40_960)
+        (tmp_path / "r.db").write_bytes(content)
+        with pytest.raises(DatabaseError):
+            DatabaseManager(str(tmp_path / "r.db")).backup_database(tmp_path / "b.db")
+        assert [path.name for path in tmp_path.iterdir()] == ["r.db"]
+
+
+class TestRestoring:
+    @pytest.mark.parametrize("name", ["b.db", "b.db.gz"])
+    def test_what_is_replaced_is_kept(
+        self, processor: ResultsProcessor, tmp_path: Path, name: str
+    ) -> None:
+        manager = DatabaseManager(processor.database)
+        manager.backup_database(tmp_path / name)
+        processor.save_run(RunRecord("e", "CoT", 500))
+        with pytest.raises(DatabaseError, match="exists already"):
+            manager.restore_database(tmp_path / name)
+        kept = manager.restore_database(tmp_path / name, force=True)
+        assert kept is not None
+        assert counted(kept) == 501
+        assert processor.get_runs_paginated("e")["total_runs"] == 500
+        processor.save_run(RunRecord("e", "CoT", 500))
+
+    def test_in_a_new_place(self, processor: ResultsProcessor, tmp_path: Path) -> None:
+        DatabaseManager(processor.database).backup_database(tmp_path / "b.db")
+        manager = DatabaseManager(str(tmp_path / "new.db"))
+        assert manager.restore_database(tmp_path / "b.db") is None
+        assert counted(tmp_path / "new.db") == 500
+
+    def test_the_log_of_what_is_replaced_does_not_come_back(
+        self, processor: ResultsProcessor, tmp_path: Path
+    ) -> None:
+        """A process that was killed left its newest runs in the write-ahead log."""
+        manager = DatabaseManager(processor.database)
+        manager.backup_database(tmp_path / "b.db")
+        processor.close()
+        run(
+            """
+            import os, sys
+            from ml_agents_results.processor import ResultsProcessor
+            from ml_agents_results.records import RunRecord
+            ResultsProcessor(sys.argv[1]).save_run(RunRecord("e", "CoT", 500))
+            os.execvp("true", ["true"])
+            """,
+            tmp_path / "r.db",
+        )
+        assert (tmp_path / "r.db-wal").stat().st_size > 0
+        kept = manager.restore_database(tmp_path / "b.db", force=True)
+        assert kept is not None
+        assert (counted(kept), counted(tmp_path / "r.db")) == (501, 500)
+
+    def test_a_damaged_database_makes_way(
+        self, processor: ResultsProcessor, tmp_path: Path
+    ) -> None:
+        manager = DatabaseManager(processor.database)
+        manager.backup_database(tmp_path / "b.db")
+        processor.close()
+        damaged = b"SQLite format 3\x00" + os.urandom(9000)
+        (tmp_path / "r.db").write_bytes(damaged)
+        kept = manager.restore_database(tmp_path / "b.db", force=True)
+        assert kept is not None
+        assert kept.read_bytes() == damaged
+        assert counted(tmp_path / "r.db") == 500
+
+    def test_a_database_in_use_stays(self, processor: ResultsProcessor, tmp_path: Path) -> None:
+        DatabaseManager(processor.database).backup_database(tmp_path / "b.db")
+        process = start(
+            """
+            import sys
+            from ml_agents_results.processor import ResultsProcessor
+            processor = ResultsProcessor(sys.argv[1])
+            processor.save_experiment("theirs", {})
+            print("open", flush=True)
+            sys.stdin.readline()
+            print(processor.get_experiment("theirs").id)
+            """,
+            tmp_path / "r.db",
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        manager = DatabaseManager(str(tmp_path / "r.db"))
+        with pytest.raises(DatabaseLockedError, match="is in use"):
+            manager.restore_database(tmp_path / "b.db", force=True)
+        assert process.communicate("go\n")[0] == "theirs\n"
+        assert processor.get_experiment("theirs").id == "theirs"
+
+    def test_only_backups_are_restored(self, processor: ResultsProcessor, tmp_path: Path) -> None:
+        manager = DatabaseManager(processor.database)
+        (tmp_path / "notes.txt").write_text("no database")
+        (tmp_path / "notes.gz").write_bytes(gzip.compress(b"no database"))
+        manager.backup_database(tmp_path / "cut.db.gz")
+        os.truncate(tmp_path / "cut.db.gz", 5000)
+        manager.backup_database(tmp_path / "cut.db")
+        os.truncate(tmp_path / "cut.db", 40_960)
+        for name in ("notes.txt", "notes.gz", "cut.db.gz", "cut.db"):
+            with pytest.raises(CorruptDatabaseError):
+                manager.restore_database(tmp_path / name, force=True)
+        with closing(sqlite3.connect(tmp_path / "foreign.db")) as connection:
+            connection.execute("CREATE TABLE bookmarks (url TEXT)")
+        with pytest.raises(SchemaError, match=r"foreign\.db belongs to another program"):
+            manager.restore_database(tmp_path / "foreign.db", force=True)
+        with pytest.raises(NotFoundError):
+            manager.restore_database(tmp_path / "no.db", force=True)
+        with pytest.raises(UsageError, match="same file"):
+            manager.restore_database(tmp_path / "r.db", force=True)
+        assert processor.get_runs_paginated("e")["total_runs"] == 500
+        assert not list(tmp_path.glob("*.replaced-*"))
+        assert not list(tmp_path.glob(".*.tmp*"))

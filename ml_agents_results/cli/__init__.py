@@ -8,6 +8,7 @@ import typer
 
 from ml_agents_results.cli import (
     analysis,
+    care,
     database,
     experiments,
     exporting,
@@ -38,6 +39,9 @@ app.command("show")(experiments.show)
 app.command("delete")(experiments.delete)
 app.command("db-init")(database.db_init)
 app.command("db-migrate")(database.db_migrate)
+app.command("db-backup")(care.db_backup)
+app.command("db-restore")(care.db_restore)
+app.command("db-check")(care.db_check)
 app.command("db-stats")(database.db_stats)
 
 

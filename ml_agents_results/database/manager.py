@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database import backup, schema
+from ml_agents_results.database.checks import CheckReport, check
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.models import Experiment, Run, RunParsingMetrics
 from ml_agents_results.errors import DatabaseError, SchemaError
@@ -108,6 +109,16 @@ class DatabaseManager:
         destination = self._file()
         self.database.close()
         return backup.restore(Path(source), destination, force=force)
+
+    def validate_integrity(self) -> CheckReport:
+        """Checks pages, schema, references and the content of every run; changes nothing.
+
+        Damage is in the report and never raised.
+
+        Raises:
+            NotFoundError: There is no such file.
+        """
+        return check(self.database)
 
     def _file(self) -> Path:
         if self.database.path is None:

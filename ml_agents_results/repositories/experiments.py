@@ -8,9 +8,16 @@ from sqlalchemy import Connection, Row, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ml_agents_results.database.models import Experiment, Run
+from ml_agents_results.database.types import to_stored
 from ml_agents_results.errors import NotFoundError
 from ml_agents_results.records import ExperimentRecord, ExperimentStatus
-from ml_agents_results.repositories.rows import check_id, check_json, check_text, refused
+from ml_agents_results.repositories.rows import (
+    check_id,
+    check_json,
+    check_text,
+    check_time,
+    refused,
+)
 
 _COLUMNS = (
     Experiment.id,
@@ -58,8 +65,7 @@ class ExperimentRepository:
         check_text("description", experiment.description)
         check_json("config_json", experiment.config_json)
         check_json("environment_json", experiment.environment_json)
-        if experiment.status not in _STATUSES:
-            raise refused("status", experiment.status, f"one of {', '.join(_STATUSES)}")
+        _check_status(experiment.status)
         now = datetime.now(UTC)
         engine = sqlite if self._connection.dialect.name == "sqlite" else postgresql
         insert = engine.insert(Experiment).values(
@@ -67,7 +73,7 @@ class ExperimentRepository:
             name=experiment.name,
             description=experiment.description,
             status=experiment.status,
-            created_at=experiment.created_at or now,
+            created_at=check_time("created_at", experiment.created_at),
             updated_at=now,
             config_json=experiment.config_json,
             environment_json=experiment.environment_json,
@@ -89,11 +95,15 @@ class ExperimentRepository:
         return None if row is None else _record(row)
 
     def set_status(self, experiment_id: str, status: ExperimentStatus) -> None:
-        self._connection.execute(
+        """Raises NotFoundError where there is no such experiment."""
+        _check_status(status)
+        changed = self._connection.execute(
             update(Experiment)
             .where(Experiment.id == experiment_id)
             .values(status=status, updated_at=datetime.now(UTC))
         )
+        if not changed.rowcount:
+            raise self.missing(experiment_id)
 
     def delete(self, experiment_id: str) -> None:
         """Deletes the experiment with its runs and their metrics."""
@@ -116,12 +126,16 @@ class ExperimentRepository:
                     "the database holds no experiments", "Import some with: ml-agents import FILE"
                 )
             return newest
+        if not reference:
+            raise self.missing(reference)
         exact = select(Experiment.id).where(Experiment.id == reference)
         if (found := self._connection.scalar(exact)) is not None:
             return found
+        beginning = to_stored(reference)
         for condition in (
             Experiment.name == reference,
-            Experiment.id.startswith(reference, autoescape=True),
+            # LIKE would not tell capitals in SQLite.
+            func.substr(Experiment.id, 1, len(beginning)) == beginning,
         ):
             matches = self._connection.scalars(
                 select(Experiment.id).where(condition).order_by(Experiment.id).limit(6)
@@ -139,7 +153,7 @@ class ExperimentRepository:
         from difflib import get_close_matches
 
         names = self._connection.execute(select(Experiment.id, Experiment.name)).all()
-        known = {text: row.id for row in names for text in (row.id, row.name) if text}
+        known = {row.name: row.id for row in names if row.name} | {row.id: row.id for row in names}
         near = list(
             dict.fromkeys(known[text] for text in get_close_matches(reference, known, 3, 0.5))
         )
@@ -172,6 +186,11 @@ class ExperimentRepository:
                 )
             )
         return lines
+
+
+def _check_status(status: object) -> None:
+    if status not in _STATUSES:
+        raise refused("status", status, f"one of {', '.join(_STATUSES)}")
 
 
 def _record(row: Row[*tuple[object, ...]]) -> ExperimentRecord:

@@ -6,6 +6,7 @@ Every rule here is also a constraint of the schema; here it is said in the words
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -28,12 +29,19 @@ METRIC_COLUMNS = tuple(
     if column.name not in ("id", "run_id")
 )
 LONGEST_NAME = 500
+LONGEST_KEY = 2000
+"""Bytes of all names in a key: a row of an index of PostgreSQL holds 2,704."""
+
 _LARGEST_INTEGER = 2**31 - 1
 
 
 def refused(field: str, value: object, rule: str) -> InvalidRecordError:
     """Names the field, the value and the rule."""
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except ValueError:
+        # An integer of more digits than Python prints.
+        shown = f"a huge {type(value).__name__}"
     return InvalidRecordError(
         f"`{field}` is {shown if len(shown) <= 80 else shown[:77] + '...'}; it must be {rule}",
         "Correct the value, or leave the field out where it is not known.",
@@ -66,23 +74,35 @@ def check_count(field: str, value: object) -> int | None:
     """A whole number from 0; a float is rounded, so that measured times may be passed on."""
     if value is None:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**31:
-        return round(value)
+    number = _number_in(value)
+    if number is not None and 0 <= number < _LARGEST_INTEGER + 0.5:
+        return round(number)
     raise refused(field, value, f"a number from 0 to {_LARGEST_INTEGER}, or null")
 
 
 def check_index(field: str, value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31:
-        return value
+    number = _number_in(value)
+    if isinstance(number, int) and 0 <= number <= _LARGEST_INTEGER:
+        return number
     raise refused(field, value, "a whole number from 0")
+
+
+def _number_in(value: Any) -> int | float | None:
+    """The number that a value is, as a scalar of Python or numpy."""
+    if isinstance(value, int | float):
+        return None if isinstance(value, bool) else value
+    return _number_in(value.item()) if getattr(value, "shape", None) == () else None
 
 
 def _number(rule: str, accepts: Callable[[float], bool]) -> Callable[[str, object], float | None]:
     def check(field: str, value: object) -> float | None:
         if value is None:
             return None
-        if isinstance(value, int | float) and not isinstance(value, bool) and accepts(value):
-            return float(value)
+        number = _number_in(value)
+        # An integer may be too large for a float.
+        with suppress(OverflowError):
+            if number is not None and accepts(number):
+                return float(number)
         raise refused(field, value, rule)
 
     return check
@@ -95,11 +115,13 @@ check_cost = _number(
 check_number = _number("a finite number or null", isfinite)
 
 
-def check_flag(field: str, value: object) -> bool | None:
+def check_flag(field: str, value: Any) -> bool | None:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int | float) and value in (0, 1):
         return bool(value)
+    if getattr(value, "shape", None) == ():
+        return check_flag(field, value.item())
     raise refused(field, value, "true, false or null")
 
 
@@ -107,7 +129,9 @@ def check_time(field: str, value: object) -> datetime:
     if value is None:
         return datetime.now(UTC)
     if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC)
+        # At the ends of the calendar there may be no such time in UTC.
+        with suppress(OverflowError):
+            return value.astimezone(UTC)
     raise refused(field, value, "a time with its time zone")
 
 
@@ -168,17 +192,26 @@ def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:
         check_count("completion_tokens", run.completion_tokens),
         error,
     )
-    return (
-        new_id() if run.id is None else check_id("id", run.id),
+    names = (
         check_id("experiment_id", run.experiment_id),
         canonical_approach(check_name("approach_name", run.approach_name)),
         check_name("provider", run.provider, empty=True),
         check_name("model", run.model, empty=True),
+    )
+    task = check_name("task", run.task, empty=True)
+    key = "".join((*names, task))
+    # A character has at most four bytes.
+    if len(key) > LONGEST_KEY // 4 and len(key.encode()) > LONGEST_KEY:
+        rule = f"{LONGEST_KEY} bytes at most, together with the other names"
+        raise refused("task" if task else "model", task or run.model, rule)
+    return (
+        new_id() if run.id is None else check_id("id", run.id),
+        *names,
         check_index("sample_index", run.sample_index),
         *content[:9],
         stored_time(check_time("created_at", run.created_at), sqlite),
         content[9],
-        check_name("task", run.task, empty=True),
+        task,
         check_index("repeat_index", run.repeat_index),
         content[10],
         input_fingerprint(question, expected),

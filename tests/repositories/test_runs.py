@@ -45,6 +45,26 @@ FULL = RunRecord(
 )
 
 
+CHANGES: list[tuple[str, Any]] = [
+    ("input_text", "2+2?"),
+    ("expected_answer", None),
+    ("raw_output", "No."),
+    ("parsed_answer", None),
+    ("parsing_method", "manual"),
+    ("parsing_confidence", 0.0),
+    ("is_correct", False),
+    ("is_correct", None),
+    ("score", None),
+    ("execution_time_ms", 0),
+    ("cost_estimate", 0.0),
+    ("prompt_tokens", None),
+    ("completion_tokens", 21),
+    ("sample_id", ""),
+    ("metadata_json", {"b": [1, None, {"c": True}], "a": "a"}),
+    ("metadata_json", None),
+]
+
+
 @pytest.fixture
 def store(database: Database) -> Database:
     """A database with the experiments `e` and `f`."""
@@ -99,35 +119,13 @@ class TestSavingAgain:
         assert save(store, replace(FULL, id=None, created_at=later)) == 0
         assert one(store) == first
 
-    @pytest.mark.parametrize(
-        ("field", "value"),
-        [
-            ("input_text", "2+2?"),
-            ("expected_answer", None),
-            ("raw_output", "No."),
-            ("parsed_answer", None),
-            ("parsing_method", "manual"),
-            ("parsing_confidence", 0.0),
-            ("is_correct", False),
-            ("is_correct", None),
-            ("score", None),
-            ("execution_time_ms", 0),
-            ("cost_estimate", 0.0),
-            ("prompt_tokens", None),
-            ("completion_tokens", 21),
-            ("sample_id", ""),
-            ("metadata_json", {"b": [1, None, {"c": True}], "a": "a"}),
-            ("metadata_json", None),
-        ],
-    )
-    def test_changed_content_replaces_the_old(
-        self, store: Database, field: str, value: Any
-    ) -> None:
-        save(store, FULL)
-        changed = replace(FULL, id=None, **{field: value})
-        assert save(store, changed) == 1
-        assert replace(one(store), id=None) == changed
-        assert save(store, changed) == 0
+    def test_changed_content_replaces_the_old(self, store: Database) -> None:
+        for field, value in CHANGES:
+            save(store, FULL)
+            changed = replace(FULL, id=None, **{field: value})
+            assert save(store, changed) == 1
+            assert replace(one(store), id=None) == changed
+            assert save(store, changed) == 0
 
     def test_a_failed_run_becomes_a_graded_one_and_back(self, store: Database) -> None:
         failed = replace(FULL, is_correct=None, error="HTTP 500")
@@ -414,45 +412,47 @@ def test_ten_megabytes_come_back(store: Database) -> None:
     assert one(store) == run
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("execution_time_ms", 2**31 - 1),
-        ("prompt_tokens", 0),
-        ("sample_index", 2**31 - 1),
-        ("repeat_index", 2**31 - 1),
-        ("cost_estimate", 5e-324),
-        ("cost_estimate", 1.7976931348623157e308),
-        ("cost_estimate", 0.1 + 0.2),
-        ("score", -1.7976931348623157e308),
-        ("score", -5e-324),
-        ("score", 2**53),
-        ("parsing_confidence", 1 / 3),
-        ("parsing_confidence", 0),
-        ("parsing_confidence", 1),
-    ],
-)
-def test_numbers_come_back_to_the_last_bit(store: Database, field: str, value: Any) -> None:
-    save(store, replace(FULL, **{field: value}))
-    assert getattr(one(store), field) == value
+LIMITS: list[tuple[str, Any]] = [
+    ("execution_time_ms", 2**31 - 1),
+    ("prompt_tokens", 0),
+    ("sample_index", 2**31 - 1),
+    ("repeat_index", 2**31 - 1),
+    ("cost_estimate", 5e-324),
+    ("cost_estimate", 1.7976931348623157e308),
+    ("cost_estimate", 0.1 + 0.2),
+    ("score", -1.7976931348623157e308),
+    ("score", -5e-324),
+    ("score", 2**53),
+    ("parsing_confidence", 1 / 3),
+    ("parsing_confidence", 0),
+    ("parsing_confidence", 1),
+]
 
 
-@pytest.mark.parametrize(
-    "moment",
-    [
-        datetime(2026, 3, 29, 2, 30, 0, 1, tzinfo=timezone(timedelta(hours=2))),
-        datetime(1970, 1, 1, tzinfo=UTC),
-        datetime(1, 1, 2, tzinfo=UTC),
-        datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
-        datetime(2026, 1, 1, 0, 0, tzinfo=timezone(timedelta(hours=-11, minutes=-30))),
-    ],
-)
-def test_moments_come_back_in_utc(store: Database, moment: datetime) -> None:
-    save(store, replace(FULL, created_at=moment))
-    found = one(store).created_at
-    assert found is not None
-    assert found == moment
-    assert found.utcoffset() == timedelta(0)
+def test_numbers_come_back_to_the_last_bit(store: Database) -> None:
+    for field, value in LIMITS:
+        save(store, replace(FULL, id=field, task=field, **{field: value}))
+        with store.read() as connection:
+            assert getattr(RunRepository(connection).get(field), field) == value
+
+
+MOMENTS = [
+    datetime(2026, 3, 29, 2, 30, 0, 1, tzinfo=timezone(timedelta(hours=2))),
+    datetime(1970, 1, 1, tzinfo=UTC),
+    datetime(1, 1, 2, tzinfo=UTC),
+    datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    datetime(2026, 1, 1, 0, 0, tzinfo=timezone(timedelta(hours=-11, minutes=-30))),
+]
+
+
+def test_moments_come_back_in_utc(store: Database) -> None:
+    for place, moment in enumerate(MOMENTS):
+        save(store, RunRecord("e", "None", place, id=str(place), created_at=moment))
+        with store.read() as connection:
+            found = RunRepository(connection).get(str(place)).created_at
+        assert found is not None
+        assert found == moment
+        assert found.utcoffset() == timedelta(0)
 
 
 class TestMetrics:

@@ -26,7 +26,8 @@ def test_back_up_and_restore(filled: Path, tmp_path: Path) -> None:
     found = document("db-backup", "--source", filled, "--dest", tmp_path / "b.db.gz", "--verify")
     assert found["verified"] is True
     assert found["size_bytes"] == (tmp_path / "b.db.gz").stat().st_size
-    call("delete", "--experiment-id", "exp", "--yes", "--db-path", filled)
+    with closing(sqlite3.connect(filled, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM runs")
     restore = ("db-restore", "--source", tmp_path / "b.db.gz", "--db-path", filled)
     message, hint = refusal(*restore, code=4)
     assert message == f"{filled} exists already"

@@ -12,6 +12,7 @@ from ml_agents_results.repositories.analysis import (
     PairCounts,
     PairingRule,
 )
+from ml_agents_results.repositories.asked_pairs import AskedPairsRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.accuracy import Cell, denominators, refuse_null_cluster
 from ml_agents_results.services.pairing import Differences, differing, pairing_rule
@@ -139,6 +140,7 @@ class ContrastReader:
         self._counted = AnalysisRepository(connection, filters, settings.missing)
         self._graded = AnalysisRepository(connection, filters, "exclude")
         self._asked = AnalysisRepository(connection, filters, "incorrect")
+        self._not_graded = AskedPairsRepository(connection, filters)
 
     def read(self, treatment: Arm, baseline: Arm, arms: Arms) -> Contrast:
         """The shared samples of two arms.
@@ -155,21 +157,22 @@ class ContrastReader:
             ).counts
 
         found = self._counted.pairs(treatment, baseline, rule=rule, repeated=repeated)
-        by_cluster = graded = asked = found.counts
+        by_cluster = graded = found.counts
         cluster = self._settings.cluster
         if cluster not in (None, "none", "task"):
             by_cluster = pairs(self._counted, cluster)
             without = sum(row.samples for row in by_cluster if row.group is None)
             refuse_null_cluster(without, cluster)
-        # One more query at most, and none where every run is graded, or where all samples of one
-        # arm are paired: then the counts at hand say it all.
-        if self._settings.missing == "incorrect":
-            if not repeated and not (arms.complete(treatment) and arms.complete(baseline)):
+        asked = _by_group(found.counts)
+        # Where every run is graded, the counts at hand say it all.
+        if not repeated and not (arms.complete(treatment) and arms.complete(baseline)):
+            if self._settings.missing == "incorrect":
                 graded = pairs(self._graded)
-        elif not repeated:
-            shared = sum(row.samples for row in found.counts)
-            if min(arms.runs(treatment), arms.runs(baseline)) > shared:
-                asked = pairs(self._asked)
+            elif rule == "sample_index":
+                for task, samples in self._not_graded.not_graded(treatment, baseline).items():
+                    asked[task] = asked.get(task, 0) + samples
+            else:
+                asked = _by_group(pairs(self._asked))
         return Contrast(
             treatment=treatment,
             baseline=baseline,
@@ -177,7 +180,7 @@ class ContrastReader:
             by_task=found.counts,
             by_cluster=by_cluster,
             graded=graded,
-            asked=_by_group(asked),
+            asked=asked,
             mismatched=found.mismatched,
             warnings=differing(self._experiments, treatment, baseline),
         )

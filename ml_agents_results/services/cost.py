@@ -110,8 +110,12 @@ class CostService:
         self._connection = connection
         self._repository = AnalysisRepository(connection, self._filters, self._settings.missing)
 
-    def report(self, *, baseline: str | None = None) -> CostReport:
-        """Every arm that has runs, and the arms with costs against the baseline."""
+    def report(self, *, baseline: str | None = None, pairs: bool = True) -> CostReport:
+        """Every arm that has runs, and the arms with costs against the baseline.
+
+        Args:
+            pairs: Whether arms are compared, which takes longer than all the rest.
+        """
         counts = self._repository.arms()
         arms = Arms(counts, task_cells(self._repository, counts, self._settings))
         squares = self._repository.cost_squares()
@@ -123,7 +127,7 @@ class CostService:
         return CostReport(
             self._settings.confidence,
             [replace(row, on_pareto_front=on) for row, on in zip(rows, front, strict=True)],
-            self._pairs(priced, baseline, arms),
+            self._pairs(priced, baseline, arms) if pairs else [],
         )
 
     def _pairs(self, priced: Sequence[Arm], baseline: str | None, arms: Arms) -> list[PairCost]:

@@ -380,6 +380,46 @@ def test_bounds_where_both_arms_lack_something(store: ResultsProcessor) -> None:
     assert pair.difference_bounds == near((-4 / 6, 6 / 6))
 
 
+GRADES = st.lists(st.sampled_from([0, 1, None, "failed", "unparsed"]), max_size=8)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    one=GRADES,
+    two=GRADES,
+    first=st.integers(0, 3),
+    rule=st.sampled_from(["sample_index", "content"]),
+    missing=st.sampled_from(["exclude", "incorrect"]),
+)
+def test_bounds_hold_whatever_is_missing(
+    processor: ResultsProcessor, one: Any, two: Any, first: int, rule: str, missing: str
+) -> None:
+    """Counted here sample by sample."""
+    _clear(processor)
+    home = "exp" if rule == "sample_index" else "other"
+    asked = dict(enumerate(one)), dict(enumerate(two, start=first))
+    save(processor, runs("exp", "None", one), runs(home, "A", two, first=first))
+    if not one or not two:
+        return
+    (pair,) = processor.compare(
+        list(dict.fromkeys(("exp", home))),
+        settings=Settings(missing=missing),  # type: ignore[arg-type]
+    ).pairs
+    everything = asked[0].keys() | asked[1].keys()
+    both = [
+        (asked[1][place], asked[0][place])
+        for place in asked[0].keys() & asked[1].keys()
+        if asked[0][place] in (0, 1) and asked[1][place] in (0, 1)
+    ]
+    net, unknown = sum(a - b for a, b in both), len(everything) - len(both)
+    assert pair.pairing_rule == rule
+    assert pair.difference_bounds == near(
+        ((net - unknown) / len(everything), (net + unknown) / len(everything))
+    )
+
+
 def test_bounds_by_task(store: ResultsProcessor) -> None:
     save(
         store,

@@ -163,6 +163,8 @@ def test_another_baseline(store: ResultsProcessor) -> None:
     save(store, priced("A", [1, 0], [0.01, 0.01]), priced("B", [1, 0], [0.03, 0.03]))
     (pair,) = report(store, baseline="B").pairs
     assert pair.cost_difference == near(-0.02)
+    with store.database.read() as connection:
+        assert CostService(connection).report(pairs=False).pairs == []
 
 
 def test_no_price_over_clusters_that_are_missing(store: ResultsProcessor) -> None:

@@ -45,7 +45,7 @@ def test_generated_arms_by_task(store: ResultsProcessor) -> None:
     }
     save(store, *(runs("exp", arm, given, task=task) for (task, arm), given in grades.items()))
     comparison = store.compare(["exp"], by_task=True)
-    p_values = []
+    p_values, values = [], []
     for task in comparison.tasks:
         (pair,) = task.pairs
         one = np.array(grades[task.task, "Reflection"])
@@ -65,6 +65,17 @@ def test_generated_arms_by_task(store: ResultsProcessor) -> None:
         assert pair.treatment_accuracy == near(one.mean())
         assert pair.baseline_accuracy == near(two.mean())
         p_values.append(mid)
+        values.append(one - two)
+    means = [value.mean() for value in values]
+    random_tasks, fixed_tasks = comparison.macro
+    expected = stats.ttest_1samp(means, 0)
+    assert random_tasks.difference.estimate == near(np.mean(means))
+    assert random_tasks.difference.se == near(stats.sem(means))
+    assert random_tasks.difference.p_value == near(expected.pvalue)
+    fixed_se = np.sqrt(sum(stats.sem(value) ** 2 for value in values)) / 3
+    assert fixed_tasks.difference.se == near(fixed_se)
+    assert fixed_tasks.difference.p_value == near(2 * stats.norm.sf(np.mean(means) / fixed_se))
+    assert [fixed_tasks.tasks, comparison.micro[0].tasks] == [3, 3]
     adjusted = multipletests(p_values, method="holm")[1]
     assert [task.pairs[0].p_value_adjusted for task in comparison.tasks] == near(list(adjusted))
     assert all(task.pairs[0].family_size == 3 for task in comparison.tasks)

@@ -75,11 +75,11 @@ def test_by_content_the_same_text_with_another_answer_is_another_sample(
         save(
             store,
             content("one", "None", [("is it?", "yes", 1), ("is it?", "no", 0), ("why?", "so", 1)]),
-            content("two", "CoT1", [("is it?", "no", 1), ("is it?", "yes", 1)]),
+            content("two", "CoT1", [("is it?", "no", 0), ("is it?", "yes", 1)]),
         )
     )
     assert (pair.pairing_rule, pair.pairs) == ("content", 2)
-    assert (pair.both_correct, pair.only_treatment_correct) == (1, 1)
+    assert (pair.both_correct, pair.neither_correct) == (1, 1)
     assert pair.denominators["only_in_baseline"] == 1
 
 

@@ -39,7 +39,8 @@ class Archive:
                 "It was cut off or is still being written: copy it again.",
             ) from error
         members = self._zip.infolist()
-        self.names = [member.filename for member in members]
+        # A log that is added to names a member again; the last one counts.
+        self.names = list(dict.fromkeys(member.filename for member in members))
         size = sum(member.file_size for member in members)
         packed = sum(member.compress_size for member in members)
         if outside := next((name for name in self.names if _is_outside(name)), None):

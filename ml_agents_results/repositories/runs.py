@@ -164,11 +164,6 @@ class RunRepository:
         for row in self._connection.execute(selected.execution_options(yield_per=5000)):
             yield tuple(row)
 
-    def ids_in_use(self, experiment_id: str, ids: Sequence[str]) -> set[str]:
-        """Those of `ids` that runs of other experiments have."""
-        taken = select(Run.id).where(Run.id.in_(ids), Run.experiment_id != experiment_id)
-        return set(self._connection.scalars(taken))
-
     def delete(self, run_id: str) -> None:
         """Deletes the run and its metrics; nothing happens where there is none."""
         self._connection.execute(delete(Run).where(Run.id == run_id))

@@ -190,13 +190,6 @@ class TestIds:
         assert len(set(ids)) == 5
         assert [str(id)[:8] for id in ids] == sorted(str(id)[:8] for id in ids)
 
-    def test_ids_in_use_elsewhere_are_told(self, store: Database) -> None:
-        save(store, FULL)
-        with store.read() as connection:
-            repository = RunRepository(connection)
-            assert repository.ids_in_use("f", ["run-1", "none"]) == {"run-1"}
-            assert repository.ids_in_use("e", ["run-1"]) == set()
-
     @pytest.mark.parametrize("reference", ["no", "a\x00b", "\udcff", "%", "run-_", ""])
     def test_one_that_is_not_there(self, store: Database, reference: str) -> None:
         save(store, FULL)

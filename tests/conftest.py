@@ -1,6 +1,7 @@
 """Fixtures for everyone: databases with our schema, empty ones of every engine, a processor."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import pytest
 from ml_agents_results.processor import ResultsProcessor
 
 pytest_plugins = ("tests.databases",)
+
+# A suite that was started in the background of a script ignores interrupts, and so would the
+# programs that it starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

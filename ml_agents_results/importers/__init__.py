@@ -31,7 +31,11 @@ from ml_agents_results.records import ExperimentRecord
 
 FORMATS = {
     name: f"ml_agents_results.importers.{module}"
-    for name, module in (("inspect", "inspect_ai"), ("runs", "runs"))
+    for name, module in (
+        ("inspect", "inspect_ai"),
+        ("lm-eval", "lm_eval"),
+        ("runs", "runs"),
+    )
 }
 """Name to module."""
 

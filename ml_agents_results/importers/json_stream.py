@@ -7,6 +7,7 @@ value on the way. Here a value that nobody asks for costs a search for its end.
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
@@ -186,17 +187,7 @@ class JsonStream:
     def parse(self, text: bytes) -> Any:
         """A value that `raw` gave."""
         try:
-            if _WIDE_NUMBER.search(text) is None:
-                return orjson.loads(text)
-        except orjson.JSONDecodeError:
-            pass
-        try:
-            # Takes wide numbers, lone surrogates, NaN and Infinity, which orjson does not.
-            return json.loads(text.decode("utf-8"), parse_constant=str)
-        except UnicodeDecodeError as error:
-            raise self._broken(f"this is not UTF-8 ({error.reason})") from error
-        except RecursionError as error:
-            raise self._broken("it is nested too deeply") from error
+            return parse(text)
         except ValueError as error:
             raise self._broken(str(error)) from error
 
@@ -233,6 +224,92 @@ class JsonStream:
         return InvalidFileError(
             f"{where}: {reason}", "The file is damaged, or no JSON: copy it again."
         )
+
+
+def parse(text: bytes) -> Any:
+    """A JSON value. NaN and Infinity are given as texts of that name.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        if _WIDE_NUMBER.search(text) is None:
+            return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        # Takes wide numbers, lone surrogates, NaN and Infinity, which orjson does not.
+        return json.loads(text.decode("utf-8"), parse_constant=str)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"this is not UTF-8 ({error.reason})") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def read_lines(
+    source: Source, path: Path | None = None
+) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """The number, the object and the size in bytes of each line; empty lines do not count.
+
+    Raises:
+        InvalidFileError: A line is no JSON object, or too long.
+    """
+    with source.open(path) as file:
+        number = 0
+        while line := file.readline(LONGEST_VALUE + 1):
+            number += 1
+            if len(line) > LONGEST_VALUE:
+                raise _bad_line(source, number, f"it is longer than {LONGEST_VALUE >> 20} MiB")
+            text = line.removeprefix(_BOM) if number == 1 else line
+            if text.isspace():
+                continue
+            try:
+                values = parse(text)
+            except ValueError as error:
+                raise _bad_line(source, number, str(error)) from error
+            if not isinstance(values, dict):
+                raise _bad_line(source, number, f"it is a {type(values).__name__}, not an object")
+            yield number, values, len(line)
+
+
+def beginning(path: Path, size: int = 64 * 1024) -> bytes:
+    """The first bytes of a file, unpacked, without a mark of their order; of a folder, nothing."""
+    if not path.is_file():
+        return b""
+    with Source(path).open() as file:
+        return file.read(size).removeprefix(_BOM).lstrip()
+
+
+def first_line(path: Path) -> dict[str, Any]:
+    """The object on the first line of a file; empty where there is none."""
+    try:
+        found = parse(beginning(path, 1 << 20).partition(b"\n")[0])
+    except (ValueError, InvalidFileError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def read_document(source: Source, path: Path) -> dict[str, Any]:
+    """A small file that holds one JSON object.
+
+    Raises:
+        InvalidFileError: It holds something else.
+    """
+    with source.open(path) as file:
+        stream = JsonStream(source, file, path.name)
+        found = stream.value()
+        stream.finish()
+    if not isinstance(found, dict):
+        raise InvalidFileError(
+            f"{path}: it is a {type(found).__name__}, not an object", "Check its path."
+        )
+    return found
+
+
+def _bad_line(source: Source, number: int, reason: str) -> InvalidFileError:
+    return InvalidFileError(
+        f"{source.where(number)}: {reason}", "The file is damaged or cut off: copy it again."
+    )
 
 
 def _match_end(pattern: re.Pattern[bytes], buffer: bytes, at: int) -> int:

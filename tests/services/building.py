@@ -1,10 +1,15 @@
 """Runs from a line of grades, so that a test shows the data that its figures come from."""
 
+import random
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
+from ml_agents_results.services.pairs import PairResult
+from ml_agents_results.services.settings import Settings
 
 Grade = bool | int | str | None
 """1 or 0; None for a run without a grade, "failed", or "unparsed"."""
@@ -76,3 +81,27 @@ def of_table(cells: tuple[int, int, int, int], **columns: Any) -> list[RunRecord
         for approach, grades in table(*cells).items()
         for one in runs("exp", approach, grades, **columns)
     ]
+
+
+def near(expected: Any) -> Any:
+    return None if expected is None else pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def only_pair(processor: ResultsProcessor, **choices: Any) -> PairResult:
+    (pair,) = processor.compare(["exp"], settings=Settings(**choices)).pairs
+    return pair
+
+
+def coin(seed: int, count: int, chance: float) -> list[int]:
+    generator = random.Random(seed)
+    return [int(generator.random() < chance) for _ in range(count)]
+
+
+def clear(processor: ResultsProcessor) -> None:
+    with processor.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM experiments")
+
+
+def fresh(processor: ResultsProcessor, grades: dict[str, Any]) -> None:
+    clear(processor)
+    save(processor, *(runs("exp", arm, given) for arm, given in grades.items()))

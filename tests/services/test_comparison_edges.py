@@ -1,0 +1,164 @@
+"""The edge contract of comparisons: one test a row, on real databases."""
+
+import pytest
+from scipy import stats
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.services.accuracy import AccuracyService
+from ml_agents_results.services.settings import Settings
+from tests.services.building import near, of_table, only_pair, run, runs, save
+
+
+def test_edge_nothing_graded(store: ResultsProcessor) -> None:
+    save(store, runs("exp", "CoT1", [None] * 3), runs("exp", "None", ["failed"] * 3))
+    comparison = store.compare(["exp"])
+    (pair,) = comparison.pairs
+    assert (pair.pairs, pair.difference, pair.p_value, pair.difference_ci_low) == (
+        0,
+        None,
+        None,
+        None,
+    )
+    assert pair.null_reason == "no_shared_samples"
+    assert pair.verdict == "inconclusive"
+    for arm in comparison.arms:
+        assert (arm.accuracy, arm.accuracy_ci_low, arm.accuracy_se) == (None, None, None)
+        assert arm.null_reason == "no_graded_runs"
+        assert arm.runs == arm.failed + arm.unparsed + arm.ungraded == 3
+
+
+def test_edge_one_sample(store: ResultsProcessor) -> None:
+    save(store, of_table((0, 1, 0, 0)))
+    comparison = store.compare(["exp"])
+    (pair,) = comparison.pairs
+    right = next(arm for arm in comparison.arms if arm.correct)
+    assert [right.accuracy_ci_low, right.accuracy_ci_high] == pytest.approx([0.2065, 1], abs=5e-5)
+    assert right.accuracy_se is None
+    assert (pair.difference, pair.difference_se) == (1.0, None)
+    assert pair.p_value == near(0.5)
+
+
+def test_edge_no_discordant_pair(store: ResultsProcessor) -> None:
+    save(store, of_table((50, 0, 0, 0)))
+    pair = only_pair(store)
+    assert (pair.difference, pair.p_value, pair.p_value_exact) == (0.0, 1.0, 1.0)
+    assert pair.difference_ci_high == pytest.approx(0.0533, abs=5e-5)
+    assert pair.difference_ci_low == pytest.approx(-0.0533, abs=5e-5)
+    assert "no_discordant" in pair.warnings
+    assert pair.verdict == "inconclusive"
+    tango = only_pair(store, difference_interval="tango")
+    assert tango.difference_ci_high == pytest.approx(0.0713, abs=5e-5)
+
+
+def test_edge_all_against_none(store: ResultsProcessor) -> None:
+    save(store, of_table((0, 50, 0, 0)))
+    pair = only_pair(store)
+    assert pair.difference == 1.0
+    assert pair.p_value_exact == pytest.approx(1.78e-15, rel=5e-3)
+    assert pair.p_value == pytest.approx(8.9e-16, rel=5e-3)
+    assert [pair.difference_ci_low, pair.difference_ci_high] == pytest.approx([0.8869, 1], abs=5e-5)
+    assert pair.difference_se is None
+    assert pair.verdict == "treatment_better"
+
+
+def test_edge_one_cluster(store: ResultsProcessor) -> None:
+    """The error of independent samples is not put in its place."""
+    save(store, of_table((5, 12, 3, 5), task="only"))
+    comparison = store.compare(["exp"], settings=Settings(cluster="task"))
+    (pair,) = comparison.pairs
+    assert pair.difference == near(9 / 25)
+    assert (pair.difference_se, pair.difference_ci_low, pair.p_value) == (None, None, None)
+    assert pair.null_reason == "one_cluster"
+    for arm in comparison.arms:
+        assert (arm.accuracy_se, arm.accuracy_ci_low) == (None, None)
+        assert arm.null_reason == "one_cluster"
+    # One task without a word about clusters: samples are independent.
+    assert only_pair(store).method == "independent samples"
+
+
+def test_edge_cluster_value_missing(store: ResultsProcessor) -> None:
+    save(store, of_table((5, 3, 1, 1)), [run("exp", "CoT1", 0, 1, sample_id="x")])
+    with pytest.raises(UsageError, match="10 samples have no sample_id to cluster by"):
+        only_pair(store, cluster="sample_id")
+    with (
+        store.database.read() as connection,
+        pytest.raises(UsageError, match="have no sample_id to cluster by"),
+    ):
+        AccuracyService(connection, settings=Settings(cluster="sample_id")).report()
+
+
+def test_edge_pair_missing_on_a_side(store: ResultsProcessor) -> None:
+    save(
+        store,
+        runs("exp", "CoT1", [1, 1, 0, 1, "failed"]),
+        runs("exp", "None", [0, 1, 1, 0, 0, 1], first=2),
+    )
+    comparison = store.compare(["exp"])
+    (pair,) = comparison.pairs
+    assert pair.pairs == 2  # samples 2 and 3
+    assert (pair.denominators["only_in_treatment"], pair.denominators["only_in_baseline"]) == (2, 4)
+    assert (pair.treatment_accuracy, pair.baseline_accuracy) == (0.5, 0.5)
+    assert {arm.arm.approach_name: arm.accuracy for arm in comparison.arms} == {
+        "CoT1": 0.75,
+        "None": 0.5,
+    }
+    assert {"partial_overlap", "coverage"} <= set(pair.warnings)
+    # Samples 0 to 7 were asked; 2 are paired and cancel out, 6 could speak either way.
+    assert pair.difference_bounds == near((-6 / 8, 6 / 8))
+
+
+def test_edge_no_shared_samples(store: ResultsProcessor) -> None:
+    save(store, runs("exp", "CoT1", [1, 0]), runs("exp", "None", [1, 1], first=2))
+    pair = only_pair(store)
+    assert (pair.pairs, pair.difference, pair.p_value) == (0, None, None)
+    assert pair.null_reason == "no_shared_samples"
+    assert "no_shared_samples" in pair.warnings
+    assert pair.p_value_adjusted is None
+
+
+def test_edge_undefined_p_values_do_not_count_in_the_family(store: ResultsProcessor) -> None:
+    save(
+        store,
+        runs("exp", "None", [1, 0] * 10),
+        runs("exp", "A", [1, 1] * 10),
+        runs("exp", "B", [1] * 5, first=90),
+    )
+    first, second = store.compare(["exp"]).pairs
+    assert (first.family_size, first.p_value_adjusted) == (1, first.p_value)
+    assert (second.p_value, second.p_value_adjusted) == (None, None)
+
+
+def test_edge_different_data_set_grader_and_model(store: ResultsProcessor) -> None:
+    save(store, runs("one", "None", [1, 0]), runs("two", "CoT1", [1, 1], model="other"))
+    store.save_experiment(
+        "one", {"extra": {"grader": "exact"}}, environment={"dataset": {"fingerprint": "x"}}
+    )
+    store.save_experiment(
+        "two", {"extra": {"grader": "any_of"}}, environment={"dataset": {"fingerprint": "y"}}
+    )
+    (pair,) = store.compare(["one", "two"]).pairs
+    assert {"datasets_differ", "graders_differ", "models_differ"} <= set(pair.warnings)
+    assert pair.pairing_rule == "content"
+
+
+def test_models_that_are_compared_are_no_mismatch(store: ResultsProcessor) -> None:
+    save(store, runs("exp", "None", [1, 0]), runs("exp", "None", [1, 1], model="other"))
+    assert "models_differ" not in only_pair(store).warnings
+
+
+def test_an_experiment_that_says_anything_of_its_data_set(store: ResultsProcessor) -> None:
+    """What others recorded as `dataset` may be a name; it is no fingerprint."""
+    save(store, runs("one", "None", [1, 0]), runs("two", "CoT1", [1, 1]))
+    for name in ("one", "two"):
+        store.save_experiment(name, {"extra": "none"}, environment={"dataset": "gsm8k"})
+    (pair,) = store.compare(["one", "two"]).pairs
+    assert (pair.pairs, pair.pairing_rule) == (2, "content")
+
+
+def test_edge_1024_discordant_pairs_and_more(processor: ResultsProcessor) -> None:
+    save(processor, of_table((0, 1981, 573, 0)))
+    pair = only_pair(processor)
+    assert pair.p_value_exact is not None
+    assert pair.p_value_exact == near(stats.binomtest(573, 2554).pvalue)
+    assert 1e-190 < pair.p_value_exact < 1e-170

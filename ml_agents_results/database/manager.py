@@ -1,17 +1,19 @@
 """The care of a database: its schema, its size, the space it gives back."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import func, select
 
 from ml_agents_results.config import DatabaseConfig
-from ml_agents_results.database import backup, schema
+from ml_agents_results.database import schema
+from ml_agents_results.database.backup import back_up, backup_now, restore
 from ml_agents_results.database.checks import CheckReport, check
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.migration_plan import MigrationPlan, plan
 from ml_agents_results.database.models import Experiment, Run, RunParsingMetrics
-from ml_agents_results.errors import DatabaseError, SchemaError
+from ml_agents_results.errors import DatabaseError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +53,40 @@ class DatabaseManager:
         schema.require_current(self.database)
         return False
 
-    def migrate_schema(self) -> schema.SchemaStatus:
+    def migrate_schema(self, *, backup: bool = True) -> schema.SchemaStatus:
         """Brings the schema up to date, all steps or none; returns where it was before.
+
+        A database of the predecessor is adopted: the status tells how.
+
+        Args:
+            backup: Whether a SQLite file is backed up first. Such backups are never deleted
+                automatically.
 
         Raises:
             SchemaError: The database is empty, newer than this version, or another program's.
         """
+        found = self._require_migratable()
+        if found.state == "current":
+            return found
+        made = None
+        if backup and self.database.path is not None:
+            made = backup_now(self.database, f"before-{found.head}")
+        return replace(schema.upgrade(self.database), backup=made)
+
+    def plan_migration(self) -> MigrationPlan:
+        """What `migrate_schema` would do: its steps and its SQL. Changes nothing.
+
+        Raises:
+            SchemaError: The database is empty, newer than this version, or another program's.
+        """
+        return plan(self.database, self._require_migratable())
+
+    def _require_migratable(self) -> schema.SchemaStatus:
         with self.database.read() as connection:
             found = schema.status(connection)
-        if found.state == "empty":
-            raise SchemaError(
-                f"{self.database} holds no tables yet",
-                f"Create them with: ml-agents db-init {self.database.option}",
-            )
-        return schema.upgrade(self.database)
+        if found.state in ("empty", "newer", "foreign"):
+            raise schema.refusal(found, self.database)
+        return found
 
     def backup_database(
         self,
@@ -87,7 +109,7 @@ class DatabaseManager:
                 damaged, or on a server.
         """
         place = Path(destination)
-        return backup.back_up(
+        return back_up(
             self._file(),
             place,
             compress=place.suffix == ".gz" if compress is None else compress,
@@ -108,7 +130,7 @@ class DatabaseManager:
         """
         destination = self._file()
         self.database.close()
-        return backup.restore(Path(source), destination, force=force)
+        return restore(Path(source), destination, force=force)
 
     def validate_integrity(self) -> CheckReport:
         """Checks pages, schema, references and the content of every run; changes nothing.

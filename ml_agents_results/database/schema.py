@@ -1,16 +1,18 @@
 """Which schema a database has, and the way from there to ours. Alembic owns the tables."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import Connection, inspect, text
 
+from ml_agents_results.database import layouts
+from ml_agents_results.database.adoption import Adoption, rebuild
 from ml_agents_results.database.engine import Database
-from ml_agents_results.errors import SchemaError
+from ml_agents_results.errors import DatabaseError, SchemaError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -20,11 +22,20 @@ State = Literal["empty", "unversioned", "behind", "current", "newer", "foreign"]
 
 @dataclass(frozen=True, slots=True)
 class SchemaStatus:
-    """Where a database stands. `revision` is None where it carries no version."""
+    """Where a database stands.
+
+    Attributes:
+        revision: None where it carries no version.
+        head: The revision that this version works on.
+        adoption: What became of a database that carried no version, after its upgrade.
+        backup: The backup that was made before the upgrade.
+    """
 
     state: State
     revision: str | None
     head: str
+    adoption: Adoption | None = None
+    backup: Path | None = None
 
 
 @cache
@@ -127,8 +138,20 @@ def refusal(found: SchemaStatus, database: Database) -> SchemaError:
             )
 
 
-def upgrade(database: Database, revision: str = "head") -> SchemaStatus:
+def purposes() -> list[tuple[str, str]]:
+    """Revision and first line of every migration script, oldest first."""
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory(str(scripts_folder())).walk_revisions()
+    return [(script.revision, script.doc) for script in reversed(list(scripts))]
+
+
+def upgrade(
+    database: Database, revision: str = "head", *, check: Callable[[], None] | None = None
+) -> SchemaStatus:
     """Brings the schema up to `revision`, all steps or none, and returns where it was before.
+
+    `check` is called before the commit; what it raises undoes everything.
 
     Two processes that do this at once take turns. Nothing happens where nothing is to be done.
 
@@ -137,11 +160,45 @@ def upgrade(database: Database, revision: str = "head") -> SchemaStatus:
     """
     from alembic import command
 
+    adopted = None
     with database.migration() as connection:
-        before = require_migratable(connection, database)
+        before = status(connection)
+        if before.state in ("newer", "foreign"):
+            raise refusal(before, database)
         if before.state != "current":
-            command.upgrade(_alembic(connection), revision)
-    return before
+            config = _alembic(connection)
+            if before.state == "unversioned":
+                adopted = _adopt(connection, config)
+            counts = _counts(connection)
+            command.upgrade(config, revision)
+            if counts and (found := _counts(connection)) != counts:
+                raise DatabaseError(
+                    f"the migration would turn {counts} rows into {found}; it was undone",
+                    "Check the database with: ml-agents db-check",
+                )
+        if check is not None:
+            check()
+    return replace(before, adoption=adopted)
+
+
+def _adopt(connection: Connection, config: "Config") -> Adoption | None:
+    """Gives a database without a version the version that it has."""
+    from alembic import command
+
+    if (revision := layouts.revision_of(connection)) is not None:
+        command.stamp(config, revision)
+        return None
+    return rebuild(connection, lambda: command.upgrade(config, revisions()[0]))
+
+
+def _counts(connection: Connection) -> dict[str, int]:
+    """Rows of those tables of ours that there are."""
+    present = set(inspect(connection).get_table_names())
+    return {
+        table: connection.execute(text(f"SELECT COUNT(*) FROM {table}")).scalar_one()
+        for table in layouts.TABLES
+        if table in present
+    }
 
 
 def downgrade(database: Database, revision: str) -> None:

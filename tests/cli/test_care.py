@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ml_agents_results.database import schema
+from ml_agents_results.database.engine import Database
+from ml_agents_results.database.manager import DatabaseManager
 from ml_agents_results.processor import ResultsProcessor
 from tests.commands import call, contents, document, refusal
 from tests.generated import make_runs
@@ -69,3 +72,44 @@ def test_a_backup_of_changed_runs_is_told_by_verify(filled: Path, tmp_path: Path
     )
     assert "4 runs are not what was recorded" in message
     assert hint == "See what is wrong with: ml-agents db-check"
+
+
+def older(path: Path) -> Path:
+    database = Database(str(path))
+    schema.upgrade(database, "0001")
+    with database.write() as connection:
+        connection.exec_driver_sql("INSERT INTO experiments (id) VALUES ('exp')")
+    database.close()
+    return path
+
+
+def test_a_dry_run_shows_the_steps_and_changes_nothing(tmp_path: Path) -> None:
+    path = older(tmp_path / "r.db")
+    before = path.read_bytes()
+    told = call("db-migrate", "--db-path", path, "--dry-run").stdout
+    assert "0002: A key for every run" in told
+    assert "0001:" not in told
+    assert "CREATE INDEX ix_runs_analysis" in told
+    found = document("db-migrate", "--db-path", path, "--dry-run")
+    assert [step[0] for step in found["steps"]] == list(schema.revisions()[1:])
+    assert path.read_bytes() == before
+
+
+def test_a_migration_is_backed_up_unless_told_otherwise(tmp_path: Path) -> None:
+    path = older(tmp_path / "r.db")
+    found = document("db-migrate", "--db-path", path)
+    with closing(sqlite3.connect(found["backup"])) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+    other = older(tmp_path / "other.db")
+    assert document("db-migrate", "--db-path", other, "--no-backup")["backup"] is None
+    assert contents(other)["experiments"][0][0] == "exp"
+    assert not (tmp_path / "other.db.backups").exists()
+    again = document("db-migrate", "--db-path", other)
+    assert (again["migrated"], again["backup"]) == (False, None)
+
+
+def test_a_dry_run_on_a_server_is_undone(empty_database: Database) -> None:
+    schema.upgrade(empty_database, "0001")
+    assert DatabaseManager(empty_database).plan_migration().statements
+    with empty_database.read() as connection:
+        assert schema.status(connection).revision == "0001"

@@ -1,0 +1,103 @@
+"""Which layout a database without a schema version has: told by its structure, never by what its
+own version table says, for that is not reliable."""
+
+from sqlalchemy import Connection, inspect
+
+from ml_agents_results.errors import SchemaError
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "experiments": ("id", "name", "description", "created_at", "config_json", "status"),
+    "runs": (
+        "id",
+        "experiment_id",
+        "approach_name",
+        "provider",
+        "model",
+        "sample_index",
+        "input_text",
+        "expected_answer",
+        "raw_output",
+        "parsed_answer",
+        "parsing_method",
+        "parsing_confidence",
+        "is_correct",
+        "execution_time_ms",
+        "cost_estimate",
+        "created_at",
+        "metadata_json",
+    ),
+    "parsing_metrics": (
+        "id",
+        "run_id",
+        "parsing_attempts",
+        "fallback_used",
+        "confidence_score",
+        "extraction_time_ms",
+        "error_details",
+    ),
+}
+"""The columns of revision 0001."""
+
+LATER = {"content_digest": "0002", "claims": "0003"}
+"""What tells that a database without a version was ours: column or table to its revision."""
+
+_STUDY = {"preprocessing_id", "preprocessing_rules_path", "dataset_name", "eval_output_path"}
+_LINKED = {"dataset_config", "rules_path", "analysis_path"}
+
+
+def layout_of(connection: Connection) -> str:
+    """Which layout the tables have.
+
+    Raises:
+        SchemaError: None that is known; the message names what is missing.
+    """
+    inspector = inspect(connection)
+    tables = set(inspector.get_table_names())
+    columns = {
+        table: {str(column["name"]) for column in inspector.get_columns(table)}
+        for table in (*TABLES, "dataset_preprocessing")
+        if table in tables
+    }
+    missing = [
+        f"{table}.{name}"
+        for table, names in TABLES.items()
+        if table != "parsing_metrics" or table in tables
+        for name in names
+        if name not in columns.get(table, ())
+    ]
+    if missing or connection.dialect.name != "sqlite":
+        raise SchemaError(
+            f"its tables are not of a layout that can be adopted: "
+            f"{', '.join(missing) or 'it is on a server'}",
+            "Export it with the program that made it, and import the files.",
+        )
+    if "schema_version" not in tables and "dataset_preprocessing" not in tables:
+        return "bare"
+    rules = connection.exec_driver_sql(
+        "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'runs'"
+    ).scalar_one()
+    if "instructor_multiple" not in rules:
+        # One that later code opened: it got the new tables, and kept the old rule.
+        return "mixed" if "dataset_preprocessing" in tables else "1.0.0"
+    if "dataset_preprocessing" not in tables:
+        return "mixed" if _STUDY & columns["experiments"] else "1.1.0"
+    found = columns["dataset_preprocessing"] & _LINKED
+    if found == _LINKED and columns["experiments"] >= _STUDY:
+        if (
+            "schema_version" in tables
+            and connection.exec_driver_sql(
+                "SELECT 1 FROM schema_version WHERE version = '1.1.0'"
+            ).first()
+        ):
+            return "1.2.0b-from-1.1"
+        return "1.2.0b"
+    return "mixed" if found or _STUDY & columns["experiments"] else "1.2.0a"
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision of a database of ours that lost its version; None for older layouts."""
+    inspector = inspect(connection)
+    if "claims" in inspector.get_table_names():
+        return LATER["claims"]
+    columns = {column["name"] for column in inspector.get_columns("runs")}
+    return LATER["content_digest"] if "content_digest" in columns else None

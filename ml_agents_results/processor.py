@@ -25,6 +25,7 @@ from ml_agents_results.redaction import redact
 from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.parsing_metrics import ParsingMetricsRepository
+from ml_agents_results.repositories.rows import check_number, refused
 from ml_agents_results.repositories.runs import RunRepository
 from ml_agents_results.services.accuracy import AccuracyReport, AccuracyService
 from ml_agents_results.services.cache import ResultCache
@@ -108,8 +109,8 @@ class ResultsProcessor:
         settings = _settings(config)
         record = ExperimentRecord(
             id=experiment_id,
-            name=name or settings.get("name") or None,
-            description=description or settings.get("description") or None,
+            name=redact(name or settings.get("name") or None),
+            description=redact(description or settings.get("description") or None),
             status=status,
             config_json=redact(settings),
             environment_json=redact(dict(environment or {})),
@@ -362,7 +363,10 @@ def run_of_response(response: object) -> RunRecord:
     Raises:
         InvalidRecordError: experiment_id, approach or sample_index is missing.
     """
-    metadata = dict(getattr(response, "metadata", None) or {})
+    given = getattr(response, "metadata", None)
+    if not isinstance(given, Mapping):
+        raise refused("metadata", given, "a mapping with experiment_id, approach and sample_index")
+    metadata = dict(given)
     missing = [
         name for name in ("experiment_id", "approach", "sample_index") if metadata.get(name) is None
     ]
@@ -372,32 +376,45 @@ def run_of_response(response: object) -> RunRecord:
             "Put them into response.metadata before saving.",
         )
     metrics = metadata.pop("parsing_metrics", None)
-    seconds = metadata.pop("latency", None)
-    if seconds is None:
-        seconds = getattr(response, "generation_time", None)
+    latency = metadata.pop("latency", None)
+    if latency is None:
+        latency = getattr(response, "generation_time", None)
+    known = {name: metadata.pop(name, None) for name in _FROM_METADATA}
     run = RunRecord(
         id=metadata.pop("run_id", None),
         experiment_id=metadata.pop("experiment_id"),
-        approach_name=canonical_approach(metadata.pop("approach")),
+        approach_name=metadata.pop("approach"),
         provider=getattr(response, "provider", None) or "",
         model=getattr(response, "model", None) or "",
         raw_output=getattr(response, "text", None),
         parsed_answer=getattr(response, "extracted_answer", None),
         prompt_tokens=getattr(response, "prompt_tokens", None),
         completion_tokens=getattr(response, "completion_tokens", None),
-        execution_time_ms=None if seconds is None else round(seconds * 1000),
+        execution_time_ms=_milliseconds(latency),
         cost_estimate=metadata.pop("cost", None),
         parsing_metrics=None if metrics is None else _metrics(metrics),
-        **{name: metadata.pop(name) for name in _FROM_METADATA if metadata.get(name) is not None},
+        **{name: value for name, value in known.items() if value is not None},
     )
     for name in ("total_tokens", "response_id", "parameters", "parsing_metadata"):
         if value := getattr(response, name, None):
             metadata.setdefault(name, value)
+    run.error = redact(run.error)
     run.metadata_json = redact(metadata) or None
     return run
 
 
+def _milliseconds(seconds: object) -> int | None:
+    number = check_number("latency", seconds)
+    if number is None:
+        return None
+    if 0 <= number <= 2e6:
+        return round(number * 1000)
+    raise refused("latency", seconds, "a number of seconds from 0 to 2000000, or null")
+
+
 def _metrics(values: Mapping[str, Any]) -> ParsingMetrics:
+    if not isinstance(values, Mapping):
+        raise refused("parsing_metrics", values, "a mapping, or null")
     named = {_METRIC_NAMES.get(name, name): value for name, value in values.items()}
     known = ParsingMetrics.__dataclass_fields__
     if unknown := named.keys() - known.keys():

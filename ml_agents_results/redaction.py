@@ -3,20 +3,24 @@
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 REDACTED = "[redacted]"
 
 _SECRET_NAME = re.compile(
-    r"(^|[_-])(api[_-]?key|secret|password|passwd|authorization|access[_-]?token|auth[_-]?token"
-    r"|bearer|credentials?|private[_-]?key|token)$",
-    re.IGNORECASE,
+    r"(^|[_-]|(?<=[a-z])(?=[A-Z]))(?i:"
+    r"api[_-]?key|secret([_-]?access)?([_-]?key)?|access[_-]?key|subscription[_-]?key|private[_-]?key"
+    r"|password|passwd|passphrase|pwd|authorization|bearer|credentials?|cookie"
+    r"|((access|auth|session)[_-]?)?token)$",
 )
 _SECRET_TEXT = re.compile(
     r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/@\s]+@"
-    r"|\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}"
+    r"|\b(?:sk|pk|rk|xai)-[A-Za-z0-9_-]{16,}"
+    r"|\b(?:hf|gsk|gh[opsu]|github_pat)_[A-Za-z0-9_]{16,}"
+    r"|\bAIza[A-Za-z0-9_-]{30,}"
     r"|\bBearer\s+[A-Za-z0-9._~+/-]{16,}=*"
-    r"|(?P<query>[?&](?:api[_-]?key|key|token|access_token|secret)=)[^&\s]+",
+    r"|(?P<query>[?&](?:api[_-]?key|key|token|access_token|secret|(?:ssl)?password)=)[^&\s]+",
     re.IGNORECASE,
 )
 _ENVIRONMENT_NAME = re.compile(r"(API_?KEY|TOKEN|SECRET|PASSWORD)$")
@@ -24,7 +28,12 @@ _ENVIRONMENT_NAME = re.compile(r"(API_?KEY|TOKEN|SECRET|PASSWORD)$")
 
 def redact(value: Any) -> Any:
     """The value without secrets: by the names of settings, by the looks of texts, and by the keys
-    that the environment holds. Mappings and sequences are copied."""
+    that the environment holds. Mappings and sequences are copied; what JSON does not know becomes
+    text first, and could hold secrets there."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):
         return {
             name: REDACTED
@@ -32,9 +41,9 @@ def redact(value: Any) -> Any:
             else redact(inner)
             for name, inner in value.items()
         }
-    if isinstance(value, list | tuple | set):
+    if isinstance(value, list | tuple | set | frozenset):
         return [redact(inner) for inner in value]
-    return redact_text(value) if isinstance(value, str) else value
+    return redact_text(str(value))
 
 
 def redact_text(text: str) -> str:

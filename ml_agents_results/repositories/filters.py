@@ -1,6 +1,6 @@
 """Which runs an analysis is about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -51,7 +51,7 @@ class Filters:
             if name.startswith("created_"):
                 values[name] = _time(name, value)
             else:
-                values[name] = (value,) if isinstance(value, str) else tuple(value)
+                values[name] = _names(name, value)
         if approaches := values.get("approach_name"):
             values["approach_name"] = tuple(map(canonical_approach, approaches))
         return cls(**values)
@@ -72,6 +72,15 @@ class Filters:
             else:
                 found.append(getattr(run, field.name).in_(value))
         return found
+
+
+def _names(name: str, value: object) -> tuple[str, ...]:
+    given = (value,) if isinstance(value, str) else value
+    if isinstance(given, Iterable):
+        names = tuple(given)
+        if all(isinstance(each, str) for each in names):
+            return names
+    raise UsageError(f"the filter {name} is {value!r}", "Give a text, or a list of texts.")
 
 
 def _time(name: str, value: object) -> datetime:

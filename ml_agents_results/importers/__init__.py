@@ -34,6 +34,7 @@ FORMATS = {
     for name, module in (
         ("inspect", "inspect_ai"),
         ("lm-eval", "lm_eval"),
+        ("legacy", "legacy_csv"),
         ("runs", "runs"),
     )
 }

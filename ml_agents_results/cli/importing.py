@@ -1,6 +1,5 @@
 """import: results from files."""
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -179,7 +178,9 @@ def _source(file: str) -> Iterator["Source"]:
         yield Source(file)
         return
     with tempfile.NamedTemporaryFile(prefix="ml-agents-", suffix=".tmp") as kept:
-        shutil.copyfileobj(sys.stdin.buffer, kept)
+        # Block by block as it comes: a read that waits for a full one may outlast an interrupt.
+        while block := sys.stdin.buffer.read1(1 << 16):
+            kept.write(block)
         kept.flush()
         yield Source(kept.name, "stdin")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -24,6 +24,8 @@ from ml_agents_results.cli.common import (
 from ml_agents_results.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from ml_agents_results.database.engine import Database
     from ml_agents_results.importers.load import ImportResult
     from ml_agents_results.importers.source import Source
@@ -179,7 +181,8 @@ def _source(file: str) -> Iterator["Source"]:
         return
     with tempfile.NamedTemporaryFile(prefix="ml-agents-", suffix=".tmp") as kept:
         # Block by block as it comes: a read that waits for a full one may outlast an interrupt.
-        while block := sys.stdin.buffer.read1(1 << 16):
+        stdin = cast("BufferedReader", sys.stdin.buffer)
+        while block := stdin.read1(1 << 16):
             kept.write(block)
         kept.flush()
         yield Source(kept.name, "stdin")

@@ -8,14 +8,18 @@ EXPLANATIONS = {
     "cost_coverage": "some runs have no cost; totals and means are over those that have one",
     "coverage": "more than 5% of the runs have no grade, or the arms differ in that by more than "
     "2 points",
+    "datasets_differ": "the two experiments ran on different data sets",
     "difference_not_resolved": "the accuracies do not differ clearly, so a price per point means "
     "nothing",
+    "experiment_without_runs": "an experiment that was named has no runs that pass the filters",
     "few_clusters": "there are few tasks (or other clusters): intervals may be too narrow",
     "few_discordant": "fewer than 10 samples were answered by one arm only: the test can hardly "
     "find anything",
     "few_samples": "there are few samples: intervals may be too narrow",
+    "graders_differ": "the two experiments were graded differently",
     "mismatched_inputs": "some paired samples differ in question or expected answer: are these the "
     "same data set?",
+    "models_differ": "the model differs too: the approach is not all that changed",
     "n_lt_2": "one sample is too few for an error bar",
     "no_correct": "no answer was correct",
     "no_costs": "no run has a cost",

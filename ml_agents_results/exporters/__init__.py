@@ -25,6 +25,7 @@ FORMATS = {
     "parquet": "parquet",
     "markdown": "markdown",
     "latex": "latex",
+    "html": "html",
 }
 SUFFIXES = {
     ".xlsx": "excel",
@@ -34,6 +35,7 @@ SUFFIXES = {
     ".parquet": "parquet",
     ".md": "markdown",
     ".tex": "latex",
+    ".html": "html",
 }
 
 

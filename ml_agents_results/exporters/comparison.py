@@ -36,6 +36,7 @@ WRITERS: dict[str, Writer] = {
     ".xlsx": _of_format("excel"),
     ".md": _of_format("markdown"),
     ".tex": _of_format("latex"),
+    ".html": _of_format("html"),
 }
 
 

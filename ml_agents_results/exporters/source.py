@@ -72,14 +72,14 @@ class Source:
     @cached_property
     def accuracy(self) -> AccuracyReport:
         """By arm and by task."""
-        return AccuracyService(self.connection, self._filters).report(by_task=True)
+        return AccuracyService(self.connection, self.filters).report(by_task=True)
 
     @cached_property
     def comparison(self) -> Comparison | None:
         """Against the baseline, by task too; None where there are fewer than two arms."""
         if len(self.accuracy.arms) < 2:
             return None
-        service = ComparisonService(self.connection, self._filters)
+        service = ComparisonService(self.connection, self.filters)
         return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
 
     @cached_property
@@ -87,27 +87,27 @@ class Source:
         """Every arm against each other; `comparison` where that is the same or too many."""
         if not 2 < len(self.accuracy.arms) <= MOST_ARMS_IN_PAIRS:
             return self.comparison
-        service = ComparisonService(self.connection, self._filters, Settings(contrasts="all-pairs"))
+        service = ComparisonService(self.connection, self.filters, Settings(contrasts="all-pairs"))
         return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
 
     @cached_property
     def costs(self) -> CostReport:
-        return CostService(self.connection, self._filters).report()
+        return CostService(self.connection, self.filters).report()
 
     @cached_property
     def latency(self) -> LatencyReport:
-        return LatencyService(self.connection, self._filters).report()
+        return LatencyService(self.connection, self.filters).report()
 
     @cached_property
     def parsing(self) -> ParsingReport:
-        return ParsingService(self.connection, self._filters).report()
+        return ParsingService(self.connection, self.filters).report()
 
     @cached_property
     def failures(self) -> FailureReport:
-        return FailureService(self.connection, self._filters).report()
+        return FailureService(self.connection, self.filters).report()
 
     @property
-    def _filters(self) -> Filters:
+    def filters(self) -> Filters:
         return Filters(experiment_id=self.experiment_ids)
 
 

@@ -43,7 +43,7 @@ def test_nothing_is_replaced_without_force(
 
 
 @pytest.mark.parametrize(
-    "format", [name for name in FORMATS if "runs" in find_exporter(name).PARTS]
+    "format", [name for name in FORMATS if name not in ("markdown", "latex", "html")]
 )
 def test_a_failed_export_leaves_the_old_output_and_nothing_else(
     processor: ResultsProcessor, tmp_path: Path, format: str

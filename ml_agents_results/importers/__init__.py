@@ -32,6 +32,8 @@ from ml_agents_results.records import ExperimentRecord
 FORMATS = {
     name: f"ml_agents_results.importers.{module}"
     for name, module in (
+        ("archive", "portable"),
+        ("database", "database_file"),
         ("inspect", "inspect_ai"),
         ("lm-eval", "lm_eval"),
         ("legacy", "legacy_csv"),

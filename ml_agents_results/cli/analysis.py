@@ -245,7 +245,7 @@ def _report(
     baseline: str | None,
 ) -> "tuple[dict[str, Any], list[Part]]":
     """The document and the tables of one report."""
-    from ml_agents_results.cli import rendering
+    from ml_agents_results.cli import rendering, report_tables
 
     if report_type in (ReportType.summary, ReportType.accuracy):
         from ml_agents_results.services.accuracy import AccuracyService
@@ -258,29 +258,29 @@ def _report(
         from ml_agents_results.services.latency import LatencyService
 
         latency = LatencyService(connection, filters, settings).report(baseline=baseline)
-        return latency.to_dict(), rendering.latency_parts(latency)
+        return latency.to_dict(), report_tables.latency_parts(latency)
     if report_type is ReportType.cost:
         from ml_agents_results.services.cost import CostService
 
-        cost = CostService(connection, filters, settings).report()
-        return cost.to_dict(), rendering.cost_parts(cost)
+        cost = CostService(connection, filters, settings).report(baseline=baseline)
+        return cost.to_dict(), report_tables.cost_parts(cost)
     if report_type is ReportType.parsing:
         from ml_agents_results.services.parsing import ParsingService
 
         parsing = ParsingService(connection, filters, settings).report()
-        return parsing.to_dict(), rendering.parsing_parts(parsing)
+        return parsing.to_dict(), report_tables.parsing_parts(parsing)
     if report_type is ReportType.failures:
         from ml_agents_results.services.failures import FailureService
 
         failures = FailureService(connection, filters, settings).report(baseline=baseline)
-        return failures.to_dict(), rendering.failure_parts(failures)
+        return failures.to_dict(), report_tables.failure_parts(failures)
     from ml_agents_results.services.comparison import ComparisonService
     from ml_agents_results.services.power import power_report
 
     power = power_report(
         ComparisonService(connection, filters, settings).compare(ids, baseline=baseline)
     )
-    return power.to_dict(), rendering.power_parts(power)
+    return power.to_dict(), report_tables.power_parts(power)
 
 
 def _show(parts: "list[Part]") -> None:

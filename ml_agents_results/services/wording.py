@@ -80,7 +80,8 @@ def dollars(value: float | None) -> str:
     """Three significant digits, so that a tenth of a cent does not become nothing."""
     if value is None:
         return UNKNOWN
-    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.3g}"
+    sign, size = ("-", -value) if value < 0 else ("", value)
+    return sign + (f"${size:,.2f}" if size >= 1 or size == 0 else f"${size:.3g}")
 
 
 def arm_labels(arms: list[Arm]) -> dict[Arm, str]:

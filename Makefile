@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := $(BIN)/ml-agents
 DEMO_DB := --db-path demo/results.db
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test test-real-tools lint format bench clean
 
 demo: .venv/.installed  ## a real experiment on the embedded model, compared and exported
 	rm -rf demo && mkdir demo
@@ -22,6 +22,14 @@ demo: .venv/.installed  ## a real experiment on the embedded model, compared and
 
 test: .venv/.developing
 	$(BIN)/python -m pytest -q -n 2
+
+# Logs that other tools write themselves, compared with what these tools read from them.
+test-real-tools: .venv/.developing
+	rm -rf build/tools build/logs && mkdir -p build/logs && $(PYTHON) -m venv build/tools
+	build/tools/bin/pip install --quiet inspect-ai lm-eval
+	build/tools/bin/python tests/real_tools/write_inspect_logs.py build/logs/inspect
+	build/tools/bin/python tests/real_tools/write_lm_eval_logs.py build/logs/lm_eval
+	ML_AGENTS_REAL_LOGS=$(CURDIR)/build/logs $(BIN)/python -m pytest -q tests/real_tools
 
 lint: .venv/.developing
 	$(BIN)/ruff check .

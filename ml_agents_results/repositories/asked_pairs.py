@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.orm import aliased
 
 from ml_agents_results.database.models import Run
@@ -32,11 +32,16 @@ class AskedPairsRepository:
             (baseline, treatment, _GRADED),
         ):
             one, two = aliased(Run, name="one"), aliased(Run, name="two")
-            partner = exists().where(
-                *self._of_arm(two, second),
-                two.task == one.task,
-                two.sample_index == one.sample_index,
-                two.outcome.in_(outcomes),
+            # A column of the index: for `SELECT *` SQLite would look the row up.
+            partner = (
+                select(two.outcome)
+                .where(
+                    *self._of_arm(two, second),
+                    two.task == one.task,
+                    two.sample_index == one.sample_index,
+                    two.outcome.in_(outcomes),
+                )
+                .exists()
             )
             rows = self._connection.execute(
                 select(one.task, func.count())

@@ -41,6 +41,14 @@ class Duplicates(StrEnum):
     repeats = "repeats"
 
 
+class OnConflict(StrEnum):
+    """What to do with a run that is in the database with other contents."""
+
+    REPLACE = "replace"
+    KEEP = "keep"
+    FAIL = "fail"
+
+
 def import_(
     files: Annotated[
         list[str],
@@ -109,6 +117,10 @@ def import_(
             "the answers as repeats."
         ),
     ] = Duplicates.refuse,
+    on_conflict: Annotated[
+        OnConflict,
+        typer.Option(help="A run that is recorded with other contents: replace it, keep it, fail."),
+    ] = OnConflict.REPLACE,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be imported, and change nothing.")
     ] = False,
@@ -129,6 +141,7 @@ def import_(
         task=task,
         columns=_columns(columns or ()),
         duplicates=duplicates.value,
+        on_conflict=on_conflict.value,
         scorer=scorer,
         metric=metric,
         filter=filter_name,
@@ -147,6 +160,10 @@ def import_(
             dry_run=dry_run,
             progress=advance,
         )
+    if result.conflicts:
+        became = "would be" if dry_run else "were"
+        what = "kept as they are" if on_conflict is OnConflict.KEEP else "replaced"
+        say(f"{result.conflicts:,} runs are recorded with other contents; they {became} {what}.")
     for warning in result.warnings:
         say(f"Warning: {warning}")
     if as_json:

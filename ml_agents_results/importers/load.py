@@ -18,6 +18,7 @@ from ml_agents_results.errors import (
     UsageError,
 )
 from ml_agents_results.importers import find, load_format
+from ml_agents_results.importers.conflicts import settle
 from ml_agents_results.importers.duplicates import POLICIES, latest, note_latest, run_key
 from ml_agents_results.importers.source import Item, Options, Source
 from ml_agents_results.records import ExperimentRecord
@@ -39,6 +40,7 @@ class ImportResult:
         read: Runs in the files.
         inserted: Runs that are new.
         updated: Runs that were there, and are different now.
+        conflicts: Runs that were there with other contents; which stays says `on_conflict`.
         skipped: Runs that were there as they are.
         superseded: Runs that a later line (`duplicates="latest"`) or a newer attempt replaced.
         ungraded: Of those read, the runs that are neither right nor wrong nor failed.
@@ -53,6 +55,7 @@ class ImportResult:
     inserted: int
     updated: int
     skipped: int
+    conflicts: int
     superseded: int
     ungraded: int
     failed: int
@@ -93,6 +96,9 @@ def load(
     """
     if options.experiment_id is not None:
         check_id("experiment_id", options.experiment_id)
+    for source in sources:
+        if database.path is not None and source.path.samefile(database.path):
+            raise UsageError(f"{source.name} is the database itself", "Name another file.")
     with suppress(_DryRunError), database.bulk() as connection:
         job = _Import(connection, options, progress or (lambda _: None))
         found = [part for source in sources for part in find(source, format_name)]
@@ -179,6 +185,7 @@ class _Import:
             inserted=inserted,
             updated=updated,
             skipped=kept - inserted - updated,
+            conflicts=counted["conflicts"],
             superseded=counted["superseded"],
             ungraded=counted["ungraded"],
             failed=counted["failed"],
@@ -197,10 +204,14 @@ class _Import:
                     with source.locate(item.place):
                         superseded_by_newer[experiment_id] = self._begin(experiment_id, part)
             kept = keep(self._without_newer(batch, superseded_by_newer))
+            superseded = len(batch) - len(kept)
+            policy = self._options.on_conflict
+            kept, conflicts = settle(self._connection, policy, source, kept)
             renamed += self._give_ids(source, kept)
             self._save(source, kept)
             self._counted["read"] += len(batch)
-            self._counted["superseded"] += len(batch) - len(kept)
+            self._counted["superseded"] += superseded
+            self._counted["conflicts"] += conflicts
             self._progress(source.position - position)
             position = source.position
         if not superseded_by_newer:

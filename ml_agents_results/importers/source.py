@@ -15,6 +15,7 @@ from ml_agents_results.errors import InvalidFileError, InvalidRecordError
 from ml_agents_results.records import RunRecord
 
 Duplicates = Literal["refuse", "latest", "repeats"]
+OnConflict = Literal["replace", "keep", "fail"]
 
 _GZIP = b"\x1f\x8b"
 _ENDINGS = (".gz", ".jsonl", ".ndjson", ".json", ".csv", ".eval")
@@ -42,6 +43,8 @@ class Options:
         columns: Field of a run to the file's own name for it.
         duplicates: What to do with a sample that is answered twice: refuse, keep the latest, or
             number the answers as repeats.
+        on_conflict: What to do with a run that is in the database with other contents: replace
+            it, keep it as it is there, or fail.
         scorer: Whose grade counts, where a log has several.
         metric: Which of a log's metrics is the grade.
         filter: Which of a log's filters took the answer from the output.
@@ -55,6 +58,7 @@ class Options:
     task: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     duplicates: Duplicates = "refuse"
+    on_conflict: OnConflict = "replace"
     scorer: str | None = None
     metric: str | None = None
     filter: str | None = None

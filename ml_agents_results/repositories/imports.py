@@ -62,6 +62,28 @@ def keys_of_ids(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[A
     return {row[0]: tuple(row[1:]) for row in rows}
 
 
+def digests_of_keys(
+    connection: Connection, keys: Iterable[tuple[Any, ...]]
+) -> dict[tuple[Any, ...], str]:
+    """Natural key to content digest, of those keys that are recorded."""
+    samples: dict[tuple[str, int], list[int]] = {}
+    wanted = set(keys)
+    for key in wanted:
+        samples.setdefault((key[0], key[6]), []).append(key[5])
+    found = {}
+    # One lookup a group: SQLite searches no index of several columns for a list of rows.
+    for (experiment_id, repeat_index), indexes in samples.items():
+        rows = connection.execute(
+            select(*_KEY, Run.content_digest).where(
+                Run.experiment_id == experiment_id,
+                Run.repeat_index == repeat_index,
+                Run.sample_index.in_(set(indexes)),
+            )
+        )
+        found.update({tuple(row[:-1]): row[-1] for row in rows if tuple(row[:-1]) in wanted})
+    return found
+
+
 def recorded_keys(
     connection: Connection, experiment_id: str, indexes: Iterable[int]
 ) -> set[tuple[Any, ...]]:

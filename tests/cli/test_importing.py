@@ -34,6 +34,7 @@ def test_counts_what_it_imported(db_path: Path, runs_file: Path) -> None:
         "inserted": 80,
         "updated": 0,
         "skipped": 0,
+        "conflicts": 0,
         "superseded": 0,
         "ungraded": 6,
         "failed": 4,

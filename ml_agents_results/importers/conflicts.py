@@ -1,0 +1,53 @@
+"""A run that is in the database with other contents: replaced, kept, or a reason to stop."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ml_agents_results.errors import DuplicateError
+from ml_agents_results.importers.duplicates import run_key
+from ml_agents_results.importers.source import Item, OnConflict, Source
+from ml_agents_results.repositories.imports import digests_of_keys
+from ml_agents_results.repositories.rows import RUN_COLUMNS, run_row
+
+_DIGEST_AT = RUN_COLUMNS.index("content_digest")
+
+
+def settle(
+    connection: Connection, policy: OnConflict, source: Source, batch: Sequence[Item]
+) -> tuple[Sequence[Item], int]:
+    """What of a batch is to be saved, and how many runs are in the database with other contents.
+
+    Raises:
+        DuplicateError: There is one, and the policy is `fail`; the message names it.
+    """
+    recorded = digests_of_keys(connection, [run_key(item.run) for item in batch])
+    conflicting = []
+    for item in batch:
+        if (digest := recorded.get(run_key(item.run))) is None:
+            continue
+        if _digest(item, source) != digest:
+            conflicting.append(item)
+        else:
+            # The same run under another id stays what it is.
+            item.run.id = None
+    if not conflicting:
+        return batch, 0
+    if policy == "fail":
+        first = conflicting[0]
+        run = first.run
+        raise DuplicateError(
+            f"{source.where(first.place)}: sample {run.sample_index} of {run.arm} is recorded "
+            "with other contents",
+            "Choose which to have: --on-conflict keep|replace",
+        )
+    if policy == "replace":
+        return batch, len(conflicting)
+    left_out = {id(item) for item in conflicting}
+    return [item for item in batch if id(item) not in left_out], len(conflicting)
+
+
+def _digest(item: Item, source: Source) -> str:
+    with source.locate(item.place):
+        return str(run_row(item.run, True)[_DIGEST_AT])

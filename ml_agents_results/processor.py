@@ -5,7 +5,8 @@ raises, nothing of it is there.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -14,10 +15,10 @@ from ml_agents_results.config import DatabaseConfig, ExperimentConfig
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.manager import DatabaseManager
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
+from ml_agents_results.exporters import export
 from ml_agents_results.records import (
     ExperimentRecord,
     ExperimentStatus,
-    ParsingMetrics,
     RunRecord,
     canonical_approach,
 )
@@ -25,8 +26,8 @@ from ml_agents_results.redaction import redact
 from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.parsing_metrics import ParsingMetricsRepository
-from ml_agents_results.repositories.rows import check_number, refused
 from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.responses import metrics_of, run_of_response, settings_of
 from ml_agents_results.services.accuracy import AccuracyReport, AccuracyService
 from ml_agents_results.services.cache import ResultCache
 from ml_agents_results.services.comparison import Comparison, ComparisonService
@@ -45,22 +46,6 @@ T_co = TypeVar("T_co", covariant=True)
 
 class _Service(Protocol[T_co]):
     def report(self) -> T_co: ...
-
-
-_FROM_METADATA = (
-    "sample_index",
-    "task",
-    "repeat_index",
-    "sample_id",
-    "input_text",
-    "expected_answer",
-    "is_correct",
-    "score",
-    "error",
-    "parsing_method",
-    "parsing_confidence",
-)
-_METRIC_NAMES = {"attempts": "parsing_attempts", "confidence": "confidence_score"}
 
 
 class ResultsProcessor:
@@ -106,7 +91,7 @@ class ResultsProcessor:
         Raises:
             InvalidRecordError: A value breaks a rule.
         """
-        settings = _settings(config)
+        settings = settings_of(config)
         record = ExperimentRecord(
             id=experiment_id,
             name=redact(name or settings.get("name") or None),
@@ -167,7 +152,7 @@ class ResultsProcessor:
             NotFoundError: There is no such run.
             InvalidRecordError: A value breaks a rule, or its name is not known.
         """
-        record = _metrics(metrics)
+        record = metrics_of(metrics)
         self._write(lambda connection: ParsingMetricsRepository(connection).save(run_id, record))
 
     def get_runs_paginated(
@@ -337,6 +322,38 @@ class ResultsProcessor:
         ]
         return [row.to_dict() for row in sorted(clear, key=lambda row: row.p_value_adjusted or 0)]
 
+    def export_to_csv(
+        self, experiment_ids: str | Sequence[str], path: str | Path, **options: Any
+    ) -> None:
+        """Writes a folder of CSV files; options and errors as in `exporters.export`."""
+        export(self.database, experiment_ids, path, "csv", **options)
+
+    def export_to_json(
+        self, experiment_ids: str | Sequence[str], path: str | Path, **options: Any
+    ) -> None:
+        """Writes one JSON document; options and errors as in `exporters.export`."""
+        export(self.database, experiment_ids, path, "json", **options)
+
+    def export_to_excel(
+        self, experiment_ids: str | Sequence[str], path: str | Path, **options: Any
+    ) -> None:
+        """Writes a workbook; options and errors as in `exporters.export`."""
+        export(self.database, experiment_ids, path, "excel", **options)
+
+    def export_large_dataset(
+        self,
+        experiment_ids: str | Sequence[str],
+        path: str | Path,
+        format: str = "jsonl",
+        chunk_size: int = 5000,
+        **options: Any,
+    ) -> None:
+        """Writes any format in chunks; memory does not grow with the experiments.
+
+        Options and errors as in `exporters.export`.
+        """
+        export(self.database, experiment_ids, path, format, chunk_size=chunk_size, **options)
+
     def _accuracy(self, filters: Mapping[str, Any] | None, *, by_task: bool) -> AccuracyReport:
         chosen = Filters.of(filters)
         return self._cache.get(
@@ -355,84 +372,3 @@ class ResultsProcessor:
             with attempt, self.database.write() as connection:
                 return work(connection)
         raise AssertionError("the last attempt returns or raises")
-
-
-def run_of_response(response: object) -> RunRecord:
-    """The run that a response and its metadata describe.
-
-    Raises:
-        InvalidRecordError: experiment_id, approach or sample_index is missing.
-    """
-    given = getattr(response, "metadata", None)
-    if not isinstance(given, Mapping):
-        raise refused("metadata", given, "a mapping with experiment_id, approach and sample_index")
-    metadata = dict(given)
-    missing = [
-        name for name in ("experiment_id", "approach", "sample_index") if metadata.get(name) is None
-    ]
-    if missing:
-        raise InvalidRecordError(
-            f"the response's metadata lacks {', '.join(missing)}",
-            "Put them into response.metadata before saving.",
-        )
-    metrics = metadata.pop("parsing_metrics", None)
-    latency = metadata.pop("latency", None)
-    if latency is None:
-        latency = getattr(response, "generation_time", None)
-    known = {name: metadata.pop(name, None) for name in _FROM_METADATA}
-    run = RunRecord(
-        id=metadata.pop("run_id", None),
-        experiment_id=metadata.pop("experiment_id"),
-        approach_name=metadata.pop("approach"),
-        provider=getattr(response, "provider", None) or "",
-        model=getattr(response, "model", None) or "",
-        raw_output=getattr(response, "text", None),
-        parsed_answer=getattr(response, "extracted_answer", None),
-        prompt_tokens=getattr(response, "prompt_tokens", None),
-        completion_tokens=getattr(response, "completion_tokens", None),
-        execution_time_ms=_milliseconds(latency),
-        cost_estimate=metadata.pop("cost", None),
-        parsing_metrics=None if metrics is None else _metrics(metrics),
-        **{name: value for name, value in known.items() if value is not None},
-    )
-    for name in ("total_tokens", "response_id", "parameters", "parsing_metadata"):
-        if value := getattr(response, name, None):
-            metadata.setdefault(name, value)
-    run.error = redact(run.error)
-    run.metadata_json = redact(metadata) or None
-    return run
-
-
-def _milliseconds(seconds: object) -> int | None:
-    number = check_number("latency", seconds)
-    if number is None:
-        return None
-    if 0 <= number <= 2e6:
-        return round(number * 1000)
-    raise refused("latency", seconds, "a number of seconds from 0 to 2000000, or null")
-
-
-def _metrics(values: Mapping[str, Any]) -> ParsingMetrics:
-    if not isinstance(values, Mapping):
-        raise refused("parsing_metrics", values, "a mapping, or null")
-    named = {_METRIC_NAMES.get(name, name): value for name, value in values.items()}
-    known = ParsingMetrics.__dataclass_fields__
-    if unknown := named.keys() - known.keys():
-        raise InvalidRecordError(
-            f"parsing metrics have no {', '.join(sorted(unknown))}",
-            f"Known are: {', '.join(known)}",
-        )
-    return ParsingMetrics(**named)
-
-
-def _settings(config: object) -> dict[str, Any]:
-    if isinstance(config, ExperimentConfig):
-        return config.to_dict()
-    if isinstance(config, Mapping):
-        return dict(config)
-    if is_dataclass(config) and not isinstance(config, type):
-        return asdict(config)
-    raise InvalidRecordError(
-        f"a configuration cannot be a {type(config).__name__}",
-        "Give an ExperimentConfig, a dataclass or a mapping.",
-    )

@@ -1,0 +1,109 @@
+"""What experiment platforms hand over, and the records that it becomes."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from ml_agents_results.config import ExperimentConfig
+from ml_agents_results.errors import InvalidRecordError
+from ml_agents_results.records import ParsingMetrics, RunRecord
+from ml_agents_results.redaction import redact
+from ml_agents_results.repositories.rows import check_number, refused
+
+_FROM_METADATA = (
+    "sample_index",
+    "task",
+    "repeat_index",
+    "sample_id",
+    "input_text",
+    "expected_answer",
+    "is_correct",
+    "score",
+    "error",
+    "parsing_method",
+    "parsing_confidence",
+)
+_METRIC_NAMES = {"attempts": "parsing_attempts", "confidence": "confidence_score"}
+
+
+def run_of_response(response: object) -> RunRecord:
+    """The run that a response and its metadata describe.
+
+    Raises:
+        InvalidRecordError: experiment_id, approach or sample_index is missing.
+    """
+    given = getattr(response, "metadata", None)
+    if not isinstance(given, Mapping):
+        raise refused("metadata", given, "a mapping with experiment_id, approach and sample_index")
+    metadata = dict(given)
+    missing = [
+        name for name in ("experiment_id", "approach", "sample_index") if metadata.get(name) is None
+    ]
+    if missing:
+        raise InvalidRecordError(
+            f"the response's metadata lacks {', '.join(missing)}",
+            "Put them into response.metadata before saving.",
+        )
+    metrics = metadata.pop("parsing_metrics", None)
+    latency = metadata.pop("latency", None)
+    if latency is None:
+        latency = getattr(response, "generation_time", None)
+    known = {name: metadata.pop(name, None) for name in _FROM_METADATA}
+    run = RunRecord(
+        id=metadata.pop("run_id", None),
+        experiment_id=metadata.pop("experiment_id"),
+        approach_name=metadata.pop("approach"),
+        provider=getattr(response, "provider", None) or "",
+        model=getattr(response, "model", None) or "",
+        raw_output=getattr(response, "text", None),
+        parsed_answer=getattr(response, "extracted_answer", None),
+        prompt_tokens=getattr(response, "prompt_tokens", None),
+        completion_tokens=getattr(response, "completion_tokens", None),
+        execution_time_ms=_milliseconds(latency),
+        cost_estimate=metadata.pop("cost", None),
+        parsing_metrics=None if metrics is None else metrics_of(metrics),
+        **{name: value for name, value in known.items() if value is not None},
+    )
+    for name in ("total_tokens", "response_id", "parameters", "parsing_metadata"):
+        if value := getattr(response, name, None):
+            metadata.setdefault(name, value)
+    run.error = redact(run.error)
+    run.metadata_json = redact(metadata) or None
+    return run
+
+
+def _milliseconds(seconds: object) -> int | None:
+    number = check_number("latency", seconds)
+    if number is None:
+        return None
+    if 0 <= number <= 2e6:
+        return round(number * 1000)
+    raise refused("latency", seconds, "a number of seconds from 0 to 2000000, or null")
+
+
+def metrics_of(values: Mapping[str, Any]) -> ParsingMetrics:
+    """Parsing metrics under our names or the platform's; raises InvalidRecordError."""
+    if not isinstance(values, Mapping):
+        raise refused("parsing_metrics", values, "a mapping, or null")
+    named = {_METRIC_NAMES.get(name, name): value for name, value in values.items()}
+    known = ParsingMetrics.__dataclass_fields__
+    if unknown := named.keys() - known.keys():
+        raise InvalidRecordError(
+            f"parsing metrics have no {', '.join(sorted(unknown))}",
+            f"Known are: {', '.join(known)}",
+        )
+    return ParsingMetrics(**named)
+
+
+def settings_of(config: object) -> dict[str, Any]:
+    """A configuration of any kind as a mapping; raises InvalidRecordError."""
+    if isinstance(config, ExperimentConfig):
+        return config.to_dict()
+    if isinstance(config, Mapping):
+        return dict(config)
+    if is_dataclass(config) and not isinstance(config, type):
+        return asdict(config)
+    raise InvalidRecordError(
+        f"a configuration cannot be a {type(config).__name__}",
+        "Give an ExperimentConfig, a dataclass or a mapping.",
+    )

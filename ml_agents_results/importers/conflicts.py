@@ -1,7 +1,6 @@
 """A run that is in the database with other contents: replaced, kept, or a reason to stop."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import Connection
 

@@ -44,7 +44,9 @@ class SampleRepository:
         )
         return [(row[0], row[1]) for row in rows]
 
-    def answers(self, arm: Arm, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Row[*tuple[Any, ...]]]]:
+    def answers(
+        self, arm: Arm, samples: Iterable[Sample]
+    ) -> Iterator[tuple[Sample, Row[*tuple[Any, ...]]]]:
         """What an arm answered the first time it was asked: id, outcome, texts, time and cost."""
         for task, index in samples:
             row = self._connection.execute(

@@ -4,7 +4,6 @@ import hashlib
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,7 +34,7 @@ def write(source: Source, file: BinaryIO) -> None:
             lines = (run_bytes(row) for row in single.rows())
             members.append(_add(archive, f"runs/{number:06}.jsonl", lines))
         members.append(_add(archive, "README.txt", _README.encode().splitlines(keepends=True)))
-        archive.writestr(MANIFEST, json_bytes(_manifest(source, members), indent=True))
+        archive.writestr(_entry(MANIFEST), json_bytes(_manifest(source, members), indent=True))
     if isinstance(name := getattr(file, "name", None), str) and Path(name).is_file():
         file.flush()
         verify_file(Path(name))
@@ -49,15 +48,20 @@ def _add(archive: zipfile.ZipFile, name: str, lines: Iterable[bytes]) -> dict[st
     """Writes a member line by line, and returns what the manifest says of it."""
     found = hashlib.sha256()
     size = records = 0
-    entry = zipfile.ZipInfo(name, datetime.now(UTC).timetuple()[:6])
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    with archive.open(entry, "w", force_zip64=True) as member:
+    with archive.open(_entry(name), "w", force_zip64=True) as member:
         for line in lines:
             member.write(line)
             found.update(line)
             size += len(line)
             records += 1
     return {"name": name, "sha256": found.hexdigest(), "bytes": size, "records": records}
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """A member without a time of its own: the same experiments give the same bytes."""
+    entry = zipfile.ZipInfo(name)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry
 
 
 def _manifest(source: Source, members: list[dict[str, Any]]) -> dict[str, Any]:
@@ -67,7 +71,6 @@ def _manifest(source: Source, members: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "kind": KIND,
         "version": VERSION,
-        "created_at": datetime.now(UTC).isoformat(),
         "written_by": f"ml-agents-results {ml_agents_results.__version__}",
         "schema_revision": schema.revisions()[-1],
         "experiments": list(source.experiment_ids),

@@ -45,6 +45,9 @@ FORMATS = {
 GENERIC = "runs"
 """The format that is asked last: with `--map` it reads files of any program."""
 
+WHOLE = ("archive", "database")
+"""Formats that carry whole databases: taken where they are named, never picked out of a folder."""
+
 ENTRY_POINTS = "ml_agents_results.importers"
 
 _TABLES = re.compile(r"\.(jsonl|ndjson|csv)(\.gz)?$", re.IGNORECASE)
@@ -139,6 +142,7 @@ def _search(folder: Source, formats: Mapping[str, Format]) -> list[tuple[Source,
     found: dict[Path, tuple[Source, str]] = {}
     unknown: list[str] = []
     generic: list[Path] = []
+    formats = {name: one for name, one in formats.items() if name not in WHOLE} or formats
     for path in _walk(folder.path, formats):
         if claims := _claims(path, formats):
             if claims == [GENERIC] and len(formats) > 1:

@@ -1,4 +1,4 @@
-"""The portable archive: whole experiments in one checksummed file (docs/archive-format.md)."""
+"""The portable archive: whole experiments in one checksummed file."""
 
 import hashlib
 import zipfile

@@ -1,4 +1,4 @@
-"""The portable archive: whole experiments in one checksummed file (docs/archive-format.md).
+"""The portable archive: whole experiments in one checksummed file.
 
 Nothing of an archive is believed before its checksums are right, and no more of it is read than
 its manifest says there is.

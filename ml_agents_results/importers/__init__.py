@@ -36,6 +36,10 @@ FORMATS = {
         ("database", "database_file"),
         ("inspect", "inspect_ai"),
         ("lm-eval", "lm_eval"),
+        ("promptfoo", "promptfoo"),
+        ("helm", "helm"),
+        ("openai-evals", "openai_evals"),
+        ("eee", "every_eval_ever"),
         ("legacy", "legacy_csv"),
         ("runs", "runs"),
     )

@@ -1,6 +1,7 @@
 """From the values of logs to those of runs. What is of another kind than expected is absent."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from math import isfinite
@@ -21,6 +22,7 @@ _MAPPED = (
     "task",
     "approach_name",
 )
+_SECONDS = re.compile(r"\d{9,11}(\.\d+)?")
 _LONGEST_ERROR = 10_000
 _ABSENT = object()
 
@@ -79,7 +81,7 @@ def moment(value: object) -> datetime | None:
         try:
             return time_of(value).astimezone(UTC)
         except (InvalidRecordError, OverflowError):
-            return None
+            value = float(value) if _SECONDS.fullmatch(value) else None
     found = amount(value)
     if found is None or found >= 253_402_300_800:
         return None

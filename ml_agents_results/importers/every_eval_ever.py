@@ -1,0 +1,256 @@
+"""Every Eval Ever: a file of samples (`*_samples.jsonl`) with a file of totals beside it.
+
+A sample has a line for each result that it contributes to; one result for each evaluation is the
+grade. A sample that ended in an error is a failed run, whatever its line says of right and wrong.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.importers.json_stream import (
+    beginning,
+    first_line,
+    read_document,
+    read_lines,
+)
+from ml_agents_results.importers.source import Item, Options, Source
+from ml_agents_results.importers.values import (
+    Overrides,
+    count,
+    error_text,
+    first_of,
+    mapping,
+    moment,
+    number,
+    sequence,
+    text,
+    without_absent,
+)
+from ml_agents_results.records import (
+    PARSING_METHODS,
+    ExperimentRecord,
+    RunRecord,
+    canonical_approach,
+)
+from ml_agents_results.redaction import redact
+
+_SAMPLES = "_samples"
+_LINE = {"schema_version", "evaluation_id", "sample_id", "interaction_type", "evaluation"}
+_TOTALS = (b'"schema_version"', b'"evaluation_id"', b'"retrieved_timestamp"')
+
+
+def sniff(path: Path) -> bool:
+    """Whether it is a file of samples, or of totals."""
+    if path.suffix == ".json":
+        return all(name in beginning(path) for name in _TOTALS)
+    return path.suffix in (".jsonl", ".gz") and first_line(path).keys() >= _LINE
+
+
+def parts(path: Path) -> Sequence[Path]:
+    """The file of samples that belongs to a file of totals."""
+    if path.suffix != ".json":
+        return [path]
+    samples = path.with_name(f"{path.stem}{_SAMPLES}.jsonl")
+    if not samples.is_file():
+        raise InvalidFileError(
+            f"{path} has totals only; there is no file {samples.name} beside it",
+            "Runs are made of samples: import a file that has them.",
+        )
+    return [samples]
+
+
+def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
+    """The one evaluation."""
+    totals = _totals(source)
+    library, about = mapping(totals.get("eval_library")), mapping(totals.get("source_metadata"))
+    environment = {
+        "tool": library.get("name") or "every_eval_ever",
+        "tool_version": library.get("version"),
+        "log": without_absent(
+            {
+                "schema_version": totals.get("schema_version"),
+                "retrieved_timestamp": totals.get("retrieved_timestamp"),
+                "source_metadata": about,
+                "library_details": library.get("additional_details"),
+            }
+        ),
+    }
+    config = {"model_info": totals.get("model_info"), "results": totals.get("evaluation_results")}
+    return [
+        ExperimentRecord(
+            id=_identity(source),
+            name=text(about.get("source_name")) or source.stem.removesuffix(_SAMPLES),
+            status="completed",
+            created_at=moment(totals.get("evaluation_timestamp")),
+            config_json=redact(without_absent(config)),
+            environment_json=redact(without_absent(environment)),
+        )
+    ]
+
+
+def read(source: Source, options: Options) -> Iterator[Item]:
+    """The lines of one result for each evaluation, as they stand."""
+    samples = _Samples(source, options)
+    overrides = Overrides(source, options)
+    for place, line, size in read_lines(source):
+        if samples.are_of_another_result(line):
+            source.left_out["lines of other results"] += 1
+            continue
+        with source.locate(place):
+            run = samples.run(line, place)
+        overrides.apply(run, line)
+        yield Item(place, run, size)
+    overrides.finish()
+    samples.finish()
+
+
+def _identity(source: Source) -> str:
+    found = text(first_line(source.path).get("evaluation_id"))
+    return found.replace("/", "_") if found else f"{source.stem}-{source.sha256[:8]}"
+
+
+def _totals(source: Source) -> dict[str, Any]:
+    path = source.path.with_name(f"{source.stem.removesuffix(_SAMPLES)}.json")
+    if path.is_file() and sniff(path):
+        return read_document(source, path)
+    source.warn(f"{source.name}: there is no file of totals beside it, which tells of the model")
+    return {}
+
+
+class _Samples:
+    def __init__(self, source: Source, options: Options) -> None:
+        self._source = source
+        self._options = options
+        self._totals = _totals(source)
+        model = mapping(self._totals.get("model_info"))
+        self._provider = (
+            text(model.get("inference_platform"))
+            or text(mapping(model.get("inference_engine")).get("name"))
+            or ""
+        )
+        self._metrics = {
+            result.get("evaluation_result_id"): mapping(result.get("metric_config"))
+            for result in map(mapping, sequence(self._totals.get("evaluation_results")))
+        }
+        self._results: dict[str, object] = {}
+        self._known: set[str] = set()
+        self._indexes: dict[str, dict[str, int]] = {}
+        self._answered: dict[tuple[str, str, str], int] = {}
+
+    def are_of_another_result(self, line: dict[str, Any]) -> bool:
+        """Whether the line is about a result that is not the grade of its evaluation."""
+        result, task = text(line.get("evaluation_result_id")), _task(line)
+        metric = self._metrics.get(line.get("evaluation_result_id"), {})
+        names = {result, metric.get("metric_id"), metric.get("metric_name")} - {None}
+        self._known.update(map(str, names))
+        if self._options.metric is not None:
+            if self._options.metric not in names:
+                return True
+            rule = "--metric"
+        else:
+            rule = "the first in the file"
+        taken = self._results.setdefault(task, result) == result
+        if taken and result is not None:
+            self._source.choose("metric", metric.get("metric_name") or result, rule)
+        return not taken
+
+    def run(self, line: dict[str, Any], place: int) -> RunRecord:
+        sample_id, task = text(line.get("sample_id")), _task(line)
+        if sample_id is None:
+            raise InvalidFileError(
+                f"{self._source.where(place)} has no sample_id", "Every sample has an id."
+            )
+        about = mapping(line.get("metadata"))
+        approach = self._approach(about)
+        asked, evaluation = mapping(line.get("input")), mapping(line.get("evaluation"))
+        usage, timing = mapping(line.get("token_usage")), mapping(line.get("performance"))
+        references = sequence(asked.get("reference"))
+        extracted, method = _extracted(line)
+        indexes = self._indexes.setdefault(task, {})
+        key = (task, sample_id, approach)
+        self._answered[key] = self._answered.get(key, -1) + 1
+        run = RunRecord(
+            experiment_id="",
+            approach_name=approach,
+            provider=self._provider,
+            model=text(line.get("model_id")) or "",
+            task=task,
+            sample_index=indexes.setdefault(sample_id, len(indexes)),
+            sample_id=sample_id,
+            repeat_index=self._answered[key],
+            input_text=text(asked.get("raw")),
+            expected_answer=text(references[0] if len(references) == 1 else references or None),
+            raw_output=_output(line),
+            parsed_answer=extracted,
+            parsing_method=method if method in PARSING_METHODS else None,
+            execution_time_ms=count(first_of(timing, ("latency_ms", "generation_time_ms"))),
+            prompt_tokens=count(usage.get("input_tokens")),
+            completion_tokens=count(usage.get("output_tokens")),
+            created_at=moment(self._totals.get("evaluation_timestamp")),
+            metadata_json=without_absent(
+                {
+                    "evaluation": evaluation,
+                    "evaluation_result_id": line.get("evaluation_result_id"),
+                    "sample_hash": line.get("sample_hash"),
+                    "prompt": asked.get("formatted"),
+                    "choices": asked.get("choices"),
+                    "messages": line.get("messages"),
+                    "reasoning_trace": mapping(line.get("output")).get("reasoning_trace"),
+                    "answer_attribution": line.get("answer_attribution"),
+                    "token_usage": usage,
+                    "performance": timing,
+                    "metadata": about,
+                }
+            ),
+        )
+        if line.get("error"):
+            run.error = error_text(line["error"])
+            return run
+        run.score = number(evaluation.get("score"))
+        if isinstance(evaluation.get("is_correct"), bool):
+            run.is_correct = evaluation["is_correct"]
+        return run
+
+    def finish(self) -> None:
+        if self._options.metric is not None and not self._results:
+            raise InvalidFileError(
+                f"{self._source.name} has no metric {self._options.metric!r}",
+                f"Its metrics are: {', '.join(sorted(self._known)) or 'none'}",
+            )
+
+    def _approach(self, about: dict[str, Any]) -> str:
+        name, rule = self._options.approach, "--approach"
+        if name is None:
+            found = first_of(about, ("approach", "approach_name"))
+            name, rule = (found, "metadata.approach") if isinstance(found, str) else (None, "")
+        name = canonical_approach(name or "None")
+        self._source.choose("approach", name, rule or "none is named")
+        return name
+
+
+def _task(line: dict[str, Any]) -> str:
+    return text(line.get("evaluation_name")) or ""
+
+
+def _output(line: dict[str, Any]) -> str | None:
+    """What the model said; of a conversation, what it said last."""
+    said = sequence(mapping(line.get("output")).get("raw"))
+    if said:
+        return text(said[0] if len(said) == 1 else said)
+    answers = [
+        message.get("content")
+        for message in map(mapping, sequence(line.get("messages")))
+        if message.get("role") == "assistant" and message.get("content") is not None
+    ]
+    return text(answers[-1]) if answers else None
+
+
+def _extracted(line: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The final answer and how it was found."""
+    for one in map(mapping, sequence(line.get("answer_attribution"))):
+        if one.get("is_terminal"):
+            method = one.get("extraction_method")
+            return text(one.get("extracted_value")), method if isinstance(method, str) else None
+    return None, None

@@ -42,6 +42,7 @@ app.command("db-migrate")(database.db_migrate)
 app.command("db-backup")(care.db_backup)
 app.command("db-restore")(care.db_restore)
 app.command("db-check")(care.db_check)
+app.command("db-repair")(care.db_repair)
 app.command("db-stats")(database.db_stats)
 
 

@@ -1,4 +1,4 @@
-"""db-backup, db-restore, db-check: that results are still there tomorrow."""
+"""db-backup, db-restore, db-check, db-repair: that results are still there tomorrow."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +21,8 @@ from ml_agents_results.errors import CorruptDatabaseError, DatabaseError
 
 DAMAGED = 4
 """The exit code of a check that found something wrong."""
+INCOMPLETE = 5
+"""The exit code of a repair that could not save everything."""
 
 
 def db_backup(
@@ -142,3 +144,31 @@ def db_check(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False
     if not report.intact:
         say("Restore a backup with db-restore, or save what is readable with db-repair.")
         raise typer.Exit(DAMAGED)
+
+
+def db_repair(
+    source: Annotated[str, typer.Option(metavar="FILE", help="The damaged file; only read.")],
+    dest: Annotated[str, typer.Option(metavar="FILE", help="The new database.")],
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Save every row of a damaged database that can be read to a new one.
+
+    Ends with code 5 where not all could be saved.
+    """
+    from ml_agents_results.database.repair import repair
+
+    report = repair(Path(source), Path(dest), force=force)
+    if as_json:
+        emit_json(report.to_dict())
+    else:
+        print_table(
+            ("table", "saved", "damaged", "lost"),
+            [(name, one.saved, one.damaged, one.lost) for name, one in report.tables.items()],
+            numbers=3,
+        )
+        typer.echo(f"Saved what {source} still holds to {dest}.")
+    for note in (*report.notes, *report.problems):
+        say(f"Note: {printable(note)}.")
+    if not report.complete:
+        raise typer.Exit(INCOMPLETE)

@@ -30,7 +30,8 @@ _SQLITE: dict[int, tuple[type[ResultsError], str, str]] = {
     sqlite3.SQLITE_CORRUPT: (
         CorruptDatabaseError,
         "{database} is damaged ({cause})",
-        "Restore a backup, or salvage what is readable: sqlite3 {database} .recover",
+        "Restore a backup, or save what is readable: "
+        "ml-agents db-repair --source {database} --dest FILE",
     ),
     sqlite3.SQLITE_NOTADB: (
         CorruptDatabaseError,

@@ -13,6 +13,7 @@ from ml_agents_results.database.checks import CheckReport, check
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.migration_plan import MigrationPlan, plan
 from ml_agents_results.database.models import Experiment, Run, RunParsingMetrics
+from ml_agents_results.database.repair import RepairReport, repair
 from ml_agents_results.errors import DatabaseError
 
 
@@ -141,6 +142,16 @@ class DatabaseManager:
             NotFoundError: There is no such file.
         """
         return check(self.database)
+
+    def repair(self, destination: str | os.PathLike[str], *, force: bool = False) -> RepairReport:
+        """Saves every row that can be read of this damaged file to a new one, which is checked.
+
+        Raises:
+            UsageError: The destination is the database itself.
+            CorruptDatabaseError: Nothing of ours can be read.
+            DatabaseError: The destination is in the way or cannot be written.
+        """
+        return repair(self._file(), Path(destination), force=force)
 
     def _file(self) -> Path:
         if self.database.path is None:

@@ -62,7 +62,7 @@ class LosslessText(TypeDecorator[str]):
 
 
 class JsonText(TypeDecorator[dict[str, Any]]):
-    """A JSON object in a TEXT column."""
+    """A JSON object in a TEXT column; what else is found there comes back under `value`."""
 
     impl = PlainText
     cache_ok = True
@@ -73,7 +73,12 @@ class JsonText(TypeDecorator[dict[str, Any]]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> dict[str, Any] | None:
         if value is None:
             return None
-        decoded = json.loads(from_stored(value))
+        text = from_stored(value)
+        try:
+            decoded = json.loads(text)
+        except ValueError:
+            # Older databases hold what programs of their time wrote.
+            decoded = text
         return decoded if isinstance(decoded, dict) else {"value": decoded}
 
 

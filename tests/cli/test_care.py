@@ -1,5 +1,6 @@
 """`db-backup`, `db-restore`, `db-check`: care of the database from the command line."""
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -113,3 +114,23 @@ def test_a_dry_run_on_a_server_is_undone(empty_database: Database) -> None:
     assert DatabaseManager(empty_database).plan_migration().statements
     with empty_database.read() as connection:
         assert schema.status(connection).revision == "0001"
+
+
+def test_repair(filled: Path, tmp_path: Path) -> None:
+    before = contents(filled)
+    broken, mended = tmp_path / "broken.db", tmp_path / "mended.db"
+    call("db-backup", "--source", filled, "--dest", broken)
+    data = broken.read_bytes()
+    repair = ("db-repair", "--source", broken, "--dest", mended)
+    call(*repair)
+    assert contents(mended) == before
+    message, _ = refusal(*repair, code=4)
+    assert message == f"{mended} exists already"
+    changed = data.replace(b"The answer is 7.", b"The answer is 8.", 1)
+    assert changed != data
+    broken.write_bytes(changed)
+    told = call(*repair, "--force", code=5)
+    assert "in the table damaged_runs" in told.stderr
+    tables = json.loads(call(*repair, "--force", "--json", code=5).stdout)["tables"]
+    assert tables["runs"] == {"expected": 80, "saved": 79, "damaged": 1, "lost": 0}
+    assert broken.read_bytes() == changed

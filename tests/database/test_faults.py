@@ -207,6 +207,35 @@ class TestLocks:
         processor.save_experiment("e", {}, name="ours")
 
 
+class TestServers:
+    def test_a_database_that_is_not_there(self, postgresql_database: Database) -> None:
+        url = postgresql_database.url.set(database="no_such_database")
+        with pytest.raises(DatabaseError, match='"no_such_database" does not exist') as caught:
+            ResultsProcessor(url.render_as_string(hide_password=False))
+        assert caught.value.exit_code == 4
+        assert "database name" in str(caught.value.hint)
+        assert "\n" not in str(caught.value)
+
+    def test_one_that_is_read_only(self, postgresql_database: Database) -> None:
+        ResultsProcessor(postgresql_database).save_experiment("e", {})
+        url = postgresql_database.url.update_query_dict(
+            {"options": "-c default_transaction_read_only=on"}
+        )
+        processor = ResultsProcessor(url.render_as_string(hide_password=False))
+        assert processor.get_experiment("e").id == "e"
+        with pytest.raises(DatabaseError, match="read-only"):
+            processor.save_run(RunRecord("e", "None", 0))
+        processor.close()
+
+    def test_one_that_does_not_answer(self) -> None:
+        database = Database(
+            DatabaseConfig(url="postgresql://ada@127.0.0.1:1/results", connection_timeout=1)
+        )
+        with pytest.raises(DatabaseError, match="could not be reached") as caught:
+            ResultsProcessor(database)
+        assert "that the server runs" in str(caught.value.hint)
+
+
 @pytest.fixture
 def open_folder(migrated_file: Path) -> Iterator[Path]:
     """A folder that every user can reach, with a database that holds one experiment."""

@@ -320,13 +320,20 @@ def test_runs_that_share_a_key_become_repeats(empty_database: Database) -> None:
 def test_what_older_rows_left_open_is_filled_in(empty_database: Database) -> None:
     schema.upgrade(empty_database, "0001")
     with empty_database.write() as connection:
-        connection.execute(text("INSERT INTO experiments (id) VALUES ('e')"))
-        connection.execute(text("INSERT INTO runs (id, experiment_id) VALUES ('r', 'e')"))
+        connection.execute(text("INSERT INTO experiments (id, config_json) VALUES ('e', '[1, 2]')"))
+        connection.execute(
+            text(
+                "INSERT INTO runs (id, experiment_id, metadata_json) "
+                "VALUES ('r', 'e', '{''no'': ''JSON''}')"
+            )
+        )
     schema.upgrade(empty_database)
     processor = ResultsProcessor(empty_database)
     experiment = processor.get_experiment("e")
     assert (experiment.status, experiment.created_at) == ("completed", experiment.updated_at)
+    assert experiment.config_json == {"value": [1, 2]}
     run = processor.get_runs_paginated("e")["runs"][0]
+    assert run["metadata_json"] == {"value": "{'no': 'JSON'}"}
     assert (run["id"], run["approach_name"], run["provider"], run["model"], run["task"]) == (
         "r",
         "unknown",

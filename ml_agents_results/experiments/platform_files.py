@@ -6,13 +6,13 @@ replace those of the same experiment. Units are those that the platform is used 
 
 import csv
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.files import unfinished
 from ml_agents_results.errors import OutputError
 from ml_agents_results.records import ExperimentRecord, RunRecord
 from ml_agents_results.repositories.experiments import ExperimentRepository
@@ -187,11 +187,8 @@ def _write_json(path: Path, document: object) -> None:
 @contextmanager
 def _replacing(path: Path) -> Iterator[TextIO]:
     """A new file that takes the place of `path` when the block ends well."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        # What no UTF-8 holds (lone surrogates) is written as \udXXX; the database has it.
-        with unfinished.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+    # What no UTF-8 holds (lone surrogates) is written as \udXXX; the database has it.
+    with unfinished(path) as draft:
+        with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             yield file
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        draft.replace(path)

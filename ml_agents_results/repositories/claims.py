@@ -82,8 +82,8 @@ class ClaimRepository:
             return []
         engine = sqlite if self._connection.dialect.name == "sqlite" else postgresql
         # Where several may write at once, another one may have been faster.
-        claimed = engine.insert(Claim).values(wanted).on_conflict_do_nothing()
-        return sorted(self._connection.scalars(claimed.returning(Claim.position)))
+        claimed = engine.insert(Claim.__table__).on_conflict_do_nothing()
+        return sorted(self._connection.scalars(claimed.returning(Claim.position), wanted))
 
     def renew(self, claimant: Claimant, expires_at: datetime) -> None:
         """Says that the claimant is still at work."""

@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
-
 from ml_agents_results.experiments.messages import ProviderError
 
 T = TypeVar("T")
@@ -56,41 +54,26 @@ class Pace:
 async def attempt(ask: Callable[[], Awaitable[T]], retries: Retries, pace: Pace) -> tuple[T, int]:
     """The first answer that `ask` gets, and how many attempts that took.
 
+    A plain loop: a library for it costs more time than all else here but the HTTP client itself.
+
     Raises:
         ProviderError: The last attempt's, saying how many there were.
     """
     made = 0
-
-    async def once() -> T:
-        nonlocal made
+    while True:
         await pace.turn()
         made += 1
-        return await ask()
-
-    retrying = AsyncRetrying(
-        stop=stop_after_attempt(retries.times + 1),
-        retry=retry_if_exception(_worth_repeating),
-        wait=lambda state: retries.pause(state.attempt_number, _asked_to_wait(state)),
-        reraise=True,
-    )
-    try:
-        return await retrying(once), made
-    except ProviderError as error:
-        if made == 1:
-            raise
-        raise type(error)(
-            f"{error.message} ({made} attempts)", error.hint, error.retry_after
-        ) from None
+        try:
+            return await ask(), made
+        except ProviderError as error:
+            if made > retries.times or not _worth_repeating(error):
+                if made == 1:
+                    raise
+                message = f"{error.message} ({made} attempts)"
+                raise type(error)(message, error.hint, error.retry_after) from None
+            pause = retries.pause(made, error.retry_after)
+        await asyncio.sleep(pause)
 
 
-def _worth_repeating(error: BaseException) -> bool:
-    return (
-        isinstance(error, ProviderError)
-        and error.retryable
-        and (error.retry_after or 0) <= LONGEST_RETRY_AFTER
-    )
-
-
-def _asked_to_wait(state: RetryCallState) -> float | None:
-    error = state.outcome.exception() if state.outcome else None
-    return error.retry_after if isinstance(error, ProviderError) else None
+def _worth_repeating(error: ProviderError) -> bool:
+    return error.retryable and (error.retry_after or 0) <= LONGEST_RETRY_AFTER

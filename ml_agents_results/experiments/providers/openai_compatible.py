@@ -31,13 +31,15 @@ class OpenAICompatible(HttpProvider):
     def _send(
         self, messages: Sequence[Message], schema: "type[BaseModel] | None"
     ) -> AbstractAsyncContextManager[Any]:
-        parameters = self._parameters
+        body = {
+            **self._parameters,
+            "messages": [{"role": m.role, "content": sendable(m.content)} for m in messages],
+        }
         if schema is not None:
-            parameters = {**parameters, "response_format": _response_format(schema)}
+            body["response_format"] = _response_format(schema)
+        # Beside the typed parameters, whose conversion costs as much as sending them.
         return self._client.chat.completions.with_streaming_response.create(
-            model=self.model,
-            messages=[{"role": m.role, "content": sendable(m.content)} for m in messages],  # type: ignore[misc]
-            **parameters,
+            model=self.model, messages=[], extra_body=body
         )
 
     def _read(self, document: Mapping[str, Any]) -> Reply:
@@ -67,7 +69,7 @@ def _parameters(name: str, settings: Settings) -> dict[str, Any]:
         "temperature": settings.temperature,
         limit: settings.max_tokens,
         "seed": settings.seed,
-        "extra_body": {"usage": {"include": True}} if name == "openrouter" else None,
+        "usage": {"include": True} if name == "openrouter" else None,
     }
     return {name: value for name, value in wanted.items() if value is not None}
 

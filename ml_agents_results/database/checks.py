@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ml_agents_results.database import schema
-from ml_agents_results.database.digest import DIGEST_COLUMNS, content_digest, input_fingerprint
+from ml_agents_results.database.digest import DIGESTED, digest_of, input_fingerprint
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.location import file_uri
 from ml_agents_results.errors import ResultsError
@@ -21,7 +21,6 @@ SHOWN = 10
 """Examples that a problem names."""
 
 _BATCH = 2000
-_CORRECT_AT = DIGEST_COLUMNS.index("is_correct")
 _JSON_COLUMNS = {
     "experiments": ("config_json", "environment_json"),
     "runs": ("metadata_json",),
@@ -203,7 +202,9 @@ def _check_rows(rows: _Rows, report: CheckReport) -> None:
         return
     for table in _JSON_COLUMNS:
         _attempt(report, table, lambda table=table: _values(rows, table, report))
-    _attempt(report, "runs", lambda: _digests(rows, report))
+    for table in DIGESTED:
+        if table in tables and "content_digest" in rows.columns(table):
+            _attempt(report, table, lambda table=table: _digests(rows, table, report))
 
 
 def _attempt(report: CheckReport, table: str, step: Any) -> None:
@@ -229,7 +230,7 @@ def _values(rows: _Rows, table: str, report: CheckReport) -> None:
     wrong: dict[str, list[str]] = {}
     for row in rows.select(f"SELECT id, {', '.join((*json_columns, *time_columns))} FROM {table}"):
         for name, value in zip((*json_columns, *time_columns), row[1:], strict=True):
-            if not (_is_object(value) if name in json_columns else _is_time(value)):
+            if not (_is_object(value) if name in json_columns else is_time(value)):
                 wrong.setdefault(name, []).append(str(row[0]))
     for name, ids in wrong.items():
         kind = "JSON object" if name in json_columns else "time"
@@ -245,46 +246,46 @@ def _is_object(value: object) -> bool:
         return False
 
 
-def _is_time(value: object) -> bool:
+def is_time(value: object) -> bool:
+    """Whether it is a time as it is stored."""
     return not isinstance(value, str | bytes | int | float) or (
         isinstance(value, str) and _STORED_TIME.fullmatch(value) is not None
     )
 
 
-def _digests(rows: _Rows, report: CheckReport) -> None:
+def _digests(rows: _Rows, table: str, report: CheckReport) -> None:
     changed: list[str] = []
     strangers: list[str] = []
-    columns = ", ".join(DIGEST_COLUMNS)
-    for row in rows.select(f"SELECT id, content_digest, input_fingerprint, {columns} FROM runs"):
-        if not verified(row[3:], row[1]):
+    columns = DIGESTED[table]
+    extra = "input_fingerprint" if table == "runs" else "NULL"
+    for row in rows.select(
+        f"SELECT id, content_digest, {extra}, {', '.join(columns)} FROM {table}"
+    ):
+        if not verified(columns, row[3:], row[1]):
             changed.append(str(row[0]))
-        elif input_fingerprint(row[3], row[4]) != row[2]:
+        elif table == "runs" and input_fingerprint(row[3], row[4]) != row[2]:
             strangers.append(str(row[0]))
-        report.runs_verified += 1
+        report.runs_verified += table == "runs"
     if changed:
         report.add(
             "content",
-            "runs",
-            f"{len(changed)} runs are not what was recorded: their digest differs",
+            table,
+            f"{len(changed)} {table} are not what was recorded: their digest differs",
             changed,
         )
     if strangers:
         report.add(
             "content",
-            "runs",
+            table,
             f"the question's fingerprint of {len(strangers)} runs is wrong",
             strangers,
         )
 
 
-def verified(content: Sequence[Any], digest: object) -> bool:
-    """Whether the values of DIGEST_COLUMNS, as they are stored, have this digest."""
-    values = list(content)
-    correct = values[_CORRECT_AT]
-    if correct in (0, 1):
-        values[_CORRECT_AT] = bool(correct)
+def verified(columns: Sequence[str], values: Sequence[Any], digest: object) -> bool:
+    """Whether values, as they are stored, have this digest."""
     try:
-        return content_digest(values) == digest
+        return digest_of(columns, values) == digest
     except (TypeError, ValueError):
         return False
 

@@ -1,4 +1,4 @@
-"""Fingerprints: whether two runs answered the same question, and whether a run is still intact.
+"""Fingerprints: whether two runs answered the same question, and whether rows are still intact.
 
 Both are computed from values as they are stored. Whoever changes what they cover also writes a
 revision that computes them anew.
@@ -6,6 +6,7 @@ revision that computes them anew.
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from hashlib import blake2b
 
 DIGEST_COLUMNS = (
@@ -27,6 +28,30 @@ DIGEST_COLUMNS = (
 )
 """What a run recorded, beside its key."""
 
+DIGESTED = {
+    "experiments": (
+        "name",
+        "description",
+        "created_at",
+        "config_json",
+        "status",
+        "updated_at",
+        "environment_json",
+    ),
+    "runs": DIGEST_COLUMNS,
+    "parsing_metrics": (
+        "parsing_attempts",
+        "fallback_used",
+        "confidence_score",
+        "extraction_time_ms",
+        "error_details",
+    ),
+}
+"""What the column `content_digest` of a table covers. Its keys are in indexes, too, which SQLite's
+own check compares with the table."""
+
+_FLAGS = ("is_correct", "fallback_used")
+
 
 def input_fingerprint(input_text: str | None, expected_answer: str | None) -> str | None:
     """The identity of a question: its text and the expected answer. None where both are absent.
@@ -40,9 +65,26 @@ def input_fingerprint(input_text: str | None, expected_answer: str | None) -> st
 
 
 def content_digest(values: Sequence[object]) -> str:
-    """The digest of the values of `DIGEST_COLUMNS`, in that order."""
+    """The digest of the values of one of `DIGESTED`, in that order; flags are booleans."""
     return _hash(values, 16)
 
 
+def digest_of(columns: Sequence[str], values: Sequence[object]) -> str:
+    """The digest of values as an engine returns them without types: SQLite has no booleans, and
+    keeps times as the texts that those of a server are turned into."""
+    return content_digest(
+        [
+            bool(value) if name in _FLAGS and value in (0, 1) else value
+            for name, value in zip(columns, values, strict=True)
+        ]
+    )
+
+
 def _hash(values: Sequence[object], size: int) -> str:
-    return blake2b(json.dumps(values).encode(), digest_size=size).hexdigest()
+    return blake2b(json.dumps(values, default=_as_text).encode(), digest_size=size).hexdigest()
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    raise TypeError(f"{value!r} is no recorded value")

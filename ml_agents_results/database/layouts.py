@@ -38,8 +38,6 @@ TABLES: dict[str, tuple[str, ...]] = {
 }
 """The columns of revision 0001."""
 
-LATER = {"content_digest": "0002", "claims": "0003"}
-"""What tells that a database without a version was ours: column or table to its revision."""
 
 _STUDY = {"preprocessing_id", "preprocessing_rules_path", "dataset_name", "eval_output_path"}
 _LINKED = {"dataset_config", "rules_path", "analysis_path"}
@@ -97,7 +95,12 @@ def layout_of(connection: Connection) -> str:
 def revision_of(connection: Connection) -> str | None:
     """The revision of a database of ours that lost its version; None for older layouts."""
     inspector = inspect(connection)
+
+    def digested(table: str) -> bool:
+        return "content_digest" in {column["name"] for column in inspector.get_columns(table)}
+
+    if digested("experiments"):
+        return "0004"
     if "claims" in inspector.get_table_names():
-        return LATER["claims"]
-    columns = {column["name"] for column in inspector.get_columns("runs")}
-    return LATER["content_digest"] if "content_digest" in columns else None
+        return "0003"
+    return "0002" if digested("runs") else None

@@ -84,6 +84,7 @@ class Experiment(Base):
     status: Mapped[str] = mapped_column(PlainText)
     updated_at: Mapped[datetime]
     environment_json: Mapped[dict[str, Any] | None]
+    content_digest: Mapped[str] = mapped_column(PlainText)
 
     __table_args__ = (
         CheckConstraint("status IN ('running', 'completed', 'failed')", name="status"),
@@ -173,6 +174,7 @@ class RunParsingMetrics(Base):
     confidence_score: Mapped[float | None]
     extraction_time_ms: Mapped[int | None]
     error_details: Mapped[str | None]
+    content_digest: Mapped[str] = mapped_column(PlainText)
 
     __table_args__ = (
         UniqueConstraint("run_id", name="run_id"),

@@ -11,17 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from ml_agents_results.database import files, schema
-from ml_agents_results.database.checks import check, verified
-from ml_agents_results.database.digest import DIGEST_COLUMNS
+from ml_agents_results.database.checks import check
+from ml_agents_results.database.digest import DIGESTED, digest_of
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.evidence import Witnesses, fits, is_recorded
 from ml_agents_results.database.pages import Pages, Row, Value
 from ml_agents_results.errors import CorruptDatabaseError, NotFoundError, UsageError
 
-DAMAGED_RUNS = "damaged_runs"
-"""Where runs go that can be read but are not what was recorded."""
+DAMAGED = "damaged_"
+"""Begins the names of tables with rows that can be read but are not what was recorded."""
 
 _OURS = ("experiments", "runs", "parsing_metrics")
-_STATUSES = ("running", "completed", "failed")
+_TRACES = {
+    "0004": ("experiments", "content_digest"),
+    "0003": ("claims", ""),
+    "0002": ("runs", "content_digest"),
+}
+"""What of the tables tells a revision that cannot be read."""
 _BATCH = 500
 
 
@@ -123,12 +129,17 @@ class _Salvage:
         self._damaged = damaged
         self._draft = draft
         self._report = report
+        self._uncertain = 0
 
     def run(self) -> None:
         with self._damaged.open("rb") as file:
             if self._damaged.stat().st_size < 512:
                 raise self._hopeless()
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            with (
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+                closing(sqlite3.connect(self._damaged)) as connection,
+            ):
+                self._witnesses = Witnesses(connection)
                 self._salvage(Pages(data))
 
     def _salvage(self, pages: Pages) -> None:
@@ -146,6 +157,8 @@ class _Salvage:
             self._mend(connection)
             connection.execute("COMMIT")
         self._count_expected()
+        if self._uncertain:
+            self._report.notes.append(f"the times of {self._uncertain} runs are uncertain")
         if not any(table.saved for name, table in self._report.tables.items() if name in _OURS):
             raise self._hopeless()
         checked = Database(str(self._draft))
@@ -164,8 +177,9 @@ class _Salvage:
                 for row in pages.rows(page):
                     if row.values and row.values[0] in schema.revisions():
                         return str(row.values[0])
-        if "content_digest" in known.get("runs", ""):
-            return schema.revisions()[-1] if "claims" in known else None
+        for revision, (table, part) in _TRACES.items():
+            if table in known and part in known[table]:
+                return revision
         return None
 
     def _create(self, revision: str | None, known: dict[str, str]) -> None:
@@ -198,7 +212,7 @@ class _Salvage:
         for page in pages.unreached(reached):
             for row in pages.rows(page):
                 for name in strays:
-                    if _fits(name, columns[name], row.values):
+                    if fits(name, columns[name], row.values):
                         strays[name].append(row)
                         break
             for name, found in strays.items():
@@ -224,25 +238,31 @@ class _Salvage:
             if values is None:
                 result.damaged += certain
                 continue
-            if name == "runs" and not _is_recorded(columns, values):
-                if certain:
-                    result.damaged += 1
-                    self._keep_damaged(connection, columns, values)
-                continue
-            try:
-                inserted = connection.execute(insert, values).rowcount
-            except (sqlite3.Error, OverflowError):
-                inserted = 0
+            named = dict(zip(columns, values, strict=True))
+            inserted = 0
+            if is_recorded(name, columns, values) and not self._witnesses.contradict(
+                name, row.rowid, named
+            ):
+                with suppress(sqlite3.Error, OverflowError):
+                    inserted = connection.execute(insert, values).rowcount
+                if name == "runs" and inserted:
+                    time = named["created_at"]
+                    self._uncertain += self._witnesses.contradict_time(row.rowid, time)
             result.saved += inserted
-            result.damaged += certain and not inserted
+            if certain and not inserted:
+                result.damaged += 1
+                self._keep_damaged(connection, name, columns, values)
 
     def _keep_damaged(
-        self, connection: sqlite3.Connection, columns: list[str], values: list[Value]
+        self, connection: sqlite3.Connection, name: str, columns: list[str], values: list[Value]
     ) -> None:
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {DAMAGED_RUNS} ({', '.join(columns)})")
-        connection.execute(
-            f"INSERT INTO {DAMAGED_RUNS} VALUES ({', '.join('?' * len(values))})", values
-        )
+        kept = DAMAGED + name
+        note = f"rows of {name} that are not what was recorded are in the table {kept}"
+        if note not in self._report.notes:
+            self._report.notes.append(note)
+            names = ", ".join(f'"{column}"' for column in columns)
+            connection.execute(f'CREATE TABLE "{kept}" ({names})')
+        connection.execute(f'INSERT INTO "{kept}" VALUES ({", ".join("?" * len(values))})', values)
 
     def _mend(self, connection: sqlite3.Connection) -> None:
         """Gives runs their experiment back, and lets go of what has lost its run."""
@@ -256,7 +276,12 @@ class _Salvage:
             "updated_at": "MAX(created_at)",
             "config_json": "'{}'",
             "status": "'failed'",
+            "content_digest": "digest('lost experiment', NULL, MIN(created_at), '{}', 'failed', "
+            "MAX(created_at), NULL)",
         }
+        connection.create_function(
+            "digest", -1, lambda *values: digest_of(DIGESTED["experiments"], values)
+        )
         chosen = [name for name in values if name in columns]
         made = connection.execute(
             f"INSERT INTO experiments ({', '.join(chosen)}) "
@@ -264,7 +289,9 @@ class _Salvage:
             "WHERE experiment_id NOT IN (SELECT id FROM experiments) GROUP BY experiment_id"
         ).rowcount
         if made:
-            self._report.notes.append(f"{made} experiments are lost; their runs are saved")
+            self._report.notes.append(
+                f"the rows of {made} experiments are lost; their runs are saved"
+            )
         for name, column, parent in (
             ("parsing_metrics", "run_id", "runs"),
             ("claims", "experiment_id", "experiments"),
@@ -275,10 +302,6 @@ class _Salvage:
                 ).rowcount
                 self._report.tables[name].saved -= gone
                 self._report.tables[name].damaged += gone
-        if self._report.tables["runs"].damaged and DAMAGED_RUNS in _names(connection):
-            self._report.notes.append(
-                f"runs that are not what was recorded are in the table {DAMAGED_RUNS}"
-            )
 
     def _count_expected(self) -> None:
         """An index that is whole tells how many rows a table had."""
@@ -341,25 +364,3 @@ def _completion(connection: sqlite3.Connection, table: str) -> Callable[[Row], l
         return values
 
     return complete
-
-
-def _is_recorded(columns: list[str], values: list[Value]) -> bool:
-    if "content_digest" not in columns:
-        return True
-    named = dict(zip(columns, values, strict=True))
-    for name in ("parsing_confidence", "cost_estimate", "score"):
-        # Numbers without a fraction are stored as integers.
-        if isinstance(number := named[name], int):
-            named[name] = float(number)
-    return verified([named[name] for name in DIGEST_COLUMNS], named["content_digest"])
-
-
-def _fits(table: str, columns: list[str], values: list[Value]) -> bool:
-    if len(values) != len(columns):
-        return False
-    named = dict(zip(columns, values, strict=True))
-    if table == "runs":
-        return "content_digest" in columns and _is_recorded(columns, values)
-    if table == "experiments":
-        return named["status"] in _STATUSES and isinstance(named["id"], str)
-    return named["id"] is None and isinstance(named["run_id"], str)

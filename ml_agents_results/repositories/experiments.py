@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import ColumnClause, Connection, Row, column, delete, func, select, table, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ml_agents_results.database.digest import DIGESTED, digest_of
 from ml_agents_results.database.models import Experiment, Run
 from ml_agents_results.database.types import to_stored
 from ml_agents_results.errors import NotFoundError
@@ -29,6 +31,7 @@ _COLUMNS = (
     Experiment.config_json,
     Experiment.environment_json,
 )
+_DIGESTED = DIGESTED[Experiment.__tablename__]
 _STATUSES = ("running", "completed", "failed")
 
 
@@ -77,10 +80,12 @@ class ExperimentRepository:
             updated_at=now,
             config_json=experiment.config_json,
             environment_json=experiment.environment_json,
+            content_digest="",
         )
         kept = ("id", "created_at")
         changed = {c.name: insert.excluded[c.name] for c in _COLUMNS if c.name not in kept}
         self._connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changed))
+        self._seal(experiment.id)
 
     def get(self, experiment_id: str) -> ExperimentRecord:
         """Raises NotFoundError, with the nearest ids, where there is no such experiment."""
@@ -104,6 +109,18 @@ class ExperimentRepository:
         )
         if not changed.rowcount:
             raise self.missing(experiment_id)
+        self._seal(experiment_id)
+
+    def _seal(self, experiment_id: str) -> None:
+        """Digests what is stored now: an update leaves some of a row as it was."""
+        columns: list[ColumnClause[Any]] = [column(name) for name in _DIGESTED]
+        stored = select(*columns).select_from(table(Experiment.__tablename__))
+        row = self._connection.execute(stored.where(column("id") == experiment_id)).one()
+        self._connection.execute(
+            update(Experiment)
+            .where(Experiment.id == experiment_id)
+            .values(content_digest=digest_of(_DIGESTED, row))
+        )
 
     def delete(self, experiment_id: str) -> None:
         """Deletes the experiment with its runs and their metrics."""

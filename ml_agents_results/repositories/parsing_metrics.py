@@ -20,7 +20,7 @@ class ParsingMetricsRepository:
             NotFoundError: There is no such run.
             InvalidRecordError: A value breaks a rule.
         """
-        values = dict(zip(METRIC_COLUMNS, metric_row(metrics), strict=True))
+        values = dict(zip((*METRIC_COLUMNS, "content_digest"), metric_row(metrics), strict=True))
         values["error_details"] = metrics.error_details
         if self._connection.scalar(select(Run.id).where(Run.id == run_id)) is None:
             raise NotFoundError(f"there is no run {run_id!r}", "Save the run before its metrics.")

@@ -26,7 +26,7 @@ RUN_COLUMNS = tuple(column.name for column in Run.__table__.columns)
 METRIC_COLUMNS = tuple(
     column.name
     for column in RunParsingMetrics.__table__.columns
-    if column.name not in ("id", "run_id")
+    if column.name not in ("id", "run_id", "content_digest")
 )
 LONGEST_NAME = 500
 LONGEST_KEY = 2000
@@ -233,11 +233,12 @@ def _outcome(
 
 
 def metric_row(metrics: ParsingMetrics) -> tuple[Any, ...]:
-    """The stored values of parsing metrics, in the order of `METRIC_COLUMNS`."""
-    return (
+    """The stored values of parsing metrics, in the order of `METRIC_COLUMNS`, and their digest."""
+    values = (
         check_count("parsing_attempts", metrics.parsing_attempts),
         check_flag("fallback_used", metrics.fallback_used),
         check_fraction("confidence_score", metrics.confidence_score),
         check_count("extraction_time_ms", metrics.extraction_time_ms),
         check_text("error_details", metrics.error_details),
     )
+    return (*values, content_digest(values))

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import psycopg
 from ml_agents_results.database.models import RUN_KEY, Run, RunParsingMetrics
 from ml_agents_results.repositories.rows import METRIC_COLUMNS, RUN_COLUMNS
 
+_METRIC_VALUES = (*METRIC_COLUMNS, "content_digest")
 _KEY_PLACES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
 
 
@@ -43,18 +44,18 @@ def metrics_upsert(engine: str) -> str:
         Run.id,
         *(
             bindparam(name, type_=RunParsingMetrics.__table__.c[name].type)
-            for name in METRIC_COLUMNS
+            for name in _METRIC_VALUES
         ),
     )
     for name in RUN_KEY:
         chosen = chosen.where(getattr(Run, name) == bindparam(f"key_{name}"))
     insert = _insert(engine)(RunParsingMetrics.__table__).from_select(
-        ["run_id", *METRIC_COLUMNS], chosen
+        ["run_id", *_METRIC_VALUES], chosen
     )
     statement = insert.on_conflict_do_update(
-        index_elements=["run_id"], set_={name: insert.excluded[name] for name in METRIC_COLUMNS}
+        index_elements=["run_id"], set_={name: insert.excluded[name] for name in _METRIC_VALUES}
     )
-    return _compile(statement, engine, (*METRIC_COLUMNS, *(f"key_{name}" for name in RUN_KEY)))
+    return _compile(statement, engine, (*_METRIC_VALUES, *(f"key_{name}" for name in RUN_KEY)))
 
 
 def metrics_parameters(run_row: tuple[Any, ...], metric_row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -15,6 +15,8 @@ from ml_agents_results.database import schema
 from ml_agents_results.database.checks import CheckReport, check
 from ml_agents_results.database.engine import Database
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.records import RunRecord
+from ml_agents_results.repositories.experiments import ExperimentRepository
 from tests.generated import make_runs
 
 
@@ -74,6 +76,34 @@ def test_a_changed_value_is_found(filled: Database, column: str, value: str) -> 
     assert "2 runs are not what was recorded" in report.problems[0].message
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE experiments SET description = 'another'",
+        "UPDATE experiments SET config_json = '{\"seed\":2}'",
+        "UPDATE experiments SET status = 'failed'",
+        "UPDATE parsing_metrics SET parsing_attempts = 9",
+        "UPDATE parsing_metrics SET fallback_used = NOT fallback_used",
+    ],
+)
+def test_a_change_of_what_belongs_to_runs_is_found(filled: Database, statement: str) -> None:
+    table = statement.split()[1]
+    with filled.write() as connection:
+        connection.exec_driver_sql(statement)
+    assert kinds(check(filled)) == [("content", table)]
+
+
+def test_what_is_saved_again_is_what_was_recorded(filled: Database) -> None:
+    processor = ResultsProcessor(filled)
+    processor.save_experiment("exp", {"seed": 2}, description="Ünï \x00\ud800")
+    processor.save_run(RunRecord("exp", "None", 0, task="t"))
+    run_id = processor.get_runs_paginated("exp")["runs"][0]["id"]
+    processor.save_parsing_metrics(run_id, {"attempts": 3, "error_details": "\x00é"})
+    with filled.write() as connection:
+        ExperimentRepository(connection).set_status("exp", "failed")
+    assert check(filled).intact
+
+
 def test_rows_without_a_parent(sqlite_database: Database) -> None:
     processor = ResultsProcessor(sqlite_database)
     processor.save_experiment("exp", {})
@@ -102,6 +132,7 @@ def test_text_that_is_no_json_and_no_time(sqlite_database: Database) -> None:
     assert messages == [
         "config_json of 1 rows of experiments is no JSON object",
         "created_at of 1 rows of experiments is no time",
+        "1 experiments are not what was recorded: their digest differs",
     ]
 
 
@@ -113,12 +144,15 @@ def test_an_older_schema_is_no_damage(empty_database: Database) -> None:
 
 
 def rows(path: Path) -> Any:
-    """The runs as far as they can be read; None where they cannot."""
+    """What was recorded, as far as it can be read; None where it cannot."""
     try:
         with closing(sqlite3.connect(path)) as connection:
             connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
             connection.execute("PRAGMA cell_size_check=ON")
-            return connection.execute("SELECT * FROM runs NOT INDEXED ORDER BY id").fetchall()
+            return [
+                connection.execute(f"SELECT * FROM {table} NOT INDEXED ORDER BY id").fetchall()
+                for table in ("experiments", "runs", "parsing_metrics")
+            ]
     except sqlite3.Error:
         return None
 
@@ -138,7 +172,7 @@ def blank(data: bytearray, chance: random.Random) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("damage", [flip, cut, blank])
-def test_no_damage_of_runs_passes_unseen(
+def test_no_damage_of_what_was_recorded_passes_unseen(
     template: Path,
     tmp_path: Path,
     damage: Callable[[bytearray, random.Random], None],

@@ -71,8 +71,8 @@ def test_migrations_hand_back_a_connection_that_checks_foreign_keys(
 @pytest.mark.parametrize("opened", ["write", "bulk", "migration"])
 def test_a_block_that_raises_leaves_nothing(database: Database, opened: str) -> None:
     insert = text(
-        "INSERT INTO experiments (id, created_at, updated_at, status) VALUES "
-        "('e', '2026-01-01 00:00:00', '2026-01-01 00:00:00', 'running')"
+        "INSERT INTO experiments (id, created_at, updated_at, status, content_digest) VALUES "
+        "('e', '2026-01-01 00:00:00', '2026-01-01 00:00:00', 'running', '')"
     )
     with pytest.raises(ZeroDivisionError), getattr(database, opened)() as connection:
         connection.execute(insert).rowcount / 0

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.records import RunRecord
-from ml_agents_results.repositories.analysis import ArmCounts
+from ml_agents_results.repositories.counts import ArmCounts
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,9 @@ from sqlalchemy import Connection
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Arm
-from ml_agents_results.repositories.analysis import AnalysisRepository, ArmCounts
+from ml_agents_results.repositories.analysis import AnalysisRepository
+from ml_agents_results.repositories.column_analysis import analysis
+from ml_agents_results.repositories.counts import ArmCounts
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.repeats import ArmRepeats, arm_repeats, tabulate
 from ml_agents_results.services.reports import ArmRow, arm_frame
@@ -111,7 +113,7 @@ class AccuracyService:
         settings: Settings | None = None,
     ) -> None:
         self._settings = settings or Settings()
-        self._repository = AnalysisRepository(connection, filters, self._settings.missing)
+        self._repository = analysis(connection, filters, self._settings.missing)
 
     def report(self, *, by_task: bool = False) -> AccuracyReport:
         """Every arm that has runs, in the order of their names."""

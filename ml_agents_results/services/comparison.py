@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.repositories.analysis import AnalysisRepository
+from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.accuracy import ArmResult, arm_result, sample_cells, task_cells
@@ -116,7 +117,7 @@ class ComparisonService:
         ids = list(dict.fromkeys(experiment_ids))
         records = {name: self._experiments.get(name) for name in ids}
         filters = self._within(ids)
-        repository = AnalysisRepository(self._connection, filters, self._settings.missing)
+        repository = analysis(self._connection, filters, self._settings.missing, pairs=True)
         counts = repository.arms()
         arms = Arms(counts, task_cells(repository, counts, self._settings))
         if len(arms.names) < 2:
@@ -126,7 +127,7 @@ class ComparisonService:
                 "experiments, or loosen the filters.",
             )
         chosen = contrasts(arms.names, ids, baseline, self._settings.contrasts)
-        reader = ContrastReader(self._connection, filters, self._settings, records)
+        reader = ContrastReader(repository, self._settings, records)
         contrasted = [reader.read(*pair, arms) for pair in chosen]
         cells = sample_cells(repository, counts, self._settings)
         results = {

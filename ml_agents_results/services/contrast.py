@@ -3,17 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from ml_agents_results.records import Arm, ExperimentRecord
-from ml_agents_results.repositories.analysis import (
-    AnalysisRepository,
-    ArmCounts,
-    PairCounts,
-    PairingRule,
-)
-from ml_agents_results.repositories.asked_pairs import AskedPairsRepository
-from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.analysis import AnalysisRepository
+from ml_agents_results.repositories.counts import ArmCounts, PairCounts, PairingRule
 from ml_agents_results.services.accuracy import Cell, denominators, refuse_null_cluster
 from ml_agents_results.services.pairing import Differences, differing, pairing_rule
 from ml_agents_results.services.settings import Settings
@@ -130,17 +122,15 @@ class ContrastReader:
 
     def __init__(
         self,
-        connection: Connection,
-        filters: Filters,
+        repository: AnalysisRepository,
         settings: Settings,
         experiments: Mapping[str, ExperimentRecord],
     ) -> None:
         self._settings = settings
         self._experiments = experiments
-        self._counted = AnalysisRepository(connection, filters, settings.missing)
-        self._graded = AnalysisRepository(connection, filters, "exclude")
-        self._asked = AnalysisRepository(connection, filters, "incorrect")
-        self._not_graded = AskedPairsRepository(connection, filters)
+        self._counted = repository.counting(settings.missing)
+        self._graded = repository.counting("exclude")
+        self._asked = repository.counting("incorrect")
 
     def read(self, treatment: Arm, baseline: Arm, arms: Arms) -> Contrast:
         """The shared samples of two arms.
@@ -152,11 +142,9 @@ class ContrastReader:
         repeated = arms.repeated(treatment) or arms.repeated(baseline)
 
         def pairs(repository: AnalysisRepository, group: str = "task") -> Sequence[PairCounts]:
-            return repository.pairs(
-                treatment, baseline, rule=rule, group=group, repeated=repeated
-            ).counts
+            return repository.pairs(treatment, baseline, rule=rule, group=group).counts
 
-        found = self._counted.pairs(treatment, baseline, rule=rule, repeated=repeated)
+        found = self._counted.pairs(treatment, baseline, rule=rule)
         by_cluster = graded = found.counts
         cluster = self._settings.cluster
         if cluster not in (None, "none", "task"):
@@ -168,9 +156,6 @@ class ContrastReader:
         if not repeated and not (arms.complete(treatment) and arms.complete(baseline)):
             if self._settings.missing == "incorrect":
                 graded = pairs(self._graded)
-            elif rule == "sample_index":
-                for task, samples in self._not_graded.not_graded(treatment, baseline).items():
-                    asked[task] = asked.get(task, 0) + samples
             else:
                 asked = _by_group(pairs(self._asked))
         return Contrast(

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from ml_agents_results.records import Arm
-from ml_agents_results.repositories.analysis import AnalysisRepository, CostSquares
+from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.paired_costs import PairedCostRepository
 from ml_agents_results.services.accuracy import estimate_accuracy, task_cells
 from ml_agents_results.services.contrast import Arms, ContrastReader
 from ml_agents_results.services.pairing import Differences, contrasts
@@ -106,9 +105,8 @@ class CostService:
         settings: Settings | None = None,
     ) -> None:
         self._settings = settings or Settings()
-        self._filters = filters or Filters()
         self._connection = connection
-        self._repository = AnalysisRepository(connection, self._filters, self._settings.missing)
+        self._repository = analysis(connection, filters, self._settings.missing, pairs=True)
 
     def report(self, *, baseline: str | None = None, pairs: bool = True) -> CostReport:
         """Every arm that has runs, and the arms with costs against the baseline.
@@ -118,8 +116,7 @@ class CostService:
         """
         counts = self._repository.arms()
         arms = Arms(counts, task_cells(self._repository, counts, self._settings))
-        squares = self._repository.cost_squares()
-        rows = [self._arm(arm, arms, squares.get(arm, CostSquares(0, 0))) for arm in arms.names]
+        rows = [self._arm(arm, arms) for arm in arms.names]
         front = pareto_front(
             [ParetoPoint(row.accuracy, row.mean_cost, row.mean_execution_time_ms) for row in rows]
         )
@@ -135,27 +132,24 @@ class CostService:
         chosen = contrasts(priced, ids, baseline, self._settings.contrasts)
         experiments = ExperimentRepository(self._connection)
         reader = ContrastReader(
-            self._connection,
-            self._filters,
-            self._settings,
-            {name: experiments.get(name) for name in ids},
+            self._repository, self._settings, {name: experiments.get(name) for name in ids}
         )
-        costs = PairedCostRepository(self._connection, self._filters, self._settings.missing)
         rows = []
         for pair in chosen:
             contrast = reader.read(*pair, arms)
-            repeated = any(map(arms.repeated, pair))
-            sums = costs.differences(*pair, rule=contrast.rule, repeated=repeated)
+            costs = self._repository.paired_costs(*pair, rule=contrast.rule)
             shared = Differences.of(contrast.by_cluster)
             rows.append(
                 _pair_cost(
                     compare_pair(*pair, shared, arms.sides(contrast), self._settings),
-                    sample_mean(*sums).as_difference(self._settings.confidence, bounds=None),
+                    sample_mean(costs.pairs, costs.total, costs.squares).as_difference(
+                        self._settings.confidence, bounds=None
+                    ),
                 )
             )
         return rows
 
-    def _arm(self, arm: Arm, arms: Arms, squares: CostSquares) -> ArmCost:
+    def _arm(self, arm: Arm, arms: Arms) -> ArmCost:
         parts = arms.parts(arm)
         cells = [cell for part in parts for cell in arms.cells(part)]
 
@@ -164,13 +158,13 @@ class CostService:
 
         runs, priced, n = int(total("runs")), int(total("priced")), int(total("priced_graded"))
         timed = total("timed")
-        mean = sample_mean(n, total("graded_cost"), squares.graded_cost_squared)
+        mean = sample_mean(n, total("graded_cost"), total("graded_cost_squared"))
         ratio = cost_per_correct(
             n,
             total("graded_cost"),
-            squares.graded_cost_squared,
+            total("graded_cost_squared"),
             total("priced_correct"),
-            squares.correct_cost,
+            total("correct_cost"),
             confidence=self._settings.confidence,
         )
         warnings = []

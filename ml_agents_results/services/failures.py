@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from ml_agents_results.records import Arm
-from ml_agents_results.repositories.analysis import AnalysisRepository, ArmCounts
+from ml_agents_results.repositories.column_analysis import analysis
+from ml_agents_results.repositories.counts import ArmCounts, HardSample
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.patterns import (
     ChangedSample,
-    HardSample,
     PatternRepository,
     SliceCounts,
 )
@@ -129,7 +129,7 @@ class FailureService:
         settings: Settings | None = None,
     ) -> None:
         self._settings = settings or Settings()
-        self._counts = AnalysisRepository(connection, filters)
+        self._counts = analysis(connection, filters, pairs=True)
         self._patterns = PatternRepository(connection, filters)
 
     def report(
@@ -143,7 +143,7 @@ class FailureService:
         """
         counts = self._counts.arms()
         arms = list(dict.fromkeys(part.arm for part in counts))
-        slices = self._patterns.slices()
+        slices = [*_by_task(counts), *self._patterns.method_slices(arms)]
         warnings = []
         if read_texts is None:
             read_texts = sum(part.runs for part in counts) <= READ_TEXTS_UP_TO
@@ -161,7 +161,7 @@ class FailureService:
             outcomes=self._outcomes(counts),
             slices=self._scan(slices, counts),
             errors=[ErrorRow(*row) for row in self._patterns.errors(limit)],
-            hard_samples=self._patterns.hard_samples(limit),
+            hard_samples=self._counts.hard_samples(limit),
             changes=[self._changes(*pair, limit) for pair in chosen],
             patterns=patterns,
             pattern_arms=patterned,
@@ -236,6 +236,14 @@ class FailureService:
             for gained in (True, False)
         )
         return Changes(baseline, treatment, gains, regressions)
+
+
+def _by_task(counts: Sequence[ArmCounts]) -> list[SliceCounts]:
+    return [
+        SliceCounts(part.arm, "task", part.task, part.correct, part.correct + part.wrong)
+        for part in counts
+        if part.correct + part.wrong
+    ]
 
 
 def _oracle(patterns: Mapping[str, int]) -> float | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from ml_agents_results.records import Arm
-from ml_agents_results.repositories.analysis import AnalysisRepository
+from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.pairing import contrasts, pairing_rule
@@ -85,14 +85,13 @@ class LatencyService:
         settings: Settings | None = None,
     ) -> None:
         self._settings = settings or Settings()
-        self._repository = AnalysisRepository(connection, filters)
+        self._repository = analysis(connection, filters, pairs=True)
         self._experiments = ExperimentRepository(connection)
 
     def report(self, *, baseline: str | None = None) -> LatencyReport:
         """Every arm that has runs, and the arms compared on the samples they share."""
         runs: dict[Arm, tuple[int, int]] = {}
         counts = self._repository.arms()
-        repeated = {part.arm for part in counts if part.repeats > 1}
         for part in counts:
             before = runs.get(part.arm, (0, 0))
             runs[part.arm] = (before[0] + part.runs, before[1] + part.failed)
@@ -103,7 +102,7 @@ class LatencyService:
         timed = [row.arm for row in rows if row.summary.n_timed]
         ids = list(dict.fromkeys(arm.experiment_id for arm in timed))
         chosen = contrasts(timed, ids, baseline, self._settings.contrasts)
-        return LatencyReport(self._settings.confidence, rows, self._pairs(chosen, repeated))
+        return LatencyReport(self._settings.confidence, rows, self._pairs(chosen))
 
     def _arm(
         self, arm: Arm, runs: int, failed: int, values: Sequence[int], counts: Sequence[int]
@@ -125,7 +124,7 @@ class LatencyService:
         quantiles = from_histogram(values, counts, QUANTILES, self._settings.confidence)
         return ArmLatency(arm, runs, failed, summary, tuple(quantiles))
 
-    def _pairs(self, chosen: Sequence[tuple[Arm, Arm]], repeated: set[Arm]) -> list[PairLatency]:
+    def _pairs(self, chosen: Sequence[tuple[Arm, Arm]]) -> list[PairLatency]:
         rows = []
         for treatment, baseline in chosen:
             records = {
@@ -133,12 +132,7 @@ class LatencyService:
                 for arm in (treatment, baseline)
             }
             rule = pairing_rule(self._repository, records, treatment, baseline)
-            found = self._repository.paired_latency(
-                treatment,
-                baseline,
-                rule=rule,
-                repeated=treatment in repeated or baseline in repeated,
-            )
+            found = self._repository.paired_latency(treatment, baseline, rule=rule)
             ratio = paired_ratio(found.pairs, found.total, found.squares, self._settings.confidence)
             rows.append(
                 PairLatency(

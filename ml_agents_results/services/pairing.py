@@ -7,7 +7,8 @@ from typing import Any
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Arm, ExperimentRecord, canonical_approach
-from ml_agents_results.repositories.analysis import AnalysisRepository, PairCounts, PairingRule
+from ml_agents_results.repositories.analysis import AnalysisRepository
+from ml_agents_results.repositories.counts import PairCounts, PairingRule
 from ml_agents_results.services.statistics.paired import PairedTable
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ml_agents_results.records import Arm
-from ml_agents_results.repositories.analysis import PairingRule
+from ml_agents_results.repositories.counts import PairingRule
 from ml_agents_results.services.accuracy import cluster_method, clusters_apply
 from ml_agents_results.services.contrast import Sides
 from ml_agents_results.services.pairing import Differences

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from ml_agents_results.records import Arm
-from ml_agents_results.repositories.analysis import AnalysisRepository
+from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.patterns import (
     ConfidenceCounts,
@@ -122,19 +122,19 @@ class ParsingService:
         settings: Settings | None = None,
     ) -> None:
         self._settings = settings or Settings()
-        self._counts = AnalysisRepository(connection, filters)
+        self._counts = analysis(connection, filters)
         self._patterns = PatternRepository(connection, filters)
 
     def report(self) -> ParsingReport:
         """Every arm that has runs."""
-        rows: dict[Arm, list[ConfidenceCounts]] = {}
-        for row in self._patterns.confidences():
-            rows.setdefault(row.arm, []).append(row)
-        metrics = {(row.arm, row.parsing_method): row for row in self._patterns.metrics()}
         runs: dict[Arm, tuple[int, int, int]] = {}
         for part in self._counts.arms():
             total, failed, unparsed = runs.get(part.arm, (0, 0, 0))
             runs[part.arm] = (total + part.runs, failed + part.failed, unparsed + part.unparsed)
+        rows: dict[Arm, list[ConfidenceCounts]] = {}
+        for row in self._patterns.confidences(runs):
+            rows.setdefault(row.arm, []).append(row)
+        metrics = {(row.arm, row.parsing_method): row for row in self._patterns.metrics()}
         return ParsingReport(
             self._settings.confidence,
             [self._arm(arm, counts, rows[arm]) for arm, counts in runs.items()],

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.repositories.analysis import CLUSTERS, Missing
+from ml_agents_results.repositories.counts import CLUSTERS, Missing
 from ml_agents_results.services.statistics.distributions import check_confidence
 from ml_agents_results.services.statistics.multiplicity import CORRECTIONS
 from ml_agents_results.services.statistics.paired_intervals import DIFFERENCE_METHODS

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import log
+from statistics import fmean
 from typing import Any
 
 from ml_agents_results.records import Arm, RunRecord
@@ -80,6 +81,7 @@ class Sample:
     correct: int
     fingerprint: tuple[str | None, str | None]
     times: list[int]
+    costs: list[float]
 
 
 class Recount:
@@ -120,6 +122,8 @@ class Recount:
             "total_time_ms": sum(times),
             "total_cost": sum(cost for _, cost in priced),
             "graded_cost": sum(graded),
+            "graded_cost_squared": sum(cost * cost for cost in graded),
+            "correct_cost": sum(correct),
             "total_confidence": sum(rated),
         }
 
@@ -151,6 +155,11 @@ class Recount:
                         run.execution_time_ms
                         for run in runs
                         if run.error is None and run.execution_time_ms is not None
+                    ],
+                    [
+                        run.cost_estimate
+                        for run in runs
+                        if self.counted(run) and run.cost_estimate is not None
                     ],
                 )
             )
@@ -186,6 +195,19 @@ class Recount:
             sum(ratio * ratio for ratio in ratios),
             sum(ratio > 0 for ratio in ratios),
             sum(ratio < 0 for ratio in ratios),
+        )
+
+    def costs(self, treatment: Arm, baseline: Arm, rule: str) -> tuple[float, ...]:
+        others = {sample.place: sample for sample in self.samples(baseline, rule, "task")}
+        differences = []
+        for one in self.samples(treatment, rule, "task"):
+            two = others.get(one.place)
+            if two is not None and one.costs and two.costs:
+                differences.append(fmean(one.costs) - fmean(two.costs))
+        return (
+            len(differences),
+            sum(differences),
+            sum(difference * difference for difference in differences),
         )
 
     def patterns(self, arms: Sequence[Arm]) -> Counter[str]:

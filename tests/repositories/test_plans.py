@@ -3,7 +3,6 @@
 import random
 import re
 from collections.abc import Iterator
-from itertools import product
 from typing import Any
 
 import pytest
@@ -11,11 +10,11 @@ from sqlalchemy import Connection, event
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.records import Arm, ExperimentRecord, RunRecord
-from ml_agents_results.repositories.analysis import AnalysisRepository, Missing
-from ml_agents_results.repositories.asked_pairs import AskedPairsRepository
+from ml_agents_results.repositories.analysis import AnalysisRepository
+from ml_agents_results.repositories.column_analysis import ColumnAnalysis
+from ml_agents_results.repositories.counts import Missing, PairingRule
 from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.paired_costs import PairedCostRepository
 from ml_agents_results.repositories.patterns import PatternRepository
 from ml_agents_results.repositories.runs import RunRepository
 
@@ -78,31 +77,30 @@ def analysed(large: Database, request: pytest.FixtureRequest) -> Database:
 
 def queries(connection: Connection) -> Iterator[str]:
     """Makes every query that an analysis of counts makes."""
+    rules: tuple[PairingRule, ...] = ("sample_index", "content")
     cases: list[tuple[dict[str, Any], Missing]] = [(given, "exclude") for given in FILTERS]
     for given, missing in [*cases, ({}, "incorrect"), (FILTERS[1], "incorrect")]:
         filters = Filters.of(given)
-        repository = AnalysisRepository(connection, filters, missing)
-        costs = PairedCostRepository(connection, filters, missing)
         yield f"{given} {missing}"
-        repository.arms()
-        repository.cost_squares()
-        repository.latencies(ONE)
-        repository.patterns([ONE, TWO])
-        for group in ("task", "input_fingerprint"):
-            list(repository.samples(group))
-        for baseline, repeated in product((TWO, OTHER), (False, True)):
+        for repository in (
+            AnalysisRepository(connection, filters, missing),
+            ColumnAnalysis(connection, filters, missing),
+        ):
+            repository.arms()
+            repository.latencies(ONE)
+            repository.patterns([ONE, TWO])
+            repository.hard_samples()
             for group in ("task", "input_fingerprint"):
-                repository.pairs(ONE, baseline, group=group, repeated=repeated)
-                repository.pairs(ONE, baseline, rule="content", group=group)
-            repository.paired_latency(ONE, baseline, repeated=repeated)
-            repository.paired_latency(ONE, baseline, rule="content")
-            costs.differences(ONE, baseline, repeated=repeated)
-            costs.differences(ONE, baseline, rule="content")
+                list(repository.samples(group))
+            for baseline in (TWO, OTHER):
+                for rule in rules:
+                    for group in ("task", "input_fingerprint"):
+                        repository.pairs(ONE, baseline, rule=rule, group=group)
+                    repository.paired_latency(ONE, baseline, rule=rule)
+                    repository.paired_costs(ONE, baseline, rule=rule)
         patterns = PatternRepository(connection, filters)
-        patterns.confidences()
-        patterns.slices()
-        patterns.hard_samples()
-        AskedPairsRepository(connection, filters).not_graded(ONE, OTHER)
+        patterns.confidences([ONE])
+        patterns.method_slices([ONE])
     yield "lists"
     ExperimentRepository(connection).list()
     RunRepository(connection).count("e0")

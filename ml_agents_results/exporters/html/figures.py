@@ -5,7 +5,7 @@ from typing import Any
 
 from ml_agents_results.exporters.source import Source
 from ml_agents_results.records import Arm
-from ml_agents_results.repositories.analysis import AnalysisRepository
+from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.services.accuracy import ArmResult
 from ml_agents_results.services.comparison import Comparison
 from ml_agents_results.services.statistics.cost import ParetoPoint, pareto_front
@@ -93,7 +93,7 @@ def _costs(source: Source, labels: Mapping[Arm, str]) -> list[dict[str, Any]]:
 
 def _latency(source: Source, labels: Mapping[Arm, str]) -> list[dict[str, Any]]:
     """The share of answers that came within a time, at every percent."""
-    repository = AnalysisRepository(source.connection, source.filters)
+    repository = analysis(source.connection, source.filters)
     rows = []
     for arm, label in labels.items():
         values, counts = repository.latencies(arm)

@@ -5,6 +5,7 @@ from typing import Any
 
 from ml_agents_results.exporters.source import Source
 from ml_agents_results.records import Arm
+from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.patterns import PatternRepository
 from ml_agents_results.repositories.samples import Sample, SampleRepository
 
@@ -83,7 +84,7 @@ def _kinds(source: Source, arms: Sequence[Arm]) -> dict[Sample, list[str]]:
                     pair.treatment, pair.baseline, gained=gained, limit=MOST_OF_A_KIND
                 )
                 add(kind, [(row.task, row.sample_index) for row in changed])
-    hard = patterns.hard_samples(MOST_OF_A_KIND)
+    hard = analysis(source.connection, source.filters).hard_samples(MOST_OF_A_KIND)
     add("hard", [(row.task, row.sample_index) for row in hard if 2 * row.correct < row.graded])
     samples = SampleRepository(source.connection)
     for arm in arms:

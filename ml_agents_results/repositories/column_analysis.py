@@ -1,0 +1,275 @@
+"""The same counts by columns: the database hands columns over, numpy counts.
+
+SQLite and PostgreSQL give a column of a task as one text (`aggregate_strings`), for a tenth of a
+microsecond a run. An aggregate costs them half of that, and joining two arms ten times as much; so
+one pass over the covering index is enough for an arm, however much is asked about it. What is
+paired by other rules than the place in the data set is left to the selects.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from typing import Any, Self
+
+import numpy as np
+from sqlalchemy import Connection, func, select
+
+from ml_agents_results.database.models import Run
+from ml_agents_results.records import Arm
+from ml_agents_results.repositories.analysis import ARM, AnalysisRepository
+from ml_agents_results.repositories.columns import (
+    LETTERS,
+    NO_FINGERPRINT,
+    Array,
+    Columns,
+    Samples,
+    matched,
+    parsed,
+    selected,
+    tabulated,
+)
+from ml_agents_results.repositories.counts import (
+    ArmCounts,
+    CostDifferences,
+    HardSample,
+    LatencyRatios,
+    Missing,
+    PairCounts,
+    PairingRule,
+    Pairs,
+    SampleCounts,
+)
+from ml_agents_results.repositories.filters import Filters
+
+HELD_RUNS = 4_000_000
+"""Runs whose columns are kept, at 33 bytes a run at most; those of further arms are read again."""
+
+
+def analysis(
+    connection: Connection,
+    filters: Filters | None = None,
+    missing: Missing = "exclude",
+    *,
+    pairs: bool = False,
+) -> AnalysisRepository:
+    """The repository that counts fastest on this connection.
+
+    Args:
+        pairs: Whether arms will be paired: what that needs then comes with the first pass.
+    """
+    if connection.dialect.name in ("sqlite", "postgresql"):
+        return ColumnAnalysis(connection, filters, missing, pairs=pairs)
+    return AnalysisRepository(connection, filters, missing)
+
+
+class ColumnAnalysis(AnalysisRepository):
+    """As AnalysisRepository, on databases."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        filters: Filters | None = None,
+        missing: Missing = "exclude",
+        *,
+        pairs: bool = False,
+    ) -> None:
+        super().__init__(connection, filters, missing)
+        self._pairs = pairs
+        self._held: dict[Arm, dict[str, Columns]] = {}
+
+    def counting(self, missing: Missing) -> Self:
+        other = super().counting(missing)
+        other._pairs, other._held = self._pairs, self._held
+        return other
+
+    def arms(self) -> Sequence[ArmCounts]:
+        confidence = Run.parsing_confidence
+        rows = self._connection.execute(
+            select(
+                *ARM,
+                Run.task,
+                func.max(Run.repeat_index) + 1,
+                func.count(confidence),
+                func.sum(confidence),
+                *selected(self._pairs),
+            )
+            .where(*self._filters.conditions())
+            .group_by(*ARM, Run.task)
+            .order_by(*ARM, Run.task)
+            .execution_options(yield_per=1)
+        )
+        self._held.clear()
+        counts: list[ArmCounts] = []
+        runs = 0
+        for row in rows:
+            arm, columns = Arm(*row[:4]), parsed(row[8:])
+            counts.append(self._counts(arm, row[4], columns, row[5:8]))
+            runs += counts[-1].runs
+            if runs <= HELD_RUNS:
+                self._held.setdefault(arm, {})[row[4]] = columns
+            else:
+                self._held.pop(arm, None)
+        return counts
+
+    def _counts(self, arm: Arm, task: str, runs: Columns, row: Sequence[Any]) -> ArmCounts:
+        repeats, rated, confidence = row
+        priced = ~np.isnan(runs.cost)
+        graded = runs.cost[priced & runs.counted(self._missing)]
+        right = runs.cost[priced & runs.correct()]
+        outcomes = np.bincount(runs.outcome, minlength=128)
+        timed = runs.timed()
+        return ArmCounts(
+            arm=arm,
+            task=task,
+            runs=len(runs.outcome),
+            **{name: int(outcomes[ord(letter)]) for name, letter in LETTERS.items()},
+            repeats=int(repeats),
+            timed=len(timed),
+            priced=int(priced.sum()),
+            priced_graded=len(graded),
+            priced_correct=len(right),
+            rated=int(rated),
+            total_time_ms=float(timed.sum()),
+            total_cost=float(runs.cost[priced].sum()),
+            graded_cost=float(graded.sum()),
+            graded_cost_squared=float((graded * graded).sum()),
+            correct_cost=float(right.sum()),
+            total_confidence=float(confidence or 0),
+        )
+
+    def latencies(self, arm: Arm) -> tuple[list[int], list[int]]:
+        times = [columns.timed() for columns in self._of(arm, paired=False).values()]
+        values, counts = np.unique(np.concatenate([*times, []]).astype(int), return_counts=True)
+        return values.tolist(), counts.tolist()
+
+    def samples(self, group: str = "task") -> Iterator[SampleCounts]:
+        if group != "task":
+            yield from super().samples(group)
+            return
+        for arm in self._names():
+            for task, runs in self._of(arm).items():
+                samples = Samples(runs, self._missing)
+                known = samples.graded > 0
+                for row in tabulated(samples.graded[known], samples.correct[known]):
+                    yield SampleCounts(arm, task, *row)
+
+    def pairs(
+        self,
+        treatment: Arm,
+        baseline: Arm,
+        *,
+        rule: PairingRule = "sample_index",
+        group: str = "task",
+    ) -> Pairs:
+        if rule != "sample_index" or group != "task":
+            return super().pairs(treatment, baseline, rule=rule, group=group)
+        counts: list[PairCounts] = []
+        mismatched = 0
+        for task, one, two, i, j in self._shared(treatment, baseline):
+            both = (one.graded[i] > 0) & (two.graded[j] > 0)
+            grades = (one.graded[i], one.correct[i], two.graded[j], two.correct[j])
+            counts += [PairCounts(task, *row) for row in tabulated(*(n[both] for n in grades))]
+            first, second = one.fingerprint()[i][both], two.fingerprint()[j][both]
+            known = np.maximum(first, second) != NO_FINGERPRINT
+            differ = known & (first != second)
+            mismatched += int(differ.sum())
+        return Pairs(counts, mismatched)
+
+    def paired_latency(
+        self, treatment: Arm, baseline: Arm, *, rule: PairingRule = "sample_index"
+    ) -> LatencyRatios:
+        if rule != "sample_index":
+            return super().paired_latency(treatment, baseline, rule=rule)
+        ratios = []
+        for _, one, two, i, j in self._shared(treatment, baseline):
+            first, second = one.time_ms()[i], two.time_ms()[j]
+            timed = (first > 0) & (second > 0)
+            ratios.append(np.log(first[timed] / second[timed]))
+        values = np.concatenate([*ratios, []])
+        return LatencyRatios(
+            len(values),
+            float(values.sum()),
+            float((values * values).sum()),
+            int((values > 0).sum()),
+            int((values < 0).sum()),
+        )
+
+    def paired_costs(
+        self, treatment: Arm, baseline: Arm, *, rule: PairingRule = "sample_index"
+    ) -> CostDifferences:
+        if rule != "sample_index":
+            return super().paired_costs(treatment, baseline, rule=rule)
+        differences = [
+            one.cost()[i] - two.cost()[j] for _, one, two, i, j in self._shared(treatment, baseline)
+        ]
+        values = np.concatenate([*differences, []])
+        values = values[~np.isnan(values)]
+        return CostDifferences(len(values), float(values.sum()), float((values * values).sum()))
+
+    def patterns(self, arms: Sequence[Arm]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        of_arms = [self._of(arm) for arm in arms]
+        for task in set.intersection(*map(set, of_arms)):
+            every = [Samples(of_arm[task], self._missing) for of_arm in of_arms]
+            once = [samples.index[samples.graded == 1] for samples in every]
+            shared = reduce(lambda one, two: matched(one, two)[0], once)
+            right = [
+                samples.correct[np.searchsorted(samples.index, shared)] + ord("0")
+                for samples in every
+            ]
+            bits = np.stack(right, axis=1).astype(np.uint8).view(f"S{len(arms)}")
+            for pattern, count in zip(*np.unique(bits, return_counts=True), strict=True):
+                name = pattern.decode()
+                found[name] = found.get(name, 0) + int(count)
+        return dict(sorted(found.items()))
+
+    def hard_samples(self, limit: int = 20) -> Sequence[HardSample]:
+        parts: dict[str, list[Samples]] = {}
+        for arm in self._names():
+            for task, runs in self._of(arm).items():
+                parts.setdefault(task, []).append(Samples(runs, "exclude"))
+        hardest: list[HardSample] = []
+        for task, samples in parts.items():
+            index, place = np.unique(
+                np.concatenate([each.index for each in samples]), return_inverse=True
+            )
+            graded, correct = (
+                np.bincount(place, np.concatenate(column)).astype(int)
+                for column in zip(*((each.graded, each.correct) for each in samples), strict=True)
+            )
+            asked = graded > 0
+            index, graded, correct = index[asked], graded[asked], correct[asked]
+            order = np.lexsort((index, -graded, correct / graded))[:limit]
+            hardest += [
+                HardSample(task, *row)
+                for row in zip(*(c[order].tolist() for c in (index, graded, correct)), strict=True)
+            ]
+        hardest.sort(key=lambda s: (s.correct / s.graded, -s.graded, s.task, s.sample_index))
+        return hardest[:limit]
+
+    def _shared(
+        self, treatment: Arm, baseline: Arm
+    ) -> Iterator[tuple[str, Samples, Samples, Array, Array]]:
+        """By task: the samples of both arms, and where the shared ones stand in each."""
+        first, second = self._of(treatment), self._of(baseline)
+        for task in sorted(first.keys() & second.keys()):
+            one, two = (Samples(runs[task], self._missing) for runs in (first, second))
+            _, i, j = matched(one.index, two.index)
+            yield task, one, two, i, j
+
+    def _names(self) -> list[Arm]:
+        if self._held:
+            return list(self._held)
+        rows = self._connection.execute(
+            select(*ARM).where(*self._filters.conditions()).distinct().order_by(*ARM)
+        )
+        return [Arm(*row) for row in rows]
+
+    def _of(self, arm: Arm, *, paired: bool = True) -> dict[str, Columns]:
+        """The columns of an arm by task: those at hand, or read now."""
+        held = self._held.get(arm)
+        if held is not None and (self._pairs or not paired):
+            return held
+        rows = self._connection.execute(
+            select(Run.task, *selected(paired)).where(*self._of_arm(arm)).group_by(Run.task)
+        )
+        return {row[0]: parsed(row[1:]) for row in rows}

@@ -1,0 +1,115 @@
+"""What analyses count: the few numbers of an arm, of a sample and of a pair that all else needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from ml_agents_results.records import Arm
+
+Missing = Literal["exclude", "incorrect"]
+"""What a run without a grade counts as: nothing, or a wrong answer."""
+
+PairingRule = Literal["sample_index", "sample_id", "content"]
+"""What makes two samples the same one: their place in one data set, the data set's own id, or the
+question with its expected answer and its occurrence."""
+
+Cluster = Literal["task", "sample_id", "input_fingerprint"]
+CLUSTERS: tuple[str, ...] = get_args(Cluster)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmCounts:
+    """The runs of one arm in one task, counted by class.
+
+    Attributes:
+        repeats: The largest number of runs of one sample.
+        timed: Runs that did not fail and have a time; `total_time_ms` is its sum.
+        priced: Runs with a cost, failed ones included; `total_cost` is its sum (USD).
+        priced_graded: Graded runs with a cost; `graded_cost` and `graded_cost_squared` are the
+            sums of it and of its square.
+        priced_correct: Correct runs with a cost; `correct_cost` is its sum.
+        rated: Runs with a parsing confidence; `total_confidence` is its sum.
+    """
+
+    arm: Arm
+    task: str
+    runs: int
+    correct: int
+    wrong: int
+    failed: int
+    unparsed: int
+    ungraded: int
+    repeats: int
+    timed: int
+    priced: int
+    priced_graded: int
+    priced_correct: int
+    rated: int
+    total_time_ms: float
+    total_cost: float
+    graded_cost: float
+    graded_cost_squared: float
+    correct_cost: float
+    total_confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCounts:
+    """`samples` samples of a group that were graded `graded` times and right `correct` times."""
+
+    arm: Arm
+    group: str | None
+    graded: int
+    correct: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairCounts:
+    """`samples` shared samples of a group with the same grades on both sides."""
+
+    group: str | None
+    treatment_graded: int
+    treatment_correct: int
+    baseline_graded: int
+    baseline_correct: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The shared samples; `mismatched` have another question or answer key on the two sides."""
+
+    counts: Sequence[PairCounts]
+    mismatched: int
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRatios:
+    """Over `pairs` samples: the sum of ln(treatment time / baseline time), the sum of its squares,
+    and on how many the treatment was slower and faster."""
+
+    pairs: int
+    total: float
+    squares: float
+    slower: int
+    faster: int
+
+
+@dataclass(frozen=True, slots=True)
+class CostDifferences:
+    """Over `pairs` samples: the sum of the differences in USD and of their squares."""
+
+    pairs: int
+    total: float
+    squares: float
+
+
+@dataclass(frozen=True, slots=True)
+class HardSample:
+    """A sample that hardly any run got right."""
+
+    task: str
+    sample_index: int
+    graded: int
+    correct: int

@@ -27,6 +27,8 @@ FORMATS = {
     "markdown": "markdown",
     "latex": "latex",
     "html": "html",
+    "eee": "every_eval_ever",
+    "inspect": "inspect_log",
 }
 SUFFIXES = {
     ".xlsx": "excel",

@@ -2,6 +2,7 @@
 
 A sample has a line for each result that it contributes to; one result for each evaluation is the
 grade. A sample that ended in an error is a failed run, whatever its line says of right and wrong.
+What our own export wrote comes back as it was.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from ml_agents_results.importers.json_stream import (
     read_document,
     read_lines,
 )
+from ml_agents_results.importers.own import Own
 from ml_agents_results.importers.source import Item, Options, Source
 from ml_agents_results.importers.values import (
     Overrides,
@@ -35,6 +37,9 @@ from ml_agents_results.records import (
     canonical_approach,
 )
 from ml_agents_results.redaction import redact
+
+UNKNOWN = -1.0
+"""The score of a sample without a grade, where the totals declare an unknown level."""
 
 _SAMPLES = "_samples"
 _LINE = {"schema_version", "evaluation_id", "sample_id", "interaction_type", "evaluation"}
@@ -64,6 +69,9 @@ def parts(path: Path) -> Sequence[Path]:
 def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
     """The one evaluation."""
     totals = _totals(source)
+    own = _own(source, totals)
+    if own is not None and (experiment := own.experiment()) is not None:
+        return [experiment]
     library, about = mapping(totals.get("eval_library")), mapping(totals.get("source_metadata"))
     environment = {
         "tool": library.get("name") or "every_eval_ever",
@@ -72,12 +80,15 @@ def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
             {
                 "schema_version": totals.get("schema_version"),
                 "retrieved_timestamp": totals.get("retrieved_timestamp"),
-                "source_metadata": about,
                 "library_details": library.get("additional_details"),
             }
         ),
     }
-    config = {"model_info": totals.get("model_info"), "results": totals.get("evaluation_results")}
+    config = {
+        "source_metadata": about,
+        "model_info": totals.get("model_info"),
+        "results": totals.get("evaluation_results"),
+    }
     return [
         ExperimentRecord(
             id=_identity(source),
@@ -111,6 +122,10 @@ def _identity(source: Source) -> str:
     return found.replace("/", "_") if found else f"{source.stem}-{source.sha256[:8]}"
 
 
+def _own(source: Source, totals: dict[str, Any]) -> Own | None:
+    return Own.of(source, mapping(totals.get("eval_library")).get("additional_details"))
+
+
 def _totals(source: Source) -> dict[str, Any]:
     path = source.path.with_name(f"{source.stem.removesuffix(_SAMPLES)}.json")
     if path.is_file() and sniff(path):
@@ -124,6 +139,7 @@ class _Samples:
         self._source = source
         self._options = options
         self._totals = _totals(source)
+        self._own = _own(source, self._totals)
         model = mapping(self._totals.get("model_info"))
         self._provider = (
             text(model.get("inference_platform"))
@@ -131,7 +147,7 @@ class _Samples:
             or ""
         )
         self._metrics = {
-            result.get("evaluation_result_id"): mapping(result.get("metric_config"))
+            text(result.get("evaluation_result_id")): mapping(result.get("metric_config"))
             for result in map(mapping, sequence(self._totals.get("evaluation_results")))
         }
         self._results: dict[str, object] = {}
@@ -142,8 +158,8 @@ class _Samples:
     def are_of_another_result(self, line: dict[str, Any]) -> bool:
         """Whether the line is about a result that is not the grade of its evaluation."""
         result, task = text(line.get("evaluation_result_id")), _task(line)
-        metric = self._metrics.get(line.get("evaluation_result_id"), {})
-        names = {result, metric.get("metric_id"), metric.get("metric_name")} - {None}
+        metric = self._metrics.get(result, {})
+        names = {result, text(metric.get("metric_id")), text(metric.get("metric_name"))} - {None}
         self._known.update(map(str, names))
         if self._options.metric is not None:
             if self._options.metric not in names:
@@ -153,7 +169,7 @@ class _Samples:
             rule = "the first in the file"
         taken = self._results.setdefault(task, result) == result
         if taken and result is not None:
-            self._source.choose("metric", metric.get("metric_name") or result, rule)
+            self._source.choose("metric", text(metric.get("metric_name")) or result, rule)
         return not taken
 
     def run(self, line: dict[str, Any], place: int) -> RunRecord:
@@ -163,6 +179,8 @@ class _Samples:
                 f"{self._source.where(place)} has no sample_id", "Every sample has an id."
             )
         about = mapping(line.get("metadata"))
+        if self._own is not None and (own := self._own.run(about, _texts(line))) is not None:
+            return own
         approach = self._approach(about)
         asked, evaluation = mapping(line.get("input")), mapping(line.get("evaluation"))
         usage, timing = mapping(line.get("token_usage")), mapping(line.get("performance"))
@@ -209,7 +227,10 @@ class _Samples:
             run.error = error_text(line["error"])
             return run
         run.score = number(evaluation.get("score"))
-        if isinstance(evaluation.get("is_correct"), bool):
+        metric = self._metrics.get(text(line.get("evaluation_result_id")), {})
+        if metric.get("has_unknown_level") is True and run.score == UNKNOWN:
+            run.score = None
+        elif isinstance(evaluation.get("is_correct"), bool):
             run.is_correct = evaluation["is_correct"]
         return run
 
@@ -228,6 +249,18 @@ class _Samples:
         name = canonical_approach(name or "None")
         self._source.choose("approach", name, rule or "none is named")
         return name
+
+
+def _texts(line: dict[str, Any]) -> dict[str, object]:
+    """The texts of a run of ours that stand in the format's own places."""
+    reference = sequence(mapping(line.get("input")).get("reference"))
+    return {
+        "input_text": mapping(line.get("input")).get("raw"),
+        "expected_answer": reference[0] if reference else None,
+        "raw_output": _output(line),
+        "parsed_answer": _extracted(line)[0],
+        "error": line.get("error"),
+    }
 
 
 def _task(line: dict[str, Any]) -> str:

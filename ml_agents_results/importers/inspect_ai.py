@@ -12,6 +12,7 @@ from typing import Any
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.importers import inspect_log
 from ml_agents_results.importers.archive import Archive
+from ml_agents_results.importers.own import Own
 from ml_agents_results.importers.source import Item, Options, Source
 from ml_agents_results.importers.values import (
     Overrides,
@@ -99,6 +100,7 @@ class _Log:
         self._overrides = Overrides(source, options)
         self._header = inspect_log.read_header(source, model_args=options.model_args)
         self._eval = mapping(self._header["eval"])
+        self._own = Own.of(source, self._eval.get("metadata"))
         self._task = text(self._eval.get("task")) or source.stem
         self._created = moment(self._eval.get("created"))
         self._provider, _, model = str(self._eval.get("model") or "").partition("/")
@@ -107,7 +109,8 @@ class _Log:
             self._provider = ""
         self._approach, rule = self._find_approach()
         source.choose("approach", self._approach, rule)
-        source.attempt = self._created.isoformat() if self._created else None
+        if self._created is not None and self._own is None:
+            source.attempt = self._created.isoformat()
         self._scorers = [
             name
             for scorer in sequence(self._eval.get("scorers"))
@@ -121,6 +124,8 @@ class _Log:
         self._graded: Counter[str] = Counter()
 
     def experiment(self) -> ExperimentRecord:
+        if self._own is not None and (own := self._own.experiment()) is not None:
+            return own
         known = self._eval
         identity = text(known.get("task_id")) or text(known.get("eval_id")) or self._source.sha256
         config = {name: known[name] for name in _CONFIG if known.get(name) is not None}
@@ -168,6 +173,8 @@ class _Log:
                 "A sample's id is a text or a number, and epochs count from 1.",
             )
         output = mapping(sample.get("output"))
+        if self._own is not None and (own := self._own.run(sample.get("metadata"), _texts(sample))):
+            return own
         usage = [mapping(used) for used in mapping(sample.get("model_usage")).values()]
         run = RunRecord(
             experiment_id="",
@@ -297,6 +304,16 @@ class _Log:
                 "completed_at": sample.get("completed_at"),
             }
         )
+
+
+def _texts(sample: dict[str, Any]) -> dict[str, object]:
+    """The texts of a run of ours that stand in the format's own places."""
+    return {
+        "input_text": sample.get("input"),
+        "expected_answer": sample.get("target"),
+        "raw_output": mapping(sample.get("output")).get("completion"),
+        "error": mapping(sample.get("error")).get("message"),
+    }
 
 
 def _scores(sample: dict[str, Any]) -> dict[str, Any]:

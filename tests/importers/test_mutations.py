@@ -16,6 +16,7 @@ from ml_agents_results.errors import ResultsError
 from ml_agents_results.importers.load import load
 from ml_agents_results.importers.source import Options, Source
 from ml_agents_results.processor import ResultsProcessor
+from tests.importers import test_every_eval_ever as eee
 from tests.importers import test_helm, test_legacy_csv, test_lm_eval, test_openai_evals
 from tests.importers import test_promptfoo as promptfoo
 from tests.importers.inspect_logs import log, sample, write_eval, write_json
@@ -68,6 +69,10 @@ def openai_evals(folder: Path) -> Path:
     return test_openai_evals.write(folder / "a.jsonl", *events)
 
 
+def every_eval_ever(folder: Path) -> Path:
+    return eee.write(folder, eee.line(), eee.line("q2", error="timeout")).parent
+
+
 def legacy(folder: Path) -> Path:
     errors = [{"sample_id": 1, "approach": "CoT", "error": "x"}]
     return test_legacy_csv.write_folder(folder, test_legacy_csv.row(), errors=errors)
@@ -84,6 +89,7 @@ def legacy(folder: Path) -> Path:
         ("promptfoo", promptfoo_results),
         ("helm", helm),
         ("openai-evals", openai_evals),
+        ("eee", every_eval_ever),
         ("legacy", legacy),
     ],
 )

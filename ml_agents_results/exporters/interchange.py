@@ -1,0 +1,107 @@
+"""What exports to other tools' formats share: logs of one arm each, with the runs as they are."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from ml_agents_results.database.types import from_stored, to_stored
+from ml_agents_results.exporters.encoding import experiment_object, run_object
+from ml_agents_results.exporters.source import Source
+from ml_agents_results.importers.own import EXPERIMENT, WRITER, WRITTEN_BY
+from ml_agents_results.records import Arm, ExperimentRecord
+from ml_agents_results.repositories.runs import RECORD_COLUMNS
+from ml_agents_results.services.accuracy import ArmResult
+
+_ARM_AT = tuple(RECORD_COLUMNS.index(name) for name in Arm._fields)
+_UNSAFE = re.compile(r"[^\w.+-]+")
+
+
+@dataclass(frozen=True)
+class ArmLog:
+    """One arm of an experiment.
+
+    Attributes:
+        source: The experiment alone.
+        total: The arm over all its tasks.
+        tasks: The arm within each task.
+        rows: Its runs, as `RunRepository.stream` gives them; to be read once, before the next arm.
+    """
+
+    source: Source
+    total: ArmResult
+    tasks: Mapping[str, ArmResult]
+    rows: Iterator[Sequence[Any]]
+
+    @property
+    def arm(self) -> Arm:
+        return self.total.arm
+
+    @property
+    def experiment(self) -> ExperimentRecord:
+        return self.source.experiments[0]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What was asked for, where that is exported."""
+        return self.experiment.config_json if self.source.includes("metadata") else {}
+
+    @property
+    def data_set(self) -> str:
+        for known in (self.experiment.environment_json, self.experiment.config_json):
+            found = known.get("dataset")
+            name = found.get("name") if isinstance(found, Mapping) else found
+            if isinstance(name, str) and name:
+                return name
+        return self.experiment.name or self.experiment.id
+
+    def described(self) -> dict[str, Any]:
+        """What `importers.own` looks for."""
+        known: dict[str, Any] = {WRITER: WRITTEN_BY}
+        if self.source.includes("metadata"):
+            known[EXPERIMENT] = experiment_object(self.experiment)
+        return known
+
+
+def arm_logs(source: Source) -> Iterator[ArmLog]:
+    """Every arm of every experiment, in the order of the runs."""
+    for single in source.single():
+        totals = {total.arm: total for total in single.accuracy.arms}
+        for arm, rows in groupby(single.rows(), key=_arm_of):
+            tasks = {
+                task: result
+                for task, results in single.accuracy.tasks
+                for result in results
+                if result.arm == arm
+            }
+            yield ArmLog(single, totals[arm], tasks, rows)
+
+
+def packed(row: Sequence[Any], native: Sequence[str]) -> dict[str, Any]:
+    """What is known of a run, without the texts that stand in the format's own places."""
+    run = run_object(row)
+    known = {name: value for name, value in run.items() if value is not None}
+    # A place that must be filled does not tell an empty text from none.
+    return {
+        **{name: value for name, value in known.items() if name not in native},
+        **{name: None for name in native if name not in known},
+    }
+
+
+def storable(value: Any) -> Any:
+    """The value with texts as the database holds them: UTF-8 has no lone surrogates."""
+    if isinstance(value, Mapping):
+        return {storable(name): storable(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [storable(inner) for inner in value]
+    return to_stored(value) if isinstance(value, str) else value
+
+
+def safe_name(name: str) -> str:
+    """A name for a file or folder anywhere."""
+    return _UNSAFE.sub("_", name).strip("._") or "unknown"
+
+
+def _arm_of(row: Sequence[Any]) -> Arm:
+    return Arm(*(from_stored(row[at]) for at in _ARM_AT))

@@ -23,13 +23,16 @@ demo: .venv/.installed  ## a real experiment on the embedded model, compared and
 test: .venv/.developing
 	$(BIN)/python -m pytest -q -n 2
 
-# Logs that other tools write themselves, compared with what these tools read from them.
+# Logs that other tools write themselves, compared with what these tools read from them, and exports
+# that these tools read. every-eval-ever asks for Python 3.12; its validator needs less than all of it.
 test-real-tools: .venv/.developing
 	rm -rf build/tools build/logs && mkdir -p build/logs && $(PYTHON) -m venv build/tools
 	build/tools/bin/pip install --quiet inspect-ai lm-eval
+	build/tools/bin/pip install --quiet --no-deps --ignore-requires-python every-eval-ever
 	build/tools/bin/python tests/real_tools/write_inspect_logs.py build/logs/inspect
 	build/tools/bin/python tests/real_tools/write_lm_eval_logs.py build/logs/lm_eval
-	ML_AGENTS_REAL_LOGS=$(CURDIR)/build/logs $(BIN)/python -m pytest -q tests/real_tools
+	ML_AGENTS_REAL_LOGS=$(CURDIR)/build/logs ML_AGENTS_REAL_TOOLS=$(CURDIR)/build/tools/bin/python \
+	    $(BIN)/python -m pytest -q tests/real_tools
 
 lint: .venv/.developing
 	$(BIN)/ruff check .

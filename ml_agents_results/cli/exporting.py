@@ -23,7 +23,7 @@ def export(
     format: Annotated[
         str | None,
         typer.Option(
-            help="csv, json, jsonl, excel, parquet, markdown, latex or html. "
+            help="csv, json, jsonl, excel, parquet, markdown, latex, html, archive, eee or inspect. "
             "[default: what the output's ending stands for]"
         ),
     ] = None,

@@ -31,6 +31,13 @@ PARTS = ("runs", "metadata")
 FOLDER_ENTRY = "data"
 SCHEMA_VERSION = "0.3.0"
 
+_LINE_ENDS = (
+    (b"\xe2\x80\xa8", rb"\u2028"),
+    (b"\xe2\x80\xa9", rb"\u2029"),
+    (b"\xc2\x85", rb"\u0085"),
+)
+"""What its validator, but no JSON, takes for the end of a line."""
+
 _NATIVE = ("input_text", "expected_answer", "raw_output", "parsed_answer", "error")
 _DETAILS = (
     "runs",
@@ -80,8 +87,7 @@ class _Log:
     def __init__(self, log: ArmLog) -> None:
         self._log = log
         self._model_id = to_stored(_model_id(log.arm.provider, log.arm.model))
-        digest = hashlib.sha256(json_bytes(list(log.arm))).digest()
-        self._uuid = str(uuid.UUID(bytes=digest[:16], version=4))
+        self._uuid = str(uuid.UUID(hex=log.digest[:32], version=4))
         changed = log.experiment.updated_at or log.experiment.created_at
         self._stamp = str(int(changed.timestamp())) if changed else "0"
         name = to_stored(f"{log.experiment.id}_{log.arm.approach_name}")
@@ -103,6 +109,8 @@ class _Log:
             with (place / name).open("xb") as file:
                 for row in self._log.rows:
                     line = json_bytes(self._line(row)) + b"\n"
+                    for separator, escape in _LINE_ENDS:
+                        line = line.replace(separator, escape)
                     file.write(line)
                     digest.update(line)
                     lines += 1

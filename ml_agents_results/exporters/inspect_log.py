@@ -5,6 +5,7 @@ of runs that came from Inspect, it has the scores and metadata that they had the
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -56,10 +57,13 @@ def write(source: Source, file: BinaryIO) -> None:
 
 
 def write_folder(source: Source, folder: Path) -> None:
-    """Writes a log for each arm."""
-    for number, log in enumerate(arm_logs(source), 1):
-        name = safe_name("_".join(filter(None, log.arm)))[:150]
-        with (folder / f"{number:03}_{name}.json").open("xb") as file:
+    """Writes a log for each arm, named as Inspect does, for its viewer lists no others."""
+    for log in arm_logs(source):
+        created = log.experiment.created_at or datetime.fromtimestamp(0, UTC)
+        name = safe_name("-".join(filter(None, log.arm))).replace("_", "-")[:150]
+        with (folder / f"{created:%Y-%m-%dT%H-%M-%S-00-00}_{name}_{log.digest[:22]}.json").open(
+            "xb"
+        ) as file:
             _Log(log).write(file)
 
 
@@ -85,7 +89,6 @@ class _Log:
         environment = experiment.environment_json
         created = experiment.created_at.isoformat() if experiment.created_at else ""
         tasks = list(filter(None, log.tasks))
-        identity = safe_name("_".join(filter(None, log.arm)))
         git = mapping(environment.get("git"))
         metrics = {"accuracy": total.accuracy, "stderr": total.accuracy_se}
         grade = {
@@ -104,11 +107,11 @@ class _Log:
             "status": _STATUS[experiment.status],
             "eval": without_absent(
                 {
-                    "eval_id": identity,
+                    "eval_id": log.digest[:22],
                     "run_id": experiment.id,
                     "created": created,
                     "task": tasks[0] if len(log.tasks) == 1 and tasks else experiment.id,
-                    "task_id": identity,
+                    "task_id": log.digest[:22],
                     "task_display_name": experiment.name,
                     "solver": log.arm.approach_name,
                     "model": self._model,

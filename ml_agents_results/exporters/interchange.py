@@ -1,5 +1,6 @@
 """What exports to other tools' formats share: logs of one arm each, with the runs as they are."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from ml_agents_results.database.types import from_stored, to_stored
-from ml_agents_results.exporters.encoding import experiment_object, run_object
+from ml_agents_results.errors import UsageError
+from ml_agents_results.exporters.encoding import experiment_object, json_bytes, run_object
 from ml_agents_results.exporters.source import Source
 from ml_agents_results.importers.own import EXPERIMENT, WRITER, WRITTEN_BY
 from ml_agents_results.records import Arm, ExperimentRecord
@@ -15,7 +17,7 @@ from ml_agents_results.repositories.runs import RECORD_COLUMNS
 from ml_agents_results.services.accuracy import ArmResult
 
 _ARM_AT = tuple(RECORD_COLUMNS.index(name) for name in Arm._fields)
-_UNSAFE = re.compile(r"[^\w.+-]+")
+_UNSAFE = re.compile(r"[^\w.+-]+|\.{2,}")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class ArmLog:
         return self.experiment.config_json if self.source.includes("metadata") else {}
 
     @property
+    def digest(self) -> str:
+        """64 hexadecimal digits that this arm alone has."""
+        return hashlib.sha256(json_bytes(list(self.arm))).hexdigest()
+
+    @property
     def data_set(self) -> str:
         for known in (self.experiment.environment_json, self.experiment.config_json):
             found = known.get("dataset")
@@ -65,7 +72,12 @@ class ArmLog:
 
 
 def arm_logs(source: Source) -> Iterator[ArmLog]:
-    """Every arm of every experiment, in the order of the runs."""
+    """Every arm of every experiment, in the order of the runs.
+
+    Raises:
+        UsageError: There are no runs at all.
+    """
+    empty = True
     for single in source.single():
         totals = {total.arm: total for total in single.accuracy.arms}
         for arm, rows in groupby(single.rows(), key=_arm_of):
@@ -75,7 +87,13 @@ def arm_logs(source: Source) -> Iterator[ArmLog]:
                 for result in results
                 if result.arm == arm
             }
+            empty = False
             yield ArmLog(single, totals[arm], tasks, rows)
+    if empty:
+        raise UsageError(
+            f"{', '.join(source.experiment_ids)} has no runs, and such a log is made of them",
+            "Formats that hold an experiment without runs: --format json, or archive",
+        )
 
 
 def packed(row: Sequence[Any], native: Sequence[str]) -> dict[str, Any]:

@@ -23,8 +23,8 @@ def export(
     format: Annotated[
         str | None,
         typer.Option(
-            help="csv, json, jsonl, excel, parquet, markdown, latex, html, archive, eee or inspect. "
-            "[default: what the output's ending stands for]"
+            help="csv, json, jsonl, excel, parquet, markdown, latex, html, archive, inspect or eee "
+            "(Every Eval Ever). [default: what the output's ending stands for]"
         ),
     ] = None,
     include: Annotated[

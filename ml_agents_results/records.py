@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+SCHEMA_VERSION = 1
+"""The version of the JSON documents that commands and exports write."""
+
 ExperimentStatus = Literal["running", "completed", "failed"]
 
 PARSING_METHODS = ("instructor", "instructor_multiple", "regex", "manual")

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ml_agents_results.errors import NotFoundError, UsageError
+from ml_agents_results.records import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from rich.console import Console
     from sqlalchemy import Connection
 
     from ml_agents_results.database.engine import Database
-
-SCHEMA_VERSION = 1
-"""The version of the JSON documents that commands print."""
 
 DbPath = Annotated[
     str | None,

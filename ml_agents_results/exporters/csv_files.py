@@ -17,6 +17,7 @@ from ml_agents_results.exporters.encoding import (
     metrics_text,
 )
 from ml_agents_results.exporters.source import Options, Source
+from ml_agents_results.records import SCHEMA_VERSION
 from ml_agents_results.repositories.rows import METRIC_COLUMNS
 from ml_agents_results.repositories.runs import RECORD_COLUMNS
 
@@ -49,7 +50,6 @@ SUMMARY_COLUMNS = (
     "samples",
     "warnings",
 )
-SCHEMA_VERSION = 1
 _CORRECT_AT = RECORD_COLUMNS.index("is_correct")
 _CREATED_AT = RECORD_COLUMNS.index("created_at")
 _ID_AT = RECORD_COLUMNS.index("id")

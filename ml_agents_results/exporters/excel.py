@@ -8,7 +8,11 @@ from typing import Any, BinaryIO
 
 from ml_agents_results.exporters.definitions import COLUMNS, UNITS
 from ml_agents_results.exporters.encoding import experiment_object
-from ml_agents_results.exporters.excel_charts import add_cost_chart, add_summary_charts
+from ml_agents_results.exporters.excel_charts import (
+    add_cost_chart,
+    add_summary_charts,
+    rows_of_charts,
+)
 from ml_agents_results.exporters.excel_runs import write_runs
 from ml_agents_results.exporters.excel_sheets import Book
 from ml_agents_results.exporters.source import Source
@@ -23,8 +27,6 @@ from ml_agents_results.exporters.tables import (
 from ml_agents_results.services.comparison import Comparison
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
-CHART_ROWS = 18
-"""Rows that a line of charts covers."""
 
 
 def write(source: Source, file: BinaryIO) -> None:
@@ -66,7 +68,7 @@ def write_comparison(comparison: Comparison, file: BinaryIO) -> None:
 
 def _write_summary(book: Book, source: Source) -> None:
     arms, *by_task = summary_tables(source)
-    space = CHART_ROWS if arms.rows else 0
+    space = rows_of_charts(arms) if arms.rows else 0
     (placed, *_) = book.write_tables("Summary", [arms, *by_task], space_after_first=space)
     book.mark_summary(placed)
     if arms.rows:

@@ -3,9 +3,12 @@
 from typing import Any
 
 from ml_agents_results.exporters.excel_sheets import Book, Placed
+from ml_agents_results.exporters.tables import Table
 
-_SIZE = {"width": 560, "height": 340}
+_WIDTH = 560
+_ROW = 20
 _BLUE, _ORANGE, _GREY = "#2F6DA8", "#C55A11", "#7F7F7F"
+_LIGHT = {"major_gridlines": {"visible": True, "line": {"color": "#D9D9D9", "width": 0.75}}}
 # Points are told apart by shape and by colour.
 _MARKERS = ("circle", "square", "diamond", "triangle", "x", "star", "plus")
 _COLOURS = (_BLUE, _ORANGE, "#2E8B57", "#8E44AD", "#B8860B", "#C0392B", "#16A085", _GREY)
@@ -14,10 +17,19 @@ _COLOURS = (_BLUE, _ORANGE, "#2E8B57", "#8E44AD", "#B8860B", "#C0392B", "#16A085
 def add_summary_charts(book: Book, placed: Placed, row: int) -> None:
     """Accuracy with its interval, and times, side by side below the table."""
     sheet = book.sheet("Summary")
-    for column, chart in ((0, _accuracy(book, placed)), (4, _latency(book, placed))):
+    height = _ROW * (rows_of_charts(placed.table) - 1)
+    for place, chart in enumerate((_accuracy(book, placed), _latency(book, placed))):
         if chart is not None:
-            chart.set_size(_SIZE)
-            sheet.insert_chart(row, column, chart, {"object_position": 2})
+            chart.set_size({"width": _WIDTH, "height": height})
+            # The bounds of the intervals stand in columns that are folded away.
+            chart.show_hidden_data()
+            beside = {"object_position": 2, "x_offset": place * (_WIDTH + _ROW)}
+            sheet.insert_chart(row, 0, chart, beside)
+
+
+def rows_of_charts(table: Table) -> int:
+    """Rows of a sheet that the charts of a table cover: each arm has its bars."""
+    return max(18, 6 + 2 * len(table.rows))
 
 
 def add_cost_chart(book: Book, placed: Placed, row: int) -> None:
@@ -46,10 +58,10 @@ def add_cost_chart(book: Book, placed: Placed, row: int) -> None:
     if not drawn:
         return
     chart.set_title({"name": "Accuracy against cost", "name_font": {"size": 12}})
-    chart.set_x_axis({"name": "mean cost of a graded run in USD", "min": 0})
-    chart.set_y_axis({"name": "accuracy", "num_format": "0%", "min": 0, "max": 1})
+    chart.set_x_axis({"name": "mean cost of a graded run in USD", "min": 0, **_LIGHT})
+    chart.set_y_axis({"name": "accuracy", "num_format": "0%", "min": 0, "max": 1, **_LIGHT})
     chart.set_legend({"position": "bottom"})
-    chart.set_size(_SIZE)
+    chart.set_size({"width": _WIDTH, "height": 18 * _ROW})
     book.sheet("Costs").insert_chart(row, 0, chart, {"object_position": 2})
 
 
@@ -71,7 +83,7 @@ def _accuracy(book: Book, placed: Placed) -> Any:
         }
     )
     chart.set_title({"name": "Accuracy with its interval", "name_font": {"size": 12}})
-    chart.set_x_axis({"num_format": "0%", "min": 0, "max": 1})
+    chart.set_x_axis({"num_format": "0%", "min": 0, "max": 1, **_LIGHT})
     chart.set_y_axis({"reverse": True})
     chart.set_legend({"none": True})
     return chart
@@ -91,7 +103,7 @@ def _latency(book: Book, placed: Placed) -> Any | None:
             {**_series(placed, name), "name": title, "fill": {"color": colour}, "gap": 60}
         )
     chart.set_title({"name": "Time of an answer in ms", "name_font": {"size": 12}})
-    chart.set_x_axis({"num_format": "#,##0", "min": 0})
+    chart.set_x_axis({"num_format": "#,##0", "min": 0, **_LIGHT})
     chart.set_y_axis({"reverse": True})
     chart.set_legend({"position": "bottom"})
     return chart

@@ -45,6 +45,7 @@ def _write_sheet(book: Book, name: str, rows: Iterable[Sequence[Any]]) -> None:
         sheet.set_column(column, column, width)
     book.write_header(sheet, 0, RUN_COLUMNS)
     sheet.freeze_panes(1, 1)
+    sheet.repeat_rows(0)
     # The metrics of a streamed row follow after their id.
     places = (*range(WIDTH), *range(WIDTH + 1, WIDTH + 1 + len(METRIC_COLUMNS)))
     cells = [
@@ -82,13 +83,21 @@ def _writer(book: Book, sheet: Any, title: str) -> Callable[..., Any]:
 
 def _mark(book: Book, sheet: Any, last: int) -> None:
     """Wrong answers and the slowest twentieth: bold, so that it shows without colour too."""
+    from xlsxwriter.utility import xl_rowcol_to_cell
+
     correct = RUN_COLUMNS.index("is_correct")
+    first = xl_rowcol_to_cell(1, correct)
     sheet.conditional_format(
         1,
         correct,
         last,
         correct,
-        {"type": "cell", "criteria": "==", "value": "FALSE", "format": book.formats["wrong"]},
+        # An empty cell equals FALSE, but is no wrong answer.
+        {
+            "type": "formula",
+            "criteria": f"=AND(ISLOGICAL({first}),NOT({first}))",
+            "format": book.formats["wrong"],
+        },
     )
     time = RUN_COLUMNS.index("execution_time_ms")
     sheet.conditional_format(

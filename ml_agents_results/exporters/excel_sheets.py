@@ -1,19 +1,31 @@
 """Sheets of a workbook: formats, widths, filters, and texts that Excel can hold."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from textwrap import wrap
 from typing import Any, BinaryIO
 
 from ml_agents_results.exporters.definitions import COLUMNS
 from ml_agents_results.exporters.tables import Table
+from ml_agents_results.records import Arm
 
 LONGEST_TEXT = 32_767
 """UTF-16 units that a cell holds."""
 
 MOST_NOTES = 1000
+DETAILS = (
+    *Arm._fields,
+    *("accuracy_se", "interval_method", "method", "samples"),
+    *("n_clusters", "accuracy_bounds_low", "accuracy_bounds_high", "null_reason"),
+    *("accuracy_error_minus", "accuracy_error_plus", "both_correct", "neither_correct"),
+    *("difference_se", "p_value_exact", "family_size", "test", "correction"),
+    *("mean_cost_se", "cost_per_correct_se", "priced"),
+)
+"""Columns that are folded away until a reader opens them with the `+` above."""
+
 _SIGNED = ("difference", "difference_ci_low", "difference_ci_high", "confidence_gap")
 _NUMBER_FORMATS = {
     "count": "#,##0",
@@ -21,12 +33,17 @@ _NUMBER_FORMATS = {
     "fraction": "0.0%",
     "signed": "+0.0%;-0.0%;0.0%",
     "ms": "#,##0",
-    "usd": "$#,##0.0000",
+    "usd": "[<0.01]$0.000000;$#,##0.0000",
     "p": '[<0.001]"< 0.001";0.000',
     "time": "yyyy-mm-dd hh:mm:ss",
 }
 _WIDTHS = {"text": 16, "count": 11, "fraction": 11, "ms": 11, "usd": 12, "p": 10, "time": 20}
 _WIDEST = 60
+_VALUE_WIDTH = 100
+_LINE_HEIGHT = 15
+_MOST_LINES = 27
+_WRAPPED = ("sentence", "warnings", "null_reason", "")
+_A4 = 9
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -65,11 +82,16 @@ class Book:
             file, {"constant_memory": True, "tmpdir": folder, "use_zip64": True, "in_memory": False}
         )
         header = {"bold": True, "bg_color": "#1F3864", "font_color": "#FFFFFF", "valign": "top"}
+        body = {"valign": "top", "bottom": 1, "bottom_color": "#D9D9D9"}
         formats = {
             kind: workbook.add_format({"num_format": pattern})
             for kind, pattern in _NUMBER_FORMATS.items()
         }
-        formats["label"] = workbook.add_format({"indent": 1})
+        for kind, pattern in _NUMBER_FORMATS.items():
+            formats[f"{kind} cell"] = workbook.add_format({**body, "num_format": pattern})
+        text = {**body, "align": "left", "indent": 1}
+        formats["text cell"] = formats["flag cell"] = workbook.add_format(text)
+        formats["wrapped cell"] = workbook.add_format({**text, "text_wrap": True})
         formats["header"] = workbook.add_format({**header, "align": "left", "indent": 1})
         formats["number header"] = workbook.add_format({**header, "align": "right"})
         formats["title"] = workbook.add_format({"bold": True, "font_size": 13})
@@ -85,11 +107,20 @@ class Book:
         self.workbook.set_properties({"created": time})
 
     def add_sheet(self, name: str) -> Any:
-        """A sheet that prints as wide as the paper."""
+        """A sheet that prints with its name and the page at the foot."""
         sheet = self.workbook.add_worksheet(name)
         sheet.set_landscape()
+        sheet.set_paper(_A4)
+        sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
+        sheet.set_footer("&L&A&RPage &P of &N")
+        return sheet
+
+    def _add_page(self, name: str) -> Any:
+        """A sheet of tables, as wide as the paper. Runs are too wide: LibreOffice fails to print
+        them so small."""
+        sheet = self.add_sheet(name)
+        sheet.hide_gridlines(2)
         sheet.fit_to_pages(1, 0)
-        sheet.repeat_rows(0)
         return sheet
 
     def sheet(self, name: str) -> Any:
@@ -117,7 +148,7 @@ class Book:
         self, name: str, tables: Sequence[Table], *, space_after_first: int = 0
     ) -> list[Placed]:
         """A sheet with the first table under a frozen header with filters, the others below."""
-        sheet = self.add_sheet(name)
+        sheet = self._add_page(name)
         self._set_widths(sheet, tables)
         places = []
         row = 0
@@ -129,10 +160,18 @@ class Book:
             self.write_header(sheet, row, table.columns)
             for cells in table.rows:
                 row += 1
+                wrapped = (
+                    value
+                    for name, value in zip(table.columns, cells, strict=True)
+                    if name in _WRAPPED
+                )
+                self._make_room(sheet, row, wrapped, _WIDEST)
                 for column, value in enumerate(cells):
                     self._write(sheet, row, column, table.columns[column], value)
             if not number:
                 sheet.freeze_panes(1, 1)
+                if len(tables) == 1:
+                    sheet.repeat_rows(0)
                 sheet.autofilter(0, 0, max(row, 1), len(table.columns) - 1)
                 row += space_after_first
             row += 3
@@ -142,18 +181,20 @@ class Book:
 
     def write_pairs(self, name: str, rows: Sequence[tuple[str, str, Any]]) -> None:
         """A sheet of names and values in groups; a row without sheet and value begins a group."""
-        sheet = self.add_sheet(name)
+        sheet = self._add_page(name)
         sheet.set_column(0, 0, 16)
         sheet.set_column(1, 1, 34)
-        sheet.set_column(2, 2, 100)
+        sheet.set_column(2, 2, _VALUE_WIDTH)
         self.write_header(sheet, 0, ("sheet", "name", "value"))
+        sheet.repeat_rows(0)
         sheet.freeze_panes(1, 0)
         sheet.autofilter(0, 0, max(len(rows), 1), 2)
         for row, (group, key, value) in enumerate(rows, 1):
             title = value == "" and not group
-            sheet.write_string(row, 0, group)
+            self._make_room(sheet, row, (value,), _VALUE_WIDTH)
+            sheet.write_string(row, 0, group, self.formats["text cell"])
             key = self.text(key, f"{name}, row {row + 1}")
-            sheet.write_string(row, 1, key, self.formats["title"] if title else None)
+            sheet.write_string(row, 1, key, self.formats["title" if title else "text cell"])
             self._write(sheet, row, 2, "", value)
 
     def write_header(self, sheet: Any, row: int, columns: Sequence[str]) -> None:
@@ -162,9 +203,10 @@ class Book:
             shown = self.formats["header" if left else "number header"]
             sheet.write_string(row, column, title, shown)
 
-    def format_of(self, column: str) -> Any:
+    def format_of(self, column: str, where: str = "") -> Any:
+        """The format of a column's values; `where` is " cell" in tables with lines."""
         kind: str = COLUMNS[column].kind if column in COLUMNS else "text"
-        return self.formats.get("signed" if column in _SIGNED else kind)
+        return self.formats.get(("signed" if column in _SIGNED else kind) + where)
 
     def mark_summary(self, placed: Placed) -> None:
         """Bars in the cells of accuracies and times: their length says what their colour does."""
@@ -190,19 +232,29 @@ class Book:
             sheet.conditional_format(placed.first_row + 1, column, placed.last_row, column, bar)
 
     def _write(self, sheet: Any, row: int, column: int, name: str, value: Any) -> None:
-        shown = self.format_of(name)
+        shown = self.format_of(name, " cell")
+        if name in _WRAPPED:
+            shown = self.formats["wrapped cell"]
         if value is None:
-            return
-        if isinstance(value, bool):
-            sheet.write_boolean(row, column, value)
+            sheet.write_blank(row, column, None, shown)
+        elif isinstance(value, bool):
+            sheet.write_boolean(row, column, value, shown)
         elif isinstance(value, int | float):
             sheet.write_number(row, column, value, shown)
         else:
             text = self.text(str(value), f"{sheet.name}, row {row + 1}")
-            sheet.write_string(row, column, text, self.formats["label"])
+            sheet.write_string(row, column, text, shown)
+
+    def _make_room(self, sheet: Any, row: int, texts: Iterable[Any], width: int) -> None:
+        """Excel fits the height of a row to wrapped texts, LibreOffice does not."""
+        lines = max((_lines(str(text), width) for text in texts if text is not None), default=1)
+        if lines > 1:
+            sheet.set_row(row, _LINE_HEIGHT * min(lines, _MOST_LINES))
 
     def _set_widths(self, sheet: Any, tables: Sequence[Table]) -> None:
+        """As wide as what is in them; columns that only hold details are folded away."""
         widths: dict[int, int] = {}
+        details: dict[int, bool] = {}
         for table in tables:
             for column, name in enumerate(table.columns):
                 kind = COLUMNS[name].kind
@@ -211,8 +263,19 @@ class Book:
                     longest = max((len(str(row[column] or "")) for row in table.rows), default=0)
                 width = max(_WIDTHS.get(kind, 10), min(longest + 3, _WIDEST))
                 widths[column] = max(widths.get(column, 0), width)
+                details[column] = details.get(column, True) and name in DETAILS
         for column, width in widths.items():
-            sheet.set_column(column, column, width)
+            folded = {"level": 1, "hidden": True} if details[column] else {}
+            opens = details.get(column - 1, False) and not details[column]
+            sheet.set_column(column, column, width, None, {**folded, "collapsed": opens})
+        if details and details[max(details)]:
+            last = max(details) + 1
+            sheet.set_column(last, last, None, None, {"collapsed": True})
+
+
+def _lines(text: str, width: int) -> int:
+    """Lines that a text takes in a cell that breaks it between words."""
+    return sum(len(wrap(line, width)) or 1 for line in text[:LONGEST_TEXT].split("\n"))
 
 
 def _units(text: str) -> int:

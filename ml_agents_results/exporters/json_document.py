@@ -4,9 +4,9 @@ from typing import Any, BinaryIO
 
 from ml_agents_results.exporters.encoding import experiment_object, json_bytes, run_bytes
 from ml_agents_results.exporters.source import Source
+from ml_agents_results.records import SCHEMA_VERSION
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
-SCHEMA_VERSION = 1
 
 
 def write(source: Source, file: BinaryIO) -> None:

@@ -22,6 +22,8 @@ PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "meta
 """What `--include` chooses from."""
 
 MOST_ARMS_IN_PAIRS = 12
+MOST_ROWS_AT_ONCE = 500
+"""Rows that are fetched at once: more take memory, and are no faster."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Source:
     def rows(self) -> Iterator[Sequence[Any]]:
         """The runs as `RunRepository.stream` gives them, experiment by experiment."""
         runs = RunRepository(self.connection)
-        size, progress = self.options.chunk_size, self.options.progress
+        size, progress = min(self.options.chunk_size, MOST_ROWS_AT_ONCE), self.options.progress
         for experiment in self.experiments:
             stream = runs.stream(experiment.id, size)
             yield from stream if progress is None else _counted(stream, progress)

@@ -15,6 +15,7 @@ from ml_agents_results.services.wording import arm_labels, explain
 
 ALL_TASKS = "(all)"
 _ARM = ("arm", *Arm._fields)
+_TASK_ARM = ("arm", "task", *Arm._fields)
 _ACCURACY = (
     *("runs", "graded", "failed", "unparsed", "ungraded", "correct"),
     *("accuracy", "accuracy_ci_low", "accuracy_ci_high", "accuracy_se", "interval_method"),
@@ -86,16 +87,15 @@ def summary_tables(source: Source) -> list[Table]:
     tables = [arms_table(report.arms)]
     if len(report.tasks) > 1:
         labels = arm_labels([row.arm for row in report.arms])
-        by_task = [
-            {"task": task, **_arm_row(row, labels)} for task, arms in report.tasks for row in arms
-        ]
-        tables.append(table("Arms by task", ("task", *_ARM, *_BY_TASK), by_task))
+        by_task = [_arm_row(row, labels, task) for task, arms in report.tasks for row in arms]
+        tables.append(table("Arms by task", (*_TASK_ARM, *_BY_TASK), by_task))
     return tables
 
 
 def arms_table(arms: Sequence[ArmResult]) -> Table:
     labels = arm_labels([row.arm for row in arms])
-    return table("Arms", (*_ARM, *_ACCURACY), [_arm_row(row, labels) for row in arms])
+    rows = [_arm_row(row, labels, ALL_TASKS) for row in arms]
+    return table("Arms", (*_TASK_ARM, *_ACCURACY), rows)
 
 
 def comparison_tables(comparison: Comparison | None) -> list[Table]:
@@ -200,11 +200,12 @@ def failure_tables(report: FailureReport) -> list[Table]:
     ]
 
 
-def _arm_row(row: ArmResult, labels: Mapping[Arm, str]) -> dict[str, Any]:
+def _arm_row(row: ArmResult, labels: Mapping[Arm, str], task: str) -> dict[str, Any]:
     low, high = row.accuracy_bounds or (None, None)
     return {
         **row.to_dict(),
         "arm": labels[row.arm],
+        "task": task,
         "accuracy_bounds_low": low,
         "accuracy_bounds_high": high,
         "accuracy_error_minus": _distance(row.accuracy_ci_low, row.accuracy),

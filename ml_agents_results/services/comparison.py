@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from ml_agents_results.errors import UsageError
+from ml_agents_results.records import SCHEMA_VERSION
 from ml_agents_results.repositories.analysis import AnalysisRepository
 from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.experiments import ExperimentRepository
@@ -21,8 +22,6 @@ from ml_agents_results.services.statistics.omnibus import CochranQ, cochrans_q
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)

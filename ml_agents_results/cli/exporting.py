@@ -1,25 +1,31 @@
 """export: experiments as files for people, papers, notebooks and archives."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ml_agents_results.cli.common import (
     DbPath,
     DbUrl,
-    ExperimentIds,
     Force,
+    OptionalExperimentIds,
     Output,
+    every_id,
     open_database,
     progress,
     resolve_ids,
     say,
 )
+from ml_agents_results.errors import UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 def export(
-    experiment_ids: ExperimentIds,
     output: Output,
+    experiment_ids: OptionalExperimentIds = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every experiment, by id.")] = False,
     format: Annotated[
         str | None,
         typer.Option(
@@ -55,7 +61,7 @@ def export(
 
     database = open_database(db_path, db_url)
     with database.read() as connection:
-        ids = resolve_ids(connection, experiment_ids)
+        ids = _chosen(connection, experiment_ids or [], everything)
         total = sum(map(RunRepository(connection).count, ids))
     with progress("Writing runs", total) as advance:
         write(
@@ -72,6 +78,17 @@ def export(
         )
     if output != "-":
         say(f"Wrote {output}.")
+
+
+def _chosen(connection: "Connection", named: list[str], everything: bool) -> list[str]:
+    if everything == bool(named):
+        raise UsageError(
+            "--all and --experiment-id name other experiments"
+            if everything
+            else "no experiment is named",
+            "Give --experiment-id ID,... or --all.",
+        )
+    return every_id(connection) if everything else resolve_ids(connection, named)
 
 
 def _listed(values: list[str] | None) -> list[str]:

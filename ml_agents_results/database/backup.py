@@ -33,7 +33,10 @@ def backup_now(database: Database, label: str = "") -> Path:
         DatabaseError: It could not be made; the older ones are all still there.
     """
     if database.path is None:
-        raise DatabaseError(f"{database} is no file that could be copied", "See: ml-agents export")
+        raise DatabaseError(
+            f"{database} is no file that could be copied",
+            "Write an archive: ml-agents export --all --output FILE.mlar",
+        )
     folder = folder_of(database.path)
     destination = folder / f"{stamp()}{f'-{label}' if label else ''}.db"
     try:

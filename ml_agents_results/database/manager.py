@@ -157,7 +157,7 @@ class DatabaseManager:
         if self.database.path is None:
             raise DatabaseError(
                 f"{self.database} is no file that could be copied",
-                "Write an archive: ml-agents export --format archive --output FILE.mlar",
+                "Write an archive: ml-agents export --all --output FILE.mlar",
             )
         return self.database.path
 

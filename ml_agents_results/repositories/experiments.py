@@ -177,6 +177,10 @@ class ExperimentRepository:
         hint = "Did you mean " + " or ".join(near) + "?" if near else "See: ml-agents list"
         return NotFoundError(f"there is no experiment {reference!r}", hint)
 
+    def ids(self) -> Sequence[str]:
+        """The ids of all experiments, sorted."""
+        return self._connection.scalars(select(Experiment.id).order_by(Experiment.id)).all()
+
     def list(self) -> Sequence[ExperimentCounts]:
         """All experiments with the counts of their runs, newest first."""
         outcomes: dict[str, dict[str, int]] = {}

@@ -45,6 +45,21 @@ def test_back_up_and_restore(filled: Path, tmp_path: Path) -> None:
     assert contents(new) == before
 
 
+def test_a_server_is_backed_up_to_an_archive(postgresql_database: Database, tmp_path: Path) -> None:
+    processor = ResultsProcessor(postgresql_database)
+    processor.save_experiment("exp", {"seed": 1})
+    processor.save_runs(make_runs())
+    before = contents(postgresql_database)["runs"]
+    url = postgresql_database.url.render_as_string(hide_password=False)
+    place, mirror = tmp_path / "backup.mlar", tmp_path / "mirror.db"
+    found = document("db-backup", "--db-url", url, "--dest", place)
+    assert found["size_bytes"] == place.stat().st_size
+    processor.close()
+    assert document("import", place, "--db-path", mirror)["inserted"] == len(before)
+    message, _ = refusal("db-backup", "--db-url", url, "--dest", place, code=1)
+    assert "exists" in message
+
+
 def test_places_that_are_refused(filled: Path, tmp_path: Path) -> None:
     message, _ = refusal("db-backup", "--source", filled, "--dest", filled, code=2)
     assert "are the same file" in message

@@ -11,7 +11,7 @@ from openpyxl import load_workbook
 from ml_agents_results.exporters import SUFFIXES
 from ml_agents_results.exporters.comparison import WRITERS
 from ml_agents_results.processor import ResultsProcessor
-from tests.commands import call, document, refusal
+from tests.commands import call, contents, document, refusal
 from tests.generated import make_runs
 
 RUN_FORMATS = [suffix for suffix, name in SUFFIXES.items() if name != "archive"]
@@ -44,6 +44,21 @@ def test_several_experiments_in_one_workbook(filled: Path, tmp_path: Path) -> No
     book = load_workbook(path)
     assert book.sheetnames == ["Summary", "Runs"]
     assert book["Runs"].max_row == 161
+
+
+def test_all_experiments_in_one_archive(filled: Path, tmp_path: Path) -> None:
+    archive, other = tmp_path / "all.mlar", tmp_path / "other.db"
+    call("export", "--all", "--format", "archive", "--output", archive, "--db-path", filled)
+    assert document("import", archive, "--db-path", other)["experiments"] == ["one", "two"]
+    assert contents(other)["runs"] == contents(filled)["runs"]
+    message, _ = refusal("export", "--output", archive, "--db-path", filled, code=2)
+    assert message == "no experiment is named"
+    both = ("export", "--all", "--experiment-id", "one", "--output", archive)
+    refusal(*both, "--db-path", filled, code=2)
+    call("db-init", "--db-path", tmp_path / "new.db")
+    empty = ("export", "--all", "--output", tmp_path / "x.csv", "--db-path", tmp_path / "new.db")
+    message, _ = refusal(*empty, code=3)
+    assert message == "the database holds no experiments"
 
 
 def test_every_format_has_the_numbers_of_analyze(filled: Path, tmp_path: Path) -> None:

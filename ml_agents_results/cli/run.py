@@ -2,6 +2,7 @@
 
 import signal
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -189,7 +190,7 @@ def run(
         if db_path is None and db_url is None:
             named = settings.get("database") or {}
             db_path, db_url = named.get("db_path"), named.get("url")
-        processor = _processor(db_path, db_url, study.database)
+        processor = partial(_processor, db_path, db_url, study.database)
     elif db_path is not None or db_url is not None:
         raise UsageError("--no-save-to-db with a database", "Leave one of them out.")
     runner = ExperimentRunner(study, processor, _progress())

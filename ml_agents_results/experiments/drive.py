@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.errors import ResultsError
+from ml_agents_results.experiments.approaches.base import Trace
 from ml_agents_results.experiments.grading import grade
 from ml_agents_results.experiments.messages import (
     Provider,
@@ -22,7 +23,7 @@ from ml_agents_results.records import RunRecord
 from ml_agents_results.redaction import redact_text
 
 if TYPE_CHECKING:
-    from ml_agents_results.experiments.approaches import Approach, Trace
+    from ml_agents_results.experiments.approaches.base import Approach
 
 LONGEST_SILENCE = 20
 """So many runs in a row (or two for each question in flight) that found the endpoint unavailable,
@@ -148,20 +149,25 @@ class Drive:
         schema = None
         if self._settings.parsing in ("auto", "instructor") and self._provider.structured_output:
             schema = schema_for(approach.name)
+        trace = Trace()
         try:
-            trace = await approach.answer(question.input_text, self._provider, schema)
+            await approach.answer(question.input_text, self._provider, trace, schema)
         except ResultsError as error:
             self._note_failure(error)
             record.created_at = datetime.now(UTC)
             record.error = redact_text(f"{type(error).__name__}: {error.message}")
             record.metadata_json = {FAILED_AT: record.created_at.isoformat()}
+            if trace.steps:
+                # They are paid for, and show how far it came.
+                record.metadata_json["steps"] = _steps(trace)
+                _count(record, trace)
             return record
         self._silence = 0
         record.created_at = datetime.now(UTC)
         self._fill(record, trace, held_to_schema=schema is not None)
         return record
 
-    def _fill(self, record: RunRecord, trace: "Trace", *, held_to_schema: bool) -> None:
+    def _fill(self, record: RunRecord, trace: Trace, *, held_to_schema: bool) -> None:
         parsed = parse(
             trace.raw_output,
             trace.structured,
@@ -175,9 +181,7 @@ class Drive:
         record.parsing_confidence = parsed.parsing_confidence
         record.parsing_metrics = parsed.metrics
         record.execution_time_ms = trace.execution_time_ms
-        record.prompt_tokens = trace.prompt_tokens
-        record.completion_tokens = trace.completion_tokens
-        record.cost_estimate = trace.cost_estimate
+        _count(record, trace)
         record.metadata_json = _metadata(trace)
         try:
             record.is_correct, record.score = grade(
@@ -200,10 +204,20 @@ class Drive:
             ) from error
 
 
-def _metadata(trace: "Trace") -> dict[str, Any]:
+def _count(record: RunRecord, trace: Trace) -> None:
+    record.prompt_tokens = trace.prompt_tokens
+    record.completion_tokens = trace.completion_tokens
+    record.cost_estimate = trace.cost_estimate
+
+
+def _steps(trace: Trace) -> list[dict[str, Any]]:
+    return [asdict(step) for step in trace.steps]
+
+
+def _metadata(trace: Trace) -> dict[str, Any]:
     """Every step of several; of a single one what the run's columns do not tell."""
     if len(trace.steps) > 1:
-        return {"steps": [asdict(step) for step in trace.steps]}
+        return {"steps": _steps(trace)}
     return {
         name: value
         for step in trace.steps

@@ -7,6 +7,7 @@ thread waits, so that it works in scripts, notebooks and servers alike.
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +41,8 @@ class ExperimentRunner:
     Args:
         config: What to ask. Settings of the runner (see `RunSettings`) are in its `extra`. For
             `resume`, only those in `CHANGEABLE`, and `dataset` where the file has moved.
-        results_processor: Where the runs go. None records into a database of its own in the output
+        results_processor: Where the runs go, or a function that opens it: `run` calls that once
+            everything else is checked. None records into a database of its own in the output
             folder, which is deleted when the experiment is complete.
         progress: Who is told how it goes.
     """
@@ -48,7 +50,7 @@ class ExperimentRunner:
     def __init__(
         self,
         config: ExperimentConfig,
-        results_processor: ResultsProcessor | None = None,
+        results_processor: ResultsProcessor | Callable[[], ResultsProcessor] | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._config = deepcopy(config)
@@ -106,20 +108,21 @@ class ExperimentRunner:
                 prompts or model are not what they were.
             ExperimentInterrupted, ProviderError: As in `run`.
         """
-        if self._processor is None:
+        processor = self._opened()
+        if processor is None:
             raise UsageError("resuming needs the database", "Name it with --db-path or --db-url.")
-        record = self._processor.get_experiment(experiment_id)
+        record = processor.get_experiment(experiment_id)
         check_origin(record)
         config = self._merged(record)
         then = record.environment_json["provider"]
         study = prepare(config).asking(then["name"], then["model"])
         check_unchanged(record, study)
-        session = Session(record.id, study, self._processor, self._progress, retry_failed)
+        session = Session(record.id, study, processor, self._progress, retry_failed)
         if session.complete():
             return session.close(asked=0)
         with _Connected(config) as provider:
             check_same_model(record, provider)
-            self._processor.set_status(record.id, "running")
+            processor.set_status(record.id, "running")
             return session.ask(provider)
 
     def _merged(self, record: ExperimentRecord) -> ExperimentConfig:
@@ -137,10 +140,15 @@ class ExperimentRunner:
         config.provider = config.provider or record.environment_json["provider"]["name"]
         return config
 
+    def _opened(self) -> ResultsProcessor | None:
+        if callable(self._processor):
+            self._processor = self._processor()
+        return self._processor
+
     def _open(self, experiment_id: str, output_dir: Path) -> tuple[ResultsProcessor, Path | None]:
         """Where to record; and the file, if it is the runner's own."""
-        if self._processor is not None:
-            return self._processor, None
+        if (processor := self._opened()) is not None:
+            return processor, None
         folder = output_dir / experiment_id
         try:
             folder.mkdir(parents=True, exist_ok=True)

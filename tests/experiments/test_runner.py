@@ -481,6 +481,34 @@ def test_two_runners_share_an_experiment_and_ask_nothing_twice(
     assert len(recorded(processor, "mine")) == 120
 
 
+def test_a_failed_run_keeps_the_steps_it_took_and_what_they_cost(
+    tmp_path: Path, processor: ResultsProcessor
+) -> None:
+    def revising(body: dict[str, Any]) -> bool:
+        return "Write an improved answer" in body["messages"][0]["content"]
+
+    with Endpoint(doubling, cost=0.25) as endpoint:
+        endpoint.fail(Fault.SERVER_ERROR, times=None, when=revising)
+        study = config(endpoint, tmp_path, approaches=["Reflection"], samples=1)
+        summary = ExperimentRunner(study, processor).run()
+        endpoint.recover()
+        [run] = recorded(processor, summary.experiment_id)
+        assert "500" in str(run.error)
+        assert run.metadata_json is not None
+        taken = run.metadata_json["steps"]
+        assert [step["name"] for step in taken] == ["answer", "critique"]
+        assert "Double of 0?" in taken[0]["prompt"]
+        assert taken[0]["answer"] == "The answer is 0."
+        assert run.cost_estimate == 0.5
+        assert summary.arms[0].total_cost == 0.5
+        again = ExperimentRunner(ExperimentConfig(), processor)
+        again.resume(summary.experiment_id, retry_failed=True)
+    [run] = recorded(processor, summary.experiment_id)
+    assert run.error is None
+    assert run.metadata_json is not None
+    assert len(run.metadata_json["steps"]) == 3
+
+
 def test_a_program_of_the_model_is_run_where_that_is_allowed(
     tmp_path: Path, processor: ResultsProcessor
 ) -> None:

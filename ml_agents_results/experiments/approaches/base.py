@@ -82,9 +82,11 @@ class Trace:
 class Dialogue:
     """One question being answered: fills prompts in, asks, and writes the trace."""
 
-    def __init__(self, question: str, prompts: Mapping[str, str], provider: Provider) -> None:
+    def __init__(
+        self, question: str, prompts: Mapping[str, str], provider: Provider, trace: Trace
+    ) -> None:
         self.question = question
-        self.trace = Trace()
+        self.trace = trace
         self._prompts = prompts
         self._provider = provider
 
@@ -140,16 +142,21 @@ class Approach(ABC):
         self.allow_code_execution = allow_code_execution
 
     async def answer(
-        self, question: str, provider: Provider, schema: "type[BaseModel] | None" = None
-    ) -> Trace:
+        self,
+        question: str,
+        provider: Provider,
+        trace: Trace,
+        schema: "type[BaseModel] | None" = None,
+    ) -> None:
         """Answer one question. With a schema, the step that states the answer is held to it.
+
+        Args:
+            trace: An empty one, written while the steps are taken: it holds those before an error.
 
         Raises:
             ProviderError: A step could not be asked.
         """
-        dialogue = Dialogue(question, self.prompts, provider)
-        await self.reason(dialogue, schema)
-        return dialogue.trace
+        await self.reason(Dialogue(question, self.prompts, provider, trace), schema)
 
     @abstractmethod
     async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:

@@ -28,7 +28,9 @@ def run(approach: Approach, endpoint: Endpoint, structured: bool = False) -> Tra
         provider = open_provider(None, "m", base_url=endpoint.url, max_retries=0)
         try:
             schema = StructuredAnswer if structured else None
-            return await approach.answer(QUESTION, provider, schema)
+            trace = Trace()
+            await approach.answer(QUESTION, provider, trace, schema)
+            return trace
         finally:
             await provider.aclose()
 

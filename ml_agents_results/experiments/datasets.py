@@ -257,7 +257,7 @@ def _read_hugging_face(source: str) -> _Rows:
     except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
         raise InvalidFileError(
             f"the Hugging Face dataset {name} cannot be loaded: {error}",
-            "See whether its name and configuration (owner/name:config) are right.",
+            "Check the network, its name and its configuration (owner/name:config).",
         ) from error
     splits = [split] if split else ["test", "validation", "train", *loaded]
     chosen = next((known for known in splits if known in loaded), None)

@@ -129,6 +129,7 @@ def test_errors_are_two_lines_and_an_exit_code(
     assert len(errors(ended)) == 2
     assert told in ended.stderr
     assert ended.stdout == ""
+    assert not list(tmp_path.iterdir()), "something was made before all was checked"
 
 
 def test_failed_runs_end_in_exit_code_5_and_can_be_asked_again(

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
@@ -172,6 +173,8 @@ def import_(
         typer.echo(_told(result))
         if dry_run or len(result.sources) > 1:
             _print_sources(result)
+        if dry_run:
+            _print_choices(result)
 
 
 def _columns(pairs: Sequence[str]) -> dict[str, str]:
@@ -224,24 +227,52 @@ def _target(db_path: str | None, db_url: str | None, dry_run: bool) -> Iterator[
 
 
 def _print_sources(result: "ImportResult") -> None:
-    """A line for each file: what it holds, and what was chosen for it by which rule."""
+    """A line for each file: what it holds."""
     print_table(
-        ("file", "format", "experiment", "chosen", "left out", "runs", "failed", "ungraded"),
+        ("file", "format", "experiment", "runs", "failed", "ungraded"),
         (
             (
                 Path(one["file"]).name,
                 one["format"],
                 ", ".join(one["experiments"]),
-                "; ".join(f"{what}: {value}" for what, value in one["chosen"].items()),
-                ", ".join(f"{number:,} {what}" for what, number in one["left_out"].items()),
-                f"{one['read']:,}",
-                f"{one['failed']:,}",
-                f"{one['ungraded']:,}",
+                one["read"],
+                one["failed"],
+                one["ungraded"],
             )
             for one in result.sources
         ),
         numbers=3,
     )
+
+
+def _print_choices(result: "ImportResult") -> None:
+    """What was chosen for files by which rule, and what of them would not become runs."""
+    chosen: dict[tuple[str, str, str], list[str]] = {}
+    left_out: dict[str, list[str]] = {}
+    counts: Counter[str] = Counter()
+    for one in result.sources:
+        file = Path(one["file"]).name
+        for what, choice in one["chosen"].items():
+            value, _, rule = choice.removesuffix(")").rpartition(" (")
+            chosen.setdefault((what, value, rule), []).append(file)
+        for what, count in one["left_out"].items():
+            left_out.setdefault(what, []).append(file)
+            counts[what] += count
+    if chosen:
+        print_table(
+            ("what", "chosen", "rule", "file"),
+            ((*choice, _files(files)) for choice, files in chosen.items()),
+        )
+    if left_out:
+        print_table(
+            ("left out", "file", "number"),
+            ((what, _files(files), counts[what]) for what, files in left_out.items()),
+            numbers=1,
+        )
+
+
+def _files(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} files"
 
 
 def _told(result: "ImportResult") -> str:

@@ -11,6 +11,7 @@ import pytest
 from ml_agents_results.database.engine import Database
 from tests.commands import call, contents, document, refusal
 from tests.generated import lines_of, make_runs, write_runs_file
+from tests.importers import test_lm_eval as lm_eval
 
 BBH = Path(__file__).parents[3] / "shared" / "data" / "bbh" / "runs.jsonl.gz"
 
@@ -420,3 +421,18 @@ def test_real_outputs(db_path: Path) -> None:
     assert (found["inserted"], found["ungraded"], found["failed"]) == (4022, 0, 0)
     (listed,) = document("list", "--db-path", db_path)["experiments"]
     assert listed["correct"] == 2777
+
+
+def test_dry_run_shows_what_was_chosen_and_why(tmp_path: Path, db_path: Path) -> None:
+    logs = tmp_path / "logs"
+    rows = [lm_eval.row(), lm_eval.row(1), lm_eval.row(name="flexible")]
+    lm_eval.write(logs, "sums_cot", *rows)
+    lm_eval.write(logs, "colours", lm_eval.row())
+    shown = call("import", logs, "--dry-run", "--db-path", db_path).stdout
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines()]
+    sums, colours = (path.name for path in sorted(logs.glob("*.jsonl"), reverse=True))
+    assert [sums, "lm-eval", "lab__m_2026-01-02T03-04-05.678901", "2", "0", "0"] in lines
+    assert ["approach", "ChainOfThought", "name of the task", sums] in lines
+    assert ["approach", "None", "no approach is named", colours] in lines
+    assert ["filter", "strict", "the first in the file", "2 files"] in lines
+    assert ["lines of filter flexible", sums, "1"] in lines

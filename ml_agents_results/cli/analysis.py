@@ -80,6 +80,20 @@ Cluster = Annotated[
         "[default: task where there is more than one]"
     ),
 ]
+NullCluster = Annotated[
+    str,
+    typer.Option(
+        help="Samples without a value to cluster by: error, or singleton (a cluster of its own)."
+    ),
+]
+GroupMap = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help='Tasks that are variants of one another, as JSON: {"task": "family", ...}. Errors are '
+        "clustered by family; macro averages take the mean of each family first.",
+    ),
+]
 Missing = Annotated[
     str, typer.Option(help="Runs without a grade: exclude them, or count them as incorrect.")
 ]
@@ -101,6 +115,8 @@ def analyze(
     baseline: Baseline = None,
     interval: Interval = "wilson",
     cluster: Cluster = None,
+    null_cluster: NullCluster = "error",
+    group_map: GroupMap = None,
     missing: Missing = "exclude",
     confidence: Confidence = 0.95,
     db_path: DbPath = None,
@@ -114,6 +130,8 @@ def analyze(
         confidence=confidence,
         interval=interval,
         cluster=cluster,
+        null_cluster=null_cluster,
+        families=_families(group_map),
         missing=missing,  # type: ignore[arg-type]  # Settings checks it
     )
     with open_database(db_path, db_url).read() as connection:
@@ -142,7 +160,23 @@ def compare(
         str, typer.Option(help="vs-baseline: every arm against one; all-pairs: each with each.")
     ] = "vs-baseline",
     by: Annotated[str | None, typer.Option(help="Also compare within each task: task.")] = None,
+    unpaired: Annotated[
+        bool,
+        typer.Option(
+            "--unpaired",
+            help="Compare all that each arm was asked, not the samples they share.",
+        ),
+    ] = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHAT,...",
+            help="Compare arms although their dataset, grader or model differs as well.",
+        ),
+    ] = None,
     cluster: Cluster = None,
+    null_cluster: NullCluster = "error",
+    group_map: GroupMap = None,
     interval: Interval = "wilson",
     difference_interval: Annotated[
         str, typer.Option(help="Of a paired difference: bonett-price, tango or newcombe.")
@@ -151,6 +185,13 @@ def compare(
     correction: Annotated[
         str, typer.Option(help="For the number of tests: holm, fdr_bh, bonferroni or none.")
     ] = "holm",
+    simultaneous: Annotated[
+        bool,
+        typer.Option(
+            "--simultaneous",
+            help="Widen the intervals of the differences of a table to hold all at once.",
+        ),
+    ] = False,
     missing: Missing = "exclude",
     margin: Annotated[
         float | None,
@@ -194,7 +235,12 @@ def compare(
         difference_interval=difference_interval,
         test=test,
         correction=correction,
+        simultaneous=simultaneous,
         cluster=cluster,
+        null_cluster=null_cluster,
+        families=_families(group_map),
+        unpaired=unpaired,
+        allow=tuple(_parts(allow)),
         missing=missing,  # type: ignore[arg-type]  # Settings checks it
         margin=margin,
         contrasts=contrasts,
@@ -231,9 +277,33 @@ def _filters(**given: Any) -> "Filters":
     chosen = {}
     for name, value in given.items():
         if isinstance(value, list) and name != "experiment_id":
-            value = [part.strip() for one in value for part in one.split(",") if part.strip()]
+            value = _parts(value)
         chosen[name] = value or None
     return Filters.of(chosen)
+
+
+def _parts(values: list[str] | None) -> list[str]:
+    return [part.strip() for one in values or () for part in one.split(",") if part.strip()]
+
+
+def _families(path: Path | None) -> dict[str, str]:
+    """The families of tasks that a file names."""
+    import json
+
+    from ml_agents_results.errors import UsageError
+
+    if path is None:
+        return {}
+    hint = 'Write it like {"tracking_three": "tracking", "tracking_five": "tracking"}.'
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", hint) from error
+    except ValueError as error:
+        raise UsageError(f"{path} is no JSON: {error}", hint) from error
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
+        raise UsageError(f"{path} does not map tasks to families", hint)
+    return found
 
 
 def _report(
@@ -274,11 +344,15 @@ def _report(
 
         failures = FailureService(connection, filters, settings).report(baseline=baseline)
         return failures.to_dict(), report_tables.failure_parts(failures)
+    from dataclasses import replace
+
     from ml_agents_results.services.comparison import ComparisonService
     from ml_agents_results.services.power import power_report
+    from ml_agents_results.services.settings import ALLOWANCES
 
+    any_arms = replace(settings, allow=ALLOWANCES)
     power = power_report(
-        ComparisonService(connection, filters, settings).compare(ids, baseline=baseline)
+        ComparisonService(connection, filters, any_arms).compare(ids, baseline=baseline)
     )
     return power.to_dict(), report_tables.power_parts(power)
 

@@ -16,7 +16,7 @@ from ml_agents_results.services.cost import CostReport, CostService
 from ml_agents_results.services.failures import FailureReport, FailureService
 from ml_agents_results.services.latency import LatencyReport, LatencyService
 from ml_agents_results.services.parsing import ParsingReport, ParsingService
-from ml_agents_results.services.settings import Settings
+from ml_agents_results.services.settings import ALLOWANCES, Settings
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
 """What `--include` chooses from."""
@@ -81,7 +81,7 @@ class Source:
         """Against the baseline, by task too; None where there are fewer than two arms."""
         if len(self.accuracy.arms) < 2:
             return None
-        service = ComparisonService(self.connection, self.filters)
+        service = ComparisonService(self.connection, self.filters, Settings(allow=ALLOWANCES))
         return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
 
     @cached_property
@@ -89,7 +89,9 @@ class Source:
         """Every arm against each other; `comparison` where that is the same or too many."""
         if not 2 < len(self.accuracy.arms) <= MOST_ARMS_IN_PAIRS:
             return self.comparison
-        service = ComparisonService(self.connection, self.filters, Settings(contrasts="all-pairs"))
+        service = ComparisonService(
+            self.connection, self.filters, Settings(contrasts="all-pairs", allow=ALLOWANCES)
+        )
         return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
 
     @cached_property

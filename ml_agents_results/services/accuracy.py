@@ -47,7 +47,8 @@ class ArmResult(ArmRow):
     Accuracies are fractions, times ms, costs USD. `method` says what `accuracy_se` and the interval
     take for independent: samples, or the tasks (or other clusters) that they belong to.
     `cost_per_correct` is the cost of the graded runs per correct one. `accuracy_bounds` is the
-    accuracy if every run without a grade were wrong, and if every one were right.
+    accuracy if every run without a grade were wrong, and if every one were right. `null_clusters`
+    samples had nothing to be clustered by and are clusters of their own.
     """
 
     runs: int
@@ -74,6 +75,7 @@ class ArmResult(ArmRow):
     accuracy_bounds: tuple[float, float] | None
     null_reason: str | None
     warnings: tuple[str, ...]
+    null_clusters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,21 +153,30 @@ def sample_cells(
     cells: dict[Arm, list[Cell]] = {part.arm: [] for part in counts}
     if group == "task" and all(part.repeats == 1 for part in counts):
         for part in counts:
-            cells[part.arm] += _single_cells(part, settings)
+            family = settings.family(part.task)
+            cells[part.arm] += [replace(c, group=family) for c in _single_cells(part, settings)]
     else:
         for row in repository.samples(group):
-            cells[row.arm].append(Cell(row.group, row.graded, row.correct, row.samples))
+            name = settings.family(row.group) if group == "task" else row.group
+            cells[row.arm].append(Cell(name, row.graded, row.correct, row.samples))
         for of_arm in cells.values():
-            refuse_null_cluster(sum(c.samples for c in of_arm if c.group is None), group)
+            refuse_null_cluster(null_clusters(of_arm), group, settings)
     return cells
 
 
-def refuse_null_cluster(samples: int, cluster: str) -> None:
-    """Raises UsageError where samples have no value to cluster by: no guess is right for them."""
-    if samples:
+def null_clusters(cells: Iterable[Cell]) -> int:
+    """How many samples have no value to cluster by."""
+    return sum(cell.samples for cell in cells if cell.group is None)
+
+
+def refuse_null_cluster(samples: int, cluster: str, settings: Settings) -> None:
+    """Raises UsageError where samples have no value to cluster by and the settings do not say that
+    each is a cluster of its own."""
+    if samples and settings.null_cluster == "error":
         raise UsageError(
             f"{samples} samples have no {cluster} to cluster by",
-            "Cluster by another column, or give --cluster none.",
+            "Cluster by another column, or give --null-cluster singleton (each is a cluster of its "
+            "own) or --cluster none.",
         )
 
 
@@ -243,7 +254,12 @@ def arm_result(
         dof=estimate.dof,
         accuracy_bounds=missing_bounds(total.correct, total.graded, total.total),
         null_reason=estimate.null_reason,
-        warnings=(*estimate.warnings, *coverage_warnings(total)),
+        warnings=(
+            *estimate.warnings,
+            *(("null_clusters",) if clustered and null_clusters(cells) else ()),
+            *coverage_warnings(total),
+        ),
+        null_clusters=null_clusters(cells) if clustered else 0,
     )
 
 
@@ -282,20 +298,37 @@ def clusters_apply(groups: set[str | None], settings: Settings) -> bool:
 
 
 def cluster_method(settings: Settings) -> str:
-    return f"clustered by {settings.cluster or 'task'} (CR2)"
+    name = settings.cluster or "task"
+    if name == "task" and settings.families:
+        name = "task family"
+    return f"clustered by {name} (CR2)"
 
 
-def _clustered(cells: Sequence[Cell], settings: Settings) -> Estimate:
-    sums: dict[str | None, list[float]] = {}
+Sums = tuple[float, float, float]
+"""Of some samples how many there are, the sum of their shares of right answers and its squares."""
+
+
+def cluster_sums(cells: Iterable[Cell]) -> tuple[dict[str, Sums], list[Sums]]:
+    """The sums of each cluster, and of each sample without one."""
+    sums: dict[str, Sums] = {}
+    singles: list[Sums] = []
     for cell in cells:
         share = cell.correct / cell.graded
-        n, total, squares = sums.setdefault(cell.group, [0, 0.0, 0.0])
-        sums[cell.group] = [
+        if cell.group is None:
+            singles += [(1, share, share * share)] * cell.samples
+            continue
+        n, total, squares = sums.get(cell.group, (0, 0.0, 0.0))
+        sums[cell.group] = (
             n + cell.samples,
             total + cell.samples * share,
             squares + cell.samples * share * share,
-        ]
-    columns = list(zip(*sums.values(), strict=True)) or [(), (), ()]
+        )
+    return sums, singles
+
+
+def _clustered(cells: Sequence[Cell], settings: Settings) -> Estimate:
+    sums, singles = cluster_sums(cells)
+    columns = list(zip(*sums.values(), *singles, strict=True)) or [(), (), ()]
     runs = sum(cell.graded * cell.samples for cell in cells)
     estimate = clustered_mean(*columns).as_accuracy(runs, settings.confidence)
     if len({cell.graded for cell in cells}) > 1:

@@ -1,24 +1,35 @@
 """Did it help? Arms compared on the samples they share, with error bars, tests and corrections."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.records import SCHEMA_VERSION
+from ml_agents_results.records import SCHEMA_VERSION, Arm, ExperimentRecord
 from ml_agents_results.repositories.analysis import AnalysisRepository
 from ml_agents_results.repositories.column_analysis import analysis
+from ml_agents_results.repositories.counts import PairCounts
 from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.accuracy import ArmResult, arm_result, sample_cells, task_cells
-from ml_agents_results.services.contrast import Arms, Contrast, ContrastReader
-from ml_agents_results.services.pairing import Differences, contrasts
-from ml_agents_results.services.pairs import PairResult, compare_pair, correct_family
+from ml_agents_results.services.accuracy import (
+    ArmResult,
+    Cell,
+    arm_result,
+    sample_cells,
+    task_cells,
+)
+from ml_agents_results.services.contrast import Arms, Contrast, ContrastReader, Sides
+from ml_agents_results.services.families import compare_family
+from ml_agents_results.services.pairing import DIFFERING, Differences, contrasts, differing
+from ml_agents_results.services.pairs import PairResult, compare_pair
 from ml_agents_results.services.pooled import PooledDifference, macro, micro
+from ml_agents_results.services.reports import PairRow
 from ml_agents_results.services.settings import Settings
 from ml_agents_results.services.statistics.omnibus import CochranQ, cochrans_q
+from ml_agents_results.services.unpaired import compare_unpaired
+from ml_agents_results.services.wording import explain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +52,13 @@ class TaskComparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal(PairRow):
+    """Two arms that were not compared, because more than the approach differs."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Everything that `compare` says. See docs/statistics for the meaning of each figure."""
 
@@ -51,6 +69,7 @@ class Comparison:
     tasks: Sequence[TaskComparison]
     micro: Sequence[PooledDifference]
     macro: Sequence[PooledDifference]
+    refused: Sequence[Refusal]
     cochrans_q: CochranQ | None
     warnings: Sequence[str]
 
@@ -65,6 +84,7 @@ class Comparison:
             "tasks": [task.to_dict() for task in self.tasks],
             "micro": [row.to_dict() for row in self.micro],
             "macro": [row.to_dict() for row in self.macro],
+            "refused": [row.to_dict() for row in self.refused],
             "cochrans_q": self.cochrans_q and asdict(self.cochrans_q),
             "warnings": list(self.warnings),
         }
@@ -111,7 +131,8 @@ class ComparisonService:
 
         Raises:
             NotFoundError: There is no such experiment.
-            UsageError: There are fewer than two arms, or no arm fits `baseline`.
+            UsageError: There are fewer than two arms, no arm fits `baseline`, or no two arms may be
+                compared (`Settings.allow`).
         """
         ids = list(dict.fromkeys(experiment_ids))
         records = {name: self._experiments.get(name) for name in ids}
@@ -125,7 +146,9 @@ class ComparisonService:
                 "An arm is one approach with one model in one experiment; name further "
                 "experiments, or loosen the filters.",
             )
-        chosen = contrasts(arms.names, ids, baseline, self._settings.contrasts)
+        chosen, refused = self._allowed(
+            contrasts(arms.names, ids, baseline, self._settings.contrasts), records
+        )
         reader = ContrastReader(repository, self._settings, records)
         contrasted = [reader.read(*pair, arms) for pair in chosen]
         cells = sample_cells(repository, counts, self._settings)
@@ -133,41 +156,27 @@ class ComparisonService:
             arm: arm_result(arms.parts(arm), cells[arm], self._settings, repository.latencies(arm))
             for arm in arms.names
         }
-        pairs = correct_family(
-            [
-                compare_pair(
-                    contrast.treatment,
-                    contrast.baseline,
-                    Differences.of(contrast.by_cluster),
-                    arms.sides(contrast),
-                    self._settings,
-                )
-                for contrast in contrasted
+        sides = [(contrast, arms.sides(contrast)) for contrast in contrasted]
+        pairs = compare_family(
+            lambda level: [
+                self._compare(contrast, contrast.by_cluster, cells, side, level=level)
+                for contrast, side in sides
             ],
             self._settings,
         )
         tasks = self._by_task(contrasted, arms) if by_task else []
+        rows = [(task.task, task.arms, task.pairs) for task in tasks]
         return Comparison(
             experiment_ids=ids,
             confidence_level=self._settings.confidence,
             arms=list(results.values()),
             pairs=pairs,
             tasks=tasks,
-            micro=[
-                micro(pair, results, contrast.tasks())
-                for pair, contrast in zip(pairs, contrasted, strict=True)
-            ]
+            micro=[micro(pair, results, rows) for pair in pairs] if by_task else [],
+            macro=[row for pair in pairs for row in macro(pair, rows, self._settings)]
             if by_task
             else [],
-            macro=[
-                row
-                for pair in pairs
-                for row in macro(
-                    pair, [(task.arms, task.pairs) for task in tasks], self._settings.confidence
-                )
-            ]
-            if by_task
-            else [],
+            refused=refused,
             cochrans_q=_omnibus(repository, arms),
             warnings=_warnings(ids, arms),
         )
@@ -180,20 +189,88 @@ class ComparisonService:
             experiment_id=tuple(name for name in experiment_ids if named is None or name in named),
         )
 
-    def _by_task(self, contrasted: Sequence[Contrast], arms: Arms) -> list[TaskComparison]:
-        rows = [
-            compare_pair(
-                contrast.treatment,
-                contrast.baseline,
-                Differences.of([row for row in contrast.by_task if row.group == task]),
-                arms.sides(contrast, task),
-                self._settings,
-                clustered=False,
+    def _allowed(
+        self, chosen: Sequence[tuple[Arm, Arm]], records: Mapping[str, ExperimentRecord]
+    ) -> tuple[list[tuple[Arm, Arm]], list[Refusal]]:
+        """The pairs that differ in nothing but what they are compared for, and the others.
+
+        Raises:
+            UsageError: None is left.
+        """
+        allowed, refused = [], []
+        for treatment, baseline in chosen:
+            codes = differing(records, treatment, baseline)
+            reasons = tuple(code for code in codes if not self._allows(code))
+            if reasons:
+                refused.append(Refusal(baseline, treatment, reasons))
+            else:
+                allowed.append((treatment, baseline))
+        if refused and not allowed:
+            reasons = tuple(dict.fromkeys(code for row in refused for code in row.reasons))
+            first = refused[0]
+            raise UsageError(
+                f"{first.treatment} and {first.baseline} differ in more than their approach: "
+                + "; ".join(map(explain, reasons)),
+                "Compare them all the same with "
+                f"--allow {','.join(DIFFERING[code] for code in reasons)}.",
             )
-            for task in arms.tasks
-            for contrast in contrasted
-        ]
-        corrected = correct_family(rows, self._settings)
+        return allowed, refused
+
+    def _allows(self, code: str) -> bool:
+        # Unpaired arms answer different questions by intention.
+        if code == "datasets_differ" and self._settings.unpaired:
+            return True
+        return DIFFERING[code] in self._settings.allow
+
+    def _compare(
+        self,
+        contrast: Contrast,
+        shared: Sequence[PairCounts],
+        cells: Mapping[Arm, Sequence[Cell]],
+        sides: Sides,
+        *,
+        level: float,
+        clustered: bool = True,
+    ) -> PairResult:
+        two = (contrast.treatment, contrast.baseline)
+        if self._settings.unpaired:
+            return compare_unpaired(
+                contrast,
+                (cells.get(two[0], ()), cells.get(two[1], ())),
+                sides,
+                self._settings,
+                clustered=clustered,
+                level=level,
+            )
+        differences = Differences.of(shared)
+        return compare_pair(
+            *two, differences, sides, self._settings, clustered=clustered, level=level
+        )
+
+    def _by_task(self, contrasted: Sequence[Contrast], arms: Arms) -> list[TaskComparison]:
+        shared: list[dict[str | None, list[PairCounts]]] = []
+        for contrast in contrasted:
+            shared.append({})
+            for row in contrast.by_task:
+                shared[-1].setdefault(row.group, []).append(row)
+        cells = {
+            task: {part.arm: arms.cells(part) for part in arms.in_task(task)} for task in arms.tasks
+        }
+        corrected = compare_family(
+            lambda level: [
+                self._compare(
+                    contrast,
+                    of_task.get(task, ()),
+                    cells[task],
+                    arms.sides(contrast, task),
+                    level=level,
+                    clustered=False,
+                )
+                for task in arms.tasks
+                for contrast, of_task in zip(contrasted, shared, strict=True)
+            ],
+            self._settings,
+        )
         each = len(contrasted)
         return [
             TaskComparison(

@@ -1,7 +1,7 @@
 """What the database knows of two arms: the samples they share, and what each has beside them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ml_agents_results.records import Arm, ExperimentRecord
 from ml_agents_results.repositories.analysis import AnalysisRepository
@@ -49,10 +49,6 @@ class Contrast:
     asked: Mapping[str | None, int]
     mismatched: int
     warnings: tuple[str, ...]
-
-    def tasks(self) -> int:
-        """How many tasks have shared samples."""
-        return len({row.group for row in self.by_task})
 
 
 class Arms:
@@ -150,7 +146,11 @@ class ContrastReader:
         if cluster not in (None, "none", "task"):
             by_cluster = pairs(self._counted, cluster)
             without = sum(row.samples for row in by_cluster if row.group is None)
-            refuse_null_cluster(without, cluster)
+            refuse_null_cluster(without, cluster, self._settings)
+        elif self._settings.families:
+            by_cluster = [
+                replace(row, group=self._settings.family(row.group)) for row in found.counts
+            ]
         asked = _by_group(found.counts)
         # Where every run is graded, the counts at hand say it all.
         if not repeated and not (arms.complete(treatment) and arms.complete(baseline)):

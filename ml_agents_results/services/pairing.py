@@ -77,6 +77,10 @@ def pairing_rule(
     return "content"
 
 
+DIFFERING = {"datasets_differ": "dataset", "graders_differ": "grader", "models_differ": "model"}
+"""What `differing` finds, and what `Settings.allow` calls it."""
+
+
 def differing(
     experiments: Mapping[str, ExperimentRecord], treatment: Arm, baseline: Arm
 ) -> tuple[str, ...]:
@@ -119,6 +123,7 @@ class Differences:
             right answers (treatment minus baseline), and the sum of the squares.
         shares: The sums of those shares, treatment and baseline.
         values: How many samples have each difference.
+        ungrouped: The same of the samples whose group is None.
         table: The 2x2 table, where every sample was graded once on both sides.
         unequal: Whether samples were graded a different number of times.
     """
@@ -126,6 +131,7 @@ class Differences:
     groups: Mapping[str | None, tuple[int, float, float]]
     shares: tuple[float, float]
     values: Mapping[float, int]
+    ungrouped: Mapping[float, int]
     table: PairedTable | None
     unequal: bool
 
@@ -133,6 +139,7 @@ class Differences:
     def of(cls, counts: Sequence[PairCounts]) -> "Differences":
         groups: dict[str | None, tuple[int, float, float]] = {}
         values: dict[float, int] = {}
+        ungrouped: dict[float, int] = {}
         cells = {(1, 1): 0, (1, 0): 0, (0, 1): 0, (0, 0): 0}
         repeats = set()
         treatment = baseline = 0.0
@@ -143,6 +150,8 @@ class Differences:
             treatment += row.samples * one
             baseline += row.samples * two
             values[difference] = values.get(difference, 0) + row.samples
+            if row.group is None:
+                ungrouped[difference] = ungrouped.get(difference, 0) + row.samples
             n, total, squares = groups.get(row.group, (0, 0.0, 0.0))
             groups[row.group] = (
                 n + row.samples,
@@ -153,7 +162,8 @@ class Differences:
             if row.treatment_graded == row.baseline_graded == 1:
                 cells[row.treatment_correct, row.baseline_correct] += row.samples
         table = None if repeats - {1} else PairedTable(*cells.values())
-        return cls(groups, (treatment, baseline), values, table, len(repeats) > 1)
+        shares = (treatment, baseline)
+        return cls(groups, shares, values, ungrouped, table, len(repeats) > 1)
 
     @property
     def samples(self) -> int:
@@ -167,6 +177,13 @@ class Differences:
             sum(total for _, total, _ in self.groups.values()),
             sum(squares for _, _, squares in self.groups.values()),
         )
+
+    def clusters(self) -> list[tuple[int, float, float]]:
+        """The three sums of every cluster; a sample whose group is None is one of its own."""
+        grouped = [sums for group, sums in self.groups.items() if group is not None]
+        for value, count in sorted(self.ungrouped.items()):
+            grouped += [(1, value, value * value)] * count
+        return grouped
 
     def each(self) -> list[float]:
         """The difference of every sample, in ascending order."""

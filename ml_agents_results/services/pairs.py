@@ -1,8 +1,7 @@
 """One arm against another on the samples they share: the difference, its error bar and its test."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from ml_agents_results.records import Arm
 from ml_agents_results.repositories.counts import PairingRule
@@ -12,8 +11,7 @@ from ml_agents_results.services.pairing import Differences
 from ml_agents_results.services.settings import TESTS, Settings
 from ml_agents_results.services.statistics.clusters import clustered_mean, sample_mean
 from ml_agents_results.services.statistics.denominators import missing_pair_bounds
-from ml_agents_results.services.statistics.estimate import Estimate, Interval
-from ml_agents_results.services.statistics.multiplicity import adjust, family_size
+from ml_agents_results.services.statistics.estimate import Estimate
 from ml_agents_results.services.statistics.paired import (
     PairedTable,
     conditional_odds_ratio,
@@ -30,12 +28,7 @@ from ml_agents_results.services.statistics.paired_intervals import (
     paired_difference,
 )
 from ml_agents_results.services.statistics.permutation import sign_flip_test
-from ml_agents_results.services.statistics.power import (
-    family_alpha,
-    minimum_detectable_difference,
-    minimum_detectable_from_se,
-)
-from ml_agents_results.services.statistics.verdict import Finding, Verdict, decide, sentence
+from ml_agents_results.services.statistics.verdict import Verdict
 
 FEW_DISCORDANT = 10
 """Below this many discordant samples a McNemar test can hardly find anything."""
@@ -57,13 +50,19 @@ class PairResult:
     `probability_of_superiority` is None where samples are clustered. `mde` is the smallest
     difference that so many samples would show with 80% power. `difference_bounds` is the
     difference if every missing pair spoke against the treatment, and if every one spoke for it.
-    The equivalence interval, at twice the alpha, decides whether the difference lies inside the
-    `margin`.
+    `interval_level` is the level of its interval: `confidence_level`, or more where the intervals
+    of a table hold at once. The equivalence interval, at twice the alpha, decides whether the
+    difference lies inside the `margin`.
+
+    Where the arms are compared unpaired, `pairs` is 0 and `treatment_samples` and
+    `baseline_samples` are all that each arm answered; else both are `pairs`.
     """
 
     baseline: Arm
     treatment: Arm
     pairs: int
+    treatment_samples: int
+    baseline_samples: int
     both_correct: int | None
     only_baseline_correct: int | None
     only_treatment_correct: int | None
@@ -87,6 +86,7 @@ class PairResult:
     mde: float | None
     method: str
     confidence_level: float
+    interval_level: float
     n_clusters: int | None
     dof: float | None
     difference_se_cr1: float | None
@@ -103,7 +103,7 @@ class PairResult:
     equivalent: bool | None
     non_inferior: bool | None
     difference_bounds: tuple[float, float] | None
-    pairing_rule: PairingRule
+    pairing_rule: PairingRule | Literal["unpaired"]
     denominators: dict[str, int]
     null_reason: str | None
     warnings: tuple[str, ...]
@@ -124,9 +124,16 @@ def compare_pair(
     settings: Settings,
     *,
     clustered: bool = True,
+    level: float | None = None,
 ) -> PairResult:
-    """The comparison of one pair, not yet corrected for the number of tests."""
-    estimate, method, test, spread = _difference(shared, settings, clustered)
+    """The comparison of one pair, not yet corrected for the number of tests.
+
+    Args:
+        clustered: Whether errors are clustered where the settings say so.
+        level: The level of the interval of the difference, if it is not that of the settings.
+    """
+    level = settings.confidence if level is None else level
+    estimate, method, test, spread = _difference(shared, settings, clustered, level)
     equal = _equivalence(shared, settings, clustered)
     denominators = {
         "pairs": shared.samples,
@@ -134,11 +141,14 @@ def compare_pair(
         "only_in_baseline": sides.baseline_samples - shared.samples,
         "mismatched": sides.mismatched,
         "clusters": estimate.n_clusters or 0,
+        "null_clusters": sum(shared.ungrouped.values()),
     }
     return PairResult(
         baseline=baseline,
         treatment=treatment,
         pairs=shared.samples,
+        treatment_samples=shared.samples,
+        baseline_samples=shared.samples,
         treatment_accuracy=_mean(shared.shares[0], shared.samples),
         baseline_accuracy=_mean(shared.shares[1], shared.samples),
         difference=estimate.estimate,
@@ -157,6 +167,7 @@ def compare_pair(
         mde=None,
         method=method,
         confidence_level=settings.confidence,
+        interval_level=level,
         n_clusters=estimate.n_clusters,
         dof=estimate.dof,
         difference_se_cr1=spread[0],
@@ -187,7 +198,7 @@ def _permutation_p(shared: Differences, estimate: Estimate) -> float | None:
     return sign_flip_test(shared.each()).p_value
 
 
-_TABLE_FIELDS = (
+TABLE_FIELDS = (
     "both_correct",
     "only_baseline_correct",
     "only_treatment_correct",
@@ -205,7 +216,7 @@ _TABLE_FIELDS = (
 def _of_table(table: PairedTable | None, sides: Sides, clustered: bool) -> dict[str, Any]:
     """The fields that only a 2x2 table can give."""
     if table is None:
-        return dict.fromkeys(_TABLE_FIELDS)
+        return dict.fromkeys(TABLE_FIELDS)
     return {
         "both_correct": table.both_correct,
         "only_baseline_correct": table.only_baseline_correct,
@@ -229,70 +240,14 @@ def _of_table(table: PairedTable | None, sides: Sides, clustered: bool) -> dict[
     }
 
 
-def correct_family(results: Sequence[PairResult], settings: Settings) -> list[PairResult]:
-    """The rows of one table with their p values corrected for each other, and with verdicts."""
-    p_values = [result.p_value for result in results]
-    if settings.correction == "none":
-        adjusted, size = p_values, 1
-    else:
-        adjusted, size = adjust(p_values, settings.correction), family_size(p_values)
-    return [
-        _judged(replace(result, p_value_adjusted=p, family_size=size), settings)
-        for result, p in zip(results, adjusted, strict=True)
-    ]
-
-
-def _judged(result: PairResult, settings: Settings) -> PairResult:
-    alpha = family_alpha(settings.alpha, max(result.family_size, 1))
-    if result.discordance is not None and result.n_clusters is None:
-        mde = minimum_detectable_difference(result.pairs, result.discordance, alpha)
-    else:
-        mde = minimum_detectable_from_se(result.difference_se, result.dof, alpha)
-    names = _names(result.treatment, result.baseline)
-    interval = Interval(
-        result.difference_ci_low,
-        result.difference_ci_high,
-        result.interval_method,
-        settings.confidence,
-    )
-    finding = Finding(
-        *names,
-        n=result.pairs,
-        difference=result.difference,
-        interval=interval,
-        p_adjusted=result.p_value_adjusted,
-        family_size=result.family_size,
-        mde=mde,
-        margin=settings.margin,
-        equivalence_interval=Interval(
-            result.equivalence_ci_low, result.equivalence_ci_high, result.interval_method
-        ),
-    )
-    return replace(result, mde=mde, verdict=decide(finding), sentence=sentence(finding))
-
-
-def _names(treatment: Arm, baseline: Arm) -> tuple[str, str]:
-    """The shortest names that tell the two arms apart."""
-    if treatment.approach_name != baseline.approach_name:
-        return treatment.approach_name, baseline.approach_name
-    parts = [
-        place
-        for place, (one, two) in enumerate(zip(treatment, baseline, strict=True))
-        if one != two
-    ]
-    return " ".join(treatment[place] for place in parts), " ".join(
-        baseline[place] for place in parts
-    )
-
-
 def _difference(
-    shared: Differences, settings: Settings, clustered: bool
+    shared: Differences, settings: Settings, clustered: bool, level: float
 ) -> tuple[Estimate, str, str, tuple[float | None, float | None, float | None]]:
     """The estimate, what it takes for independent, its test, and CR1, design effect and ICC."""
     groups = set(shared.groups)
     if clustered and shared.samples and clusters_apply(groups, settings):
-        mean = clustered_mean(*zip(*shared.groups.values(), strict=True))
-        estimate = mean.as_difference(settings.confidence)
+        mean = clustered_mean(*zip(*shared.clusters(), strict=True))
+        estimate = mean.as_difference(level)
         return (
             estimate,
             cluster_method(settings),
@@ -301,11 +256,9 @@ def _difference(
         )
     if shared.table is not None:
         test = TESTS[settings.test]
-        estimate = paired_difference(
-            shared.table, settings.difference_interval, settings.confidence, test
-        )
+        estimate = paired_difference(shared.table, settings.difference_interval, level, test)
         return estimate, "independent samples", test, (None, None, None)
-    estimate = sample_mean(*shared.sums).as_difference(settings.confidence)
+    estimate = sample_mean(*shared.sums).as_difference(level)
     return estimate, "repeats averaged by sample", "paired t", (None, None, None)
 
 
@@ -314,7 +267,7 @@ def _equivalence(shared: Differences, settings: Settings, clustered: bool) -> Eq
         return None
     level = equivalence_level(settings.confidence)
     if clustered and shared.samples and clusters_apply(set(shared.groups), settings):
-        interval = clustered_mean(*zip(*shared.groups.values(), strict=True)).interval(level)
+        interval = clustered_mean(*zip(*shared.clusters(), strict=True)).interval(level)
     elif shared.table is not None:
         interval = difference_interval(shared.table, "bonett-price", level)
     else:
@@ -330,6 +283,8 @@ def _warnings(shared: Differences, sides: Sides) -> list[str]:
         sides.treatment_samples != sides.baseline_samples
     ):
         warnings.append("partial_overlap")
+    if shared.ungrouped:
+        warnings.append("null_clusters")
     if sides.mismatched:
         warnings.append("mismatched_inputs")
     if shared.unequal:

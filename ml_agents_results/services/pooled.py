@@ -7,6 +7,7 @@ from typing import Any
 from ml_agents_results.records import Arm
 from ml_agents_results.services.accuracy import ArmResult
 from ml_agents_results.services.pairs import PairResult
+from ml_agents_results.services.settings import Settings
 from ml_agents_results.services.statistics.estimate import Estimate
 from ml_agents_results.services.statistics.pooling import (
     TaskValue,
@@ -46,14 +47,25 @@ class PooledDifference:
         }
 
 
-def micro(pair: PairResult, arms: Mapping[Arm, ArmResult], tasks: int) -> PooledDifference:
+Task = tuple[str, Sequence[ArmResult], Sequence[PairResult]]
+"""A task with the arms and the comparisons within it."""
+
+
+def micro(
+    pair: PairResult, arms: Mapping[Arm, ArmResult], tasks: Sequence[Task]
+) -> PooledDifference:
     """The comparison over all tasks in the shape of the macro averages."""
+    two = (pair.treatment, pair.baseline)
     level = pair.confidence_level
     return PooledDifference(
         estimand="micro",
         baseline=pair.baseline,
         treatment=pair.treatment,
-        tasks=tasks,
+        tasks=sum(
+            (row.treatment, row.baseline) == two and row.difference is not None
+            for _, _, rows in tasks
+            for row in rows
+        ),
         treatment_accuracy=_as_estimate(arms[pair.treatment], level),
         baseline_accuracy=_as_estimate(arms[pair.baseline], level),
         difference=Estimate(
@@ -63,7 +75,7 @@ def micro(pair: PairResult, arms: Mapping[Arm, ArmResult], tasks: int) -> Pooled
             ci_low=pair.difference_ci_low,
             ci_high=pair.difference_ci_high,
             level=level,
-            n_samples=pair.pairs,
+            n_samples=pair.treatment_samples,
             n_clusters=pair.n_clusters,
             dof=pair.dof,
             p_value=pair.p_value,
@@ -76,20 +88,19 @@ def micro(pair: PairResult, arms: Mapping[Arm, ArmResult], tasks: int) -> Pooled
     )
 
 
-def macro(
-    pair: PairResult,
-    tasks: Sequence[tuple[Sequence[ArmResult], Sequence[PairResult]]],
-    confidence: float,
-) -> list[PooledDifference]:
-    """The averages over tasks, from the arms and the pairs within each."""
+def macro(pair: PairResult, tasks: Sequence[Task], settings: Settings) -> list[PooledDifference]:
+    """The averages over tasks (by family where there are), from the arms and pairs within each."""
     accuracies: dict[Arm, list[TaskValue]] = {pair.treatment: [], pair.baseline: []}
     differences = []
-    for arms, pairs in tasks:
+    for task, arms, pairs in tasks:
+        family = settings.family(task) if settings.families else None
         for arm in arms:
             if arm.arm in accuracies and arm.accuracy is not None:
-                accuracies[arm.arm].append(TaskValue(arm.accuracy, arm.accuracy_se, arm.samples))
+                accuracies[arm.arm].append(
+                    TaskValue(arm.accuracy, arm.accuracy_se, arm.samples, family)
+                )
         differences += [
-            TaskValue(row.difference, row.difference_se, row.pairs)
+            TaskValue(row.difference, row.difference_se, row.treatment_samples, family)
             for row in pairs
             if (row.treatment, row.baseline) == (pair.treatment, pair.baseline)
             and row.difference is not None
@@ -100,9 +111,9 @@ def macro(
             baseline=pair.baseline,
             treatment=pair.treatment,
             tasks=len(differences),
-            treatment_accuracy=macro_accuracy(accuracies[pair.treatment], se, confidence),
-            baseline_accuracy=macro_accuracy(accuracies[pair.baseline], se, confidence),
-            difference=macro_difference(differences, se, confidence),
+            treatment_accuracy=macro_accuracy(accuracies[pair.treatment], se, settings.confidence),
+            baseline_accuracy=macro_accuracy(accuracies[pair.baseline], se, settings.confidence),
+            difference=macro_difference(differences, se, settings.confidence),
         )
         for se in STANDARD_ERRORS
     ]

@@ -26,8 +26,10 @@ EXPLANATIONS = {
     "no_discordant": "both arms answered exactly the same samples",
     "no_graded_runs": "no run was graded",
     "no_repeats": "no sample was asked twice",
-    "no_shared_samples": "the arms share no graded sample",
+    "no_shared_samples": "the arms share no graded sample; compare --unpaired takes all that each "
+    "arm was asked",
     "no_values": "no run has this value",
+    "null_clusters": "some samples have nothing to be clustered by; each is a cluster of its own",
     "one_class": "all answers are right, or all are wrong",
     "one_cluster": "one task (or other cluster) is too few for a clustered error; --cluster none "
     "takes samples as independent",
@@ -36,6 +38,7 @@ EXPLANATIONS = {
     "answer marker are left out",
     "partial_overlap": "some samples were graded in one arm only and are left out of the pairs",
     "repeats_taken_as_independent": "repeats of a sample are taken as independent here",
+    "shared_samples_unpaired": "the arms share samples; comparing these in pairs says more",
     "too_few_repeats": "no sample was asked that often",
     "unequal_epochs": "samples were asked a different number of times; each weighs the same",
     "zero_between_cluster_variance": "all tasks (or other clusters) agree exactly",

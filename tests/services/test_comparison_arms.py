@@ -36,7 +36,7 @@ def study(store: ResultsProcessor) -> ResultsProcessor:
 def test_the_baseline(
     study: ResultsProcessor, ids: list[str], baseline: str | None, expected: str
 ) -> None:
-    pairs = study.compare(ids, baseline=baseline).pairs
+    pairs = study.compare(ids, baseline=baseline, settings=Settings(allow=("model",))).pairs
     assert {str(pair.baseline) for pair in pairs} == {expected}
     assert expected not in {str(pair.treatment) for pair in pairs}
 
@@ -51,12 +51,13 @@ def test_a_baseline_that_nobody_is_called(study: ResultsProcessor) -> None:
 
 def test_all_pairs_are_one_family(study: ResultsProcessor) -> None:
     pairs = study.compare(
-        ["first", "second", "third"], settings=Settings(contrasts="all-pairs")
+        ["first", "second", "third"], settings=Settings(contrasts="all-pairs", allow=("model",))
     ).pairs
     assert len(pairs) == 6
     assert len({frozenset((pair.treatment, pair.baseline)) for pair in pairs}) == 6
     assert {pair.family_size for pair in pairs} == {6}
-    assert len(study.compare(["first", "second", "third"]).pairs) == 3
+    against_one = study.compare(["first", "second", "third"], settings=Settings(allow=("model",)))
+    assert len(against_one.pairs) == 3
 
 
 def test_an_experiment_named_twice_counts_once(study: ResultsProcessor) -> None:

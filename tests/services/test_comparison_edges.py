@@ -7,6 +7,7 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.services.accuracy import AccuracyService
 from ml_agents_results.services.settings import Settings
+from ml_agents_results.services.statistics.clusters import clustered_mean
 from tests.services.building import near, of_table, only_pair, run, runs, save
 
 
@@ -88,6 +89,27 @@ def test_edge_cluster_value_missing(store: ResultsProcessor) -> None:
         AccuracyService(connection, settings=Settings(cluster="sample_id")).report()
 
 
+def test_edge_cluster_value_missing_as_clusters_of_their_own(store: ResultsProcessor) -> None:
+    """Two samples share a cluster, eight have none: nine clusters, as where all are named."""
+    save(store, of_table((5, 3, 1, 1)))
+    for arm, grades in (("ChainOfThought", (1, 1)), ("None", (1, 1))):
+        save(store, [run("exp", arm, at, grade, sample_id="x") for at, grade in enumerate(grades)])
+    choices = {"cluster": "sample_id", "null_cluster": "singleton"}
+    comparison = store.compare(["exp"], settings=Settings(**choices))
+    (pair,) = comparison.pairs
+    assert (pair.n_clusters, pair.denominators["null_clusters"]) == (9, 8)
+    assert "null_clusters" in pair.warnings
+    differences = [0, 0, 0, 0, 0, 1, 1, 1, -1, 0]
+    expected = clustered_mean([2] + [1] * 8, [0, *differences[2:]])
+    assert pair.difference_se == near(expected.se)
+    assert pair.dof == near(expected.dof)
+    for arm in comparison.arms:
+        assert (arm.n_clusters, arm.null_clusters) == (9, 8)
+        assert "null_clusters" in arm.warnings
+    unpaired = store.compare(["exp"], settings=Settings(**choices, unpaired=True)).pairs[0]
+    assert (unpaired.n_clusters, unpaired.denominators["null_clusters"]) == (17, 16)
+
+
 def test_edge_pair_missing_on_a_side(store: ResultsProcessor) -> None:
     save(
         store,
@@ -137,9 +159,31 @@ def test_edge_different_data_set_grader_and_model(store: ResultsProcessor) -> No
     store.save_experiment(
         "two", {"extra": {"grader": "any_of"}}, environment={"dataset": {"fingerprint": "y"}}
     )
-    (pair,) = store.compare(["one", "two"]).pairs
+    with pytest.raises(UsageError, match="differ in more than their approach") as told:
+        store.compare(["one", "two"])
+    assert "--allow dataset,grader,model" in str(told.value.hint)
+    with pytest.raises(UsageError, match="the model differs too"):
+        store.compare(["one", "two"], settings=Settings(allow=("dataset", "grader")))
+    allowed = Settings(allow=("dataset", "grader", "model"))
+    (pair,) = store.compare(["one", "two"], settings=allowed).pairs
     assert {"datasets_differ", "graders_differ", "models_differ"} <= set(pair.warnings)
     assert pair.pairing_rule == "content"
+
+
+def test_what_may_not_be_compared_is_named_beside_what_may(store: ResultsProcessor) -> None:
+    save(
+        store,
+        runs("exp", "None", [1, 0]),
+        runs("exp", "CoT1", [1, 1]),
+        runs("exp", "CoT1", [1, 1], model="other"),
+    )
+    comparison = store.compare(["exp"])
+    assert [str(pair.treatment) for pair in comparison.pairs] == ["exp/CoT1/p/m"]
+    (refused,) = comparison.to_dict()["refused"]
+    assert refused["treatment"]["model"] == "other"
+    assert refused["reasons"] == ("models_differ",)
+    both = store.compare(["exp"], settings=Settings(allow=("model",)))
+    assert (len(both.pairs), both.refused) == (2, [])
 
 
 def test_models_that_are_compared_are_no_mismatch(store: ResultsProcessor) -> None:

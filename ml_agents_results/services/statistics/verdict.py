@@ -17,7 +17,9 @@ class Finding:
     `interval` is the confidence interval of the difference, `p_adjusted` its p value over
     `family_size` tests. `mde` is the minimum detectable difference. With a `margin`,
     `equivalence_interval` is the 1 - 2 alpha interval; without it `interval` serves, which is
-    stricter.
+    stricter. `alpha` is what `p_adjusted` must not exceed, 1 - the level of `interval` by default.
+    Where the samples are not shared, `n` are those of the treatment and `baseline_n` those of the
+    baseline.
     """
 
     treatment: str
@@ -30,6 +32,19 @@ class Finding:
     mde: float | None = None
     margin: float | None = None
     equivalence_interval: Interval | None = None
+    alpha: float | None = None
+    baseline_n: int | None = None
+
+    @property
+    def deciding_interval(self) -> Interval:
+        """What is held against the margin."""
+        return self.equivalence_interval or self.interval
+
+    @property
+    def non_inferior(self) -> bool:
+        """Whether a margin was declared and the treatment is less than that worse, for certain."""
+        low = self.deciding_interval.low
+        return self.margin is not None and low is not None and low > -self.margin
 
 
 def decide(finding: Finding) -> Verdict:
@@ -44,15 +59,10 @@ def decide(finding: Finding) -> Verdict:
             raise UsageError(
                 f"margin must lie between 0 and 1, e.g. 0.02 for 2 points, got {finding.margin:g}"
             )
-        deciding = finding.equivalence_interval or finding.interval
-        if (
-            deciding.low is not None
-            and deciding.high is not None
-            and -finding.margin < deciding.low
-            and deciding.high < finding.margin
-        ):
+        high = finding.deciding_interval.high
+        if finding.non_inferior and high is not None and high < finding.margin:
             return "equivalent"
-    alpha = 1.0 - finding.interval.level
+    alpha = 1.0 - finding.interval.level if finding.alpha is None else finding.alpha
     if not finding.difference or finding.p_adjusted is None or finding.p_adjusted > alpha:
         return "inconclusive"
     if finding.interval.is_defined and not finding.interval.excludes(0.0):
@@ -61,8 +71,16 @@ def decide(finding: Finding) -> Verdict:
 
 
 def sentence(finding: Finding) -> str:
-    """The verdict with n, difference in percentage points, interval, adjusted p and MDE."""
+    """The verdict with n, difference in percentage points, interval, adjusted p and MDE.
+
+    With a margin also the interval that was held against it.
+    """
     if finding.difference is None:
+        if finding.baseline_n is not None:
+            return (
+                f"{finding.treatment} or {finding.baseline} has no graded sample: "
+                "nothing to compare."
+            )
         return (
             f"{finding.treatment} and {finding.baseline} share no graded sample: "
             "nothing to compare."
@@ -81,6 +99,8 @@ def format_p(p: float | None) -> str:
 
 def _comparison(finding: Finding) -> str:
     difference = finding.difference or 0.0
+    if finding.baseline_n is not None:
+        return _unpaired_comparison(finding, difference, finding.baseline_n)
     shared = f"of {finding.n:,} shared samples"
     if difference == 0.0:
         return f"{finding.treatment} answered as many {shared} as {finding.baseline}"
@@ -89,15 +109,18 @@ def _comparison(finding: Finding) -> str:
     return f"{finding.treatment} answered {points} {shared} than {finding.baseline}"
 
 
+def _unpaired_comparison(finding: Finding, difference: float, baseline_n: int) -> str:
+    own = f"on its {finding.n:,} samples"
+    other = f"{finding.baseline} on its {baseline_n:,}"
+    if difference == 0.0:
+        return f"{finding.treatment} is as accurate {own} as {other}"
+    word = "more" if difference > 0.0 else "less"
+    points = f"{_points(abs(difference))} points {word} accurate"
+    return f"{finding.treatment} is {points} {own} than {other}"
+
+
 def _evidence(finding: Finding) -> str:
-    interval = finding.interval
-    parts = []
-    if interval.low is not None and interval.high is not None:
-        parts.append(
-            f"{100 * interval.level:g}% CI {_points(interval.low)} to {_points(interval.high)}"
-        )
-    else:
-        parts.append("no confidence interval")
+    parts = [_interval(finding.interval)]
     p = format_p(finding.p_adjusted)
     name = "p" if finding.family_size <= 1 else f"p adjusted over {finding.family_size} tests"
     parts.append(f"{name} {p}" if p.startswith(("<", "u")) else f"{name} = {p}")
@@ -105,7 +128,16 @@ def _evidence(finding: Finding) -> str:
         parts.append("detectable difference undefined")
     else:
         parts.append(f"detectable with 80% power: {_points(finding.mde)} points")
+    if finding.margin is not None:
+        margin = f"a margin of {_points(finding.margin)} points"
+        parts.append(f"{_interval(finding.deciding_interval)} held against {margin}")
     return "; ".join(parts)
+
+
+def _interval(interval: Interval) -> str:
+    if interval.low is None or interval.high is None:
+        return "no confidence interval"
+    return f"{100 * interval.level:.4g}% CI {_points(interval.low)} to {_points(interval.high)}"
 
 
 def _conclusion(finding: Finding) -> str:
@@ -116,6 +148,9 @@ def _conclusion(finding: Finding) -> str:
         return f"{finding.baseline} is better"
     if verdict == "equivalent":
         return f"equivalent within {_points(finding.margin or 0.0)} points"
+    if finding.non_inferior:
+        worse = f"less than {_points(finding.margin or 0.0)} points worse"
+        return f"{finding.treatment} is not shown to be better, but {worse} (non-inferior)"
     return "inconclusive, which does not mean equal"
 
 

@@ -1,5 +1,7 @@
 """The edge contract of comparisons: one test a row, on real databases."""
 
+from dataclasses import replace
+
 import pytest
 from scipy import stats
 
@@ -94,8 +96,8 @@ def test_edge_cluster_value_missing_as_clusters_of_their_own(store: ResultsProce
     save(store, of_table((5, 3, 1, 1)))
     for arm, grades in (("ChainOfThought", (1, 1)), ("None", (1, 1))):
         save(store, [run("exp", arm, at, grade, sample_id="x") for at, grade in enumerate(grades)])
-    choices = {"cluster": "sample_id", "null_cluster": "singleton"}
-    comparison = store.compare(["exp"], settings=Settings(**choices))
+    choices = Settings(cluster="sample_id", null_cluster="singleton")
+    comparison = store.compare(["exp"], settings=choices)
     (pair,) = comparison.pairs
     assert (pair.n_clusters, pair.denominators["null_clusters"]) == (9, 8)
     assert "null_clusters" in pair.warnings
@@ -106,7 +108,7 @@ def test_edge_cluster_value_missing_as_clusters_of_their_own(store: ResultsProce
     for arm in comparison.arms:
         assert (arm.n_clusters, arm.null_clusters) == (9, 8)
         assert "null_clusters" in arm.warnings
-    unpaired = store.compare(["exp"], settings=Settings(**choices, unpaired=True)).pairs[0]
+    unpaired = store.compare(["exp"], settings=replace(choices, unpaired=True)).pairs[0]
     assert (unpaired.n_clusters, unpaired.denominators["null_clusters"]) == (17, 16)
 
 

@@ -105,9 +105,9 @@ def test_edge_cluster_value_missing_as_clusters_of_their_own(store: ResultsProce
     expected = clustered_mean([2] + [1] * 8, [0, *differences[2:]])
     assert pair.difference_se == near(expected.se)
     assert pair.dof == near(expected.dof)
-    for arm in comparison.arms:
-        assert (arm.n_clusters, arm.null_clusters) == (9, 8)
-        assert "null_clusters" in arm.warnings
+    for result in comparison.arms:
+        assert (result.n_clusters, result.null_clusters) == (9, 8)
+        assert "null_clusters" in result.warnings
     unpaired = store.compare(["exp"], settings=replace(choices, unpaired=True)).pairs[0]
     assert (unpaired.n_clusters, unpaired.denominators["null_clusters"]) == (17, 16)
 

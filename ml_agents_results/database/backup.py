@@ -38,7 +38,7 @@ def backup_now(database: Database, label: str = "") -> Path:
             "Write an archive: ml-agents export --all --output FILE.mlar",
         )
     folder = folder_of(database.path)
-    destination = folder / f"{stamp()}{f'-{label}' if label else ''}.db"
+    destination = folder / f"{_next_stamp(folder)}{f'-{label}' if label else ''}.db"
     try:
         folder.mkdir(exist_ok=True)
         copy(database.path, destination)
@@ -55,6 +55,16 @@ def backup_now(database: Database, label: str = "") -> Path:
 def stamp() -> str:
     """This moment, as names of backups have it."""
     return datetime.now(UTC).strftime(_STAMP)
+
+
+def _next_stamp(folder: Path) -> str:
+    """This moment; where the clock went back, the moment after the newest backup. Otherwise the
+    newest one would be taken for an old one, and deleted."""
+    newest = max((path.stem for path in backups(folder)), default="")
+    if newest < (now := stamp()):
+        return now
+    moment = datetime.strptime(newest, _STAMP).replace(tzinfo=UTC)
+    return (moment + timedelta(microseconds=1)).strftime(_STAMP)
 
 
 def backups(folder: Path) -> list[Path]:

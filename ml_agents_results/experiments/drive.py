@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ml_agents_results.experiments.approaches.base import Approach
 
 LONGEST_SILENCE = 20
-"""So many runs in a row (or two for each question in flight) that found the endpoint unavailable,
-after all retries, end the experiment: it is down, and every further run would fail as well."""
+"""So many runs in a row (or two for each question in flight) that got no usable answer, after all
+retries, end the experiment: the endpoint is down, or is none, and further runs would fail too."""
 
 POLL = 0.5
 """Seconds between looks at the runs that another process is asking."""
@@ -195,7 +195,8 @@ class Drive:
         """Raises the error again where it means that nothing else will succeed."""
         if isinstance(error, ProviderError) and error.fatal:
             raise error
-        self._silence = self._silence + 1 if isinstance(error, ProviderUnavailable) else 0
+        silent = isinstance(error, ProviderError) and error.retryable
+        self._silence = self._silence + 1 if silent else 0
         if self._silence >= max(LONGEST_SILENCE, 2 * self._settings.concurrency):
             raise ProviderUnavailable(
                 f"{self._silence} runs in a row found no answer; the last one: {error.message}",

@@ -156,7 +156,9 @@ class BarProgress(PlainProgress):
             refresh_per_second=4,
         )
         self._tasks: dict[str, TaskID] = {
-            name: self._bars.add_task(name, total=tally.planned, completed=tally.runs, state="")
+            name: self._bars.add_task(
+                name, total=tally.planned, completed=tally.runs, state=str(tally)
+            )
             for name, tally in tallies.items()
         }
         self._drawn = dict.fromkeys(tallies, 0.0)

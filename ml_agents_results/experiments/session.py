@@ -91,6 +91,21 @@ class Session:
         return all(self._settled())
 
     def ask(self, provider: "Provider") -> RunSummary:
+        """Asks what is missing.
+
+        Raises:
+            ExperimentInterrupted: Ctrl-C; the hint is the command that resumes.
+            ProviderError: The endpoint refuses every request; the experiment can be resumed.
+        """
+        try:
+            return self._ask(provider)
+        except KeyboardInterrupt:
+            raise ExperimentInterrupted(
+                f"interrupted; every answer to {self._id} that came is saved",
+                f"Go on with: {resume_command(self._processor, self._id)}",
+            ) from None
+
+    def _ask(self, provider: "Provider") -> RunSummary:
         study = self._study
         self._tallies = current_tallies(self._processor, self._id, study.plan)
         if self._retry_since is not None:

@@ -265,6 +265,17 @@ def test_an_endpoint_that_is_down_ends_the_experiment(
     assert (summary.status, summary.runs, summary.failed) == ("completed", 200, 0)
 
 
+def test_an_address_that_serves_web_pages_ends_the_experiment(
+    tmp_path: Path, processor: ResultsProcessor
+) -> None:
+    with Endpoint(doubling) as endpoint:
+        endpoint.fail(Fault.HTML, None)
+        study = config(endpoint, tmp_path, dataset=questions(tmp_path, 200), approaches=["None"])
+        with pytest.raises(ProviderUnavailable, match="sent a web page"):
+            ExperimentRunner(study, processor).run("mine")
+        assert endpoint.requests <= LONGEST_SILENCE + 4
+
+
 def test_a_dataset_without_answers_is_recorded_ungraded(
     tmp_path: Path, processor: ResultsProcessor
 ) -> None:

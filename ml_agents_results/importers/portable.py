@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -17,6 +18,7 @@ from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.importers.fields import FieldMapping, strict_json, time_of
 from ml_agents_results.importers.source import Item, Options, Source
 from ml_agents_results.records import ExperimentRecord
+from ml_agents_results.repositories.rows import check_id, refused
 
 KIND = "ml-agents-results archive"
 VERSION = 1
@@ -46,15 +48,29 @@ def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
     """Those of the archive, all of which is verified first."""
     with source.reading(), _opened(source.path, source.name) as archive:
         manifest = verify(archive, source.name)
-        records = []
-        for line in _lines(archive, EXPERIMENTS, source.name):
-            values = _object(line, source.name)
-            for name in ("created_at", "updated_at"):
-                values[name] = time_of(values[name])
-            records.append(ExperimentRecord(**values))
+        records = [
+            _experiment(_object(line, source.name), source)
+            for line in _lines(archive, EXPERIMENTS, source.name)
+        ]
     if [record.id for record in records] != manifest["experiments"]:
         _refuse(source.name, "its manifest names other experiments than it holds")
     return records
+
+
+def _experiment(values: dict[str, Any], source: Source) -> ExperimentRecord:
+    """What this version knows of an experiment; later ones may add fields."""
+    known = {one.name: values[one.name] for one in fields(ExperimentRecord) if one.name in values}
+    with source.locate(EXPERIMENTS):
+        check_id("id", known.get("id"))
+        for name in ("created_at", "updated_at"):
+            if known.get(name) is not None:
+                known[name] = time_of(known[name])
+        for name in ("config_json", "environment_json"):
+            if not isinstance(known.setdefault(name, {}), dict):
+                raise refused(name, known[name], "a JSON object")
+        if not isinstance(imports := known["environment_json"].get("imports", []), list):
+            raise refused("environment_json.imports", imports, "a list")
+    return ExperimentRecord(**known)
 
 
 def read(source: Source, options: Options) -> Iterator[Item]:

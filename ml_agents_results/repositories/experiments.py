@@ -76,7 +76,7 @@ class ExperimentRepository:
             name=experiment.name,
             description=experiment.description,
             status=experiment.status,
-            created_at=check_time("created_at", experiment.created_at),
+            created_at=check_time("created_at", experiment.created_at or now),
             updated_at=now,
             config_json=experiment.config_json,
             environment_json=experiment.environment_json,

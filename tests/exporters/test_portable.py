@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ml_agents_results.database.engine import Database
-from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.errors import InvalidFileError, InvalidRecordError
 from ml_agents_results.exporters import export
 from ml_agents_results.importers.load import ImportResult, load
 from ml_agents_results.importers.source import Options, Source
@@ -138,7 +138,44 @@ def forget(members: dict[str, bytes]) -> None:
     del members["manifest.json"]
 
 
-CHANGES = (flip, drop, add, traverse, shorten, mistype, break_json, rename, age, forget)
+def _experiment(members: dict[str, bytes], **changed: Any) -> None:
+    first, *others = members["experiments.jsonl"].splitlines(keepends=True)
+    line = json.dumps(json.loads(first) | changed).encode() + b"\n"
+    _listed(members, "experiments.jsonl", b"".join((line, *others)))
+
+
+def unname(members: dict[str, bytes]) -> None:
+    _experiment(members, id=None)
+
+
+def unbox(members: dict[str, bytes]) -> None:
+    _experiment(members, environment_json=["a list"])
+
+
+def unlist(members: dict[str, bytes]) -> None:
+    _experiment(members, environment_json={"imports": 5})
+
+
+def untime(members: dict[str, bytes]) -> None:
+    _experiment(members, created_at=5)
+
+
+CHANGES = (
+    unname,
+    unbox,
+    unlist,
+    untime,
+    flip,
+    drop,
+    add,
+    traverse,
+    shorten,
+    mistype,
+    break_json,
+    rename,
+    age,
+    forget,
+)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
@@ -154,10 +191,26 @@ def test_what_was_changed_is_refused(
         for name, data in members.items():
             changed.writestr(name, data)
     target = Database(shutil.copyfile(migrated_file, tmp_path / "target.db"))
-    with pytest.raises(InvalidFileError):
+    with pytest.raises((InvalidFileError, InvalidRecordError)):
         bring(target, tmp_path / "changed.mlar")
     assert recorded(target) == []
     assert not list(tmp_path.parent.glob("evil*"))
+
+
+def test_fields_of_later_versions_are_left_out(
+    sqlite_database: Database, migrated_file: Path, tmp_path: Path
+) -> None:
+    fill(sqlite_database)
+    export(sqlite_database, ["exp", "other"], tmp_path / "r.mlar")
+    with zipfile.ZipFile(tmp_path / "r.mlar") as opened:
+        members = {name: opened.read(name) for name in opened.namelist()}
+    _experiment(members, mood="good")
+    with zipfile.ZipFile(tmp_path / "changed.mlar", "w") as changed:
+        for name, data in sorted(members.items()):
+            changed.writestr(name, data)
+    target = Database(shutil.copyfile(migrated_file, tmp_path / "target.db"))
+    bring(target, tmp_path / "changed.mlar")
+    assert recorded(target) == recorded(sqlite_database)
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(sqlite_database: Database, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ What holds it:
 - no network: a network namespace of its own without any interface, where the system lets us make
   one (Linux, as root or with user namespaces);
 - an audit hook in the interpreter that refuses sockets, other processes, foreign code (ctypes),
-  deleting and renaming, writing outside the temporary directory, and reading anything but Python's
-  own library.
+  modules whose C code opens files by itself, deleting and renaming, writing many files or outside
+  the temporary directory, and reading anything but Python's own library.
 
 What it is not: a prison for an attacker. The audit hook stops what a program does by Python's own
 means; one written to break out of the interpreter may get past it, and then has the rights of the

@@ -20,6 +20,12 @@ _REFUSED = ("socket.", "subprocess.", "ctypes.", "shutil.", "os.", "pty.", "sign
 _ALLOWED = frozenset({"os.listdir", "os.scandir", "os.walk", "os.putenv", "os.unsetenv"})
 _WRITING = frozenset("wax+")
 _DEVICES = ("/dev/null", "/dev/urandom")
+_TIME_ZONES = "/usr/share/zoneinfo/"
+_MOST_FILES = 64  # opened for writing; each is limited in size
+# Their C code opens files or starts processes without telling the interpreter.
+_UNGUARDED = frozenset(
+    {"_dbm", "_gdbm", "_posixshmem", "_posixsubprocess", "_sqlite3", "_tkinter", "readline"}
+)
 
 
 def cut_network() -> str:
@@ -58,16 +64,24 @@ def guard() -> None:
     library = tuple(
         os.path.realpath(folder) + os.sep for folder in {sys.base_prefix, sys.base_exec_prefix}
     )
+    library += (_TIME_ZONES,)
     inside, realpath, writing = here + os.sep, os.path.realpath, _WRITING
+    left = _MOST_FILES
     flags = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal left
+        if event == "import" and arguments[0] in _UNGUARDED:
+            raise PermissionError(f"a model's program may not import {arguments[0]}")
         if event == "open":
             path, mode, how = arguments
             if isinstance(path, int):
                 return
             real = realpath(os.fsdecode(path))
             changes = bool(writing & set(mode or "")) or bool((how or 0) & flags)
+            left -= changes
+            if left < 0:
+                raise PermissionError(f"a model's program may not write over {_MOST_FILES} files")
             if real.startswith(inside) or real in _DEVICES:
                 return
             if changes or not real.startswith(library):

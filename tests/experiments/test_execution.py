@@ -76,6 +76,9 @@ def test_failures(code: str, error: str) -> None:
         "import os; os.symlink({victim!r}, 'link'); print(open('link').read())",
         "import pathlib; print(pathlib.Path({victim!r}).read_text())",
         "import os; print(open(f'/proc/{{os.getppid()}}/environ').read())",
+        "import sqlite3; sqlite3.connect({victim!r}).execute('CREATE TABLE t(x)')",
+        "import _posixsubprocess",
+        "for n in range(1000): open(str(n), 'w').write('x' * 100_000)",
     ],
 )
 def test_what_is_refused(code: str, tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare arms on the samples they share: differences, intervals, tests."""
-    from ml_agents_results.cli.rendering import comparison_parts
+    from ml_agents_results.cli.comparison_tables import comparison_parts
     from ml_agents_results.errors import UsageError
     from ml_agents_results.exporters.comparison import comparison_writer, write_comparison
     from ml_agents_results.services.comparison import ComparisonService

@@ -1,32 +1,41 @@
-"""Tables of accuracies and comparisons for people: they say what intervals and tests are."""
+"""Tables of accuracies for people: they say what the intervals are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.table import Table
 
 from ml_agents_results.records import Arm
 from ml_agents_results.services.accuracy import AccuracyReport, ArmResult
-from ml_agents_results.services.comparison import Comparison
-from ml_agents_results.services.pairs import PairResult
-from ml_agents_results.services.statistics.verdict import format_p
 from ml_agents_results.services.wording import (
     UNKNOWN,
     arm_labels,
+    decimal,
     dollars,
     explain,
     interval,
     milliseconds,
     percent,
-    points,
-    points_interval,
 )
 
 Part = Table | str
 
 
 def table(title: str, left: Iterable[str], right: Iterable[str]) -> Table:
-    """A table with text columns to the left and number columns to the right."""
-    made = Table(title=title, title_justify="left", header_style="bold")
+    """A table with text columns to the left and number columns to the right.
+
+    Compact: what an analysis shows by default fits into 100 columns.
+    """
+    from rich.box import SIMPLE_HEAD
+
+    made = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     for name in left:
         made.add_column(name, overflow="fold")
     for name in right:
@@ -86,79 +95,45 @@ def _repeats(report: AccuracyReport, labels: dict[Arm, str]) -> Table:
 
 
 def summary_parts(report: AccuracyReport) -> list[Part]:
-    """One line an arm: accuracy, times, costs."""
+    """The accuracy of every arm, and its times, costs and confidences where there are any."""
     labels = arm_labels([row.arm for row in report.arms])
-    made = table(
-        "Summary",
-        ("arm",),
-        (
-            "runs",
-            "graded",
-            "failed",
-            "accuracy",
-            f"{100 * report.confidence_level:g}% CI",
-            "median ms",
-            "p95 ms",
-            "cost",
-            "per correct",
-            "confidence",
-        ),
-    )
+    level = f"{100 * report.confidence_level:g}% CI"
+    made = table("Accuracy", ("arm",), ("runs", "graded", "failed", "accuracy", level))
     for row in report.arms:
-        made.add_row(
-            labels[row.arm],
-            f"{row.runs:,}",
-            f"{row.graded:,}",
-            f"{row.failed:,}",
-            *_accuracy(row),
-            milliseconds(row.median_execution_time_ms),
-            milliseconds(row.p95_execution_time_ms),
-            dollars(row.total_cost),
-            dollars(row.cost_per_correct),
-            UNKNOWN
-            if row.mean_parsing_confidence is None
-            else f"{row.mean_parsing_confidence:.2f}",
-        )
-    return [made, *_methods(report.arms), *notes(row.warnings for row in report.arms)]
+        counts = (f"{number:,}" for number in (row.runs, row.graded, row.failed))
+        made.add_row(labels[row.arm], *counts, *_accuracy(row))
+    parts: list[Part] = [made, *_methods(report.arms), *notes(row.warnings for row in report.arms)]
+    measures = _measures(report.arms)
+    if measures:
+        beside = table("Times, costs and confidences", ("arm",), [name for name, _ in measures])
+        for row in report.arms:
+            beside.add_row(labels[row.arm], *(show(row) for _, show in measures))
+        parts.append(beside)
+    return parts
 
 
-def comparison_parts(comparison: Comparison) -> list[Part]:
-    """Arms, then the comparisons over all tasks, then task by task, then what it all says."""
-    parts = summary_parts(AccuracyReport(comparison.confidence_level, comparison.arms))
-    labels = arm_labels([row.arm for row in comparison.arms])
-    level = f"{100 * comparison.confidence_level:g}% CI"
-    numbers = ("pairs", "both", "gained", "lost", "neither", "points", level, "p", "p adjusted")
-    made = table("Difference on shared samples", ("treatment", "baseline"), (*numbers, "MDE"))
-    for pair in comparison.pairs:
-        made.add_row(labels[pair.treatment], labels[pair.baseline], *_pair(pair), points(pair.mde))
-    parts.append(made)
-    if comparison.tasks:
-        several = len(comparison.pairs) > 1
-        by_task = table(
-            "Difference by task",
-            ("task", *(("treatment",) if several else ())),
-            (*numbers, "verdict"),
-        )
-        for task in comparison.tasks:
-            for pair in task.pairs:
-                names = (labels[pair.treatment],) if several else ()
-                verdict = pair.verdict.replace("_", " ")
-                by_task.add_row(task.task or UNKNOWN, *names, *_pair(pair), verdict)
-        parts.append(by_task)
-        for macro in comparison.macro:
-            d = macro.difference
-            parts.append(
-                f"Macro average over {macro.tasks} tasks: {labels[macro.treatment]} "
-                f"{percent(macro.treatment_accuracy.estimate)}, {labels[macro.baseline]} "
-                f"{percent(macro.baseline_accuracy.estimate)}, difference {points(d.estimate)} "
-                f"points {points_interval(d.ci_low, d.ci_high)}, p = {format_p(d.p_value)} "
-                f"({d.method})."
-            )
-    parts.append(_caption(comparison))
-    parts += [pair.sentence for pair in comparison.pairs]
-    overall = [*(pair.warnings for pair in comparison.pairs), comparison.warnings]
-    parts += notes(overall)
-    return parts + _task_notes(comparison, {code for codes in overall for code in codes})
+def _measures(arms: Sequence[ArmResult]) -> list[tuple[str, Callable[[ArmResult], str]]]:
+    """The columns beside accuracy for which some arm has a value."""
+    columns: list[tuple[str, str, Callable[[ArmResult], str]]] = [
+        (
+            "median_execution_time_ms",
+            "median ms",
+            lambda row: milliseconds(row.median_execution_time_ms),
+        ),
+        ("p95_execution_time_ms", "p95 ms", lambda row: milliseconds(row.p95_execution_time_ms)),
+        ("total_cost", "total USD", lambda row: dollars(row.total_cost)),
+        ("cost_per_correct", "USD per correct", lambda row: dollars(row.cost_per_correct)),
+        (
+            "mean_parsing_confidence",
+            "mean confidence",
+            lambda row: decimal(row.mean_parsing_confidence),
+        ),
+    ]
+    return [
+        (name, show)
+        for field, name, show in columns
+        if any(getattr(row, field) is not None for row in arms)
+    ]
 
 
 def _counts(row: ArmResult) -> tuple[str, ...]:
@@ -170,45 +145,6 @@ def _accuracy(row: ArmResult) -> tuple[str, str]:
     return percent(row.accuracy), interval(row.accuracy_ci_low, row.accuracy_ci_high)
 
 
-def _pair(pair: PairResult) -> tuple[str, ...]:
-    cells = (
-        pair.both_correct,
-        pair.only_treatment_correct,
-        pair.only_baseline_correct,
-        pair.neither_correct,
-    )
-    return (
-        f"{pair.pairs:,}",
-        *(UNKNOWN if cell is None else f"{cell:,}" for cell in cells),
-        points(pair.difference),
-        points_interval(pair.difference_ci_low, pair.difference_ci_high),
-        format_p(pair.p_value),
-        format_p(pair.p_value_adjusted),
-    )
-
-
-def _caption(comparison: Comparison) -> str:
-    """What the intervals and tests are, on how many pairs, and what was left out."""
-    lines = []
-    for title, pairs in (
-        ("Over all tasks", comparison.pairs),
-        ("By task", [pair for task in comparison.tasks for pair in task.pairs]),
-    ):
-        for method in dict.fromkeys((p.interval_method, p.test, p.method) for p in pairs):
-            size, correction = pairs[0].family_size, pairs[0].correction
-            lines.append(
-                f"{title}: {method[2]}, interval {method[0]}, test {method[1]}, correction "
-                f"{correction} over {size} test{'' if size == 1 else 's'}."
-            )
-    left_out = sum(
-        pair.denominators["only_in_treatment"] + pair.denominators["only_in_baseline"]
-        for pair in comparison.pairs
-    )
-    rules = ", ".join(dict.fromkeys(pair.pairing_rule for pair in comparison.pairs))
-    lines.append(f"Paired by {rules}; {left_out:,} samples graded on one side only are left out.")
-    return "\n".join(lines)
-
-
 def _methods(arms: Sequence[ArmResult]) -> list[str]:
     methods = dict.fromkeys(f"interval {arm.interval_method}, {arm.method}" for arm in arms)
     return ["Accuracy: " + "; ".join(methods) + "."] if methods else []
@@ -217,13 +153,3 @@ def _methods(arms: Sequence[ArmResult]) -> list[str]:
 def notes(groups: Iterable[Iterable[str]]) -> list[str]:
     codes = dict.fromkeys(code for group in groups for code in group)
     return [f"Note: {explain(code)}." for code in codes]
-
-
-def _task_notes(comparison: Comparison, said: set[str]) -> list[str]:
-    """What holds in some tasks and was not said of the whole."""
-    tasks: dict[str, int] = {}
-    for task in comparison.tasks:
-        for code in {code for pair in task.pairs for code in pair.warnings} - said:
-            tasks[code] = tasks.get(code, 0) + 1
-    total = len(comparison.tasks)
-    return [f"Note on {n} of {total} tasks: {explain(code)}." for code, n in sorted(tasks.items())]

@@ -1,6 +1,6 @@
 """Tables of reports on latency, cost, parsing, failures and power, for people."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ml_agents_results.cli.rendering import Part, notes, table
 from ml_agents_results.repositories.patterns import ChangedSample
@@ -13,11 +13,13 @@ from ml_agents_results.services.statistics.verdict import format_p
 from ml_agents_results.services.wording import (
     UNKNOWN,
     arm_labels,
+    decimal,
     dollars,
     interval,
     milliseconds,
     percent,
     points,
+    points_interval,
 )
 
 
@@ -26,7 +28,7 @@ def latency_parts(report: LatencyReport) -> list[Part]:
     made = table(
         "Time of an answer in ms",
         ("arm",),
-        ("timed", "untimed", "failed", "mean", "geometric", "p50", "p90", "p95", "p99", "max"),
+        ("timed", "untimed", "failed", "mean", "sd", "geometric mean", "min", "max"),
     )
     for row in report.arms:
         made.add_row(
@@ -35,11 +37,30 @@ def latency_parts(report: LatencyReport) -> list[Part]:
             f"{row.summary.n_missing:,}",
             f"{row.failed:,}",
             milliseconds(row.summary.mean),
+            milliseconds(row.summary.sd),
             milliseconds(row.summary.geometric_mean),
-            *(milliseconds(quantile.value) for quantile in row.quantiles),
+            milliseconds(row.summary.minimum),
             milliseconds(row.summary.maximum),
         )
+    level = f"{100 * report.confidence_level:g}% CI"
+    quantiles = table("Quantiles in ms", ("arm", "quantile"), ("ms", level))
+    for row in report.arms:
+        for quantile in row.quantiles:
+            quantiles.add_row(
+                labels[row.arm],
+                f"p{100 * quantile.q:g}",
+                milliseconds(quantile.value),
+                _bounds(milliseconds, quantile.ci_low, quantile.ci_high),
+            )
     parts: list[Part] = [made]
+    if any(row.summary.n_timed for row in report.arms):
+        parts += [
+            quantiles,
+            "Quantiles of type 7, intervals from order statistics; - is a bound that so few runs "
+            "do not have. Runs are taken as independent.",
+        ]
+    else:
+        parts.append("No run has a time.")
     if report.pairs:
         ratios = table(
             "Ratio of geometric mean times on shared samples",
@@ -47,7 +68,7 @@ def latency_parts(report: LatencyReport) -> list[Part]:
             (
                 "pairs",
                 "ratio",
-                f"{100 * report.confidence_level:g}% CI",
+                level,
                 "p",
                 "p adjusted",
                 "slower",
@@ -69,7 +90,11 @@ def latency_parts(report: LatencyReport) -> list[Part]:
                 f"{pair.faster:,}",
             )
         parts.append(ratios)
-        parts.append("Ratios by paired t on logarithms. Failed runs are left out of all times.")
+        parts.append(
+            "Above 1 the treatment is slower. Paired t on logarithms, samples taken as "
+            f"independent, {_corrected(report.pairs[0].family_size, report.correction)}. Failed "
+            "runs are left out of all times."
+        )
     return parts
 
 
@@ -82,11 +107,11 @@ def cost_parts(report: CostReport) -> list[Part]:
             "runs",
             "priced",
             "total",
-            "mean",
+            "per run",
             "per correct",
             f"{100 * report.confidence_level:g}% CI",
             "accuracy",
-            "on Pareto front",
+            "Pareto front",
         ),
     )
     for row in report.arms:
@@ -98,21 +123,21 @@ def cost_parts(report: CostReport) -> list[Part]:
             dollars(row.total_cost),
             dollars(row.mean_cost),
             dollars(row.cost_per_correct),
-            UNKNOWN if low is None or high is None else f"[{dollars(low)}, {dollars(high)}]",
+            _bounds(dollars, low, high),
             percent(row.accuracy),
             {True: "yes", False: "no", None: UNKNOWN}[row.on_pareto_front],
         )
     parts: list[Part] = [made]
     if report.pairs:
         extra = table(
-            "Extra cost per shared sample, and per further correct answer",
+            "Extra cost in USD per shared sample, and per further correct answer",
             ("treatment", "baseline"),
             (
                 "pairs",
                 "extra cost",
                 f"{100 * report.confidence_level:g}% CI",
                 "points",
-                "increment",
+                "per further correct",
             ),
         )
         for pair in report.pairs:
@@ -122,7 +147,7 @@ def cost_parts(report: CostReport) -> list[Part]:
                 labels[pair.baseline],
                 f"{pair.pairs:,}",
                 dollars(pair.cost_difference),
-                UNKNOWN if low is None or high is None else f"[{dollars(low)}, {dollars(high)}]",
+                _bounds(dollars, low, high),
                 points(pair.accuracy_difference),
                 dollars(pair.cost_increment),
             )
@@ -148,41 +173,57 @@ def parsing_parts(report: ParsingReport) -> list[Part]:
             row.parsing_method or "unknown",
             f"{row.runs:,}",
             percent(row.accuracy),
-            _decimal(row.mean_parsing_confidence),
+            decimal(row.mean_parsing_confidence),
             points(row.confidence_gap),
-            _decimal(row.mean_parsing_attempts),
+            decimal(row.mean_parsing_attempts),
             percent(row.fallback_rate),
             milliseconds(row.mean_extraction_time_ms),
             f"{row.parsing_errors:,}",
         )
+    level = f"{100 * report.confidence_level:g}% CI"
     calibration = table(
         "Calibration of parsing confidence against being correct",
         ("arm",),
-        ("unparsed", "rated", "Brier", "skill", "ECE", "if calibrated", "AUROC"),
+        ("unparsed", "rated", "Brier", "skill", "ECE", "if calibrated", "AUROC", level),
     )
     for arm in report.arms:
         calibration.add_row(
             labels[arm.arm],
             percent(arm.unparsed_rate),
             f"{arm.brier.n:,}",
-            _decimal(arm.brier.brier, 4),
-            _decimal(arm.brier.skill),
-            _decimal(arm.calibration_error.ece, 4),
-            _decimal(arm.calibration_error.ece_if_calibrated, 4),
-            _decimal(arm.auroc.value),
+            decimal(arm.brier.brier, 4),
+            decimal(arm.brier.skill),
+            decimal(arm.calibration_error.ece, 4),
+            decimal(arm.calibration_error.ece_if_calibrated, 4),
+            decimal(arm.auroc.value),
+            _bounds(decimal, arm.auroc.ci_low, arm.auroc.ci_high),
         )
+    parts: list[Part] = [methods]
+    if all(arm.brier.n == 0 for arm in report.arms):
+        return [*parts, "No graded run has a parsing confidence: there is nothing to calibrate."]
+    parts.append(calibration)
+    for arm in report.arms:
+        large = arm.calibration_in_the_large
+        if large.estimate is not None:
+            parts.append(
+                f"{labels[arm.arm]}: accuracy minus mean confidence {points(large.estimate)} "
+                f"points, {level} {points_interval(large.ci_low, large.ci_high)} ({large.method}"
+                f"{'' if large.n_clusters is None else f', {large.n_clusters} clusters'})."
+            )
     return [
-        methods,
-        calibration,
+        *parts,
         "The gap is mean confidence minus accuracy, in points. Confidence is about the parse: a "
-        "sure parse of a wrong answer counts as over-confident here.",
+        "sure parse of a wrong answer counts as over-confident here. ECE is above 0 even for "
+        "perfect confidences; compare it with the next column.",
+        *notes(arm.calibration_in_the_large.warnings for arm in report.arms),
     ]
 
 
 def failure_parts(report: FailureReport) -> list[Part]:
     arms = list(dict.fromkeys(row.arm for row in report.outcomes))
     labels = arm_labels(arms)
-    rates = table("Outcomes", ("arm", "outcome"), ("runs", "share", "95% CI"))
+    level = f"{100 * report.confidence_level:g}% CI"
+    rates = table("Outcomes", ("arm", "outcome"), ("runs", "share", level))
     for outcome in report.outcomes:
         rates.add_row(
             labels[outcome.arm],
@@ -191,31 +232,36 @@ def failure_parts(report: FailureReport) -> list[Part]:
             percent(outcome.rate),
             interval(outcome.rate_ci_low, outcome.rate_ci_high),
         )
-    slices = table(
-        "Slices that differ from the rest of their arm (exploratory)",
-        ("arm", "slice"),
-        ("graded", "accuracy", "rest", "points", "p", "p adjusted"),
-    )
     tested = [row for row in report.slices if row.p_value_adjusted is not None]
     clear = [row for row in tested if (row.p_value_adjusted or 0) <= 0.05]
-    for row in sorted(clear, key=lambda row: (row.arm, row.difference or 0)):
-        slices.add_row(
-            labels[row.arm],
-            f"{row.dimension} = {row.value}",
-            f"{row.graded:,}",
-            percent(row.accuracy),
-            percent(row.rest_accuracy),
-            points(row.difference),
-            format_p(row.p_value),
-            format_p(row.p_value_adjusted),
+    parts: list[Part] = [rates]
+    if report.outcomes:
+        parts.append(f"Shares of all runs, interval {report.outcomes[0].interval_method}.")
+    for arm in arms:
+        slices = table(
+            f"Slices of {labels[arm]} that differ from the rest of it (exploratory)",
+            ("slice",),
+            ("graded", "accuracy", level, "points", "p", "p bh"),
         )
-    parts: list[Part] = [
-        rates,
-        slices,
-        f"Fisher's exact test, Benjamini-Hochberg over the slices of each arm with at least 10 "
-        f"graded runs; "
-        f"{len(tested) - len(clear)} show no clear difference.",
-    ]
+        rows = [row for row in clear if row.arm == arm]
+        for row in sorted(rows, key=lambda row: row.difference or 0):
+            slices.add_row(
+                f"{row.dimension} = {row.value}",
+                f"{row.graded:,}",
+                percent(row.accuracy),
+                interval(row.accuracy_ci_low, row.accuracy_ci_high),
+                points(row.difference),
+                format_p(row.p_value),
+                format_p(row.p_value_adjusted),
+            )
+        if rows:
+            parts.append(slices)
+    parts.append(
+        f"Points: accuracy minus that of the rest. {len(tested):,} slices with at least 10 graded "
+        "runs tested by Fisher's exact test, "
+        "Benjamini-Hochberg within each arm at 5%; "
+        f"{len(tested) - len(clear):,} show no clear difference. Runs are taken as independent."
+    )
     if report.errors:
         errors = table("Errors", ("arm", "error"), ("runs",))
         for error in report.errors:
@@ -237,24 +283,31 @@ def power_parts(report: PowerReport) -> list[Part]:
         list(dict.fromkeys(arm for row in report.pairs for arm in (row.treatment, row.baseline)))
     )
     sizes = list(report.pairs[0].samples_needed) if report.pairs else []
+    one = len({row.baseline for row in report.pairs}) == 1
+    against = f" against {labels[report.pairs[0].baseline]}" if one else ""
     made = table(
-        "What these samples can show with 80% power",
-        ("treatment", "baseline"),
-        ("pairs", "discordance", "MDE", *(f"n for {100 * float(size):g} points" for size in sizes)),
+        f"What these samples can show{against} with 80% power",
+        ("treatment", *(() if one else ("baseline",))),
+        ("pairs", "discordance", "MDE", *(f"n for {100 * float(size):g}" for size in sizes)),
     )
     for row in report.pairs:
         made.add_row(
             labels[row.treatment],
-            labels[row.baseline],
+            *(() if one else (labels[row.baseline],)),
             f"{row.pairs:,}",
             percent(row.discordance),
-            points(row.mde),
+            UNKNOWN if row.mde is None else f"{100 * row.mde:.1f}",
             *(UNKNOWN if n is None else f"{n:,}" for n in row.samples_needed.values()),
         )
+    methods = ", ".join(dict.fromkeys(row.method for row in report.pairs))
     return [
         made,
-        "MDE: the smallest difference that so many shared samples show, after correction for the "
-        "number of comparisons; n: shared samples needed at the discordance seen.",
+        f"MDE: the smallest difference in points that so many shared samples show; n for 5: the "
+        f"shared samples that show 5 points, at the discordance seen. At alpha "
+        f"{report.pairs[0].alpha:.3g}, after correction for {len(report.pairs)} comparisons "
+        f"({methods})."
+        if report.pairs
+        else "There is nothing to compare.",
     ]
 
 
@@ -265,5 +318,12 @@ def _samples(changed: Sequence[ChangedSample]) -> str:
     return ", ".join(shown) + (f" and {len(changed) - 5} or more" if len(changed) > 5 else "")
 
 
-def _decimal(value: float | None, digits: int = 2) -> str:
-    return UNKNOWN if value is None else f"{value:.{digits}f}"
+def _bounds(show: Callable[[float | None], str], low: float | None, high: float | None) -> str:
+    """Two bounds, of which one may not exist."""
+    return UNKNOWN if low is None and high is None else f"[{show(low)}, {show(high)}]"
+
+
+def _corrected(size: int, correction: str) -> str:
+    if correction == "none":
+        return "p values not corrected"
+    return f"p corrected by {correction} over {size} test{'' if size == 1 else 's'}"

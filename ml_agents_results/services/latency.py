@@ -64,6 +64,7 @@ class LatencyReport:
     confidence_level: float
     arms: Sequence[ArmLatency]
     pairs: Sequence[PairLatency]
+    correction: str = "holm"
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -102,7 +103,9 @@ class LatencyService:
         timed = [row.arm for row in rows if row.summary.n_timed]
         ids = list(dict.fromkeys(arm.experiment_id for arm in timed))
         chosen = contrasts(timed, ids, baseline, self._settings.contrasts)
-        return LatencyReport(self._settings.confidence, rows, self._pairs(chosen))
+        return LatencyReport(
+            self._settings.confidence, rows, self._pairs(chosen), self._settings.correction
+        )
 
     def _arm(
         self, arm: Arm, runs: int, failed: int, values: Sequence[int], counts: Sequence[int]

@@ -79,6 +79,10 @@ def milliseconds(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
+def decimal(value: float | None, digits: int = 2) -> str:
+    return UNKNOWN if value is None else f"{value:.{digits}f}"
+
+
 def dollars(value: float | None) -> str:
     """Three significant digits, so that a tenth of a cent does not become nothing."""
     if value is None:

@@ -1,0 +1,256 @@
+"""Tables of comparisons for people: on how many samples, by which interval and test, what was left
+out, and a sentence to quote."""
+
+from collections.abc import Sequence
+
+from ml_agents_results.cli.rendering import Part, notes, summary_parts, table
+from ml_agents_results.records import Arm
+from ml_agents_results.services.accuracy import AccuracyReport
+from ml_agents_results.services.comparison import Comparison
+from ml_agents_results.services.pairing import DIFFERING
+from ml_agents_results.services.pairs import PairResult
+from ml_agents_results.services.statistics.verdict import format_p
+from ml_agents_results.services.wording import (
+    UNKNOWN,
+    arm_labels,
+    explain,
+    percent,
+    points,
+    points_interval,
+)
+
+MOST_SENTENCES = 20
+"""Comparisons that are also told in words; of more, those that found something."""
+
+
+_VERDICTS = {
+    "treatment_better": "better",
+    "baseline_better": "worse",
+    "equivalent": "equivalent",
+    "inconclusive": "inconclusive",
+}
+
+
+def comparison_parts(comparison: Comparison) -> list[Part]:
+    """Arms, then the comparisons over all tasks, then task by task, then what it all says."""
+    parts = summary_parts(AccuracyReport(comparison.confidence_level, comparison.arms))
+    arms = [row.arm for row in comparison.arms]
+    labels = arm_labels(arms)
+    if comparison.pairs:
+        parts.append(_table(comparison.pairs, labels))
+    if comparison.tasks:
+        parts.append(_by_task(comparison, labels))
+        parts += _macro(comparison, labels)
+    parts += _captions(comparison)
+    parts += _sentences(comparison.pairs)
+    overall = [*(pair.warnings for pair in comparison.pairs), comparison.warnings]
+    # What the arms' own table says already is not said again.
+    said = {code for arm in comparison.arms for code in arm.warnings}
+    parts += notes([[code for code in codes if code not in said] for codes in overall])
+    parts += _task_notes(comparison, said | {code for codes in overall for code in codes})
+    return parts + _refused(comparison, labels)
+
+
+def _table(pairs: Sequence[PairResult], labels: dict[Arm, str]) -> Part:
+    """A row a comparison; one baseline for all of them stands in the title."""
+    baselines = {pair.baseline for pair in pairs}
+    one = len(baselines) == 1
+    unpaired = pairs[0].pairing_rule == "unpaired"
+    shared = "all samples of each arm" if unpaired else "shared samples"
+    against = f" against {labels[pairs[0].baseline]}" if one else ""
+    made = table(
+        f"Difference{against} in points, on {shared}",
+        ("treatment", *(() if one else ("baseline",))),
+        (*_columns(pairs), "MDE"),
+    )
+    for pair in pairs:
+        names = (labels[pair.treatment], *(() if one else (labels[pair.baseline],)))
+        mde = UNKNOWN if pair.mde is None else f"{100 * pair.mde:.1f}"
+        made.add_row(*names, *_cells(pair, pairs), mde)
+    return made
+
+
+def _by_task(comparison: Comparison, labels: dict[Arm, str]) -> Part:
+    rows = [pair for task in comparison.tasks for pair in task.pairs]
+    several = len(comparison.pairs) > 1
+    baselines = {pair.baseline for pair in rows}
+    one = len(baselines) == 1
+    against = f" {labels[rows[0].baseline]}" if rows and one else " the baseline"
+    made = table(
+        f"Difference against{against} in points, by task",
+        (
+            "task",
+            *(("treatment",) if several else ()),
+            *(() if one else ("baseline",)),
+        ),
+        (*_columns(rows), "verdict"),
+    )
+    for task in comparison.tasks:
+        for pair in task.pairs:
+            names = [task.task or UNKNOWN]
+            if several:
+                names.append(labels[pair.treatment])
+            if not one:
+                names.append(labels[pair.baseline])
+            made.add_row(*names, *_cells(pair, rows), _VERDICTS[pair.verdict])
+    return made
+
+
+def _columns(pairs: Sequence[PairResult]) -> list[str]:
+    """The columns of numbers. A corrected p value stands only where it differs."""
+    level = _level(pairs)
+    if pairs and pairs[0].pairing_rule == "unpaired":
+        names = ["n", "n base", "accuracy", "base"]
+    else:
+        names = ["pairs", "gained", "lost"]
+    names += ["points", level, "p"]
+    if _corrected(pairs):
+        names.append(f"p {pairs[0].correction.removeprefix('fdr_')}")
+    return names
+
+
+def _level(pairs: Sequence[PairResult]) -> str:
+    """What the intervals of a table are; all at once if they are wider than their level."""
+    if not pairs:
+        return "CI"
+    at_once = any(pair.interval_level != pair.confidence_level for pair in pairs)
+    return f"{100 * pairs[0].confidence_level:g}% CI" + (" (all)" if at_once else "")
+
+
+def _corrected(pairs: Sequence[PairResult]) -> bool:
+    return any(pair.family_size > 1 for pair in pairs)
+
+
+def _cells(pair: PairResult, table_of: Sequence[PairResult]) -> list[str]:
+    if pair.pairing_rule == "unpaired":
+        cells = [
+            f"{pair.treatment_samples:,}",
+            f"{pair.baseline_samples:,}",
+            percent(pair.treatment_accuracy),
+            percent(pair.baseline_accuracy),
+        ]
+    else:
+        counts = (pair.only_treatment_correct, pair.only_baseline_correct)
+        cells = [f"{pair.pairs:,}", *(UNKNOWN if c is None else f"{c:,}" for c in counts)]
+    cells += [
+        points(pair.difference),
+        points_interval(pair.difference_ci_low, pair.difference_ci_high),
+        UNKNOWN if pair.p_value is None else format_p(pair.p_value),
+    ]
+    if _corrected(table_of):
+        adjusted = pair.p_value_adjusted
+        cells.append(UNKNOWN if adjusted is None else format_p(adjusted))
+    return cells
+
+
+def _macro(comparison: Comparison, labels: dict[Arm, str]) -> list[Part]:
+    one = len({row.baseline for row in comparison.macro}) == 1
+    against = f" against {labels[comparison.macro[0].baseline]}" if comparison.macro and one else ""
+    made = table(
+        f"Macro average{against}: every task weighs the same",
+        ("treatment", *(() if one else ("baseline",)), "error"),
+        (
+            "tasks",
+            "accuracy",
+            "base",
+            "points",
+            f"{100 * comparison.confidence_level:g}% CI",
+            "p",
+        ),
+    )
+    for macro in comparison.macro:
+        d = macro.difference
+        made.add_row(
+            labels[macro.treatment],
+            *(() if one else (labels[macro.baseline],)),
+            "tasks like these" if macro.estimand == "macro-random" else "these tasks",
+            f"{macro.tasks:,}",
+            percent(macro.treatment_accuracy.estimate),
+            percent(macro.baseline_accuracy.estimate),
+            points(d.estimate),
+            points_interval(d.ci_low, d.ci_high),
+            UNKNOWN if d.p_value is None else format_p(d.p_value),
+        )
+    said = "Macro averages: error of tasks like these sd / sqrt(tasks) with t, of these tasks z; p "
+    return [made, said + "not corrected."]
+
+
+def _captions(comparison: Comparison) -> list[Part]:
+    """What the intervals and tests are, on how many pairs, and what was left out."""
+    lines: list[Part] = []
+    pairs = comparison.pairs
+    for title, rows in (
+        ("Over all tasks" if comparison.tasks else "Differences", pairs),
+        ("By task", [pair for task in comparison.tasks for pair in task.pairs]),
+    ):
+        for method in dict.fromkeys((p.method, p.interval_method, p.test) for p in rows):
+            lines.append(
+                f"{title}: {method[0]}, interval {method[1]}{_at_once(rows)}, test {method[2]}, "
+                f"{_correction(rows)}."
+            )
+    if not pairs:
+        return lines
+    left_out = sum(
+        pair.denominators["only_in_treatment"] + pair.denominators["only_in_baseline"]
+        for pair in pairs
+    )
+    rules = ", ".join(dict.fromkeys(pair.pairing_rule for pair in pairs))
+    if pairs[0].pairing_rule == "unpaired":
+        lines.append("Not paired: all graded samples of each arm, shared or not.")
+    else:
+        lines.append(
+            f"Paired by {rules}; {left_out:,} samples graded on one side only are left out. "
+            "Gained: only the treatment is right; lost: only the baseline."
+        )
+    lines.append("MDE: the smallest difference, in points, that these samples show with 80% power.")
+    return lines
+
+
+def _at_once(pairs: Sequence[PairResult]) -> str:
+    level = next((p.interval_level for p in pairs if p.interval_level != p.confidence_level), None)
+    return "" if level is None else f" (each at {100 * level:.4g}%, so that all hold at once)"
+
+
+def _correction(pairs: Sequence[PairResult]) -> str:
+    size, correction = pairs[0].family_size, pairs[0].correction
+    if correction == "none":
+        return "p values not corrected"
+    return f"correction {correction} over {size} test{'' if size == 1 else 's'}"
+
+
+def _sentences(pairs: Sequence[PairResult]) -> list[Part]:
+    """Every comparison in words; of very many only those that found something."""
+    if len(pairs) <= MOST_SENTENCES:
+        return [pair.sentence for pair in pairs]
+    found = [pair for pair in pairs if pair.verdict != "inconclusive"]
+    first = sorted(found, key=lambda pair: pair.p_value_adjusted or 0.0)[:MOST_SENTENCES]
+    return [
+        *(pair.sentence for pair in first),
+        f"{len(found):,} of {len(pairs):,} comparisons found something; the clearest "
+        f"{len(first)} are told here.",
+    ]
+
+
+def _refused(comparison: Comparison, labels: dict[Arm, str]) -> list[Part]:
+    """What was not compared, and how to have it compared."""
+    told: dict[tuple[str, ...], list[str]] = {}
+    for row in comparison.refused:
+        names = f"{labels[row.treatment]} against {labels[row.baseline]}"
+        told.setdefault(row.reasons, []).append(names)
+    return [
+        f"Not compared: {', '.join(names[:5])}"
+        f"{f' and {len(names) - 5} more' if names[5:] else ''}: "
+        f"{'; '.join(map(explain, reasons))}. Compare them all the same with --allow "
+        f"{','.join(DIFFERING[code] for code in reasons)}."
+        for reasons, names in told.items()
+    ]
+
+
+def _task_notes(comparison: Comparison, said: set[str]) -> list[Part]:
+    """What holds in some tasks and was not said of the whole."""
+    tasks: dict[str, int] = {}
+    for task in comparison.tasks:
+        for code in {code for pair in task.pairs for code in pair.warnings} - said:
+            tasks[code] = tasks.get(code, 0) + 1
+    total = len(comparison.tasks)
+    return [f"Note on {n} of {total} tasks: {explain(code)}." for code, n in sorted(tasks.items())]

@@ -155,7 +155,9 @@ def cost_parts(report: CostReport) -> list[Part]:
     return [
         *parts,
         "Total over all runs with a cost, failed ones included; mean and cost per correct answer "
-        "over graded ones (ratio, delta method).",
+        "over graded ones (ratio, delta method), "
+        f"{', '.join(dict.fromkeys(row.method for row in report.arms)) or 'none'}. Differences in "
+        "cost: paired t, samples taken as independent.",
         *notes(row.warnings for row in report.arms),
     ]
 

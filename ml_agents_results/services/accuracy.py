@@ -11,6 +11,7 @@ from ml_agents_results.records import Arm
 from ml_agents_results.repositories.analysis import AnalysisRepository
 from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.counts import ArmCounts
+from ml_agents_results.repositories.dependence import DependenceRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.repeats import ArmRepeats, arm_repeats, tabulate
 from ml_agents_results.services.reports import ArmRow, arm_frame
@@ -116,6 +117,7 @@ class AccuracyService:
     ) -> None:
         self._settings = settings or Settings()
         self._repository = analysis(connection, filters, self._settings.missing)
+        self._dependence = DependenceRepository(connection, filters)
 
     def report(self, *, by_task: bool = False) -> AccuracyReport:
         """Every arm that has runs, in the order of their names."""
@@ -133,10 +135,13 @@ class AccuracyService:
                 tasks.setdefault(part.task, []).append(
                     arm_result([part], cell, self._settings, clustered=False)
                 )
+        repeated = {
+            arm: of_arm for arm, of_arm in cells.items() if any(cell.graded > 1 for cell in of_arm)
+        }
+        partial = self._dependence.partial_repeats() if repeated else {}
         repeats = [
-            arm_repeats(arm, tabulate(of_arm), self._settings.confidence)
-            for arm, of_arm in cells.items()
-            if any(cell.graded > 1 for cell in of_arm)
+            arm_repeats(arm, tabulate(of_arm), self._settings.confidence, partial.get(arm, 0))
+            for arm, of_arm in repeated.items()
         ]
         return AccuracyReport(self._settings.confidence, whole, sorted(tasks.items()), repeats)
 

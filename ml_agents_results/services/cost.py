@@ -8,17 +8,21 @@ from sqlalchemy import Connection
 
 from ml_agents_results.records import Arm
 from ml_agents_results.repositories.column_analysis import analysis
+from ml_agents_results.repositories.counts import ArmCounts
+from ml_agents_results.repositories.dependence import ClusterSums, DependenceRepository
 from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.accuracy import estimate_accuracy, task_cells
 from ml_agents_results.services.contrast import Arms, ContrastReader
+from ml_agents_results.services.dependence import Dependence
 from ml_agents_results.services.pairing import Differences, contrasts
 from ml_agents_results.services.pairs import PairResult, compare_pair
 from ml_agents_results.services.reports import ArmRow, PairRow, arm_frame
 from ml_agents_results.services.settings import Settings
-from ml_agents_results.services.statistics.clusters import sample_mean
+from ml_agents_results.services.statistics.clusters import clustered_mean, sample_mean
 from ml_agents_results.services.statistics.cost import (
     ParetoPoint,
+    clustered_cost_per_correct,
     cost_increment,
     cost_per_correct,
     pareto_front,
@@ -36,6 +40,8 @@ class ArmCost(ArmRow):
     `total_cost` includes failed runs. `mean_cost` and `cost_per_correct` are over the graded runs
     that have a cost. `on_pareto_front` says that no other arm is at least as accurate, as cheap
     per graded run and as fast, and better in one of these; None where that cannot be told.
+    `method` says what the errors take for independent: runs, or the clusters that they belong to;
+    repeats of a sample are a cluster. `dof` are those of `mean_cost_se`.
     """
 
     runs: int
@@ -53,6 +59,9 @@ class ArmCost(ArmRow):
     on_pareto_front: bool | None
     null_reason: str | None
     warnings: tuple[str, ...]
+    method: str
+    n_clusters: int | None
+    dof: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,9 @@ class CostService:
         self._settings = settings or Settings()
         self._connection = connection
         self._repository = analysis(connection, filters, self._settings.missing, pairs=True)
+        self._dependence = Dependence(
+            DependenceRepository(connection, filters, self._settings.missing), self._settings
+        )
 
     def report(self, *, baseline: str | None = None, pairs: bool = True) -> CostReport:
         """Every arm that has runs, and the arms with costs against the baseline.
@@ -158,20 +170,32 @@ class CostService:
 
         runs, priced, n = int(total("runs")), int(total("priced")), int(total("priced_graded"))
         timed = total("timed")
-        mean = sample_mean(n, total("graded_cost"), total("graded_cost_squared"))
-        ratio = cost_per_correct(
-            n,
-            total("graded_cost"),
-            total("graded_cost_squared"),
-            total("priced_correct"),
-            total("correct_cost"),
-            confidence=self._settings.confidence,
+        cluster, method = self._dependence.choose(
+            {part.task for part in parts}, repeated=arms.repeated(arm)
         )
-        warnings = []
+        if cluster is not None:
+            # Tasks are counted already: to count them again would double the time.
+            sums = (
+                self._dependence.families(map(_of_task, parts))
+                if cluster == "task"
+                else self._dependence.sums(arm, cluster)
+            )
+            clusters = [(c.priced, c.cost, c.priced_correct) for c in sums]
+            mean = clustered_mean([c[0] for c in clusters], [c[1] for c in clusters])
+            ratio = clustered_cost_per_correct(clusters, self._settings.confidence)
+        else:
+            mean = sample_mean(n, total("graded_cost"), total("graded_cost_squared"))
+            ratio = cost_per_correct(
+                n,
+                total("graded_cost"),
+                total("graded_cost_squared"),
+                total("priced_correct"),
+                total("correct_cost"),
+                confidence=self._settings.confidence,
+            )
+        warnings = [*ratio.warnings]
         if priced < runs:
             warnings.append("cost_coverage")
-        if any(part.repeats > 1 for part in parts):
-            warnings.append("repeats_taken_as_independent")
         return ArmCost(
             arm=arm,
             runs=runs,
@@ -189,7 +213,17 @@ class CostService:
             on_pareto_front=None,
             null_reason="no_costs" if not priced else ratio.null_reason,
             warnings=tuple(warnings),
+            method=method,
+            n_clusters=mean.n_clusters,
+            dof=mean.dof,
         )
+
+
+def _of_task(part: ArmCounts) -> ClusterSums:
+    """The costs of a task as those of a cluster."""
+    return ClusterSums(
+        part.task, part.priced_graded, part.graded_cost, part.priced_correct, 0, 0.0, 0
+    )
 
 
 def _pair_cost(pair: PairResult, cost: Estimate) -> PairCost:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from ml_agents_results.records import Arm
 from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.counts import ArmCounts, HardSample
+from ml_agents_results.repositories.dependence import DependenceRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.patterns import (
     ChangedSample,
@@ -86,7 +87,9 @@ class FailureReport:
     """Failure patterns. Slices are explorations: they suggest what to look at next.
 
     `patterns` counts samples by which of `pattern_arms` answered them: "101" are the first and the
-    third. `oracle_accuracy` is the share that any of these arms answered.
+    third. `oracle_accuracy` is the share that any of these arms answered. `duplicate_content`
+    counts questions with their expected answer that several samples have, `conflicting_targets`
+    texts of questions that have several expected answers (None where texts are not read).
     """
 
     confidence_level: float
@@ -98,6 +101,8 @@ class FailureReport:
     patterns: dict[str, int]
     pattern_arms: Sequence[Arm]
     oracle_accuracy: float | None
+    duplicate_content: int
+    conflicting_targets: int | None
     warnings: Sequence[str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,6 +118,8 @@ class FailureReport:
                 "counts": self.patterns,
                 "oracle_accuracy": self.oracle_accuracy,
             },
+            "duplicate_content": self.duplicate_content,
+            "conflicting_targets": self.conflicting_targets,
             "warnings": list(self.warnings),
         }
 
@@ -131,6 +138,7 @@ class FailureService:
         self._settings = settings or Settings()
         self._counts = analysis(connection, filters, pairs=True)
         self._patterns = PatternRepository(connection, filters)
+        self._dependence = DependenceRepository(connection, filters)
 
     def report(
         self, *, baseline: str | None = None, limit: int = 20, read_texts: bool | None = None
@@ -145,12 +153,19 @@ class FailureService:
         arms = list(dict.fromkeys(part.arm for part in counts))
         slices = [*_by_task(counts), *self._patterns.method_slices(arms)]
         warnings = []
+        conflicting = None
         if read_texts is None:
             read_texts = sum(part.runs for part in counts) <= READ_TEXTS_UP_TO
         if read_texts:
             slices += self._patterns.text_slices()
+            conflicting = self._dependence.conflicting_targets()
         else:
             warnings.append("outputs_not_read")
+        duplicates = self._dependence.duplicate_contents()
+        if duplicates:
+            warnings.append("duplicate_content")
+        if conflicting:
+            warnings.append("conflicting_targets")
         ids = list(dict.fromkeys(arm.experiment_id for arm in arms))
         one_experiment = len(ids) == 1
         chosen = contrasts(arms, ids, baseline, "vs-baseline") if one_experiment else []
@@ -166,6 +181,8 @@ class FailureService:
             patterns=patterns,
             pattern_arms=patterned,
             oracle_accuracy=_oracle(patterns),
+            duplicate_content=duplicates,
+            conflicting_targets=conflicting,
             warnings=warnings,
         )
 

@@ -8,12 +8,14 @@ from sqlalchemy import Connection
 
 from ml_agents_results.records import Arm
 from ml_agents_results.repositories.column_analysis import analysis
+from ml_agents_results.repositories.dependence import DependenceRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.patterns import (
     ConfidenceCounts,
     MetricSums,
     PatternRepository,
 )
+from ml_agents_results.services.dependence import Dependence
 from ml_agents_results.services.reports import ArmRow, arm_frame
 from ml_agents_results.services.settings import Settings
 from ml_agents_results.services.statistics.auroc import Auroc, auroc
@@ -31,6 +33,7 @@ from ml_agents_results.services.statistics.calibration_bins import (
     CalibrationError,
     calibration_error,
 )
+from ml_agents_results.services.statistics.clusters import clustered_mean
 from ml_agents_results.services.statistics.estimate import Estimate
 from ml_agents_results.services.statistics.proportions import accuracy, proportion_interval
 
@@ -71,8 +74,9 @@ class ArmParsing(ArmRow):
     """Parsing of one arm: how often no answer was found in an output, and the calibration of the
     confidence against being correct.
 
-    Confidence is about the parse; a confident parse of a wrong answer counts as over-confidence
-    here.
+    `calibration_in_the_large` is clustered as accuracies are; the other figures take runs as
+    independent. Confidence is about the parse; a confident parse of a wrong answer counts as
+    over-confidence here.
     """
 
     runs: int
@@ -124,11 +128,16 @@ class ParsingService:
         self._settings = settings or Settings()
         self._counts = analysis(connection, filters)
         self._patterns = PatternRepository(connection, filters)
+        self._dependence = Dependence(DependenceRepository(connection, filters), self._settings)
 
     def report(self) -> ParsingReport:
         """Every arm that has runs."""
         runs: dict[Arm, tuple[int, int, int]] = {}
-        for part in self._counts.arms():
+        parts = self._counts.arms()
+        cluster, _ = self._dependence.choose(
+            {part.task for part in parts}, repeated=any(part.repeats > 1 for part in parts)
+        )
+        for part in parts:
             total, failed, unparsed = runs.get(part.arm, (0, 0, 0))
             runs[part.arm] = (total + part.runs, failed + part.failed, unparsed + part.unparsed)
         rows: dict[Arm, list[ConfidenceCounts]] = {}
@@ -137,7 +146,7 @@ class ParsingService:
         metrics = {(row.arm, row.parsing_method): row for row in self._patterns.metrics()}
         return ParsingReport(
             self._settings.confidence,
-            [self._arm(arm, counts, rows[arm]) for arm, counts in runs.items()],
+            [self._arm(arm, counts, rows[arm], cluster) for arm, counts in runs.items()],
             [
                 self._method(
                     arm,
@@ -151,13 +160,23 @@ class ParsingService:
         )
 
     def _arm(
-        self, arm: Arm, counts: tuple[int, int, int], rows: Sequence[ConfidenceCounts]
+        self,
+        arm: Arm,
+        counts: tuple[int, int, int],
+        rows: Sequence[ConfidenceCounts],
+        cluster: str | None,
     ) -> ArmParsing:
         level = self._settings.confidence
         runs, failed, unparsed = counts
         answered = runs - failed
         interval = proportion_interval(unparsed, answered, self._settings.interval, level)
         table = _table(rows)
+        large = calibration_in_the_large(table, level)
+        if cluster is not None and table.n:
+            clusters = [c for c in self._dependence.sums(arm, cluster) if c.rated]
+            large = clustered_mean(
+                [c.rated for c in clusters], [c.rated_correct - c.confidence for c in clusters]
+            ).as_difference(level)
         return ArmParsing(
             arm=arm,
             runs=runs,
@@ -166,7 +185,7 @@ class ParsingService:
             unparsed_rate=unparsed / answered if answered else None,
             unparsed_rate_ci_low=interval.low,
             unparsed_rate_ci_high=interval.high,
-            calibration_in_the_large=calibration_in_the_large(table, level),
+            calibration_in_the_large=large,
             brier=brier_score(table),
             calibration_error=calibration_error(table, confidence=level),
             auroc=auroc(table, level),

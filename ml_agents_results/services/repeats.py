@@ -50,13 +50,15 @@ class PassShare:
 class ArmRepeats(ArmRow):
     """How the repeated answers of an arm vary. Only graded runs count.
 
-    `samples_by_repeats` says how many samples were graded how often. `consistency` is the share of
-    the samples, graded at least twice, that are always right or always wrong. `variance` splits
-    the variance of an answer into chance within a sample and difficulty between samples.
+    `partial_epochs` samples have repeats with and without a grade. `samples_by_repeats` says
+    how many samples were graded how often. `consistency` is the share of the samples, graded at
+    least twice, that are always right or always wrong. `variance` splits the variance of an
+    answer into chance within a sample and difficulty between samples.
     """
 
     samples: int
     graded: int
+    partial_epochs: int
     samples_by_repeats: dict[int, int]
     consistency: Estimate
     variance: VarianceSplit
@@ -78,7 +80,7 @@ def tabulate(cells: Iterable[_Repeated]) -> dict[tuple[int, int], int]:
     return dict(sorted(counts.items()))
 
 
-def arm_repeats(arm: Arm, counts: RepeatCounts, confidence: float) -> ArmRepeats:
+def arm_repeats(arm: Arm, counts: RepeatCounts, confidence: float, partial: int = 0) -> ArmRepeats:
     """The row of an arm from how often its samples were graded and right."""
     by_repeats: dict[int, int] = {}
     for (graded, _), samples in sorted(counts.items()):
@@ -87,6 +89,7 @@ def arm_repeats(arm: Arm, counts: RepeatCounts, confidence: float) -> ArmRepeats
         arm=arm,
         samples=sum(by_repeats.values()),
         graded=sum(graded * samples for graded, samples in by_repeats.items()),
+        partial_epochs=partial,
         samples_by_repeats=by_repeats,
         consistency=consistency(counts, confidence),
         variance=variance_split(counts),

@@ -5,12 +5,16 @@ from ml_agents_results.records import Arm
 UNKNOWN = "-"
 
 EXPLANATIONS = {
+    "conflicting_targets": "some questions occur with several expected answers; each is a sample "
+    "of its own",
     "cost_coverage": "some runs have no cost; totals and means are over those that have one",
     "coverage": "more than 5% of the runs have no grade, or the arms differ in that by more than "
     "2 points",
     "datasets_differ": "the two experiments ran on different data sets",
     "difference_not_resolved": "the accuracies do not differ clearly, so a price per point means "
     "nothing",
+    "duplicate_content": "some questions occur more than once with the same expected answer; "
+    "--cluster input_fingerprint takes them as one",
     "experiment_without_runs": "an experiment that was named has no runs that pass the filters",
     "few_clusters": "there are few tasks (or other clusters): intervals may be too narrow",
     "few_discordant": "fewer than 10 samples were answered by one arm only: the test can hardly "
@@ -37,7 +41,6 @@ EXPLANATIONS = {
     "outputs_not_read": "there are too many runs to read their outputs; slices by length and by "
     "answer marker are left out",
     "partial_overlap": "some samples were graded in one arm only and are left out of the pairs",
-    "repeats_taken_as_independent": "repeats of a sample are taken as independent here",
     "shared_samples_unpaired": "the arms share samples; comparing these in pairs says more",
     "too_few_repeats": "no sample was asked that often",
     "unequal_epochs": "samples were asked a different number of times; each weighs the same",

@@ -106,7 +106,7 @@ def test_unequal_repeats_weigh_samples_alike(store: ResultsProcessor) -> None:
     save(store, runs("exp", "None", [[1, 1, 1, 1], [0]], cost_estimate=0.01))
     arm = only_arm(store)
     assert arm.accuracy == 0.5
-    assert "repeats_taken_as_independent" in arm.warnings
+    assert (arm.method, arm.n_clusters) == ("clustered by sample (CR2)", 2)
 
 
 @pytest.mark.parametrize("rule", ["sample_index", "sample_id", "content"])

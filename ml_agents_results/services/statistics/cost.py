@@ -5,7 +5,7 @@ A missing cost is not a cost of 0: sums here run over samples that have both a c
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ml_agents_results.services.statistics.distributions import (
     check_confidence,
@@ -65,6 +65,48 @@ def cost_per_correct(
         n_samples=n,
         n_runs=n,
         dof=float(n - 1),
+    )
+
+
+def clustered_cost_per_correct(
+    clusters: Sequence[tuple[int, float, float]], confidence: float = 0.95
+) -> Estimate:
+    """The same ratio from (samples, cost, correct) of each cluster (Cochran 1977, clusters).
+
+    se = sqrt(G / (G - 1) sum (C_g - R Y_g)^2) / sum Y, t on G - 1 degrees of freedom; clusters of
+    one sample give `cost_per_correct`. `one_cluster` where there is no more.
+    """
+    check_confidence(confidence)
+    used = [(n, cost, correct) for n, cost, correct in clusters if n]
+    n, groups = sum(row[0] for row in used), len(used)
+    correct = math.fsum(row[2] for row in used)
+    cost = math.fsum(row[1] for row in used)
+    plain = Estimate(
+        cost / correct if correct else None,
+        "ratio, clustered",
+        level=confidence,
+        n_samples=n,
+        n_runs=n,
+        n_clusters=groups,
+        null_reason=None if correct else "no_correct",
+    )
+    if plain.estimate is None:
+        return plain
+    if groups < 2:
+        return replace(plain, null_reason="one_cluster")
+    ratio = plain.estimate
+    residual = math.fsum((c - ratio * y) ** 2 for _, c, y in used)
+    if residual <= 1e-12 * math.fsum(c * c for _, c, _ in used):
+        return replace(plain, null_reason="zero_between_cluster_variance")
+    se = math.sqrt(groups / (groups - 1) * residual) / correct
+    half = t_quantile(confidence, groups - 1) * se
+    return replace(
+        plain,
+        se=se,
+        ci_low=max(0.0, ratio - half),
+        ci_high=ratio + half,
+        dof=float(groups - 1),
+        warnings=("few_clusters",) if groups < 20 else (),
     )
 
 

@@ -4,6 +4,7 @@ Every method that saves is one transaction: when it returns, what it was given i
 raises, nothing of it is there.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig
+from ml_agents_results.database.automatic_backup import AutomaticBackup
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.manager import DatabaseManager
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
@@ -40,6 +42,8 @@ from ml_agents_results.services.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+_LOG = logging.getLogger(__name__)
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -53,7 +57,8 @@ class ResultsProcessor:
 
     Args:
         db_path: A SQLite file, a SQLAlchemy URL, a DatabaseConfig, a Database, or an Engine. A
-            missing SQLite file is created with its tables.
+            missing SQLite file is created with its tables. With a DatabaseConfig, a SQLite file is
+            backed up after every `backup_frequency` results, in a thread beside.
 
     Raises:
         SchemaError: The database is of another schema; the hint names the command that helps.
@@ -64,10 +69,17 @@ class ResultsProcessor:
     ) -> None:
         self.database = db_path if isinstance(db_path, Database) else Database(db_path)
         DatabaseManager(self.database).initialize_schema()
+        self._backup = (
+            AutomaticBackup(self.database, _LOG.warning)
+            if isinstance(db_path, DatabaseConfig)
+            else None
+        )
         self._cache = ResultCache(self.database)
 
     def close(self) -> None:
-        """Lets go of the database."""
+        """Waits for a backup that is being made, and lets go of the database."""
+        if self._backup is not None:
+            self._backup.finish()
         self._cache.close()
         self.database.close()
 
@@ -127,6 +139,8 @@ class ResultsProcessor:
             DatabaseError: The database could not be written.
         """
         self.save_run(run_of_response(run_result))
+        if self._backup is not None:
+            self._backup.saved()
 
     def save_run(self, run: RunRecord) -> None:
         """Saves one run, durably."""

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml_agents_results.database.automatic_backup import AutomaticBackup
 from ml_agents_results.errors import DatabaseError, ResultsError
-from ml_agents_results.experiments.automatic_backup import AutomaticBackup
 from ml_agents_results.experiments.drive import Drive
 from ml_agents_results.experiments.platform_files import write_platform_files
 from ml_agents_results.experiments.progress import Progress, Tally

@@ -21,7 +21,7 @@ from ml_agents_results.errors import (
     UsageError,
 )
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import RunRecord
+from ml_agents_results.records import RunRecord, StandardResponse
 from tests.processes import run, start
 
 
@@ -79,6 +79,26 @@ def test_old_backups_are_deleted_and_the_newest_ones_kept(processor: ResultsProc
     made = [backup_now(processor.database) for _ in range(5)]
     assert processor.database.path is not None
     assert backups(folder_of(processor.database.path)) == made[-2:]
+
+
+def test_results_of_a_platform_are_backed_up_without_asking(tmp_path: Path) -> None:
+    def results(config: DatabaseConfig | str) -> list[int]:
+        processor = ResultsProcessor(config)
+        processor.save_experiment("e", {})
+        for number in range(25):
+            metadata = {"experiment_id": "e", "approach": "CoT", "sample_index": number}
+            processor.save_run_result(StandardResponse("4", "p", "m", metadata=metadata))
+        processor.close()
+        path = processor.database.path
+        assert path is not None
+        return [counted(backup) for backup in backups(folder_of(path))]
+
+    found = results(DatabaseConfig(db_path=str(tmp_path / "a.db"), backup_frequency=10))
+    assert found
+    assert found[0] >= 10
+    assert found[-1] >= 20
+    assert results(DatabaseConfig(db_path=str(tmp_path / "b.db"), backup_frequency=0)) == []
+    assert results(str(tmp_path / "c.db")) == []
 
 
 def test_one_backup_of_each_of_the_last_days_is_kept() -> None:

@@ -1,4 +1,4 @@
-"""Automatic backups while an experiment records, in a thread beside it."""
+"""Automatic backups while runs are recorded, in a thread beside."""
 
 import threading
 import time

@@ -7,7 +7,6 @@ them. That export also tells empty texts from absent ones, in a column `empty_te
 import csv
 import io
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -17,6 +16,7 @@ from typing import Any
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.importers.fields import FieldMapping, strict_json, time_of
+from ml_agents_results.importers.portable import LONGEST_LINE
 from ml_agents_results.importers.source import Item, Options, Source
 from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.rows import refused
@@ -104,19 +104,20 @@ def experiments(source: Source) -> Sequence[ExperimentRecord]:
 @contextmanager
 def _opened(source: Source) -> Iterator[tuple[list[tuple[str, Any]], Iterator[str]]]:
     """The keys and values before the header, and the lines from the header on."""
-    csv.field_size_limit(sys.maxsize)
+    csv.field_size_limit(LONGEST_LINE)
     with source.open(runs_file(source.path)) as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
         try:
             metadata: list[tuple[str, Any]] = []
             header = ""
-            for header in text:
+            lines = _bounded(source, text)
+            for header in lines:
                 if (found := _METADATA.fullmatch(header.strip())) is None:
                     break
                 metadata.append((found["key"], _metadata_value(found["value"])))
             else:
                 header = ""
-            yield metadata, chain([header] if header else [], text)
+            yield metadata, chain([header] if header else [], lines)
         except UnicodeDecodeError as error:
             raise InvalidFileError(
                 f"{source.name} is not UTF-8: {error.reason}",
@@ -124,6 +125,16 @@ def _opened(source: Source) -> Iterator[tuple[list[tuple[str, Any]], Iterator[st
             ) from error
         finally:
             text.detach()
+
+
+def _bounded(source: Source, text: io.TextIOWrapper) -> Iterator[str]:
+    while line := text.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise InvalidFileError(
+                f"{source.name} has a line longer than {LONGEST_LINE >> 20} MiB",
+                "No honest table has one: check where the file is from.",
+            )
+        yield line
 
 
 def _metadata_value(text: str) -> Any:

@@ -20,6 +20,7 @@ from ml_agents_results.importers.own import Own
 from ml_agents_results.importers.source import Item, Options, Source
 from ml_agents_results.importers.values import (
     Overrides,
+    SampleIds,
     count,
     error_text,
     first_of,
@@ -152,6 +153,7 @@ class _Samples:
         }
         self._results: dict[str, object] = {}
         self._known: set[str] = set()
+        self._ids = SampleIds(source)
         self._indexes: dict[str, dict[str, int]] = {}
         self._answered: dict[tuple[str, str, str], int] = {}
 
@@ -173,8 +175,8 @@ class _Samples:
         return not taken
 
     def run(self, line: dict[str, Any], place: int) -> RunRecord:
-        sample_id, task = text(line.get("sample_id")), _task(line)
-        if sample_id is None:
+        sample_id, task = self._ids.text(line.get("sample_id")), _task(line)
+        if not sample_id:
             raise InvalidFileError(
                 f"{self._source.where(place)} has no sample_id", "Every sample has an id."
             )

@@ -16,6 +16,7 @@ from ml_agents_results.importers.own import Own
 from ml_agents_results.importers.source import Item, Options, Source
 from ml_agents_results.importers.values import (
     Overrides,
+    SampleIds,
     amount,
     count,
     error_text,
@@ -60,12 +61,12 @@ def sniff(path: Path) -> bool:
     """Whether it is a zip archive with a log's header, or JSON that begins like a log."""
     if not path.is_file():
         return False
+    if path.suffix == ".eval":
+        return True
     source = Source(path)
     with source.open() as file:
         beginning = file.read(2048)
     if beginning[:2] == b"PK":
-        if path.suffix == ".eval":
-            return True
         try:
             with source.open() as file:
                 names = Archive(source, file).names
@@ -117,7 +118,7 @@ class _Log:
             if isinstance(name := mapping(scorer).get("name"), str)
         ]
         self._indexes: dict[object, int] = {}
-        self._texts: dict[str, object] = {}
+        self._ids = SampleIds(source)
         for sample_id in sequence(mapping(self._eval.get("dataset")).get("sample_ids")):
             self._index(sample_id)
         self._seen_scores: Counter[str] = Counter()
@@ -236,12 +237,7 @@ class _Log:
     def _index(self, sample_id: object) -> int:
         """The place of a sample in its data set; of one that the log does not list, the next."""
         index = self._indexes.setdefault((type(sample_id), sample_id), len(self._indexes))
-        if self._texts.setdefault(str(sample_id), sample_id) != sample_id:
-            raise InvalidFileError(
-                f"{self._source.name} has a sample {sample_id} whose id is a number, and another "
-                "one whose id is the same as a text",
-                "Give the samples of the data set different ids.",
-            )
+        self._ids.text(sample_id)
         return index
 
     def _grade(self, run: RunRecord, scores: dict[str, Any], *, invalid: bool) -> None:

@@ -9,6 +9,8 @@ import orjson
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.importers.fields import KNOWN, FieldMapping, strict_json
+from ml_agents_results.importers.json_stream import bounded_lines
+from ml_agents_results.importers.portable import LONGEST_LINE
 from ml_agents_results.importers.source import Item, Options, Source
 
 BOM = b"\xef\xbb\xbf"
@@ -26,7 +28,7 @@ def read(source: Source, options: Options) -> Iterator[Item]:
     """
     mapping = FieldMapping(source, options)
     with source.open() as file:
-        for number, line in enumerate(file, 1):
+        for number, line in bounded_lines(source, file, LONGEST_LINE):
             if number == 1:
                 line = line.removeprefix(BOM)
             if line.isspace() or not line:

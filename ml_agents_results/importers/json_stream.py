@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import orjson
 
@@ -17,6 +17,9 @@ from ml_agents_results.importers.source import Source
 
 LONGEST_VALUE = 64 * 1024 * 1024
 """Bytes of one value that is taken; memory is bounded by it."""
+
+_DEEPEST = 1100
+"""Levels that are passed over. Parsers give up earlier."""
 
 _CHUNK = 256 * 1024
 _PATIENCE = 500
@@ -145,7 +148,10 @@ class JsonStream:
                     more = in_string
                 elif depth and steps == _PATIENCE:
                     steps += 1
-                    opened, closed, cut = _levels(self._buffer, self._at)
+                    try:
+                        opened, closed, cut = _levels(self._buffer, self._at)
+                    except ValueError as error:
+                        raise self._broken(str(error)) from error
                     if closed < depth:
                         depth += opened - closed
                         in_string = cut
@@ -246,6 +252,20 @@ def parse(text: bytes) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
+def bounded_lines(source: Source, file: BinaryIO, longest: int) -> Iterator[tuple[int, bytes]]:
+    """The lines with their numbers from 1.
+
+    Raises:
+        InvalidFileError: A line is longer than `longest` bytes.
+    """
+    number = 0
+    while line := file.readline(longest + 1):
+        number += 1
+        if len(line) > longest:
+            raise _bad_line(source, number, f"it is longer than {longest >> 20} MiB")
+        yield number, line
+
+
 def read_lines(
     source: Source, path: Path | None = None
 ) -> Iterator[tuple[int, dict[str, Any], int]]:
@@ -255,11 +275,7 @@ def read_lines(
         InvalidFileError: A line is no JSON object, or too long.
     """
     with source.open(path) as file:
-        number = 0
-        while line := file.readline(LONGEST_VALUE + 1):
-            number += 1
-            if len(line) > LONGEST_VALUE:
-                raise _bad_line(source, number, f"it is longer than {LONGEST_VALUE >> 20} MiB")
+        for number, line in bounded_lines(source, file, LONGEST_VALUE):
             text = line.removeprefix(_BOM) if number == 1 else line
             if text.isspace():
                 continue
@@ -323,13 +339,19 @@ def _levels(buffer: bytes, at: int) -> tuple[int, int, bool]:
 
     Whole texts and whole pairs of brackets are taken out at once, many times faster than going
     from one to the next.
+
+    Raises:
+        ValueError: There are more levels than any program writes: each takes a pass.
     """
     without, cut, _ = _TEXT.sub(b"", buffer[at:]).partition(b'"')
     brackets = without.translate(None, _NO_BRACKETS)
-    before = b""
-    while brackets != before:
+    for _ in range(_DEEPEST):
         before = brackets
         brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        if brackets == before:
+            break
+    else:
+        raise ValueError("it is nested too deeply")
     opened = brackets.count(b"{") + brackets.count(b"[")
     return opened, len(brackets) - opened, bool(cut)
 

@@ -10,6 +10,7 @@ from ml_agents_results.importers.json_stream import first_line, read_lines
 from ml_agents_results.importers.source import Item, Options, Source
 from ml_agents_results.importers.values import (
     Overrides,
+    SampleIds,
     amount,
     count,
     error_text,
@@ -85,9 +86,10 @@ def _spec(source: Source) -> dict[str, Any]:
 
 
 def _events(source: Source) -> Iterator[tuple[int, dict[str, Any], int]]:
+    ids = SampleIds(source)
     for place, line, size in read_lines(source):
         if (sample_id := line.get("sample_id")) is not None:
-            yield place, {**line, "sample_id": str(sample_id), "type": str(line.get("type")),
+            yield place, {**line, "sample_id": ids.text(sample_id), "type": str(line.get("type")),
                           "data": mapping(line.get("data"))}, size  # fmt: skip
 
 
@@ -113,7 +115,13 @@ class _Samples:
         for event in events:
             data.setdefault(event["type"], []).append(event["data"])
         sampling = data.get("sampling", [])
-        match = (data.get("match") or [{}])[-1]
+        verdicts = data.get("match") or [{}]
+        match = verdicts[-1]
+        if any(one.get("correct") != match.get("correct") for one in verdicts):
+            self._source.warn(
+                f"{self._source.name}: some samples have verdicts that contradict each other; "
+                "the last one counts"
+            )
         sampled = (sampling or [{}])[-1].get("sampled")
         if isinstance(sampled, list) and len(sampled) == 1:
             sampled = sampled[0]

@@ -138,6 +138,28 @@ class Overrides:
             )
 
 
+class SampleIds:
+    """The ids of the samples of one log, as texts.
+
+    Raises:
+        InvalidFileError: Two of them are the same text, and one is a number.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._known: dict[str, object] = {}
+
+    def text(self, sample_id: object) -> str:
+        found = text(sample_id) or ""
+        if type(self._known.setdefault(found, sample_id)) is not type(sample_id):
+            raise InvalidFileError(
+                f"{self._source.name} has a sample {found} whose id is a number, and another "
+                "one whose id is the same as a text",
+                "Give the samples of the data set different ids.",
+            )
+        return found
+
+
 def first_of(values: Mapping[str, Any], names: Iterable[str]) -> Any:
     """The first value that is there."""
     return next((values[name] for name in names if values.get(name) is not None), None)

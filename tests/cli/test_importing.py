@@ -12,6 +12,7 @@ from ml_agents_results.database.engine import Database
 from tests.commands import call, contents, document, refusal
 from tests.generated import lines_of, make_runs, write_runs_file
 from tests.importers import test_lm_eval as lm_eval
+from tests.importers import test_promptfoo as promptfoo
 
 BBH = Path(__file__).parents[3] / "shared" / "data" / "bbh" / "runs.jsonl.gz"
 
@@ -436,3 +437,40 @@ def test_dry_run_shows_what_was_chosen_and_why(tmp_path: Path, db_path: Path) ->
     assert ["approach", "None", "no approach is named", colours] in lines
     assert ["filter", "strict", "the first in the file", "2 files"] in lines
     assert ["lines of filter flexible", sums, "1"] in lines
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.csv.gz"])
+def test_a_line_without_an_end_is_no_run(tmp_path: Path, db_path: Path, name: str) -> None:
+    """A small file that would unpack to more than memory holds."""
+    with gzip.open(tmp_path / name, "wb", compresslevel=1) as file:
+        file.write(b'{"approach_name": "' if "json" in name else b"approach_name,sample_index\n")
+        for _ in range(300):
+            file.write(b"a" * (1 << 20))
+    assert (tmp_path / name).stat().st_size < 3_000_000
+    before = contents(db_path)
+    message, _ = refusal("import", tmp_path / name, "--db-path", db_path, code=1)
+    assert "longer than 256 MiB" in message
+    assert contents(db_path) == before
+
+
+def test_a_folder_of_several_formats(tmp_path: Path, db_path: Path) -> None:
+    lm_eval.write(tmp_path / "mix", "a", lm_eval.row())
+    promptfoo.write(tmp_path / "mix" / "b.json", promptfoo.document(promptfoo.result()))
+    (tmp_path / "mix" / "notes.txt").write_text("hello", encoding="utf-8")
+    message, hint = refusal("import", tmp_path / "mix", "--db-path", db_path, code=1)
+    assert "files of several formats: promptfoo (1, such as b.json); lm-eval (1" in message
+    assert hint == "Choose one: --format promptfoo"
+    taken = call("import", tmp_path / "mix", "--format", "promptfoo", "--db-path", db_path)
+    assert "Imported 1 runs into eval-1" in taken.stdout
+    (tmp_path / "none").mkdir()
+    message, _ = refusal("import", tmp_path / "none", "--db-path", db_path, code=1)
+    assert "holds no file in a format that is known here" in message
+
+
+def test_a_file_that_two_formats_could_claim(tmp_path: Path, db_path: Path) -> None:
+    path = tmp_path / "both.jsonl"
+    path.write_text(json.dumps({**lm_eval.row(), **promptfoo.result()}), encoding="utf-8")
+    told = call("import", path, "--db-path", db_path)
+    assert "it was read as lm-eval (to choose: --format promptfoo)" in told.stderr
+    told = call("import", path, "--format", "promptfoo", "--db-path", db_path)
+    assert "could also be" not in told.stderr

@@ -121,3 +121,23 @@ def test_totals_alone_are_no_runs(tmp_path: Path, refused: Refused) -> None:
 
 def test_line_without_an_id(tmp_path: Path, refused: Refused) -> None:
     assert "line 2 has no sample_id" in refused(write(tmp_path / "x", line(), line(None))).message
+
+
+def test_ids_of_mixed_type(tmp_path: Path, refused: Refused) -> None:
+    assert "whose id is a number" in refused(write(tmp_path / "x", line("1"), line(1))).message
+
+
+def test_scores_that_the_totals_call_unknown(tmp_path: Path, imported: Importer) -> None:
+    unknown = line(evaluation={"score": -1, "is_correct": False})
+    path = write(tmp_path / "x", unknown, line("q2", evaluation={"score": -1, "is_correct": False},
+                                               evaluation_name="other",
+                                               evaluation_result_id="r2"))  # fmt: skip
+    totals = path.with_name(f"{UUID}.json")
+    document = json.loads(totals.read_text(encoding="utf-8"))
+    document["evaluation_results"][0]["metric_config"]["has_unknown_level"] = True
+    totals.write_text(json.dumps(document), encoding="utf-8")
+    _, runs = imported(path)
+    assert {run.sample_id: (run.score, run.is_correct) for run in runs} == {
+        "q1": (None, None),
+        "q2": (-1, False),
+    }

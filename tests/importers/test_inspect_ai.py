@@ -279,6 +279,11 @@ def broken(folder: Path, what: str) -> Path:
             (path := folder / "a.json").write_text(text + "}", encoding="utf-8")
         case "no eval":
             path = write_json(folder / "a.json", {**log(), "eval": 3})
+        case "nothing":
+            path.write_bytes(b"")
+        case "deep":
+            deep = "[" * 100_000 + "]" * 100_000
+            (path := folder / "a.json").write_text(f'{{"version": {deep}, "eval": 1}}', "utf-8")
         case "twice":
             path = write_json(folder / "a.json", log(sample(1), sample(1)))
         case "same id as a text":
@@ -303,6 +308,8 @@ def broken(folder: Path, what: str) -> Path:
         ("truncated document", "it is cut off"),
         ("something behind", "something follows the end of the document"),
         ("no eval", "is no log of Inspect"),
+        ("nothing", "it is cut off"),
+        ("deep", "it is nested too deeply"),
         ("twice", "is answered twice"),
         ("same id as a text", "a sample 1 whose id is a number"),
         ("no id", "sample 1 has the id None"),

@@ -108,6 +108,7 @@ def test_metrics_errors_and_nothing(tmp_path: Path, imported: Importer, refused:
         ([event("x.1", "match"), event("y.1", "match")], "is answered twice"),
         ([], "holds no runs"),
         ([[1]], "line 2: it is a list"),
+        ([event("1", "match"), event(1, "match")], "whose id is a number"),
     ],
 )
 def test_broken_logs(tmp_path: Path, refused: Refused, events: Any, message: str) -> None:
@@ -125,3 +126,10 @@ def test_log_without_its_beginning(tmp_path: Path, refused: Refused) -> None:
 def test_samples(imported: Importer) -> None:
     _, runs = imported(SAMPLES)
     assert [(run.is_correct, run.parsed_answer) for run in runs] == [(True, "4"), (False, None)]
+
+
+def test_verdicts_that_contradict_each_other(tmp_path: Path, imported: Importer) -> None:
+    events = [event("a.1", "match", correct=True), event("a.1", "match", correct=False)]
+    told, (run,) = imported(write(tmp_path / "a.jsonl", *events))
+    assert run.is_correct is False
+    assert "contradict each other" in told.warnings[0]

@@ -4,10 +4,11 @@ Both are computed from values as they are stored. Whoever changes what they cove
 revision that computes them anew.
 """
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
+
+import orjson
 
 DIGEST_COLUMNS = (
     "input_text",
@@ -81,7 +82,13 @@ def digest_of(columns: Sequence[str], values: Sequence[object]) -> str:
 
 
 def _hash(values: Sequence[object], size: int) -> str:
-    return blake2b(json.dumps(values, default=_as_text).encode(), digest_size=size).hexdigest()
+    """BLAKE2b of the values as a compact JSON list in UTF-8."""
+    try:
+        text = orjson.dumps(values, default=_as_text, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    except orjson.JSONEncodeError:
+        # Nothing that was recorded, but damage, whose digest only has to be another one.
+        text = repr(values).encode("ascii", "backslashreplace")
+    return blake2b(text, digest_size=size).hexdigest()
 
 
 def _as_text(value: object) -> str:

@@ -110,10 +110,8 @@ class Database:
 
     def _driver(self, connection: Connection, statement: str) -> list[Any]:
         """What SQLite answers outside of a transaction."""
-        driver = connection.connection.driver_connection
-        assert driver is not None
         try:
-            rows: list[Any] = driver.execute(statement).fetchall()
+            rows: list[Any] = driver_of(connection).execute(statement).fetchall()
         except sqlite3.Error as error:
             raise translate(error, str(self)) from error
         return rows
@@ -275,6 +273,8 @@ class Database:
             yield
         except DBAPIError as error:
             raise translate(error.orig or error, str(self)) from error
+        except sqlite3.Error as error:
+            raise translate(error, str(self)) from error
         except PoolTimeoutError as error:
             raise DatabaseLockedError(
                 f"every connection to {self} was in use all the time we waited",
@@ -312,4 +312,9 @@ def _begin(connection: Connection) -> None:
     # A transaction that reads first and writes later fails at once when another process wrote in
     # between, whatever the timeout: writers take the lock at the start.
     writes = connection.get_execution_options().get("write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver_of(connection).execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def driver_of(connection: Connection) -> Any:
+    """The driver's own connection: a statement costs a quarter of what it costs on ours."""
+    return connection.connection.driver_connection

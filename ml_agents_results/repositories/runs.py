@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Text, delete, func, literal, select, tuple_, type_coerce
 
+from ml_agents_results.database.engine import driver_of
 from ml_agents_results.database.models import RUN_KEY, Run, RunParsingMetrics
 from ml_agents_results.database.types import JsonText, LosslessText
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
@@ -82,6 +83,10 @@ class RunRepository:
             yield run.id is not None, row
 
     def _execute(self, statement: str, rows: list[tuple[Any, ...]]) -> int:
+        if self._engine == "sqlite":
+            driver = driver_of(self._connection)
+            changed: int = driver.executemany(statement, rows).rowcount
+            return changed
         return self._connection.exec_driver_sql(
             statement, rows if len(rows) > 1 else rows[0]
         ).rowcount

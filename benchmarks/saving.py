@@ -1,0 +1,145 @@
+"""What one durable save costs: a run and its parsing metrics through ResultsProcessor.
+
+    python -m benchmarks saving
+
+The limit is the bare driver: one connection, the same pragmas (WAL, synchronous FULL), the same
+tables and indexes, the same rows. Beside it the way that predecessors save, with a connection for
+every save.
+"""
+
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from benchmarks.databases import records
+from benchmarks.figures import Figure, beside, report, together
+from ml_agents_results.processor import ResultsProcessor
+
+SAVES = 300
+PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA busy_timeout=30000",
+)
+
+
+@dataclass
+class Response:
+    """What a platform's provider answers."""
+
+    text: str
+    provider: str
+    model: str
+    execution_time_ms: int
+    metadata: dict[str, Any]
+    cost_estimate: float
+    timestamp: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def responses() -> Iterator[Response]:
+    (run,) = list(records("e", 2, 3000))[:1]
+    for index in count():
+        yield Response(
+            run.raw_output or "",
+            "p",
+            "m",
+            1200,
+            {
+                "experiment_id": "e",
+                "approach": "ChainOfThought",
+                "sample_index": index,
+                "input_text": f"Question {index}: what follows?",
+                "expected_answer": "42",
+                "parsed_answer": "42",
+                "parsing_method": "regex",
+                "parsing_confidence": 0.9,
+                "is_correct": True,
+                "parsing_metrics": {"attempts": 1, "fallback_used": False, "confidence": 0.9},
+                "temperature": 0.2,
+            },
+            0.002,
+        )
+
+
+class Bare:
+    """Rows that the processor wrote, written again by the driver."""
+
+    def __init__(self, path: Path, like: Path) -> None:
+        self.path = path
+        with closing(sqlite3.connect(like)) as source, closing(sqlite3.connect(path)) as target:
+            source.backup(target)
+            target.execute("DELETE FROM runs")
+            target.execute("DELETE FROM parsing_metrics")
+            target.commit()
+            self.run = list(source.execute("SELECT * FROM runs LIMIT 1").fetchone())
+            self.metrics = list(source.execute("SELECT * FROM parsing_metrics LIMIT 1").fetchone())
+            names = [row[1] for row in source.execute("PRAGMA table_info(runs)")]
+        self.place = names.index("sample_index")
+        self.number = count(1)
+
+    def open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None)
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+        return connection
+
+    def save(self, connection: sqlite3.Connection) -> None:
+        number = next(self.number)
+        run, metrics = self.run, self.metrics
+        run[0] = metrics[1] = f"01a20676-f7d4-710d-959d-{number:012x}"
+        run[self.place], metrics[0] = number, None
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"INSERT INTO runs VALUES ({', '.join('?' * len(run))})", run)
+        connection.execute(
+            f"INSERT INTO parsing_metrics VALUES ({', '.join('?' * len(metrics))})", metrics
+        )
+        connection.execute("COMMIT")
+
+
+def figures(folder: Path) -> list[Figure]:
+    processor = ResultsProcessor(str(folder / "ours.db"))
+    processor.save_experiment("e", {})
+    made = responses()
+    processor.save_run_result(next(made))
+    bare = Bare(folder / "bare.db", folder / "ours.db")
+    alone = Bare(folder / "alone.db", folder / "ours.db")
+    with closing(bare.open()) as connection:
+
+        def ours() -> None:
+            for _ in range(SAVES):
+                processor.save_run_result(next(made))
+
+        def driver() -> None:
+            for _ in range(SAVES):
+                bare.save(connection)
+
+        def predecessor() -> None:
+            for _ in range(SAVES):
+                with closing(alone.open()) as own:
+                    alone.save(own)
+
+        saved, limit, before = together(ours, driver, predecessor, rounds=7)
+    processor.close()
+    name, limit_name = f"{SAVES} durable saves", "bare sqlite3"
+    return [
+        beside(name, saved, limit, limit_name, at_most=1.6),
+        beside(f"{name}, processor time", saved, limit, limit_name, kind="cpu", at_most=2.5),
+        beside("a connection per save", before, saved, "ours", at_least=5),
+    ]
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        return report(figures(Path(folder)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -63,7 +63,7 @@ def run_object(row: Sequence[Any]) -> dict[str, Any]:
 def run_bytes(row: Sequence[Any]) -> bytes:
     """`run_object` as one line of JSON, without decoding what needs no decoding."""
     run = dict(zip(RECORD_COLUMNS, row, strict=False))
-    if (metadata := run["metadata_json"]) is not None:
+    if (metadata := row[JSON_AT]) is not None:
         if not _is_object(metadata):
             return json_bytes(run_object(row)) + b"\n"
         run["metadata_json"] = orjson.Fragment(metadata)

@@ -1,6 +1,7 @@
 """Runs: record, find, page through, iterate in constant memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -21,6 +22,12 @@ RECORD_COLUMNS = tuple(name for name in RUN_COLUMNS if name not in _DERIVED)
 _SELECTED = tuple(getattr(Run, name) for name in RECORD_COLUMNS)
 _METRICS = tuple(getattr(RunParsingMetrics, name) for name in METRIC_COLUMNS)
 _KEY = tuple(getattr(Run, name) for name in RUN_KEY)
+_FLAGS = {0: False, 1: True, None: None}
+_FLAGS_AT = (
+    RECORD_COLUMNS.index("is_correct"),
+    len(RECORD_COLUMNS) + 1 + METRIC_COLUMNS.index("fallback_used"),
+)
+_CREATED_AT = RECORD_COLUMNS.index("created_at")
 
 
 class RunRepository:
@@ -154,6 +161,11 @@ class RunRepository:
             .where(Run.experiment_id == experiment_id)
             .order_by(*_KEY)
         )
+        if self._engine == "sqlite":
+            # Half the time of an export is reading; SQLAlchemy's rows take a fifth of that.
+            cursor: Any = self._connection.execute(selected).cursor
+            yield from map(_typed, cursor)
+            return
         yield from self._connection.execute(
             selected, execution_options={"stream_results": True, "max_row_buffer": chunk_size}
         )
@@ -193,6 +205,15 @@ class RunRepository:
     def delete(self, run_id: str) -> None:
         """Deletes the run and its metrics; nothing happens where there is none."""
         self._connection.execute(delete(Run).where(Run.id == run_id))
+
+
+def _typed(row: Sequence[Any]) -> Sequence[Any]:
+    """A streamed row of SQLite, which has neither flags nor times, as a server would send it."""
+    values = list(row)
+    for place in _FLAGS_AT:
+        values[place] = _FLAGS[values[place]]
+    values[_CREATED_AT] = datetime.fromisoformat(values[_CREATED_AT] + "+00:00")
+    return values
 
 
 def _with_metrics() -> Any:

@@ -14,6 +14,7 @@ from typing import BinaryIO, TextIO
 from ml_agents_results.errors import OutputError
 
 STANDARD_OUTPUT = "-"
+_BUFFER = 256 * 1024
 
 
 @contextmanager
@@ -44,7 +45,7 @@ def open_output(path: str | Path, *, force: bool = False) -> Iterator[BinaryIO]:
         if place.exists() and not force:
             raise _exists(target)
         with _unfinished(place) as unfinished:
-            with unfinished.open("xb") as file:
+            with unfinished.open("xb", buffering=_BUFFER) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

@@ -176,6 +176,38 @@ def test_regressions_are_found_and_opened_side_by_side_by_keyboard(
     opened.check()
 
 
+def test_a_sample_opens_with_the_arm_that_changed(
+    processor: ResultsProcessor, tmp_path: Path, browser: Any
+) -> None:
+    processor.save_experiment("three", {})
+    for approach, right in (("None", True), ("ChainOfThought", True), ("Reflection", False)):
+        processor.save_runs(
+            [run("three", 0, approach, is_correct=right, parsed_answer="long " * 200)]
+        )
+    opened = Opened(browser, report(processor, tmp_path / "out.html", "three"))
+    page = opened.page
+    page.locator("select[name=kind]").select_option("regression")
+    page.locator("#sample-table tbody button").click()
+    sides = page.locator("dialog .sides > div")
+    assert sides.locator(".outcome").all_inner_texts() == ["\u2713 correct", "\u2717 wrong"]
+    assert len(sides.locator("p").nth(1).inner_text()) < 300
+    opened.check()
+
+
+def test_paper_shows_every_table_and_no_control(
+    processor: ResultsProcessor, tmp_path: Path, browser: Any
+) -> None:
+    opened = Opened(browser, report(processor, tmp_path / "out.html", "exp"))
+    page = opened.page
+    page.emulate_media(media="print")
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    assert not page.locator("#filter").is_visible()
+    assert not page.locator("nav").is_visible()
+    for table in page.locator("main section:not(#samples) table").all():
+        assert table.is_visible()
+    opened.check()
+
+
 def test_a_phone_shows_the_page_without_scrolling_sideways(
     processor: ResultsProcessor, tmp_path: Path, browser: Any
 ) -> None:

@@ -140,6 +140,7 @@
     if (type) element.className = type;
     return element;
   };
+  const brief = (text, most) => (text && text.length > most ? text.slice(0, most) + "\u2026" : text || "");
   const option = (value, text) => { const one = make("option", text); one.value = value; return one; };
   const disagree = (sample) => new Set(sample.answers.map((one) => one.outcome)).size > 1;
   const has = (sample, kind) => !kind || (kind === "disagree" ? disagree(sample) : sample.kinds.includes(kind));
@@ -156,7 +157,12 @@
   let current = [];
   let opened = 0;
   let most = PAGE;
-  const sides = [baseline, treatment];
+  let sides = [baseline, treatment];
+  // Of several treatments, one that ended unlike the baseline.
+  const opposite = (sample) => {
+    const differs = (one) => one && one.outcome !== answer(sample, baseline)?.outcome;
+    return differs(answer(sample, treatment)) ? treatment : (sample.answers.find(differs)?.arm ?? treatment);
+  };
 
   const head = make("tr");
   for (const title of ["task", "sample", "question", "expected", ...names]) {
@@ -174,10 +180,9 @@
       const open = make("button", `${sample.index}`, "open");
       open.type = "button";
       open.setAttribute("aria-label", `Show the answers to sample ${sample.task} ${sample.index}`);
-      open.addEventListener("click", () => show(place));
+      open.addEventListener("click", () => { sides = [baseline, opposite(sample)]; show(place); });
       const number = make("td"); number.append(open);
-      const question = (sample.question || "").slice(0, 160) + ((sample.question || "").length > 160 ? "\u2026" : "");
-      row.append(make("td", sample.task), number, make("td", question, "question"), make("td", (sample.expected || "").slice(0, 60)));
+      row.append(make("td", sample.task), number, make("td", brief(sample.question, 160), "question"), make("td", brief(sample.expected, 60)));
       names.forEach((_, arm) => { const cell = make("td"); cell.append(outcome(answer(sample, arm))); row.append(cell); });
       return row;
     });
@@ -199,7 +204,7 @@
     const one = answer(current[opened], sides[place]);
     const line = make("p"); line.append(outcome(one)); box.append(line);
     if (!one) return box;
-    const facts = [`answer: ${one.parsed ?? "none found"}`];
+    const facts = [`answer: ${one.parsed == null ? "none found" : brief(one.parsed, 200)}`];
     if (one.confidence != null) facts.push(`confidence ${one.confidence}`);
     if (one.ms != null) facts.push(`${one.ms.toLocaleString("en")} ms`);
     if (one.cost != null) facts.push(`$${one.cost}`);

@@ -78,8 +78,10 @@ class Book:
         from xlsxwriter import Workbook
         from xlsxwriter.exceptions import FileCreateError
 
+        output = _Output(file)
         workbook = Workbook(
-            file, {"constant_memory": True, "tmpdir": folder, "use_zip64": True, "in_memory": False}
+            output,
+            {"constant_memory": True, "tmpdir": folder, "use_zip64": True, "in_memory": False},
         )
         header = {"bold": True, "bg_color": "#1F3864", "font_color": "#FFFFFF", "valign": "top"}
         body = {"valign": "top", "bottom": 1, "bottom_color": "#D9D9D9"}
@@ -97,11 +99,13 @@ class Book:
         formats["title"] = workbook.add_format({"bold": True, "font_size": 13})
         formats["wrong"] = workbook.add_format({"bg_color": "#F8D7DA", "bold": True})
         formats["slow"] = workbook.add_format({"bg_color": "#FFE8B3", "bold": True})
-        yield cls(workbook, formats)
         try:
+            yield cls(workbook, formats)
             workbook.close()
         except FileCreateError as error:
             raise error.args[0] from error
+        finally:
+            output.let_go()
 
     def set_created(self, time: datetime) -> None:
         self.workbook.set_properties({"created": time})
@@ -271,6 +275,35 @@ class Book:
         if details and details[max(details)]:
             last = max(details) + 1
             sheet.set_column(last, last, None, None, {"collapsed": True})
+
+
+class _Output:
+    """A file that can be let go: a half-written zip file completes itself when it is forgotten, and
+    would complain on stderr that its file is full or closed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file: BinaryIO | None = file
+        self._place = 0
+
+    def write(self, data: bytes) -> int:
+        if self._file:
+            self._file.write(data)
+        self._place += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, place: int) -> int:
+        self._place = self._file.seek(place) if self._file else place
+        return self._place
+
+    def flush(self) -> None:
+        if self._file:
+            self._file.flush()
+
+    def let_go(self) -> None:
+        self._file = None
 
 
 def _lines(text: str, width: int) -> int:

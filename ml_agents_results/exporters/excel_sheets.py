@@ -106,6 +106,9 @@ class Book:
             raise error.args[0] from error
         finally:
             output.let_go()
+            for sheet in workbook.worksheets():
+                # The library closes its temporary files only when all went well.
+                sheet._opt_close()
 
     def set_created(self, time: datetime) -> None:
         self.workbook.set_properties({"created": time})

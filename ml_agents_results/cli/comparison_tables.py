@@ -19,6 +19,9 @@ from ml_agents_results.services.wording import (
     points_interval,
 )
 
+MOST_ROWS = 200
+"""Rows of a table; of more, the clearest."""
+
 MOST_SENTENCES = 20
 """Comparisons that are also told in words; of more, those that found something."""
 
@@ -39,14 +42,17 @@ def comparison_parts(comparison: Comparison) -> list[Part]:
     if comparison.pairs:
         parts.append(_table(comparison.pairs, labels))
     if comparison.tasks:
-        parts.append(_by_task(comparison, labels))
+        parts += _by_task(comparison, labels)
         parts += _macro(comparison, labels)
     parts += _captions(comparison)
     parts += _sentences(comparison.pairs)
-    overall = [*(pair.warnings for pair in comparison.pairs), comparison.warnings]
+    overall = [
+        *((*pair.warnings, pair.null_reason or "") for pair in comparison.pairs),
+        comparison.warnings,
+    ]
     # What the arms' own table says already is not said again.
     said = {code for arm in comparison.arms for code in arm.warnings}
-    parts += notes([[code for code in codes if code not in said] for codes in overall])
+    parts += notes([[code for code in codes if code and code not in said] for codes in overall])
     parts += _task_notes(comparison, said | {code for codes in overall for code in codes})
     return parts + _refused(comparison, labels)
 
@@ -63,37 +69,41 @@ def _table(pairs: Sequence[PairResult], labels: dict[Arm, str]) -> Part:
         ("treatment", *(() if one else ("baseline",))),
         (*_columns(pairs), "MDE"),
     )
-    for pair in pairs:
+    for pair in _clearest(pairs, MOST_ROWS):
         names = (labels[pair.treatment], *(() if one else (labels[pair.baseline],)))
         mde = UNKNOWN if pair.mde is None else f"{100 * pair.mde:.1f}"
         made.add_row(*names, *_cells(pair, pairs), mde)
     return made
 
 
-def _by_task(comparison: Comparison, labels: dict[Arm, str]) -> Part:
-    rows = [pair for task in comparison.tasks for pair in task.pairs]
-    several = len(comparison.pairs) > 1
-    baselines = {pair.baseline for pair in rows}
-    one = len(baselines) == 1
-    against = f" {labels[rows[0].baseline]}" if rows and one else " the baseline"
-    made = table(
-        f"Difference against{against} in points, by task",
-        (
-            "task",
-            *(("treatment",) if several else ()),
-            *(() if one else ("baseline",)),
-        ),
-        (*_columns(rows), "verdict"),
-    )
-    for task in comparison.tasks:
-        for pair in task.pairs:
-            names = [task.task or UNKNOWN]
-            if several:
-                names.append(labels[pair.treatment])
-            if not one:
-                names.append(labels[pair.baseline])
-            made.add_row(*names, *_cells(pair, rows), _VERDICTS[pair.verdict])
-    return made
+def _clearest(pairs: Sequence[PairResult], most: int) -> Sequence[PairResult]:
+    """All comparisons, or of very many those with the smallest p values."""
+    if len(pairs) <= most:
+        return pairs
+    known = [pair for pair in pairs if pair.p_value is not None]
+    return sorted(known, key=lambda pair: pair.p_value or 0.0)[:most]
+
+
+def _by_task(comparison: Comparison, labels: dict[Arm, str]) -> list[Part]:
+    """A table a comparison, a row a task; of very many comparisons the clearest."""
+    parts: list[Part] = []
+    rows = {
+        (pair.treatment, pair.baseline, task.task): pair
+        for task in comparison.tasks
+        for pair in task.pairs
+    }
+    every = list(rows.values())
+    for whole in _clearest(comparison.pairs, MOST_SENTENCES):
+        made = table(
+            f"{labels[whole.treatment]} against {labels[whole.baseline]} in points, by task",
+            ("task",),
+            (*_columns(every), "verdict"),
+        )
+        for task in comparison.tasks:
+            pair = rows[whole.treatment, whole.baseline, task.task]
+            made.add_row(task.task or UNKNOWN, *_cells(pair, every), _VERDICTS[pair.verdict])
+        parts.append(made)
+    return parts
 
 
 def _columns(pairs: Sequence[PairResult]) -> list[str]:
@@ -190,6 +200,11 @@ def _captions(comparison: Comparison) -> list[Part]:
             )
     if not pairs:
         return lines
+    if len(pairs) > MOST_ROWS:
+        lines.append(
+            f"The {MOST_ROWS} clearest of {len(pairs):,} comparisons are shown; all are in --json "
+            "and --output."
+        )
     left_out = sum(
         pair.denominators["only_in_treatment"] + pair.denominators["only_in_baseline"]
         for pair in pairs

@@ -111,7 +111,7 @@ def cost_parts(report: CostReport) -> list[Part]:
             "per correct",
             f"{100 * report.confidence_level:g}% CI",
             "accuracy",
-            "Pareto front",
+            "front",
         ),
     )
     for row in report.arms:
@@ -120,10 +120,10 @@ def cost_parts(report: CostReport) -> list[Part]:
             labels[row.arm],
             f"{row.runs:,}",
             f"{row.priced:,}",
-            dollars(row.total_cost),
-            dollars(row.mean_cost),
-            dollars(row.cost_per_correct),
-            _bounds(dollars, low, high),
+            _usd(row.total_cost),
+            _usd(row.mean_cost),
+            _usd(row.cost_per_correct),
+            _bounds(_usd, low, high),
             percent(row.accuracy),
             {True: "yes", False: "no", None: UNKNOWN}[row.on_pareto_front],
         )
@@ -146,15 +146,16 @@ def cost_parts(report: CostReport) -> list[Part]:
                 labels[pair.treatment],
                 labels[pair.baseline],
                 f"{pair.pairs:,}",
-                dollars(pair.cost_difference),
-                _bounds(dollars, low, high),
+                _usd(pair.cost_difference),
+                _bounds(_usd, low, high),
                 points(pair.accuracy_difference),
-                dollars(pair.cost_increment),
+                _usd(pair.cost_increment),
             )
         parts.append(extra)
     return [
         *parts,
-        "Total over all runs with a cost, failed ones included; mean and cost per correct answer "
+        "Front: on the Pareto front of accuracy, cost per run and time. Total over all runs with a "
+        "cost, failed ones included; costs per run and per correct answer "
         "over graded ones (ratio, delta method), "
         f"{', '.join(dict.fromkeys(row.method for row in report.arms)) or 'none'}. Differences in "
         "cost: paired t, samples taken as independent.",
@@ -318,6 +319,11 @@ def _samples(changed: Sequence[ChangedSample]) -> str:
         return "none"
     shown = [f"{s.task}:{s.sample_index}" for s in changed[:5]]
     return ", ".join(shown) + (f" and {len(changed) - 5} or more" if len(changed) > 5 else "")
+
+
+def _usd(value: float | None) -> str:
+    """An amount in a table whose title names the currency."""
+    return dollars(value).replace("$", "")
 
 
 def _bounds(show: Callable[[float | None], str], low: float | None, high: float | None) -> str:

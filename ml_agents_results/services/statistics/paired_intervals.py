@@ -165,7 +165,8 @@ def equivalence_level(confidence: float) -> float:
     if not 0.5 < confidence < 1.0:
         raise UsageError(
             "confidence must lie between 0.5 and 1 to decide equivalence, e.g. 0.95, "
-            f"got {confidence:g}"
+            f"got {confidence:g}",
+            hint="leave out the margin, or write --confidence 0.95",
         )
     return round(2.0 * confidence - 1.0, 12)
 

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := $(BIN)/ml-agents
 DEMO_DB := --db-path demo/results.db
 
-.PHONY: demo test test-real-tools lint format bench clean
+.PHONY: demo test test-real-tools test-faults lint format bench clean
 
 demo: .venv/.installed  ## a real experiment on the embedded model, compared and exported
 	rm -rf demo && mkdir demo
@@ -33,6 +33,11 @@ test-real-tools: .venv/.developing
 	build/tools/bin/python tests/real_tools/write_lm_eval_logs.py build/logs/lm_eval
 	ML_AGENTS_REAL_LOGS=$(CURDIR)/build/logs ML_AGENTS_REAL_TOOLS=$(CURDIR)/build/tools/bin/python \
 	    $(BIN)/python -m pytest -q tests/real_tools
+
+# The long form of what `test` does shortly: kills at 50 moments of each operation, 200 damaged files.
+test-faults: .venv/.developing
+	ML_AGENTS_TEST_KILLS=50 ML_AGENTS_TEST_DAMAGES=50 $(BIN)/python -m pytest -q --timeout 1800 \
+	    tests/integration tests/database/test_repair.py
 
 lint: .venv/.developing
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ from ml_agents_results.database.pages import Pages, Row, Value
 from ml_agents_results.errors import CorruptDatabaseError, NotFoundError, UsageError
 
 DAMAGED = "damaged_"
-"""Begins the names of tables with rows that can be read but are not what was recorded."""
+"""Begins the names of tables with rows that can be read but cannot stay where they were."""
 
 _OURS = ("experiments", "runs", "parsing_metrics")
 _TRACES = {
@@ -257,7 +257,7 @@ class _Salvage:
         self, connection: sqlite3.Connection, name: str, columns: list[str], values: list[Value]
     ) -> None:
         kept = DAMAGED + name
-        note = f"rows of {name} that are not what was recorded are in the table {kept}"
+        note = f"rows of {name} that are damaged, or lost what they belong to, are in {kept}"
         if note not in self._report.notes:
             self._report.notes.append(note)
             names = ", ".join(f'"{column}"' for column in columns)
@@ -265,7 +265,7 @@ class _Salvage:
         connection.execute(f'INSERT INTO "{kept}" VALUES ({", ".join("?" * len(values))})', values)
 
     def _mend(self, connection: sqlite3.Connection) -> None:
-        """Gives runs their experiment back, and lets go of what has lost its run."""
+        """Gives runs their experiment back, and takes out what has lost its run."""
         if "runs" not in self._report.tables:
             return
         columns = _columns(connection, "experiments")
@@ -297,9 +297,10 @@ class _Salvage:
             ("claims", "experiment_id", "experiments"),
         ):
             if name in self._report.tables:
-                gone = connection.execute(
-                    f"DELETE FROM {name} WHERE {column} NOT IN (SELECT id FROM {parent})"
-                ).rowcount
+                alone = f"FROM {name} WHERE {column} NOT IN (SELECT id FROM {parent})"
+                for row in connection.execute(f"SELECT * {alone}").fetchall():
+                    self._keep_damaged(connection, name, _columns(connection, name), list(row))
+                gone = connection.execute(f"DELETE {alone}").rowcount
                 self._report.tables[name].saved -= gone
                 self._report.tables[name].damaged += gone
 
@@ -336,6 +337,9 @@ def _indexes(path: Path, table: str) -> Iterator[str]:
 
 
 def _is_sound(sql: str) -> bool:
+    """Whether it makes a table and does nothing else: a file from anywhere may say ATTACH."""
+    if not sql.upper().startswith("CREATE TABLE"):
+        return False
     with closing(sqlite3.connect(":memory:")) as connection:
         try:
             connection.execute(sql)

@@ -145,7 +145,7 @@ def test_repair(filled: Path, tmp_path: Path) -> None:
     assert changed != data
     broken.write_bytes(changed)
     told = call(*repair, "--force", code=5)
-    assert "in the table damaged_runs" in told.stderr
+    assert "are in damaged_runs" in told.stderr
     tables = json.loads(call(*repair, "--force", "--json", code=5).stdout)["tables"]
     assert tables["runs"] == {"expected": 80, "saved": 79, "damaged": 1, "lost": 0}
     assert broken.read_bytes() == changed

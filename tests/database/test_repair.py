@@ -197,6 +197,20 @@ def test_an_older_schema_is_repaired_as_it_is(tmp_path: Path) -> None:
         assert connection.execute("SELECT * FROM mine").fetchall() == [(7, "x")]
 
 
+def test_a_schema_that_would_do_other_things_does_nothing(template: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copyfile(template, tmp_path / "broken.db"))
+    with closing(sqlite3.connect(broken, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE evil (a)")
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute(
+            "UPDATE sqlite_schema SET sql = ? WHERE name = 'evil'",
+            (f"ATTACH '{tmp_path / 'evil.db'}' AS evil",),
+        )
+    repair(broken, tmp_path / "new.db")
+    assert not (tmp_path / "evil.db").exists()
+    assert contents(tmp_path / "new.db") == contents(template)
+
+
 def test_what_cannot_be_repaired(template: Path, tmp_path: Path) -> None:
     for name, data in (
         ("notes.txt", b"no database"),

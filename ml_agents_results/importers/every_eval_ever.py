@@ -106,9 +106,9 @@ def read(source: Source, options: Options) -> Iterator[Item]:
     """The lines of one result for each evaluation, as they stand."""
     samples = _Samples(source, options)
     overrides = Overrides(source, options)
+    samples.note_other_results()
     for place, line, size in read_lines(source):
         if samples.are_of_another_result(line):
-            source.left_out["lines of other results"] += 1
             continue
         with source.locate(place):
             run = samples.run(line, place)
@@ -156,6 +156,17 @@ class _Samples:
         self._ids = SampleIds(source)
         self._indexes: dict[str, dict[str, int]] = {}
         self._answered: dict[tuple[str, str, str], int] = {}
+        self._others: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
+
+    def note_other_results(self) -> None:
+        """What lines say that are not the grade goes with the run whose grade they are not."""
+        for _, line, _ in read_lines(self._source):
+            if self.are_of_another_result(line):
+                self._source.left_out["lines of other results"] += 1
+                key = _task(line), text(line.get("sample_id")) or ""
+                result = text(line.get("evaluation_result_id")) or ""
+                said = self._others.setdefault(key, {}).setdefault(result, [])
+                said.append(mapping(line.get("evaluation")))
 
     def are_of_another_result(self, line: dict[str, Any]) -> bool:
         """Whether the line is about a result that is not the grade of its evaluation."""
@@ -191,6 +202,12 @@ class _Samples:
         indexes = self._indexes.setdefault(task, {})
         key = (task, sample_id, approach)
         self._answered[key] = self._answered.get(key, -1) + 1
+        repeat = self._answered[key]
+        others = {
+            name: said[repeat]
+            for name, said in self._others.get((task, sample_id), {}).items()
+            if repeat < len(said)
+        }
         run = RunRecord(
             experiment_id="",
             approach_name=approach,
@@ -199,7 +216,7 @@ class _Samples:
             task=task,
             sample_index=indexes.setdefault(sample_id, len(indexes)),
             sample_id=sample_id,
-            repeat_index=self._answered[key],
+            repeat_index=repeat,
             input_text=text(asked.get("raw")),
             expected_answer=text(references[0] if len(references) == 1 else references or None),
             raw_output=_output(line),
@@ -213,6 +230,7 @@ class _Samples:
                 {
                     "evaluation": evaluation,
                     "evaluation_result_id": line.get("evaluation_result_id"),
+                    "other_results": others,
                     "sample_hash": line.get("sample_hash"),
                     "prompt": asked.get("formatted"),
                     "choices": asked.get("choices"),

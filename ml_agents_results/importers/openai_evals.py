@@ -39,6 +39,9 @@ def sniff(path: Path) -> bool:
 def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
     """The one evaluation."""
     spec = _spec(source)
+    if not options.model_args:
+        asked = mapping(spec.get("run_config"))
+        spec = {**spec, "run_config": {k: v for k, v in asked.items() if k != "completion_args"}}
     report: dict[str, Any] = {}
     for _, line, _ in read_lines(source):
         report = mapping(line.get("final_report")) or report

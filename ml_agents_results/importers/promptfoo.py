@@ -62,7 +62,7 @@ def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
             name=text(config.get("description")) or source.stem,
             status="completed",
             created_at=moment(head.get("timestamp")) or moment(head.get("createdAt")),
-            config_json=redact(config),
+            config_json=redact(config if options.model_args else _without_arguments(config)),
             environment_json=redact(without_absent(environment)),
         )
     ]
@@ -97,6 +97,19 @@ def _head(source: Source) -> dict[str, Any]:
                     if part in _HEAD:
                         head[part] = stream.value()
     return head
+
+
+def _without_arguments(config: Any) -> Any:
+    """Without the settings of providers, wherever they stand, and without the environment."""
+    if isinstance(config, list):
+        return [_without_arguments(one) for one in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        name: _without_arguments(inner)
+        for name, inner in config.items()
+        if name not in ("config", "env")
+    }
 
 
 def _rows(source: Source) -> Iterator[tuple[int | str, dict[str, Any], int]]:
@@ -167,8 +180,9 @@ class _Results:
                     "vars": row.get("vars"),
                     "prompt_label": mapping(prompt).get("label"),
                     "provider_label": named.get("label"),
-                    "assert": mapping(row.get("testCase")).get("assert"),
-                    "grading": row.get("gradingResult"),
+                    # A judge is a provider, too: its settings may hold keys.
+                    "assert": redact(mapping(row.get("testCase")).get("assert")),
+                    "grading": redact(row.get("gradingResult")),
                     "named_scores": row.get("namedScores"),
                     "failure_reason": row.get("failureReason"),
                     "cached": cached or None,

@@ -92,6 +92,7 @@ def test_one_result_is_the_grade(tmp_path: Path, imported: Importer, refused: Re
     assert refused(path, metric="x").hint == "Its metrics are: accuracy, f1, r1, r2"
     told, (run,) = imported(path)
     assert (run.score, told.sources[0]["left_out"]) == (1.0, {"lines of other results": 1})
+    assert (run.metadata_json or {})["other_results"] == {"r2": {"score": 0.5, "is_correct": False}}
     _, (run,) = imported(path, metric="f1")
     assert (run.score, run.is_correct) == (0.5, False)
 

@@ -128,6 +128,17 @@ def test_samples(imported: Importer) -> None:
     assert [(run.is_correct, run.parsed_answer) for run in runs] == [(True, "4"), (False, None)]
 
 
+def test_arguments_of_models_stay_away(
+    tmp_path: Path, imported: Importer, processor: ResultsProcessor
+) -> None:
+    asked = {"completion_args": "base=inside.lab", "seed": 7}
+    path = write(tmp_path / "a.jsonl", sampling("a.1"), run_config=asked)
+    imported(path)
+    assert processor.get_experiment("R1").config_json["run_config"] == {"seed": 7}
+    imported(path, experiment_id="asked", model_args=True)
+    assert processor.get_experiment("asked").config_json["run_config"] == asked
+
+
 def test_verdicts_that_contradict_each_other(tmp_path: Path, imported: Importer) -> None:
     events = [event("a.1", "match", correct=True), event("a.1", "match", correct=False)]
     told, (run,) = imported(write(tmp_path / "a.jsonl", *events))

@@ -178,3 +178,30 @@ def test_samples(imported: Importer) -> None:
     told, runs = imported(SAMPLES)
     assert (told.read, told.failed, told.ungraded) == (6, 2, 0)
     assert sum(bool(run.is_correct) for run in runs) == 2
+
+
+def test_settings_of_providers_stay_away(
+    tmp_path: Path, imported: Importer, processor: ResultsProcessor
+) -> None:
+    judge = {"id": "openai:judge", "config": {"apiKey": "my own secret"}}
+    settings = {"apiKey": "my own secret", "apiHost": "inside.lab", "temperature": 0}
+    config = {
+        "providers": [
+            {"id": "openai:gpt", "label": "gpt", "config": settings},
+            "echo",
+            {"openai:o3": {"config": settings}},
+        ],
+        "defaultTest": {"options": {"provider": judge}},
+        "env": {"HOST": "inside.lab"},
+    }
+    case = {"assert": [{"type": "llm-rubric", "value": "nice", "provider": judge}]}
+    path = write(tmp_path / "a.json", document(result(testCase=case), config=config))
+    _, (run,) = imported(path)
+    kept = json.dumps([processor.get_experiment("eval-1").config_json, run.metadata_json])
+    assert "my own secret" not in kept
+    assert "inside.lab" not in kept
+    assert "openai:judge" in kept
+    imported(path, experiment_id="asked", model_args=True)
+    kept = json.dumps(processor.get_experiment("asked").config_json)
+    assert "inside.lab" in kept
+    assert "my own secret" not in kept

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.services.settings import Settings
 from tests.services.building import clear, fresh, near, runs, save
 
 small = st.lists(st.sampled_from([0, 1, None]), min_size=4, max_size=12)
@@ -30,6 +31,31 @@ def test_swapping_the_arms_negates_the_difference(
         assert [forth.difference_ci_low, forth.difference_ci_high] == near(
             [-(back.difference_ci_high or 0), -(back.difference_ci_low or 0)]
         )
+
+
+@quick
+@given(data=st.data(), unpaired=st.booleans(), cluster=st.sampled_from(["task", "none"]))
+def test_swapping_the_arms_over_tasks_and_unpaired(
+    processor: ResultsProcessor, data: st.DataObject, unpaired: bool, cluster: str
+) -> None:
+    clear(processor)
+    for task in ("a", "b", "c"):
+        for arm in ("A", "B"):
+            save(processor, runs("exp", arm, data.draw(small), task=task))
+    choices = Settings(unpaired=unpaired, cluster=cluster, margin=0.1)
+    (forth,) = processor.compare(["exp"], baseline="B", settings=choices).pairs
+    (back,) = processor.compare(["exp"], baseline="A", settings=choices).pairs
+    for name in ("p_value", "difference_se", "dof", "mde"):
+        assert getattr(forth, name) == near(getattr(back, name)), name
+    assert (forth.null_reason, forth.equivalent) == (back.null_reason, back.equivalent)
+    if forth.difference is not None:
+        assert forth.difference == near(-(back.difference or 0))
+    if forth.difference_ci_low is not None:
+        assert forth.difference_ci_low == near(-(back.difference_ci_high or 0))
+    assert (forth.treatment_samples, forth.baseline_samples) == (
+        back.baseline_samples,
+        back.treatment_samples,
+    )
 
 
 @quick

@@ -139,7 +139,7 @@ class _Samples:
             sample_id=sample_id,
             input_text=_prompt((sampling or [{}])[0].get("prompt")),
             expected_answer=text(match.get("expected")),
-            raw_output=text(sampled) or text(match.get("sampled")),
+            raw_output=text(match.get("sampled") if sampled is None else sampled),
             parsed_answer=text(match.get("picked")),
             prompt_tokens=count(total(amount(one.get("prompt_tokens")) for one in usage)),
             completion_tokens=count(total(amount(one.get("completion_tokens")) for one in usage)),

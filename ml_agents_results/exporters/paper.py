@@ -99,8 +99,8 @@ def _arms(comparison: Comparison, marking: Comparison, labels: Mapping[Arm, str]
         return PaperTable("arms", _caption(comparison, marking, comparison.pairs), columns, rows)
     baseline = labels[comparison.pairs[0].baseline]
     caption = (
-        f"Accuracy, and difference from {baseline} in percentage points on shared samples. "
-        + _caption(comparison, marking, comparison.pairs)
+        f"Accuracy, and difference from {baseline} in percentage points on "
+        f"{_samples_of(comparison.pairs)}. " + _caption(comparison, marking, comparison.pairs)
     )
     return PaperTable("arms", caption, columns, rows)
 
@@ -149,7 +149,8 @@ def _difference(pair: PairResult | None) -> list[Cell]:
     if pair.difference_ci_low is not None:
         text += " " + points_interval(pair.difference_ci_low, pair.difference_ci_high)
     p = UNKNOWN if pair.p_value_adjusted is None else format_p(pair.p_value_adjusted)
-    return [Cell(text, number=True), Cell(f"{pair.pairs:,}"), Cell(p, number=True)]
+    pairs = UNKNOWN if pair.pairing_rule == "unpaired" else f"{pair.pairs:,}"
+    return [Cell(text, number=True), Cell(pairs), Cell(p, number=True)]
 
 
 def _accuracy(arm: ArmResult) -> str:
@@ -184,9 +185,12 @@ def _caption(
         intervals = _joined(f"{pair.interval_method}, {pair.method}" for pair in pairs)
         parts.append(f"of differences: {intervals}")
     if pairs:
-        sizes = [pair.pairs for pair in pairs]
+        sizes = [n for pair in pairs for n in (pair.treatment_samples, pair.baseline_samples)]
         n = f"{min(sizes):,}" + (f" to {max(sizes):,}" if min(sizes) < max(sizes) else "")
-        parts.append(f"test: {_joined(pair.test for pair in pairs)} on n = {n} shared samples")
+        tests = _joined(pair.test for pair in pairs)
+        parts.append(f"test: {tests} on n = {n} {_samples_of(pairs)}")
+        if any(pair.interval_level != pair.confidence_level for pair in pairs):
+            parts.append("intervals of differences hold all at once (Bonferroni)")
         parts.append(f"p values corrected: {_correction(pairs)}")
     marked = [pair for task in marking.tasks for pair in task.pairs] if tasks else marking.pairs
     family = f", {_correction(marked)}" if marked and marking is not comparison else ""
@@ -195,6 +199,11 @@ def _caption(
         f"{text}Bold: the highest accuracy. Underlined: not distinguishable from it by this test "
         f"at {100 * (1 - comparison.confidence_level):.3g}%{family}." + _notes((*rows, *pairs))
     )
+
+
+def _samples_of(pairs: Sequence[PairResult]) -> str:
+    unpaired = any(pair.pairing_rule == "unpaired" for pair in pairs)
+    return "all samples of each arm (unpaired)" if unpaired else "shared samples"
 
 
 def _correction(pairs: Sequence[PairResult]) -> str:

@@ -131,8 +131,8 @@ class ComparisonService:
 
         Raises:
             NotFoundError: There is no such experiment.
-            UsageError: There are fewer than two arms, no arm fits `baseline`, or no two arms may be
-                compared (`Settings.allow`).
+            UsageError: There are fewer than two arms, no arm fits `baseline`, no two arms may be
+                compared (`Settings.allow`), or no task has a family (`Settings.families`).
         """
         ids = list(dict.fromkeys(experiment_ids))
         records = {name: self._experiments.get(name) for name in ids}
@@ -145,6 +145,12 @@ class ComparisonService:
                 f"there is nothing to compare: {len(arms.names)} arm in {', '.join(ids)}",
                 "An arm is one approach with one model in one experiment; name further "
                 "experiments, or loosen the filters.",
+            )
+        families = dict(self._settings.families)
+        if families and not families.keys() & set(arms.tasks):
+            raise UsageError(
+                f"none of the tasks that have a family is there: {', '.join(sorted(families)[:5])}",
+                f"The tasks are: {', '.join(arms.tasks[:20])}",
             )
         chosen, refused = self._allowed(
             contrasts(arms.names, ids, baseline, self._settings.contrasts), records

@@ -216,6 +216,27 @@ def test_a_group_map_that_is_none(
     assert "tracking" in hint
 
 
+def test_a_group_map_of_other_tasks(study: Path, tmp_path: Path) -> None:
+    path = tmp_path / "map.json"
+    path.write_text('{"wordsorting": "w"}', encoding="utf-8")
+    message, hint = refusal(
+        "compare", "--experiment-ids", "exp", "--group-map", path, "--db-path", study, code=2
+    )
+    assert "wordsorting" in message
+    assert "word_sorting" in hint
+
+
+@pytest.mark.parametrize("ending", ["json", "csv", "xlsx", "md", "tex", "html"])
+def test_an_unpaired_comparison_in_every_format(study: Path, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"comparison.{ending}"
+    shown(study, "--by", "task", "--unpaired", "--output", path)
+    assert path.stat().st_size > 0
+    if ending in ("md", "tex"):
+        text = path.read_text(encoding="utf-8")
+        assert "all samples of each arm (unpaired)" in text
+        assert "shared samples" not in text.replace("Note: the arms share samples", "")
+
+
 def test_an_arm_with_itself(store: ResultsProcessor, db_path: Path) -> None:
     save(store, runs("exp", "None", [1, 0, 1]))
     for ids in ("exp", "exp,exp"):

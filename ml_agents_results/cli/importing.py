@@ -67,7 +67,12 @@ def import_(
     ] = None,
     name: Annotated[str | None, typer.Option(help="A title for the experiment.")] = None,
     format_name: Annotated[
-        str | None, typer.Option("--format", help="The format. [default: looks at the file]")
+        str | None,
+        typer.Option(
+            "--format",
+            help="inspect, lm-eval, promptfoo, helm, openai-evals, eee (Every Eval Ever), legacy, "
+            "archive, database or runs. [default: looks at the file]",
+        ),
     ] = None,
     columns: Annotated[
         list[str] | None,

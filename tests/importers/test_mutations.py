@@ -6,16 +6,20 @@ ML_AGENTS_FUZZ_SECONDS=600 makes this a long run; a failure names the seed that 
 import os
 import random
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from ml_agents_results.errors import ResultsError
+from ml_agents_results.exporters import export
 from ml_agents_results.importers.load import load
 from ml_agents_results.importers.source import Options, Source
 from ml_agents_results.processor import ResultsProcessor
+from tests.exporters.experiments import study
 from tests.importers import test_every_eval_ever as eee
 from tests.importers import test_helm, test_legacy_csv, test_lm_eval, test_openai_evals
 from tests.importers import test_promptfoo as promptfoo
@@ -74,6 +78,34 @@ def every_eval_ever(folder: Path) -> Path:
     return eee.write(folder, eee.line(), eee.line("q2", error="timeout")).parent
 
 
+def own_eee(folder: Path) -> Path:
+    return own(folder, "eee")
+
+
+def own_inspect(folder: Path) -> Path:
+    return own(folder, "inspect")
+
+
+def own(folder: Path, format_name: str) -> Path:
+    """Our own export, without the folders within."""
+    folder.mkdir()
+    for name, content in exported(format_name).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@cache
+def exported(format_name: str) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as place:
+        processor = ResultsProcessor(str(Path(place, "results.db")))
+        processor.save_experiment("exp", {"seed": 1}, name="n", status="completed")
+        processor.save_runs(study(samples=4)[:5])
+        export(processor.database, "exp", Path(place, "out"), format_name)
+        processor.close()
+        files = [path for path in Path(place, "out").rglob("*") if path.is_file()]
+        return {path.name: path.read_bytes() for path in files}
+
+
 def legacy(folder: Path) -> Path:
     errors = [{"sample_id": 1, "approach": "CoT", "error": "x"}]
     return test_legacy_csv.write_folder(folder, test_legacy_csv.row(), errors=errors)
@@ -91,6 +123,8 @@ def legacy(folder: Path) -> Path:
         ("helm", helm),
         ("openai-evals", openai_evals),
         ("eee", every_eval_ever),
+        ("eee", own_eee),
+        ("inspect", own_inspect),
         ("legacy", legacy),
     ],
 )

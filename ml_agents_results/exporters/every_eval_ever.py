@@ -6,7 +6,7 @@ with an unknown level declare. Each line keeps the run as it is, for `ml-agents 
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +23,7 @@ from ml_agents_results.exporters.interchange import (
 from ml_agents_results.exporters.source import Options, Source
 from ml_agents_results.importers.every_eval_ever import UNKNOWN
 from ml_agents_results.importers.own import RUN, WRITTEN_BY
+from ml_agents_results.importers.values import mapping
 from ml_agents_results.records import APPROACHES
 from ml_agents_results.repositories.runs import RECORD_COLUMNS
 from ml_agents_results.services.accuracy import ArmResult
@@ -198,7 +199,7 @@ class _Log:
                 "source_name": experiment.name or experiment.id,
                 "source_organization_name": "unknown",
                 "evaluator_relationship": "other",
-                **_mapping(log.config.get("source_metadata")),
+                **mapping(log.config.get("source_metadata")),
                 "source_type": "evaluation_run",
                 "additional_details": {"approach": log.arm.approach_name},
             },
@@ -217,14 +218,14 @@ class _Log:
     def _model(self) -> dict[str, Any]:
         """What is known of the model; where the experiment came in this format, what that said."""
         provider, model = self._log.arm.provider, self._log.arm.model
-        known = _mapping(self._log.config.get("model_info"))
+        known = mapping(self._log.config.get("model_info"))
         if known.get("id") != self._model_id:
             known = {"inference_platform": provider} if provider else {}
         return {
             "name": model or "unknown",
             **known,
             "id": self._model_id,
-            "additional_details": {**_UNKNOWN_MODEL, **_mapping(known.get("additional_details"))},
+            "additional_details": {**_UNKNOWN_MODEL, **mapping(known.get("additional_details"))},
         }
 
     def _result(self, result_id: str, name: str, total: ArmResult) -> dict[str, Any]:
@@ -255,7 +256,7 @@ class _Log:
 
     def _generation(self) -> dict[str, Any]:
         config = self._log.config
-        asked = {**config, **_mapping(config.get("model_generate_config"))}
+        asked = {**config, **mapping(config.get("model_generate_config"))}
         settings: dict[str, Any] = {
             name: asked[name]
             for name in ("temperature", "top_p", "top_k")
@@ -279,10 +280,6 @@ def _part(name: str) -> str:
     """A name of a folder in the datastore, where `data` is taken."""
     safe = safe_name(name)
     return f"{safe}_" if safe == "data" else safe
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}
 
 
 def _version() -> str:

@@ -48,6 +48,9 @@ def _table(table: PaperTable) -> str:
         r"  \centering",
         rf"  \caption{{{escape(table.caption)}}}",
         rf"  \label{{tab:{table.name}}}",
+        r"  \medskip",
+        # Intervals in every cell are wide.
+        r"  \footnotesize\setlength{\tabcolsep}{4pt}",
         rf"  \begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
         r"    \toprule",
         "    " + " & ".join(map(escape, table.columns)) + r" \\",

@@ -1,5 +1,6 @@
 """Output files appear whole or not at all: written beside their place, synced, then renamed."""
 
+import errno
 import io
 import os
 import re
@@ -137,6 +138,8 @@ def _failure(target: Path, error: OSError) -> OutputError:
     hint = "Check the disk, or choose another place."
     if isinstance(error, FileNotFoundError):
         hint = f"Create the folder first: mkdir -p {target.parent}"
+    elif error.errno == errno.ENAMETOOLONG:
+        hint = "Choose a shorter name."
     elif isinstance(error, PermissionError):
         hint = "Choose a place that you may write to."
     return OutputError(f"{target} cannot be written: {error.strerror or error}", hint)

@@ -78,6 +78,9 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"no/out.json cannot be written") as caught:
         write(missing, b"")
     assert caught.value.hint == f"Create the folder first: mkdir -p {missing.parent}"
+    with pytest.raises(OutputError, match="File name too long") as caught:
+        write(tmp_path / ("x" * 300), b"")
+    assert caught.value.hint == "Choose a shorter name."
     file = tmp_path / "file"
     write(file, b"")
     with pytest.raises(OutputError, match=r"file/out.json cannot be written: Not a directory"):

@@ -174,16 +174,23 @@ def compare_pair(
         design_effect=spread[1],
         intraclass_correlation=spread[2],
         margin=settings.margin,
-        equivalence_ci_low=None if equal is None else equal.interval.low,
-        equivalence_ci_high=None if equal is None else equal.interval.high,
-        equivalent=None if equal is None else equal.equivalent,
-        non_inferior=None if equal is None else equal.non_inferior,
         pairing_rule=sides.rule,
         denominators=denominators,
         null_reason=estimate.null_reason,
         warnings=tuple(dict.fromkeys((*estimate.warnings, *_warnings(shared, sides)))),
+        **equivalence_fields(equal),
         **_of_table(shared.table, sides, estimate.n_clusters is not None),
     )
+
+
+def equivalence_fields(equal: Equivalence | None) -> dict[str, Any]:
+    """The answers about a margin, None where none was declared."""
+    return {
+        "equivalence_ci_low": equal and equal.interval.low,
+        "equivalence_ci_high": equal and equal.interval.high,
+        "equivalent": equal and equal.equivalent,
+        "non_inferior": equal and equal.non_inferior,
+    }
 
 
 def _mean(total: float, samples: int) -> float | None:

@@ -10,7 +10,7 @@ from ml_agents_results.services.accuracy import (
     null_clusters,
 )
 from ml_agents_results.services.contrast import Contrast, Sides
-from ml_agents_results.services.pairs import TABLE_FIELDS, PairResult
+from ml_agents_results.services.pairs import TABLE_FIELDS, PairResult, equivalence_fields
 from ml_agents_results.services.settings import Settings
 from ml_agents_results.services.statistics.clusters import ClusteredMean, sample_mean
 from ml_agents_results.services.statistics.estimate import Estimate, Interval
@@ -85,10 +85,6 @@ def compare_unpaired(
         design_effect=None,
         intraclass_correlation=None,
         margin=settings.margin,
-        equivalence_ci_low=None if equal is None else equal.interval.low,
-        equivalence_ci_high=None if equal is None else equal.interval.high,
-        equivalent=None if equal is None else equal.equivalent,
-        non_inferior=None if equal is None else equal.non_inferior,
         pairing_rule="unpaired",
         denominators={
             "pairs": 0,
@@ -100,6 +96,7 @@ def compare_unpaired(
         },
         null_reason=estimate.null_reason,
         warnings=tuple(dict.fromkeys(warnings)),
+        **equivalence_fields(equal),
         **dict.fromkeys(TABLE_FIELDS),
     )
 

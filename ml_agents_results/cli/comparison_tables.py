@@ -46,14 +46,16 @@ def comparison_parts(comparison: Comparison) -> list[Part]:
         parts += _macro(comparison, labels)
     parts += _captions(comparison)
     parts += _sentences(comparison.pairs)
-    overall = [
-        *((*pair.warnings, pair.null_reason or "") for pair in comparison.pairs),
-        comparison.warnings,
-    ]
     # What the arms' own table says already is not said again.
     said = {code for arm in comparison.arms for code in arm.warnings}
-    parts += notes([[code for code in codes if code and code not in said] for codes in overall])
-    parts += _task_notes(comparison, said | {code for codes in overall for code in codes})
+    codes = [{*pair.warnings, pair.null_reason} - {None, *said} for pair in comparison.pairs]
+    parts += _counted("comparisons", codes)
+    parts += notes([comparison.warnings])
+    said |= {str(code) for of_pair in codes for code in of_pair}
+    tasks = [
+        {code for pair in task.pairs for code in pair.warnings} - said for task in comparison.tasks
+    ]
+    parts += _counted("tasks", tasks)
     return parts + _refused(comparison, labels)
 
 
@@ -261,11 +263,14 @@ def _refused(comparison: Comparison, labels: dict[Arm, str]) -> list[Part]:
     ]
 
 
-def _task_notes(comparison: Comparison, said: set[str]) -> list[Part]:
-    """What holds in some tasks and was not said of the whole."""
-    tasks: dict[str, int] = {}
-    for task in comparison.tasks:
-        for code in {code for pair in task.pairs for code in pair.warnings} - said:
-            tasks[code] = tasks.get(code, 0) + 1
-    total = len(comparison.tasks)
-    return [f"Note on {n} of {total} tasks: {explain(code)}." for code, n in sorted(tasks.items())]
+def _counted(name: str, groups: Sequence[set[str | None] | set[str]]) -> list[Part]:
+    """What holds in all comparisons or tasks, or in how many of them."""
+    found: dict[str, int] = {}
+    for codes in groups:
+        for code in codes:
+            found[str(code)] = found.get(str(code), 0) + 1
+    total = len(groups)
+    return [
+        f"Note{'' if n == total else f' on {n:,} of {total:,} {name}'}: {explain(code)}."
+        for code, n in sorted(found.items())
+    ]

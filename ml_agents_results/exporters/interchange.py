@@ -56,12 +56,14 @@ class ArmLog:
 
     @property
     def data_set(self) -> str:
+        """Its name, where it is known; else that of the only task, else of the experiment."""
         for known in (self.experiment.environment_json, self.experiment.config_json):
             found = known.get("dataset")
             name = found.get("name") if isinstance(found, Mapping) else found
             if isinstance(name, str) and name:
                 return name
-        return self.experiment.name or self.experiment.id
+        task = next(iter(self.tasks)) if len(self.tasks) == 1 else ""
+        return task or self.experiment.name or self.experiment.id
 
     def described(self) -> dict[str, Any]:
         """What `importers.own` looks for."""

@@ -14,10 +14,10 @@ from ml_agents_results.cli.common import (
     Json,
     console,
     emit_json,
-    open_database,
     resolve_ids,
     say,
 )
+from ml_agents_results.cli.sources import Engine, Source, SparkMaster, open_source
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -119,6 +119,9 @@ def analyze(
     group_map: GroupMap = None,
     missing: Missing = "exclude",
     confidence: Confidence = 0.95,
+    source: Source = None,
+    engine: Engine = None,
+    spark_master: SparkMaster = None,
     db_path: DbPath = None,
     db_url: DbUrl = None,
     as_json: Json = False,
@@ -134,7 +137,7 @@ def analyze(
         families=_families(group_map),
         missing=missing,  # type: ignore[arg-type]  # Settings checks it
     )
-    with open_database(db_path, db_url).read() as connection:
+    with open_source(source, engine, spark_master, db_path, db_url) as connection:
         ids = resolve_ids(connection, experiment_ids)
         filters = _filters(
             experiment_id=ids,
@@ -214,6 +217,9 @@ def compare(
         ),
     ] = None,
     force: Force = False,
+    source: Source = None,
+    engine: Engine = None,
+    spark_master: SparkMaster = None,
     db_path: DbPath = None,
     db_url: DbUrl = None,
     as_json: Json = False,
@@ -245,7 +251,7 @@ def compare(
         margin=margin,
         contrasts=contrasts,
     )
-    with open_database(db_path, db_url).read() as connection:
+    with open_source(source, engine, spark_master, db_path, db_url) as connection:
         ids = resolve_ids(connection, experiment_ids)
         filters = _filters(
             experiment_id=ids,

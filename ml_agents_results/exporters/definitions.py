@@ -106,6 +106,7 @@ COLUMNS: dict[str, Definition] = {
     ),
     "auroc": Definition("number", "how well the confidence ranks right above wrong; 0.5 is chance"),
     # Failures
+    "input_fingerprint": Definition("text", "what identifies the question and its expected answer"),
     "outcome": Definition("text", "correct, wrong, failed, unparsed or ungraded"),
     "of_runs": Definition("count", "all runs of the arm"),
     "rate": Definition("fraction", "the share of the arm's runs"),

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ml_agents_results.database.digest import input_fingerprint
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.errors import OutputError, UsageError
 from ml_agents_results.exporters.definitions import COLUMNS
 from ml_agents_results.exporters.encoding import WIDTH, experiment_object, json_bytes
 from ml_agents_results.exporters.source import Options, Source
-from ml_agents_results.repositories.rows import METRIC_COLUMNS
+from ml_agents_results.repositories.rows import METRIC_COLUMNS, outcome_of
 from ml_agents_results.repositories.runs import RECORD_COLUMNS
 
 if TYPE_CHECKING:
@@ -28,13 +29,17 @@ PARTITIONS = (
     "is_correct",
 )
 FOLDER_ENTRY = rf"({'|'.join(PARTITIONS)})=.*"
-COLUMN_NAMES = (*RECORD_COLUMNS, *METRIC_COLUMNS)
+COLUMN_NAMES = (*RECORD_COLUMNS, *METRIC_COLUMNS, "input_fingerprint", "outcome")
 BATCH_CHARACTERS = 32 * 1024 * 1024
 """Texts that are gathered before they are written, however few the runs."""
 
 _COMPRESSION = "zstd"
 _LONG_AT = tuple(
     RECORD_COLUMNS.index(name) for name in ("input_text", "raw_output", "metadata_json")
+)
+_QUESTION_AT = tuple(RECORD_COLUMNS.index(name) for name in ("input_text", "expected_answer"))
+_OUTCOME_AT = tuple(
+    RECORD_COLUMNS.index(name) for name in ("error", "is_correct", "parsed_answer", "raw_output")
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -151,7 +156,9 @@ def _batches(arrow: Any, schema: "pyarrow.Schema", source: Source) -> Iterator[A
     rows: list[Sequence[Any]] = []
     size = 0
     for row in source.rows():
-        rows.append(row)
+        # What analyses need of the texts, so that they need not read them.
+        fingerprint = input_fingerprint(*(row[place] for place in _QUESTION_AT))
+        rows.append((*row, fingerprint, outcome_of(*(row[place] for place in _OUTCOME_AT))))
         for place in _LONG_AT:
             size += len(row[place] or "")
         if len(rows) == source.options.chunk_size or size > BATCH_CHARACTERS:

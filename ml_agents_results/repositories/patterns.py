@@ -163,7 +163,9 @@ class PatternRepository:
         """
         selected = select(*keys, _count("correct"), _count("wrong"), func.count())
         selected = selected.where(*_of_arm(Run, arm), *self._filters.conditions())
-        return self._connection.execute(selected.group_by(*keys).order_by(*keys)).all()
+        # SQLite's own order; other engines would put what is unknown last.
+        selected = selected.order_by(*(key.nulls_first() for key in keys))
+        return self._connection.execute(selected.group_by(*keys)).all()
 
     def errors(self, limit: int = 20) -> Sequence[tuple[Arm, str, int]]:
         """The most frequent errors of failed runs, by their first 80 characters."""

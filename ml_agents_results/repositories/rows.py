@@ -217,11 +217,11 @@ def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:
         input_fingerprint(question, expected),
         *content[11:],
         content_digest(content),
-        _outcome(error, correct, content[3], content[2]),
+        outcome_of(error, correct, content[3], content[2]),
     )
 
 
-def _outcome(
+def outcome_of(
     error: str | None, correct: bool | None, parsed: str | None, output: str | None
 ) -> str:
     """The same as `models.OUTCOME`, which the database checks."""

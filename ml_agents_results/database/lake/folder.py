@@ -1,0 +1,135 @@
+"""A folder of Parquet files: whether it is one of our exports, and what its tables are."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml_agents_results.database.models import Experiment, Run, RunParsingMetrics
+from ml_agents_results.database.types import UtcTimestamp, to_json
+from ml_agents_results.errors import InvalidFileError, NotFoundError
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_UNUSED = ("content_digest",)
+RUN_COLUMNS = tuple(name for name in Run.__table__.columns.keys() if name not in _UNUSED)  # noqa: SIM118
+METRIC_COLUMNS = tuple(
+    name
+    for name in RunParsingMetrics.__table__.columns.keys()  # noqa: SIM118
+    if name not in ("id", "run_id", *_UNUSED)
+)
+EXPERIMENT_COLUMNS = tuple(Experiment.__table__.columns.keys())
+_TYPES = {int: "INTEGER", float: "DOUBLE", bool: "BOOLEAN"}
+_HINT = (
+    "Write such a folder with: ml-agents export --all --format parquet "
+    "--partition-by experiment_id,approach_name --output FOLDER"
+)
+
+
+def sql_type(name: str) -> str:
+    """The type of a column, as both engines call it."""
+    for table in (Run, RunParsingMetrics):
+        if (column := table.__table__.columns.get(name)) is not None:
+            if isinstance(column.type, UtcTimestamp):
+                return "TIMESTAMP"
+            return _TYPES.get(column.type.python_type, "VARCHAR")
+    raise AssertionError(name)
+
+
+class Folder:
+    """The files of a lake, checked before any engine reads them.
+
+    Attributes:
+        partitions: The columns that the names of folders hold.
+        experiments: Rows of EXPERIMENT_COLUMNS, of those that the files describe.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files = self._found()
+        schemas = [(file, self._schema(file)) for file in self.files]
+        self.partitions = self._partitions(self.files[0])
+        self.experiments: dict[str, tuple[Any, ...]] = {}
+        for file, schema in schemas:
+            self._check(file, schema)
+            for told in json.loads((schema.metadata or {}).get(b"experiments", b"[]")):
+                self.experiments[told["id"]] = _experiment(told)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def _found(self) -> list[Path]:
+        if self.path.is_file():
+            return [self.path]
+        if not self.path.is_dir():
+            raise NotFoundError(f"there is no folder {self.path}", _HINT)
+        files = sorted(
+            file
+            for file in self.path.rglob("*.parquet")
+            if not any(part.startswith((".", "_")) for part in file.relative_to(self.path).parts)
+        )
+        if not files:
+            raise InvalidFileError(f"{self.path} holds no Parquet files", _HINT)
+        return files
+
+    def _schema(self, file: Path) -> "pyarrow.Schema":
+        import pyarrow
+        from pyarrow import parquet
+
+        try:
+            return parquet.read_schema(file)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise InvalidFileError(f"{file} cannot be read as Parquet: {error}", _HINT) from error
+
+    def _partitions(self, file: Path) -> tuple[str, ...]:
+        folders = file.relative_to(self.path).parts[:-1] if file != self.path else ()
+        return tuple(folder.partition("=")[0] for folder in folders)
+
+    def _check(self, file: Path, schema: "pyarrow.Schema") -> None:
+        """Columns and their types are those of our export; folders are named alike."""
+        if self._partitions(file) != self.partitions:
+            raise InvalidFileError(
+                f"{self.path} mixes several exports: {self.files[0].relative_to(self.path)} and "
+                f"{file.relative_to(self.path)} are partitioned in other ways",
+                "Name one of them, or export all experiments to a folder of their own.",
+            )
+        wrong = []
+        for name in (*RUN_COLUMNS, *METRIC_COLUMNS):
+            expected = sql_type(name)
+            if name in self.partitions:
+                continue
+            if name not in schema.names:
+                wrong.append(f"it has no column {name}")
+            elif (found := _type_of(schema.field(name).type)) != expected:
+                wrong.append(f"its column {name} is {found}, not {expected}")
+        if wrong:
+            further = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            raise InvalidFileError(f"{file} is no export of runs: {wrong[0]}{further}", _HINT)
+
+
+def _type_of(kind: "pyarrow.DataType") -> str:
+    from pyarrow import types
+
+    if types.is_string(kind) or types.is_large_string(kind):
+        return "VARCHAR"
+    if types.is_integer(kind):
+        return "INTEGER"
+    if types.is_floating(kind):
+        return "DOUBLE"
+    if types.is_boolean(kind):
+        return "BOOLEAN"
+    return "TIMESTAMP" if types.is_timestamp(kind) and kind.tz else str(kind)
+
+
+def _experiment(told: dict[str, Any]) -> tuple[Any, ...]:
+    """A row of EXPERIMENT_COLUMNS; what exports do not tell stays unknown."""
+    created = told["created_at"] and datetime.fromisoformat(told["created_at"])
+    values = {
+        **{name: told.get(name) for name in ("id", "name", "description", "status")},
+        "created_at": created,
+        "updated_at": created,
+        "config_json": to_json(told.get("config") or {}),
+        "environment_json": to_json(told.get("environment") or {}),
+    }
+    return tuple(values.get(name) for name in EXPERIMENT_COLUMNS)

@@ -23,12 +23,16 @@ from ml_agents_results.services.failures import FailureService
 from ml_agents_results.services.latency import LatencyService
 from ml_agents_results.services.parsing import ParsingService
 from ml_agents_results.services.settings import Settings
+from tests.commands import call, document, refusal
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs the package pyarrow")
 pytest.importorskip("duckdb", reason="needs the package duckdb")
 pytest.importorskip("sqlglot", reason="needs the package sqlglot")
 
 PARTITIONS = ("experiment_id", "approach_name")
+FOR_SPARK = 6
+"""Each query takes a second there, however small the data."""
+
 ODD = 'it\'s \\ "odd" :x $1 %s ä'
 
 
@@ -84,34 +88,35 @@ def stored(
     processor.close()
 
 
-def figures(connection: Connection) -> dict[str, Any]:
-    """What a few of every kind of analysis say."""
+def figures(connection: Connection, few: int | None = None) -> dict[str, Any]:
+    """What analyses of every kind say, or the first few of them."""
     one, both, repeated = (
         Filters.of({"experiment_id": names}) for names in (["one"], ["one", "two"], ["1e3"])
     )
     compare: Callable[..., Any] = lambda ids, **given: (  # noqa: E731
         ComparisonService(connection, None, Settings(**given)).compare(ids, by_task=True).to_dict()
     )
-    return {
-        "experiment": ExperimentRepository(connection).get("one").config_json,
-        "listed": [
+    found: dict[str, Callable[[], Any]] = {
+        "experiment": lambda: ExperimentRepository(connection).get("one").config_json,
+        "listed": lambda: [
             (line.id, line.name, line.runs, line.created_at)
             for line in ExperimentRepository(connection).list()
         ],
-        "across": compare(["one", "two"]),
-        "repeated": compare(["1e3"], missing="incorrect"),
-        "accuracy": AccuracyService(
-            connection, repeated, Settings(cluster="sample_id")
-        ).report(by_task=True).to_dict(),
-        "cost": CostService(connection, both).report().to_dict(),
-        "latency": LatencyService(connection, repeated).report().to_dict(),
-        "parsing": ParsingService(connection, one).report().to_dict(),
-        "failures": FailureService(connection, one).report().to_dict(),
-        "none": [
+        "none": lambda: [
             analysis(connection, Filters.of({"created_from": moment})).arms() == []
             for moment in ("2020-01-01", "2100-01-01")
         ],
+        "across": lambda: compare(["one", "two"]),
+        "accuracy": lambda: AccuracyService(
+            connection, repeated, Settings(cluster="sample_id")
+        ).report(by_task=True).to_dict(),
+        "failures": lambda: FailureService(connection, one).report().to_dict(),
+        "repeated": lambda: compare(["1e3"], missing="incorrect"),
+        "cost": lambda: CostService(connection, both).report().to_dict(),
+        "latency": lambda: LatencyService(connection, repeated).report().to_dict(),
+        "parsing": lambda: ParsingService(connection, one).report().to_dict(),
     }  # fmt: skip
+    return {name: work() for name, work in list(found.items())[:few]}
 
 
 def same(found: Any, expected: Any, place: str = "") -> None:
@@ -146,6 +151,88 @@ def test_spark_on_two_workers_says_so_too(
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     processor, folder = stored
     with processor.database.read() as connection:
-        expected = figures(connection)
-    with Lake(folder, "spark", "local-cluster[2,1,512]").read() as connection:
-        same(figures(connection), expected)
+        expected = figures(connection, FOR_SPARK)
+    with Lake(folder, "spark", "local[2]").read() as connection:
+        same(figures(connection, FOR_SPARK), expected)
+
+
+def test_the_command_line_reads_it_too(
+    stored: tuple[ResultsProcessor, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor, folder = stored
+    ids = ("compare", "--experiment-ids", "one,Experiment two")
+    expected = document(*ids, "--db-path", processor.database.path)
+    # Where a machine is, says nothing about when a run was.
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    same(document(*ids, "--source", folder), expected)
+    report = ("analyze", "--experiment-id", "latest", "--report-type", "cost")
+    assert document(*report, "--source", folder)["experiment_ids"] == ["1e3"]
+    hint = refusal("compare", "--experiment-ids", "onee,two", "--source", folder, code=3)[1]
+    assert "one" in hint
+
+
+class TestFoldersThatAreNoLake:
+    def refused(self, folder: Path, code: int = 1) -> str:
+        ids = ("--experiment-ids", "one,two")
+        message, hint = refusal("compare", *ids, "--source", folder, code=code)
+        assert str(folder.name) in message
+        assert hint
+        return message
+
+    def test_one_that_is_not_there(self, tmp_path: Path) -> None:
+        assert "there is no folder" in self.refused(tmp_path / "nowhere", 3)
+
+    def test_an_empty_one(self, tmp_path: Path) -> None:
+        assert "holds no Parquet files" in self.refused(tmp_path)
+
+    def test_a_foreign_file(self, tmp_path: Path) -> None:
+        parquet = pytest.importorskip("pyarrow.parquet")
+        parquet.write_table(pyarrow.table({"a": [1]}), tmp_path / "a.parquet")
+        assert "is no export of runs: it has no column id (and" in self.refused(tmp_path)
+
+    def test_a_file_that_is_no_parquet(self, tmp_path: Path) -> None:
+        (tmp_path / "a.parquet").write_text("These are my notes.", encoding="utf-8")
+        assert "cannot be read as Parquet" in self.refused(tmp_path)
+
+    def test_a_foreign_file_among_ours(
+        self, stored: tuple[ResultsProcessor, Path], tmp_path: Path
+    ) -> None:
+        folder = Path(shutil.copytree(stored[1], tmp_path / "lake"))
+        place = folder / "experiment_id=one" / "approach_name=None"
+        parquet = pytest.importorskip("pyarrow.parquet")
+        table = parquet.read_table(place / "part-0.parquet", partitioning=None)
+        column = table.schema.get_field_index("sample_index")
+        texts = table["sample_index"].cast(pyarrow.string())
+        parquet.write_table(
+            table.set_column(column, "sample_index", texts), place / "part-9.parquet"
+        )
+        message = self.refused(folder)
+        assert "part-9.parquet is no export of runs: its column sample_index is VARCHAR" in message
+
+    def test_two_exports(self, stored: tuple[ResultsProcessor, Path], tmp_path: Path) -> None:
+        folder = Path(shutil.copytree(stored[1], tmp_path / "lake"))
+        shutil.copytree(stored[1], folder / "again")
+        assert "mixes several exports" in self.refused(folder)
+
+    def test_a_damaged_file(self, stored: tuple[ResultsProcessor, Path], tmp_path: Path) -> None:
+        folder = Path(shutil.copytree(stored[1], tmp_path / "lake"))
+        file = folder / "experiment_id=one" / "approach_name=None" / "part-0.parquet"
+        content = bytearray(file.read_bytes())
+        content[4:2000] = b"\xa5" * 1996
+        file.write_bytes(content)
+        message, _ = refusal("compare", "--experiment-ids", "one,two", "--source", folder, code=4)
+        assert "cannot be analysed by DuckDB" in message
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--source", "lake", "--db-path", "r.db"),
+        ("--engine", "duckdb"),
+        ("--spark-master", "local[2]"),
+        ("--source", "lake", "--engine", "duckdb", "--spark-master", "local[2]"),
+        ("--source", "lake", "--engine", "polars"),
+    ],
+)
+def test_options_that_do_not_fit(options: tuple[str, ...]) -> None:
+    call("compare", "--experiment-ids", "a,b", *options, code=2)

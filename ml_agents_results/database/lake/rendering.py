@@ -10,6 +10,7 @@ import sqlglot
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import IteratorResult, Result
 from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlglot import exp
 
 from ml_agents_results.database.lake.folder import METRIC_COLUMNS, RUN_COLUMNS, sql_type
 from ml_agents_results.database.types import JsonText, UtcTimestamp
@@ -67,31 +68,33 @@ class LakeConnection:
 def rendered(statement: Any, engine: str) -> tuple[str, dict[str, Any]]:
     """The select in the SQL of the engine, with its named parameters."""
     compiled = statement.compile(dialect=_POSTGRES, compile_kwargs={"render_postcompile": True})
-    tree = sqlglot.parse_one(str(compiled), read="postgres").transform(_adapted)
+    tree = sqlglot.parse_one(str(compiled), read="postgres")
+    # Both engines order texts by code points of themselves.
+    while found := tree.find(exp.Collate):
+        found.replace(found.this)
+    for cast in tree.find_all(exp.Cast):
+        # NUMERIC is exact in PostgreSQL; elsewhere it has three decimal places, or none.
+        if cast.to.is_type("decimal"):
+            cast.set("to", exp.DataType.build("double"))
     return tree.sql(dialect=engine), dict(compiled.params)
 
 
-def _adapted(node: Any) -> Any:
-    # Both engines order texts by code points of themselves.
-    if isinstance(node, sqlglot.exp.Collate):
-        return node.this
-    # NUMERIC is exact in PostgreSQL; elsewhere it has three decimal places, or none.
-    if isinstance(node, sqlglot.exp.Cast) and node.to.is_type("decimal"):
-        return sqlglot.exp.cast(node.this, "double")
-    return node
+def runs_view(source: str, partitions: Sequence[str], named: str = "{}") -> str:
+    """The table `runs`; values that folders are named after are texts by themselves.
 
-
-def runs_view(source: str, partitions: Sequence[str]) -> str:
-    """The table `runs`; values that folders are named after are texts by themselves."""
+    Args:
+        named: How such a text is read, where the engine needs help.
+    """
 
     def column(name: str) -> str:
-        if name == "task" and name in partitions:
-            return "COALESCE(task, '') AS task"
         if name == "created_at":
             return "CAST(created_at AS TIMESTAMP) AS created_at"
-        if name in partitions and (kind := sql_type(name)) != "VARCHAR":
+        if name not in partitions:
+            return name
+        if (kind := sql_type(name)) != "VARCHAR":
             return f"CAST({name} AS {kind}) AS {name}"
-        return name
+        text = named.format(name)
+        return f"COALESCE({text}, '') AS {name}" if name == "task" else f"{text} AS {name}"
 
     return f"SELECT {', '.join(map(column, RUN_COLUMNS))} FROM {source}"
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StringType, StructField, StructType, TimestampType
@@ -23,6 +24,8 @@ _SETTINGS = {
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
 }
+# Spark takes each byte of a percent-encoded name for a character.
+_FOLDER_NAME = "decode(encode({}, 'ISO-8859-1'), 'UTF-8')"
 
 
 @contextmanager
@@ -40,7 +43,8 @@ def opened(folder: Folder, master: str) -> Iterator[LakeConnection]:
         try:
             files = session.read.parquet(str(folder.path.absolute()))
             files.createOrReplaceTempView("files")
-            session.sql(runs_view("files", folder.partitions)).createOrReplaceTempView("runs")
+            view = runs_view("files", folder.partitions, _FOLDER_NAME)
+            session.sql(view).createOrReplaceTempView("runs")
             session.sql(metrics_view("files")).createOrReplaceTempView("parsing_metrics")
             fields = [
                 StructField(name, TimestampType() if name.endswith("_at") else StringType())
@@ -49,7 +53,7 @@ def opened(folder: Folder, master: str) -> Iterator[LakeConnection]:
             rows = described(lake, folder)
             frame = session.createDataFrame(rows, StructType(fields))
             frame.createOrReplaceTempView("experiments")
-        except PySparkException as error:
+        except (PySparkException, Py4JError) as error:
             raise _failure(folder, master, error) from error
         yield lake
     finally:
@@ -66,7 +70,7 @@ def _run(
 ) -> Sequence[Sequence[Any]]:
     try:
         return session.sql(sql, args=parameters).collect()
-    except PySparkException as error:
+    except (PySparkException, Py4JError) as error:
         raise _failure(folder, master, error) from error
 
 

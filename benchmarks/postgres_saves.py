@@ -1,0 +1,131 @@
+"""Durable saves into PostgreSQL from many processes, beside bare psycopg in the same run.
+
+    python benchmarks/postgres_saves.py [--seconds 4] [--processes 1,8,32]
+
+Ours is ResultsProcessor.save_run: the run is checked, fingerprinted, upserted and committed. The
+limit inserts finished rows, one a transaction, with psycopg's prepared statements.
+"""
+
+import argparse
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import psycopg
+
+from benchmarks.servers import driver_url, new_database
+from ml_agents_results.database.engine import Database
+from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.records import RunRecord
+from ml_agents_results.repositories.rows import RUN_COLUMNS, run_row
+
+LEAST = 0.5
+"""Of the saves a second of bare psycopg."""
+
+TEXT = "So the next step follows from the one before. " * 40
+
+
+def run_of(number: int, provider: str) -> RunRecord:
+    return RunRecord(
+        "big",
+        "None",
+        number,
+        provider=provider,
+        model="m",
+        input_text=f"Question {number}",
+        expected_answer="42",
+        raw_output=TEXT,
+        parsed_answer="42",
+        is_correct=number % 2 == 0,
+        execution_time_ms=1200,
+        cost_estimate=0.001,
+    )
+
+
+def bare(url: str, name: str, begin: Barrier, seconds: float) -> int:
+    places = ", ".join(["%s"] * len(RUN_COLUMNS))
+    insert = f"INSERT INTO runs ({', '.join(RUN_COLUMNS)}) VALUES ({places})".encode()
+    rows = [run_row(run_of(number, name), False) for number in range(int(2000 * seconds))]
+    with psycopg.connect(url) as connection:
+        begin.wait()
+        end = time.perf_counter() + seconds
+        for saved, row in enumerate(rows):
+            if time.perf_counter() > end:
+                return saved
+            connection.execute(insert, row)
+            connection.commit()
+    raise AssertionError("too few rows were prepared")
+
+
+def ours(url: str, name: str, begin: Barrier, seconds: float) -> int:
+    runs = [run_of(number, name) for number in range(int(2000 * seconds))]
+    processor = ResultsProcessor(url)
+    begin.wait()
+    end = time.perf_counter() + seconds
+    for saved, run in enumerate(runs):
+        if time.perf_counter() > end:
+            processor.close()
+            return saved
+        processor.save_run(run)
+    raise AssertionError("too few runs were prepared")
+
+
+def work(
+    way: Callable[..., int], url: str, name: str, begin: Barrier, seconds: float, saved: Any
+) -> None:
+    saved.put(way(url, name, begin, seconds))
+
+
+def rate(way: Callable[..., int], url: str, processes: int, seconds: float) -> float:
+    """Saves a second of all processes together."""
+    context = multiprocessing.get_context("fork")
+    begin, saved = context.Barrier(processes), context.SimpleQueue()
+    started = [
+        context.Process(target=work, args=(way, url, f"{way.__name__}-{n}", begin, seconds, saved))
+        for n in range(processes)
+    ]
+    for process in started:
+        process.start()
+    total: int = sum(saved.get() for _ in started)
+    for process in started:
+        process.join()
+    return total / seconds
+
+
+def empty(database: Database) -> None:
+    with psycopg.connect(driver_url(database), autocommit=True) as connection:
+        connection.execute("TRUNCATE runs CASCADE")
+        connection.execute("CHECKPOINT")
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seconds", type=float, default=4)
+    options.add_argument("--processes", default="1,8,32", help="with commas")
+    given = options.parse_args()
+    missed = 0
+    with new_database() as database:
+        ResultsProcessor(database).save_experiment("big", {})
+        url = database.url.render_as_string(hide_password=False)
+        for processes in map(int, given.processes.split(",")):
+            empty(database)
+            limit = rate(bare, driver_url(database), processes, given.seconds)
+            empty(database)
+            reached = rate(ours, url, processes, given.seconds)
+            ratio = reached / limit
+            missed += ratio < LEAST
+            print(
+                f"{processes:2} processes   {reached:8,.0f} saves/s   bare psycopg {limit:8,.0f}   "
+                f"ratio {ratio:.2f}, at least {LEAST}"
+            )
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -59,7 +59,7 @@ def records(experiment: str, runs: int, text: int, seed: int = 1) -> Iterator[Ru
 def _fill(path: Path, runs: int, experiments: int, text: int) -> None:
     processor = ResultsProcessor(str(path))
     for number in range(experiments):
-        name = f"e{number:02}"
+        name = f"e{number:03}"
         processor.save_experiment(name, {}, name="Benchmark")
         with processor.database.bulk() as connection:
             repository, batch = RunRepository(connection), []

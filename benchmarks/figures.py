@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "benchmarks"
 OUTPUT = "ML_AGENTS_FIGURES"
+QUICK = "ML_AGENTS_QUICK"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class Figure:
             f"{self.unit} beside {shown(self.limit)} ({self.limit_name}): "
             f"{self.ratio:.3g} times, {goal}"
         )
+
+
+def quick() -> bool:
+    """Whether smaller sizes will do."""
+    return bool(os.environ.get(QUICK))
 
 
 def shown(value: float) -> str:

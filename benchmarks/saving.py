@@ -44,16 +44,16 @@ class Response:
     timestamp: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-def responses() -> Iterator[Response]:
-    (run,) = list(records("e", 2, 3000))[:1]
-    for index in count():
+def responses(experiment: str = "e", first: int = 0) -> Iterator[Response]:
+    run = next(records(experiment, 2, 3000))
+    for index in count(first):
         yield Response(
             run.raw_output or "",
             "p",
             "m",
             1200,
             {
-                "experiment_id": "e",
+                "experiment_id": experiment,
                 "approach": "ChainOfThought",
                 "sample_index": index,
                 "input_text": f"Question {index}: what follows?",

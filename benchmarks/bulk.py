@@ -1,0 +1,151 @@
+"""What many saves cost: `save_runs` of ready records, an import, and saving into a large file.
+
+    python -m benchmarks bulk
+
+The limit of the first two is `executemany` of the same rows, ready as tuples, in one transaction of
+the bare driver on the same tables and indexes.
+"""
+
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+
+from benchmarks.databases import database, records
+from benchmarks.figures import Figure, Times, beside, quick, report, together
+from benchmarks.saving import PRAGMAS, responses
+from ml_agents_results.exporters import export
+from ml_agents_results.importers.load import load
+from ml_agents_results.importers.source import Options, Source
+from ml_agents_results.processor import ResultsProcessor
+
+SAVES = 200
+
+
+def executemany(path: Path, like: Path) -> Callable[[], None]:
+    """Fills an empty copy with the rows of `like`."""
+    with closing(sqlite3.connect(like)) as source:
+        runs = source.execute("SELECT * FROM runs").fetchall()
+        metrics = source.execute("SELECT * FROM parsing_metrics").fetchall()
+
+    def work() -> None:
+        path.unlink(missing_ok=True)
+        with closing(sqlite3.connect(path, isolation_level=None)) as target:
+            with closing(sqlite3.connect(like.with_suffix(".empty"))) as empty:
+                empty.backup(target)
+            for pragma in (*PRAGMAS, "PRAGMA synchronous=NORMAL", "PRAGMA cache_size=-65536"):
+                target.execute(pragma)
+            target.execute("BEGIN IMMEDIATE")
+            target.executemany(f"INSERT INTO runs VALUES ({_marks(runs[0])})", runs)
+            target.executemany(
+                f"INSERT INTO parsing_metrics VALUES ({_marks(metrics[0])})", metrics
+            )
+            target.execute("COMMIT")
+
+    return work
+
+
+def _marks(row: tuple[object, ...]) -> str:
+    return ", ".join("?" * len(row))
+
+
+def bulk(folder: Path, runs: int) -> Figure:
+    ready = tuple(records("e", runs, 3000))
+    number = count()
+
+    def ours() -> Path:
+        path = folder / f"ours-{next(number)}.db"
+        with closing(ResultsProcessor(str(path))) as processor:
+            processor.save_experiment("e", {})
+            processor.save_runs(ready)
+        return path
+
+    path = ours()
+    _empty(path)
+    saved, limit = together(ours, executemany(folder / "bare.db", path), rounds=3)
+    name = f"save_runs of {runs:,} records, processor time"
+    return beside(name, saved, limit, "executemany", kind="cpu", at_most=1.6)
+
+
+def imported(folder: Path, lines: int) -> Figure:
+    text = folder / "runs.jsonl"
+    source = folder / "source.db"
+    with closing(ResultsProcessor(str(source))) as processor:
+        processor.save_experiment("e", {})
+        for first in range(0, lines, 20_000):
+            part = tuple(records("e", 20_000, 3000, first))
+            for run in part:
+                run.sample_index += first
+            processor.save_runs(part)
+        export(processor.database, "e", text, "jsonl")
+    _empty(source)
+    number = count()
+
+    def ours() -> None:
+        with closing(ResultsProcessor(str(folder / f"imported-{next(number)}.db"))) as processor:
+            load(processor.database, [Source(text)], Options())
+
+    read, limit = together(ours, executemany(folder / "bare.db", source), rounds=2)
+    name = f"import of {lines:,} lines, processor time"
+    return beside(name, read, limit, "executemany", kind="cpu", at_most=3)
+
+
+def grown(runs: int) -> Figure:
+    """Durable saves into a file of so many runs beside one of 10,000."""
+
+    def saves(path: Path) -> Callable[[], None]:
+        processor = ResultsProcessor(str(path))
+        processor.save_experiment("saves", {})
+        made = responses("saves", int(path.stat().st_mtime_ns) % 1_000_000)
+
+        def work() -> None:
+            for _ in range(SAVES):
+                processor.save_run_result(next(made))
+
+        return work
+
+    large, small = together(saves(database(runs)), saves(database(10_000)), rounds=7)
+    return Figure(
+        f"saves a second at {runs:,} runs",
+        SAVES / large.median(),
+        "saves/s",
+        SAVES / small.median(),
+        "at 10,000 runs",
+        at_least=0.7,
+        spread=_rate_spread(large),
+    )
+
+
+def _rate_spread(times: Times) -> float:
+    return SAVES / times.median() * times.spread() / times.median()
+
+
+def _empty(path: Path) -> None:
+    """Keeps an empty copy of a database beside it."""
+    with (
+        closing(sqlite3.connect(path)) as source,
+        closing(sqlite3.connect(path.with_suffix(".empty"))) as target,
+    ):
+        source.backup(target)
+        target.execute("DELETE FROM parsing_metrics")
+        target.execute("DELETE FROM runs")
+        target.commit()
+        target.execute("VACUUM")
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        return report(
+            [
+                bulk(Path(folder), 20_000),
+                imported(Path(folder), 20_000 if quick() else 100_000),
+                grown(100_000 if quick() else 1_000_000),
+            ]
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

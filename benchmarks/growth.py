@@ -1,0 +1,155 @@
+"""How the cost of each analysis and its memory grow with the runs.
+
+    python -m benchmarks growth [--plot docs/growth.png]
+
+Analyses run on files of 10^3 to 10^6 runs of two arms. The slope is that of log time over log runs
+above 10^4: 1 is linear. Each is also asked again unchanged, which the cache answers. Memory is the
+peak of the command's process.
+"""
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from benchmarks.databases import database
+from benchmarks.figures import BUILD, Figure, quick, report, together
+from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.services.accuracy import AccuracyService
+from ml_agents_results.services.comparison import ComparisonService
+from ml_agents_results.services.cost import CostService
+from ml_agents_results.services.failures import FailureService
+from ml_agents_results.services.latency import LatencyService
+
+MIB = 1024
+EXPERIMENT = "e000"
+Curves = Mapping[str, Sequence[tuple[int, float]]]
+
+
+def analyses(
+    connection: Connection, experiment: str = EXPERIMENT, filters: Filters | None = None
+) -> dict[str, Callable[[], object]]:
+    return {
+        "summary": AccuracyService(connection, filters).report,
+        "by task": partial(AccuracyService(connection, filters).report, by_task=True),
+        "compare": partial(ComparisonService(connection).compare, [experiment]),
+        "cost": CostService(connection, filters).report,
+        "latency": LatencyService(connection, filters).report,
+        "failures": partial(FailureService(connection, filters).report, read_texts=False),
+    }
+
+
+def grown(sizes: Sequence[int]) -> tuple[Curves, list[Figure]]:
+    """Seconds by size, and how much more twice the runs cost, by the slope above 10^4."""
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for runs in sizes:
+        processor = ResultsProcessor(str(database(runs)))
+        with processor.database.read() as connection:
+            for name, work in analyses(connection).items():
+                (times,) = together(work, rounds=3)
+                curves.setdefault(name, []).append((runs, times.median()))
+        processor.close()
+    figures = []
+    for name, curve in curves.items():
+        (few, low), (many, high) = curve[-2:]
+        slope = math.log(high / low) / math.log(many / few)
+        figures.append(Figure(f"{name}, twice the runs", 2**slope, "times", 1, "once", at_most=2.3))
+    return curves, figures
+
+
+def repeated(runs: int) -> Figure:
+    processor = ResultsProcessor(str(database(runs)))
+    limits = iter(range(10**9))
+
+    def first() -> None:
+        processor.generate_accuracy_report({"created_from": f"2020-01-01T00:00:{next(limits):02}"})
+
+    again = partial(processor.generate_accuracy_report, {"created_from": "2019-01-01T00:00:00"})
+    repeat, new = together(again, first, rounds=3)
+    processor.close()
+    return Figure(
+        "the same analysis again, unchanged",
+        repeat.median(),
+        "s",
+        new.median(),
+        "the first time",
+        at_most=0.02,
+    )
+
+
+_LAUNCHER = """
+import os, resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def memory(*arguments: str) -> float:
+    """The peak of the command's process in MiB."""
+    command = str(Path(sys.executable).with_name("ml-agents"))
+    # A process begins with the peak of the one that started it: a small one has to.
+    ended = subprocess.run(
+        [sys.executable, "-c", _LAUNCHER, command, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
+    return int(ended.stdout) / MIB
+
+
+def memories(few: int, many: int) -> list[Figure]:
+    peaks: dict[str, list[float]] = {}
+    for runs in (few, many):
+        path = str(database(runs, text=300))
+        with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+            lines = f"{folder}/runs.jsonl"
+            where = ("--db-path", path)
+            one = ("--experiment-id", EXPERIMENT)
+            for name, arguments in {
+                "analyze": ("analyze", *one, *where),
+                "compare": ("compare", "--experiment-ids", EXPERIMENT, *where),
+                "export": ("export", *one, "--format", "jsonl", "--output", lines, *where),
+                "import": ("import", lines, "--db-path", f"{folder}/new.db"),
+            }.items():
+                peaks.setdefault(name, []).append(memory(*arguments))
+    return [
+        Figure(f"peak memory of {name}, {many:,} runs", high, "MiB", low, f"{few:,}", at_most=1.3)
+        for name, (low, high) in peaks.items()
+    ]
+
+
+def plot(curves: Curves, path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for name, curve in curves.items():
+        axes.plot(*zip(*curve, strict=True), marker="o", label=name)
+    axes.set(xscale="log", yscale="log", xlabel="runs", ylabel="seconds")
+    axes.grid(visible=True, which="major", alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plot", type=Path, help="draws the curves; needs matplotlib")
+    given = parser.parse_args()
+    largest = 100_000 if quick() else 1_000_000
+    sizes = [size for size in (1_000, 10_000, 100_000, 1_000_000) if size <= largest]
+    curves, figures = grown(sizes)
+    print(json.dumps({name: [round(s, 4) for _, s in curve] for name, curve in curves.items()}))
+    if given.plot:
+        plot(curves, given.plot)
+    return report([*figures, repeated(largest), *memories(10_000, largest)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := $(BIN)/ml-agents
 DEMO_DB := --db-path demo/results.db
 
-.PHONY: demo test test-real-tools test-faults lint format bench clean
+.PHONY: demo test test-real-tools test-faults lint format bench bench-peers clean
 
 demo: .venv/.installed  ## a real experiment on the embedded model, compared and exported
 	rm -rf demo && mkdir demo
@@ -51,6 +51,12 @@ format: .venv/.developing
 
 bench: .venv/.developing
 	$(BIN)/python -m benchmarks
+
+# Other tools that record runs, in an environment of their own.
+bench-peers: .venv/.developing
+	test -x build/peers/bin/python || $(PYTHON) -m venv build/peers
+	build/peers/bin/pip install --quiet mlflow optuna inspect-ai
+	$(BIN)/python -m benchmarks peers
 
 clean:
 	rm -rf .venv build dist demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -23,8 +23,8 @@ MOST = 1.5
 
 def bare_sql(experiment: str) -> dict[str, list[str]]:
     counts = (
-        "SELECT approach_name, provider, model, task, COUNT(*), SUM(outcome = 'correct'), "
-        "SUM(outcome = 'wrong'), SUM(outcome = 'failed'), SUM(outcome = 'unparsed'), "
+        "SELECT approach_name, provider, model, task, COUNT(*), COUNT(*) FILTER (WHERE outcome = 'correct'), "
+        "COUNT(*) FILTER (WHERE outcome = 'wrong'), COUNT(*) FILTER (WHERE outcome = 'failed'), COUNT(*) FILTER (WHERE outcome = 'unparsed'), "
         "MAX(repeat_index), COUNT(execution_time_ms), SUM(execution_time_ms), "
         "COUNT(cost_estimate), SUM(cost_estimate), SUM(cost_estimate * cost_estimate), "
         "COUNT(parsing_confidence), SUM(parsing_confidence) FROM runs "
@@ -43,23 +43,23 @@ def bare_sql(experiment: str) -> dict[str, list[str]]:
         for side, name in (("a", "ChainOfThought"), ("b", "None"))
     )
     pairs = (
-        "SELECT a.task, SUM(a.outcome = 'correct' AND b.outcome = 'correct'), "
-        "SUM(a.outcome = 'correct' AND b.outcome <> 'correct'), "
-        "SUM(a.outcome <> 'correct' AND b.outcome = 'correct'), COUNT(*), "
-        f"SUM(a.input_fingerprint <> b.input_fingerprint) {join} AND a.outcome IN ('correct', "
+        "SELECT a.task, COUNT(*) FILTER (WHERE a.outcome = 'correct' AND b.outcome = 'correct'), "
+        "COUNT(*) FILTER (WHERE a.outcome = 'correct' AND b.outcome <> 'correct'), "
+        "COUNT(*) FILTER (WHERE a.outcome <> 'correct' AND b.outcome = 'correct'), COUNT(*), "
+        f"COUNT(*) FILTER (WHERE a.input_fingerprint <> b.input_fingerprint) {join} AND a.outcome IN ('correct', "
         "'wrong') AND b.outcome IN ('correct', 'wrong') GROUP BY a.task"
     )
     ratios = (
-        "SELECT COUNT(*), SUM(r), SUM(r * r), SUM(r > 0) FROM (SELECT "
+        "SELECT COUNT(*), SUM(r), SUM(r * r), COUNT(*) FILTER (WHERE r > 0) FROM (SELECT "
         f"LN(a.execution_time_ms * 1.0 / b.execution_time_ms) AS r {join} "
         "AND a.execution_time_ms > 0 AND b.execution_time_ms > 0)"
     )
     methods = (
-        "SELECT approach_name, parsing_method, SUM(outcome = 'correct'), COUNT(*) FROM runs "
+        "SELECT approach_name, parsing_method, COUNT(*) FILTER (WHERE outcome = 'correct'), COUNT(*) FROM runs "
         f"WHERE experiment_id = '{experiment}' AND outcome IN ('correct', 'wrong') GROUP BY 1, 2"
     )
     hard = (
-        "SELECT task, sample_index, COUNT(*) AS n, SUM(outcome = 'correct') AS k FROM runs "
+        "SELECT task, sample_index, COUNT(*) AS n, COUNT(*) FILTER (WHERE outcome = 'correct') AS k FROM runs "
         f"WHERE experiment_id = '{experiment}' AND outcome IN ('correct', 'wrong') "
         "GROUP BY 1, 2 ORDER BY k * 1.0 / n LIMIT 20"
     )

@@ -22,7 +22,9 @@ def database(runs: int, *, experiments: int = 1, text: int = 3000) -> Path:
         new = path.with_suffix(".new")
         for left in BUILD.glob(f"{new.name}*"):
             left.unlink()
-        _fill(new, runs, experiments, text)
+        processor = ResultsProcessor(str(new))
+        fill(processor, runs, experiments, text)
+        processor.close()
         new.rename(path)
     return path
 
@@ -56,8 +58,7 @@ def records(experiment: str, runs: int, text: int, seed: int = 1) -> Iterator[Ru
             )
 
 
-def _fill(path: Path, runs: int, experiments: int, text: int) -> None:
-    processor = ResultsProcessor(str(path))
+def fill(processor: ResultsProcessor, runs: int, experiments: int, text: int) -> None:
     for number in range(experiments):
         name = f"e{number:03}"
         processor.save_experiment(name, {}, name="Benchmark")
@@ -70,4 +71,3 @@ def _fill(path: Path, runs: int, experiments: int, text: int) -> None:
                     batch = []
             repository.save_many(batch)
         processor.set_status(name, "completed")
-    processor.close()

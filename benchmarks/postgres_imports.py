@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import psycopg
 
-from benchmarks.analyses import runs
+from benchmarks.databases import records
 from benchmarks.servers import driver_url, new_database
 from ml_agents_results.database.engine import Database
 from ml_agents_results.processor import ResultsProcessor
@@ -59,8 +59,8 @@ def main() -> int:
     options.add_argument("--runs", type=int, default=20_000)
     options.add_argument("--text", type=int, default=3000)
     given = options.parse_args()
-    records = list(runs(given.runs, given.text))
-    rows = [run_row(record, False) for record in records]
+    ready = list(records("big", given.runs, given.text))
+    rows = [run_row(record, False) for record in ready]
     times: dict[str, list[float]] = {"bare": [], "new": [], "again": []}
     with new_database() as database:
         ResultsProcessor(database).save_experiment("big", {})
@@ -72,7 +72,7 @@ def main() -> int:
             empty(database)
             for kind in ("new", "again"):
                 start = time.perf_counter()
-                save(database, records)
+                save(database, ready)
                 times[kind].append(time.perf_counter() - start)
     rates = {kind: given.runs / min(seconds) for kind, seconds in times.items()}
     ratio = rates["new"] / rates["bare"]

@@ -22,9 +22,10 @@ MOST = 1.5
 
 
 def bare_sql(experiment: str) -> dict[str, list[str]]:
+    """The queries of each analysis, in words that SQLite and PostgreSQL know."""
+    classes = (_count(f"outcome = '{name}'") for name in ("correct", "wrong", "failed", "unparsed"))
     counts = (
-        "SELECT approach_name, provider, model, task, COUNT(*), COUNT(*) FILTER (WHERE outcome = 'correct'), "
-        "COUNT(*) FILTER (WHERE outcome = 'wrong'), COUNT(*) FILTER (WHERE outcome = 'failed'), COUNT(*) FILTER (WHERE outcome = 'unparsed'), "
+        f"SELECT approach_name, provider, model, task, COUNT(*), {', '.join(classes)}, "
         "MAX(repeat_index), COUNT(execution_time_ms), SUM(execution_time_ms), "
         "COUNT(cost_estimate), SUM(cost_estimate), SUM(cost_estimate * cost_estimate), "
         "COUNT(parsing_confidence), SUM(parsing_confidence) FROM runs "
@@ -42,26 +43,27 @@ def bare_sql(experiment: str) -> dict[str, list[str]]:
         f"AND {side}.approach_name = '{name}'"
         for side, name in (("a", "ChainOfThought"), ("b", "None"))
     )
+    graded = "IN ('correct', 'wrong')"
+    cells = (
+        _count(f"a.outcome {one} 'correct' AND b.outcome {two} 'correct'")
+        for one, two in (("=", "="), ("=", "<>"), ("<>", "="))
+    )
+    mismatched = _count("a.input_fingerprint <> b.input_fingerprint")
     pairs = (
-        "SELECT a.task, COUNT(*) FILTER (WHERE a.outcome = 'correct' AND b.outcome = 'correct'), "
-        "COUNT(*) FILTER (WHERE a.outcome = 'correct' AND b.outcome <> 'correct'), "
-        "COUNT(*) FILTER (WHERE a.outcome <> 'correct' AND b.outcome = 'correct'), COUNT(*), "
-        f"COUNT(*) FILTER (WHERE a.input_fingerprint <> b.input_fingerprint) {join} AND a.outcome IN ('correct', "
-        "'wrong') AND b.outcome IN ('correct', 'wrong') GROUP BY a.task"
+        f"SELECT a.task, {', '.join(cells)}, COUNT(*), {mismatched} {join} "
+        f"AND a.outcome {graded} AND b.outcome {graded} GROUP BY a.task"
     )
     ratios = (
-        "SELECT COUNT(*), SUM(r), SUM(r * r), COUNT(*) FILTER (WHERE r > 0) FROM (SELECT "
+        f"SELECT COUNT(*), SUM(r), SUM(r * r), {_count('r > 0')} FROM (SELECT "
         f"LN(a.execution_time_ms * 1.0 / b.execution_time_ms) AS r {join} "
-        "AND a.execution_time_ms > 0 AND b.execution_time_ms > 0)"
+        "AND a.execution_time_ms > 0 AND b.execution_time_ms > 0) AS ratios"
     )
-    methods = (
-        "SELECT approach_name, parsing_method, COUNT(*) FILTER (WHERE outcome = 'correct'), COUNT(*) FROM runs "
-        f"WHERE experiment_id = '{experiment}' AND outcome IN ('correct', 'wrong') GROUP BY 1, 2"
-    )
+    correct = _count("outcome = 'correct'")
+    where = f"FROM runs WHERE experiment_id = '{experiment}' AND outcome {graded}"
+    methods = f"SELECT approach_name, parsing_method, {correct}, COUNT(*) {where} GROUP BY 1, 2"
     hard = (
-        "SELECT task, sample_index, COUNT(*) AS n, COUNT(*) FILTER (WHERE outcome = 'correct') AS k FROM runs "
-        f"WHERE experiment_id = '{experiment}' AND outcome IN ('correct', 'wrong') "
-        "GROUP BY 1, 2 ORDER BY k * 1.0 / n LIMIT 20"
+        f"SELECT task, sample_index, {correct}, COUNT(*) {where} GROUP BY 1, 2 "
+        f"ORDER BY {correct} * 1.0 / COUNT(*) LIMIT 20"
     )
     return {
         "summary": [counts, *times],
@@ -71,6 +73,10 @@ def bare_sql(experiment: str) -> dict[str, list[str]]:
         "latency": [counts, ratios, *times],
         "failures": [counts, methods, hard],
     }
+
+
+def _count(condition: str) -> str:
+    return f"COUNT(*) FILTER (WHERE {condition})"
 
 
 def figures(runs: int, experiments: int) -> list[Figure]:

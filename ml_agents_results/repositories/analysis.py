@@ -239,6 +239,18 @@ class AnalysisRepository:
         )
         return [HardSample(row[0], row[1], int(row[2]), int(row[3])) for row in rows]
 
+    def duplicate_contents(self) -> int:
+        """How many questions with their expected answer are those of several samples."""
+        samples = (
+            select(Run.experiment_id, Run.input_fingerprint)
+            .where(*self._filters.conditions(), Run.input_fingerprint.is_not(None))
+            .group_by(Run.experiment_id, Run.input_fingerprint, Run.task, Run.sample_index)
+            .subquery()
+        )
+        keys = (samples.c.experiment_id, samples.c.input_fingerprint)
+        several = select(*keys).group_by(*keys).having(func.count() > 1).subquery()
+        return self._connection.scalar(select(func.count()).select_from(several)) or 0
+
     def has_sample_ids(self, arm: Arm) -> bool:
         """Whether every sample of the arm carries the data set's own id."""
         without = select(Run.id).where(*self._of_arm(arm), Run.sample_id.is_(None)).limit(1)

@@ -246,6 +246,30 @@ class ColumnAnalysis(AnalysisRepository):
         hardest.sort(key=lambda s: (s.correct / s.graded, -s.graded, s.task, s.sample_index))
         return hardest[:limit]
 
+    def duplicate_contents(self) -> int:
+        contents: dict[tuple[str, str], list[Columns]] = {}
+        for arm in self._names():
+            for task, runs in self._of(arm).items():
+                contents.setdefault((arm.experiment_id, task), []).append(runs)
+        experiments: dict[str, list[Array]] = {}
+        for (experiment, _), parts in contents.items():
+            asked = np.stack(
+                [
+                    np.concatenate([runs.fingerprint for runs in parts]),
+                    np.concatenate([runs.sample_index for runs in parts]).astype(np.uint64),
+                ]
+            )
+            asked = asked[:, np.lexsort(asked)]
+            new = np.any(asked[:, 1:] != asked[:, :-1], axis=0)
+            fingerprints = asked[0][np.concatenate([[True], new])]
+            experiments.setdefault(experiment, []).append(
+                fingerprints[fingerprints != NO_FINGERPRINT]
+            )
+        return sum(
+            int((np.unique(np.concatenate(parts), return_counts=True)[1] > 1).sum())
+            for parts in experiments.values()
+        )
+
     def _shared(
         self, treatment: Arm, baseline: Arm
     ) -> Iterator[tuple[str, Samples, Samples, Array, Array]]:

@@ -89,16 +89,6 @@ class DependenceRepository:
         selected = select(*arms, func.count()).group_by(*arms)
         return {Arm(*row[:4]): row[4] for row in self._connection.execute(selected)}
 
-    def duplicate_contents(self) -> int:
-        """How many questions with their expected answer are those of several samples."""
-        samples = (
-            select(Run.experiment_id, Run.input_fingerprint)
-            .where(*self._filters.conditions(), Run.input_fingerprint.is_not(None))
-            .group_by(Run.experiment_id, Run.input_fingerprint, Run.task, Run.sample_index)
-            .subquery()
-        )
-        return self._groups(samples.c.experiment_id, samples.c.input_fingerprint)
-
     def conflicting_targets(self) -> int:
         """How many question texts have several expected answers. Reads the texts."""
         contents = (
@@ -111,10 +101,8 @@ class DependenceRepository:
             .group_by(Run.experiment_id, Run.input_text, Run.expected_answer)
             .subquery()
         )
-        return self._groups(contents.c.experiment_id, contents.c.input_text)
-
-    def _groups(self, *columns: ColumnElement[Any]) -> int:
-        several = select(*columns).group_by(*columns).having(func.count() > 1).subquery()
+        keys = (contents.c.experiment_id, contents.c.input_text)
+        several = select(*keys).group_by(*keys).having(func.count() > 1).subquery()
         return self._connection.scalar(select(func.count()).select_from(several)) or 0
 
     def _counted(self) -> ColumnElement[bool]:

@@ -161,7 +161,7 @@ class FailureService:
             conflicting = self._dependence.conflicting_targets()
         else:
             warnings.append("outputs_not_read")
-        duplicates = self._dependence.duplicate_contents()
+        duplicates = self._counts.duplicate_contents()
         if duplicates:
             warnings.append("duplicate_content")
         if conflicting:

@@ -232,6 +232,17 @@ def test_hard_samples(filled: Database, opened: Open, runs: list[RunRecord]) -> 
             ] == wanted[:limit]
 
 
+def test_duplicate_contents(filled: Database, opened: Open, runs: list[RunRecord]) -> None:
+    samples: dict[Any, set[Any]] = {}
+    for run in runs:
+        content = (run.experiment_id, run.input_text, run.expected_answer)
+        samples.setdefault(content, set()).add((run.task, run.sample_index))
+    wanted = sum(len(asked) > 1 for asked in samples.values())
+    with filled.read() as connection:
+        assert opened(connection).duplicate_contents() == wanted > 5
+        assert opened(connection, Filters.of({"model": "none"})).duplicate_contents() == 0
+
+
 def test_whether_all_samples_have_ids(filled: Database, opened: Open) -> None:
     with filled.write() as connection:
         RunRepository(connection).save(RunRecord("b", "None", 900, provider="p", model="m"))

@@ -63,9 +63,11 @@ def generate(folder: Path, runs: int) -> None:
             FROM range({runs // 2}) AS made(i)"""
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            reader: Any = connection.execute(query).to_arrow_reader(200_000)
+            reader: Any = connection.sql(query).to_arrow_reader(200_000)
             schema = reader.schema.with_metadata({"experiments": described})
-            with parquet.ParquetWriter(place / "part-0.parquet", schema, "2.6", "zstd") as writer:
+            with parquet.ParquetWriter(
+                place / "part-0.parquet", schema, compression="zstd"
+            ) as writer:
                 for batch in reader:
                     writer.write_batch(pyarrow.record_batch(batch.columns, schema=schema))
 

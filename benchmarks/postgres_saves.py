@@ -51,29 +51,30 @@ def run_of(number: int, provider: str) -> RunRecord:
 def bare(url: str, name: str, begin: Barrier, seconds: float) -> int:
     places = ", ".join(["%s"] * len(RUN_COLUMNS))
     insert = f"INSERT INTO runs ({', '.join(RUN_COLUMNS)}) VALUES ({places})".encode()
-    rows = [run_row(run_of(number, name), False) for number in range(int(2000 * seconds))]
+    row = run_row(run_of(0, name), False)
+    place = RUN_COLUMNS.index("sample_index")
+    saved = 0
     with psycopg.connect(url) as connection:
         begin.wait()
         end = time.perf_counter() + seconds
-        for saved, row in enumerate(rows):
-            if time.perf_counter() > end:
-                return saved
-            connection.execute(insert, row)
+        while time.perf_counter() < end:
+            changed = (f"{name}-{saved}", *row[1:place], saved, *row[place + 1 :])
+            connection.execute(insert, changed)
             connection.commit()
-    raise AssertionError("too few rows were prepared")
+            saved += 1
+    return saved
 
 
 def ours(url: str, name: str, begin: Barrier, seconds: float) -> int:
-    runs = [run_of(number, name) for number in range(int(2000 * seconds))]
     processor = ResultsProcessor(url)
+    saved = 0
     begin.wait()
     end = time.perf_counter() + seconds
-    for saved, run in enumerate(runs):
-        if time.perf_counter() > end:
-            processor.close()
-            return saved
-        processor.save_run(run)
-    raise AssertionError("too few runs were prepared")
+    while time.perf_counter() < end:
+        processor.save_run(run_of(saved, name))
+        saved += 1
+    processor.close()
+    return saved
 
 
 def work(

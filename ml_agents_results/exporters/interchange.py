@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import groupby
 from typing import Any
 
@@ -17,6 +18,7 @@ from ml_agents_results.repositories.runs import RECORD_COLUMNS
 from ml_agents_results.services.accuracy import ArmResult
 
 _ARM_AT = tuple(RECORD_COLUMNS.index(name) for name in Arm._fields)
+_LONGEST_FILE_NAME = 60
 _UNSAFE = re.compile(r"[^\w.+-]+|\.{2,}")
 
 
@@ -119,8 +121,12 @@ def storable(value: Any) -> Any:
 
 
 def safe_name(name: str) -> str:
-    """A name for a file or folder anywhere."""
-    return _UNSAFE.sub("_", name).strip("._") or "unknown"
+    """A name for a file or folder anywhere; a long one is cut, and told apart by its hash."""
+    safe = _UNSAFE.sub("_", name).strip("._") or "unknown"
+    if len(safe) <= _LONGEST_FILE_NAME:
+        return safe
+    known_by = blake2b(name.encode("utf-8", "backslashreplace"), digest_size=6).hexdigest()
+    return f"{safe[: _LONGEST_FILE_NAME - 13]}_{known_by}"
 
 
 def _arm_of(row: Sequence[Any]) -> Arm:

@@ -6,9 +6,10 @@ one pass over the covering index is enough for an arm, however much is asked abo
 paired by other rules than the place in the data set is left to the selects.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import reduce
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from sqlalchemy import Connection, func, select
@@ -39,6 +40,9 @@ from ml_agents_results.repositories.counts import (
     SampleCounts,
 )
 from ml_agents_results.repositories.filters import Filters
+
+Row = TypeVar("Row")
+Result = TypeVar("Result")
 
 HELD_RUNS = 4_000_000
 """Runs whose columns are kept, at 33 bytes a run at most; those of further arms are read again."""
@@ -74,11 +78,12 @@ class ColumnAnalysis(AnalysisRepository):
     ) -> None:
         super().__init__(connection, filters, missing)
         self._pairs = pairs
+        self._arms: list[Arm] | None = None
         self._held: dict[Arm, dict[str, Columns]] = {}
 
     def counting(self, missing: Missing) -> Self:
         other = super().counting(missing)
-        other._pairs, other._held = self._pairs, self._held
+        other._pairs, other._arms, other._held = self._pairs, self._arms, self._held
         return other
 
     def arms(self) -> Sequence[ArmCounts]:
@@ -100,25 +105,26 @@ class ColumnAnalysis(AnalysisRepository):
         self._held.clear()
         counts: list[ArmCounts] = []
         runs = 0
-        for row in rows:
-            arm, columns = Arm(*row[:4]), parsed(row[8:])
-            counts.append(self._counts(arm, row[4], columns, row[5:8]))
-            runs += counts[-1].runs
+        for part, columns in _ahead(rows, self._counts):
+            counts.append(part)
+            runs += part.runs
             if runs <= HELD_RUNS:
-                self._held.setdefault(arm, {})[row[4]] = columns
+                self._held.setdefault(part.arm, {})[part.task] = columns
             else:
-                self._held.pop(arm, None)
+                self._held.pop(part.arm, None)
+        self._arms = list(dict.fromkeys(part.arm for part in counts))
         return counts
 
-    def _counts(self, arm: Arm, task: str, runs: Columns, row: Sequence[Any]) -> ArmCounts:
-        repeats, rated, confidence = row
+    def _counts(self, row: Sequence[Any]) -> tuple[ArmCounts, Columns]:
+        task, repeats, rated, confidence = row[4:8]
+        runs = parsed(row[8:])
         priced = ~np.isnan(runs.cost)
         graded = runs.cost[priced & runs.counted(self._missing)]
         right = runs.cost[priced & runs.correct()]
         outcomes = np.bincount(runs.outcome, minlength=128)
         timed = runs.timed()
-        return ArmCounts(
-            arm=arm,
+        counts = ArmCounts(
+            arm=Arm(*row[:4]),
             task=task,
             runs=len(runs.outcome),
             **{name: int(outcomes[ord(letter)]) for name, letter in LETTERS.items()},
@@ -135,6 +141,7 @@ class ColumnAnalysis(AnalysisRepository):
             correct_cost=float(right.sum()),
             total_confidence=float(confidence or 0),
         )
+        return counts, runs
 
     def latencies(self, arm: Arm) -> tuple[list[int], list[int]]:
         times = [columns.timed() for columns in self._of(arm, paired=False).values()]
@@ -281,8 +288,8 @@ class ColumnAnalysis(AnalysisRepository):
             yield task, one, two, i, j
 
     def _names(self) -> list[Arm]:
-        if self._held:
-            return list(self._held)
+        if self._arms is not None:
+            return self._arms
         rows = self._connection.execute(
             select(*ARM).where(*self._filters.conditions()).distinct().order_by(*ARM)
         )
@@ -297,3 +304,16 @@ class ColumnAnalysis(AnalysisRepository):
             select(Run.task, *selected(paired)).where(*self._of_arm(arm)).group_by(Run.task)
         )
         return {row[0]: parsed(row[1:]) for row in rows}
+
+
+def _ahead(rows: Iterable[Row], work: Callable[[Row], Result]) -> Iterator[Result]:
+    """The work done on each row while the database makes the next one, without the interpreter."""
+    with ThreadPoolExecutor(1) as pool:
+        last: Future[Result] | None = None
+        for row in rows:
+            next_one = pool.submit(work, row)
+            if last is not None:
+                yield last.result()
+            last = next_one
+        if last is not None:
+            yield last.result()

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Arm, ExperimentRecord, RunRecord
+from ml_agents_results.repositories import column_analysis
 from ml_agents_results.repositories.analysis import AnalysisRepository
 from ml_agents_results.repositories.column_analysis import ColumnAnalysis
 from ml_agents_results.repositories.counts import CLUSTERS, Missing, PairingRule
@@ -53,14 +54,14 @@ def _columns_at_hand(
     return first.counting(missing)
 
 
-@pytest.fixture(
-    params=[AnalysisRepository, ColumnAnalysis, _columns_at_hand],
-    ids=["selects", "columns", "columns at hand"],
-)
-def opened(request: pytest.FixtureRequest) -> Open:
+@pytest.fixture(params=["selects", "columns", "columns at hand", "some columns at hand"])
+def opened(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Every way there is to count."""
-    way: Open = request.param
-    return way
+    if request.param == "some columns at hand":
+        monkeypatch.setattr(column_analysis, "HELD_RUNS", 100)
+        return _columns_at_hand
+    ways: dict[str, Open] = {"selects": AnalysisRepository, "columns": ColumnAnalysis}
+    return ways.get(request.param, _columns_at_hand)
 
 
 @pytest.fixture(params=get_args(Missing))

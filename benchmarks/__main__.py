@@ -3,7 +3,7 @@
     make bench                                  all of them, in the sizes of docs/performance.md
     python -m benchmarks --quick                smaller sizes, in a few minutes
     python -m benchmarks saving startup         these only
-    python -m benchmarks --save                 writes benchmarks/results.json
+    python -m benchmarks --save                 writes benchmarks/results.json, for benchmarks.page
 
 What moved by more than 20%, as a ratio to its limit, is named. The exit code is 1 where a figure
 was missed or a program failed.
@@ -25,7 +25,7 @@ from benchmarks.figures import OUTPUT, QUICK, ROOT
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.json"
-NOT_PROGRAMS = ("__main__", "figures", "databases", "servers", "generate_runs", "writers")
+NOT_PROGRAMS = ("__main__", "figures", "databases", "servers", "generate_runs", "page")
 BY_HAND = ("peers", "coverage")
 """One needs an environment of its own, the other half an hour."""
 MOVED = 1.2

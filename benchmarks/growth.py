@@ -1,13 +1,12 @@
 """How the cost of each analysis and its memory grow with the runs.
 
-    python -m benchmarks growth [--plot docs/growth.png]
+    python -m benchmarks growth
 
 Analyses run on files of 10^3 to 10^6 runs of two arms. The slope is that of log time over log runs
 above 10^4: 1 is linear. Each is also asked again unchanged, which the cache answers. Memory is the
 peak of the command's process.
 """
 
-import argparse
 import json
 import math
 import subprocess
@@ -128,28 +127,13 @@ def memories(few: int, many: int) -> list[Figure]:
     ]
 
 
-def plot(curves: Curves, path: Path) -> None:
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    for name, curve in curves.items():
-        axes.plot(*zip(*curve, strict=True), marker="o", label=name)
-    axes.set(xscale="log", yscale="log", xlabel="runs", ylabel="seconds")
-    axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=110)
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--plot", type=Path, help="draws the curves; needs matplotlib")
-    given = parser.parse_args()
     largest = 100_000 if quick() else 1_000_000
     sizes = [size for size in (1_000, 10_000, 100_000, 1_000_000) if size <= largest]
     curves, figures = grown(sizes)
-    print(json.dumps({name: [round(s, 4) for _, s in curve] for name, curve in curves.items()}))
-    if given.plot:
-        plot(curves, given.plot)
+    for name, curve in curves.items():
+        print(f"       {name:<10}", *(f"{seconds:8.4f} s" for _, seconds in curve))
+    (BUILD / "growth.json").write_text(json.dumps(curves), encoding="utf-8")
     return report([*figures, repeated(largest), *memories(10_000, largest)])
 
 

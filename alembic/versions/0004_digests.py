@@ -1,7 +1,8 @@
-"""Digests of experiments and parsing metrics.
+"""Digests of experiments and parsing metrics; those of runs anew.
 
 Why: SQLite does not notice a flipped byte inside a value. Runs have a digest since 0002; with these
-two, nothing that was recorded can change unseen.
+two, nothing that was recorded can change unseen. Digests and fingerprints are made of compact JSON
+now, which takes a third of the time.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from ml_agents_results.database.digest import DIGESTED, digest_of
+from ml_agents_results.database.digest import DIGESTED, digest_of, input_fingerprint
 
 revision: str = "0004"
 down_revision: str | None = "0003"
@@ -23,6 +24,7 @@ TABLES = {"experiments": "", "parsing_metrics": 0}
 
 def upgrade() -> None:
     connection = op.get_bind()
+    _fill_digests(connection, "runs", "")
     for name, first in TABLES.items():
         op.add_column(name, sa.Column("content_digest", TEXT))
         _fill_digests(connection, name, first)
@@ -43,9 +45,13 @@ def _fill_digests(connection: sa.Connection, name: str, last: object) -> None:
     page = sa.text(
         f"SELECT id, {', '.join(columns)} FROM {name} WHERE id > :last ORDER BY id LIMIT 2000"
     )
-    update = sa.text(f"UPDATE {name} SET content_digest = :digest WHERE id = :row")
+    question = ", input_fingerprint = :question" if name == "runs" else ""
+    update = sa.text(f"UPDATE {name} SET content_digest = :digest{question} WHERE id = :row")
     while rows := connection.execute(page, {"last": last}).all():
         last = rows[-1][0]
-        connection.execute(
-            update, [{"row": row[0], "digest": digest_of(columns, row[1:])} for row in rows]
-        )
+        batch = [{"row": row[0], "digest": digest_of(columns, row[1:])} for row in rows]
+        if question:
+            # The first two of DIGESTED["runs"].
+            for values, row in zip(batch, rows, strict=True):
+                values["question"] = input_fingerprint(row[1], row[2])
+        connection.execute(update, batch)

@@ -21,8 +21,10 @@ from ml_agents_results.exporters import export
 from ml_agents_results.importers.load import load
 from ml_agents_results.importers.source import Options, Source
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.repositories.experiments import ExperimentRepository
 
 SAVES = 200
+SAVED = "saves"
 
 
 def executemany(path: Path, like: Path) -> Callable[[], None]:
@@ -95,11 +97,11 @@ def imported(folder: Path, lines: int) -> Figure:
 
 def grown(runs: int) -> Figure:
     """Durable saves into a file of so many runs beside one of 10,000."""
+    processors = [ResultsProcessor(str(database(number))) for number in (runs, 10_000)]
 
-    def saves(path: Path) -> Callable[[], None]:
-        processor = ResultsProcessor(str(path))
-        processor.save_experiment("saves", {})
-        made = responses("saves", int(path.stat().st_mtime_ns) % 1_000_000)
+    def saves(processor: ResultsProcessor) -> Callable[[], None]:
+        processor.save_experiment(SAVED, {})
+        made = responses(SAVED)
 
         def work() -> None:
             for _ in range(SAVES):
@@ -107,7 +109,12 @@ def grown(runs: int) -> Figure:
 
         return work
 
-    large, small = together(saves(database(runs)), saves(database(10_000)), rounds=7)
+    large, small = together(*map(saves, processors), rounds=7)
+    for processor in processors:
+        # The files are kept for other programs.
+        with processor.database.write() as connection:
+            ExperimentRepository(connection).delete(SAVED)
+        processor.close()
     return Figure(
         f"saves a second at {runs:,} runs",
         SAVES / large.median(),

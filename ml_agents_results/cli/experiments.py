@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     from ml_agents_results.records import RunRecord
 
 
-def list_(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False) -> None:
+def list_(
+    limit: Annotated[
+        int, typer.Option(min=0, help="Show so many, 0 for all. --json has all.")
+    ] = 50,
+    db_path: DbPath = None,
+    db_url: DbUrl = None,
+    as_json: Json = False,
+) -> None:
     """List the experiments, newest first."""
     from ml_agents_results.repositories.experiments import ExperimentRepository
 
@@ -58,10 +65,12 @@ def list_(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False) -
                 one.failed,
                 percent(one.accuracy),
             )
-            for one in found
+            for one in found[: limit or None]
         ],
         numbers=4,
     )
+    if limit and len(found) > limit:
+        say(f"{len(found) - limit:,} older ones are not shown; show all with: --limit 0")
 
 
 def show(

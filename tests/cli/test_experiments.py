@@ -42,6 +42,20 @@ def test_list_for_people(filled: Path, tmp_path: Path) -> None:
     assert "Import some with: ml-agents import FILE" in empty.stderr
 
 
+def test_list_shows_the_newest_of_many(processor: ResultsProcessor, db_path: Path) -> None:
+    for number in range(53):
+        processor.save_experiment(f"exp_{number:02}", {})
+    short = call("list", "--db-path", db_path)
+    assert short.stderr == "3 older ones are not shown; show all with: --limit 0\n"
+    assert "exp_52" in short.stdout
+    assert "exp_03" in short.stdout
+    assert "exp_02" not in short.stdout
+    full = call("list", "--limit", "0", "--db-path", db_path)
+    assert "exp_00" in full.stdout
+    assert full.stderr == ""
+    assert len(document("list", "--db-path", db_path)["experiments"]) == 53
+
+
 def test_long_ids_are_never_cut(processor: ResultsProcessor, db_path: Path) -> None:
     name = "x" * 300
     processor.save_experiment(name, {})

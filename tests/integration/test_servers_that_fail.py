@@ -21,7 +21,7 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DatabaseLockedError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
-from tests.commands import start
+from tests.commands import refusal, start
 from tests.databases import embedded
 from tests.endpoint import Endpoint
 
@@ -53,6 +53,11 @@ class OwnServer:
         log = self._running.log
         options = ["-m", mode, "-w", "-o", '-h ""', "-o", f"-k {self._socket()}", "-l", str(log)]
         pg_ctl([*options, "restart"], pgdata=self._running.pgdata, user=self._running.system_user)
+
+    def ask_for_password(self, user: str) -> None:
+        rules = Path(self._running.pgdata) / "pg_hba.conf"
+        rules.write_text(f"local all {user} scram-sha-256\n{rules.read_text()}")
+        self.run("SELECT pg_reload_conf()")
 
     def _socket(self) -> str:
         return str(self.url.query["host"])
@@ -192,3 +197,14 @@ def test_a_server_that_hangs_is_not_waited_for_without_end(
     processor.save_run(RunRecord("e", "None", 1))
     processor.save_run(RunRecord("e", "None", 2))
     assert processor.get_runs_paginated("e")["total_runs"] == 3
+
+
+def test_a_wrong_password_is_refused_and_never_repeated(server: OwnServer) -> None:
+    server.run("DROP ROLE IF EXISTS guest")
+    server.run("CREATE ROLE guest LOGIN PASSWORD 'the right one'")
+    server.ask_for_password("guest")
+    url = server.url.set(username="guest", password="a-wrong-guess")
+    message, hint = refusal("list", "--db-url", url.render_as_string(hide_password=False), code=4)
+    assert "refused" in message
+    assert "PGPASSWORD" in hint
+    assert "a-wrong-guess" not in message + hint

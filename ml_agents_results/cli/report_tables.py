@@ -1,6 +1,6 @@
 """Tables of reports on latency, cost, parsing, failures and power, for people."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ml_agents_results.cli.rendering import Part, notes, table
 from ml_agents_results.repositories.patterns import ChangedSample
@@ -91,10 +91,12 @@ def latency_parts(report: LatencyReport) -> list[Part]:
             )
         parts.append(ratios)
         parts.append(
-            "Above 1 the treatment is slower. Paired t on logarithms, samples taken as "
-            f"independent, {_corrected(report.pairs[0].family_size, report.correction)}. Failed "
-            "runs are left out of all times."
+            "Above 1 the treatment is slower. Paired t on logarithms, "
+            f"{_listed(pair.method for pair in report.pairs)}, "
+            f"{_corrected(report.pairs[0].family_size, report.correction)}. Failed runs are left "
+            "out of all times."
         )
+        parts += notes(pair.warnings for pair in report.pairs)
     return parts
 
 
@@ -157,9 +159,13 @@ def cost_parts(report: CostReport) -> list[Part]:
         "Front: on the Pareto front of accuracy, cost per run and time. Total over all runs with a "
         "cost, failed ones included; costs per run and per correct answer "
         "over graded ones (ratio, delta method), "
-        f"{', '.join(dict.fromkeys(row.method for row in report.arms)) or 'none'}. Differences in "
-        "cost: paired t, samples taken as independent.",
-        *notes(row.warnings for row in report.arms),
+        f"{_listed(row.method for row in report.arms)}."
+        + (
+            f" Differences in cost: paired t, {_listed(row.method for row in report.pairs)}."
+            if report.pairs
+            else ""
+        ),
+        *notes([*(row.warnings for row in report.arms), *(row.warnings for row in report.pairs)]),
     ]
 
 
@@ -302,7 +308,7 @@ def power_parts(report: PowerReport) -> list[Part]:
             UNKNOWN if row.mde is None else f"{100 * row.mde:.1f}",
             *(UNKNOWN if n is None else f"{n:,}" for n in row.samples_needed.values()),
         )
-    methods = ", ".join(dict.fromkeys(row.method for row in report.pairs))
+    methods = _listed(row.method for row in report.pairs)
     return [
         made,
         f"MDE: the smallest difference in points that so many shared samples show; n for 5: the "
@@ -329,6 +335,10 @@ def _usd(value: float | None) -> str:
 def _bounds(show: Callable[[float | None], str], low: float | None, high: float | None) -> str:
     """Two bounds, of which one may not exist."""
     return UNKNOWN if low is None and high is None else f"[{show(low)}, {show(high)}]"
+
+
+def _listed(methods: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(methods)) or "none"
 
 
 def _corrected(size: int, correction: str) -> str:

@@ -16,11 +16,10 @@ from ml_agents_results.records import Arm
 from ml_agents_results.repositories.counts import (
     CLUSTERS,
     ArmCounts,
-    CostDifferences,
     HardSample,
-    LatencyRatios,
     Missing,
     PairCounts,
+    PairedSums,
     PairingRule,
     Pairs,
     SampleCounts,
@@ -151,49 +150,71 @@ class AnalysisRepository:
         return Pairs([PairCounts(*row[:6]) for row in rows], sum(row[6] or 0 for row in rows))
 
     def paired_latency(
-        self, treatment: Arm, baseline: Arm, *, rule: PairingRule = "sample_index"
-    ) -> LatencyRatios:
+        self,
+        treatment: Arm,
+        baseline: Arm,
+        *,
+        rule: PairingRule = "sample_index",
+        group: str = "task",
+    ) -> Sequence[PairedSums]:
         """Logarithms of the ratio of times, treatment to baseline, on samples timed on both sides.
 
         Repeats of a sample are averaged first.
         """
-        one = self._sample_table(treatment, rule, "task")
-        two = self._sample_table(baseline, rule, "task")
-        ratio = func.ln(one.c.time_ms * 1.0 / two.c.time_ms)
-        ratios = (
-            select(ratio.label("ratio"))
-            .join_from(one, two, _same_sample(one, two))
-            .where(one.c.time_ms > 0, two.c.time_ms > 0)
-            .subquery()
-        )
-        value = ratios.c.ratio
-        row = self._connection.execute(
-            select(
-                func.count(),
-                func.coalesce(func.sum(value), 0.0),
-                func.coalesce(func.sum(value * value), 0.0),
-                func.count().filter(value > 0),
-                func.count().filter(value < 0),
-            ).select_from(ratios)
-        ).one()
-        return LatencyRatios(row[0], float(row[1]), float(row[2]), row[3], row[4])
+        one = self._sample_table(treatment, rule, group)
+        two = self._sample_table(baseline, rule, group)
+        timed = and_(one.c.time_ms > 0, two.c.time_ms > 0)
+        return self._sums(one, two, func.ln(one.c.time_ms * 1.0 / two.c.time_ms), timed)
 
     def paired_costs(
-        self, treatment: Arm, baseline: Arm, *, rule: PairingRule = "sample_index"
-    ) -> CostDifferences:
-        """Treatment minus baseline on samples with a cost and a grade on both sides.
+        self,
+        treatment: Arm,
+        baseline: Arm,
+        *,
+        rule: PairingRule = "sample_index",
+        group: str = "task",
+    ) -> Sequence[PairedSums]:
+        """Treatment minus baseline in USD on samples with a cost and a grade on both sides.
 
         Repeats of a sample are averaged first.
         """
-        one = self._sample_table(treatment, rule, "task")
-        two = self._sample_table(baseline, rule, "task")
+        one = self._sample_table(treatment, rule, group)
+        two = self._sample_table(baseline, rule, group)
         difference = one.c.cost - two.c.cost
-        row = self._connection.execute(
+        return self._sums(one, two, difference, difference.is_not(None))
+
+    def _sums(
+        self, one: Subquery, two: Subquery, value: Any, known: ColumnElement[bool]
+    ) -> list[PairedSums]:
+        cluster = one.c.cluster
+        alone = (case((cluster.is_(None), place)) for place in (one.c.key, one.c.place))
+        paired = (
             select(
-                func.count(difference), func.sum(difference), func.sum(difference * difference)
-            ).join_from(one, two, _same_sample(one, two))
-        ).one()
-        return CostDifferences(int(row[0]), float(row[1] or 0), float(row[2] or 0))
+                cluster,
+                *(key.label(f"alone_{n}") for n, key in enumerate(alone)),
+                value.label("value"),
+            )
+            .join_from(one, two, _same_sample(one, two))
+            .where(known)
+            .subquery()
+        )
+        *keys, value = paired.c
+        selected = (
+            select(
+                keys[0],
+                func.count(),
+                func.sum(value),
+                func.sum(value * value),
+                func.count().filter(value > 0),
+                func.count().filter(value < 0),
+            )
+            .group_by(*keys)
+            .order_by(*keys)
+        )
+        return [
+            PairedSums(row[0], row[1], float(row[2]), float(row[3]), row[4], row[5])
+            for row in self._connection.execute(selected)
+        ]
 
     def patterns(self, arms: Sequence[Arm]) -> dict[str, int]:
         """How many samples each set of arms answered right: "101" are the first and the third.

@@ -30,11 +30,10 @@ from ml_agents_results.repositories.columns import (
 )
 from ml_agents_results.repositories.counts import (
     ArmCounts,
-    CostDifferences,
     HardSample,
-    LatencyRatios,
     Missing,
     PairCounts,
+    PairedSums,
     PairingRule,
     Pairs,
     SampleCounts,
@@ -182,35 +181,37 @@ class ColumnAnalysis(AnalysisRepository):
         return Pairs(counts, mismatched)
 
     def paired_latency(
-        self, treatment: Arm, baseline: Arm, *, rule: PairingRule = "sample_index"
-    ) -> LatencyRatios:
-        if rule != "sample_index":
-            return super().paired_latency(treatment, baseline, rule=rule)
-        ratios = []
-        for _, one, two, i, j in self._shared(treatment, baseline):
+        self,
+        treatment: Arm,
+        baseline: Arm,
+        *,
+        rule: PairingRule = "sample_index",
+        group: str = "task",
+    ) -> Sequence[PairedSums]:
+        if rule != "sample_index" or group != "task":
+            return super().paired_latency(treatment, baseline, rule=rule, group=group)
+        found = []
+        for task, one, two, i, j in self._shared(treatment, baseline):
             first, second = one.time_ms()[i], two.time_ms()[j]
             timed = (first > 0) & (second > 0)
-            ratios.append(np.log(first[timed] / second[timed]))
-        values = np.concatenate([*ratios, []])
-        return LatencyRatios(
-            len(values),
-            float(values.sum()),
-            float((values * values).sum()),
-            int((values > 0).sum()),
-            int((values < 0).sum()),
-        )
+            found += _sums(task, np.log(first[timed] / second[timed]))
+        return found
 
     def paired_costs(
-        self, treatment: Arm, baseline: Arm, *, rule: PairingRule = "sample_index"
-    ) -> CostDifferences:
-        if rule != "sample_index":
-            return super().paired_costs(treatment, baseline, rule=rule)
-        differences = [
-            one.cost()[i] - two.cost()[j] for _, one, two, i, j in self._shared(treatment, baseline)
-        ]
-        values = np.concatenate([*differences, []])
-        values = values[~np.isnan(values)]
-        return CostDifferences(len(values), float(values.sum()), float((values * values).sum()))
+        self,
+        treatment: Arm,
+        baseline: Arm,
+        *,
+        rule: PairingRule = "sample_index",
+        group: str = "task",
+    ) -> Sequence[PairedSums]:
+        if rule != "sample_index" or group != "task":
+            return super().paired_costs(treatment, baseline, rule=rule, group=group)
+        found = []
+        for task, one, two, i, j in self._shared(treatment, baseline):
+            differences = one.cost()[i] - two.cost()[j]
+            found += _sums(task, differences[~np.isnan(differences)])
+        return found
 
     def patterns(self, arms: Sequence[Arm]) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -304,6 +305,15 @@ class ColumnAnalysis(AnalysisRepository):
             select(Run.task, *selected(paired)).where(*self._of_arm(arm)).group_by(Run.task)
         )
         return {row[0]: parsed(row[1:]) for row in rows}
+
+
+def _sums(task: str, values: Array) -> list[PairedSums]:
+    """The sums of a task's differences; nothing where there are none."""
+    if not len(values):
+        return []
+    squares = float((values * values).sum())
+    above, below = int((values > 0).sum()), int((values < 0).sum())
+    return [PairedSums(task, len(values), float(values.sum()), squares, above, below)]
 
 
 def _ahead(rows: Iterable[Row], work: Callable[[Row], Result]) -> Iterator[Result]:

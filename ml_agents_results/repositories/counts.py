@@ -85,24 +85,16 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True)
-class LatencyRatios:
-    """Over `pairs` samples: the sum of ln(treatment time / baseline time), the sum of its squares,
-    and on how many the treatment was slower and faster."""
+class PairedSums:
+    """What `pairs` shared samples of a group differ by: the sum, the sum of squares, and how many
+    differences are above and below 0. Without a group, a sample stands alone."""
 
+    group: str | None
     pairs: int
     total: float
     squares: float
-    slower: int
-    faster: int
-
-
-@dataclass(frozen=True, slots=True)
-class CostDifferences:
-    """Over `pairs` samples: the sum of the differences in USD and of their squares."""
-
-    pairs: int
-    total: float
-    squares: float
+    above: int
+    below: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.accuracy import estimate_accuracy, task_cells
 from ml_agents_results.services.contrast import Arms, ContrastReader
 from ml_agents_results.services.dependence import Dependence
+from ml_agents_results.services.differences import cluster_column, mean_difference
 from ml_agents_results.services.pairing import Differences, contrasts
 from ml_agents_results.services.pairs import PairResult, compare_pair
 from ml_agents_results.services.reports import ArmRow, PairRow, arm_frame
@@ -69,9 +70,9 @@ class PairCost(PairRow):
     """What the treatment costs more than the baseline per sample, in USD.
 
     `cost_difference` is over the `pairs` shared samples that have a cost and a grade on both
-    sides, with the paired t interval. `cost_increment` is what one more correct answer costs:
-    `cost_difference` per point of `accuracy_difference`; None where the accuracies do not differ
-    clearly (`null_reason`).
+    sides, with the paired t interval; `method` says what that takes for independent.
+    `cost_increment` is what one more correct answer costs: `cost_difference` per point of
+    `accuracy_difference`; None where the accuracies do not differ clearly (`null_reason`).
     """
 
     pairs: int
@@ -84,6 +85,10 @@ class PairCost(PairRow):
     accuracy_difference_ci_high: float | None
     cost_increment: float | None
     null_reason: str | None
+    method: str
+    n_clusters: int | None
+    dof: float | None
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +154,19 @@ class CostService:
         rows = []
         for pair in chosen:
             contrast = reader.read(*pair, arms)
-            costs = self._repository.paired_costs(*pair, rule=contrast.rule)
+            costs, method = mean_difference(
+                self._repository.paired_costs(
+                    *pair, rule=contrast.rule, group=cluster_column(self._settings)
+                ),
+                self._settings,
+                repeated=any(map(arms.repeated, pair)),
+            )
             shared = Differences.of(contrast.by_cluster)
             rows.append(
                 _pair_cost(
                     compare_pair(*pair, shared, arms.sides(contrast), self._settings),
-                    sample_mean(costs.pairs, costs.total, costs.squares).as_difference(
-                        self._settings.confidence, bounds=None
-                    ),
+                    costs.as_difference(self._settings.confidence, bounds=None),
+                    method,
                 )
             )
         return rows
@@ -226,7 +236,7 @@ def _of_task(part: ArmCounts) -> ClusterSums:
     )
 
 
-def _pair_cost(pair: PairResult, cost: Estimate) -> PairCost:
+def _pair_cost(pair: PairResult, cost: Estimate, method: str) -> PairCost:
     interval = Interval(pair.difference_ci_low, pair.difference_ci_high, pair.interval_method)
     increment = None
     if cost.estimate is not None and pair.difference is not None:
@@ -244,4 +254,8 @@ def _pair_cost(pair: PairResult, cost: Estimate) -> PairCost:
         accuracy_difference_ci_high=pair.difference_ci_high,
         cost_increment=increment.value if increment else None,
         null_reason=increment.null_reason if increment else "no_shared_samples",
+        method=method,
+        n_clusters=cost.n_clusters,
+        dof=cost.dof,
+        warnings=cost.warnings,
     )

@@ -11,6 +11,7 @@ from ml_agents_results.records import Arm
 from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.services.differences import cluster_column, mean_difference
 from ml_agents_results.services.pairing import contrasts, pairing_rule
 from ml_agents_results.services.reports import ArmRow, PairRow, arm_frame
 from ml_agents_results.services.settings import Settings
@@ -41,7 +42,11 @@ class ArmLatency(ArmRow):
 
 @dataclass(frozen=True, slots=True)
 class PairLatency(PairRow):
-    """The ratio of geometric mean times, treatment to baseline, on samples timed on both sides."""
+    """The ratio of geometric mean times, treatment to baseline, on samples timed on both sides.
+
+    `method` says what the interval and `p_value` of the ratio take for independent; the sign test
+    takes samples so.
+    """
 
     pairs: int
     ratio: float | None
@@ -53,8 +58,12 @@ class PairLatency(PairRow):
     slower: int
     faster: int
     sign_test_p_value: float | None
+    interval_method: str
     method: str
+    n_clusters: int | None
+    dof: float | None
     null_reason: str | None
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +101,12 @@ class LatencyService:
     def report(self, *, baseline: str | None = None) -> LatencyReport:
         """Every arm that has runs, and the arms compared on the samples they share."""
         runs: dict[Arm, tuple[int, int]] = {}
-        counts = self._repository.arms()
-        for part in counts:
+        repeated = set()
+        for part in self._repository.arms():
             before = runs.get(part.arm, (0, 0))
             runs[part.arm] = (before[0] + part.runs, before[1] + part.failed)
+            if part.repeats > 1:
+                repeated.add(part.arm)
         rows = [
             self._arm(arm, total, failed, *self._repository.latencies(arm))
             for arm, (total, failed) in runs.items()
@@ -104,7 +115,10 @@ class LatencyService:
         ids = list(dict.fromkeys(arm.experiment_id for arm in timed))
         chosen = contrasts(timed, ids, baseline, self._settings.contrasts)
         return LatencyReport(
-            self._settings.confidence, rows, self._pairs(chosen), self._settings.correction
+            self._settings.confidence,
+            rows,
+            self._pairs(chosen, repeated),
+            self._settings.correction,
         )
 
     def _arm(
@@ -127,7 +141,7 @@ class LatencyService:
         quantiles = from_histogram(values, counts, QUANTILES, self._settings.confidence)
         return ArmLatency(arm, runs, failed, summary, tuple(quantiles))
 
-    def _pairs(self, chosen: Sequence[tuple[Arm, Arm]]) -> list[PairLatency]:
+    def _pairs(self, chosen: Sequence[tuple[Arm, Arm]], repeated: set[Arm]) -> list[PairLatency]:
         rows = []
         for treatment, baseline in chosen:
             records = {
@@ -135,24 +149,34 @@ class LatencyService:
                 for arm in (treatment, baseline)
             }
             rule = pairing_rule(self._repository, records, treatment, baseline)
-            found = self._repository.paired_latency(treatment, baseline, rule=rule)
-            ratio = paired_ratio(found.pairs, found.total, found.squares, self._settings.confidence)
+            sums = self._repository.paired_latency(
+                treatment, baseline, rule=rule, group=cluster_column(self._settings)
+            )
+            logs, method = mean_difference(
+                sums, self._settings, repeated=not repeated.isdisjoint((treatment, baseline))
+            )
+            ratio = paired_ratio(logs, self._settings.confidence)
+            slower, faster = sum(row.above for row in sums), sum(row.below for row in sums)
             rows.append(
                 PairLatency(
                     baseline=baseline,
                     treatment=treatment,
-                    pairs=found.pairs,
+                    pairs=ratio.n_samples,
                     ratio=ratio.estimate,
                     ratio_ci_low=ratio.ci_low,
                     ratio_ci_high=ratio.ci_high,
                     p_value=ratio.p_value,
                     p_value_adjusted=None,
                     family_size=0,
-                    slower=found.slower,
-                    faster=found.faster,
-                    sign_test_p_value=sign_test_p(found.slower, found.faster),
-                    method=ratio.method,
+                    slower=slower,
+                    faster=faster,
+                    sign_test_p_value=sign_test_p(slower, faster),
+                    interval_method=ratio.method,
+                    method=method,
+                    n_clusters=ratio.n_clusters,
+                    dof=ratio.dof,
                     null_reason=ratio.null_reason,
+                    warnings=ratio.warnings,
                 )
             )
         p_values = [row.p_value for row in rows]

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import log
@@ -14,6 +14,7 @@ from ml_agents_results.records import Arm, RunRecord
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TASKS = ("sums", "Words", "")
 Cell = tuple[str | None, int, int, int, int]
+Sums = dict[str | None, tuple[float, ...]]
 
 
 def generate(seed: int) -> list[RunRecord]:
@@ -179,36 +180,26 @@ class Recount:
             mismatched += one.fingerprint != two.fingerprint
         return cells, mismatched
 
-    def latency(self, treatment: Arm, baseline: Arm, rule: str) -> tuple[float, ...]:
-        others = {sample.place: sample for sample in self.samples(baseline, rule, "task")}
-        ratios = []
-        for one in self.samples(treatment, rule, "task"):
+    def latency(self, treatment: Arm, baseline: Arm, rule: str, group: str) -> Sums:
+        others = {sample.place: sample for sample in self.samples(baseline, rule, group)}
+        ratios = defaultdict(list)
+        for one in self.samples(treatment, rule, group):
             two = others.get(one.place)
             if two is None or not one.times or not two.times:
                 continue
             first, second = (sum(each.times) / len(each.times) for each in (one, two))
             if first > 0 and second > 0:
-                ratios.append(log(first / second))
-        return (
-            len(ratios),
-            sum(ratios),
-            sum(ratio * ratio for ratio in ratios),
-            sum(ratio > 0 for ratio in ratios),
-            sum(ratio < 0 for ratio in ratios),
-        )
+                ratios[one.cluster].append(log(first / second))
+        return summed(ratios)
 
-    def costs(self, treatment: Arm, baseline: Arm, rule: str) -> tuple[float, ...]:
-        others = {sample.place: sample for sample in self.samples(baseline, rule, "task")}
-        differences = []
-        for one in self.samples(treatment, rule, "task"):
+    def costs(self, treatment: Arm, baseline: Arm, rule: str, group: str) -> Sums:
+        others = {sample.place: sample for sample in self.samples(baseline, rule, group)}
+        differences = defaultdict(list)
+        for one in self.samples(treatment, rule, group):
             two = others.get(one.place)
             if two is not None and one.costs and two.costs:
-                differences.append(fmean(one.costs) - fmean(two.costs))
-        return (
-            len(differences),
-            sum(differences),
-            sum(difference * difference for difference in differences),
-        )
+                differences[one.cluster].append(fmean(one.costs) - fmean(two.costs))
+        return summed(differences)
 
     def patterns(self, arms: Sequence[Arm]) -> Counter[str]:
         counts: Counter[str] = Counter()
@@ -226,6 +217,19 @@ class Recount:
             if len(bits) == len(arms):
                 counts["".join(bits)] += 1
         return counts
+
+
+def summed(groups: Mapping[str | None, Sequence[float]]) -> Sums:
+    return {
+        group: (
+            len(values),
+            sum(values),
+            sum(value * value for value in values),
+            sum(value > 0 for value in values),
+            sum(value < 0 for value in values),
+        )
+        for group, values in groups.items()
+    }
 
 
 def question(run: RunRecord) -> tuple[str | None, str | None]:

@@ -1,7 +1,7 @@
 """Sufficient statistics: the database counts as one would by hand, whatever goes wrong in runs."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from itertools import permutations
 from typing import Any, get_args
@@ -15,11 +15,11 @@ from ml_agents_results.records import Arm, ExperimentRecord, RunRecord
 from ml_agents_results.repositories import column_analysis
 from ml_agents_results.repositories.analysis import AnalysisRepository
 from ml_agents_results.repositories.column_analysis import ColumnAnalysis
-from ml_agents_results.repositories.counts import CLUSTERS, Missing, PairingRule
+from ml_agents_results.repositories.counts import CLUSTERS, Missing, PairedSums, PairingRule
 from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.runs import RunRepository
-from tests.repositories.recount import START, Recount, generate, outcome
+from tests.repositories.recount import START, Recount, Sums, generate, outcome
 
 RULES: tuple[PairingRule, ...] = get_args(PairingRule)
 ARMS = [
@@ -176,9 +176,11 @@ def test_paired_latency(
     with filled.read() as connection:
         repository = opened(connection)
         for treatment, baseline in permutations(ARMS, 2):
-            found = repository.paired_latency(treatment, baseline, rule=rule)
-            wanted = count.latency(treatment, baseline, rule)
-            assert tuple(asdict(found).values()) == pytest.approx(wanted, rel=1e-12, abs=1e-12)
+            for group in (
+                CLUSTERS if treatment.experiment_id != baseline.experiment_id else ["task"]
+            ):
+                found = repository.paired_latency(treatment, baseline, rule=rule, group=group)
+                same_sums(found, count.latency(treatment, baseline, rule, group))
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -189,9 +191,32 @@ def test_paired_costs(
     with filled.read() as connection:
         repository = opened(connection, missing=missing)
         for treatment, baseline in permutations(ARMS, 2):
-            found = repository.paired_costs(treatment, baseline, rule=rule)
-            wanted = count.costs(treatment, baseline, rule)
-            assert tuple(asdict(found).values()) == pytest.approx(wanted, rel=1e-12, abs=1e-12)
+            for group in (
+                CLUSTERS if treatment.experiment_id != baseline.experiment_id else ["task"]
+            ):
+                found = repository.paired_costs(treatment, baseline, rule=rule, group=group)
+                same_sums(found, count.costs(treatment, baseline, rule, group))
+
+
+def same_sums(found: Sequence[PairedSums], wanted: Sums) -> None:
+    assert len(found) == len(wanted)
+    for row in found:
+        sums = (row.pairs, row.total, row.squares, row.above, row.below)
+        assert sums == pytest.approx(wanted[row.group], rel=1e-12, abs=1e-12)
+
+
+def test_samples_without_a_group_stand_alone(
+    filled: Database, opened: Open, runs: list[RunRecord]
+) -> None:
+    wanted = Recount(runs, "exclude").costs(ARMS[1], ARMS[0], "sample_index", "task")
+    with filled.write() as connection:
+        connection.exec_driver_sql("UPDATE runs SET sample_id = NULL WHERE experiment_id = 'a'")
+    with filled.read() as connection:
+        found = opened(connection).paired_costs(ARMS[1], ARMS[0], group="sample_id")
+    assert {(row.group, row.pairs) for row in found} == {(None, 1)}
+    assert len(found) == sum(sums[0] for sums in wanted.values()) > 5
+    total = sum(sums[1] for sums in wanted.values())
+    assert sum(row.total for row in found) == pytest.approx(total, rel=1e-12)
 
 
 def test_latencies(filled: Database, opened: Open, runs: list[RunRecord]) -> None:
@@ -260,10 +285,8 @@ def test_nothing_in_common_gives_nothing(filled: Database, opened: Open) -> None
         for rule in RULES:
             found = repository.pairs(nobody, ARMS[0], rule=rule)
             assert (list(found.counts), found.mismatched) == ([], 0)
-            timed = repository.paired_latency(nobody, ARMS[0], rule=rule)
-            assert tuple(asdict(timed).values()) == (0, 0, 0, 0, 0)
-            costs = repository.paired_costs(nobody, ARMS[0], rule=rule)
-            assert tuple(asdict(costs).values()) == (0, 0, 0)
+            assert repository.paired_latency(nobody, ARMS[0], rule=rule) == []
+            assert repository.paired_costs(nobody, ARMS[0], rule=rule) == []
 
 
 def test_an_unknown_cluster_is_named(filled: Database, opened: Open) -> None:

@@ -7,7 +7,7 @@ quantiles either way and are counted apart. Percentiles live in `quantiles`.
 import math
 from dataclasses import dataclass, replace
 
-from ml_agents_results.services.statistics.clusters import sample_mean
+from ml_agents_results.services.statistics.clusters import ClusteredMean, sample_mean
 from ml_agents_results.services.statistics.distributions import (
     check_counts,
     check_part,
@@ -69,29 +69,29 @@ def latency_summary(
     )
 
 
-def paired_ratio(n: int, sum_d: float, sum_d2: float, confidence: float = 0.95) -> Estimate:
+def paired_ratio(logs: ClusteredMean, confidence: float = 0.95) -> Estimate:
     """Ratio of geometric mean times, treatment over baseline, on shared samples.
 
-    From d = ln(treatment / baseline) per sample (both above 0): n, sum d and sum d^2. Above 1 the
-    treatment is slower. Interval and p value by the paired t test on d, carried through exp; `se`
-    is on the log scale's tangent (ratio times se of d). n = 0: `no_shared_samples`; n = 1: the
-    ratio alone, `n_lt_2`; all ratios equal: no interval, and the sign-flip p value.
+    From the mean of d = ln(treatment / baseline) per sample (both above 0). Above 1 the treatment
+    is slower. Interval and p value by the t test on d, carried through exp; `se` is on the log
+    scale's tangent (ratio times se of d). No sample: `no_shared_samples`; one: the ratio alone,
+    `n_lt_2`; all ratios equal: no interval, and the sign-flip p value.
     """
-    logs = sample_mean(n, sum_d, sum_d2)
     if logs.mean is None:
         logs = replace(logs, null_reason="no_shared_samples")
     result = logs.as_difference(confidence, bounds=None)
+    method = f"paired-log-ratio, {result.method}"
     if result.estimate is None:
-        return replace(result, method="paired-log-ratio, t")
+        return replace(result, method=method)
     ratio = math.exp(result.estimate)
     return replace(
         result,
-        method="paired-log-ratio, t",
+        method=method,
         estimate=ratio,
         se=None if result.se is None else ratio * result.se,
         ci_low=None if result.ci_low is None else math.exp(result.ci_low),
         ci_high=None if result.ci_high is None else math.exp(result.ci_high),
-        n_runs=2 * n,
+        n_runs=2 * logs.n_samples,
     )
 
 

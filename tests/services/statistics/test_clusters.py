@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings
@@ -12,13 +11,13 @@ from scipy import stats
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.services.statistics.clusters import clustered_mean, sample_mean
+from tests.services.statistics.matrices import Groups, dense_cr2, labels
 
 FEW = settings(max_examples=50, deadline=None)
 fractions = st.sampled_from([0.0, 1 / 3, 0.5, 2 / 3, 1.0, -1.0, -1 / 3])
 grouped = st.lists(st.lists(fractions, min_size=1, max_size=12), min_size=2, max_size=30).filter(
     lambda groups: any(abs(np.mean(g) - np.mean(np.concatenate(groups))) > 1e-6 for g in groups)
 )
-Groups = list[list[float]]
 
 
 def sums(groups: Groups) -> tuple[list[float], list[float], list[float]]:
@@ -27,32 +26,6 @@ def sums(groups: Groups) -> tuple[list[float], list[float], list[float]]:
         [math.fsum(g) for g in groups],
         [math.fsum(x * x for x in g) for g in groups],
     )
-
-
-def labels(groups: Groups) -> npt.NDArray[np.intp]:
-    return np.repeat(np.arange(len(groups)), [len(g) for g in groups])
-
-
-def dense_cr2(groups: Groups) -> tuple[float, float]:
-    """CR2 and its degrees of freedom by the matrices of Bell and McCaffrey (2002)."""
-    y, owner = np.concatenate(groups), labels(groups)
-    n = len(y)
-    design = np.ones((n, 1))
-    bread = np.linalg.inv(design.T @ design)
-    hat = design @ bread @ design.T
-    residual = y - hat @ y
-    columns, variance = [], 0.0
-    for g in range(len(groups)):
-        inside = owner == g
-        own = np.eye(inside.sum()) - hat[np.ix_(inside, inside)]
-        values, vectors = np.linalg.eigh(own)
-        adjust = vectors @ np.diag(values**-0.5) @ vectors.T
-        variance += float((bread @ design[inside].T @ adjust @ residual[inside]).item() ** 2)
-        away = (np.eye(n) - hat)[inside]
-        columns.append(away.T @ adjust @ design[inside] @ bread)
-    spectrum = np.hstack(columns)
-    gram = spectrum.T @ spectrum
-    return math.sqrt(variance), float(np.trace(gram) ** 2 / np.sum(gram**2))
 
 
 @FEW

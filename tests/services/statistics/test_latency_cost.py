@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ml_agents_results.errors import UsageError
+from ml_agents_results.services.statistics.clusters import sample_mean
 from ml_agents_results.services.statistics.cost import (
     CostIncrement,
     ParetoPoint,
@@ -88,7 +89,7 @@ def test_latency_edges() -> None:
 def test_ratio_is_the_paired_t_test_on_logarithms(data: list[tuple[float, float]]) -> None:
     logs = [math.log(a / b) for a, b in data]
     expected = stats.ttest_rel(*np.log(np.array(data)).T)
-    result = paired_ratio(len(data), math.fsum(logs), math.fsum(x * x for x in logs))
+    result = paired_ratio(sample_mean(len(data), math.fsum(logs), math.fsum(x * x for x in logs)))
     low, high = expected.confidence_interval(0.95)
     geometric = stats.gmean([a for a, _ in data]) / stats.gmean([b for _, b in data])
     assert result.estimate == pytest.approx(geometric, rel=1e-9)
@@ -100,15 +101,15 @@ def test_ratio_is_the_paired_t_test_on_logarithms(data: list[tuple[float, float]
 
 
 def test_ratio_edges() -> None:
-    assert paired_ratio(0, 0.0, 0.0).null_reason == "no_shared_samples"
-    one = paired_ratio(1, math.log(2), math.log(2) ** 2)
+    assert paired_ratio(sample_mean(0, 0.0, 0.0)).null_reason == "no_shared_samples"
+    one = paired_ratio(sample_mean(1, math.log(2), math.log(2) ** 2))
     assert one.estimate == pytest.approx(2.0)
     assert (one.ci_low, one.null_reason) == (None, "n_lt_2")
-    same = paired_ratio(4, 4 * math.log(2), 4 * math.log(2) ** 2)
+    same = paired_ratio(sample_mean(4, 4 * math.log(2), 4 * math.log(2) ** 2))
     assert same.p_value == 2.0**-3
     assert same.ci_low is None
     with pytest.raises(UsageError, match="confidence"):
-        paired_ratio(0, 0.0, 0.0, 95)
+        paired_ratio(sample_mean(0, 0.0, 0.0), 95)
 
 
 @FEW

@@ -350,17 +350,11 @@ def _report(
 
         failures = FailureService(connection, filters, settings).report(baseline=baseline)
         return failures.to_dict(), report_tables.failure_parts(failures)
-    from dataclasses import replace
+    from ml_agents_results.cli.power_tables import power_parts
+    from ml_agents_results.services.power import PowerService
 
-    from ml_agents_results.services.comparison import ComparisonService
-    from ml_agents_results.services.power import power_report
-    from ml_agents_results.services.settings import ALLOWANCES
-
-    any_arms = replace(settings, allow=ALLOWANCES)
-    power = power_report(
-        ComparisonService(connection, filters, any_arms).compare(ids, baseline=baseline)
-    )
-    return power.to_dict(), report_tables.power_parts(power)
+    power = PowerService(connection, filters, settings).report(baseline=baseline)
+    return power.to_dict(), power_parts(power)
 
 
 def _show(parts: "list[Part]") -> None:

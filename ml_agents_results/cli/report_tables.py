@@ -1,4 +1,4 @@
-"""Tables of reports on latency, cost, parsing, failures and power, for people."""
+"""Tables of reports on latency, cost, parsing and failures, for people."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -8,7 +8,6 @@ from ml_agents_results.services.cost import CostReport
 from ml_agents_results.services.failures import FailureReport
 from ml_agents_results.services.latency import LatencyReport
 from ml_agents_results.services.parsing import ParsingReport
-from ml_agents_results.services.power import PowerReport
 from ml_agents_results.services.statistics.verdict import format_p
 from ml_agents_results.services.wording import (
     UNKNOWN,
@@ -92,7 +91,7 @@ def latency_parts(report: LatencyReport) -> list[Part]:
         parts.append(ratios)
         parts.append(
             "Above 1 the treatment is slower. Paired t on logarithms, "
-            f"{_listed(pair.method for pair in report.pairs)}, "
+            f"{listed(pair.method for pair in report.pairs)}, "
             f"{_corrected(report.pairs[0].family_size, report.correction)}. Failed runs are left "
             "out of all times."
         )
@@ -159,9 +158,9 @@ def cost_parts(report: CostReport) -> list[Part]:
         "Front: on the Pareto front of accuracy, cost per run and time. Total over all runs with a "
         "cost, failed ones included; costs per run and per correct answer "
         "over graded ones (ratio, delta method), "
-        f"{_listed(row.method for row in report.arms)}."
+        f"{listed(row.method for row in report.arms)}."
         + (
-            f" Differences in cost: paired t, {_listed(row.method for row in report.pairs)}."
+            f" Differences in cost: paired t, {listed(row.method for row in report.pairs)}."
             if report.pairs
             else ""
         ),
@@ -287,39 +286,6 @@ def failure_parts(report: FailureReport) -> list[Part]:
     return [*parts, *notes([report.warnings])]
 
 
-def power_parts(report: PowerReport) -> list[Part]:
-    labels = arm_labels(
-        list(dict.fromkeys(arm for row in report.pairs for arm in (row.treatment, row.baseline)))
-    )
-    sizes = list(report.pairs[0].samples_needed) if report.pairs else []
-    one = len({row.baseline for row in report.pairs}) == 1
-    against = f" against {labels[report.pairs[0].baseline]}" if one else ""
-    made = table(
-        f"What these samples can show{against} with 80% power",
-        ("treatment", *(() if one else ("baseline",))),
-        ("pairs", "discordance", "MDE", *(f"n for {100 * float(size):g}" for size in sizes)),
-    )
-    for row in report.pairs:
-        made.add_row(
-            labels[row.treatment],
-            *(() if one else (labels[row.baseline],)),
-            f"{row.pairs:,}",
-            percent(row.discordance),
-            UNKNOWN if row.mde is None else f"{100 * row.mde:.1f}",
-            *(UNKNOWN if n is None else f"{n:,}" for n in row.samples_needed.values()),
-        )
-    methods = _listed(row.method for row in report.pairs)
-    return [
-        made,
-        f"MDE: the smallest difference in points that so many shared samples show; n for 5: the "
-        f"shared samples that show 5 points, at the discordance seen. At alpha "
-        f"{report.pairs[0].alpha:.3g}, after correction for {len(report.pairs)} comparisons "
-        f"({methods})."
-        if report.pairs
-        else "There is nothing to compare.",
-    ]
-
-
 def _samples(changed: Sequence[ChangedSample]) -> str:
     if not changed:
         return "none"
@@ -337,7 +303,7 @@ def _bounds(show: Callable[[float | None], str], low: float | None, high: float 
     return UNKNOWN if low is None and high is None else f"[{show(low)}, {show(high)}]"
 
 
-def _listed(methods: Iterable[str]) -> str:
+def listed(methods: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(methods)) or "none"
 
 

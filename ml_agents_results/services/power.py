@@ -1,16 +1,23 @@
 """What could the samples at hand have shown, and how many more would show a given difference?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ml_agents_results.services.comparison import Comparison
+from sqlalchemy import Connection
+
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.services.accuracy import AccuracyService, ArmResult
+from ml_agents_results.services.comparison import ComparisonService
 from ml_agents_results.services.pairs import PairResult
-from ml_agents_results.services.reports import PairRow
+from ml_agents_results.services.reports import ArmRow, PairRow
+from ml_agents_results.services.settings import ALLOWANCES, Settings
 from ml_agents_results.services.statistics.power import (
     clustered_sample_size,
     family_alpha,
+    independent_sample_size,
     paired_sample_size,
+    proportion_sample_size,
     repeated_sample_size,
 )
 
@@ -42,15 +49,38 @@ class PowerRow(PairRow):
 
 
 @dataclass(frozen=True, slots=True)
+class ArmPower(ArmRow):
+    """How many samples tell an accuracy near that of the arm.
+
+    `samples_for_precision` maps half-widths of an interval (fractions) to samples.
+    `samples_per_arm` maps differences to the samples of each arm where two arms answer other
+    samples (unpaired), with 80% power and no correction; None where the accuracy cannot grow so
+    much. Both are times the `design_effect` of clusters and repeats: the square of `accuracy_se`
+    over that of independent runs. None where the arm was always right or always wrong.
+    """
+
+    samples: int
+    accuracy: float | None
+    accuracy_ci_low: float | None
+    accuracy_ci_high: float | None
+    design_effect: float | None
+    samples_for_precision: dict[str, int | None]
+    samples_per_arm: dict[str, int | None]
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
 class PowerReport:
-    """One row a comparison."""
+    """One row an arm and one a comparison."""
 
     confidence_level: float
+    arms: Sequence[ArmPower]
     pairs: Sequence[PowerRow]
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "confidence_level": self.confidence_level,
+            "arms": [row.to_dict() for row in self.arms],
             "pairs": [row.to_dict() for row in self.pairs],
         }
 
@@ -61,9 +91,55 @@ class PowerReport:
         return pd.DataFrame([row.to_dict() for row in self.pairs])
 
 
-def power_report(comparison: Comparison) -> PowerReport:
-    """The power behind every comparison of a table."""
-    return PowerReport(comparison.confidence_level, [_row(pair) for pair in comparison.pairs])
+class PowerService:
+    """Arms are compared whatever they differ in: the number of samples is asked, not an answer."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        filters: Filters | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        settings = replace(settings or Settings(), allow=ALLOWANCES)
+        self._filters = filters or Filters()
+        self._accuracy = AccuracyService(connection, filters, settings)
+        self._comparison = ComparisonService(connection, filters, settings)
+
+    def report(self, *, baseline: str | None = None) -> PowerReport:
+        """Every arm, and the arms against the baseline; a single arm is an answer too."""
+        arms = self._accuracy.report()
+        pairs: Sequence[PairResult] = ()
+        if len(arms.arms) > 1:
+            having = list(dict.fromkeys(row.arm.experiment_id for row in arms.arms))
+            ids = self._filters.experiment_id or having
+            pairs = self._comparison.compare(ids, baseline=baseline).pairs
+        level = arms.confidence_level
+        return PowerReport(level, [_arm(arm, level) for arm in arms.arms], list(map(_row, pairs)))
+
+
+def _arm(arm: ArmResult, level: float) -> ArmPower:
+    p, effect = arm.accuracy, None
+    precision: dict[str, int | None] = dict.fromkeys(map("{:g}".format, DIFFERENCES))
+    apart = dict(precision)
+    if p is not None and arm.accuracy_se is not None:
+        effect = arm.accuracy_se**2 * arm.samples / (p * (1 - p))
+        for size in DIFFERENCES:
+            single = proportion_sample_size(size, p, level)
+            precision[f"{size:g}"] = clustered_sample_size(single, effect).samples
+            if p + size <= 1:
+                each = independent_sample_size(p + size, p, 1 - level)
+                apart[f"{size:g}"] = clustered_sample_size(each, effect).samples
+    return ArmPower(
+        arm=arm.arm,
+        samples=arm.samples,
+        accuracy=p,
+        accuracy_ci_low=arm.accuracy_ci_low,
+        accuracy_ci_high=arm.accuracy_ci_high,
+        design_effect=effect,
+        samples_for_precision=precision,
+        samples_per_arm=apart,
+        method=arm.method,
+    )
 
 
 def _row(pair: PairResult) -> PowerRow:

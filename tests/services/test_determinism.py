@@ -13,17 +13,16 @@ import json, sys
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.services.failures import FailureService
 from ml_agents_results.services.latency import LatencyService
-from ml_agents_results.services.power import power_report
+from ml_agents_results.services.power import PowerService
 
 processor = ResultsProcessor(sys.argv[1])
 comparison = processor.compare(["exp", "asked"], by_task=True)
 with processor.database.read() as connection:
-    services = FailureService(connection), LatencyService(connection)
+    services = [made(connection) for made in (FailureService, LatencyService, PowerService)]
     reports = [service.report().to_dict() for service in services]
 print(json.dumps([
     comparison.to_dict(),
     comparison.to_frame().to_csv(),
-    power_report(comparison).to_dict(),
     processor.generate_accuracy_report(),
     processor.generate_parsing_analysis("exp"),
     processor.create_cost_breakdown(["exp", "asked"]).to_csv(),

@@ -5,15 +5,22 @@ from typing import Any
 
 import pytest
 from scipy import stats
+from statsmodels.stats.power import NormalIndPower
+from statsmodels.stats.proportion import proportion_effectsize, samplesize_confint_proportion
 
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.power import PowerRow, power_report
+from ml_agents_results.services.power import PowerReport, PowerRow, PowerService
 from ml_agents_results.services.settings import Settings
 from tests.services.building import of_table, runs, save
 
 
+def report(store: ResultsProcessor, **choices: Any) -> PowerReport:
+    with store.database.read() as connection:
+        return PowerService(connection, settings=Settings(**choices)).report()
+
+
 def rows(store: ResultsProcessor, **choices: Any) -> list[PowerRow]:
-    return list(power_report(store.compare(["exp"], settings=Settings(**choices))).pairs)
+    return list(report(store, **choices).pairs)
 
 
 def connor(difference: float, discordance: float, alpha: float) -> int:
@@ -84,3 +91,40 @@ def test_nothing_to_compare_has_no_power(store: ResultsProcessor) -> None:
     (row,) = rows(store)
     assert (row.pairs, row.mde) == (0, None)
     assert set(row.samples_needed.values()) == {None}
+
+
+def test_samples_for_one_arm_alone(store: ResultsProcessor) -> None:
+    """A pilot of a single arm plans the next study: against the formulas of statsmodels."""
+    save(store, runs("exp", "None", [1] * 30 + [0] * 20))
+    (arm,) = report(store).arms
+    assert report(store).pairs == []
+    assert (arm.samples, arm.accuracy) == (50, 0.6)
+    assert arm.design_effect == pytest.approx(1)
+    for size in (0.01, 0.02, 0.05, 0.1):
+        wanted = samplesize_confint_proportion(0.6, size, alpha=0.05)
+        assert arm.samples_for_precision[f"{size:g}"] == math.ceil(wanted)
+        effect = proportion_effectsize(0.6 + size, 0.6)
+        each = NormalIndPower().solve_power(effect, alpha=0.05, power=0.8)
+        assert arm.samples_per_arm[f"{size:g}"] == math.ceil(each)
+
+
+def test_one_arm_in_clusters_needs_more(store: ResultsProcessor) -> None:
+    save(store, *(runs("exp", "None", [1] * k + [0] * (20 - k), task=str(k)) for k in (5, 10, 18)))
+    (arm,) = report(store).arms
+    (free,) = report(store, cluster="none").arms
+    assert arm.design_effect is not None
+    assert arm.design_effect > 2
+    for mine, plain in zip(
+        (*arm.samples_for_precision.values(), *arm.samples_per_arm.values()),
+        (*free.samples_for_precision.values(), *free.samples_per_arm.values()),
+        strict=True,
+    ):
+        assert mine == pytest.approx((plain or 0) * arm.design_effect, rel=0.05)
+
+
+def test_an_arm_that_is_always_right_says_nothing_of_more_samples(store: ResultsProcessor) -> None:
+    save(store, runs("exp", "None", [1] * 10), runs("exp", "A", [1] * 19 + [0]))
+    right, nearly = sorted(report(store).arms, key=lambda row: row.samples)
+    assert set(right.samples_for_precision.values()) == {None}
+    assert nearly.samples_per_arm["0.05"] is not None
+    assert nearly.samples_per_arm["0.1"] is None

@@ -34,13 +34,19 @@ PARTLY = 5
 """The exit code of an experiment with failed runs."""
 
 Concurrency = Annotated[
-    int | None, typer.Option("--concurrency", help="Questions in flight at once. [default: 4]")
+    int | None,
+    typer.Option(
+        "--concurrency", help="Questions in flight at once. [default: 4; resuming: as before]"
+    ),
 ]
 Timeout = Annotated[
     float | None, typer.Option("--timeout", help="Seconds for one attempt of one call.")
 ]
 MaxRetries = Annotated[
-    int | None, typer.Option("--max-retries", help="Attempts beyond the first. [default: 5]")
+    int | None,
+    typer.Option(
+        "--max-retries", help="Attempts beyond the first. [default: 5; resuming: as before]"
+    ),
 ]
 PerMinute = Annotated[
     float | None, typer.Option("--requests-per-minute", help="Attempts a minute at most.")
@@ -60,7 +66,7 @@ OutputDir = Annotated[
     typer.Option(
         "--output-dir",
         metavar="DIR",
-        help="Where a folder with the CSV and JSON files is made. [default: ./outputs]",
+        help="Where a folder with the CSV and JSON files is made. [default: ./outputs; resuming: as before]",
     ),
 ]
 DatasetSource = Annotated[
@@ -69,7 +75,7 @@ DatasetSource = Annotated[
         "--dataset",
         metavar="SOURCE",
         help="A .jsonl, .csv or BIG-Bench .json file, a folder of them, a Hugging Face name "
-        "(owner/name), or `builtin`. [default: builtin]",
+        "(owner/name), or `builtin`. [default: builtin; resuming: as before]",
     ),
 ]
 

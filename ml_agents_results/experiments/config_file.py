@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig
 from ml_agents_results.errors import InvalidFileError, NotFoundError, UsageError
-from ml_agents_results.experiments.settings import names
+from ml_agents_results.experiments.settings import check_number, check_switch, names
 from ml_agents_results.redaction import REDACTED, redact
 
 _STUDY = tuple(field.name for field in fields(ExperimentConfig))
@@ -51,9 +51,25 @@ def read_config(path: str) -> dict[str, Any]:
         if not isinstance(settings["database"], dict):
             raise UsageError(f"database in {path} is no mapping", "It holds db_path and the like.")
         _check(path, settings["database"], _DATABASE)
+        _check_database(settings["database"])
+    if not isinstance(settings.get("extra", {}), dict):
+        raise UsageError(f"extra in {path} is no mapping", "It looks like {note: whatever}.")
     if isinstance(settings.get("approaches"), str):
         settings["approaches"] = settings["approaches"].split(",")
     return settings
+
+
+def _check_database(settings: dict[str, Any]) -> None:
+    """Before anything is recorded: a backup that fails later would stop the experiment."""
+    for name in ("enabled", "auto_vacuum"):
+        check_switch(name, settings.get(name, True))
+    for name in ("backup_frequency", "keep", "keep_days"):
+        check_number(name, settings.get(name, 0), int, value_from=0)
+    check_number("connection_timeout", settings.get("connection_timeout"), float, above=0)
+    check_number("statement_timeout", settings.get("statement_timeout"), float, value_from=0)
+    for name in ("db_path", "url"):
+        if not isinstance(settings.get(name), str | None):
+            raise UsageError(f"{name} is no text", "Write it in quotes.")
 
 
 def _check(path: str, settings: dict[str, Any], known: tuple[str, ...]) -> None:

@@ -1,5 +1,6 @@
 """How an experiment is run, beside what it is about: speed, patience, parsing, files."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self, cast, get_args
@@ -51,20 +52,32 @@ class RunSettings:
         """
         given = {name: config.extra[name] for name in names() if config.extra.get(name) is not None}
         settings = cls(**given)
+        for name in ("name", "description", "dataset", "provider", "model"):
+            _check_text(name, getattr(config, name))
+        for name in ("base_url", "prompts", "parsing", "grader", "output_dir"):
+            _check_text(name, getattr(settings, name))
         for value, name in ((settings.concurrency, "concurrency"), (config.repeats, "repeats")):
-            _check(name, value, int, value_from=1)
-        _check("samples", config.samples, int, value_from=1)
-        _check("max_retries", settings.max_retries, int, value_from=0)
+            check_number(name, value, int, value_from=1)
+        for name in ("samples", "max_tokens"):
+            check_number(name, getattr(config, name), int, value_from=1)
+        check_number("seed", config.seed, int)
+        check_number("temperature", config.temperature, float, value_from=0)
+        check_number("max_retries", settings.max_retries, int, value_from=0)
         for name in ("timeout", "requests_per_minute"):
-            _check(name, getattr(settings, name), float, above=0)
-        _check("grace", settings.grace, float, value_from=0)
+            check_number(name, getattr(settings, name), float, above=0)
+        check_number("grace", settings.grace, float, value_from=0)
+        # Neither "no" nor anything else that a programmer would call true lets programs run.
+        check_switch("allow_code_execution", settings.allow_code_execution)
         if settings.parsing not in get_args(ParsingMode):
             raise UsageError(
                 f"parsing is {settings.parsing!r}", f"Known: {', '.join(get_args(ParsingMode))}."
             )
         if not config.approaches:
             raise UsageError("no approach is named", "Name one, for example --approach CoT.")
-        if not isinstance(settings.columns, Mapping):
+        if not all(isinstance(name, str) for name in config.approaches):
+            raise UsageError("approaches holds what is no name", "It looks like [None, CoT].")
+        columns = settings.columns
+        if not isinstance(columns, Mapping) or not all(map(_is_text, columns.values())):
             raise UsageError("columns is no mapping", "It looks like {input: question}.")
         return settings
 
@@ -87,7 +100,23 @@ def names() -> tuple[str, ...]:
     return tuple(field.name for field in fields(RunSettings))
 
 
-def _check(
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _check_text(name: str, value: object) -> None:
+    # The value is not shown: an address may hold a password.
+    if value is not None and not _is_text(value):
+        raise UsageError(f"{name} is no text", "Write it in quotes.")
+
+
+def check_switch(name: str, value: object) -> None:
+    """Raises UsageError for anything but true and false."""
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} is {value!r}", "It is true or false, without quotes.")
+
+
+def check_number(
     name: str,
     value: object,
     kind: type,
@@ -95,15 +124,18 @@ def _check(
     value_from: float | None = None,
     above: float | None = None,
 ) -> None:
+    """Raises UsageError for what is no finite number of the kind within the bounds; None may be."""
     if value is None:
         return
     number: Any = cast(Any, value)
     fits = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
     if (
         not fits
+        or not math.isfinite(number)
         or (value_from is not None and number < value_from)
         or (above is not None and not number > above)
     ):
-        bound = f"from {value_from:g}" if value_from is not None else f"above {above:g}"
+        bound = "" if value_from is None else f" from {value_from:g}"
+        bound = bound if above is None else f" above {above:g}"
         kinds = "whole number" if kind is int else "number"
-        raise UsageError(f"{name} is {value!r}", f"It is a {kinds} {bound}.")
+        raise UsageError(f"{name} is {value!r}", f"It is a {kinds}{bound}.")

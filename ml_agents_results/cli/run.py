@@ -66,7 +66,8 @@ OutputDir = Annotated[
     typer.Option(
         "--output-dir",
         metavar="DIR",
-        help="Where a folder with the CSV and JSON files is made. [default: ./outputs; resuming: as before]",
+        help="Where a folder with the CSV and JSON files is made. [default: ./outputs; resuming: "
+        "as before]",
     ),
 ]
 DatasetSource = Annotated[

@@ -34,6 +34,9 @@ from ml_agents_results.records import ExperimentRecord
 if TYPE_CHECKING:
     from ml_agents_results.experiments.messages import Provider
 
+LONGEST_ID = 200
+"""In bytes, so that the name of its folder is none that file systems refuse."""
+
 
 class ExperimentRunner:
     """Runs and resumes experiments.
@@ -68,6 +71,7 @@ class ExperimentRunner:
         """
         config = self._config
         experiment_id = experiment_id or new_experiment_id()
+        _check_id(experiment_id)
         study = prepare(config)
         with _Connected(config) as provider:
             study = study.asking(provider.name, provider.model)
@@ -159,6 +163,16 @@ class ExperimentRunner:
             ) from error
         path = folder / "recording.db"
         return ResultsProcessor(DatabaseConfig(db_path=str(path), backup_frequency=0)), path
+
+
+def _check_id(experiment_id: str) -> None:
+    """The id names the folder of the files: it must not lead out of it, or be too long for one."""
+    odd = experiment_id in (".", "..") or any(sign in experiment_id for sign in "/\\\0")
+    if odd or len(os.fsencode(experiment_id)) > LONGEST_ID:
+        raise UsageError(
+            f"the id {experiment_id[:LONGEST_ID]!r} cannot name a folder",
+            f"Leave out slashes, and take {LONGEST_ID} bytes at most.",
+        )
 
 
 class _Connected:

@@ -317,6 +317,16 @@ def test_what_makes_no_sense_is_refused_before_anything_is_asked_or_recorded(
         processor.get_experiment("mine")
 
 
+@pytest.mark.parametrize("name", ["../x", "a/b", "a\\b", "..", "a\0b", "e" * 201])
+def test_an_id_stays_in_its_folder(tmp_path: Path, processor: ResultsProcessor, name: str) -> None:
+    with Endpoint(doubling) as endpoint:
+        runner = ExperimentRunner(config(endpoint, tmp_path), processor)
+        with pytest.raises(UsageError, match="cannot name a folder"):
+            runner.run(name)
+        assert endpoint.requests == 0
+    assert not (tmp_path / "x").exists()
+
+
 def test_an_id_is_taken_once(tmp_path: Path, processor: ResultsProcessor) -> None:
     with Endpoint(doubling) as endpoint:
         runner = ExperimentRunner(config(endpoint, tmp_path, samples=1), processor)

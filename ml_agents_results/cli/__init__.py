@@ -1,49 +1,73 @@
-"""The command line. Commands import what they need when they run: `--help` costs nothing else."""
+"""The command line. A command, and what it needs, is imported when it is called for: starting costs
+nothing else."""
 
 import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
 from io import TextIOWrapper
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ml_agents_results.cli import (
-    analysis,
-    care,
-    database,
-    experiments,
-    exporting,
-    grade,
-    importing,
-    run,
-)
 from ml_agents_results.cli.failures import Commands
+
+_FUNCTIONS = {
+    "run": "run.run",
+    "resume": "run.resume",
+    "grade": "grade.grade",
+    "analyze": "analysis.analyze",
+    "compare": "analysis.compare",
+    "export": "exporting.export",
+    "import": "importing.import_",
+    "list": "experiments.list_",
+    "show": "experiments.show",
+    "delete": "experiments.delete",
+    "db-init": "database.db_init",
+    "db-migrate": "database.db_migrate",
+    "db-backup": "care.db_backup",
+    "db-restore": "care.db_restore",
+    "db-check": "care.db_check",
+    "db-repair": "care.db_repair",
+    "db-stats": "database.db_stats",
+}
+"""Each command's function in this package, in the order of the help."""
+
+
+class _Made(Mapping[str, Any]):
+    """The commands by name, each made when it is asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        return _command(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_FUNCTIONS)
+
+    def __len__(self) -> int:
+        return len(_FUNCTIONS)
+
+
+@cache
+def _command(name: str) -> Any:
+    module, function = _FUNCTIONS[name].split(".")
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command(name)(getattr(import_module(f"{__name__}.{module}"), function))
+    return typer.main.get_command(alone)
+
+
+class _Program(Commands):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "commands": _Made()})
+
 
 app = typer.Typer(
     name="ml-agents",
-    cls=Commands,
+    cls=_Program,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     epilog="With --debug, errors show where in the program they arose.",
 )
-
-app.command("run")(run.run)
-app.command("resume")(run.resume)
-app.command("grade")(grade.grade)
-app.command("analyze")(analysis.analyze)
-app.command("compare")(analysis.compare)
-app.command("export")(exporting.export)
-app.command("import")(importing.import_)
-app.command("list")(experiments.list_)
-app.command("show")(experiments.show)
-app.command("delete")(experiments.delete)
-app.command("db-init")(database.db_init)
-app.command("db-migrate")(database.db_migrate)
-app.command("db-backup")(care.db_backup)
-app.command("db-restore")(care.db_restore)
-app.command("db-check")(care.db_check)
-app.command("db-repair")(care.db_repair)
-app.command("db-stats")(database.db_stats)
 
 
 def _version(wanted: bool) -> None:

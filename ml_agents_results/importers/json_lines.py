@@ -1,7 +1,6 @@
 """JSON Lines: one object a line, the fields named as the columns of `runs`."""
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +15,8 @@ from ml_agents_results.importers.source import Item, Options, Source
 BOM = b"\xef\xbb\xbf"
 # orjson takes whole numbers beyond 64 bits for floats. Only what is kept as it is may be so large.
 _BOUNDED = KNOWN - {"metadata_json"}
-_WIDE_NUMBER = re.compile(rb"\d{19}")
+_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_WIDE_NUMBER = b"0" * 19
 
 
 def read(source: Source, options: Options) -> Iterator[Item]:
@@ -43,8 +43,10 @@ def read(source: Source, options: Options) -> Iterator[Item]:
 def _values(source: Source, number: int, line: bytes) -> dict[str, Any]:
     try:
         values = orjson.loads(line)
-        if isinstance(values, dict) and not values.keys() <= _BOUNDED and _WIDE_NUMBER.search(line):
-            values = _exactly(source, number, line)
+        if isinstance(values, dict) and not values.keys() <= _BOUNDED:
+            # A regular expression takes twenty times as long, a fifth of all of an import.
+            if _WIDE_NUMBER in line.translate(_AS_ZEROS):
+                values = _exactly(source, number, line)
     except orjson.JSONDecodeError:
         values = _exactly(source, number, line)
     if not isinstance(values, dict):

@@ -1,6 +1,6 @@
 """A run that is in the database with other contents: replaced, kept, or a reason to stop."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection
 
@@ -14,16 +14,25 @@ _DIGEST_AT = RUN_COLUMNS.index("content_digest")
 
 
 def settle(
-    connection: Connection, policy: OnConflict, source: Source, batch: Sequence[Item]
+    connection: Connection,
+    policy: OnConflict,
+    source: Source,
+    batch: Sequence[Item],
+    new: Collection[str],
 ) -> tuple[Sequence[Item], int]:
     """What of a batch is to be saved, and how many runs are in the database with other contents.
+
+    Args:
+        new: Experiments that had no runs before this import; no run of theirs is looked for, since
+            one import has no key twice.
 
     Raises:
         DuplicateError: There is one, and the policy is `fail`; the message names it.
     """
-    recorded = digests_of_keys(connection, [run_key(item.run) for item in batch])
+    known = [item for item in batch if item.run.experiment_id not in new]
+    recorded = digests_of_keys(connection, [run_key(item.run) for item in known])
     conflicting = []
-    for item in batch:
+    for item in known:
         if (digest := recorded.get(run_key(item.run))) is None:
             continue
         if _digest(item, source) != digest:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
 from ml_agents_results.database.models import RUN_KEY
@@ -14,9 +15,8 @@ Policy = Callable[[KeyMap, Source, Sequence[Item]], Sequence[Item]]
 """Returns what remains of a batch, given the keys of the batches before it."""
 
 
-def run_key(run: RunRecord) -> tuple[Any, ...]:
-    """The natural key of a run."""
-    return tuple(getattr(run, name) for name in RUN_KEY)
+run_key: Callable[[RunRecord], tuple[Any, ...]] = attrgetter(*RUN_KEY)
+"""The natural key of a run."""
 
 
 def refuse(seen: KeyMap, source: Source, batch: Sequence[Item]) -> Sequence[Item]:

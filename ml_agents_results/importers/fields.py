@@ -14,6 +14,7 @@ from ml_agents_results.repositories.rows import check_id, refused
 RUN_FIELDS = tuple(name for name in RunRecord.__dataclass_fields__)
 METRIC_FIELDS = tuple(ParsingMetrics.__dataclass_fields__)
 KNOWN = frozenset((*RUN_FIELDS, *METRIC_FIELDS))
+_METRIC_NAMES = frozenset(METRIC_FIELDS)
 _TEXTS = (
     "id",
     "sample_id",
@@ -159,7 +160,7 @@ def time_of(value: object) -> datetime:
 
 def _metrics(value: object) -> dict[str, Any]:
     metrics = _loaded("parsing_metrics", value)
-    if not isinstance(metrics, dict) or not metrics.keys() <= set(METRIC_FIELDS):
+    if not isinstance(metrics, dict) or not metrics.keys() <= _METRIC_NAMES:
         raise refused("parsing_metrics", value, f"an object of {', '.join(METRIC_FIELDS)}")
     return metrics
 

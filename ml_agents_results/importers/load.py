@@ -206,7 +206,8 @@ class _Import:
             kept = keep(self._without_newer(batch, superseded_by_newer))
             superseded = len(batch) - len(kept)
             policy = self._options.on_conflict
-            kept, conflicts = settle(self._connection, policy, source, kept)
+            new = {name for name, count in self._counts_before.items() if not count}
+            kept, conflicts = settle(self._connection, policy, source, kept, new)
             renamed += self._give_ids(source, kept)
             self._save(source, kept)
             self._counted["read"] += len(batch)

@@ -15,7 +15,13 @@ from ml_agents_results.errors import InvalidRecordError, NotFoundError
 from ml_agents_results.records import ParsingMetrics, RunRecord
 from ml_agents_results.repositories.copying import LEAST, copy_new, copy_upsert
 from ml_agents_results.repositories.rows import METRIC_COLUMNS, RUN_COLUMNS, metric_row, run_row
-from ml_agents_results.repositories.upserts import metrics_parameters, metrics_upsert, run_upsert
+from ml_agents_results.repositories.upserts import (
+    metrics_insert,
+    metrics_parameters,
+    metrics_upsert,
+    run_insert,
+    run_upsert,
+)
 
 _DERIVED = ("input_fingerprint", "content_digest", "outcome")
 RECORD_COLUMNS = tuple(name for name in RUN_COLUMNS if name not in _DERIVED)
@@ -27,6 +33,8 @@ _FLAGS_AT = (
     RECORD_COLUMNS.index("is_correct"),
     len(RECORD_COLUMNS) + 1 + METRIC_COLUMNS.index("fallback_used"),
 )
+_Metrics = tuple[tuple[Any, ...], tuple[Any, ...]]
+"""The `run_row` of a run, and the `metric_row` that belongs to it."""
 _CREATED_AT = RECORD_COLUMNS.index("created_at")
 
 
@@ -52,38 +60,48 @@ class RunRepository:
             DuplicateError: The id belongs to a run of another key.
         """
         records = runs if isinstance(runs, Sequence) else list(runs)
-        metrics: list[tuple[Any, ...]] = []
-        many = self._engine != "sqlite" and len(records) >= LEAST
-        if (
-            many
-            and self._all_new
-            and copy_new(self._connection, (row for _, row in self._rows(records, metrics)))
-        ):
-            changed = len(records)
-        else:
-            metrics.clear()
+        many = len(records) >= LEAST
+        changed = 0
+        if many and self._all_new:
+            if (changed := self._insert_new(records)) == len(records):
+                return changed
             # Where runs are recorded again, those of later calls are, too.
-            self._all_new = not many
-            changed = 0
-            for take_id, group in groupby(list(self._rows(records, metrics)), itemgetter(0)):
-                rows = [row for _, row in group]
-                if many:
-                    changed += copy_upsert(self._connection, rows, take_id=take_id)
-                else:
-                    changed += self._execute(run_upsert(self._engine, take_id=take_id), rows)
+            self._all_new = False
+        metrics: list[_Metrics] = []
+        for take_id, group in groupby(list(self._rows(records, metrics)), itemgetter(0)):
+            rows = [row for _, row in group]
+            if many and self._engine != "sqlite":
+                changed += copy_upsert(self._connection, rows, take_id=take_id)
+            else:
+                changed += self._execute(run_upsert(self._engine, take_id=take_id), rows)
         if metrics:
-            self._execute(metrics_upsert(self._engine), metrics)
+            by_key = [metrics_parameters(row, values) for row, values in metrics]
+            self._execute(metrics_upsert(self._engine), by_key)
         return changed
 
+    def _insert_new(self, runs: Sequence[RunRecord]) -> int:
+        """Inserts those runs whose key is new, and returns how many; with their parsing metrics
+        where that are all of them. PostgreSQL inserts all or none."""
+        metrics: list[_Metrics] = []
+        new = (row for _, row in self._rows(runs, metrics))
+        if self._engine == "sqlite":
+            inserted = self._execute(run_insert(self._engine), list(new))
+        else:
+            inserted = len(runs) if copy_new(self._connection, new) else 0
+        if inserted == len(runs) and metrics:
+            by_id = [(row[0], *values) for row, values in metrics]
+            self._execute(metrics_insert(self._engine), by_id)
+        return inserted
+
     def _rows(
-        self, runs: Sequence[RunRecord], metrics: list[tuple[Any, ...]]
+        self, runs: Sequence[RunRecord], metrics: list[_Metrics]
     ) -> Iterator[tuple[bool, tuple[Any, ...]]]:
         """Whether a run brings its id, and its values; its parsing metrics go to `metrics`."""
         for number, run in enumerate(runs):
             try:
                 row = run_row(run, self._engine == "sqlite")
                 if run.parsing_metrics is not None:
-                    metrics.append(metrics_parameters(row, metric_row(run.parsing_metrics)))
+                    metrics.append((row, metric_row(run.parsing_metrics)))
             except InvalidRecordError as error:
                 error.record_number = number
                 raise

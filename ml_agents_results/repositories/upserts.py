@@ -38,6 +38,47 @@ def run_upsert(engine: str, *, take_id: bool) -> str:
 
 
 @cache
+def run_insert(engine: str) -> str:
+    """Inserts a run, or does nothing where its key exists. What takes ids costs half as much again:
+    SQLite prepares to follow a changed id in other tables."""
+    insert = _insert(engine)(Run.__table__).values({name: bindparam(name) for name in RUN_COLUMNS})
+    return _compile(insert.on_conflict_do_nothing(index_elements=RUN_KEY), engine, RUN_COLUMNS)
+
+
+@cache
+def metrics_insert(engine: str) -> str:
+    """Sets the parsing metrics of a run whose id is known; parameters are that and a `metric_row`.
+    To find the run by its key takes three times as long."""
+    names = ("run_id", *_METRIC_VALUES)
+    insert = _insert(engine)(RunParsingMetrics.__table__)
+    return _compile(
+        _set_metrics(insert.values({name: bindparam(name) for name in names})), engine, names
+    )
+
+
+@cache
+def run_insert(engine: str) -> str:
+    """Inserts a run, or does nothing where its key exists.
+
+    In SQLite an upsert that may change ids costs half as much again.
+    """
+    insert = _insert(engine)(Run.__table__).values({name: bindparam(name) for name in RUN_COLUMNS})
+    return _compile(insert.on_conflict_do_nothing(index_elements=RUN_KEY), engine, RUN_COLUMNS)
+
+
+@cache
+def metrics_insert(engine: str) -> str:
+    """Sets the parsing metrics of a run; the parameters are its id and a `metric_row`.
+
+    To find the run by its key costs three times as much.
+    """
+    names = ("run_id", *_METRIC_VALUES)
+    insert = _insert(engine)(RunParsingMetrics.__table__)
+    statement = _set_metrics(insert.values({name: bindparam(name) for name in names}))
+    return _compile(statement, engine, names)
+
+
+@cache
 def metrics_upsert(engine: str) -> str:
     """Sets the parsing metrics of a run; parameters as `metrics_parameters` gives them."""
     chosen = select(
@@ -52,10 +93,21 @@ def metrics_upsert(engine: str) -> str:
     insert = _insert(engine)(RunParsingMetrics.__table__).from_select(
         ["run_id", *_METRIC_VALUES], chosen
     )
-    statement = insert.on_conflict_do_update(
+    return _compile(
+        _set_metrics(insert), engine, (*_METRIC_VALUES, *(f"key_{name}" for name in RUN_KEY))
+    )
+
+
+def _set_metrics(insert: Any) -> Any:
+    return insert.on_conflict_do_update(
         index_elements=["run_id"], set_={name: insert.excluded[name] for name in _METRIC_VALUES}
     )
-    return _compile(statement, engine, (*_METRIC_VALUES, *(f"key_{name}" for name in RUN_KEY)))
+
+
+def _set_metrics(insert: Any) -> Any:
+    return insert.on_conflict_do_update(
+        index_elements=["run_id"], set_={name: insert.excluded[name] for name in _METRIC_VALUES}
+    )
 
 
 def metrics_parameters(run_row: tuple[Any, ...], metric_row: tuple[Any, ...]) -> tuple[Any, ...]:

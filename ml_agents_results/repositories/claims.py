@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ml_agents_results.database.models import Claim, Run
+from ml_agents_results.repositories.upserts import insert_of
 
 
 class Claimant(Protocol):
@@ -80,9 +80,8 @@ class ClaimRepository:
         ]
         if not wanted:
             return []
-        engine = sqlite if self._connection.dialect.name == "sqlite" else postgresql
         # Where several may write at once, another one may have been faster.
-        claimed = engine.insert(Claim.__table__).on_conflict_do_nothing()
+        claimed = insert_of(self._connection.dialect.name)(Claim.__table__).on_conflict_do_nothing()
         return sorted(self._connection.scalars(claimed.returning(Claim.position), wanted))
 
     def renew(self, claimant: Claimant, expires_at: datetime) -> None:

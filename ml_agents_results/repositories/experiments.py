@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnClause, Connection, Row, column, delete, func, select, table, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ml_agents_results.database.digest import DIGESTED, digest_of
 from ml_agents_results.database.models import Experiment, Run
@@ -20,6 +19,7 @@ from ml_agents_results.repositories.rows import (
     check_time,
     refused,
 )
+from ml_agents_results.repositories.upserts import insert_of
 
 _COLUMNS = (
     Experiment.id,
@@ -70,8 +70,7 @@ class ExperimentRepository:
         check_json("environment_json", experiment.environment_json)
         _check_status(experiment.status)
         now = datetime.now(UTC)
-        engine = sqlite if self._connection.dialect.name == "sqlite" else postgresql
-        insert = engine.insert(Experiment).values(
+        insert = insert_of(self._connection.dialect.name)(Experiment).values(
             id=experiment.id,
             name=experiment.name,
             description=experiment.description,

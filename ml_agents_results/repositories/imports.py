@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, Text, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ml_agents_results.database.models import RUN_KEY, Run
+from ml_agents_results.repositories.upserts import insert_of
 
 _KEY = tuple(getattr(Run, name) for name in RUN_KEY)
 
@@ -19,8 +19,7 @@ class KeyMap:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        engine = connection.dialect.name
-        self._insert = (sqlite if engine == "sqlite" else postgresql).insert
+        self._insert = insert_of(connection.dialect.name)
         self._table = Table(
             "import_keys",
             MetaData(),

@@ -1,12 +1,12 @@
 """Parsing metrics: how the answer of a run was found."""
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ml_agents_results.database.models import Run, RunParsingMetrics
 from ml_agents_results.errors import NotFoundError
 from ml_agents_results.records import ParsingMetrics
 from ml_agents_results.repositories.rows import METRIC_COLUMNS, metric_row
+from ml_agents_results.repositories.upserts import insert_of
 
 
 class ParsingMetricsRepository:
@@ -24,8 +24,9 @@ class ParsingMetricsRepository:
         values["error_details"] = metrics.error_details
         if self._connection.scalar(select(Run.id).where(Run.id == run_id)) is None:
             raise NotFoundError(f"there is no run {run_id!r}", "Save the run before its metrics.")
-        engine = sqlite if self._connection.dialect.name == "sqlite" else postgresql
-        insert = engine.insert(RunParsingMetrics).values(run_id=run_id, **values)
+        insert = insert_of(self._connection.dialect.name)(RunParsingMetrics).values(
+            run_id=run_id, **values
+        )
         self._connection.execute(
             insert.on_conflict_do_update(index_elements=["run_id"], set_=values)
         )

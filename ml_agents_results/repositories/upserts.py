@@ -8,11 +8,20 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Dialect, bindparam, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.dialects import sqlite
 
 from ml_agents_results.database.models import RUN_KEY, Run, RunParsingMetrics
 from ml_agents_results.repositories.rows import METRIC_COLUMNS, RUN_COLUMNS
+
+
+def insert_of(engine: str) -> Any:
+    """The engine's `insert`, which knows conflicts. That of PostgreSQL takes long to import."""
+    if engine == "sqlite":
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert
+
 
 _METRIC_VALUES = (*METRIC_COLUMNS, "content_digest")
 _KEY_PLACES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
@@ -25,7 +34,9 @@ def run_upsert(engine: str, *, take_id: bool) -> str:
     The parameters are the values of a `run_row`. With `take_id` the row also takes the id that is
     given; otherwise it keeps the one it has.
     """
-    insert = _insert(engine)(Run.__table__).values({name: bindparam(name) for name in RUN_COLUMNS})
+    insert = insert_of(engine)(Run.__table__).values(
+        {name: bindparam(name) for name in RUN_COLUMNS}
+    )
     new = insert.excluded
     kept = {*RUN_KEY, *(() if take_id else ("id",))}
     differs = Run.content_digest != new.content_digest
@@ -39,30 +50,13 @@ def run_upsert(engine: str, *, take_id: bool) -> str:
 
 @cache
 def run_insert(engine: str) -> str:
-    """Inserts a run, or does nothing where its key exists. What takes ids costs half as much again:
-    SQLite prepares to follow a changed id in other tables."""
-    insert = _insert(engine)(Run.__table__).values({name: bindparam(name) for name in RUN_COLUMNS})
-    return _compile(insert.on_conflict_do_nothing(index_elements=RUN_KEY), engine, RUN_COLUMNS)
-
-
-@cache
-def metrics_insert(engine: str) -> str:
-    """Sets the parsing metrics of a run whose id is known; parameters are that and a `metric_row`.
-    To find the run by its key takes three times as long."""
-    names = ("run_id", *_METRIC_VALUES)
-    insert = _insert(engine)(RunParsingMetrics.__table__)
-    return _compile(
-        _set_metrics(insert.values({name: bindparam(name) for name in names})), engine, names
-    )
-
-
-@cache
-def run_insert(engine: str) -> str:
     """Inserts a run, or does nothing where its key exists.
 
     In SQLite an upsert that may change ids costs half as much again.
     """
-    insert = _insert(engine)(Run.__table__).values({name: bindparam(name) for name in RUN_COLUMNS})
+    insert = insert_of(engine)(Run.__table__).values(
+        {name: bindparam(name) for name in RUN_COLUMNS}
+    )
     return _compile(insert.on_conflict_do_nothing(index_elements=RUN_KEY), engine, RUN_COLUMNS)
 
 
@@ -73,7 +67,7 @@ def metrics_insert(engine: str) -> str:
     To find the run by its key costs three times as much.
     """
     names = ("run_id", *_METRIC_VALUES)
-    insert = _insert(engine)(RunParsingMetrics.__table__)
+    insert = insert_of(engine)(RunParsingMetrics.__table__)
     statement = _set_metrics(insert.values({name: bindparam(name) for name in names}))
     return _compile(statement, engine, names)
 
@@ -90,7 +84,7 @@ def metrics_upsert(engine: str) -> str:
     )
     for name in RUN_KEY:
         chosen = chosen.where(getattr(Run, name) == bindparam(f"key_{name}"))
-    insert = _insert(engine)(RunParsingMetrics.__table__).from_select(
+    insert = insert_of(engine)(RunParsingMetrics.__table__).from_select(
         ["run_id", *_METRIC_VALUES], chosen
     )
     return _compile(
@@ -104,24 +98,16 @@ def _set_metrics(insert: Any) -> Any:
     )
 
 
-def _set_metrics(insert: Any) -> Any:
-    return insert.on_conflict_do_update(
-        index_elements=["run_id"], set_={name: insert.excluded[name] for name in _METRIC_VALUES}
-    )
-
-
 def metrics_parameters(run_row: tuple[Any, ...], metric_row: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*metric_row, *(run_row[place] for place in _KEY_PLACES))
-
-
-def _insert(engine: str) -> Any:
-    return (sqlite if engine == "sqlite" else postgresql).insert
 
 
 def _compile(statement: Any, engine: str, names: tuple[str, ...]) -> str:
     """The SQL text; its parameters are positional and in the order of `names`."""
     dialect: Dialect = sqlite.dialect()
     if engine != "sqlite":
+        from sqlalchemy.dialects.postgresql import psycopg
+
         dialect = psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
     compiled = statement.compile(dialect=dialect)
     order = tuple(compiled.positiontup or ())

@@ -76,7 +76,23 @@ def named_database(db_path: str | None, db_url: str | None, *, create: bool = Fa
     from ml_agents_results.config import DatabaseConfig
     from ml_agents_results.database.engine import Database
 
-    return Database(DatabaseConfig.resolve(db_path, db_url), create=create)
+    return closed_at_end(Database(DatabaseConfig.resolve(db_path, db_url), create=create))
+
+
+_OPEN: "list[Database]" = []
+
+
+def closed_at_end(database: "Database") -> "Database":
+    """The database itself, which is closed when the command ends."""
+    _OPEN.append(database)
+    return database
+
+
+def close_files() -> None:
+    """Closes SQLite files, which removes the journals beside them."""
+    while _OPEN:
+        if (database := _OPEN.pop()).is_sqlite:
+            database.close()
 
 
 def open_database(db_path: str | None, db_url: str | None, *, create: bool = False) -> "Database":

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from ml_agents_results.cli.common import printable
+from ml_agents_results.cli.common import close_files, printable
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.redaction import redact_text
 
@@ -27,7 +27,10 @@ class Commands(TyperGroup):
         end = given.index("--") if "--" in given else len(given)
         debug = "--debug" in given[:end] or os.environ.get("ML_AGENTS_DEBUG", "0") not in ("", "0")
         given[:end] = [word for word in given[:end] if word != "--debug"]
-        sys.exit(self._run(given, debug, *others, **options))
+        try:
+            sys.exit(self._run(given, debug, *others, **options))
+        finally:
+            close_files()
 
     def _run(self, given: list[str], debug: bool, *others: Any, **options: Any) -> int:
         try:

@@ -12,6 +12,7 @@ from ml_agents_results.cli.common import (
     DbUrl,
     ExperimentId,
     Json,
+    closed_at_end,
     emit_json,
     named_database,
     open_database,
@@ -282,7 +283,9 @@ def _processor(
     from ml_agents_results.processor import ResultsProcessor
 
     place = named_database(db_path, db_url, create=True).config
-    database = Database(replace(settings, enabled=True, db_path=place.db_path, url=place.url))
+    database = closed_at_end(
+        Database(replace(settings, enabled=True, db_path=place.db_path, url=place.url))
+    )
     if DatabaseManager(database).initialize_schema():
         say(f"Created the database {database}.")
     return ResultsProcessor(database)

@@ -21,19 +21,40 @@ def filled(processor: ResultsProcessor, db_path: Path) -> Path:
     return db_path
 
 
-def test_help_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize(
+    ("command", "absent"),
+    [
+        ("--help", ("sqlalchemy", "rich", "orjson")),
+        ("--version", ("ml_agents_results.cli.analysis", "pydantic", "sqlalchemy")),
+        ("list", ("ml_agents_results.services.accuracy", "sqlalchemy.dialects.postgresql")),
+    ],
+)
+def test_commands_import_what_they_need(
+    command: str, absent: tuple[str, ...], filled: Path
+) -> None:
     code = (
         "import sys\n"
         "from ml_agents_results.cli import main\n"
         "try:\n    main()\nexcept SystemExit: pass\n"
-        "names = ('sqlalchemy', 'alembic', 'pandas', 'numpy', 'scipy', 'rich', 'orjson')\n"
-        "print([name for name in names if name in sys.modules])\n"
+        "print(*sys.modules)\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", code, "--help"],
-        capture_output=True, text=True, check=True, env=environment(),
+        [sys.executable, "-c", code, command],
+        capture_output=True, text=True, check=True,
+        env=environment(ML_AGENTS_DB_PATH=str(filled)),
     )  # fmt: skip
-    assert ended.stdout.splitlines()[-1] == "[]"
+    loaded = set(ended.stdout.splitlines()[-1].split())
+    heavy = ("alembic", "numpy", "openai", "pandas", "psycopg", "scipy", "sqlglot")
+    assert not loaded & {*heavy, *absent}
+
+
+def test_journal_of_a_file_is_gone_after_a_command(
+    filled: Path, processor: ResultsProcessor
+) -> None:
+    processor.close()
+    ended = start("list", "--db-path", filled)
+    assert ended.wait() == 0
+    assert [path.name for path in filled.parent.glob(f"{filled.name}*")] == [filled.name]
 
 
 def test_version() -> None:

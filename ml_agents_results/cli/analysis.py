@@ -150,6 +150,8 @@ def analyze(
             created_to=created_to,
         )
         document, parts = _report(report_type, connection, ids, filters, settings, baseline)
+    if not document.get("arms", document.get("outcomes")):
+        say(f"Note: {', '.join(ids)} has no runs, or none that pass the filters.")
     if as_json:
         emit_json({"experiment_ids": ids, "report_type": report_type.value, **document})
     else:

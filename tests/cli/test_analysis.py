@@ -294,6 +294,14 @@ def test_tables_fit_and_name_what_they_show(study: Path) -> None:
     assert "held against a margin of 2.0 points" in comparison
 
 
+@pytest.mark.parametrize("report", REPORTS)
+def test_filters_that_nothing_passes_are_told(study: Path, report: str) -> None:
+    ended = call("analyze", "--experiment-id", "exp", "--report-type", report,
+                 "--task", "nosuch", "--json", "--db-path", study)  # fmt: skip
+    assert "none that pass the filters" in ended.stderr
+    assert json.loads(ended.stdout)["report_type"] == report
+
+
 def test_filters_of_every_kind(study: Path) -> None:
     chosen = (
         "--task", "word_sorting,penguins_in_a_table", "--approach", "CoT,None", "--provider", "p",

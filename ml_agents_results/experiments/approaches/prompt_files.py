@@ -76,6 +76,9 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError:
         what = f"The prompt {path} is not UTF-8 text."
         raise InvalidFileError(what, "Save it as UTF-8.") from None
+    except OSError as error:
+        what = f"The prompt {path} cannot be read: {error.strerror}."
+        raise InvalidFileError(what, "Check --prompts.") from error
     if "{question}" not in prompt:
         raise InvalidFileError(
             f"The prompt {path} never shows the question.",

@@ -257,6 +257,12 @@ def test_prompts_that_cannot_be_used(
         load_approaches(["Reflection"], tmp_path)
 
 
+def test_a_prompt_that_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "Reflection" / "answer.md").mkdir(parents=True)
+    with pytest.raises(InvalidFileError, match="cannot be read"):
+        load_approaches(["Reflection"], tmp_path)
+
+
 def test_a_folder_of_prompts_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no folder of prompts"):
         load_approaches(["CoT"], tmp_path / "missing")

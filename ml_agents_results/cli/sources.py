@@ -46,7 +46,7 @@ def open_source(
             raise UsageError(
                 "--engine and --spark-master are for Parquet files", "Name them with --source."
             )
-        return open_database(db_path, db_url).read()
+        return open_database(db_path, db_url).read_by_two()
     if db_path or db_url:
         raise UsageError("--source and a database name two sources", "Give one of them.")
     if spark_master and engine == "duckdb":

@@ -25,6 +25,9 @@ from ml_agents_results.errors import DatabaseError, DatabaseLockedError
 MIGRATION_LOCK = 7_305_118
 """The PostgreSQL advisory lock that lets one process migrate at a time."""
 
+LARGE = 64 * 2**20
+"""Bytes of a SQLite file from which reading by two threads is worth a second connection."""
+
 
 class Database:
     """One database, opened on first use. Threads share it.
@@ -126,6 +129,27 @@ class Database:
             connection.begin(),
         ):
             yield connection
+
+    @contextmanager
+    def read_by_two(self) -> Iterator[Connection]:
+        """`read` for analyses: where the file is large, a second connection, the execution option
+        `beside`, sees the same data, so that two threads can read.
+
+        There is none on servers, in memory, on an Engine that was given, and where somebody wrote
+        just when both began.
+        """
+        with self.read() as connection:
+            if self.path is None or self._given or self.path.stat().st_size < LARGE:
+                yield connection
+                return
+            with self.engine.connect() as second:
+                state = self.state()
+                for view in (connection, second):
+                    # A transaction sees what is there at its first query.
+                    view.execute(text("SELECT 1 FROM sqlite_schema")).first()
+                if self.state() == state:
+                    connection.execution_options(beside=second)
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

@@ -9,6 +9,7 @@ paired by other rules than the place in the data set is left to the selects.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import reduce
+from threading import Lock
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -39,12 +40,16 @@ from ml_agents_results.repositories.counts import (
     SampleCounts,
 )
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.views import arms_of, by_two, on_each
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 
 HELD_RUNS = 4_000_000
-"""Runs whose columns are kept, at 33 bytes a run at most; those of further arms are read again."""
+"""Runs whose columns are kept, at 25 bytes a run at most; those of further arms are read again."""
+
+SPLIT_UP_TO = 8
+"""Experiments whose arms are read one by one: to find an arm takes a query."""
 
 
 def analysis(
@@ -53,14 +58,16 @@ def analysis(
     missing: Missing = "exclude",
     *,
     pairs: bool = False,
+    costs: bool = False,
 ) -> AnalysisRepository:
     """The repository that counts fastest on this connection.
 
     Args:
         pairs: Whether arms will be paired: what that needs then comes with the first pass.
+        costs: Whether their costs will be paired: the first pass then keeps them.
     """
     if connection.dialect.name in ("sqlite", "postgresql"):
-        return ColumnAnalysis(connection, filters, missing, pairs=pairs)
+        return ColumnAnalysis(connection, filters, missing, pairs=pairs, costs=costs)
     return AnalysisRepository(connection, filters, missing)
 
 
@@ -74,56 +81,93 @@ class ColumnAnalysis(AnalysisRepository):
         missing: Missing = "exclude",
         *,
         pairs: bool = False,
+        costs: bool = False,
     ) -> None:
         super().__init__(connection, filters, missing)
         self._pairs = pairs
+        self._costs = costs
         self._arms: list[Arm] | None = None
         self._held: dict[Arm, dict[str, Columns]] = {}
+        self._first: dict[str, Columns] = {}
+        self._runs = 0
+        self._holding = Lock()
 
     def counting(self, missing: Missing) -> Self:
         other = super().counting(missing)
-        other._pairs, other._arms, other._held = self._pairs, self._arms, self._held
+        other._pairs, other._costs = self._pairs, self._costs
+        other._arms, other._held = self._arms, self._held
         return other
 
     def arms(self) -> Sequence[ArmCounts]:
-        confidence = Run.parsing_confidence
-        rows = self._connection.execute(
-            select(
-                *ARM,
-                Run.task,
-                func.max(Run.repeat_index) + 1,
-                func.count(confidence),
-                func.sum(confidence),
-                *selected(self._pairs),
-            )
-            .where(*self._filters.conditions())
-            .group_by(*ARM, Run.task)
-            .order_by(*ARM, Run.task)
-            .execution_options(yield_per=1)
-        )
         self._held.clear()
-        counts: list[ArmCounts] = []
-        runs = 0
-        for part, columns in _ahead(rows, self._counts):
-            counts.append(part)
-            runs += part.runs
-            if runs <= HELD_RUNS:
-                self._held.setdefault(part.arm, {})[part.task] = columns
-            else:
-                self._held.pop(part.arm, None)
+        self._first.clear()
+        self._runs = 0
+
+        def counted(view: Connection, arm: Arm | None) -> list[ArmCounts]:
+            return [self._hold(*part) for part in self._parts(view, arm, paired=self._pairs)]
+
+        counts = [
+            part for of_arm in on_each(self._connection, counted, self._jobs()) for part in of_arm
+        ]
         self._arms = list(dict.fromkeys(part.arm for part in counts))
         return counts
 
-    def _counts(self, row: Sequence[Any]) -> tuple[ArmCounts, Columns]:
-        task, repeats, rated, confidence = row[4:8]
-        runs = parsed(row[8:])
+    def _jobs(self) -> Sequence[Arm | None]:
+        """What one thread reads at a time: an arm, or all (None)."""
+        experiments = self._filters.experiment_id
+        if not by_two(self._connection) or experiments is None or len(experiments) > SPLIT_UP_TO:
+            return [None]
+        return [
+            arm
+            for experiment in sorted(set(experiments))
+            for arm in arms_of(self._connection, experiment)
+            if self._filters.passes(arm)
+        ]
+
+    def _hold(self, counts: ArmCounts, columns: Columns) -> ArmCounts:
+        """Keeps the columns as long as there is room."""
+        if not self._costs:
+            columns = columns.without_costs()
+        with self._holding:
+            self._runs += counts.runs
+            if self._runs > HELD_RUNS:
+                self._held.pop(counts.arm, None)
+            else:
+                first = self._first.setdefault(counts.task, columns)
+                self._held.setdefault(counts.arm, {})[counts.task] = columns.sharing(first)
+        return counts
+
+    def _parts(
+        self, view: Connection, arm: Arm | None, *, paired: bool
+    ) -> Iterator[tuple[ArmCounts, Columns]]:
+        """The runs by task, of one arm or of every arm."""
+        keys = (*ARM, Run.task) if arm is None else (Run.task,)
+        confidence = Run.parsing_confidence
+        rows = view.execute(
+            select(
+                *keys,
+                func.max(Run.repeat_index) + 1,
+                func.count(confidence),
+                func.sum(confidence),
+                *selected(view.dialect.name, paired=paired),
+            )
+            .where(*(self._filters.conditions() if arm is None else self._of_arm(arm)))
+            .group_by(*keys)
+            .order_by(*keys)
+            .execution_options(yield_per=1)
+        )
+        return _ahead(rows, lambda row: self._counts(arm or Arm(*row[:4]), row[len(keys) - 1 :]))
+
+    def _counts(self, arm: Arm, row: Sequence[Any]) -> tuple[ArmCounts, Columns]:
+        task, repeats, rated, confidence = row[:4]
+        runs = parsed(row[4:])
         priced = ~np.isnan(runs.cost)
         graded = runs.cost[priced & runs.counted(self._missing)]
         right = runs.cost[priced & runs.correct()]
         outcomes = np.bincount(runs.outcome, minlength=128)
         timed = runs.timed()
         counts = ArmCounts(
-            arm=Arm(*row[:4]),
+            arm=arm,
             task=task,
             runs=len(runs.outcome),
             **{name: int(outcomes[ord(letter)]) for name, letter in LETTERS.items()},
@@ -144,7 +188,9 @@ class ColumnAnalysis(AnalysisRepository):
 
     def latencies(self, arm: Arm) -> tuple[list[int], list[int]]:
         times = [columns.timed() for columns in self._of(arm, paired=False).values()]
-        values, counts = np.unique(np.concatenate([*times, []]).astype(int), return_counts=True)
+        values, counts = np.unique(
+            np.concatenate([np.array([], np.int32), *times]), return_counts=True
+        )
         return values.tolist(), counts.tolist()
 
     def samples(self, group: str = "task") -> Iterator[SampleCounts]:
@@ -208,7 +254,7 @@ class ColumnAnalysis(AnalysisRepository):
         if rule != "sample_index" or group != "task":
             return super().paired_costs(treatment, baseline, rule=rule, group=group)
         found = []
-        for task, one, two, i, j in self._shared(treatment, baseline):
+        for task, one, two, i, j in self._shared(treatment, baseline, costs=True):
             differences = one.cost()[i] - two.cost()[j]
             found += _sums(task, differences[~np.isnan(differences)])
         return found
@@ -260,7 +306,9 @@ class ColumnAnalysis(AnalysisRepository):
             for task, runs in self._of(arm).items():
                 contents.setdefault((arm.experiment_id, task), []).append(runs)
         experiments: dict[str, list[Array]] = {}
-        for (experiment, _), parts in contents.items():
+        for (experiment, _), of_arms in contents.items():
+            # Arms that were asked the same share one list.
+            parts = {id(runs.fingerprint): runs for runs in of_arms}.values()
             asked = np.stack(
                 [
                     np.concatenate([runs.fingerprint for runs in parts]),
@@ -279,10 +327,10 @@ class ColumnAnalysis(AnalysisRepository):
         )
 
     def _shared(
-        self, treatment: Arm, baseline: Arm
+        self, treatment: Arm, baseline: Arm, *, costs: bool = False
     ) -> Iterator[tuple[str, Samples, Samples, Array, Array]]:
         """By task: the samples of both arms, and where the shared ones stand in each."""
-        first, second = self._of(treatment), self._of(baseline)
+        first, second = (self._of(arm, costs=costs) for arm in (treatment, baseline))
         for task in sorted(first.keys() & second.keys()):
             one, two = (Samples(runs[task], self._missing) for runs in (first, second))
             _, i, j = matched(one.index, two.index)
@@ -296,15 +344,13 @@ class ColumnAnalysis(AnalysisRepository):
         )
         return [Arm(*row) for row in rows]
 
-    def _of(self, arm: Arm, *, paired: bool = True) -> dict[str, Columns]:
+    def _of(self, arm: Arm, *, paired: bool = True, costs: bool = False) -> dict[str, Columns]:
         """The columns of an arm by task: those at hand, or read now."""
         held = self._held.get(arm)
-        if held is not None and (self._pairs or not paired):
+        if held is not None and self._pairs >= paired and self._costs >= costs:
             return held
-        rows = self._connection.execute(
-            select(Run.task, *selected(paired)).where(*self._of_arm(arm)).group_by(Run.task)
-        )
-        return {row[0]: parsed(row[1:]) for row in rows}
+        parts = self._parts(self._connection, arm, paired=paired)
+        return {counts.task: columns for counts, columns in parts}
 
 
 def _sums(task: str, values: Array) -> list[PairedSums]:

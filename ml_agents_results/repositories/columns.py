@@ -1,20 +1,23 @@
 """Runs as columns: what a database hands over as texts, and the samples in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Text, cast, func
+from sqlalchemy import ColumnElement, Text, cast, func, type_coerce
 
 from ml_agents_results.database.models import Run
 from ml_agents_results.repositories.counts import Missing
 
 Array = NDArray[Any]
 
-LETTERS = {"correct": "c", "wrong": "w", "failed": "f", "unparsed": "u", "ungraded": "n"}
-"""What stands for an outcome in `Columns.outcome`."""
+LETTERS = {"correct": "r", "wrong": "o", "failed": "i", "unparsed": "p", "ungraded": "g"}
+"""What stands for an outcome in `Columns.outcome`: the third letter, in which they differ."""
+
+NONE: Array = np.array([])
 
 _UNKNOWN = "f" * 16
 NO_FINGERPRINT = int(_UNKNOWN, 16)
@@ -27,7 +30,8 @@ class Columns:
 
     Attributes:
         outcome: The letter of the outcome.
-        time_ms, cost: NaN where unknown.
+        time_ms: -1 where unknown.
+        cost: NaN where unknown; empty where let go of.
         sample_index, fingerprint: Empty where nothing is paired.
     """
 
@@ -48,12 +52,23 @@ class Columns:
 
     def timed(self) -> Array:
         """The times of runs that did not fail."""
-        times: Array = self.time_ms[~self._is("failed") & ~np.isnan(self.time_ms)]
+        times: Array = self.time_ms[~self._is("failed") & (self.time_ms >= 0)]
         return times
 
     def times(self) -> Array:
-        """The times of all runs, NaN for those that failed."""
-        return np.where(self._is("failed"), np.nan, self.time_ms)
+        """The times of all runs, NaN where unknown or failed."""
+        return np.where(self._is("failed") | (self.time_ms < 0), np.nan, self.time_ms)
+
+    def without_costs(self) -> Self:
+        return replace(self, cost=NONE)
+
+    def sharing(self, other: Self) -> Self:
+        """The same, in one place with another arm's where both were asked the same samples."""
+        if np.array_equal(self.sample_index, other.sample_index) and np.array_equal(
+            self.fingerprint, other.fingerprint
+        ):
+            return replace(self, sample_index=other.sample_index, fingerprint=other.fingerprint)
+        return self
 
     def _is(self, outcome: str) -> Array:
         found: Array = self.outcome == ord(LETTERS[outcome])
@@ -105,21 +120,23 @@ class Samples:
         return numbers
 
 
-def selected(paired: bool) -> list[ColumnElement[str]]:
+def selected(engine: str, *, paired: bool) -> list[ColumnElement[str]]:
     """The columns of Columns, each as one text."""
+    # SQLite makes texts of numbers by itself, faster than when told to.
+    as_text: Any = type_coerce if engine == "sqlite" else cast
 
     def joined(column: Any, unknown: str, separator: str = ",") -> ColumnElement[str]:
-        known = func.coalesce(cast(column, Text), unknown)
+        known = func.coalesce(as_text(column, Text), unknown)
         return func.aggregate_strings(known, separator)
 
     columns = [
         func.aggregate_strings(Run.outcome, ","),
         joined(Run.execution_time_ms, "-1"),
-        joined(Run.cost_estimate, "nan"),
+        joined(Run.cost_estimate, "null"),
     ]
     if paired:
         columns += [
-            joined(Run.sample_index, ""),
+            func.aggregate_strings(as_text(Run.sample_index, Text), ","),
             joined(Run.input_fingerprint, _UNKNOWN, ""),
         ]
     return columns
@@ -128,16 +145,26 @@ def selected(paired: bool) -> list[ColumnElement[str]]:
 def parsed(texts: Sequence[str]) -> Columns:
     outcomes, times, costs, *paired = texts
     index, fingerprints = paired or ("", "")
-    time_ms = np.fromstring(times, np.int64, sep=",")
-    for name, letter in LETTERS.items():
-        outcomes = outcomes.replace(name, letter)
     return Columns(
-        np.frombuffer(outcomes.encode(), np.uint8)[::2],
-        np.where(time_ms < 0, np.nan, time_ms),
-        np.fromstring(costs, sep=","),
-        np.fromstring(index, np.int64, sep=",") if paired else np.array([], np.int64),
+        _third_letters(outcomes),
+        _whole(times),
+        np.array(orjson.loads(f"[{costs}]"), float),
+        _whole(index) if paired else NONE,
         np.frombuffer(bytes.fromhex(fingerprints), ">u8").astype(np.uint64),
     )
+
+
+def _third_letters(names: str) -> Array:
+    letters = np.frombuffer(names.encode(), np.uint8)
+    starts = np.flatnonzero(letters == ord(",")) + 1
+    third: Array = letters[np.concatenate([[0], starts]) + 2]
+    return third
+
+
+def _whole(numbers: str) -> Array:
+    """Whole numbers in half of the memory where they fit."""
+    values = np.fromstring(numbers, np.int64, sep=",")
+    return values if np.any(values >= 2**31) else values.astype(np.int32)
 
 
 def matched(one: Array, two: Array) -> tuple[Array, Any, Any]:

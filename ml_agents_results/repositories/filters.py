@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement
 
 from ml_agents_results.database.models import Run
 from ml_agents_results.errors import UsageError
-from ml_agents_results.records import canonical_approach
+from ml_agents_results.records import Arm, canonical_approach
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,13 @@ class Filters:
             else:
                 found.append(getattr(run, field.name).in_(value))
         return found
+
+    def passes(self, arm: Arm) -> bool:
+        """Whether runs of the arm may pass."""
+        given = (self.experiment_id, self.approach_name, self.provider, self.model)
+        return all(
+            values is None or part in values for part, values in zip(arm, given, strict=True)
+        )
 
 
 def _names(name: str, value: object) -> tuple[str, ...]:

@@ -120,7 +120,9 @@ class CostService:
     ) -> None:
         self._settings = settings or Settings()
         self._connection = connection
-        self._repository = analysis(connection, filters, self._settings.missing, pairs=True)
+        self._repository = analysis(
+            connection, filters, self._settings.missing, pairs=True, costs=True
+        )
         self._dependence = Dependence(
             DependenceRepository(connection, filters, self._settings.missing), self._settings
         )

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import NullPool, StaticPool
 
 from ml_agents_results.config import DatabaseConfig
-from ml_agents_results.database import schema
+from ml_agents_results.database import engine, schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DatabaseError, NotFoundError, UsageError
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import RunRecord
+from ml_agents_results.records import ExperimentRecord, RunRecord
+from ml_agents_results.repositories.experiments import ExperimentRepository
 from tests.databases import locator
 from tests.processes import run
 
@@ -94,6 +95,46 @@ def test_a_reader_sees_one_state(sqlite_database: Database) -> None:
         assert connection.scalar(count) == 0
     with sqlite_database.read() as connection:
         assert connection.scalar(count) == 1
+
+
+def _named(connection: Connection) -> list[str]:
+    return list(connection.scalars(text("SELECT id FROM experiments")))
+
+
+def test_two_readers_see_one_state(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "LARGE", 0)
+    with sqlite_database.read_by_two() as connection:
+        second = connection.get_execution_options()["beside"]
+        with sqlite_database.write() as writer:
+            ExperimentRepository(writer).save(ExperimentRecord("new"))
+        assert _named(connection) == _named(second) == []
+    with sqlite_database.read_by_two() as connection:
+        second = connection.get_execution_options()["beside"]
+        assert _named(connection) == _named(second) == ["new"]
+    with sqlite_database.read() as connection:
+        assert "beside" not in connection.get_execution_options()
+
+
+def test_there_is_no_second_reader_where_somebody_writes_just_then(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "LARGE", 0)
+    begun = []
+
+    def write_before_the_second(*_: Any) -> None:
+        begun.append(None)
+        if len(begun) == 2:
+            with sqlite_database.write() as writer:
+                ExperimentRepository(writer).save(ExperimentRecord("new"))
+
+    listened = (sqlite_database.engine, "before_cursor_execute", write_before_the_second)
+    event.listen(*listened)
+    with sqlite_database.read_by_two() as connection:
+        event.remove(*listened)
+        assert "beside" not in connection.get_execution_options()
+        assert _named(connection) == []
 
 
 @pytest.mark.parametrize("name", ["plain.db", "a b?c#d%41&.db", "größe-测试.db", 'it\'s "q".db'])

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 from sqlalchemy import Connection
 
+from ml_agents_results.database import engine
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Arm, ExperimentRecord, RunRecord
@@ -54,9 +55,13 @@ def _columns_at_hand(
     return first.counting(missing)
 
 
-@pytest.fixture(params=["selects", "columns", "columns at hand", "some columns at hand"])
+@pytest.fixture(
+    params=["selects", "columns", "columns at hand", "some columns at hand", "two threads"]
+)
 def opened(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Every way there is to count."""
+    if request.param == "two threads":
+        monkeypatch.setattr(engine, "LARGE", 0)
     if request.param == "some columns at hand":
         monkeypatch.setattr(column_analysis, "HELD_RUNS", 100)
         return _columns_at_hand
@@ -109,7 +114,7 @@ def test_arms(
     passes: Any,
 ) -> None:
     wanted = Recount(filter(passes, runs), missing).arms()
-    with filled.read() as connection:
+    with filled.read_by_two() as connection:
         found = opened(connection, Filters.of(filters), missing).arms()
     assert [(counts.arm, counts.task) for counts in found] == list(wanted)
     for counts in found:
@@ -129,7 +134,7 @@ def test_samples(
         for sample in count.samples(arm, "sample_index", group):
             if sample.graded:
                 wanted[arm, sample.cluster, sample.graded, sample.correct] += 1
-    with filled.read() as connection:
+    with filled.read_by_two() as connection:
         found = list(opened(connection, missing=missing).samples(group))
     assert {(s.arm, s.group, s.graded, s.correct): s.samples for s in found} == wanted
     assert len(found) == len(wanted)
@@ -140,7 +145,7 @@ def test_pairs(
     filled: Database, opened: Open, runs: list[RunRecord], missing: Missing, rule: PairingRule
 ) -> None:
     count = Recount(runs, missing)
-    with filled.read() as connection:
+    with filled.read_by_two() as connection:
         repository = opened(connection, missing=missing)
         for treatment, baseline in permutations(ARMS, 2):
             across = treatment.experiment_id != baseline.experiment_id
@@ -160,7 +165,7 @@ def test_pairs_pass_the_filters_on_both_sides(
     count = Recount(
         (run for run in runs if run.task and run.created_at and run.created_at < until), "exclude"
     )
-    with filled.read() as connection:
+    with filled.read_by_two() as connection:
         repository = opened(connection, Filters.of(filters))
         for rule in RULES:
             found = repository.pairs(ARMS[1], ARMS[0], rule=rule)
@@ -173,7 +178,7 @@ def test_paired_latency(
     filled: Database, opened: Open, runs: list[RunRecord], rule: PairingRule
 ) -> None:
     count = Recount(runs, "exclude")
-    with filled.read() as connection:
+    with filled.read_by_two() as connection:
         repository = opened(connection)
         for treatment, baseline in permutations(ARMS, 2):
             for group in (
@@ -188,7 +193,7 @@ def test_paired_costs(
     filled: Database, opened: Open, runs: list[RunRecord], missing: Missing, rule: PairingRule
 ) -> None:
     count = Recount(runs, missing)
-    with filled.read() as connection:
+    with filled.read_by_two() as connection:
         repository = opened(connection, missing=missing)
         for treatment, baseline in permutations(ARMS, 2):
             for group in (
@@ -211,7 +216,7 @@ def test_samples_without_a_group_stand_alone(
     wanted = Recount(runs, "exclude").costs(ARMS[1], ARMS[0], "sample_index", "task")
     with filled.write() as connection:
         connection.exec_driver_sql("UPDATE runs SET sample_id = NULL WHERE experiment_id = 'a'")
-    with filled.read() as connection:
+    with filled.read_by_two() as connection:
         found = opened(connection).paired_costs(ARMS[1], ARMS[0], group="sample_id")
     assert {(row.group, row.pairs) for row in found} == {(None, 1)}
     assert len(found) == sum(sums[0] for sums in wanted.values()) > 5
@@ -220,7 +225,7 @@ def test_samples_without_a_group_stand_alone(
 
 
 def test_latencies(filled: Database, opened: Open, runs: list[RunRecord]) -> None:
-    with filled.read() as connection:
+    with filled.read_by_two() as connection:
         repository = opened(connection)
         for arm in [*ARMS, Arm("a", "nobody", "p", "m")]:
             times = Counter(
@@ -235,7 +240,7 @@ def test_latencies(filled: Database, opened: Open, runs: list[RunRecord]) -> Non
 
 def test_patterns(filled: Database, opened: Open, runs: list[RunRecord], missing: Missing) -> None:
     count = Recount(runs, missing)
-    with filled.read() as connection:
+    with filled.read_by_two() as connection:
         repository = opened(connection, missing=missing)
         for arms in (ARMS[:2], ARMS[:3], ARMS[2:0:-1], ARMS[3:]):
             assert repository.patterns(arms) == count.patterns(arms)
@@ -250,7 +255,7 @@ def test_hard_samples(filled: Database, opened: Open, runs: list[RunRecord]) -> 
     wanted = sorted(
         (correct[key] / number, -number, *key) for key, number in graded.items() if number
     )
-    with filled.read() as connection:
+    with filled.read_by_two() as connection:
         for limit in (3, 1000):
             found = opened(connection).hard_samples(limit)
             assert [
@@ -264,7 +269,7 @@ def test_duplicate_contents(filled: Database, opened: Open, runs: list[RunRecord
         content = (run.experiment_id, run.input_text, run.expected_answer)
         samples.setdefault(content, set()).add((run.task, run.sample_index))
     wanted = sum(len(asked) > 1 for asked in samples.values())
-    with filled.read() as connection:
+    with filled.read_by_two() as connection:
         assert opened(connection).duplicate_contents() == wanted > 5
         assert opened(connection, Filters.of({"model": "none"})).duplicate_contents() == 0
 
@@ -272,7 +277,7 @@ def test_duplicate_contents(filled: Database, opened: Open, runs: list[RunRecord
 def test_whether_all_samples_have_ids(filled: Database, opened: Open) -> None:
     with filled.write() as connection:
         RunRepository(connection).save(RunRecord("b", "None", 900, provider="p", model="m"))
-    with filled.read() as connection:
+    with filled.read_by_two() as connection:
         repository = opened(connection)
         assert repository.has_sample_ids(ARMS[0])
         assert not repository.has_sample_ids(Arm("b", "None", "p", "m"))
@@ -280,7 +285,7 @@ def test_whether_all_samples_have_ids(filled: Database, opened: Open) -> None:
 
 def test_nothing_in_common_gives_nothing(filled: Database, opened: Open) -> None:
     nobody = Arm("a", "nobody", "p", "m")
-    with filled.read() as connection:
+    with filled.read_by_two() as connection:
         repository = opened(connection)
         for rule in RULES:
             found = repository.pairs(nobody, ARMS[0], rule=rule)
@@ -290,5 +295,8 @@ def test_nothing_in_common_gives_nothing(filled: Database, opened: Open) -> None
 
 
 def test_an_unknown_cluster_is_named(filled: Database, opened: Open) -> None:
-    with filled.read() as connection, pytest.raises(UsageError, match="clustered by 'model'"):
+    with (
+        filled.read_by_two() as connection,
+        pytest.raises(UsageError, match="clustered by 'model'"),
+    ):
         list(opened(connection).samples("model"))

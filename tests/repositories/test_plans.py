@@ -17,6 +17,7 @@ from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.patterns import PatternRepository
 from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.repositories.views import arms_of
 
 ONE, TWO = Arm("e0", "ChainOfThought", "p", "m"), Arm("e0", "None", "p", "m")
 OTHER = Arm("e1", "None", "p", "m")
@@ -101,6 +102,7 @@ def queries(connection: Connection) -> Iterator[str]:
         patterns = PatternRepository(connection, filters)
         patterns.confidences([ONE])
         patterns.method_slices([ONE])
+        assert ONE in arms_of(connection, ONE.experiment_id)
     yield "lists"
     ExperimentRepository(connection).list()
     RunRepository(connection).count("e0")

@@ -28,6 +28,7 @@ from ml_agents_results.repositories.columns import (
     parsed,
     selected,
     tabulated,
+    united,
 )
 from ml_agents_results.repositories.counts import (
     ArmCounts,
@@ -267,8 +268,7 @@ class ColumnAnalysis(AnalysisRepository):
             once = [samples.index[samples.graded == 1] for samples in every]
             shared = reduce(lambda one, two: matched(one, two)[0], once)
             right = [
-                samples.correct[np.searchsorted(samples.index, shared)] + ord("0")
-                for samples in every
+                samples.correct[matched(samples.index, shared)[1]] + ord("0") for samples in every
             ]
             bits = np.stack(right, axis=1).astype(np.uint8).view(f"S{len(arms)}")
             for pattern, count in zip(*np.unique(bits, return_counts=True), strict=True):
@@ -283,13 +283,12 @@ class ColumnAnalysis(AnalysisRepository):
                 parts.setdefault(task, []).append(Samples(runs, "exclude"))
         hardest: list[HardSample] = []
         for task, samples in parts.items():
-            index, place = np.unique(
-                np.concatenate([each.index for each in samples]), return_inverse=True
-            )
-            graded, correct = (
-                np.bincount(place, np.concatenate(column)).astype(int)
-                for column in zip(*((each.graded, each.correct) for each in samples), strict=True)
-            )
+            index = reduce(united, (each.index for each in samples))
+            graded, correct = np.zeros((2, len(index)), int)
+            for each in samples:
+                place = matched(index, each.index)[1]
+                graded[place] += each.graded
+                correct[place] += each.correct
             asked = graded > 0
             index, graded, correct = index[asked], graded[asked], correct[asked]
             order = np.lexsort((index, -graded, correct / graded))[:limit]
@@ -309,17 +308,15 @@ class ColumnAnalysis(AnalysisRepository):
         for (experiment, _), of_arms in contents.items():
             # Arms that were asked the same share one list.
             parts = {id(runs.fingerprint): runs for runs in of_arms}.values()
-            asked = np.stack(
-                [
-                    np.concatenate([runs.fingerprint for runs in parts]),
-                    np.concatenate([runs.sample_index for runs in parts]).astype(np.uint64),
-                ]
-            )
-            asked = asked[:, np.lexsort(asked)]
-            new = np.any(asked[:, 1:] != asked[:, :-1], axis=0)
-            fingerprints = asked[0][np.concatenate([[True], new])]
+            fingerprint = np.concatenate([runs.fingerprint for runs in parts])
+            index = np.concatenate([runs.sample_index for runs in parts])
+            if np.any(index[1:] <= index[:-1]):
+                order = np.lexsort((fingerprint, index))
+                fingerprint, index = fingerprint[order], index[order]
+                new = (fingerprint[1:] != fingerprint[:-1]) | (index[1:] != index[:-1])
+                fingerprint = fingerprint[np.concatenate([[True], new])]
             experiments.setdefault(experiment, []).append(
-                fingerprints[fingerprints != NO_FINGERPRINT]
+                fingerprint[fingerprint != NO_FINGERPRINT]
             )
         return sum(
             int((np.unique(np.concatenate(parts), return_counts=True)[1] > 1).sum())

@@ -174,6 +174,11 @@ def matched(one: Array, two: Array) -> tuple[Array, Any, Any]:
     return np.intersect1d(one, two, assume_unique=True, return_indices=True)
 
 
+def united(one: Array, two: Array) -> Array:
+    """What stands in one of two ascending lists."""
+    return one if np.array_equal(one, two) else np.union1d(one, two)
+
+
 def tabulated(*numbers: Array) -> list[tuple[int, ...]]:
     """The distinct combinations of small whole numbers, ascending, and how often each occurs."""
     sizes = [int(column.max(initial=0)) + 1 for column in numbers]

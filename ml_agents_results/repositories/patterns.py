@@ -1,15 +1,17 @@
 """Counts for what goes wrong: parsing, failures, slices, and samples that changed sides."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select
 from sqlalchemy.orm import aliased
 
 from ml_agents_results.database.models import Run, RunParsingMetrics
 from ml_agents_results.records import Arm
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.views import on_each
 
 ARM = (Run.experiment_id, Run.approach_name, Run.provider, Run.model)
 ANSWER_MARKER = "the answer is"
@@ -82,9 +84,8 @@ class PatternRepository:
         """Runs by arm, parsing method and confidence."""
         return [
             ConfidenceCounts(arm, method, confidence, correct, wrong, runs - correct - wrong)
-            for arm in arms
-            for method, confidence, correct, wrong, runs in self._grouped(
-                arm, (Run.parsing_method, Run.parsing_confidence)
+            for arm, (method, confidence, correct, wrong, runs) in self._grouped(
+                arms, (Run.parsing_method, Run.parsing_confidence)
             )
         ]
 
@@ -118,8 +119,7 @@ class PatternRepository:
         method = func.coalesce(Run.parsing_method, "unknown")
         return [
             SliceCounts(arm, "parsing_method", value, correct, correct + wrong)
-            for arm in arms
-            for value, correct, wrong, _ in self._grouped(arm, (method,))
+            for arm, (value, correct, wrong, _) in self._grouped(arms, (method,))
             if correct + wrong
         ]
 
@@ -156,28 +156,32 @@ class PatternRepository:
         )
         return [SliceCounts(Arm(*row[:4]), dimension, row[4], int(row[5]), row[6]) for row in rows]
 
-    def _grouped(self, arm: Arm, keys: Sequence[Any]) -> Sequence[Any]:
-        """The values of the keys in one arm with the correct, the wrong and all runs of each.
+    def _grouped(self, arms: Iterable[Arm], keys: Sequence[Any]) -> Iterator[tuple[Arm, Any]]:
+        """The values of the keys in each arm with the correct, the wrong and all runs of each.
 
         Arm by arm, because SQLite sorts all that it groups, and sorts narrow rows twice as fast.
         """
         selected = select(*keys, _count("correct"), _count("wrong"), func.count())
-        selected = selected.where(*_of_arm(Run, arm), *self._filters.conditions())
         # SQLite's own order; other engines would put what is unknown last.
-        selected = selected.order_by(*(key.nulls_first() for key in keys))
-        return self._connection.execute(selected.group_by(*keys)).all()
+        order = (key.nulls_first() for key in keys)
+        return self._each(arms, selected.group_by(*keys).order_by(*order))
 
-    def errors(self, limit: int = 20) -> Sequence[tuple[Arm, str, int]]:
+    def _each(self, arms: Iterable[Arm], selected: Select[Any]) -> Iterator[tuple[Arm, Any]]:
+        """The rows of each arm."""
+
+        def of_arm(view: Connection, arm: Arm) -> list[tuple[Arm, Any]]:
+            where = (*_of_arm(Run, arm), *self._filters.conditions())
+            return [(arm, row) for row in view.execute(selected.where(*where))]
+
+        return chain.from_iterable(on_each(self._connection, of_arm, tuple(arms)))
+
+    def errors(self, arms: Iterable[Arm], limit: int = 20) -> Sequence[tuple[Arm, str, int]]:
         """The most frequent errors of failed runs, by their first 80 characters."""
-        kind = func.substr(Run.error, 1, 80)
-        rows = self._connection.execute(
-            select(*ARM, kind, func.count())
-            .where(*self._filters.conditions(), Run.outcome == "failed")
-            .group_by(*ARM, kind)
-            .order_by(func.count().desc(), *ARM, kind)
-            .limit(limit)
-        )
-        return [(Arm(*row[:4]), row[4], row[5]) for row in rows]
+        kind, runs = func.substr(Run.error, 1, 80), func.count()
+        selected = select(kind, runs).where(Run.outcome == "failed")
+        selected = selected.group_by(kind).order_by(runs.desc(), kind).limit(limit)
+        found = [(arm, name, count) for arm, (name, count) in self._each(arms, selected)]
+        return sorted(found, key=lambda row: (-row[2], row[:2]))[:limit]
 
     def changed(
         self, treatment: Arm, baseline: Arm, *, gained: bool, limit: int = 20

@@ -152,6 +152,7 @@ class FailureService:
         counts = self._counts.arms()
         arms = list(dict.fromkeys(part.arm for part in counts))
         slices = [*_by_task(counts), *self._patterns.method_slices(arms)]
+        failed = list(dict.fromkeys(part.arm for part in counts if part.failed))
         warnings = []
         conflicting = None
         if read_texts is None:
@@ -175,7 +176,7 @@ class FailureService:
             confidence_level=self._settings.confidence,
             outcomes=self._outcomes(counts),
             slices=self._scan(slices, counts),
-            errors=[ErrorRow(*row) for row in self._patterns.errors(limit)],
+            errors=[ErrorRow(*row) for row in self._patterns.errors(failed, limit)],
             hard_samples=self._counts.hard_samples(limit),
             changes=[self._changes(*pair, limit) for pair in chosen],
             patterns=patterns,

@@ -121,7 +121,7 @@ def test_there_is_no_second_reader_where_somebody_writes_just_then(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "LARGE", 0)
-    begun = []
+    begun: list[None] = []
 
     def write_before_the_second(*_: Any) -> None:
         begun.append(None)

@@ -93,7 +93,8 @@ class Comparison:
         """One row a comparison, over all tasks (`task` is empty) and then in each task.
 
         Columns: task, the parts of both arms as baseline_approach_name, treatment_model and so
-        on, then the fields of PairResult but for the nested ones.
+        on, then the fields of PairResult; `difference_bounds` as _low and _high, what is in
+        `denominators` by itself, and `warnings` as one text.
         """
         import pandas as pd
 
@@ -310,4 +311,6 @@ def _flat(pair: PairResult) -> dict[str, Any]:
     values = {name: value for name, value in pair.to_dict().items() if name not in nested}
     for side, arm in (("baseline", pair.baseline), ("treatment", pair.treatment)):
         values |= {f"{side}_{name}": part for name, part in arm._asdict().items()}
-    return {**values, "warnings": ", ".join(pair.warnings)}
+    low, high = pair.difference_bounds or (None, None)
+    values |= {"difference_bounds_low": low, "difference_bounds_high": high}
+    return {**values, **pair.denominators, "warnings": ", ".join(pair.warnings)}

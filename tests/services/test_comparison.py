@@ -214,3 +214,18 @@ def test_without_a_margin_nothing_is_equivalent(processor: ResultsProcessor) -> 
     assert (pair.equivalent, pair.non_inferior, pair.equivalence_ci_low) == (None, None, None)
     assert pair.verdict == "inconclusive"
     assert "does not mean equal" in pair.sentence
+
+
+def test_the_frame_says_all_that_the_document_says(store: ResultsProcessor) -> None:
+    save(store, of_table((12, 5, 1, 2)), runs("exp", "None", [1, None], first=20))
+    comparison = store.compare(["exp"])
+    (pair,) = comparison.to_dict()["pairs"]
+    (row,) = comparison.to_frame().to_dict("records")
+    nested = ("baseline", "treatment", "denominators", "difference_bounds", "warnings")
+    assert {name for name in pair if name not in nested} <= row.keys()
+    for side in ("baseline", "treatment"):
+        assert {name: row[f"{side}_{name}"] for name in pair[side]} == pair[side]
+    assert {name: row[name] for name in pair["denominators"]} == pair["denominators"]
+    assert row["only_in_baseline"] == 1
+    bounds = (row["difference_bounds_low"], row["difference_bounds_high"])
+    assert bounds == tuple(pair["difference_bounds"])

@@ -27,7 +27,7 @@ EXPLANATIONS = {
     "n_lt_2": "one sample is too few for an error bar",
     "no_correct": "no answer was correct",
     "no_costs": "no run has a cost",
-    "no_discordant": "both arms answered exactly the same samples",
+    "no_discordant": "both arms answered exactly the same samples right",
     "no_graded_runs": "no run was graded",
     "no_repeats": "no sample was asked twice",
     "no_shared_samples": "the arms share no graded sample; compare --unpaired takes all that each "

@@ -74,7 +74,7 @@ def test_edge_no_discordant_pair(store: ResultsProcessor, db_path: Path) -> None
     assert pair["difference_ci_high"] == pytest.approx(0.0533, abs=5e-5)
     tango = only(db_path, "--difference-interval", "tango")
     assert tango["difference_ci_high"] == pytest.approx(0.0713, abs=5e-5)
-    assert "both arms answered exactly the same samples" in shown(db_path)
+    assert "both arms answered exactly the same samples right" in shown(db_path)
 
 
 def test_edge_all_against_none(store: ResultsProcessor, db_path: Path) -> None:

@@ -52,7 +52,7 @@ def grown(sizes: Sequence[int]) -> tuple[Curves, list[Figure]]:
     curves: dict[str, list[tuple[int, float]]] = {}
     for runs in sizes:
         processor = ResultsProcessor(str(database(runs)))
-        with processor.database.read() as connection:
+        with processor.database.read_by_two() as connection:
             for name, work in analyses(connection).items():
                 (times,) = together(work, rounds=3)
                 curves.setdefault(name, []).append((runs, times.median()))

@@ -157,7 +157,9 @@ class ColumnAnalysis(AnalysisRepository):
             .order_by(*keys)
             .execution_options(yield_per=1)
         )
-        return _ahead(rows, lambda row: self._counts(arm or Arm(*row[:4]), row[len(keys) - 1 :]))
+        if arm is not None:
+            return (self._counts(arm, row) for row in rows)
+        return _ahead(rows, lambda row: self._counts(Arm(*row[:4]), row[4:]))
 
     def _counts(self, arm: Arm, row: Sequence[Any]) -> tuple[ArmCounts, Columns]:
         task, repeats, rated, confidence = row[:4]

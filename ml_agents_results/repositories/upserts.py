@@ -23,7 +23,7 @@ def insert_of(engine: str) -> Any:
     return postgresql.insert
 
 
-_METRIC_VALUES = (*METRIC_COLUMNS, "content_digest")
+METRIC_VALUES = (*METRIC_COLUMNS, "content_digest")
 _KEY_PLACES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
 
 
@@ -66,7 +66,7 @@ def metrics_insert(engine: str) -> str:
 
     To find the run by its key costs three times as much.
     """
-    names = ("run_id", *_METRIC_VALUES)
+    names = ("run_id", *METRIC_VALUES)
     insert = insert_of(engine)(RunParsingMetrics.__table__)
     statement = _set_metrics(insert.values({name: bindparam(name) for name in names}))
     return _compile(statement, engine, names)
@@ -79,22 +79,22 @@ def metrics_upsert(engine: str) -> str:
         Run.id,
         *(
             bindparam(name, type_=RunParsingMetrics.__table__.c[name].type)
-            for name in _METRIC_VALUES
+            for name in METRIC_VALUES
         ),
     )
     for name in RUN_KEY:
         chosen = chosen.where(getattr(Run, name) == bindparam(f"key_{name}"))
     insert = insert_of(engine)(RunParsingMetrics.__table__).from_select(
-        ["run_id", *_METRIC_VALUES], chosen
+        ["run_id", *METRIC_VALUES], chosen
     )
     return _compile(
-        _set_metrics(insert), engine, (*_METRIC_VALUES, *(f"key_{name}" for name in RUN_KEY))
+        _set_metrics(insert), engine, (*METRIC_VALUES, *(f"key_{name}" for name in RUN_KEY))
     )
 
 
 def _set_metrics(insert: Any) -> Any:
     return insert.on_conflict_do_update(
-        index_elements=["run_id"], set_={name: insert.excluded[name] for name in _METRIC_VALUES}
+        index_elements=["run_id"], set_={name: insert.excluded[name] for name in METRIC_VALUES}
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.models import RUN_KEY
 from ml_agents_results.errors import DuplicateError, InvalidRecordError, NotFoundError
 from ml_agents_results.records import ExperimentRecord, ParsingMetrics, RunRecord
 from ml_agents_results.repositories.experiments import ExperimentRepository
@@ -59,6 +60,29 @@ def test_the_same_again_changes_nothing_and_others_update(prepared: Database) ->
     found = stored(prepared)
     assert [run.id for run in found] == ids
     assert sum(run.cost_estimate == 1.0 for run in found) == MANY // 3
+
+
+def test_metrics_are_replaced_where_a_run_brings_some(prepared: Database) -> None:
+    runs = made()
+    other = [
+        replace(run, parsing_metrics=ParsingMetrics(n, error_details="other") if n % 2 else None)
+        for n, run in enumerate(runs)
+    ]
+    saved(prepared, runs, other)
+    found = [run.parsing_metrics for run in stored(prepared)]
+    assert found == [
+        ParsingMetrics(n, error_details="other" if n % 2 else None) for n in range(MANY)
+    ]
+
+
+def test_a_server_without_statistics_finds_a_run_by_all_of_its_key(prepared: Database) -> None:
+    if prepared.is_sqlite:
+        pytest.skip("SQLite takes the index that fits the most columns")
+    with prepared.write() as connection:
+        RunRepository(connection).save_many(made())
+        key = " AND ".join(f"{name} = $${getattr(made()[0], name)}$$" for name in RUN_KEY)
+        plan = connection.exec_driver_sql(f"EXPLAIN SELECT id FROM runs WHERE {key}").scalars()
+        assert "Filter" not in "".join(plan)
 
 
 def test_of_several_with_one_key_the_last_one_stays(prepared: Database) -> None:

@@ -1,22 +1,21 @@
 """Bulk imports into PostgreSQL beside a bare COPY of the same rows in the same run.
 
-    python benchmarks/postgres_imports.py [--runs 20000] [--text 3000]
+    python -m benchmarks postgres_imports
 
-Ours is what `import` calls batch by batch: runs are checked, fingerprinted and saved. The limit is
-psycopg's COPY of finished rows into the same table with the same indexes. Best of three each.
+Ours is what `import` calls batch by batch: runs and their parsing metrics are checked,
+fingerprinted and saved. The limit is psycopg's COPY of finished rows of runs into the same table
+with the same indexes.
 """
 
-import argparse
+import statistics
 import sys
 import time
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import psycopg
 
 from benchmarks.databases import records
+from benchmarks.figures import Figure, quick, report
 from benchmarks.servers import driver_url, new_database
 from ml_agents_results.database.engine import Database
 from ml_agents_results.processor import ResultsProcessor
@@ -55,13 +54,10 @@ def save(database: Database, records: list[RunRecord]) -> None:
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--runs", type=int, default=20_000)
-    options.add_argument("--text", type=int, default=3000)
-    given = options.parse_args()
-    ready = list(records("big", given.runs, given.text))
+    runs = 2_000 if quick() else 20_000
+    ready = list(records("big", runs, 3000))
     rows = [run_row(record, False) for record in ready]
-    times: dict[str, list[float]] = {"bare": [], "new": [], "again": []}
+    times: dict[str, list[float]] = {"bare": [], "new": [], "known": []}
     with new_database() as database:
         ResultsProcessor(database).save_experiment("big", {})
         for _ in range(3):
@@ -70,18 +66,23 @@ def main() -> int:
             copy_bare(database, rows)
             times["bare"].append(time.perf_counter() - start)
             empty(database)
-            for kind in ("new", "again"):
+            for kind in ("new", "known"):
                 start = time.perf_counter()
                 save(database, ready)
                 times[kind].append(time.perf_counter() - start)
-    rates = {kind: given.runs / min(seconds) for kind, seconds in times.items()}
-    ratio = rates["new"] / rates["bare"]
-    print(f"bare COPY             {rates['bare']:9,.0f} runs/s")
-    print(
-        f"import of new runs    {rates['new']:9,.0f} runs/s   ratio {ratio:.2f} (at least {LEAST})"
-    )
-    print(f"import of known runs  {rates['again']:9,.0f} runs/s")
-    return int(ratio < LEAST)
+    rates = {kind: runs / statistics.median(seconds) for kind, seconds in times.items()}
+    figures = [
+        Figure(
+            f"import of {runs:,} {kind} runs into PostgreSQL",
+            rates[kind],
+            "runs/s",
+            rates["bare"],
+            "bare COPY",
+            at_least=LEAST if kind == "new" else None,
+        )
+        for kind in ("new", "known")
+    ]
+    return report(figures)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,21 @@
 """Durable saves into PostgreSQL from many processes, beside bare psycopg in the same run.
 
-    python benchmarks/postgres_saves.py [--seconds 4] [--processes 1,8,32]
+    python -m benchmarks postgres_saves
 
 Ours is ResultsProcessor.save_run: the run is checked, fingerprinted, upserted and committed. The
 limit inserts finished rows, one a transaction, with psycopg's prepared statements.
 """
 
-import argparse
 import multiprocessing
 import sys
 import time
 from collections.abc import Callable
 from multiprocessing.synchronize import Barrier
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import psycopg
 
+from benchmarks.figures import Figure, quick, report
 from benchmarks.servers import driver_url, new_database
 from ml_agents_results.database.engine import Database
 from ml_agents_results.processor import ResultsProcessor
@@ -106,26 +103,18 @@ def empty(database: Database) -> None:
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seconds", type=float, default=4)
-    options.add_argument("--processes", default="1,8,32", help="with commas")
-    given = options.parse_args()
-    missed = 0
+    seconds, figures = 1.0 if quick() else 4.0, []
     with new_database() as database:
         ResultsProcessor(database).save_experiment("big", {})
         url = database.url.render_as_string(hide_password=False)
-        for processes in map(int, given.processes.split(",")):
+        for processes in (1, 8, 32):
             empty(database)
-            limit = rate(bare, driver_url(database), processes, given.seconds)
+            limit = rate(bare, driver_url(database), processes, seconds)
             empty(database)
-            reached = rate(ours, url, processes, given.seconds)
-            ratio = reached / limit
-            missed += ratio < LEAST
-            print(
-                f"{processes:2} processes   {reached:8,.0f} saves/s   bare psycopg {limit:8,.0f}   "
-                f"ratio {ratio:.2f}, at least {LEAST}"
-            )
-    return 1 if missed else 0
+            reached = rate(ours, url, processes, seconds)
+            name = f"durable saves into PostgreSQL, {processes} process{'es' * (processes > 1)}"
+            figures.append(Figure(name, reached, "saves/s", limit, "bare psycopg", at_least=LEAST))
+    return report(figures)
 
 
 if __name__ == "__main__":

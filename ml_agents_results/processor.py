@@ -16,7 +16,7 @@ from ml_agents_results.config import DatabaseConfig, ExperimentConfig
 from ml_agents_results.database.automatic_backup import AutomaticBackup
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.manager import DatabaseManager
-from ml_agents_results.errors import InvalidRecordError, NotFoundError
+from ml_agents_results.errors import DatabaseLockedError, InvalidRecordError, NotFoundError
 from ml_agents_results.exporters import export
 from ml_agents_results.records import (
     ExperimentRecord,
@@ -144,7 +144,7 @@ class ResultsProcessor:
 
     def save_run(self, run: RunRecord) -> None:
         """Saves one run, durably."""
-        self.save_runs((run,))
+        self._record(lambda connection: RunRepository(connection).save(run))
 
     def save_runs(self, runs: Iterable[RunRecord]) -> int:
         """Saves many runs in one transaction, all or none; returns how many were new or changed.
@@ -153,7 +153,7 @@ class ResultsProcessor:
             InvalidRecordError: A value breaks a rule; `record_number` tells which record.
         """
         records = runs if isinstance(runs, tuple | list) else tuple(runs)
-        return self._write(lambda connection: RunRepository(connection).save_many(records))
+        return self._record(lambda connection: RunRepository(connection).save_many(records))
 
     def save_parsing_metrics(self, run_id: str, metrics: Mapping[str, Any]) -> None:
         """Sets the parsing metrics of a run.
@@ -380,6 +380,13 @@ class ResultsProcessor:
         return self._cache.get(
             (service, chosen), lambda connection: service(connection, chosen).report()
         )
+
+    def _record(self, work: Callable[[Connection], T]) -> T:
+        try:
+            return self.database.record(work)
+        except DatabaseLockedError:
+            # Only now: to prepare for further attempts takes a tenth of a save.
+            return self._write(work)
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         for attempt in self.database.retrying():

@@ -4,10 +4,10 @@ import os
 import shlex
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -23,6 +23,8 @@ from ml_agents_results.errors import DatabaseError, DatabaseLockedError
 
 if TYPE_CHECKING:
     from tenacity import Retrying
+
+T = TypeVar("T")
 
 MIGRATION_LOCK = 7_305_118
 """The PostgreSQL advisory lock that lets one process migrate at a time."""
@@ -167,6 +169,26 @@ class Database:
             connection = self._writer()
             with connection.begin():
                 yield connection
+
+    def record(self, work: Callable[[Connection], T]) -> T:
+        """Does `work` as in `write`, but for SQLite its statements may only go to `driver_of`.
+
+        What SQLAlchemy does around a transaction takes a tenth of a save.
+        """
+        if not self.is_sqlite:
+            with self.write() as connection:
+                return work(connection)
+        with self._turn, self._translated():
+            connection = self._writer()
+            driver = driver_of(connection)
+            driver.execute("BEGIN IMMEDIATE")
+            try:
+                done = work(connection)
+                driver.execute("COMMIT")
+            except BaseException:
+                driver.rollback()
+                raise
+            return done
 
     @contextmanager
     def bulk(self) -> Iterator[Connection]:

@@ -32,16 +32,14 @@ def from_stored(text: str) -> str:
     return text
 
 
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), default=str
+)
+
+
 def to_json(value: Any) -> str:
     """Canonical JSON: equal values give equal texts. Raises ValueError for NaN and Infinity."""
-    return json.dumps(
-        value,
-        ensure_ascii=False,
-        allow_nan=False,
-        sort_keys=True,
-        separators=(",", ":"),
-        default=str,
-    )
+    return _ENCODER.encode(value)
 
 
 # Sorted by code points, as in SQLite, whatever the server's locale.

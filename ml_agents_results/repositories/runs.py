@@ -51,7 +51,12 @@ class RunRepository:
 
     def save(self, run: RunRecord) -> bool:
         """Records one run; see `save_many`."""
-        return self.save_many((run,)) > 0
+        row = run_row(run, self._engine == "sqlite")
+        metrics = None if run.parsing_metrics is None else metric_row(run.parsing_metrics)
+        changed = self._execute(run_upsert(self._engine, take_id=run.id is not None), [row])
+        if metrics is not None:
+            self._execute(metrics_upsert(self._engine), [metrics_parameters(row, metrics)])
+        return changed > 0
 
     def save_many(self, runs: Iterable[RunRecord]) -> int:
         """Inserts new runs, updates those whose key exists, and returns how many changed.

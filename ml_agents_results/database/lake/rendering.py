@@ -36,6 +36,9 @@ class LakeConnection:
         self._run = run
         self._aware = aware
 
+    def get_execution_options(self) -> dict[str, Any]:
+        return {}
+
     def execute(self, statement: Any, **_options: Any) -> Result[Any]:
         """Runs the select; its parameters stay parameters."""
         sql, parameters = rendered(statement, self.dialect.name)

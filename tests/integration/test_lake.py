@@ -23,7 +23,7 @@ from ml_agents_results.services.failures import FailureService
 from ml_agents_results.services.latency import LatencyService
 from ml_agents_results.services.parsing import ParsingService
 from ml_agents_results.services.settings import Settings
-from tests.commands import call, document, refusal
+from tests.commands import call, document, refusal, start
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs the package pyarrow")
 pytest.importorskip("duckdb", reason="needs the package duckdb")
@@ -169,6 +169,15 @@ def test_the_command_line_reads_it_too(
     assert document(*report, "--source", folder)["experiment_ids"] == ["1e3"]
     hint = refusal("compare", "--experiment-ids", "onee,two", "--source", folder, code=3)[1]
     assert "one" in hint
+
+
+def test_a_command_ends_without_complaints_of_duckdb(
+    stored: tuple[ResultsProcessor, Path],
+) -> None:
+    ended = start("compare", "--experiment-ids", "one", "--source", stored[1])
+    shown, complaints = ended.communicate()
+    assert (ended.returncode, complaints) == (0, "")
+    assert "Accuracy" in shown
 
 
 class TestFoldersThatAreNoLake:

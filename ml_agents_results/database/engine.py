@@ -181,8 +181,8 @@ class Database:
         with self._turn, self._translated():
             connection = self._writer()
             driver = driver_of(connection)
-            driver.execute("BEGIN IMMEDIATE")
             try:
+                driver.execute("BEGIN IMMEDIATE")
                 done = work(connection)
                 driver.execute("COMMIT")
             except BaseException:

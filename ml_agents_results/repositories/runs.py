@@ -51,11 +51,11 @@ class RunRepository:
 
     def save(self, run: RunRecord) -> bool:
         """Records one run; see `save_many`."""
-        row = run_row(run, self._engine == "sqlite")
-        metrics = None if run.parsing_metrics is None else metric_row(run.parsing_metrics)
-        changed = self._execute(run_upsert(self._engine, take_id=run.id is not None), [row])
-        if metrics is not None:
-            self._execute(metrics_upsert(self._engine), [metrics_parameters(row, metrics)])
+        metrics: list[_Metrics] = []
+        [(take_id, row)] = self._rows((run,), metrics)
+        changed = self._execute(run_upsert(self._engine, take_id=take_id), [row])
+        for both in metrics:
+            self._execute(metrics_upsert(self._engine), [metrics_parameters(*both)])
         return changed > 0
 
     def save_many(self, runs: Iterable[RunRecord]) -> int:

@@ -93,11 +93,7 @@ class Samples:
         self.correct = self._total(runs.correct())
 
     def fingerprint(self) -> Array:
-        fingerprint: Array = np.minimum.reduceat(
-            self._columns.fingerprint[self._order],
-            self._starts,
-        )
-        return fingerprint
+        return self._reduced(np.minimum, self._columns.fingerprint)
 
     def time_ms(self) -> Array:
         """The mean time of the runs that did not fail; NaN where none is known."""
@@ -114,10 +110,14 @@ class Samples:
         return mean
 
     def _total(self, values: Array) -> Array:
-        numbers: Array = values[self._order] * 1
+        return self._reduced(np.add, values * 1)
+
+    def _reduced(self, operation: np.ufunc, values: Array) -> Array:
+        """One number a sample."""
+        ordered: Array = values[self._order]
         if len(self._starts) < self._runs:
-            numbers = np.add.reduceat(numbers, self._starts)
-        return numbers
+            ordered = operation.reduceat(ordered, self._starts)
+        return ordered
 
 
 def selected(engine: str, *, paired: bool) -> list[ColumnElement[str]]:

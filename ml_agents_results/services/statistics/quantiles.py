@@ -8,6 +8,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.services.statistics.distributions import (
@@ -83,13 +84,11 @@ def from_histogram(
     """
     if len(values) != len(counts):
         raise ValueError("values and counts must be of one length")
-    if not all(math.isfinite(value) for value in values):
+    if not all(map(math.isfinite, values)):
         raise ValueError("values must be finite")
-    check_counts(**{f"counts[{i}]": count for i, count in enumerate(counts)})
+    check_counts(counts=min(counts, default=0))
     pairs = sorted(zip(values, counts, strict=True))
-    ends: list[int] = []
-    for _, count in pairs:
-        ends.append(count + (ends[-1] if ends else 0))
+    ends = list(accumulate(count for _, count in pairs))
     n = ends[-1] if ends else 0
 
     def at(rank: int) -> float:

@@ -16,6 +16,7 @@ from ml_agents_results.records import Arm
 from ml_agents_results.repositories.counts import (
     CLUSTERS,
     ArmCounts,
+    GradedCosts,
     HardSample,
     Missing,
     PairCounts,
@@ -50,8 +51,7 @@ class AnalysisRepository:
     def arms(self) -> Sequence[ArmCounts]:
         """The counts of every arm in every task, in the order of arms and tasks."""
         timed = and_(Run.outcome != "failed", Run.execution_time_ms.is_not(None))
-        graded = and_(self._is_counted(), Run.cost_estimate.is_not(None))
-        correct = and_(Run.outcome == "correct", Run.cost_estimate.is_not(None))
+        priced, priced_correct, total_cost, graded_cost = self._cost_sums()
         counted = func.count()
         selected = (
             select(
@@ -64,15 +64,12 @@ class AnalysisRepository:
                 ),
                 func.max(Run.repeat_index) + 1,
                 counted.filter(timed),
-                func.count(Run.cost_estimate),
-                counted.filter(graded),
-                counted.filter(correct),
+                priced,
+                priced_correct,
                 func.count(Run.parsing_confidence),
                 func.sum(Run.execution_time_ms).filter(timed),
-                func.sum(Run.cost_estimate),
-                func.sum(Run.cost_estimate).filter(graded),
-                func.sum(Run.cost_estimate * Run.cost_estimate).filter(graded),
-                func.sum(Run.cost_estimate).filter(correct),
+                total_cost,
+                graded_cost,
                 func.sum(Run.parsing_confidence),
             )
             .where(*self._filters.conditions())
@@ -83,9 +80,31 @@ class AnalysisRepository:
             ArmCounts(
                 Arm(*row[:4]),
                 row[4],
-                *(int(number) for number in row[5:17]),
-                *(float(number or 0) for number in row[17:]),
+                *(int(number) for number in row[5:16]),
+                *(float(number or 0) for number in row[16:]),
             )
+            for row in self._connection.execute(selected)
+        ]
+
+    def graded_costs(self, arm: Arm) -> Sequence[GradedCosts]:
+        """The costs of the arm's graded runs by task, in the order of tasks."""
+        cost = Run.cost_estimate
+        counted, correct = self._is_counted(), Run.outcome == "correct"
+        selected = (
+            select(
+                Run.task,
+                func.count(cost).filter(counted),
+                func.count(cost).filter(correct),
+                func.sum(cost).filter(counted),
+                func.sum(cost * cost).filter(counted),
+                func.sum(cost).filter(correct),
+            )
+            .where(*self._of_arm(arm))
+            .group_by(Run.task)
+            .order_by(Run.task)
+        )
+        return [
+            GradedCosts(*row[:3], *(float(number or 0) for number in row[3:]))
             for row in self._connection.execute(selected)
         ]
 
@@ -324,6 +343,16 @@ class AnalysisRepository:
         if self._missing == "incorrect":
             return literal(True)
         return Run.outcome.in_(("correct", "wrong"))
+
+    def _cost_sums(self) -> tuple[ColumnElement[Any], ...]:
+        """priced, priced_correct, total_cost and graded_cost of ArmCounts."""
+        cost = Run.cost_estimate
+        return (
+            func.count(cost),
+            func.count(cost).filter(Run.outcome == "correct"),
+            func.sum(cost),
+            func.sum(cost).filter(self._is_counted()),
+        )
 
     def _graded(self) -> ColumnElement[int]:
         return func.sum(case((self._is_counted(), 1), else_=0))

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any, Self, TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, null, select
 
 from ml_agents_results.database.models import Run
 from ml_agents_results.records import Arm
@@ -32,6 +32,7 @@ from ml_agents_results.repositories.columns import (
 )
 from ml_agents_results.repositories.counts import (
     ArmCounts,
+    GradedCosts,
     HardSample,
     Missing,
     PairCounts,
@@ -65,7 +66,7 @@ def analysis(
 
     Args:
         pairs: Whether arms will be paired: what that needs then comes with the first pass.
-        costs: Whether their costs will be paired: the first pass then keeps them.
+        costs: Whether their costs will be paired: the first pass then brings them, not their sums.
     """
     if connection.dialect.name in ("sqlite", "postgresql"):
         return ColumnAnalysis(connection, filters, missing, pairs=pairs, costs=costs)
@@ -105,7 +106,8 @@ class ColumnAnalysis(AnalysisRepository):
         self._runs = 0
 
         def counted(view: Connection, arm: Arm | None) -> list[ArmCounts]:
-            return [self._hold(*part) for part in self._parts(view, arm, paired=self._pairs)]
+            parts = self._parts(view, arm, paired=self._pairs, costs=self._costs)
+            return [self._hold(*part) for part in parts]
 
         counts = [
             part for of_arm in on_each(self._connection, counted, self._jobs()) for part in of_arm
@@ -127,8 +129,6 @@ class ColumnAnalysis(AnalysisRepository):
 
     def _hold(self, counts: ArmCounts, columns: Columns) -> ArmCounts:
         """Keeps the columns as long as there is room."""
-        if not self._costs:
-            columns = columns.without_costs()
         with self._holding:
             self._runs += counts.runs
             if self._runs > HELD_RUNS:
@@ -139,7 +139,7 @@ class ColumnAnalysis(AnalysisRepository):
         return counts
 
     def _parts(
-        self, view: Connection, arm: Arm | None, *, paired: bool
+        self, view: Connection, arm: Arm | None, *, paired: bool, costs: bool
     ) -> Iterator[tuple[ArmCounts, Columns]]:
         """The runs by task, of one arm or of every arm."""
         keys = (*ARM, Run.task) if arm is None else (Run.task,)
@@ -150,7 +150,8 @@ class ColumnAnalysis(AnalysisRepository):
                 func.max(Run.repeat_index) + 1,
                 func.count(confidence),
                 func.sum(confidence),
-                *selected(view.dialect.name, paired=paired),
+                *([null()] * 4 if costs else self._cost_sums()),
+                *selected(view.dialect.name, paired=paired, costs=costs),
             )
             .where(*(self._filters.conditions() if arm is None else self._of_arm(arm)))
             .group_by(*keys)
@@ -162,11 +163,13 @@ class ColumnAnalysis(AnalysisRepository):
         return _ahead(rows, lambda row: self._counts(Arm(*row[:4]), row[4:]))
 
     def _counts(self, arm: Arm, row: Sequence[Any]) -> tuple[ArmCounts, Columns]:
-        task, repeats, rated, confidence = row[:4]
-        runs = parsed(row[4:])
-        priced = ~np.isnan(runs.cost)
-        graded = runs.cost[priced & runs.counted(self._missing)]
-        right = runs.cost[priced & runs.correct()]
+        task, repeats, rated, confidence, priced, correct, total_cost, graded_cost = row[:8]
+        runs = parsed(row[8:])
+        if len(runs.cost):
+            # The sums cost the database less than the column, and NumPy nothing beside it.
+            graded = runs.graded_costs(task, self._missing)
+            correct, graded_cost = graded.correct, graded.cost
+            priced, total_cost = np.count_nonzero(runs.cost == runs.cost), np.nansum(runs.cost)
         outcomes = np.bincount(runs.outcome, minlength=128)
         timed = runs.timed()
         counts = ArmCounts(
@@ -176,18 +179,19 @@ class ColumnAnalysis(AnalysisRepository):
             **{name: int(outcomes[ord(letter)]) for name, letter in LETTERS.items()},
             repeats=int(repeats),
             timed=len(timed),
-            priced=int(priced.sum()),
-            priced_graded=len(graded),
-            priced_correct=len(right),
+            priced=int(priced),
+            priced_correct=int(correct),
             rated=int(rated),
             total_time_ms=float(timed.sum()),
-            total_cost=float(runs.cost[priced].sum()),
-            graded_cost=float(graded.sum()),
-            graded_cost_squared=float((graded * graded).sum()),
-            correct_cost=float(right.sum()),
+            total_cost=float(total_cost or 0),
+            graded_cost=float(graded_cost or 0),
             total_confidence=float(confidence or 0),
         )
         return counts, runs
+
+    def graded_costs(self, arm: Arm) -> Sequence[GradedCosts]:
+        of_arm = self._of(arm, paired=False, costs=True)
+        return [runs.graded_costs(task, self._missing) for task, runs in of_arm.items()]
 
     def latencies(self, arm: Arm) -> tuple[list[int], list[int]]:
         times = [columns.timed() for columns in self._of(arm, paired=False).values()]
@@ -348,7 +352,7 @@ class ColumnAnalysis(AnalysisRepository):
         held = self._held.get(arm)
         if held is not None and self._pairs >= paired and self._costs >= costs:
             return held
-        parts = self._parts(self._connection, arm, paired=paired)
+        parts = self._parts(self._connection, arm, paired=paired, costs=costs)
         return {counts.task: columns for counts, columns in parts}
 
 

@@ -7,10 +7,10 @@ from typing import Any, Self
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Text, cast, func, type_coerce
+from sqlalchemy import ColumnElement, Text, cast, func, literal, type_coerce
 
 from ml_agents_results.database.models import Run
-from ml_agents_results.repositories.counts import Missing
+from ml_agents_results.repositories.counts import GradedCosts, Missing
 
 Array = NDArray[Any]
 
@@ -31,7 +31,7 @@ class Columns:
     Attributes:
         outcome: The letter of the outcome.
         time_ms: -1 where unknown.
-        cost: NaN where unknown; empty where let go of.
+        cost: NaN where unknown; empty where costs are not paired.
         sample_index, fingerprint: Empty where nothing is paired.
     """
 
@@ -59,8 +59,18 @@ class Columns:
         """The times of all runs, NaN where unknown or failed."""
         return np.where(self._is("failed") | (self.time_ms < 0), np.nan, self.time_ms)
 
-    def without_costs(self) -> Self:
-        return replace(self, cost=NONE)
+    def graded_costs(self, task: str, missing: Missing) -> GradedCosts:
+        priced = ~np.isnan(self.cost)
+        graded = self.cost[priced & self.counted(missing)]
+        right = self.cost[priced & self.correct()]
+        return GradedCosts(
+            task,
+            len(graded),
+            len(right),
+            float(graded.sum()),
+            float((graded * graded).sum()),
+            float(right.sum()),
+        )
 
     def sharing(self, other: Self) -> Self:
         """The same, in one place with another arm's where both were asked the same samples."""
@@ -120,8 +130,8 @@ class Samples:
         return ordered
 
 
-def selected(engine: str, *, paired: bool) -> list[ColumnElement[str]]:
-    """The columns of Columns, each as one text."""
+def selected(engine: str, *, paired: bool, costs: bool) -> list[ColumnElement[str]]:
+    """The columns of Columns, each as one text; an empty one where a column is not asked for."""
     # SQLite makes texts of numbers by itself, faster than when told to.
     as_text: Any = type_coerce if engine == "sqlite" else cast
 
@@ -129,27 +139,23 @@ def selected(engine: str, *, paired: bool) -> list[ColumnElement[str]]:
         known = func.coalesce(as_text(column, Text), unknown)
         return func.aggregate_strings(known, separator)
 
-    columns = [
+    nothing: ColumnElement[str] = literal("")
+    return [
         func.aggregate_strings(Run.outcome, ","),
         joined(Run.execution_time_ms, "-1"),
-        joined(Run.cost_estimate, "null"),
+        joined(Run.cost_estimate, "null") if costs else nothing,
+        func.aggregate_strings(as_text(Run.sample_index, Text), ",") if paired else nothing,
+        joined(Run.input_fingerprint, _UNKNOWN, "") if paired else nothing,
     ]
-    if paired:
-        columns += [
-            func.aggregate_strings(as_text(Run.sample_index, Text), ","),
-            joined(Run.input_fingerprint, _UNKNOWN, ""),
-        ]
-    return columns
 
 
 def parsed(texts: Sequence[str]) -> Columns:
-    outcomes, times, costs, *paired = texts
-    index, fingerprints = paired or ("", "")
+    outcomes, times, costs, index, fingerprints = texts
     return Columns(
         _third_letters(outcomes),
         _whole(times),
         np.array(orjson.loads(f"[{costs}]"), float),
-        _whole(index) if paired else NONE,
+        _whole(index) if index else NONE,
         np.frombuffer(bytes.fromhex(fingerprints), ">u8").astype(np.uint64),
     )
 

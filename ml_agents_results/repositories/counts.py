@@ -25,9 +25,8 @@ class ArmCounts:
         repeats: The largest number of runs of one sample.
         timed: Runs that did not fail and have a time; `total_time_ms` is its sum.
         priced: Runs with a cost, failed ones included; `total_cost` is its sum (USD).
-        priced_graded: Graded runs with a cost; `graded_cost` and `graded_cost_squared` are the
-            sums of it and of its square.
-        priced_correct: Correct runs with a cost; `correct_cost` is its sum.
+        priced_correct: Correct runs with a cost.
+        graded_cost: The sum of the costs of graded runs (USD).
         rated: Runs with a parsing confidence; `total_confidence` is its sum.
     """
 
@@ -42,15 +41,25 @@ class ArmCounts:
     repeats: int
     timed: int
     priced: int
-    priced_graded: int
     priced_correct: int
     rated: int
     total_time_ms: float
     total_cost: float
     graded_cost: float
-    graded_cost_squared: float
-    correct_cost: float
     total_confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class GradedCosts:
+    """The graded runs with a cost of one arm in one task: how many, how many of them correct, the
+    sums of their costs (USD) and of the squares, and the sum over the correct ones."""
+
+    task: str
+    runs: int
+    correct: int
+    cost: float
+    cost_squared: float
+    correct_cost: float
 
 
 @dataclass(frozen=True, slots=True)

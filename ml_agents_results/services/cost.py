@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from ml_agents_results.records import Arm
 from ml_agents_results.repositories.column_analysis import analysis
-from ml_agents_results.repositories.counts import ArmCounts
+from ml_agents_results.repositories.counts import GradedCosts
 from ml_agents_results.repositories.dependence import ClusterSums, DependenceRepository
 from ml_agents_results.repositories.experiments import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
@@ -177,18 +177,18 @@ class CostService:
         parts = arms.parts(arm)
         cells = [cell for part in parts for cell in arms.cells(part)]
 
-        def total(name: str) -> float:
-            return float(sum(getattr(part, name) for part in parts))
+        def total(name: str, rows: Sequence[Any] = parts) -> Any:
+            return sum(getattr(row, name) for row in rows)
 
-        runs, priced, n = int(total("runs")), int(total("priced")), int(total("priced_graded"))
-        timed = total("timed")
+        runs, priced, timed = total("runs"), total("priced"), total("timed")
+        graded = self._repository.graded_costs(arm)
         cluster, method = self._dependence.choose(
             {part.task for part in parts}, repeated=arms.repeated(arm)
         )
         if cluster is not None:
             # Tasks are counted already: to count them again would double the time.
             sums = (
-                self._dependence.families(map(_of_task, parts))
+                self._dependence.families(map(_of_task, graded))
                 if cluster == "task"
                 else self._dependence.sums(arm, cluster)
             )
@@ -196,14 +196,11 @@ class CostService:
             mean = clustered_mean([c[0] for c in clusters], [c[1] for c in clusters])
             ratio = clustered_cost_per_correct(clusters, self._settings.confidence)
         else:
-            mean = sample_mean(n, total("graded_cost"), total("graded_cost_squared"))
+            names = ("runs", "cost", "cost_squared", "correct", "correct_cost")
+            n, cost, squares, *correct = (total(name, graded) for name in names)
+            mean = sample_mean(n, cost, squares)
             ratio = cost_per_correct(
-                n,
-                total("graded_cost"),
-                total("graded_cost_squared"),
-                total("priced_correct"),
-                total("correct_cost"),
-                confidence=self._settings.confidence,
+                n, cost, squares, *correct, confidence=self._settings.confidence
             )
         warnings = [*ratio.warnings]
         if priced < runs:
@@ -231,11 +228,9 @@ class CostService:
         )
 
 
-def _of_task(part: ArmCounts) -> ClusterSums:
+def _of_task(costs: GradedCosts) -> ClusterSums:
     """The costs of a task as those of a cluster."""
-    return ClusterSums(
-        part.task, part.priced_graded, part.graded_cost, part.priced_correct, 0, 0.0, 0
-    )
+    return ClusterSums(costs.task, costs.runs, costs.cost, costs.correct, 0, 0.0, 0)
 
 
 def _pair_cost(pair: PairResult, cost: Estimate, method: str) -> PairCost:

@@ -117,16 +117,30 @@ class Recount:
             "repeats": max(run.repeat_index for run in runs) + 1,
             "timed": len(times),
             "priced": len(priced),
-            "priced_graded": len(graded),
             "priced_correct": len(correct),
             "rated": len(rated),
             "total_time_ms": sum(times),
             "total_cost": sum(cost for _, cost in priced),
             "graded_cost": sum(graded),
-            "graded_cost_squared": sum(cost * cost for cost in graded),
-            "correct_cost": sum(correct),
             "total_confidence": sum(rated),
         }
+
+    def graded_costs(self, arm: Arm) -> dict[str, tuple[float, ...]]:
+        groups: dict[str, list[RunRecord]] = defaultdict(list)
+        for run in self.of(arm):
+            groups[run.task].append(run)
+        found: dict[str, tuple[float, ...]] = {}
+        for task in sorted(groups):
+            graded = [
+                (run.cost_estimate, run.is_correct is True)
+                for run in groups[task]
+                if run.cost_estimate is not None and self.counted(run)
+            ]
+            costs = [cost for cost, _ in graded]
+            right = [cost for cost, correct in graded if correct]
+            squares = sum(cost * cost for cost in costs)
+            found[task] = (len(costs), len(right), sum(costs), squares, sum(right))
+        return found
 
     def of(self, arm: Arm) -> list[RunRecord]:
         return [run for run in self.runs if run.arm == arm]

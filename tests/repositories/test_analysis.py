@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import permutations
 from typing import Any, get_args
 
@@ -48,15 +49,22 @@ Open = Callable[..., AnalysisRepository]
 
 
 def _columns_at_hand(
-    connection: Connection, filters: Filters | None = None, missing: Missing = "exclude"
+    connection: Connection,
+    filters: Filters | None = None,
+    missing: Missing = "exclude",
+    *,
+    costs: bool = False,
 ) -> AnalysisRepository:
-    first = ColumnAnalysis(connection, filters, pairs=True)
+    first = ColumnAnalysis(connection, filters, pairs=True, costs=costs)
     first.arms()
     return first.counting(missing)
 
 
 @pytest.fixture(
-    params=["selects", "columns", "columns at hand", "some columns at hand", "two threads"]
+    params=[
+        *("selects", "columns", "columns at hand", "columns with costs at hand"),
+        *("some columns at hand", "two threads"),
+    ]
 )
 def opened(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Every way there is to count."""
@@ -65,7 +73,11 @@ def opened(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> O
     if request.param == "some columns at hand":
         monkeypatch.setattr(column_analysis, "HELD_RUNS", 100)
         return _columns_at_hand
-    ways: dict[str, Open] = {"selects": AnalysisRepository, "columns": ColumnAnalysis}
+    ways: dict[str, Open] = {
+        "selects": AnalysisRepository,
+        "columns": ColumnAnalysis,
+        "columns with costs at hand": partial(_columns_at_hand, costs=True),
+    }
     return ways.get(request.param, _columns_at_hand)
 
 
@@ -122,6 +134,21 @@ def test_arms(
         values = {name: value for name, value in asdict(counts).items() if name in expected}
         assert values == pytest.approx(expected, rel=1e-12, abs=1e-12)
         assert len(values) == len(expected)
+
+
+def test_graded_costs(
+    filled: Database, opened: Open, runs: list[RunRecord], missing: Missing
+) -> None:
+    count = Recount(runs, missing)
+    with filled.read_by_two() as connection:
+        repository = opened(connection, missing=missing)
+        for arm in [*ARMS, Arm("a", "nobody", "p", "m")]:
+            wanted = count.graded_costs(arm)
+            found = repository.graded_costs(arm)
+            assert [row.task for row in found] == list(wanted)
+            for row in found:
+                expected = pytest.approx(wanted[row.task], rel=1e-12, abs=1e-12)
+                assert tuple(asdict(row).values())[1:] == expected
 
 
 @pytest.mark.parametrize("group", CLUSTERS)

@@ -88,6 +88,7 @@ def queries(connection: Connection) -> Iterator[str]:
             ColumnAnalysis(connection, filters, missing),
         ):
             repository.arms()
+            repository.graded_costs(ONE)
             repository.latencies(ONE)
             repository.patterns([ONE, TWO])
             repository.hard_samples()

@@ -196,11 +196,15 @@ class CostService:
             mean = clustered_mean([c[0] for c in clusters], [c[1] for c in clusters])
             ratio = clustered_cost_per_correct(clusters, self._settings.confidence)
         else:
-            names = ("runs", "cost", "cost_squared", "correct", "correct_cost")
-            n, cost, squares, *correct = (total(name, graded) for name in names)
+            n, cost, squares = (total(name, graded) for name in ("runs", "cost", "cost_squared"))
             mean = sample_mean(n, cost, squares)
             ratio = cost_per_correct(
-                n, cost, squares, *correct, confidence=self._settings.confidence
+                n,
+                cost,
+                squares,
+                total("correct", graded),
+                total("correct_cost", graded),
+                confidence=self._settings.confidence,
             )
         warnings = [*ratio.warnings]
         if priced < runs:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-RUNS = 100
+RUNS = 300
 PYTHON = Path(__file__).resolve().parent.parent / "build" / "peers" / "bin" / "python"
 ANSWER = "So the next step follows from the one before. " * 65
 AT_LEAST = {"mlflow": 40, "optuna": 50, "inspect": None}

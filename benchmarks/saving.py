@@ -12,17 +12,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
-from typing import Any
 
 from benchmarks.databases import records
 from benchmarks.figures import Figure, beside, report, together
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.records import StandardResponse
 
 SAVES = 300
+ROUNDS = 9
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -31,41 +30,31 @@ PRAGMAS = (
 )
 
 
-@dataclass
-class Response:
-    """What a platform's provider answers."""
-
-    text: str
-    provider: str
-    model: str
-    execution_time_ms: int
-    metadata: dict[str, Any]
-    cost_estimate: float
-    timestamp: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-
-def responses(experiment: str = "e", first: int = 0) -> Iterator[Response]:
+def responses(experiment: str = "e", first: int = 0) -> Iterator[StandardResponse]:
+    """What a platform hands over: an answer of 3 KB with all that is known of it."""
     run = next(records(experiment, 2, 3000))
     for index in count(first):
-        yield Response(
-            run.raw_output or "",
-            "p",
-            "m",
-            1200,
-            {
+        yield StandardResponse(
+            text=run.raw_output or "",
+            provider="p",
+            model="m",
+            prompt_tokens=50,
+            completion_tokens=600,
+            generation_time=1.2,
+            parameters={"temperature": 0.2},
+            extracted_answer="42",
+            metadata={
                 "experiment_id": experiment,
                 "approach": "ChainOfThought",
                 "sample_index": index,
                 "input_text": f"Question {index}: what follows?",
                 "expected_answer": "42",
-                "parsed_answer": "42",
+                "is_correct": True,
+                "cost": 0.002,
                 "parsing_method": "regex",
                 "parsing_confidence": 0.9,
-                "is_correct": True,
                 "parsing_metrics": {"attempts": 1, "fallback_used": False, "confidence": 0.9},
-                "temperature": 0.2,
             },
-            0.002,
         )
 
 
@@ -114,8 +103,8 @@ def figures(folder: Path) -> list[Figure]:
     with closing(bare.open()) as connection:
 
         def ours() -> None:
-            for _ in range(SAVES):
-                processor.save_run_result(next(made))
+            for response in list(islice(made, SAVES)):
+                processor.save_run_result(response)
 
         def driver() -> None:
             for _ in range(SAVES):
@@ -126,7 +115,7 @@ def figures(folder: Path) -> list[Figure]:
                 with closing(alone.open()) as own:
                     alone.save(own)
 
-        saved, limit, before = together(ours, driver, predecessor, rounds=7)
+        saved, limit, before = together(ours, driver, predecessor, rounds=ROUNDS)
     processor.close()
     name, limit_name = f"{SAVES} durable saves", "bare sqlite3"
     return [

@@ -9,6 +9,8 @@ from typing import Any
 
 REDACTED = "[redacted]"
 
+_PLAIN = (bool, int, float)
+
 _SECRET_NAME = re.compile(
     r"(^|[_-]|(?<=[a-z])(?=[A-Z]))(?i:"
     r"api[_-]?key|secret([_-]?access)?([_-]?key)?|access[_-]?key|subscription[_-]?key|private[_-]?key"
@@ -41,8 +43,10 @@ def redact(value: Any) -> Any:
     """The value without secrets: by the names of settings, by the looks of texts, and by the keys
     that the environment holds. Mappings and sequences are copied; what JSON does not know becomes
     text first, and could hold secrets there."""
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, _PLAIN):
         return value
+    if isinstance(value, str):
+        return redact_text(value)
     if is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):

@@ -48,7 +48,9 @@ def run_of_response(response: object) -> RunRecord:
     latency = metadata.pop("latency", None)
     if latency is None:
         latency = getattr(response, "generation_time", None)
-    known = {name: metadata.pop(name, None) for name in _FROM_METADATA}
+    known = {
+        name: value for name in _FROM_METADATA if (value := metadata.pop(name, None)) is not None
+    }
     run = RunRecord(
         id=metadata.pop("run_id", None),
         experiment_id=metadata.pop("experiment_id"),
@@ -62,7 +64,7 @@ def run_of_response(response: object) -> RunRecord:
         execution_time_ms=_milliseconds(latency),
         cost_estimate=metadata.pop("cost", None),
         parsing_metrics=None if metrics is None else metrics_of(metrics),
-        **{name: value for name, value in known.items() if value is not None},
+        **known,
     )
     for name in ("total_tokens", "response_id", "parameters", "parsing_metadata"):
         if value := getattr(response, name, None):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from math import isfinite
+from random import Random
 from typing import Any
 
 from ml_agents_results.database.digest import content_digest, input_fingerprint
@@ -33,6 +34,7 @@ LONGEST_KEY = 2000
 """Bytes of all names in a key: a row of an index of PostgreSQL holds 2,704."""
 
 _LARGEST_INTEGER = 2**31 - 1
+_NUMBER = (int, float)
 
 
 def refused(field: str, value: object, rule: str) -> InvalidRecordError:
@@ -89,7 +91,7 @@ def check_index(field: str, value: object) -> int:
 
 def _number_in(value: Any) -> int | float | None:
     """The number that a value is, as a scalar of Python or numpy."""
-    if isinstance(value, int | float):
+    if isinstance(value, _NUMBER):
         return None if isinstance(value, bool) else value
     return _number_in(value.item()) if getattr(value, "shape", None) == () else None
 
@@ -99,10 +101,12 @@ def _number(rule: str, accepts: Callable[[float], bool]) -> Callable[[str, objec
         if value is None:
             return None
         number = _number_in(value)
-        # An integer may be too large for a float.
-        with suppress(OverflowError):
+        try:
             if number is not None and accepts(number):
                 return float(number)
+        except OverflowError:
+            # An integer may be too large for a float.
+            pass
         raise refused(field, value, rule)
 
     return check
@@ -118,7 +122,7 @@ check_number = _number("a finite number or null", isfinite)
 def check_flag(field: str, value: Any) -> bool | None:
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, int | float) and value in (0, 1):
+    if isinstance(value, _NUMBER) and value in (0, 1):
         return bool(value)
     if getattr(value, "shape", None) == ():
         return check_flag(field, value.item())
@@ -146,18 +150,23 @@ def check_json(field: str, value: object) -> str | None:
         raise refused(field, value, f"plain JSON without NaN or Infinity ({error})") from error
 
 
+# Seeded by the operating system, which is not asked again for each id; forked processes differ.
+_RANDOM = Random()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_RANDOM.seed)
+
+
 def new_id() -> str:
     """A version 7 UUID (RFC 9562): ids of later runs sort later, which keeps inserts cheap."""
-    stamp = time.time_ns() // 1_000_000
-    value = stamp << 80 | int.from_bytes(os.urandom(10))
-    value = value & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62
-    digits = f"{value:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    stamp = f"{time.time_ns() // 1_000_000:012x}"
+    digits = f"{_RANDOM.getrandbits(74):019x}"
+    variant = "89ab"[int(digits[0], 16)]
+    return f"{stamp[:8]}-{stamp[8:]}-7{digits[1:4]}-{variant}{digits[4:7]}-{digits[7:]}"
 
 
 def stored_time(moment: datetime, sqlite: bool) -> Any:
     """SQLite keeps times as text, in UTC and in an order that sorts."""
-    return moment.replace(tzinfo=None).isoformat(" ", "microseconds") if sqlite else moment
+    return moment.isoformat(" ", "microseconds").removesuffix("+00:00") if sqlite else moment
 
 
 def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:

@@ -53,6 +53,10 @@ class RunRepository:
         """Records one run; see `save_many`."""
         metrics: list[_Metrics] = []
         [(take_id, row)] = self._rows((run,), metrics)
+        if self._execute(run_insert(self._engine), [row]):
+            for row, values in metrics:
+                self._execute(metrics_insert(self._engine), [(row[0], *values)])
+            return True
         changed = self._execute(run_upsert(self._engine, take_id=take_id), [row])
         for both in metrics:
             self._execute(metrics_upsert(self._engine), [metrics_parameters(*both)])

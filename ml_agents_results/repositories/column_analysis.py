@@ -194,10 +194,9 @@ class ColumnAnalysis(AnalysisRepository):
         return [runs.graded_costs(task, self._missing) for task, runs in of_arm.items()]
 
     def latencies(self, arm: Arm) -> tuple[list[int], list[int]]:
-        times = [columns.timed() for columns in self._of(arm, paired=False).values()]
-        values, counts = np.unique(
-            np.concatenate([np.array([], np.int32), *times]), return_counts=True
-        )
+        of_arm = self._of(arm, paired=False)
+        times = np.concatenate([np.array([], np.int32), *(runs.timed() for runs in of_arm.values())])
+        values, counts = np.unique(times, return_counts=True)
         return values.tolist(), counts.tolist()
 
     def samples(self, group: str = "task") -> Iterator[SampleCounts]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
 from typing import TypeVar
 
 from sqlalchemy import Connection, func, select
@@ -38,30 +37,32 @@ def arms_of(connection: Connection, experiment: str) -> Iterator[Arm]:
 
 def on_each(
     connection: Connection, work: Callable[[Connection, Item], Result], items: Sequence[Item]
-) -> Iterator[Result]:
-    """`work(connection, item)` for each item, in their order.
+) -> list[Result]:
+    """`work(connection, item)` of each item, in their order.
 
-    Where the connection has another one beside it, two threads work: SQLite lets go of the
-    interpreter while it reads.
+    Where the connection has another one beside it, a second thread works with that one: SQLite
+    lets go of the interpreter while it reads.
     """
     second = _beside(connection)
     if second is None or len(items) < 2:
-        for item in items:
-            yield work(connection, item)
-        return
-    free: SimpleQueue[Connection] = SimpleQueue()
-    free.put(connection)
-    free.put(second)
+        return [work(connection, item) for item in items]
+    left = enumerate(items)
+    done: dict[int, Result] = {}
 
-    def on_free(item: Item) -> Result:
-        view = free.get()
+    def work_off(view: Connection) -> None:
         try:
-            return work(view, item)
+            for place, item in left:
+                done[place] = work(view, item)
         finally:
-            free.put(view)
+            # After an error, the other one begins nothing new.
+            list(left)
 
-    with ThreadPoolExecutor(2) as threads:
-        yield from threads.map(on_free, items)
+    with ThreadPoolExecutor(1) as thread:
+        other = thread.submit(work_off, second)
+        # This thread works too: what a thread has taken of memory, only it can use again.
+        work_off(connection)
+        other.result()
+    return [done[place] for place in range(len(items))]
 
 
 def _beside(connection: Connection) -> Connection | None:

@@ -8,7 +8,7 @@ paired by other rules than the place in the data set is left to the selects.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import reduce
+from functools import partial, reduce
 from threading import Lock
 from typing import Any, Self, TypeVar
 
@@ -158,9 +158,11 @@ class ColumnAnalysis(AnalysisRepository):
             .order_by(*keys)
             .execution_options(yield_per=1)
         )
+        # A loop would hold the texts of one task while those of the next are made.
+        one_by_one = iter(rows.fetchone, None)
         if arm is not None:
-            return (self._counts(arm, row) for row in rows)
-        return _ahead(rows, lambda row: self._counts(Arm(*row[:4]), row[4:]))
+            return map(partial(self._counts, arm), one_by_one)
+        return _ahead(one_by_one, lambda row: self._counts(Arm(*row[:4]), row[4:]))
 
     def _counts(self, arm: Arm, row: Sequence[Any]) -> tuple[ArmCounts, Columns]:
         task, repeats, rated, confidence, priced, correct, total_cost, graded_cost = row[:8]
@@ -195,7 +197,8 @@ class ColumnAnalysis(AnalysisRepository):
 
     def latencies(self, arm: Arm) -> tuple[list[int], list[int]]:
         of_arm = self._of(arm, paired=False)
-        times = np.concatenate([np.array([], np.int32), *(runs.timed() for runs in of_arm.values())])
+        timed = (runs.timed() for runs in of_arm.values())
+        times = np.concatenate([np.array([], np.int32), *timed])
         values, counts = np.unique(times, return_counts=True)
         return values.tolist(), counts.tolist()
 

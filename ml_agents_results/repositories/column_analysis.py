@@ -24,6 +24,7 @@ from ml_agents_results.repositories.columns import (
     Array,
     Columns,
     Samples,
+    firsts,
     matched,
     parsed,
     selected,
@@ -199,8 +200,10 @@ class ColumnAnalysis(AnalysisRepository):
         of_arm = self._of(arm, paired=False)
         timed = (runs.timed() for runs in of_arm.values())
         times = np.concatenate([np.array([], np.int32), *timed])
-        values, counts = np.unique(times, return_counts=True)
-        return values.tolist(), counts.tolist()
+        # As np.unique would, without another copy of the arm.
+        times.sort()
+        starts = firsts(times)
+        return times[starts].tolist(), np.diff(starts, append=len(times)).tolist()
 
     def samples(self, group: str = "task") -> Iterator[SampleCounts]:
         if group != "task":

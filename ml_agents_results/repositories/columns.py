@@ -94,7 +94,7 @@ class Samples:
         if np.any(index[1:] < index[:-1]):
             self._order = np.argsort(index, kind="stable")
             index = index[self._order]
-        self._starts = np.flatnonzero(np.concatenate([[True], index[1:] != index[:-1]]))
+        self._starts = firsts(index)
         self._runs = len(index)
         self._columns = runs
         self._counted = runs.counted(missing)
@@ -171,6 +171,13 @@ def _whole(numbers: str) -> Array:
     """Whole numbers in half of the memory where they fit."""
     values = np.fromstring(numbers, np.int64, sep=",")
     return values if np.any(values >= 2**31) else values.astype(np.int32)
+
+
+def firsts(ordered: Array) -> Array:
+    """Where each distinct value of an ascending list stands first."""
+    new = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return np.flatnonzero(new)
 
 
 def matched(one: Array, two: Array) -> tuple[Array, Any, Any]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ml_agents_results.cli.failures import Commands
+from ml_agents_results.cli.parameters import Command
 
 _FUNCTIONS = {
     "run": "run.run",
@@ -52,7 +53,7 @@ class _Made(Mapping[str, Any]):
 def _command(name: str) -> Any:
     module, function = _FUNCTIONS[name].split(".")
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command(name)(getattr(import_module(f"{__name__}.{module}"), function))
+    alone.command(name, cls=Command)(getattr(import_module(f"{__name__}.{module}"), function))
     return typer.main.get_command(alone)
 
 

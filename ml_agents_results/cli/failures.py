@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from ml_agents_results.cli.common import close_files, printable
+from ml_agents_results.cli.parameters import take_as_they_are
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.redaction import redact_text
 
@@ -58,6 +59,10 @@ class Commands(TyperGroup):
             return _unexpected(error, debug)
         # A command returns nothing; a number is the code of a typer.Exit.
         return result if isinstance(result, int) else 0
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        take_as_they_are(self.get_params(ctx))
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:

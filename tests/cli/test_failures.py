@@ -26,7 +26,10 @@ def filled(processor: ResultsProcessor, db_path: Path) -> Path:
     [
         ("--help", ("sqlalchemy", "rich", "orjson")),
         ("--version", ("ml_agents_results.cli.analysis", "pydantic", "sqlalchemy")),
-        ("list", ("ml_agents_results.services.accuracy", "sqlalchemy.dialects.postgresql")),
+        (
+            "list",
+            ("ml_agents_results.services.accuracy", "pydantic", "sqlalchemy.dialects.postgresql"),
+        ),
     ],
 )
 def test_commands_import_what_they_need(

@@ -6,11 +6,10 @@ one pass over the covering index is enough for an arm, however much is asked abo
 paired by other rules than the place in the data set is left to the selects.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from functools import partial, reduce
 from threading import Lock
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 from sqlalchemy import Connection, func, null, select
@@ -43,10 +42,7 @@ from ml_agents_results.repositories.counts import (
     SampleCounts,
 )
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.views import arms_of, by_two, on_each
-
-Row = TypeVar("Row")
-Result = TypeVar("Result")
+from ml_agents_results.repositories.views import ahead, arms_of, by_two, on_each
 
 HELD_RUNS = 4_000_000
 """Runs whose columns are kept, at 25 bytes a run at most; those of further arms are read again."""
@@ -163,7 +159,7 @@ class ColumnAnalysis(AnalysisRepository):
         one_by_one = iter(rows.fetchone, None)
         if arm is not None:
             return map(partial(self._counts, arm), one_by_one)
-        return _ahead(one_by_one, lambda row: self._counts(Arm(*row[:4]), row[4:]))
+        return ahead(one_by_one, lambda row: self._counts(Arm(*row[:4]), row[4:]))
 
     def _counts(self, arm: Arm, row: Sequence[Any]) -> tuple[ArmCounts, Columns]:
         task, repeats, rated, confidence, priced, correct, total_cost, graded_cost = row[:8]
@@ -368,16 +364,3 @@ def _sums(task: str, values: Array) -> list[PairedSums]:
     squares = float((values * values).sum())
     above, below = int((values > 0).sum()), int((values < 0).sum())
     return [PairedSums(task, len(values), float(values.sum()), squares, above, below)]
-
-
-def _ahead(rows: Iterable[Row], work: Callable[[Row], Result]) -> Iterator[Result]:
-    """The work done on each row while the database makes the next one, without the interpreter."""
-    with ThreadPoolExecutor(1) as pool:
-        last: Future[Result] | None = None
-        for row in rows:
-            next_one = pool.submit(work, row)
-            if last is not None:
-                yield last.result()
-            last = next_one
-        if last is not None:
-            yield last.result()

@@ -1,4 +1,8 @@
-"""Logs of OpenAI's evals: events of all samples in one file, in the order they happened."""
+"""Logs of OpenAI's evals: events of all samples in one file, in the order they happened.
+
+Where a model grades, the last completion of a sample is the judge's: neither an answer nor a cost
+of the model asked. A judge that could not be understood (`__invalid__`) leaves no grade.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -26,6 +30,7 @@ from ml_agents_results.records import ExperimentRecord, RunRecord, canonical_app
 from ml_agents_results.redaction import redact
 
 _PREFERRED = ("correct", "accuracy", "score", "choice")
+_CHOICE, _INVALID = "choice", "__invalid__"
 _NUMBER = re.compile(r"\.(\d{1,9})$")
 _COT = re.compile(r"(^|[_./-])cot([_./-]|$)", re.IGNORECASE)
 
@@ -117,7 +122,10 @@ class _Samples:
         data: dict[str, list[dict[str, Any]]] = {}
         for event in events:
             data.setdefault(event["type"], []).append(event["data"])
-        sampling = data.get("sampling", [])
+        metrics = (data.get("metrics") or [{}])[-1]
+        recorded = data.get("sampling", [])
+        judged = _CHOICE in metrics and "match" not in data and len(recorded) > 1
+        sampling = recorded[:-1] if judged else recorded
         verdicts = data.get("match") or [{}]
         match = verdicts[-1]
         if any(one.get("correct") != match.get("correct") for one in verdicts):
@@ -146,13 +154,13 @@ class _Samples:
             created_at=moment(events[-1].get("created_at")),
             metadata_json=without_absent(
                 {name: found for name, found in data.items() if name != "sampling"}
-                | {"sampling": sampling if len(sampling) > 1 else None}
+                | {"sampling": recorded if len(recorded) > 1 else None}
             ),
         )
         if data.get("error"):
             run.error = error_text(data["error"][-1])
         else:
-            self._grade(run, match, (data.get("metrics") or [{}])[-1])
+            self._grade(run, match, metrics)
         return run
 
     def _grade(self, run: RunRecord, match: dict[str, Any], metrics: dict[str, Any]) -> None:
@@ -160,6 +168,8 @@ class _Samples:
         if name is None and isinstance(match.get("correct"), bool):
             run.is_correct = match["correct"]
             self._source.choose("metric", "match.correct", "the usual one")
+            return
+        if metrics.get(_CHOICE) == _INVALID:
             return
         rule = "--metric" if name else "the usual one"
         name = name or next((one for one in _PREFERRED if one in metrics), None)

@@ -144,3 +144,36 @@ def test_verdicts_that_contradict_each_other(tmp_path: Path, imported: Importer)
     told, (run,) = imported(write(tmp_path / "a.jsonl", *events))
     assert run.is_correct is False
     assert "contradict each other" in told.warnings[0]
+
+
+def judged(sample: str, answer: str, choice: str, score: float) -> list[dict[str, Any]]:
+    """What a model-graded evaluation records of a sample: the answer, then the judge's."""
+    judge = {"prompt": "Is it right?", "sampled": [f"My verdict: {choice}"], "model": "judge-9"}
+    usage = {"prompt_tokens": 700, "completion_tokens": 70}
+    return [
+        sampling(sample, answer),
+        event(sample, "sampling", **judge, usage=usage),
+        event(sample, "metrics", choice=choice, score=score),
+    ]
+
+
+def test_the_judge_of_a_model_graded_sample_is_not_the_model(
+    tmp_path: Path, imported: Importer
+) -> None:
+    events = [*judged("e.dev.0", "4", "Y", 1.0), *judged("e.dev.1", "5", "N", 0.0)]
+    _, runs = imported(write(tmp_path / "a.jsonl", *events))
+    assert [(run.raw_output, run.model, run.is_correct) for run in runs] == [
+        ("4", "m-1", True),
+        ("5", "m-1", False),
+    ]
+    assert [(run.prompt_tokens, run.completion_tokens) for run in runs] == [(20, 2), (20, 2)]
+    assert (runs[0].metadata_json or {})["sampling"][1]["model"] == "judge-9"
+
+
+def test_a_judge_that_was_not_understood_leaves_no_grade(
+    tmp_path: Path, imported: Importer
+) -> None:
+    path = write(tmp_path / "a.jsonl", *judged("e.dev.0", "4", "__invalid__", 0.0))
+    told, (run,) = imported(path)
+    assert (run.raw_output, run.is_correct, run.score, run.error) == ("4", None, None, None)
+    assert told.ungraded == 1

@@ -163,13 +163,23 @@ class Source:
         """How messages name a place in it."""
         return f"{self.name} {f'line {place}' if isinstance(place, int) else place}"
 
-    @contextmanager
-    def locate(self, place: int | str) -> Iterator[None]:
+    def locate(self, place: int | str) -> "_Place":
         """Puts the place before what is said about a value there."""
-        try:
-            yield
-        except InvalidRecordError as error:
-            raise InvalidRecordError(f"{self.where(place)}: {error.message}", error.hint) from error
+        return _Place(self, place)
+
+
+@dataclass(slots=True)
+class _Place:
+    source: Source
+    place: int | str
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, InvalidRecordError):
+            where = self.source.where(self.place)
+            raise InvalidRecordError(f"{where}: {error.message}", error.hint) from error
 
 
 def _sha256(file: Path) -> str:

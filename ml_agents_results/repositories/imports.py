@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, Text, select
 
 from ml_agents_results.database.models import RUN_KEY, Run
-from ml_agents_results.repositories.upserts import insert_of
+from ml_agents_results.repositories.upserts import compiled, insert_of
 
 _KEY = tuple(getattr(Run, name) for name in RUN_KEY)
 
@@ -19,7 +19,6 @@ class KeyMap:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._insert = insert_of(connection.dialect.name)
         self._table = Table(
             "import_keys",
             MetaData(),
@@ -30,6 +29,13 @@ class KeyMap:
             sqlite_with_rowid=False,
         )
         self._table.create(connection)
+        engine = connection.dialect.name
+        insert = insert_of(engine)(self._table)
+        new = {"value": insert.excluded.value}
+        changed = insert.on_conflict_do_update(index_elements=["key"], set_=new)
+        names = ("key", "value")
+        self._add = compiled(insert.on_conflict_do_nothing(), engine, names)
+        self._set = compiled(changed, engine, names)
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, str]:
         """The values of those keys that are in it."""
@@ -38,19 +44,16 @@ class KeyMap:
 
     def add(self, values: Mapping[bytes, str]) -> int:
         """Adds those keys that are not in it yet, and returns how many."""
-        return self._execute(self._insert(self._table).on_conflict_do_nothing(), values)
+        return self._execute(self._add, values)
 
     def set(self, values: Mapping[bytes, str]) -> None:
         """Adds keys, or changes the values of those that are in it."""
-        insert = self._insert(self._table)
-        new = {"value": insert.excluded.value}
-        self._execute(insert.on_conflict_do_update(index_elements=["key"], set_=new), values)
+        self._execute(self._set, values)
 
-    def _execute(self, statement: Any, values: Mapping[bytes, str]) -> int:
+    def _execute(self, statement: str, values: Mapping[bytes, str]) -> int:
         if not values:
             return 0
-        rows = [{"key": key, "value": value} for key, value in values.items()]
-        return self._connection.execute(statement, rows).rowcount
+        return self._connection.exec_driver_sql(statement, list(values.items())).rowcount
 
 
 def keys_of_ids(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:

@@ -45,7 +45,7 @@ def run_upsert(engine: str, *, take_id: bool) -> str:
         set_={name: new[name] for name in RUN_COLUMNS if name not in kept},
         where=or_(differs, Run.id != new.id) if take_id else differs,
     )
-    return _compile(statement, engine, RUN_COLUMNS)
+    return compiled(statement, engine, RUN_COLUMNS)
 
 
 @cache
@@ -57,7 +57,7 @@ def run_insert(engine: str) -> str:
     insert = insert_of(engine)(Run.__table__).values(
         {name: bindparam(name) for name in RUN_COLUMNS}
     )
-    return _compile(insert.on_conflict_do_nothing(index_elements=RUN_KEY), engine, RUN_COLUMNS)
+    return compiled(insert.on_conflict_do_nothing(index_elements=RUN_KEY), engine, RUN_COLUMNS)
 
 
 @cache
@@ -69,7 +69,7 @@ def metrics_insert(engine: str) -> str:
     names = ("run_id", *METRIC_VALUES)
     insert = insert_of(engine)(RunParsingMetrics.__table__)
     statement = _set_metrics(insert.values({name: bindparam(name) for name in names}))
-    return _compile(statement, engine, names)
+    return compiled(statement, engine, names)
 
 
 @cache
@@ -87,7 +87,7 @@ def metrics_upsert(engine: str) -> str:
     insert = insert_of(engine)(RunParsingMetrics.__table__).from_select(
         ["run_id", *METRIC_VALUES], chosen
     )
-    return _compile(
+    return compiled(
         _set_metrics(insert), engine, (*METRIC_VALUES, *(f"key_{name}" for name in RUN_KEY))
     )
 
@@ -102,15 +102,15 @@ def metrics_parameters(run_row: tuple[Any, ...], metric_row: tuple[Any, ...]) ->
     return (*metric_row, *(run_row[place] for place in _KEY_PLACES))
 
 
-def _compile(statement: Any, engine: str, names: tuple[str, ...]) -> str:
+def compiled(statement: Any, engine: str, names: tuple[str, ...]) -> str:
     """The SQL text; its parameters are positional and in the order of `names`."""
     dialect: Dialect = sqlite.dialect()
     if engine != "sqlite":
         from sqlalchemy.dialects.postgresql import psycopg
 
         dialect = psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
-    compiled = statement.compile(dialect=dialect)
-    order = tuple(compiled.positiontup or ())
+    made = statement.compile(dialect=dialect)
+    order = tuple(made.positiontup or ())
     if order != names:
         raise AssertionError(f"parameters are in the order {order}")
-    return str(compiled)
+    return str(made)

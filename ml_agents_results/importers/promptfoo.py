@@ -30,6 +30,8 @@ from ml_agents_results.redaction import redact
 _EXPECTED = ("expected", "answer", "target", "label")
 _COMPARING = ("equals", "contains", "icontains", "starts-with", "is-json", "similar")
 _ASSERTION_FAILED, _FAILED = 1, 2
+# What promptfoo writes, with pass and a score of 1, of a test that asserts nothing.
+_UNASSERTED = "No assertions"
 _LONGEST_LABEL = 80
 _HEAD = ("evalId", "config", "metadata", "version", "timestamp", "createdAt")
 _JSON_LINES = re.compile(r"\.(jsonl|ndjson)(\.gz)?$", re.IGNORECASE)
@@ -172,7 +174,7 @@ class _Results:
             expected_answer=self._expected(row),
             raw_output=text(response.get("output")),
             execution_time_ms=None if cached else count(row.get("latencyMs")),
-            cost_estimate=amount(first_of({**response, **without_absent(row)}, ("cost",))),
+            cost_estimate=_cost(row, response),
             prompt_tokens=count(usage.get("prompt")),
             completion_tokens=count(usage.get("completion")),
             metadata_json=without_absent(
@@ -248,6 +250,11 @@ def _numbered(given: object, known: dict[str, int], what: object) -> int:
     return known.setdefault(text(what) or "", len(known))
 
 
+def _cost(row: dict[str, Any], response: dict[str, Any]) -> float | None:
+    """USD. promptfoo writes 0 where it knows no price: only the provider's own 0 is one."""
+    return amount(row.get("cost")) or amount(response.get("cost"))
+
+
 def _is_failed(row: dict[str, Any], response: dict[str, Any]) -> bool:
     """Whether there is no answer. `error` alone does not say so: failed assertions have it too."""
     reason = row.get("failureReason")
@@ -261,6 +268,8 @@ def _is_failed(row: dict[str, Any], response: dict[str, Any]) -> bool:
 def _is_judged(row: dict[str, Any]) -> bool:
     """Whether assertions were made, and their judges did not fail."""
     grading = mapping(row.get("gradingResult"))
+    if grading.get("reason") == _UNASSERTED and not grading.get("componentResults"):
+        return False
     parts = [grading, *map(mapping, sequence(grading.get("componentResults")))]
     if any(mapping(part.get("metadata")).get("graderError") for part in parts):
         return False

@@ -205,3 +205,20 @@ def test_settings_of_providers_stay_away(
     kept = json.dumps(processor.get_experiment("asked").config_json)
     assert "inside.lab" in kept
     assert "my own secret" not in kept
+
+
+def test_a_test_without_assertions_has_no_grade(tmp_path: Path, imported: Importer) -> None:
+    grading = {"pass": True, "score": 1, "reason": "No assertions", "tokensUsed": {"total": 0}}
+    row = result(testCase={"vars": {}}, gradingResult=grading, score=1)
+    told, (run,) = imported(write(tmp_path / "a.json", document(row)))
+    assert (run.is_correct, run.score, run.error) == (None, None, None)
+    assert told.ungraded == 1
+
+
+def test_a_cost_of_zero_is_known_only_where_the_provider_says_it(
+    tmp_path: Path, imported: Importer
+) -> None:
+    free = {"output": "4", "cost": 0}
+    rows = [result(0, cost=0), result(1, cost=0, response=free), result(2, cost=0.5)]
+    _, runs = imported(write(tmp_path / "a.json", document(*rows)))
+    assert [run.cost_estimate for run in runs] == [None, 0.0, 0.5]

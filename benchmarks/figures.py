@@ -9,6 +9,7 @@ machine does meets both.
 """
 
 import json
+import math
 import os
 import statistics
 import time
@@ -20,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "benchmarks"
 OUTPUT = "ML_AGENTS_FIGURES"
 QUICK = "ML_AGENTS_QUICK"
+Curves = dict[str, list[tuple[int, float]]]
+"""Seconds over runs, by the name of what was done."""
 
 
 @dataclass(frozen=True)
@@ -128,3 +131,26 @@ def report(figures: Sequence[Figure]) -> int:
             for figure in figures:
                 file.write(json.dumps({**asdict(figure), "ratio": figure.ratio}) + "\n")
     return sum(not figure.met for figure in figures)
+
+
+def slope(curve: Sequence[tuple[int, float]]) -> float:
+    """That of log time over log runs between the two largest sizes: 1 is linear."""
+    (few, low), (many, high) = curve[-2:]
+    return math.log(high / low) / math.log(many / few)
+
+
+def doubled(curves: Curves) -> list[Figure]:
+    """How much more twice the runs cost, by the slope."""
+    return [
+        Figure(f"{name}, twice the runs", 2 ** slope(curve), "times", 1, "once", at_most=2.3)
+        for name, curve in curves.items()
+    ]
+
+
+def keep_curves(program: str, curves: Curves) -> None:
+    """For benchmarks.page, in the full sizes."""
+    if quick():
+        return
+    path = BUILD / "curves" / f"{program}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(curves), encoding="utf-8")

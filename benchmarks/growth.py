@@ -7,12 +7,10 @@ above 10^4: 1 is linear. Each is also asked again unchanged, which the cache ans
 peak of the command's process.
 """
 
-import json
-import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -20,7 +18,16 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from benchmarks.databases import database
-from benchmarks.figures import BUILD, Figure, quick, report, together
+from benchmarks.figures import (
+    BUILD,
+    Curves,
+    Figure,
+    doubled,
+    keep_curves,
+    quick,
+    report,
+    together,
+)
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.accuracy import AccuracyService
@@ -31,7 +38,6 @@ from ml_agents_results.services.latency import LatencyService
 
 MIB = 1024
 EXPERIMENT = "e000"
-Curves = Mapping[str, Sequence[tuple[int, float]]]
 
 
 def analyses(
@@ -47,9 +53,8 @@ def analyses(
     }
 
 
-def grown(sizes: Sequence[int]) -> tuple[Curves, list[Figure]]:
-    """Seconds by size, and how much more twice the runs cost, by the slope above 10^4."""
-    curves: dict[str, list[tuple[int, float]]] = {}
+def grown(sizes: Sequence[int]) -> Curves:
+    curves: Curves = {}
     for runs in sizes:
         processor = ResultsProcessor(str(database(runs)))
         with processor.database.read_by_two() as connection:
@@ -57,12 +62,7 @@ def grown(sizes: Sequence[int]) -> tuple[Curves, list[Figure]]:
                 (times,) = together(work, rounds=3)
                 curves.setdefault(name, []).append((runs, times.median()))
         processor.close()
-    figures = []
-    for name, curve in curves.items():
-        (few, low), (many, high) = curve[-2:]
-        slope = math.log(high / low) / math.log(many / few)
-        figures.append(Figure(f"{name}, twice the runs", 2**slope, "times", 1, "once", at_most=2.3))
-    return curves, figures
+    return curves
 
 
 def repeated(runs: int) -> Figure:
@@ -130,11 +130,11 @@ def memories(few: int, many: int) -> list[Figure]:
 def main() -> int:
     largest = 100_000 if quick() else 1_000_000
     sizes = [size for size in (1_000, 10_000, 100_000, 1_000_000) if size <= largest]
-    curves, figures = grown(sizes)
+    curves = grown(sizes)
     for name, curve in curves.items():
         print(f"       {name:<10}", *(f"{seconds:8.4f} s" for _, seconds in curve))
-    (BUILD / "growth.json").write_text(json.dumps(curves), encoding="utf-8")
-    return report([*figures, repeated(largest), *memories(10_000, largest)])
+    keep_curves("growth", curves)
+    return report([*doubled(curves), repeated(largest), *memories(10_000, largest)])
 
 
 if __name__ == "__main__":

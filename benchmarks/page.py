@@ -2,7 +2,7 @@
 
     python -m benchmarks.page                   the picture needs matplotlib
 
-The curves are those that `growth` measured last.
+The curves are those that `growth` and `volume` measured last.
 """
 
 import json
@@ -10,11 +10,10 @@ import re
 import sys
 from typing import Any
 
-from benchmarks.figures import BUILD, ROOT, Figure, shown
+from benchmarks.figures import BUILD, ROOT, Curves, Figure, shown, slope
 
 DOCS = ROOT / "docs"
-MARKS = re.compile(r"(?<=<!-- measured -->\n).*(?=<!-- end -->)", re.DOTALL)
-CURVES = BUILD / "growth.json"
+CURVES = BUILD / "curves"
 
 
 def page(document: dict[str, Any]) -> str:
@@ -52,25 +51,47 @@ def _goal(figure: Figure) -> str:
     return f"at least {figure.at_least:g}" if figure.at_least is not None else ""
 
 
-def draw(curves: dict[str, list[tuple[int, float]]]) -> None:
+def grown(curves: Curves) -> str:
+    sizes = sorted({runs for curve in curves.values() for runs, _ in curve})
+    lines = [
+        f"| seconds of | {' | '.join(f'{runs:,} runs' for runs in sizes)} | slope |",
+        "|" + " --- |" * (len(sizes) + 2),
+    ]
+    for name, curve in curves.items():
+        taken = dict(curve)
+        cells = [f"{taken[runs]:.3g}" if runs in taken else "" for runs in sizes]
+        lines.append(f"| {name} | {' | '.join(cells)} | {slope(curve):.2f} |")
+    return "\n".join([*lines, ""])
+
+
+def draw(curves: Curves) -> None:
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for name, curve in curves.items():
         axes.plot(*zip(*curve, strict=True), marker="o", label=name)
     axes.set(xscale="log", yscale="log", xlabel="runs", ylabel="seconds")
     axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside right center")
     figure.savefig(DOCS / "growth.png", dpi=110)
+
+
+def put(text: str, mark: str, new: str) -> str:
+    pattern = re.compile(rf"(?<=<!-- {mark} -->\n).*?(?=<!-- end -->)", re.DOTALL)
+    return pattern.sub(lambda _: new, text)
 
 
 def main() -> int:
     path = DOCS / "performance.md"
     document = json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8"))
-    text = path.read_text("utf-8")
-    path.write_text(MARKS.sub(lambda _: page(document), text), encoding="utf-8")
-    if CURVES.exists():
-        draw(json.loads(CURVES.read_text("utf-8")))
+    text = put(path.read_text("utf-8"), "measured", page(document))
+    curves: Curves = {}
+    for measured in sorted(CURVES.glob("*.json")):
+        curves |= json.loads(measured.read_text("utf-8"))
+    if curves:
+        text = put(text, "grown", grown(curves))
+        draw(curves)
+    path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -6,6 +6,7 @@ Commands run in processes of their own, in turns with what they cannot do withou
 or the import of SQLAlchemy's models. The size is that of the wheels of the core, each unpacked.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -20,8 +21,21 @@ ROUNDS = 11
 MS = 1000
 
 
-def running(*arguments: str) -> Callable[[], object]:
-    return lambda: subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+def running(*arguments: str, **settings: str) -> Callable[[], object]:
+    surroundings = {**os.environ, **settings}
+    return lambda: subprocess.run(
+        arguments, check=True, stdout=subprocess.DEVNULL, env=surroundings
+    )
+
+
+def completing(command: str, *words: str) -> Callable[[], object]:
+    """What bash asks for behind the last of the words."""
+    return running(
+        command,
+        _ML_AGENTS_COMPLETE="complete_bash",
+        COMP_WORDS=" ".join(("ml-agents", *words)),
+        COMP_CWORD=str(len(words)),
+    )
 
 
 def more(name: str, ours: Times, limit: Times, limit_name: str, allowed: float) -> Figure:
@@ -64,10 +78,12 @@ def main() -> int:
     python = sys.executable
     command = str(Path(python).with_name("ml-agents"))
     path = str(database(2000, experiments=1000, text=200))
-    bare, helped, version = together(
+    bare, helped, version, names, options = together(
         running(python, "-c", "pass"),
         running(command, "--help"),
         running(command, "--version"),
+        completing(command, "com"),
+        completing(command, "compare", "--ba"),
         rounds=ROUNDS,
     )
     models, listed, shown = together(
@@ -81,6 +97,8 @@ def main() -> int:
         [
             more("ml-agents --help", helped, bare, "python -c pass", 0.12),
             more("ml-agents --version", version, bare, "python -c pass", 0.12),
+            more("completion of a command", names, bare, "python -c pass", 0.12),
+            more("completion of an option", options, bare, "python -c pass", 0.12),
             more("list, 1,000 experiments", listed, models, orm, 0.15),
             more("show, 1,000 experiments", shown, models, orm, 0.15),
         ]

@@ -18,12 +18,21 @@ class Command(TyperCommand):
 def take_as_they_are(parameters: list[Any]) -> None:
     """Lets texts and defaults of these pass without pydantic."""
     for parameter in parameters:
-        if not parameter.multiple:
-            parameter.process_value = partial(_processed, parameter)
+        parameter.process_value = partial(_processed, parameter)
 
 
 def _processed(parameter: Any, context: Any, value: Any) -> Any:
-    is_text = parameter.type_descriptor.annotation is str and isinstance(value, str)
-    if not is_text and (parameter.required or value is not parameter.default):
+    if not (_is_as_it_is(parameter, value) or context.resilient_parsing):
         return type(parameter).process_value(parameter, context, value)
+    if parameter.multiple:
+        value = list(value or ())
     return parameter.callback(context, parameter, value) if parameter.callback else value
+
+
+def _is_as_it_is(parameter: Any, value: Any) -> bool:
+    kind = parameter.type_descriptor.annotation
+    if kind is str and isinstance(value, str):
+        return True
+    if kind == list[str] and value and all(isinstance(one, str) for one in value):
+        return True
+    return value is parameter.default and not parameter.required

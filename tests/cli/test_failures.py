@@ -35,20 +35,42 @@ def filled(processor: ResultsProcessor, db_path: Path) -> Path:
 def test_commands_import_what_they_need(
     command: str, absent: tuple[str, ...], filled: Path
 ) -> None:
+    _, loaded = _told_and_loaded(command, ML_AGENTS_DB_PATH=str(filled))
+    heavy = ("alembic", "numpy", "openai", "pandas", "psycopg", "scipy", "sqlglot")
+    assert not loaded & {*heavy, *absent}
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [(("comp",), ["compare"]), (("compare", "--ba"), ["--baseline"])],
+)
+def test_completion_imports_neither_pydantic_nor_sqlalchemy(
+    words: tuple[str, ...], offered: list[str]
+) -> None:
+    told, loaded = _told_and_loaded(
+        _ML_AGENTS_COMPLETE="complete_bash",
+        COMP_WORDS=" ".join(("ml-agents", *words)),
+        COMP_CWORD=str(len(words)),
+    )
+    assert told == offered
+    assert not loaded & {"pydantic", "sqlalchemy"}
+
+
+def _told_and_loaded(*arguments: str, **settings: str) -> tuple[list[str], set[str]]:
+    """The lines that the command line prints, and the modules it imports."""
     code = (
         "import sys\n"
         "from ml_agents_results.cli import main\n"
         "try:\n    main()\nexcept SystemExit: pass\n"
+        "print()\n"
         "print(*sys.modules)\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", code, command],
-        capture_output=True, text=True, check=True,
-        env=environment(ML_AGENTS_DB_PATH=str(filled)),
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True, text=True, check=True, env=environment(**settings),
     )  # fmt: skip
-    loaded = set(ended.stdout.splitlines()[-1].split())
-    heavy = ("alembic", "numpy", "openai", "pandas", "psycopg", "scipy", "sqlglot")
-    assert not loaded & {*heavy, *absent}
+    *told, loaded = ended.stdout.splitlines()
+    return [line for line in told if line], set(loaded.split())
 
 
 def test_journal_of_a_file_is_gone_after_a_command(

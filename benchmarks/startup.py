@@ -23,9 +23,7 @@ MS = 1000
 
 def running(*arguments: str, **settings: str) -> Callable[[], object]:
     surroundings = {**os.environ, **settings}
-    return lambda: subprocess.run(
-        arguments, check=True, stdout=subprocess.DEVNULL, env=surroundings
-    )
+    return lambda: subprocess.run(arguments, check=True, capture_output=True, env=surroundings)
 
 
 def completing(command: str, *words: str) -> Callable[[], object]:

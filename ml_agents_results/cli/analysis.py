@@ -14,8 +14,27 @@ from ml_agents_results.cli.common import (
     Json,
     console,
     emit_json,
+    listed,
     resolve_ids,
     say,
+)
+from ml_agents_results.cli.selection import (
+    Approaches,
+    Baseline,
+    Cluster,
+    Confidence,
+    From,
+    GroupMap,
+    Interval,
+    Methods,
+    Missing,
+    Models,
+    NullCluster,
+    Providers,
+    Tasks,
+    To,
+    families_in,
+    filters_of,
 )
 from ml_agents_results.cli.sources import Engine, Source, SparkMaster, open_source
 
@@ -37,67 +56,6 @@ class ReportType(StrEnum):
     parsing = "parsing"
     failures = "failures"
     power = "power"
-
-
-Approaches = Annotated[
-    list[str] | None, typer.Option("--approach", metavar="NAME,...", help="Only these approaches.")
-]
-Providers = Annotated[
-    list[str] | None, typer.Option("--provider", metavar="NAME,...", help="Only these providers.")
-]
-Models = Annotated[
-    list[str] | None, typer.Option("--model", metavar="NAME,...", help="Only these models.")
-]
-Tasks = Annotated[
-    list[str] | None, typer.Option("--task", metavar="NAME,...", help="Only these tasks.")
-]
-Methods = Annotated[
-    list[str] | None,
-    typer.Option("--parsing-method", metavar="NAME,...", help="Only runs parsed like this."),
-]
-From = Annotated[
-    str | None, typer.Option("--from", metavar="TIME", help="Only runs made at or after (UTC).")
-]
-To = Annotated[
-    str | None, typer.Option("--to", metavar="TIME", help="Only runs made before (UTC).")
-]
-Baseline = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ARM",
-        help="The arm to compare with: an approach, a model, or several parts with slashes. "
-        "[default: the approach None, else the first arm]",
-    ),
-]
-Interval = Annotated[
-    str,
-    typer.Option(help="Of an accuracy: wilson, jeffreys, clopper-pearson or bayes-uniform."),
-]
-Cluster = Annotated[
-    str | None,
-    typer.Option(
-        help="What errors are clustered by: task, sample_id, input_fingerprint or none. "
-        "[default: task where there is more than one]"
-    ),
-]
-NullCluster = Annotated[
-    str,
-    typer.Option(
-        help="Samples without a value to cluster by: error, or singleton (a cluster of its own)."
-    ),
-]
-GroupMap = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help='Tasks that are variants of one another, as JSON: {"task": "family", ...}. Errors are '
-        "clustered by family; macro averages take the mean of each family first.",
-    ),
-]
-Missing = Annotated[
-    str, typer.Option(help="Runs without a grade: exclude them, or count them as incorrect.")
-]
-Confidence = Annotated[float, typer.Option(help="Level of all intervals, between 0 and 1.")]
 
 
 def analyze(
@@ -134,12 +92,12 @@ def analyze(
         interval=interval,
         cluster=cluster,
         null_cluster=null_cluster,
-        families=_families(group_map),
+        families=families_in(group_map),
         missing=missing,  # type: ignore[arg-type]  # Settings checks it
     )
     with open_source(source, engine, spark_master, db_path, db_url) as connection:
         ids = resolve_ids(connection, experiment_ids)
-        filters = _filters(
+        filters = filters_of(
             experiment_id=ids,
             approach_name=approach,
             provider=provider,
@@ -246,16 +204,16 @@ def compare(
         simultaneous=simultaneous,
         cluster=cluster,
         null_cluster=null_cluster,
-        families=_families(group_map),
+        families=families_in(group_map),
         unpaired=unpaired,
-        allow=tuple(_parts(allow)),
+        allow=tuple(listed(allow)),
         missing=missing,  # type: ignore[arg-type]  # Settings checks it
         margin=margin,
         contrasts=contrasts,
     )
     with open_source(source, engine, spark_master, db_path, db_url) as connection:
         ids = resolve_ids(connection, experiment_ids)
-        filters = _filters(
+        filters = filters_of(
             experiment_id=ids,
             approach_name=approach,
             provider=provider,
@@ -276,42 +234,6 @@ def compare(
         _show(comparison_parts(comparison))
     if output is not None:
         say(f"Wrote {output}.")
-
-
-def _filters(**given: Any) -> "Filters":
-    """Filters from options; lists may hold commas."""
-    from ml_agents_results.repositories.filters import Filters
-
-    chosen = {}
-    for name, value in given.items():
-        if isinstance(value, list) and name != "experiment_id":
-            value = _parts(value)
-        chosen[name] = value or None
-    return Filters.of(chosen)
-
-
-def _parts(values: list[str] | None) -> list[str]:
-    return [part.strip() for one in values or () for part in one.split(",") if part.strip()]
-
-
-def _families(path: Path | None) -> dict[str, str]:
-    """The families of tasks that a file names."""
-    import json
-
-    from ml_agents_results.errors import UsageError
-
-    if path is None:
-        return {}
-    hint = 'Write it like {"tracking_three": "tracking", "tracking_five": "tracking"}.'
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", hint) from error
-    except ValueError as error:
-        raise UsageError(f"{path} is no JSON: {error}", hint) from error
-    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
-        raise UsageError(f"{path} does not map tasks to families", hint)
-    return found
 
 
 def _report(

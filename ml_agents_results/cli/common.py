@@ -134,13 +134,18 @@ def resolve_ids(connection: "Connection", values: Sequence[str]) -> list[str]:
     return list(found)
 
 
+def listed(values: list[str] | None) -> list[str]:
+    """The parts of a repeatable option that also takes commas."""
+    return [part for value in values or () for part in map(str.strip, value.split(",")) if part]
+
+
 def _references(connection: "Connection", value: str) -> list[str]:
     """A comma list taken apart; but names may hold commas."""
     if "," in value:
         try:
             resolve_id(connection, value)
         except NotFoundError:
-            return [part for part in map(str.strip, value.split(",")) if part]
+            return listed([value])
     return [value]
 
 

@@ -11,6 +11,7 @@ from ml_agents_results.cli.common import (
     OptionalExperimentIds,
     Output,
     every_id,
+    listed,
     open_database,
     progress,
     resolve_ids,
@@ -69,10 +70,10 @@ def export(
             ids,
             output,
             format,
-            include=_listed(include) or None,
+            include=listed(include) or None,
             metadata=metadata,
             chunk_size=chunk_size,
-            partition_by=_listed(partition_by),
+            partition_by=listed(partition_by),
             force=force,
             progress=advance,
         )
@@ -89,7 +90,3 @@ def _chosen(connection: "Connection", named: list[str], everything: bool) -> lis
             "Give --experiment-id ID,... or --all.",
         )
     return every_id(connection) if everything else resolve_ids(connection, named)
-
-
-def _listed(values: list[str] | None) -> list[str]:
-    return [part.strip() for value in values or () for part in value.split(",") if part.strip()]

@@ -14,6 +14,7 @@ from ml_agents_results.cli.common import (
     Json,
     closed_at_end,
     emit_json,
+    listed,
     named_database,
     open_database,
     print_table,
@@ -167,7 +168,7 @@ def run(
 
     settings = read_config(config) if config is not None else {}
     given = {
-        "approaches": _names(approach),
+        "approaches": None if approach is None else listed(approach),
         "dataset": dataset,
         "samples": samples,
         "repeats": repeats,
@@ -253,12 +254,6 @@ def resume(
     if not summary.asked:
         say(f"Nothing was left to ask of {experiment}.")
     _report(summary, as_json)
-
-
-def _names(values: list[str] | None) -> list[str] | None:
-    if values is None:
-        return None
-    return [name.strip() for value in values for name in value.split(",") if name.strip()]
 
 
 def _mapping(values: list[str] | None) -> dict[str, str] | None:

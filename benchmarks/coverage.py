@@ -246,7 +246,7 @@ def clustered(tables: Tables, generator: np.random.Generator, replicates: int) -
         correct = _beta_binomial(generator, sizes, p, 0.15, replicates)
         held = np.zeros(4)
         for sums in correct:
-            mean = clustered_mean(sizes.astype(np.float64), sums, sums)
+            mean = clustered_mean(sizes.tolist(), sums.tolist(), sums.tolist())
             estimate = mean.as_accuracy(confidence=LEVEL)
             iid = wilson(int(sums.sum()), int(sizes.sum()), LEVEL)
             half = float(stats.t.ppf(0.975, groups - 1)) * (mean.se_cr1 or 0.0)

@@ -51,25 +51,6 @@ SPLIT_UP_TO = 8
 """Experiments whose arms are read one by one: to find an arm takes a query."""
 
 
-def analysis(
-    connection: Connection,
-    filters: Filters | None = None,
-    missing: Missing = "exclude",
-    *,
-    pairs: bool = False,
-    costs: bool = False,
-) -> AnalysisRepository:
-    """The repository that counts fastest on this connection.
-
-    Args:
-        pairs: Whether arms will be paired: what that needs then comes with the first pass.
-        costs: Whether their costs will be paired: the first pass then brings them, not their sums.
-    """
-    if connection.dialect.name in ("sqlite", "postgresql"):
-        return ColumnAnalysis(connection, filters, missing, pairs=pairs, costs=costs)
-    return AnalysisRepository(connection, filters, missing)
-
-
 class ColumnAnalysis(AnalysisRepository):
     """As AnalysisRepository, on databases."""
 

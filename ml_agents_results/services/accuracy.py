@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Arm
 from ml_agents_results.repositories.analysis import AnalysisRepository
-from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.counts import ArmCounts
 from ml_agents_results.repositories.dependence import DependenceRepository
+from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.repeats import ArmRepeats, arm_repeats, tabulate
 from ml_agents_results.services.reports import ArmRow, arm_frame
@@ -24,7 +24,7 @@ from ml_agents_results.services.statistics.denominators import (
 )
 from ml_agents_results.services.statistics.estimate import Estimate
 from ml_agents_results.services.statistics.proportions import accuracy
-from ml_agents_results.services.statistics.quantiles import from_histogram
+from ml_agents_results.services.statistics.quantiles import points_of_histogram
 from ml_agents_results.services.statistics.repeats import repeated_accuracy
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def arm_result(
     timed = sum(part.timed for part in parts)
     rated = sum(part.rated for part in parts)
     priced_correct = sum(part.priced_correct for part in parts)
-    median, p95 = from_histogram(*(latencies or ((), ())), (0.5, 0.95), settings.confidence)
+    median, p95 = points_of_histogram(*(latencies or ((), ())), (0.5, 0.95))
     return ArmResult(
         arm=parts[0].arm,
         runs=total.total,
@@ -242,8 +242,8 @@ def arm_result(
         accuracy_se=estimate.se,
         interval_method=estimate.method,
         mean_execution_time_ms=sum(part.total_time_ms for part in parts) / timed if timed else None,
-        median_execution_time_ms=median.value,
-        p95_execution_time_ms=p95.value,
+        median_execution_time_ms=median,
+        p95_execution_time_ms=p95,
         total_cost=sum(part.total_cost for part in parts)
         if any(part.priced for part in parts)
         else None,

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import SCHEMA_VERSION, Arm, ExperimentRecord
 from ml_agents_results.repositories.analysis import AnalysisRepository
-from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.counts import PairCounts
 from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.accuracy import (
     ArmResult,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from ml_agents_results.records import Arm
-from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.counts import GradedCosts
 from ml_agents_results.repositories.dependence import ClusterSums, DependenceRepository
 from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.accuracy import estimate_accuracy, task_cells
 from ml_agents_results.services.contrast import Arms, ContrastReader

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from ml_agents_results.records import Arm
-from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.counts import ArmCounts, HardSample
 from ml_agents_results.repositories.dependence import DependenceRepository
+from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.patterns import (
     ChangedSample,

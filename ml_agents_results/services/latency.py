@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from ml_agents_results.records import Arm
-from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.differences import cluster_column, mean_difference
 from ml_agents_results.services.pairing import contrasts, pairing_rule

@@ -30,12 +30,13 @@ def filled(processor: ResultsProcessor, db_path: Path) -> Path:
             "list",
             ("ml_agents_results.services.accuracy", "pydantic", "sqlalchemy.dialects.postgresql"),
         ),
+        ("show --experiment-id exp", ("pydantic", "sqlalchemy.dialects.postgresql")),
     ],
 )
 def test_commands_import_what_they_need(
     command: str, absent: tuple[str, ...], filled: Path
 ) -> None:
-    _, loaded = _told_and_loaded(command, ML_AGENTS_DB_PATH=str(filled))
+    _, loaded = _told_and_loaded(*command.split(), ML_AGENTS_DB_PATH=str(filled))
     heavy = ("alembic", "numpy", "openai", "pandas", "psycopg", "scipy", "sqlglot")
     assert not loaded & {*heavy, *absent}
 

@@ -13,8 +13,8 @@ from ml_agents_results.database.lake import Lake
 from ml_agents_results.exporters import export
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord
-from ml_agents_results.repositories.column_analysis import analysis
 from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.accuracy import AccuracyService
 from ml_agents_results.services.comparison import ComparisonService

@@ -5,7 +5,7 @@ from typing import Any
 
 from ml_agents_results.exporters.source import Source
 from ml_agents_results.records import Arm
-from ml_agents_results.repositories.column_analysis import analysis
+from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.services.accuracy import ArmResult
 from ml_agents_results.services.comparison import Comparison
 from ml_agents_results.services.statistics.cost import ParetoPoint, pareto_front

@@ -5,7 +5,7 @@ from typing import Any
 
 from ml_agents_results.exporters.source import Source
 from ml_agents_results.records import Arm
-from ml_agents_results.repositories.column_analysis import analysis
+from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.patterns import PatternRepository
 from ml_agents_results.repositories.samples import Sample, SampleRepository
 

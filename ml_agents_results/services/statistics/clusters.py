@@ -6,11 +6,10 @@ which gives sd / sqrt(n) with n - 1 degrees of freedom (`sample_mean`, from thre
 """
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
+from operator import truediv
 
 from ml_agents_results.services.statistics.distributions import (
     check_confidence,
@@ -27,8 +26,6 @@ from ml_agents_results.services.statistics.proportions import (
 NO_VARIANCE = "zero_between_cluster_variance"
 # Sums of fractions carry rounding of about 1e-16 each; below this a spread is none.
 _RELATIVE_ZERO = 1e-12
-
-Numbers = Sequence[float] | npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,40 +135,46 @@ class ClusteredMean:
         )
 
 
-def clustered_mean(n: Numbers, total: Numbers, sumsq: Numbers | None = None) -> ClusteredMean:
+def clustered_mean(
+    n: Sequence[float], total: Sequence[float], sumsq: Sequence[float] | None = None
+) -> ClusteredMean:
     """Mean over all samples, from each cluster's sample count, sum and (optional) sum of squares.
 
     Empty clusters are ignored. One cluster: the mean alone, with `one_cluster`; the error of
     independent samples is not substituted. Without samples: `no_graded_runs`. Warns
-    `few_clusters` below 20 clusters or 10 degrees of freedom. ValueError for arrays of different
+    `few_clusters` below 20 clusters or 10 degrees of freedom. ValueError for sequences of different
     lengths, negative counts or values that are not finite.
     """
     counts, sums, squares = _checked(n, total, sumsq)
-    groups, samples = len(counts), int(counts.sum())
+    groups, size = len(counts), math.fsum(counts)
     if groups == 0:
         return ClusteredMean(None, n_clusters=0, null_reason=NO_GRADED_RUNS)
-    size = float(samples)
-    scale = float(np.max(np.abs(sums / counts)))
-    if squares is not None:
-        scale = max(scale, math.sqrt(float(squares.sum()) / size))
-    mean = _without_rounding(float(sums.sum()) / size, scale)
+    scale = max(map(abs, map(truediv, sums, counts)))
+    if sumsq is not None:
+        scale = max(scale, math.sqrt(math.fsum(squares) / size))
+    mean = _without_rounding(math.fsum(sums) / size, scale)
     if groups == 1:
-        return ClusteredMean(mean, n_clusters=1, n_samples=samples, null_reason="one_cluster")
+        return ClusteredMean(mean, n_clusters=1, n_samples=int(size), null_reason="one_cluster")
 
-    residual = sums - counts * mean
-    residual[np.abs(residual) <= _RELATIVE_ZERO * scale * counts] = 0.0
-    share_left = 1.0 - counts / size
-    cr0 = math.sqrt(float(np.sum(residual**2))) / size
+    sizes = Counter(counts)
+    least = {count: _RELATIVE_ZERO * scale * count for count in sizes}
+    left = {count: 1.0 - count / size for count in sizes}
+    residuals = [
+        (residual * residual, left[count])
+        for count, own in zip(counts, sums, strict=True)
+        if abs(residual := own - count * mean) > least[count]
+    ]
+    cr0 = math.sqrt(math.fsum(square for square, _ in residuals)) / size
     cr1 = cr0 * math.sqrt(groups / (groups - 1))
-    cr2 = math.sqrt(float(np.sum(residual**2 / share_left))) / size
-    dof = _bell_mccaffrey_dof(counts, size)
+    cr2 = math.sqrt(math.fsum(square / share for square, share in residuals)) / size
+    dof = _bell_mccaffrey_dof(sizes, size)
 
     deff = icc = None
-    if squares is not None:
-        spread = _centred(float(squares.sum()), float(sums.sum()), size)
-        iid = math.sqrt(spread / (size - 1.0) / size)
+    if sumsq is not None:
+        whole = math.fsum(squares)
+        iid = math.sqrt(_centred(whole, math.fsum(sums), size) / (size - 1.0) / size)
         deff = (cr1 / iid) ** 2 if iid else None
-        icc = _anova_icc(counts, sums, float(squares.sum()), mean, size)
+        icc = _anova_icc(counts, sums, whole, mean, size)
     return ClusteredMean(
         mean=mean,
         se=cr2,
@@ -179,7 +182,7 @@ def clustered_mean(n: Numbers, total: Numbers, sumsq: Numbers | None = None) -> 
         se_cr1=cr1,
         dof=dof,
         n_clusters=groups,
-        n_samples=samples,
+        n_samples=int(size),
         deff=deff,
         icc=icc,
         warnings=("few_clusters",) if groups < 20 or dof < 10 else (),
@@ -226,43 +229,47 @@ def _centred(sumsq: float, total: float, n: float) -> float:
     return spread if spread > _RELATIVE_ZERO * sumsq else 0.0
 
 
-def _bell_mccaffrey_dof(counts: npt.NDArray[np.float64], size: float) -> float:
-    weight = 1.0 / ((1.0 - counts / size) * size * size)
-    own = counts - counts**2 / size
-    trace = float(np.sum(weight * own))
-    cross = float(np.sum(weight * counts**2)) ** 2 - float(np.sum(weight**2 * counts**4))
-    return trace**2 / (float(np.sum((weight * own) ** 2)) + cross / size**2)
+def _bell_mccaffrey_dof(sizes: Mapping[float, int], size: float) -> float:
+    """From how many clusters there are of each size, and of how many samples in all."""
+    trace, own_squares, crossed, crossed_squares = [], [], [], []
+    for count, clusters in sizes.items():
+        weight = 1.0 / ((1.0 - count / size) * size * size)
+        own, crossing = weight * (count - count * count / size), weight * count * count
+        trace.append(clusters * own)
+        own_squares.append(clusters * own * own)
+        crossed.append(clusters * crossing)
+        crossed_squares.append(clusters * crossing * crossing)
+    cross = math.fsum(crossed) ** 2 - math.fsum(crossed_squares)
+    return math.fsum(trace) ** 2 / (math.fsum(own_squares) + cross / size**2)
 
 
 def _anova_icc(
-    counts: npt.NDArray[np.float64],
-    sums: npt.NDArray[np.float64],
-    sumsq: float,
-    mean: float,
-    size: float,
+    counts: Sequence[float], sums: Sequence[float], sumsq: float, mean: float, size: float
 ) -> float | None:
     """(MSB - MSW) / (MSB + (n0 - 1) MSW); `None` when no cluster holds two samples."""
     groups = len(counts)
     if size <= groups:
         return None
-    between = float(np.sum(counts * (sums / counts - mean) ** 2)) / (groups - 1)
-    inside = sumsq - float(np.sum(sums**2 / counts))
+    both = list(zip(counts, sums, strict=True))
+    between = math.fsum(count * (own / count - mean) ** 2 for count, own in both) / (groups - 1)
+    inside = sumsq - math.fsum(own * own / count for count, own in both)
     within = max(0.0, inside) / (size - groups)
-    typical = (size - float(np.sum(counts**2)) / size) / (groups - 1)
+    typical = (size - math.fsum(count * count for count in counts) / size) / (groups - 1)
     denominator = between + (typical - 1.0) * within
     return (between - within) / denominator if denominator > 0.0 else None
 
 
 def _checked(
-    n: Numbers, total: Numbers, sumsq: Numbers | None
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64] | None]:
-    counts = np.asarray(n, dtype=np.float64)
-    sums = np.asarray(total, dtype=np.float64)
-    squares = None if sumsq is None else np.asarray(sumsq, dtype=np.float64)
-    arrays = [counts, sums] if squares is None else [counts, sums, squares]
-    if any(array.shape != (len(counts),) for array in arrays):
+    n: Sequence[float], total: Sequence[float], sumsq: Sequence[float] | None
+) -> tuple[list[float], list[float], list[float]]:
+    counts, sums = list(map(float, n)), list(map(float, total))
+    squares = list(map(float, sumsq)) if sumsq is not None else [0.0] * len(counts)
+    if not len(counts) == len(sums) == len(squares):
         raise ValueError("n, total and sumsq must have one entry per cluster each")
-    if not all(bool(np.all(np.isfinite(array))) for array in arrays) or np.any(counts < 0):
+    finite = all(all(map(math.isfinite, column)) for column in (counts, sums, squares))
+    if not finite or min(counts, default=0.0) < 0.0:
         raise ValueError("n must not be negative, and n, total and sumsq must be finite")
-    kept = counts > 0
-    return counts[kept], sums[kept], None if squares is None else squares[kept]
+    if 0.0 in counts:
+        kept = [place for place, count in enumerate(counts) if count]
+        counts, sums, squares = ([one[k] for k in kept] for one in (counts, sums, squares))
+    return counts, sums, squares

@@ -1,14 +1,15 @@
 """Which tail probabilities and quantiles do the formulas need? Each as one exact closed form.
 
-Thin wrappers over `scipy.special`: `scipy.stats` gives the same numbers and costs half a second
-to import. Also the checks of arguments that every module shares.
+Error bars need Python's own mathematics only, the rest comes from `scipy.special` where it is asked
+for: `scipy.stats` gives the same numbers and takes half a second to import.
+Also the checks of arguments that every module shares.
 """
 
 import math
-
-from scipy import special
+from statistics import NormalDist
 
 from ml_agents_results.errors import UsageError
+from ml_agents_results.services.statistics import student
 
 
 def check_confidence(confidence: float) -> float:
@@ -37,22 +38,22 @@ def check_part(part_name: str, part: int, whole_name: str, whole: int) -> None:
 
 def z_quantile(confidence: float) -> float:
     """The normal quantile that bounds a two-sided interval: 1.96 for 0.95."""
-    return -float(special.ndtri((1.0 - check_confidence(confidence)) / 2.0))
+    return -NormalDist().inv_cdf((1.0 - check_confidence(confidence)) / 2.0)
 
 
 def t_quantile(confidence: float, dof: float) -> float:
     """The quantile of Student's t (fractional degrees of freedom allowed) for such an interval."""
-    return -float(special.stdtrit(dof, (1.0 - check_confidence(confidence)) / 2.0))
+    return student.quantile(1.0 - check_confidence(confidence), dof, z_quantile(confidence))
 
 
 def normal_two_sided_p(z: float) -> float:
     """P(|Z| >= |z|)."""
-    return 2.0 * float(special.ndtr(-abs(z)))
+    return math.erfc(abs(z) / math.sqrt(2.0))
 
 
 def t_two_sided_p(t: float, dof: float) -> float:
     """P(|T| >= |t|) with `dof` degrees of freedom."""
-    return 2.0 * float(special.stdtr(dof, -abs(t)))
+    return student.two_sided_tail(t, dof)
 
 
 def fair_coin_lower_tail(successes: int, tosses: int) -> float:
@@ -61,6 +62,8 @@ def fair_coin_lower_tail(successes: int, tosses: int) -> float:
         return 0.0
     if successes >= tosses:
         return 1.0
+    from scipy import special
+
     return float(special.betainc(tosses - successes, successes + 1, 0.5))
 
 
@@ -84,6 +87,8 @@ def fair_coin_mid_p(heads: int, tails: int) -> float:
 
 def binomial_quantile(probability: float, trials: int, rate: float) -> int:
     """The smallest k with P(X <= k) >= probability, X ~ Binomial(trials, rate)."""
+    from scipy import special
+
     guess = special.bdtrik(probability, trials, rate)
     k = 0 if math.isnan(guess) else max(0, math.floor(guess) - 1)
     while k < trials and special.betainc(trials - k, k + 1, 1.0 - rate) < probability:

@@ -7,8 +7,6 @@ intervals for the difference live in `paired_intervals`.
 import math
 from dataclasses import dataclass
 
-from scipy import special
-
 from ml_agents_results.errors import UsageError
 from ml_agents_results.services.statistics.distributions import (
     check_counts,
@@ -170,6 +168,8 @@ def probability_of_superiority(table: PairedTable) -> float | None:
     """
     if not table.pairs:
         return None
+    from scipy import special
+
     return float(
         special.betainc(table.only_baseline_correct + 1, table.only_treatment_correct + 1, 0.5)
     )

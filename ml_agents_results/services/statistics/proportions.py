@@ -8,8 +8,6 @@ is why that one is not offered).
 import math
 from collections.abc import Callable
 
-from scipy import special
-
 from ml_agents_results.errors import UsageError
 from ml_agents_results.services.statistics.distributions import (
     check_confidence,
@@ -73,6 +71,8 @@ def clopper_pearson(correct: int, n: int, confidence: float = 0.95) -> Interval:
     tail = (1.0 - check_confidence(confidence)) / 2.0
     if n == 0:
         return Interval(None, None, "clopper-pearson", confidence, NO_GRADED_RUNS)
+    from scipy import special
+
     low = float(special.betaincinv(correct, n - correct + 1, tail)) if correct else 0.0
     high = float(special.betainccinv(correct + 1, n - correct, tail)) if correct < n else 1.0
     return Interval(low, high, "clopper-pearson", confidence)
@@ -163,6 +163,8 @@ def _beta_interval(
     tail = (1.0 - check_confidence(confidence)) / 2.0
     if n == 0:
         return Interval(None, None, method, confidence, NO_GRADED_RUNS)
+    from scipy import special
+
     shape = (correct + prior_yes, n - correct + prior_no)
     low = float(special.betaincinv(*shape, tail))
     high = float(special.betainccinv(*shape, tail))

@@ -6,8 +6,8 @@ is which ranks to fetch.
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from ml_agents_results.errors import UsageError
@@ -64,14 +64,15 @@ def quantile_ranks(n: int, q: float, confidence: float = 0.95) -> QuantileRanks 
     tail = (1.0 - check_confidence(confidence)) / 2.0
     if n == 0:
         return None
-    position = (n - 1) * q
-    below = math.floor(position)
-    low = high = None
-    if 0.0 < q < 1.0:
-        low = binomial_quantile(tail, n, q) or None
-        above = binomial_quantile(1.0 - tail, n, q) + 1
-        high = above if above <= n else None
-    return QuantileRanks(q, n, below + 1, min(below + 2, n), position - below, low, high)
+    ranks = _point_ranks(n, q)
+    if not 0.0 < q < 1.0:
+        return ranks
+    above = binomial_quantile(1.0 - tail, n, q) + 1
+    return replace(
+        ranks,
+        ci_low=binomial_quantile(tail, n, q) or None,
+        ci_high=above if above <= n else None,
+    )
 
 
 def from_histogram(
@@ -82,18 +83,7 @@ def from_histogram(
     The values need not be sorted. Without data every value is `None` with `no_values`. ValueError
     for lengths that differ, negative counts or values that are not finite.
     """
-    if len(values) != len(counts):
-        raise ValueError("values and counts must be of one length")
-    if not all(map(math.isfinite, values)):
-        raise ValueError("values must be finite")
-    check_counts(counts=min(counts, default=0))
-    pairs = sorted(zip(values, counts, strict=True))
-    ends = list(accumulate(count for _, count in pairs))
-    n = ends[-1] if ends else 0
-
-    def at(rank: int) -> float:
-        return float(pairs[bisect_left(ends, rank)][0])
-
+    n, at = _ranked(values, counts)
     found = []
     for q in qs:
         ranks = quantile_ranks(n, q, confidence)
@@ -111,3 +101,33 @@ def from_histogram(
             )
         )
     return found
+
+
+def points_of_histogram(
+    values: Sequence[float], counts: Sequence[int], qs: Iterable[float]
+) -> list[float | None]:
+    """As `from_histogram`, without intervals, which need SciPy."""
+    n, at = _ranked(values, counts)
+    if n == 0:
+        return [None for _ in qs]
+    ranks = [_point_ranks(n, q) for q in qs]
+    return [one.interpolate(at(one.lower), at(one.upper)) for one in ranks]
+
+
+def _point_ranks(n: int, q: float) -> QuantileRanks:
+    """Those of the quantile alone."""
+    position = (n - 1) * q
+    below = math.floor(position)
+    return QuantileRanks(q, n, below + 1, min(below + 2, n), position - below, None, None)
+
+
+def _ranked(values: Sequence[float], counts: Sequence[int]) -> tuple[int, Callable[[int], float]]:
+    """How many values there are, and what stands at a rank."""
+    if len(values) != len(counts):
+        raise ValueError("values and counts must be of one length")
+    if not all(map(math.isfinite, values)):
+        raise ValueError("values must be finite")
+    check_counts(counts=min(counts, default=0))
+    pairs = sorted(zip(values, counts, strict=True))
+    ends = list(accumulate(count for _, count in pairs))
+    return ends[-1] if ends else 0, lambda rank: float(pairs[bisect_left(ends, rank)][0])

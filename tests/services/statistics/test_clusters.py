@@ -221,7 +221,7 @@ def test_hundred_thousand_clusters_need_no_matrix() -> None:
     rng = np.random.default_rng(3)
     n = rng.integers(1, 9, 100_000).astype(float)
     total = rng.binomial(n.astype(int), 0.3).astype(float)
-    result = clustered_mean(n, total, total)
+    result = clustered_mean(n.tolist(), total.tolist(), total.tolist())
     assert result.dof == pytest.approx(100_000, rel=0.3)
     assert result.deff == pytest.approx(1.0, abs=0.05)
 

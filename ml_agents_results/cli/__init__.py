@@ -2,6 +2,7 @@
 nothing else."""
 
 import gc
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -89,10 +90,19 @@ def _options(
     """Keeps, compares and exports the results of LLM reasoning experiments."""
 
 
+def _open_missing_streams() -> None:
+    """A database must not get the number of a stream that was closed before us."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, mode, encoding="utf-8"))
+
+
 def main() -> None:
     """Runs the command line of this process."""
     # Python looks for garbage after every 700 new objects, and imports alone leave 50,000.
     gc.set_threshold(10_000)
+    _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A terminal that knows fewer characters than a model gets escapes for the others.

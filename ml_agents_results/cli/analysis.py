@@ -58,6 +58,10 @@ class ReportType(StrEnum):
     power = "power"
 
 
+COMPARING = (ReportType.latency, ReportType.cost, ReportType.failures, ReportType.power)
+"""Reports of arms against a baseline, too."""
+
+
 def analyze(
     experiment_ids: ExperimentIds,
     report_type: Annotated[ReportType, typer.Option(help="What to report on.")] = (
@@ -85,8 +89,14 @@ def analyze(
     as_json: Json = False,
 ) -> None:
     """Report accuracy, times, costs, parsing, failures or power, with error bars."""
+    from ml_agents_results.errors import UsageError
     from ml_agents_results.services.settings import Settings
 
+    if baseline is not None and report_type not in COMPARING:
+        raise UsageError(
+            f"--report-type {report_type} compares no arms, so it takes no --baseline",
+            f"Leave it out, give --report-type {', '.join(COMPARING)}, or use: ml-agents compare",
+        )
     settings = Settings(
         confidence=confidence,
         interval=interval,

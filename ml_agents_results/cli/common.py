@@ -135,8 +135,22 @@ def resolve_ids(connection: "Connection", values: Sequence[str]) -> list[str]:
 
 
 def listed(values: list[str] | None) -> list[str]:
-    """The parts of a repeatable option that also takes commas."""
-    return [part for value in values or () for part in map(str.strip, value.split(",")) if part]
+    """The parts of a repeatable option that also takes commas.
+
+    Raises:
+        UsageError: It was given and names nothing: an empty shell variable must not mean all.
+    """
+    parts = [part for value in values or () for part in _split(value)]
+    if values and not parts:
+        raise UsageError(
+            f"{', '.join(map(repr, values))} names nothing",
+            "Give names with commas between them, or leave the option out.",
+        )
+    return parts
+
+
+def _split(value: str) -> list[str]:
+    return [part for part in map(str.strip, value.split(",")) if part]
 
 
 def _references(connection: "Connection", value: str) -> list[str]:
@@ -145,7 +159,7 @@ def _references(connection: "Connection", value: str) -> list[str]:
         try:
             resolve_id(connection, value)
         except NotFoundError:
-            return listed([value])
+            return _split(value)
     return [value]
 
 

@@ -322,3 +322,33 @@ def test_families_from_a_file(study: Path, tmp_path: Path) -> None:
     path.write_text('{"word_sorting": "w", "penguins_in_a_table": "w"}', encoding="utf-8")
     pair = compare(study, "--group-map", path, "--baseline", "None")["pairs"][0]
     assert (pair["n_clusters"], pair["method"]) == (2, "clustered by task family (CR2)")
+
+
+@pytest.mark.parametrize("report", ["summary", "accuracy", "parsing"])
+def test_reports_without_pairs_take_no_baseline(
+    store: ResultsProcessor, db_path: Path, report: str
+) -> None:
+    save(store, runs("exp", "None", [True]))
+    message, hint = refusal(
+        *("analyze", "--experiment-id", "exp", "--report-type", report, "--baseline", "None"),
+        *("--db-path", db_path),
+        code=2,
+    )
+    assert message == f"--report-type {report} compares no arms, so it takes no --baseline"
+    assert "ml-agents compare" in hint
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("analyze", "--approach"), ("compare", "--task"), ("compare", "--allow")],
+)
+@pytest.mark.parametrize("value", ["", " , "])
+def test_a_list_that_names_nothing_does_not_mean_all(
+    store: ResultsProcessor, db_path: Path, command: tuple[str, str], value: str
+) -> None:
+    save(store, runs("exp", "None", [True]))
+    name, option = command
+    message, _ = refusal(
+        *(name, "--experiment-id", "exp", option, value, "--db-path", db_path), code=2
+    )
+    assert message == f"{value!r} names nothing"

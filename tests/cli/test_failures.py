@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results.processor import ResultsProcessor
-from tests.commands import call, refusal, start
+from tests.commands import PROGRAM, call, document, refusal, start
 from tests.generated import make_runs
 from tests.processes import environment
 
@@ -155,6 +155,15 @@ def test_closed_pipe_is_silent(filled: Path, command: tuple[str, ...]) -> None:
     _, errors = started.communicate(timeout=60)
     assert errors == ""
     assert started.returncode == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="streams are closed by a POSIX shell")
+def test_closed_streams_are_no_place_for_a_database(filled: Path) -> None:
+    deleting = ("delete", "--experiment-id", "exp", "--yes", "--db-path", str(filled))
+    shell = ("/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *PROGRAM)
+    ended = subprocess.run([*shell, *deleting], check=False, env=environment())
+    assert ended.returncode == 0
+    assert document("list", "--db-path", filled)["experiments"] == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

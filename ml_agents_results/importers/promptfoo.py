@@ -6,8 +6,9 @@ has no grade. Answers from promptfoo's cache have no time.
 
 import re
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ml_agents_results.importers.json_stream import JsonStream, beginning, first_line, read_lines
 from ml_agents_results.importers.source import Item, Options, Source
@@ -28,7 +29,7 @@ from ml_agents_results.records import ExperimentRecord, RunRecord, canonical_app
 from ml_agents_results.redaction import redact
 
 _EXPECTED = ("expected", "answer", "target", "label")
-_COMPARING = ("equals", "contains", "icontains", "starts-with", "is-json", "similar")
+_COMPARING = ("equals", "contains", "icontains", "starts-with", "similar")
 _ASSERTION_FAILED, _FAILED = 1, 2
 # What promptfoo writes, with pass and a score of 1, of a test that asserts nothing.
 _UNASSERTED = "No assertions"
@@ -141,11 +142,12 @@ def _elements(stream: JsonStream) -> Iterator[tuple[str, dict[str, Any], int]]:
 
 class _Results:
     """How results become runs. Older ones have no numbers of their tests and prompts: these are
-    counted here, and so are repeats."""
+    counted here, and so are repeats, which have numbers of their own in newer ones."""
 
     def __init__(self, source: Source, options: Options) -> None:
         self._source = source
         self._options = options
+        self._alike = _alike_tests(source)
         self._tests: dict[str, int] = {}
         self._prompts: dict[str, int] = {}
         self._labels: dict[tuple[str, str], int] = {}
@@ -156,18 +158,21 @@ class _Results:
         named = mapping(row.get("provider"))
         provider_id = text(named.get("id")) or text(row.get("provider")) or ""
         provider, _, model = provider_id.partition(":")
-        test = _numbered(row.get("testIdx"), self._tests, row.get("vars"))
+        numbered = _numbered(row.get("testIdx"), self._tests, row.get("vars"))
+        alike = self._alike.get(numbered, [numbered])
+        test = alike[0]
         column = _numbered(row.get("promptIdx"), self._prompts, [prompt, provider_id])
         approach = self._approach(mapping(prompt).get("label"), column, provider_id)
-        key = (test, column, provider_id)
-        self._answered[key] = self._answered.get(key, -1) + 1
+        key = (numbered, column, provider_id)
+        before = self._answered.setdefault(key, 0)
+        self._answered[key] += 1
         usage = mapping(response.get("tokenUsage"))
         cached = response.get("cached") is True
         run = RunRecord(
             experiment_id="",
             approach_name=approach,
             sample_index=test,
-            repeat_index=self._answered[key],
+            repeat_index=alike.index(numbered) + before * len(alike),
             provider=provider if model else "",
             model=model or provider,
             input_text=text(mapping(prompt).get("raw") if isinstance(prompt, dict) else prompt),
@@ -243,11 +248,33 @@ class _Results:
         return None
 
 
+def _alike_tests(source: Source) -> dict[int, list[int]]:
+    """Of each numbered test the numbers of all tests with its content, ascending: with `--repeat`,
+    promptfoo numbers every repetition of a test."""
+    contents: dict[int, bytes] = {}
+    for place, row, _ in _rows(source):
+        test = row.get("testIdx")
+        if _is_number(test) and test not in contents:
+            with source.locate(place):
+                content = (text([row.get("vars"), row.get("testCase")]) or "").encode(
+                    "utf-8", "surrogatepass"
+                )
+            contents[test] = blake2b(content, digest_size=16).digest()
+    groups: dict[bytes, list[int]] = {}
+    for test in sorted(contents):
+        groups.setdefault(contents[test], []).append(test)
+    return {test: group for group in groups.values() for test in group}
+
+
 def _numbered(given: object, known: dict[str, int], what: object) -> int:
     """The number that a result gives; else that of the first result with the same."""
-    if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
+    if _is_number(given):
         return given
     return known.setdefault(text(what) or "", len(known))
+
+
+def _is_number(given: object) -> TypeGuard[int]:
+    return isinstance(given, int) and not isinstance(given, bool) and given >= 0
 
 
 def _cost(row: dict[str, Any], response: dict[str, Any]) -> float | None:

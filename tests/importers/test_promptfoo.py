@@ -125,6 +125,19 @@ def test_repeats_and_prompts_with_one_label(tmp_path: Path, imported: Importer) 
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_repetitions_have_numbers_of_their_own(
+    tmp_path: Path, imported: Importer, order: int
+) -> None:
+    """With --repeat 2, promptfoo numbers both times that a test is asked."""
+    asked = {"question": "2+2?", "expected": "4"}
+    rows = [result(n, prompt, vars=asked) for n in (0, 1) for prompt in (0, 1)] + [result(2)]
+    _, runs = imported(write(tmp_path / "a.json", document(*rows[::order])))
+    assert {
+        (run.sample_index, run.repeat_index, (run.metadata_json or {})["id"]) for run in runs
+    } == {(0, 0, "r00"), (0, 0, "r01"), (0, 1, "r10"), (0, 1, "r11"), (2, 0, "r20")}
+
+
 @pytest.mark.parametrize(
     ("change", "error", "is_correct"),
     [

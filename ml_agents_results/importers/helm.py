@@ -113,7 +113,7 @@ class _Run:
             for one in references
             if "correct" in sequence(one.get("tags"))
         ]
-        cached = any(result.get("cached") for result in results)
+        completions = [mapping(one) for one in sequence(results[0].get("completions"))]
         seconds = amount(metrics.get("inference_runtime"))
         run = RunRecord(
             experiment_id="",
@@ -126,9 +126,10 @@ class _Run:
             repeat_index=trial,
             input_text=text(shown.get("text")) or text(shown.get("messages")),
             expected_answer=correct[0] if len(correct) == 1 else text(correct or None),
-            execution_time_ms=None
-            if cached
-            else milliseconds(results[0].get("request_time") if seconds is None else seconds),
+            # A cached answer keeps the time that it took when it was asked for.
+            execution_time_ms=milliseconds(
+                results[0].get("request_time") if seconds is None else seconds
+            ),
             prompt_tokens=count(metrics.get("num_prompt_tokens")),
             completion_tokens=count(metrics.get("num_completion_tokens")),
             created_at=moment(results[0].get("request_datetime")),
@@ -140,13 +141,11 @@ class _Run:
                     "prompt": request.get("prompt") or request.get("messages"),
                     "references": references,
                     "output_mapping": states[0].get("output_mapping"),
-                    "cached": cached or None,
+                    "cached": any(result.get("cached") for result in results) or None,
                     "annotations": states[0].get("annotations"),
-                    "thinking": [
-                        mapping(one).get("thinking")
-                        for one in sequence(results[0].get("completions"))
-                        if mapping(one).get("thinking")
-                    ],
+                    "thinking": [one["thinking"] for one in completions if one.get("thinking")],
+                    # HELM grades the first one; its other metrics look at all.
+                    "further_completions": [one.get("text") for one in completions[1:]],
                 }
             ),
         )

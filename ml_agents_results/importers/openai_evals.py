@@ -148,7 +148,7 @@ class _Samples:
             input_text=_prompt((sampling or [{}])[0].get("prompt")),
             expected_answer=text(match.get("expected")),
             raw_output=text(match.get("sampled") if sampled is None else sampled),
-            parsed_answer=text(match.get("picked")),
+            parsed_answer=_picked(match.get("picked")),
             prompt_tokens=count(total(amount(one.get("prompt_tokens")) for one in usage)),
             completion_tokens=count(total(amount(one.get("completion_tokens")) for one in usage)),
             created_at=moment(events[-1].get("created_at")),
@@ -194,6 +194,13 @@ class _Samples:
                 "The ids of one evaluation are alike; split the file.",
             )
         return self._indexes.setdefault(sample_id, len(self._indexes))
+
+
+def _picked(found: object) -> str | None:
+    """The answer that matched; a fuzzy match lists all that did."""
+    if isinstance(found, list) and len(found) < 2:
+        found = found[0] if found else None
+    return text(found)
 
 
 def _prompt(prompt: object) -> str | None:

@@ -119,6 +119,15 @@ def test_choices_that_were_asked_for_one_by_one(tmp_path: Path, imported: Import
     assert (run.raw_output, run.parsed_answer, run.is_correct) == ("[-3, -2]", "four", None)
 
 
+def test_further_completions_are_kept(tmp_path: Path, imported: Importer) -> None:
+    several = {"success": True, "completions": [{"text": "A"}, {"text": "B"}], "request_time": 1}
+    _, (run,) = imported(
+        write(tmp_path / "run", [state("a", result=several)], [stats("a", exact_match=0)])
+    )
+    assert run.raw_output == "A"
+    assert (run.metadata_json or {})["further_completions"] == ["B"]
+
+
 def test_failed_cached_and_unmeasured(tmp_path: Path, imported: Importer) -> None:
     broken = {"success": False, "error": "overloaded", "completions": []}
     cached = {"success": True, "cached": True, "completions": [{"text": "A"}], "request_time": 9}
@@ -130,7 +139,7 @@ def test_failed_cached_and_unmeasured(tmp_path: Path, imported: Importer) -> Non
         )
     )
     assert [(run.error, run.is_correct) for run in runs] == [("overloaded", None), (None, None)]
-    assert runs[1].execution_time_ms is None
+    assert runs[1].execution_time_ms == 9000
     assert "1 runs have no grade" in told.warnings[0]
 
 

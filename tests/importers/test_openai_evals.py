@@ -84,6 +84,17 @@ def test_events_of_several_samples_and_steps_alternate(tmp_path: Path, imported:
     assert len((runs[0].metadata_json or {})["sampling"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("picked", "parsed"), [([], None), (["4"], "4"), (["4", "four"], '["4", "four"]')]
+)
+def test_a_fuzzy_match_lists_what_matched(
+    tmp_path: Path, imported: Importer, picked: list[str], parsed: str | None
+) -> None:
+    match = event("a", "match", correct=bool(picked), expected=["4", "four"], picked=picked)
+    _, (run,) = imported(write(tmp_path / "a.jsonl", sampling("a"), match))
+    assert run.parsed_answer == parsed
+
+
 def test_metrics_errors_and_nothing(tmp_path: Path, imported: Importer, refused: Refused) -> None:
     events = [
         event("a", "metrics", accuracy=1, f1=0.5),

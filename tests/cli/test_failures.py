@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,16 @@ def filled(processor: ResultsProcessor, db_path: Path) -> Path:
     return db_path
 
 
+@pytest.fixture
+def of_one_task(processor: ResultsProcessor, filled: Path) -> None:
+    """Beside exp, of two tasks: once, and twice, where every sample is asked again."""
+    for name in ("once", "twice"):
+        processor.save_experiment(name, {})
+        processor.save_runs(make_runs(name, tasks=("sums",)))
+    again = make_runs("twice", tasks=("sums",), seed=1)
+    processor.save_runs(replace(run, repeat_index=1) for run in again)
+
+
 @pytest.mark.parametrize(
     ("command", "absent"),
     [
@@ -30,9 +41,13 @@ def filled(processor: ResultsProcessor, db_path: Path) -> Path:
             "list",
             ("ml_agents_results.services.accuracy", "pydantic", "sqlalchemy.dialects.postgresql"),
         ),
-        ("show --experiment-id exp", ("pydantic", "sqlalchemy.dialects.postgresql")),
+        *(
+            (f"show --experiment-id {name}", ("pydantic", "sqlalchemy.dialects.postgresql"))
+            for name in ("exp", "once", "twice")
+        ),
     ],
 )
+@pytest.mark.usefixtures("of_one_task")
 def test_commands_import_what_they_need(
     command: str, absent: tuple[str, ...], filled: Path
 ) -> None:

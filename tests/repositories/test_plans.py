@@ -14,6 +14,7 @@ from ml_agents_results.repositories.analysis import AnalysisRepository
 from ml_agents_results.repositories.column_analysis import ColumnAnalysis
 from ml_agents_results.repositories.counts import Missing, PairingRule
 from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.patterns import PatternRepository
 from ml_agents_results.repositories.runs import RunRepository
@@ -100,6 +101,7 @@ def queries(connection: Connection) -> Iterator[str]:
                         repository.pairs(ONE, baseline, rule=rule, group=group)
                     repository.paired_latency(ONE, baseline, rule=rule)
                     repository.paired_costs(ONE, baseline, rule=rule)
+        analysis(connection, filters, missing)
         patterns = PatternRepository(connection, filters)
         patterns.confidences([ONE])
         patterns.method_slices([ONE])

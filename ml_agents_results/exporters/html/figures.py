@@ -9,7 +9,7 @@ from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.services.accuracy import ArmResult
 from ml_agents_results.services.comparison import Comparison
 from ml_agents_results.services.statistics.cost import ParetoPoint, pareto_front
-from ml_agents_results.services.statistics.quantiles import from_histogram
+from ml_agents_results.services.statistics.quantiles import points_of_histogram
 
 _SHARES = tuple(place / 100 for place in range(1, 100))
 
@@ -99,10 +99,11 @@ def _latency(source: Source, labels: Mapping[Arm, str]) -> list[dict[str, Any]]:
         values, counts = repository.latencies(arm)
         if not values:
             continue
-        for share, found in zip(
-            _SHARES, from_histogram(values, counts, _SHARES, 0.95), strict=True
-        ):
-            rows.append({"arm": label, "share": share, "ms": found.value})
+        points = points_of_histogram(values, counts, _SHARES)
+        rows += [
+            {"arm": label, "share": share, "ms": ms}
+            for share, ms in zip(_SHARES, points, strict=True)
+        ]
     return rows
 
 

@@ -32,11 +32,13 @@ def test_quantile_as_scipy(tail: float, dof: float) -> None:
     # In 1 - tail digits are lost, the same ones for both.
     confidence = 1.0 - tail
     expected = -float(special.stdtrit(dof, (1.0 - confidence) / 2.0))
-    assert t_quantile(confidence, dof) == pytest.approx(expected, rel=1e-11, abs=0)
+    assert t_quantile(confidence, dof) == pytest.approx(expected, rel=1e-12, abs=0)
 
 
 def test_tail_at_the_edges() -> None:
-    assert two_sided_tail(0.0, 3) == 1.0
+    assert two_sided_tail(0.0, 3) == two_sided_tail(1e-170, 3) == 1.0
+    assert t_quantile(1e-17, 3) == 0.0
+    assert t_quantile(1e-12, 3) == pytest.approx(1e-12 / 0.7351, rel=1e-3)
     assert two_sided_tail(-2.0, 3) == two_sided_tail(2.0, 3)
     assert two_sided_tail(1e100, 1) == pytest.approx(2e-100 / math.pi, rel=1e-12, abs=0)
     assert t_two_sided_p(1e10, 50) == pytest.approx(

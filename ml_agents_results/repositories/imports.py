@@ -3,12 +3,33 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, Text, select
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    Connection,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    select,
+)
 
 from ml_agents_results.database.models import RUN_KEY, Run
 from ml_agents_results.repositories.upserts import compiled, insert_of
 
 _KEY = tuple(getattr(Run, name) for name in RUN_KEY)
+
+# Lists come as parameters: in a statement of its own, which refers to itself, each list would stay
+# in memory until Python looks for such cycles.
+_WANTED: BindParameter[Any] = bindparam("wanted", expanding=True)
+_BY_ID = select(Run.id, *_KEY).where(Run.id.in_(_WANTED))
+_BY_INDEX = select(*_KEY).where(
+    Run.experiment_id == bindparam("experiment_id"), Run.sample_index.in_(_WANTED)
+)
+_DIGESTS = _BY_INDEX.add_columns(Run.content_digest).where(
+    Run.repeat_index == bindparam("repeat_index")
+)
 
 
 class KeyMap:
@@ -33,14 +54,15 @@ class KeyMap:
         insert = insert_of(engine)(self._table)
         new = {"value": insert.excluded.value}
         changed = insert.on_conflict_do_update(index_elements=["key"], set_=new)
+        self._chosen = select(self._table).where(self._table.c.key.in_(_WANTED))
         names = ("key", "value")
         self._add = compiled(insert.on_conflict_do_nothing(), engine, names)
         self._set = compiled(changed, engine, names)
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, str]:
         """The values of those keys that are in it."""
-        chosen = select(self._table).where(self._table.c.key.in_(list(keys)))
-        return {bytes(row.key): row.value for row in self._connection.execute(chosen)}
+        rows = self._connection.execute(self._chosen, {"wanted": list(keys)})
+        return {bytes(row.key): row.value for row in rows}
 
     def add(self, values: Mapping[bytes, str]) -> int:
         """Adds those keys that are not in it yet, and returns how many."""
@@ -60,7 +82,7 @@ def keys_of_ids(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[A
     """The natural keys of the runs that have these ids."""
     if not ids:
         return {}
-    rows = connection.execute(select(Run.id, *_KEY).where(Run.id.in_(ids)))
+    rows = connection.execute(_BY_ID, {"wanted": ids})
     return {row[0]: tuple(row[1:]) for row in rows}
 
 
@@ -75,13 +97,8 @@ def digests_of_keys(
     found = {}
     # One lookup a group: SQLite searches no index of several columns for a list of rows.
     for (experiment_id, repeat_index), indexes in samples.items():
-        rows = connection.execute(
-            select(*_KEY, Run.content_digest).where(
-                Run.experiment_id == experiment_id,
-                Run.repeat_index == repeat_index,
-                Run.sample_index.in_(set(indexes)),
-            )
-        )
+        group = {"experiment_id": experiment_id, "repeat_index": repeat_index}
+        rows = connection.execute(_DIGESTS, {**group, "wanted": list(set(indexes))})
         found.update({tuple(row[:-1]): row[-1] for row in rows if tuple(row[:-1]) in wanted})
     return found
 
@@ -90,7 +107,5 @@ def recorded_keys(
     connection: Connection, experiment_id: str, indexes: Iterable[int]
 ) -> set[tuple[Any, ...]]:
     """The natural keys of the experiment's runs that have one of these sample indexes."""
-    chosen = select(*_KEY).where(
-        Run.experiment_id == experiment_id, Run.sample_index.in_(list(indexes))
-    )
-    return {tuple(row) for row in connection.execute(chosen)}
+    wanted = {"experiment_id": experiment_id, "wanted": list(indexes)}
+    return {tuple(row) for row in connection.execute(_BY_INDEX, wanted)}

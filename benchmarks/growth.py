@@ -38,6 +38,7 @@ from ml_agents_results.services.latency import LatencyService
 
 MIB = 1024
 EXPERIMENT = "e000"
+OF_ONE = Filters(experiment_id=(EXPERIMENT,))
 
 
 def analyses(
@@ -58,7 +59,7 @@ def grown(sizes: Sequence[int]) -> Curves:
     for runs in sizes:
         processor = ResultsProcessor(str(database(runs)))
         with processor.database.read_by_two() as connection:
-            for name, work in analyses(connection).items():
+            for name, work in analyses(connection, filters=OF_ONE).items():
                 (times,) = together(work, rounds=3)
                 curves.setdefault(name, []).append((runs, times.median()))
         processor.close()

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scipy import special
-
 from ml_agents_results.services.statistics.distributions import check_counts
 
 
@@ -44,6 +42,8 @@ def cochrans_q(patterns: Mapping[str, int]) -> CochranQ:
         return CochranQ(None, None, dof, n_samples, "no_discordant")
     # Whole numbers up to the division: no rounding however many samples there are.
     statistic = dof * (approaches * sum(c * c for c in columns) - total * total) / denominator
+    from scipy import special
+
     return CochranQ(statistic, float(special.chdtrc(dof, statistic)), dof, n_samples)
 
 

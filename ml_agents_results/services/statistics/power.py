@@ -7,8 +7,6 @@ ask for the minimum detectable difference instead.
 import math
 from dataclasses import dataclass
 
-from scipy import special
-
 from ml_agents_results.errors import UsageError
 from ml_agents_results.services.statistics.distributions import check_counts, z_quantile
 
@@ -56,6 +54,8 @@ def paired_power(n: int, difference: float, discordance: float, alpha: float = 0
     spread = math.sqrt(discordance - size**2)
     if spread == 0.0:  # every sample is discordant in one direction: only n decides
         return 1.0 if reach >= 0.0 else 0.0
+    from scipy import special
+
     return float(special.ndtr(reach / spread))
 
 
@@ -91,6 +91,8 @@ def minimum_detectable_from_se(
         return None
     if dof is None:
         return (z_a + z_b) * se
+    from scipy import special
+
     t_a = -float(special.stdtrit(dof, alpha / 2.0))
     return (t_a + float(special.stdtrit(dof, power))) * se
 
@@ -185,6 +187,8 @@ def independent_sample_size(
 def _alpha_quantile(alpha: float) -> float:
     if not 0.0 < alpha < 1.0:
         raise UsageError(f"alpha must lie between 0 and 1, e.g. 0.05, got {alpha:g}")
+    from scipy import special
+
     return -float(special.ndtri(alpha / 2.0))
 
 
@@ -193,6 +197,8 @@ def _quantiles(alpha: float, power: float) -> tuple[float, float]:
     z_a = _alpha_quantile(alpha)
     if not alpha < power < 1.0:
         raise UsageError(f"power must lie between alpha and 1, e.g. 0.8, got {power:g}")
+    from scipy import special
+
     return z_a, float(special.ndtri(power))
 
 

@@ -68,6 +68,7 @@ def draw(curves: Curves) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    axes.set_prop_cycle(color=plt.colormaps["tab20"].colors)
     for name, curve in curves.items():
         axes.plot(*zip(*curve, strict=True), marker="o", label=name)
     axes.set(xscale="log", yscale="log", xlabel="runs", ylabel="seconds")
@@ -90,8 +91,9 @@ def main() -> int:
         curves |= json.loads(measured.read_text("utf-8"))
     if curves:
         text = put(text, "grown", grown(curves))
-        draw(curves)
     path.write_text(text, encoding="utf-8")
+    if curves:
+        draw(curves)
     return 0
 
 

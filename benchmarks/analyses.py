@@ -2,7 +2,8 @@
 
     python -m benchmarks analyses
 
-On two files with long outputs and the default indexes: one experiment whose two arms have half a
+On two files with long outputs and the default indexes: one experiment whose two variants have half
+a
 million runs each, and the middle one of twenty experiments of 50,000. The limit is the counts, sums
 and pairs of each analysis, hand-written and run by the bare driver on the same file; failure
 patterns count outcomes, parsing methods and hard samples.
@@ -33,9 +34,11 @@ def bare_sql(experiment: str) -> dict[str, list[str]]:
         "COUNT(parsing_confidence), SUM(parsing_confidence) FROM runs "
         f"WHERE experiment_id = '{experiment}' GROUP BY 1, 2, 3, 4"
     )
-    arm = f"experiment_id = '{experiment}' AND provider = 'p' AND model = 'm' AND approach_name = "
+    variant = (
+        f"experiment_id = '{experiment}' AND provider = 'p' AND model = 'm' AND approach_name = "
+    )
     times = [
-        f"SELECT execution_time_ms, COUNT(*) FROM runs WHERE {arm} '{name}' "
+        f"SELECT execution_time_ms, COUNT(*) FROM runs WHERE {variant} '{name}' "
         "AND outcome <> 'failed' GROUP BY 1 ORDER BY 1"
         for name in ("ChainOfThought", "None")
     ]

@@ -19,11 +19,11 @@ from pathlib import Path
 from benchmarks.databases import database, records
 from benchmarks.figures import Figure, Times, beside, quick, report, together
 from benchmarks.saving import PRAGMAS, responses
-from ml_agents_results.exporters import export
-from ml_agents_results.importers.load import load
-from ml_agents_results.importers.source import Options, Source
+from ml_agents_results.formats.exporting import export
+from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.log_source import Options, Source
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 
 SAVES = 200
 SAVED = "saves"

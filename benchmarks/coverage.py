@@ -22,13 +22,13 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from ml_agents_results.services.statistics.clusters import clustered_mean
-from ml_agents_results.services.statistics.distributions import fair_coin_exact_p, fair_coin_mid_p
-from ml_agents_results.services.statistics.paired import PairedTable
-from ml_agents_results.services.statistics.paired_intervals import DIFFERENCE_METHODS
-from ml_agents_results.services.statistics.power import paired_sample_size
-from ml_agents_results.services.statistics.proportions import INTERVAL_METHODS, wilson
-from ml_agents_results.services.statistics.repeats import repeated_accuracy
+from ml_agents_results.statistics.cluster_robust import clustered_mean
+from ml_agents_results.statistics.distributions import fair_coin_exact_p, fair_coin_mid_p
+from ml_agents_results.statistics.mcnemar import PairedTable
+from ml_agents_results.statistics.paired_intervals import DIFFERENCE_METHODS
+from ml_agents_results.statistics.proportions import INTERVAL_METHODS, wilson
+from ml_agents_results.statistics.repeats import repeated_accuracy
+from ml_agents_results.statistics.sample_sizes import paired_sample_size
 
 Floats = npt.NDArray[np.float64]
 SEED = 20261123
@@ -156,13 +156,13 @@ def paired(tables: Tables) -> None:
 
 
 def _paired_t(table: PairedTable, _confidence: float) -> tuple[float, float]:
-    difference, se = table.difference or 0.0, table.difference_se or 0.0
+    difference, se = table.difference or 0.0, table.se or 0.0
     half = float(stats.t.ppf(0.975, table.pairs - 1)) * se
     return difference - half, difference + half
 
 
 def _truths() -> Iterator[tuple[float, float]]:
-    """Shares of samples that only the treatment answers, and only the baseline."""
+    """Shares of samples that only the candidate answers, and only the baseline."""
     for discordance in DISCORDANCES:
         for lean in LEANS:
             yield discordance * (1 + lean) / 2, discordance * (1 - lean) / 2

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.figures import BUILD
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord
-from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.repositories.run_repository import RunRepository
 
 TASKS = 20
 BATCH = 5000
@@ -15,7 +15,7 @@ _SENTENCE = "So the next step follows from the one before. "
 
 
 def database(runs: int, *, experiments: int = 1, text: int = 3000) -> Path:
-    """A file with so many runs: two arms in each experiment, 20 tasks, one metrics row a run."""
+    """A file with so many runs: two variants in each experiment, 20 tasks, parsing metrics."""
     BUILD.mkdir(parents=True, exist_ok=True)
     path = BUILD / f"{runs}-runs-{experiments}-experiments-{text}.db"
     if not path.exists():

@@ -34,11 +34,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.figures import Figure, report
 from ml_agents_results.database.engine import Database
-from ml_agents_results.exporters import export
-from ml_agents_results.exporters.parquet import COLUMN_NAMES
+from ml_agents_results.formats.exporting import export
+from ml_agents_results.formats.parquet_writer import COLUMN_NAMES
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord
-from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.repositories.run_repository import RunRepository
 
 MOST = {"jsonl": 1.2, "csv": 1.2, "excel": 1.3, "parquet": 1.5}
 """Times the bare writer on a bare cursor."""

@@ -2,7 +2,8 @@
 
     python -m benchmarks growth
 
-Analyses run on files of 10^3 to 10^6 runs of two arms. The slope is that of log time over log runs
+Analyses run on files of 10^3 to 10^6 runs of two variants. The slope is that of log time over log
+runs
 above 10^4: 1 is linear. Each is also asked again unchanged, which the cache answers. Memory is the
 peak of the command's process.
 """
@@ -30,11 +31,11 @@ from benchmarks.figures import (
 )
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.accuracy import AccuracyService
-from ml_agents_results.services.comparison import ComparisonService
+from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.cost import CostService
 from ml_agents_results.services.failures import FailureService
 from ml_agents_results.services.latency import LatencyService
+from ml_agents_results.services.summary import AccuracyService
 
 MIB = 1024
 EXPERIMENT = "e000"

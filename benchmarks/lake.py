@@ -22,20 +22,20 @@ from pyarrow import parquet
 from benchmarks.figures import Figure, quick, report
 from ml_agents_results.database.lake import Lake
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.accuracy import AccuracyService
-from ml_agents_results.services.comparison import ComparisonService
+from ml_agents_results.services.comparison.comparison_service import ComparisonService
+from ml_agents_results.services.summary import AccuracyService
 
 MOST_SECONDS = 5.0
 MOST_MEBIBYTES = 2 * 1000**3 / 2**20
-ARMS = ("None", "ChainOfThought")
+VARIANTS = ("None", "ChainOfThought")
 TASKS = 20
 
 
 def generate(folder: Path, runs: int) -> None:
-    """The arms of one experiment, a file each."""
+    """The variants of one experiment, a file each."""
     described = json.dumps([{"id": "big", "created_at": "2026-01-01T00:00:00+00:00"}])
-    for number, arm in enumerate(ARMS):
-        place = folder / "experiment_id=big" / f"approach_name={arm}"
+    for number, variant in enumerate(VARIANTS):
+        place = folder / "experiment_id=big" / f"approach_name={variant}"
         place.mkdir(parents=True)
         query = f"""
             SELECT format('{number}-{{}}', i) AS id, 'p' AS provider, 'm' AS model,

@@ -19,9 +19,9 @@ from benchmarks.figures import BUILD, Curves, doubled, keep_curves, quick, repor
 from benchmarks.growth import EXPERIMENT
 from benchmarks.saving import responses
 from ml_agents_results.database.engine import Database
-from ml_agents_results.exporters import export
-from ml_agents_results.importers.load import load
-from ml_agents_results.importers.source import Options, Source
+from ml_agents_results.formats.exporting import export
+from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.log_source import Options, Source
 from ml_agents_results.processor import ResultsProcessor
 
 SAVES = 200

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from ml_agents_results.config import DatabaseConfig, ExperimentConfig
     from ml_agents_results.database.manager import DatabaseManager
     from ml_agents_results.experiments.runner import ExperimentRunner
-    from ml_agents_results.importers.migrate import migrate_from_csv
+    from ml_agents_results.formats.csv_migration import migrate_from_csv
     from ml_agents_results.processor import ResultsProcessor
     from ml_agents_results.records import RunRecord, StandardResponse
 
@@ -33,7 +33,7 @@ _MODULES = {
     "ResultsProcessor": "processor",
     "RunRecord": "records",
     "StandardResponse": "records",
-    "migrate_from_csv": "importers.migrate",
+    "migrate_from_csv": "formats.csv_migration",
 }
 
 

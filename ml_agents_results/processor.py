@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig
-from ml_agents_results.database.automatic_backup import AutomaticBackup
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.maintenance.automatic_backup import AutomaticBackup
 from ml_agents_results.database.manager import DatabaseManager
 from ml_agents_results.errors import DatabaseLockedError, InvalidRecordError, NotFoundError
-from ml_agents_results.exporters import export
+from ml_agents_results.formats.exporting import export
 from ml_agents_results.records import (
     ExperimentRecord,
     ExperimentStatus,
@@ -25,19 +25,19 @@ from ml_agents_results.records import (
     canonical_approach,
 )
 from ml_agents_results.redaction import redact
-from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.parsing_metrics import ParsingMetricsRepository
-from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.repositories.parsing_metrics_repository import ParsingMetricsRepository
+from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.responses import metrics_of, run_of_response, settings_of
-from ml_agents_results.services.accuracy import AccuracyReport, AccuracyService
-from ml_agents_results.services.cache import ResultCache
-from ml_agents_results.services.comparison import Comparison, ComparisonService
+from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
 from ml_agents_results.services.cost import CostService
 from ml_agents_results.services.failures import FailureService
 from ml_agents_results.services.latency import LatencyService
 from ml_agents_results.services.parsing import ParsingService
-from ml_agents_results.services.settings import Settings
+from ml_agents_results.services.result_cache import ResultCache
+from ml_agents_results.services.summary import AccuracyReport, AccuracyService
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,7 +197,7 @@ class ResultsProcessor:
             }
 
     def get_experiment_summary(self, experiment_id: str) -> dict[str, Any]:
-        """The experiment with the accuracy, times and costs of its arms.
+        """The experiment with the accuracy, times and costs of its variants.
 
         Returns:
             `id`, `name`, `description`, `status`, `created_at`, `config`, `environment`, and
@@ -228,11 +228,11 @@ class ResultsProcessor:
         filters: Mapping[str, Any] | None = None,
         settings: Settings | None = None,
     ) -> Comparison:
-        """The arms of the experiments compared on the samples they share.
+        """The variants of the experiments compared on the samples they share.
 
         Raises:
             NotFoundError: There is no such experiment.
-            UsageError: There are fewer than two arms, or no arm fits `baseline`.
+            UsageError: There are fewer than two variants, or no variant fits `baseline`.
         """
         chosen = Filters.of(filters)
         return self._cache.get(
@@ -247,19 +247,19 @@ class ResultsProcessor:
 
         Raises:
             NotFoundError: There is no such experiment.
-            UsageError: There are fewer than two arms.
+            UsageError: There are fewer than two variants.
         """
         return self.compare(experiment_ids).to_frame()
 
     def generate_accuracy_report(self, filters: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Accuracies of the arms that pass the filters, overall and by task.
+        """Accuracies of the variants that pass the filters, overall and by task.
 
         Args:
             filters: Any of experiment_id, approach_name, provider, model, task, parsing_method
                 (a value or a list), created_from and created_to.
 
         Returns:
-            `confidence_level`, `arms` and `tasks` (each with `task` and `arms`).
+            `confidence_level`, `variants` and `tasks` (each with `task` and `variants`).
 
         Raises:
             UsageError: A filter is not known; the hint lists those that are.
@@ -272,7 +272,7 @@ class ResultsProcessor:
         """Accuracy, times, costs and parsing of one approach in one experiment.
 
         Returns:
-            `approach_name`, `experiment_id`, and the `arms` of each of `accuracy`, `latency`,
+            `approach_name`, `experiment_id`, and the `variants` of each of `accuracy`, `latency`,
             `cost` and `parsing`.
 
         Raises:
@@ -282,7 +282,7 @@ class ResultsProcessor:
         name = canonical_approach(approach_name)
         chosen = {"experiment_id": experiment_id, "approach_name": name}
         accuracy = self._accuracy(chosen, by_task=False)
-        if not accuracy.arms:
+        if not accuracy.variants:
             raise NotFoundError(
                 f"experiment {experiment_id!r} has no runs of the approach {name!r}",
                 f"See: ml-agents show --experiment-id {experiment_id}",
@@ -290,14 +290,14 @@ class ResultsProcessor:
         return {
             "approach_name": name,
             "experiment_id": experiment_id,
-            "accuracy": accuracy.to_dict()["arms"],
-            "latency": self._report(LatencyService, chosen).to_dict()["arms"],
-            "cost": self._report(CostService, chosen).to_dict()["arms"],
-            "parsing": self._report(ParsingService, chosen).to_dict()["arms"],
+            "accuracy": accuracy.to_dict()["variants"],
+            "latency": self._report(LatencyService, chosen).to_dict()["variants"],
+            "cost": self._report(CostService, chosen).to_dict()["variants"],
+            "parsing": self._report(ParsingService, chosen).to_dict()["variants"],
         }
 
     def generate_parsing_analysis(self, experiment_id: str) -> dict[str, Any]:
-        """Parsing quality and the calibration of its confidence: `arms` and `methods`.
+        """Parsing quality and the calibration of its confidence: `variants` and `methods`.
 
         Raises:
             NotFoundError: There is no such experiment.
@@ -306,7 +306,7 @@ class ResultsProcessor:
         return self._report(ParsingService, {"experiment_id": experiment_id}).to_dict()
 
     def create_cost_breakdown(self, experiment_ids: Sequence[str]) -> "pd.DataFrame":
-        """One row an arm, the columns of services.cost.ArmCost; USD.
+        """One row a variant, the columns of services.cost.VariantCost; USD.
 
         Raises:
             NotFoundError: There is no such experiment.
@@ -319,8 +319,8 @@ class ResultsProcessor:
         """What goes wrong more often than elsewhere, the clearest pattern first.
 
         Returns:
-            The slices whose accuracy differs from the rest of their arm (adjusted p at most 0.05),
-            as dicts with the fields of services.failures.SliceRow.
+            The slices whose accuracy differs from the rest of their variant (adjusted p at most
+            0.05), as dicts with the fields of services.failures.SliceRow.
 
         Raises:
             NotFoundError: There is no such experiment.

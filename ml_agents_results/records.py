@@ -35,7 +35,7 @@ def canonical_approach(name: str) -> str:
     return _CANONICAL.get(name.lower(), name)
 
 
-class Arm(NamedTuple):
+class Variant(NamedTuple):
     """What is compared: the runs of one approach with one model in one experiment."""
 
     experiment_id: str
@@ -115,8 +115,8 @@ class RunRecord:
     parsing_metrics: ParsingMetrics | None = None
 
     @property
-    def arm(self) -> Arm:
-        return Arm(self.experiment_id, self.approach_name, self.provider, self.model)
+    def variant(self) -> Variant:
+        return Variant(self.experiment_id, self.approach_name, self.provider, self.model)
 
 
 @dataclass(slots=True)

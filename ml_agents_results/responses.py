@@ -8,7 +8,7 @@ from ml_agents_results.config import ExperimentConfig
 from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.records import ParsingMetrics, RunRecord
 from ml_agents_results.redaction import redact
-from ml_agents_results.repositories.rows import check_number, refused
+from ml_agents_results.repositories.validation import check_number, refused
 
 _FROM_METADATA = (
     "sample_index",

@@ -6,9 +6,9 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from ml_agents_results.database.manager import DatabaseManager
-from ml_agents_results.exporters import export as write_export
-from ml_agents_results.importers.load import load
-from ml_agents_results.importers.source import Options, Source
+from ml_agents_results.formats.exporting import export as write_export
+from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.log_source import Options, Source
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 

@@ -299,7 +299,7 @@ class TestExperiments:
     def test_filters_that_can_fit_nothing(self, store: ResultsProcessor) -> None:
         store.save_run(RunRecord("e", "None", 0, is_correct=True))
         for value in (["a\x00b"], ["\ud800"], list[str]()):
-            assert store.generate_accuracy_report({"task": value})["arms"] == []
+            assert store.generate_accuracy_report({"task": value})["variants"] == []
 
 
 def test_no_secret_reaches_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -429,10 +429,10 @@ class TestDurability:
             locator(empty_database),
         )
         processor = ResultsProcessor(empty_database)
-        arms = processor.generate_accuracy_report({"experiment_id": "e"})["arms"]
-        assert [(arm["approach_name"], arm["runs"], arm["correct"]) for arm in arms] == [
-            (f"by {number}", 200, 67) for number in range(8)
-        ]
+        variants = processor.generate_accuracy_report({"experiment_id": "e"})["variants"]
+        assert [
+            (variant["approach_name"], variant["runs"], variant["correct"]) for variant in variants
+        ] == [(f"by {number}", 200, 67) for number in range(8)]
 
     def test_processes_that_record_the_same_runs(self, store: ResultsProcessor) -> None:
         """None is doubled, whoever comes first."""

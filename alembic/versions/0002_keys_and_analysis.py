@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from ml_agents_results.database.digest import DIGEST_COLUMNS, content_digest, input_fingerprint
+from ml_agents_results.database.digests import DIGEST_COLUMNS, content_digest, input_fingerprint
 from ml_agents_results.errors import SchemaError
 
 revision: str = "0002"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from ml_agents_results.database.digest import DIGESTED, digest_of, input_fingerprint
+from ml_agents_results.database.digests import DIGESTED, digest_of, input_fingerprint
 
 revision: str = "0004"
 down_revision: str | None = "0003"

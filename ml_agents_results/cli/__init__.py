@@ -12,27 +12,27 @@ from typing import Annotated, Any
 
 import typer
 
-from ml_agents_results.cli.failures import Commands
+from ml_agents_results.cli.error_messages import Commands
 from ml_agents_results.cli.parameters import Command
 
 _FUNCTIONS = {
-    "run": "run.run",
-    "resume": "run.resume",
-    "grade": "grade.grade",
-    "analyze": "analysis.analyze",
-    "compare": "analysis.compare",
-    "export": "exporting.export",
-    "import": "importing.import_",
-    "list": "experiments.list_",
-    "show": "experiments.show",
-    "delete": "experiments.delete",
-    "db-init": "database.db_init",
-    "db-migrate": "database.db_migrate",
-    "db-backup": "care.db_backup",
-    "db-restore": "care.db_restore",
-    "db-check": "care.db_check",
-    "db-repair": "care.db_repair",
-    "db-stats": "database.db_stats",
+    "run": "run_commands.run",
+    "resume": "run_commands.resume",
+    "grade": "grade_command.grade",
+    "analyze": "analysis_commands.analyze",
+    "compare": "analysis_commands.compare",
+    "export": "export_command.export",
+    "import": "import_command.import_",
+    "list": "experiment_commands.list_",
+    "show": "experiment_commands.show",
+    "delete": "experiment_commands.delete",
+    "db-init": "database_commands.db_init",
+    "db-migrate": "database_commands.db_migrate",
+    "db-backup": "maintenance_commands.db_backup",
+    "db-restore": "maintenance_commands.db_restore",
+    "db-check": "maintenance_commands.db_check",
+    "db-repair": "maintenance_commands.db_repair",
+    "db-stats": "database_commands.db_stats",
 }
 """Each command's function in this package, in the order of the help."""
 

@@ -16,9 +16,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from ml_agents_results.config import DatabaseConfig
-from ml_agents_results.database.failures import translate
+from ml_agents_results.database.driver_errors import translate
 from ml_agents_results.database.location import check_file, file_of, file_uri, shown, url_of
-from ml_agents_results.database.server import server_engine, take_time
+from ml_agents_results.database.postgres import server_engine, take_time
 from ml_agents_results.errors import DatabaseError, DatabaseLockedError
 
 if TYPE_CHECKING:

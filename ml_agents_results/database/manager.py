@@ -8,12 +8,12 @@ from sqlalchemy import func, select
 
 from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database import schema
-from ml_agents_results.database.backup import back_up, backup_now, restore
-from ml_agents_results.database.checks import CheckReport, check
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.maintenance.backups import back_up, backup_now, restore
+from ml_agents_results.database.maintenance.integrity_checks import CheckReport, check
+from ml_agents_results.database.maintenance.recovery.salvage import RepairReport, repair
 from ml_agents_results.database.migration_plan import MigrationPlan, plan
 from ml_agents_results.database.models import Experiment, Run, RunParsingMetrics
-from ml_agents_results.database.repair import RepairReport, repair
 from ml_agents_results.errors import DatabaseError
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from ml_agents_results.database import schema
-from ml_agents_results.database.backup import snapshot
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.maintenance.backups import snapshot
 
 
 @dataclass(slots=True)

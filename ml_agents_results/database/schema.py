@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import Connection, inspect, text
 
-from ml_agents_results.database import layouts
-from ml_agents_results.database.adoption import Adoption, rebuild
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.maintenance.adoption import layouts
+from ml_agents_results.database.maintenance.adoption.rebuild import Adoption, rebuild
 from ml_agents_results.errors import DatabaseError, SchemaError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig
 from ml_agents_results.errors import InvalidFileError, NotFoundError, UsageError
-from ml_agents_results.experiments.settings import check_number, check_switch, names
+from ml_agents_results.experiments.run_settings import check_number, check_switch, names
 from ml_agents_results.redaction import REDACTED, redact
 
 _STUDY = tuple(field.name for field in fields(ExperimentConfig))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ml_agents_results.experiments.datasets import Question
-from ml_agents_results.repositories.claims import RunKey
+from ml_agents_results.repositories.claim_repository import RunKey
 
 VERSION = 1
 """The order below; an experiment of another one cannot be resumed by this version."""
@@ -16,7 +16,7 @@ class Plan:
     """Every question, asked `repeats` times with every approach.
 
     A run's position counts from 0: all approaches of a question, then the next question, then the
-    next repeat. An experiment that stops early has therefore asked all arms the same questions.
+    next repeat. An experiment that stops early has therefore asked all variants the same questions.
     """
 
     approaches: Sequence[str]

@@ -15,8 +15,8 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.database.files import unfinished
 from ml_agents_results.errors import OutputError
 from ml_agents_results.records import ExperimentRecord, RunRecord
-from ml_agents_results.repositories.experiments import ExperimentRepository
-from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+from ml_agents_results.repositories.run_repository import RunRepository
 
 RESULTS = "experiment_results.csv"
 SUMMARY = "experiment_summary.json"

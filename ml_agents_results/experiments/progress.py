@@ -1,4 +1,4 @@
-"""Progress: a bar for each arm on a terminal, plain lines elsewhere; always on stderr."""
+"""Progress: a bar for each variant on a terminal, plain lines elsewhere; always on stderr."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.records import RunRecord
-from ml_agents_results.repositories.counts import ArmCounts
+from ml_agents_results.repositories.counts import VariantCounts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +18,7 @@ PLAIN_LINES_EVERY = 10.0
 
 @dataclass
 class Tally:
-    """How one arm stands; `total_cost` is in USD, None while no cost is known."""
+    """How one variant stands; `total_cost` is in USD, None while no cost is known."""
 
     approach_name: str
     planned: int
@@ -72,21 +72,21 @@ class Tally:
         """The accuracy so far with its 95% interval, runs taken as independent."""
         if not self.graded:
             return ""
-        from ml_agents_results.services.statistics.proportions import wilson
+        from ml_agents_results.statistics.proportions import wilson
 
         interval = wilson(self.correct, self.graded)
         return f"accuracy {self.accuracy:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
 
 
-def tallies_of(planned: Mapping[str, int], arms: Iterable[ArmCounts]) -> dict[str, Tally]:
-    """How the arms stand in the database; tasks are added up, arms that are not planned left out.
+def tallies_of(planned: Mapping[str, int], variants: Iterable[VariantCounts]) -> dict[str, Tally]:
+    """Tallies of the planned variants, summed over tasks, from what the database holds.
 
     Args:
         planned: The runs planned for each approach.
     """
     tallies = {name: Tally(name, count) for name, count in planned.items()}
-    for counts in arms:
-        if (tally := tallies.get(counts.arm.approach_name)) is None:
+    for counts in variants:
+        if (tally := tallies.get(counts.variant.approach_name)) is None:
             continue
         for name in ("runs", "correct", "wrong", "failed", "unparsed", "ungraded"):
             setattr(tally, name, getattr(tally, name) + getattr(counts, name))
@@ -102,7 +102,7 @@ class Progress:
         """The experiment starts or goes on from here."""
 
     def saved(self, tally: Tally) -> None:
-        """One more run of this arm is saved."""
+        """One more run of this variant is saved."""
 
     def say(self, text: str) -> None:
         """Something a person should know."""
@@ -141,7 +141,7 @@ class PlainProgress(Progress):
 
 
 class BarProgress(PlainProgress):
-    """A bar for each arm: done, failed, accuracy with its interval, cost, time left."""
+    """A bar for each variant: done, failed, accuracy with its interval, cost, time left."""
 
     def begin(self, experiment_id: str, tallies: Mapping[str, Tally]) -> None:
         from rich import progress

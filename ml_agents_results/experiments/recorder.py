@@ -20,8 +20,8 @@ from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.experiments.environment import ThisProcess
 from ml_agents_results.experiments.plan import Plan
 from ml_agents_results.records import RunRecord
-from ml_agents_results.repositories.claims import ClaimRepository, RecordedRun
-from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.repositories.claim_repository import ClaimRepository, RecordedRun
+from ml_agents_results.repositories.run_repository import RunRepository
 
 LEASE = timedelta(seconds=60)
 """How long a claim holds that is not renewed: its process hangs, or its machine is gone."""

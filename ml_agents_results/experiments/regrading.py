@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ml_agents_results.errors import InvalidRecordError
-from ml_agents_results.experiments.grading import find_grader, grade
 from ml_agents_results.experiments.platform_files import write_platform_files
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord, canonical_approach
-from ml_agents_results.repositories.experiments import ExperimentRepository
-from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+from ml_agents_results.repositories.run_repository import RunRepository
+from ml_agents_results.scoring.graders import find_grader, grade
 
 BATCH = 500
 

@@ -17,8 +17,8 @@ from ml_agents_results.config import DatabaseConfig, ExperimentConfig
 from ml_agents_results.errors import DuplicateError, NotFoundError, OutputError, UsageError
 from ml_agents_results.experiments.environment import environment
 from ml_agents_results.experiments.progress import Progress
+from ml_agents_results.experiments.run_settings import CHANGEABLE
 from ml_agents_results.experiments.session import RunSummary, Session, resume_command
-from ml_agents_results.experiments.settings import CHANGEABLE
 from ml_agents_results.experiments.study import (
     Study,
     check_origin,
@@ -32,7 +32,7 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ExperimentRecord
 
 if TYPE_CHECKING:
-    from ml_agents_results.experiments.messages import Provider
+    from ml_agents_results.providers.interface import Provider
 
 LONGEST_ID = 200
 """In bytes, so that the name of its folder is none that file systems refuse."""
@@ -212,7 +212,7 @@ def _kept(config: ExperimentConfig, study: Study) -> ExperimentConfig:
         if (path := getattr(study.settings, name)) is not None:
             kept.extra[name] = str(Path(path).absolute())
     if study.settings.base_url is not None:
-        from ml_agents_results.experiments.providers import public_url
+        from ml_agents_results.providers import public_url
 
         kept.extra["base_url"] = public_url(study.settings.base_url)
     return kept

@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml_agents_results.database.automatic_backup import AutomaticBackup
+from ml_agents_results.database.maintenance.automatic_backup import AutomaticBackup
 from ml_agents_results.errors import DatabaseError, ResultsError
-from ml_agents_results.experiments.drive import Drive
 from ml_agents_results.experiments.platform_files import write_platform_files
 from ml_agents_results.experiments.progress import Progress, Tally
 from ml_agents_results.experiments.recorder import Recorder
 from ml_agents_results.experiments.study import Study, current_tallies, settled_positions
+from ml_agents_results.experiments.worker_pool import Drive
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ExperimentStatus, RunRecord
 
 if TYPE_CHECKING:
-    from ml_agents_results.experiments.messages import Provider
+    from ml_agents_results.providers.interface import Provider
 
 
 class ExperimentInterrupted(ResultsError):
@@ -35,7 +35,7 @@ class RunSummary:
     Attributes:
         planned_runs: All runs of the experiment.
         asked: Runs that were answered or failed this time.
-        arms: One tally for each approach, over the whole experiment.
+        variants: One tally for each approach, over the whole experiment.
         output_dir: Where the CSV and JSON files are.
     """
 
@@ -43,16 +43,16 @@ class RunSummary:
     status: ExperimentStatus
     planned_runs: int
     asked: int
-    arms: Sequence[Tally]
+    variants: Sequence[Tally]
     output_dir: str
 
     @property
     def runs(self) -> int:
-        return sum(tally.runs for tally in self.arms)
+        return sum(tally.runs for tally in self.variants)
 
     @property
     def failed(self) -> int:
-        return sum(tally.failed for tally in self.arms)
+        return sum(tally.failed for tally in self.variants)
 
     def document(self) -> dict[str, Any]:
         """As JSON; accuracies are fractions, costs USD."""
@@ -63,7 +63,7 @@ class RunSummary:
             "runs": self.runs,
             "asked": self.asked,
             "failed": self.failed,
-            "arms": [tally.document() for tally in self.arms],
+            "variants": [tally.document() for tally in self.variants],
             "output_dir": self.output_dir,
         }
 

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 from ml_agents_results.config import ExperimentConfig
 from ml_agents_results.errors import ResultsError, UsageError
 from ml_agents_results.experiments.datasets import Dataset, load_dataset
-from ml_agents_results.experiments.grading import find_grader
 from ml_agents_results.experiments.plan import VERSION, Plan
 from ml_agents_results.experiments.progress import Tally, tallies_of
-from ml_agents_results.experiments.settings import RunSettings
+from ml_agents_results.experiments.run_settings import RunSettings
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.analysis import AnalysisRepository
-from ml_agents_results.repositories.claims import RunKey
+from ml_agents_results.repositories.claim_repository import RunKey
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.repositories.run_repository import RunRepository
+from ml_agents_results.scoring.graders import find_grader
 
 if TYPE_CHECKING:
     from ml_agents_results.experiments.approaches import Approach
-    from ml_agents_results.experiments.messages import Provider
+    from ml_agents_results.providers.interface import Provider
 
 
 class ResumeRefused(ResultsError):
@@ -63,7 +63,7 @@ def prepare(config: ExperimentConfig) -> Study:
 
 def connect(config: ExperimentConfig) -> "Provider":
     """Opens the provider. Raises what `open_provider` raises."""
-    from ml_agents_results.experiments.providers import open_provider
+    from ml_agents_results.providers import open_provider
 
     settings = RunSettings.of(config)
     provider = open_provider(
@@ -177,6 +177,6 @@ def current_tallies(
         experiment_id=(experiment_id,), provider=(plan.provider,), model=(plan.model,)
     )
     with processor.database.read() as connection:
-        arms = AnalysisRepository(connection, filters).arms()
+        variants = AnalysisRepository(connection, filters).variants()
     planned = len(plan) // len(plan.approaches)
-    return tallies_of(dict.fromkeys(plan.approaches, planned), arms)
+    return tallies_of(dict.fromkeys(plan.approaches, planned), variants)

@@ -12,10 +12,9 @@ from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, func, li
 
 from ml_agents_results.database.models import Run
 from ml_agents_results.errors import UsageError
-from ml_agents_results.records import Arm
+from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import (
     CLUSTERS,
-    ArmCounts,
     GradedCosts,
     HardSample,
     Missing,
@@ -24,10 +23,11 @@ from ml_agents_results.repositories.counts import (
     PairingRule,
     Pairs,
     SampleCounts,
+    VariantCounts,
 )
 from ml_agents_results.repositories.filters import Filters
 
-ARM = (Run.experiment_id, Run.approach_name, Run.provider, Run.model)
+VARIANT = (Run.experiment_id, Run.approach_name, Run.provider, Run.model)
 
 
 class AnalysisRepository:
@@ -48,14 +48,14 @@ class AnalysisRepository:
         """The same runs, with another meaning of a missing grade."""
         return type(self)(self._connection, self._filters, missing)
 
-    def arms(self) -> Sequence[ArmCounts]:
-        """The counts of every arm in every task, in the order of arms and tasks."""
+    def variants(self) -> Sequence[VariantCounts]:
+        """The counts of every variant in every task, in the order of variants and tasks."""
         timed = and_(Run.outcome != "failed", Run.execution_time_ms.is_not(None))
         priced, priced_correct, total_cost, graded_cost = self._cost_sums()
         counted = func.count()
         selected = (
             select(
-                *ARM,
+                *VARIANT,
                 Run.task,
                 counted,
                 *(
@@ -73,12 +73,12 @@ class AnalysisRepository:
                 func.sum(Run.parsing_confidence),
             )
             .where(*self._filters.conditions())
-            .group_by(*ARM, Run.task)
-            .order_by(*ARM, Run.task)
+            .group_by(*VARIANT, Run.task)
+            .order_by(*VARIANT, Run.task)
         )
         return [
-            ArmCounts(
-                Arm(*row[:4]),
+            VariantCounts(
+                Variant(*row[:4]),
                 row[4],
                 *(int(number) for number in row[5:16]),
                 *(float(number or 0) for number in row[16:]),
@@ -86,8 +86,8 @@ class AnalysisRepository:
             for row in self._connection.execute(selected)
         ]
 
-    def graded_costs(self, arm: Arm) -> Sequence[GradedCosts]:
-        """The costs of the arm's graded runs by task, in the order of tasks."""
+    def graded_costs(self, variant: Variant) -> Sequence[GradedCosts]:
+        """The costs of the variant's graded runs by task, in the order of tasks."""
         cost = Run.cost_estimate
         counted, correct = self._is_counted(), Run.outcome == "correct"
         selected = (
@@ -99,7 +99,7 @@ class AnalysisRepository:
                 func.sum(cost * cost).filter(counted),
                 func.sum(cost).filter(correct),
             )
-            .where(*self._of_arm(arm))
+            .where(*self._of_variant(variant))
             .group_by(Run.task)
             .order_by(Run.task)
         )
@@ -108,14 +108,18 @@ class AnalysisRepository:
             for row in self._connection.execute(selected)
         ]
 
-    def latencies(self, arm: Arm) -> tuple[list[int], list[int]]:
-        """The distinct times of the arm in ms, ascending, and how often each occurs.
+    def latencies(self, variant: Variant) -> tuple[list[int], list[int]]:
+        """The distinct times of the variant in ms, ascending, and how often each occurs.
 
         Failed runs are left out: they end when they fail, not when the model has answered.
         """
         selected = (
             select(Run.execution_time_ms, func.count())
-            .where(*self._of_arm(arm), Run.execution_time_ms.is_not(None), Run.outcome != "failed")
+            .where(
+                *self._of_variant(variant),
+                Run.execution_time_ms.is_not(None),
+                Run.outcome != "failed",
+            )
             .group_by(Run.execution_time_ms)
             .order_by(Run.execution_time_ms)
         )
@@ -123,19 +127,19 @@ class AnalysisRepository:
         return [row[0] for row in rows], [row[1] for row in rows]
 
     def samples(self, group: str = "task") -> Iterator[SampleCounts]:
-        """How often each sample was graded and right, tabulated by arm and `group`.
+        """How often each sample was graded and right, tabulated by variant and `group`.
 
         Samples that were never graded are left out.
         """
         inner = (
             select(
-                *ARM,
+                *VARIANT,
                 func.max(_cluster(group)).label("cluster"),
                 self._graded().label("graded"),
                 _correct().label("correct"),
             )
             .where(*self._filters.conditions())
-            .group_by(*ARM, Run.task, Run.sample_index)
+            .group_by(*VARIANT, Run.task, Run.sample_index)
             .subquery()
         )
         keys = tuple(inner.c)
@@ -143,18 +147,18 @@ class AnalysisRepository:
             select(*keys, func.count()).where(inner.c.graded > 0).group_by(*keys).order_by(*keys)
         )
         for row in self._connection.execute(selected):
-            yield SampleCounts(Arm(*row[:4]), row[4], row[5], row[6], row[7])
+            yield SampleCounts(Variant(*row[:4]), row[4], row[5], row[6], row[7])
 
     def pairs(
         self,
-        treatment: Arm,
-        baseline: Arm,
+        candidate: Variant,
+        baseline: Variant,
         *,
         rule: PairingRule = "sample_index",
         group: str = "task",
     ) -> Pairs:
-        """The samples that both arms were graded on, tabulated by group and grades."""
-        one = self._sample_table(treatment, rule, group)
+        """The samples that both variants were graded on, tabulated by group and grades."""
+        one = self._sample_table(candidate, rule, group)
         two = self._sample_table(baseline, rule, group)
         keys = (one.c.cluster, one.c.graded, one.c.correct, two.c.graded, two.c.correct)
         mismatches = func.sum(case((one.c.fingerprint != two.c.fingerprint, 1), else_=0))
@@ -170,34 +174,34 @@ class AnalysisRepository:
 
     def paired_latency(
         self,
-        treatment: Arm,
-        baseline: Arm,
+        candidate: Variant,
+        baseline: Variant,
         *,
         rule: PairingRule = "sample_index",
         group: str = "task",
     ) -> Sequence[PairedSums]:
-        """Logarithms of the ratio of times, treatment to baseline, on samples timed on both sides.
+        """Logarithms of the ratio of times, candidate to baseline, on samples timed on both sides.
 
         Repeats of a sample are averaged first.
         """
-        one = self._sample_table(treatment, rule, group)
+        one = self._sample_table(candidate, rule, group)
         two = self._sample_table(baseline, rule, group)
         timed = and_(one.c.time_ms > 0, two.c.time_ms > 0)
         return self._sums(one, two, func.ln(one.c.time_ms * 1.0 / two.c.time_ms), timed)
 
     def paired_costs(
         self,
-        treatment: Arm,
-        baseline: Arm,
+        candidate: Variant,
+        baseline: Variant,
         *,
         rule: PairingRule = "sample_index",
         group: str = "task",
     ) -> Sequence[PairedSums]:
-        """Treatment minus baseline in USD on samples with a cost and a grade on both sides.
+        """Candidate minus baseline in USD on samples with a cost and a grade on both sides.
 
         Repeats of a sample are averaged first.
         """
-        one = self._sample_table(treatment, rule, group)
+        one = self._sample_table(candidate, rule, group)
         two = self._sample_table(baseline, rule, group)
         difference = one.c.cost - two.c.cost
         return self._sums(one, two, difference, difference.is_not(None))
@@ -235,25 +239,27 @@ class AnalysisRepository:
             for row in self._connection.execute(selected)
         ]
 
-    def patterns(self, arms: Sequence[Arm]) -> dict[str, int]:
-        """How many samples each set of arms answered right: "101" are the first and the third.
+    def patterns(self, variants: Sequence[Variant]) -> dict[str, int]:
+        """How many samples each set of variants answered right: "101" are the first and the third.
 
-        Only samples that every arm was graded on exactly once, all in one experiment.
+        Only samples that every variant was graded on exactly once, all in one experiment.
         """
         right = [
-            func.max(case((and_(*self._of_arm(arm), Run.outcome == "correct"), "1"), else_="0"))
-            for arm in arms
+            func.max(
+                case((and_(*self._of_variant(variant), Run.outcome == "correct"), "1"), else_="0")
+            )
+            for variant in variants
         ]
         known = [
-            func.sum(case((and_(*self._of_arm(arm), self._is_counted()), 1), else_=0)) == 1
-            for arm in arms
+            func.sum(case((and_(*self._of_variant(variant), self._is_counted()), 1), else_=0)) == 1
+            for variant in variants
         ]
         pattern: Any = right[0]
         for bit in right[1:]:
             pattern = pattern.concat(bit)
         inner = (
             select(pattern.label("pattern"))
-            .where(Run.experiment_id == arms[0].experiment_id, *self._filters.conditions())
+            .where(Run.experiment_id == variants[0].experiment_id, *self._filters.conditions())
             .group_by(Run.task, Run.sample_index)
             .having(and_(*known))
             .subquery()
@@ -266,7 +272,7 @@ class AnalysisRepository:
         return {str(pattern): count for pattern, count in self._connection.execute(selected)}
 
     def hard_samples(self, limit: int = 20) -> Sequence[HardSample]:
-        """The samples with the smallest share of right answers over all arms, hardest first."""
+        """The samples with the smallest share of right answers over all variants, hardest first."""
         graded, correct = self.counting("exclude")._graded(), _correct()
         share = correct * literal(1.0) / graded
         rows = self._connection.execute(
@@ -291,15 +297,15 @@ class AnalysisRepository:
         several = select(*keys).group_by(*keys).having(func.count() > 1).subquery()
         return self._connection.scalar(select(func.count()).select_from(several)) or 0
 
-    def has_sample_ids(self, arm: Arm) -> bool:
-        """Whether every sample of the arm carries the data set's own id."""
-        without = select(Run.id).where(*self._of_arm(arm), Run.sample_id.is_(None)).limit(1)
+    def has_sample_ids(self, variant: Variant) -> bool:
+        """Whether every sample of the variant carries the data set's own id."""
+        without = select(Run.id).where(*self._of_variant(variant), Run.sample_id.is_(None)).limit(1)
         return self._connection.scalar(without) is None
 
-    def _sample_table(self, arm: Arm, rule: PairingRule, group: str) -> Subquery:
+    def _sample_table(self, variant: Variant, rule: PairingRule, group: str) -> Subquery:
         """One row a sample: (key, place) identifies it; its cluster, grades, mean time and cost."""
         place = Run.sample_id if rule == "sample_id" else Run.sample_index
-        conditions = self._of_arm(arm)
+        conditions = self._of_variant(variant)
         if rule == "sample_id":
             conditions.append(Run.sample_id.is_not(None))
         table = (
@@ -333,9 +339,9 @@ class AnalysisRepository:
             .subquery()
         )
 
-    def _of_arm(self, arm: Arm) -> list[ColumnElement[bool]]:
+    def _of_variant(self, variant: Variant) -> list[ColumnElement[bool]]:
         return [
-            *(column == part for column, part in zip(ARM, arm, strict=True)),
+            *(column == part for column, part in zip(VARIANT, variant, strict=True)),
             *self._filters.conditions(),
         ]
 
@@ -345,7 +351,7 @@ class AnalysisRepository:
         return Run.outcome.in_(("correct", "wrong"))
 
     def _cost_sums(self) -> tuple[ColumnElement[Any], ...]:
-        """priced, priced_correct, total_cost and graded_cost of ArmCounts."""
+        """priced, priced_correct, total_cost and graded_cost of VariantCounts."""
         cost = Run.cost_estimate
         return (
             func.count(cost),

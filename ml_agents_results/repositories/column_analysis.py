@@ -1,8 +1,9 @@
 """The same counts by columns: the database hands columns over, numpy counts.
 
 SQLite and PostgreSQL give a column of a task as one text (`aggregate_strings`), for a tenth of a
-microsecond a run. An aggregate costs them half of that, and joining two arms ten times as much; so
-one pass over the covering index is enough for an arm, however much is asked about it. What is
+microsecond a run. An aggregate costs them half of that, and joining two variants ten times as
+much; so
+one pass over the covering index is enough for a variant, however much is asked about it. What is
 paired by other rules than the place in the data set is left to the selects.
 """
 
@@ -15,8 +16,8 @@ import numpy as np
 from sqlalchemy import Connection, func, null, select
 
 from ml_agents_results.database.models import Run
-from ml_agents_results.records import Arm
-from ml_agents_results.repositories.analysis import ARM, AnalysisRepository
+from ml_agents_results.records import Variant
+from ml_agents_results.repositories.analysis import VARIANT, AnalysisRepository
 from ml_agents_results.repositories.columns import (
     LETTERS,
     NO_FINGERPRINT,
@@ -31,7 +32,6 @@ from ml_agents_results.repositories.columns import (
     united,
 )
 from ml_agents_results.repositories.counts import (
-    ArmCounts,
     GradedCosts,
     HardSample,
     Missing,
@@ -40,15 +40,16 @@ from ml_agents_results.repositories.counts import (
     PairingRule,
     Pairs,
     SampleCounts,
+    VariantCounts,
 )
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.views import ahead, arms_of, by_two, on_each
+from ml_agents_results.repositories.views import ahead, by_two, on_each, variants_of
 
 HELD_RUNS = 4_000_000
-"""Runs whose columns are kept, at 25 bytes a run at most; those of further arms are read again."""
+"""Runs whose columns are kept, at most 25 bytes each; further variants are read again."""
 
 SPLIT_UP_TO = 8
-"""Experiments whose arms are read one by one: to find an arm takes a query."""
+"""Experiments whose variants are read one by one: to find a variant takes a query."""
 
 
 class ColumnAnalysis(AnalysisRepository):
@@ -66,8 +67,8 @@ class ColumnAnalysis(AnalysisRepository):
         super().__init__(connection, filters, missing)
         self._pairs = pairs
         self._costs = costs
-        self._arms: list[Arm] | None = None
-        self._held: dict[Arm, dict[str, Columns]] = {}
+        self._variants: list[Variant] | None = None
+        self._held: dict[Variant, dict[str, Columns]] = {}
         self._first: dict[str, Columns] = {}
         self._runs = 0
         self._holding = Lock()
@@ -75,52 +76,54 @@ class ColumnAnalysis(AnalysisRepository):
     def counting(self, missing: Missing) -> Self:
         other = super().counting(missing)
         other._pairs, other._costs = self._pairs, self._costs
-        other._arms, other._held = self._arms, self._held
+        other._variants, other._held = self._variants, self._held
         return other
 
-    def arms(self) -> Sequence[ArmCounts]:
+    def variants(self) -> Sequence[VariantCounts]:
         self._held.clear()
         self._first.clear()
         self._runs = 0
 
-        def counted(view: Connection, arm: Arm | None) -> list[ArmCounts]:
-            parts = self._parts(view, arm, paired=self._pairs, costs=self._costs)
+        def counted(view: Connection, variant: Variant | None) -> list[VariantCounts]:
+            parts = self._parts(view, variant, paired=self._pairs, costs=self._costs)
             return [self._hold(*part) for part in parts]
 
         counts = [
-            part for of_arm in on_each(self._connection, counted, self._jobs()) for part in of_arm
+            part
+            for of_variant in on_each(self._connection, counted, self._jobs())
+            for part in of_variant
         ]
-        self._arms = list(dict.fromkeys(part.arm for part in counts))
+        self._variants = list(dict.fromkeys(part.variant for part in counts))
         return counts
 
-    def _jobs(self) -> Sequence[Arm | None]:
-        """What one thread reads at a time: an arm, or all (None)."""
+    def _jobs(self) -> Sequence[Variant | None]:
+        """What one thread reads at a time: a variant, or all (None)."""
         experiments = self._filters.experiment_id
         if not by_two(self._connection) or experiments is None or len(experiments) > SPLIT_UP_TO:
             return [None]
         return [
-            arm
+            variant
             for experiment in sorted(set(experiments))
-            for arm in arms_of(self._connection, experiment)
-            if self._filters.passes(arm)
+            for variant in variants_of(self._connection, experiment)
+            if self._filters.passes(variant)
         ]
 
-    def _hold(self, counts: ArmCounts, columns: Columns) -> ArmCounts:
+    def _hold(self, counts: VariantCounts, columns: Columns) -> VariantCounts:
         """Keeps the columns as long as there is room."""
         with self._holding:
             self._runs += counts.runs
             if self._runs > HELD_RUNS:
-                self._held.pop(counts.arm, None)
+                self._held.pop(counts.variant, None)
             else:
                 first = self._first.setdefault(counts.task, columns)
-                self._held.setdefault(counts.arm, {})[counts.task] = columns.sharing(first)
+                self._held.setdefault(counts.variant, {})[counts.task] = columns.sharing(first)
         return counts
 
     def _parts(
-        self, view: Connection, arm: Arm | None, *, paired: bool, costs: bool
-    ) -> Iterator[tuple[ArmCounts, Columns]]:
-        """The runs by task, of one arm or of every arm."""
-        keys = (*ARM, Run.task) if arm is None else (Run.task,)
+        self, view: Connection, variant: Variant | None, *, paired: bool, costs: bool
+    ) -> Iterator[tuple[VariantCounts, Columns]]:
+        """The runs by task, of one variant or of every variant."""
+        keys = (*VARIANT, Run.task) if variant is None else (Run.task,)
         confidence = Run.parsing_confidence
         rows = view.execute(
             select(
@@ -131,18 +134,18 @@ class ColumnAnalysis(AnalysisRepository):
                 *([null()] * 4 if costs else self._cost_sums()),
                 *selected(view.dialect.name, paired=paired, costs=costs),
             )
-            .where(*(self._filters.conditions() if arm is None else self._of_arm(arm)))
+            .where(*(self._filters.conditions() if variant is None else self._of_variant(variant)))
             .group_by(*keys)
             .order_by(*keys)
             .execution_options(yield_per=1)
         )
         # A loop would hold the texts of one task while those of the next are made.
         one_by_one = iter(rows.fetchone, None)
-        if arm is not None:
-            return map(partial(self._counts, arm), one_by_one)
-        return ahead(one_by_one, lambda row: self._counts(Arm(*row[:4]), row[4:]))
+        if variant is not None:
+            return map(partial(self._counts, variant), one_by_one)
+        return ahead(one_by_one, lambda row: self._counts(Variant(*row[:4]), row[4:]))
 
-    def _counts(self, arm: Arm, row: Sequence[Any]) -> tuple[ArmCounts, Columns]:
+    def _counts(self, variant: Variant, row: Sequence[Any]) -> tuple[VariantCounts, Columns]:
         task, repeats, rated, confidence, priced, correct, total_cost, graded_cost = row[:8]
         runs = parsed(row[8:])
         if len(runs.cost):
@@ -152,8 +155,8 @@ class ColumnAnalysis(AnalysisRepository):
             priced, total_cost = np.count_nonzero(runs.cost == runs.cost), np.nansum(runs.cost)
         outcomes = np.bincount(runs.outcome, minlength=128)
         timed = runs.timed()
-        counts = ArmCounts(
-            arm=arm,
+        counts = VariantCounts(
+            variant=variant,
             task=task,
             runs=len(runs.outcome),
             **{name: int(outcomes[ord(letter)]) for name, letter in LETTERS.items()},
@@ -169,15 +172,15 @@ class ColumnAnalysis(AnalysisRepository):
         )
         return counts, runs
 
-    def graded_costs(self, arm: Arm) -> Sequence[GradedCosts]:
-        of_arm = self._of(arm, paired=False, costs=True)
-        return [runs.graded_costs(task, self._missing) for task, runs in of_arm.items()]
+    def graded_costs(self, variant: Variant) -> Sequence[GradedCosts]:
+        of_variant = self._of(variant, paired=False, costs=True)
+        return [runs.graded_costs(task, self._missing) for task, runs in of_variant.items()]
 
-    def latencies(self, arm: Arm) -> tuple[list[int], list[int]]:
-        of_arm = self._of(arm, paired=False)
-        timed = (runs.timed() for runs in of_arm.values())
+    def latencies(self, variant: Variant) -> tuple[list[int], list[int]]:
+        of_variant = self._of(variant, paired=False)
+        timed = (runs.timed() for runs in of_variant.values())
         times = np.concatenate([np.array([], np.int32), *timed])
-        # As np.unique would, without another copy of the arm.
+        # As np.unique would, without another copy of the variant.
         times.sort()
         starts = firsts(times)
         return times[starts].tolist(), np.diff(starts, append=len(times)).tolist()
@@ -186,26 +189,26 @@ class ColumnAnalysis(AnalysisRepository):
         if group != "task":
             yield from super().samples(group)
             return
-        for arm in self._names():
-            for task, runs in self._of(arm).items():
+        for variant in self._names():
+            for task, runs in self._of(variant).items():
                 samples = Samples(runs, self._missing)
                 known = samples.graded > 0
                 for row in tabulated(samples.graded[known], samples.correct[known]):
-                    yield SampleCounts(arm, task, *row)
+                    yield SampleCounts(variant, task, *row)
 
     def pairs(
         self,
-        treatment: Arm,
-        baseline: Arm,
+        candidate: Variant,
+        baseline: Variant,
         *,
         rule: PairingRule = "sample_index",
         group: str = "task",
     ) -> Pairs:
         if rule != "sample_index" or group != "task":
-            return super().pairs(treatment, baseline, rule=rule, group=group)
+            return super().pairs(candidate, baseline, rule=rule, group=group)
         counts: list[PairCounts] = []
         mismatched = 0
-        for task, one, two, i, j in self._shared(treatment, baseline):
+        for task, one, two, i, j in self._shared(candidate, baseline):
             both = (one.graded[i] > 0) & (two.graded[j] > 0)
             grades = (one.graded[i], one.correct[i], two.graded[j], two.correct[j])
             counts += [PairCounts(task, *row) for row in tabulated(*(n[both] for n in grades))]
@@ -217,16 +220,16 @@ class ColumnAnalysis(AnalysisRepository):
 
     def paired_latency(
         self,
-        treatment: Arm,
-        baseline: Arm,
+        candidate: Variant,
+        baseline: Variant,
         *,
         rule: PairingRule = "sample_index",
         group: str = "task",
     ) -> Sequence[PairedSums]:
         if rule != "sample_index" or group != "task":
-            return super().paired_latency(treatment, baseline, rule=rule, group=group)
+            return super().paired_latency(candidate, baseline, rule=rule, group=group)
         found = []
-        for task, one, two, i, j in self._shared(treatment, baseline):
+        for task, one, two, i, j in self._shared(candidate, baseline):
             first, second = one.time_ms()[i], two.time_ms()[j]
             timed = (first > 0) & (second > 0)
             found += _sums(task, np.log(first[timed] / second[timed]))
@@ -234,31 +237,31 @@ class ColumnAnalysis(AnalysisRepository):
 
     def paired_costs(
         self,
-        treatment: Arm,
-        baseline: Arm,
+        candidate: Variant,
+        baseline: Variant,
         *,
         rule: PairingRule = "sample_index",
         group: str = "task",
     ) -> Sequence[PairedSums]:
         if rule != "sample_index" or group != "task":
-            return super().paired_costs(treatment, baseline, rule=rule, group=group)
+            return super().paired_costs(candidate, baseline, rule=rule, group=group)
         found = []
-        for task, one, two, i, j in self._shared(treatment, baseline, costs=True):
+        for task, one, two, i, j in self._shared(candidate, baseline, costs=True):
             differences = one.cost()[i] - two.cost()[j]
             found += _sums(task, differences[~np.isnan(differences)])
         return found
 
-    def patterns(self, arms: Sequence[Arm]) -> dict[str, int]:
+    def patterns(self, variants: Sequence[Variant]) -> dict[str, int]:
         found: dict[str, int] = {}
-        of_arms = [self._of(arm) for arm in arms]
-        for task in set.intersection(*map(set, of_arms)):
-            every = [Samples(of_arm[task], self._missing) for of_arm in of_arms]
+        of_variants = [self._of(variant) for variant in variants]
+        for task in set.intersection(*map(set, of_variants)):
+            every = [Samples(of_variant[task], self._missing) for of_variant in of_variants]
             once = [samples.index[samples.graded == 1] for samples in every]
             shared = reduce(lambda one, two: matched(one, two)[0], once)
             right = [
                 samples.correct[matched(samples.index, shared)[1]] + ord("0") for samples in every
             ]
-            bits = np.stack(right, axis=1).astype(np.uint8).view(f"S{len(arms)}")
+            bits = np.stack(right, axis=1).astype(np.uint8).view(f"S{len(variants)}")
             for pattern, count in zip(*np.unique(bits, return_counts=True), strict=True):
                 name = pattern.decode()
                 found[name] = found.get(name, 0) + int(count)
@@ -266,8 +269,8 @@ class ColumnAnalysis(AnalysisRepository):
 
     def hard_samples(self, limit: int = 20) -> Sequence[HardSample]:
         parts: dict[str, list[Samples]] = {}
-        for arm in self._names():
-            for task, runs in self._of(arm).items():
+        for variant in self._names():
+            for task, runs in self._of(variant).items():
                 parts.setdefault(task, []).append(Samples(runs, "exclude"))
         hardest: list[HardSample] = []
         for task, samples in parts.items():
@@ -289,13 +292,13 @@ class ColumnAnalysis(AnalysisRepository):
 
     def duplicate_contents(self) -> int:
         contents: dict[tuple[str, str], list[Columns]] = {}
-        for arm in self._names():
-            for task, runs in self._of(arm).items():
-                contents.setdefault((arm.experiment_id, task), []).append(runs)
+        for variant in self._names():
+            for task, runs in self._of(variant).items():
+                contents.setdefault((variant.experiment_id, task), []).append(runs)
         experiments: dict[str, list[Array]] = {}
-        for (experiment, _), of_arms in contents.items():
-            # Arms that were asked the same share one list.
-            parts = {id(runs.fingerprint): runs for runs in of_arms}.values()
+        for (experiment, _), of_variants in contents.items():
+            # Variants that were asked the same share one list.
+            parts = {id(runs.fingerprint): runs for runs in of_variants}.values()
             fingerprint = np.concatenate([runs.fingerprint for runs in parts])
             index = np.concatenate([runs.sample_index for runs in parts])
             if np.any(index[1:] <= index[:-1]):
@@ -312,29 +315,31 @@ class ColumnAnalysis(AnalysisRepository):
         )
 
     def _shared(
-        self, treatment: Arm, baseline: Arm, *, costs: bool = False
+        self, candidate: Variant, baseline: Variant, *, costs: bool = False
     ) -> Iterator[tuple[str, Samples, Samples, Array, Array]]:
-        """By task: the samples of both arms, and where the shared ones stand in each."""
-        first, second = (self._of(arm, costs=costs) for arm in (treatment, baseline))
+        """By task: the samples of both variants, and where the shared ones stand in each."""
+        first, second = (self._of(variant, costs=costs) for variant in (candidate, baseline))
         for task in sorted(first.keys() & second.keys()):
             one, two = (Samples(runs[task], self._missing) for runs in (first, second))
             _, i, j = matched(one.index, two.index)
             yield task, one, two, i, j
 
-    def _names(self) -> list[Arm]:
-        if self._arms is not None:
-            return self._arms
+    def _names(self) -> list[Variant]:
+        if self._variants is not None:
+            return self._variants
         rows = self._connection.execute(
-            select(*ARM).where(*self._filters.conditions()).distinct().order_by(*ARM)
+            select(*VARIANT).where(*self._filters.conditions()).distinct().order_by(*VARIANT)
         )
-        return [Arm(*row) for row in rows]
+        return [Variant(*row) for row in rows]
 
-    def _of(self, arm: Arm, *, paired: bool = True, costs: bool = False) -> dict[str, Columns]:
-        """The columns of an arm by task: those at hand, or read now."""
-        held = self._held.get(arm)
+    def _of(
+        self, variant: Variant, *, paired: bool = True, costs: bool = False
+    ) -> dict[str, Columns]:
+        """The columns of a variant by task: those at hand, or read now."""
+        held = self._held.get(variant)
         if held is not None and self._pairs >= paired and self._costs >= costs:
             return held
-        parts = self._parts(self._connection, arm, paired=paired, costs=costs)
+        parts = self._parts(self._connection, variant, paired=paired, costs=costs)
         return {counts.task: columns for counts, columns in parts}
 
 

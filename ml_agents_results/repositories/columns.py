@@ -26,7 +26,7 @@ NO_FINGERPRINT = int(_UNKNOWN, 16)
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The runs of one arm in one task, every column in the same order.
+    """The runs of one variant in one task, every column in the same order.
 
     Attributes:
         outcome: The letter of the outcome.
@@ -73,7 +73,7 @@ class Columns:
         )
 
     def sharing(self, other: Self) -> Self:
-        """The same, in one place with another arm's where both were asked the same samples."""
+        """The same, in one place with another variant's where both were asked the same samples."""
         if np.array_equal(self.sample_index, other.sample_index) and np.array_equal(
             self.fingerprint, other.fingerprint
         ):
@@ -86,7 +86,7 @@ class Columns:
 
 
 class Samples:
-    """The runs of one arm in one task, taken together by sample, in the order of their indexes."""
+    """The runs of one variant in one task, grouped by sample, in index order."""
 
     def __init__(self, runs: Columns, missing: Missing) -> None:
         index = runs.sample_index

@@ -1,10 +1,10 @@
-"""What analyses count: the few numbers of an arm, of a sample and of a pair that all else needs."""
+"""Counts and sums of variants, samples and pairs: the input of every analysis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ml_agents_results.records import Arm
+from ml_agents_results.records import Variant
 
 Missing = Literal["exclude", "incorrect"]
 """What a run without a grade counts as: nothing, or a wrong answer."""
@@ -18,8 +18,8 @@ CLUSTERS: tuple[str, ...] = get_args(Cluster)
 
 
 @dataclass(frozen=True, slots=True)
-class ArmCounts:
-    """The runs of one arm in one task, counted by class.
+class VariantCounts:
+    """The runs of one variant in one task, counted by class.
 
     Attributes:
         repeats: The largest number of runs of one sample.
@@ -30,7 +30,7 @@ class ArmCounts:
         rated: Runs with a parsing confidence; `total_confidence` is its sum.
     """
 
-    arm: Arm
+    variant: Variant
     task: str
     runs: int
     correct: int
@@ -51,7 +51,7 @@ class ArmCounts:
 
 @dataclass(frozen=True, slots=True)
 class GradedCosts:
-    """The graded runs with a cost of one arm in one task: how many, how many of them correct, the
+    """The graded runs with a cost of one variant in one task: how many, how many correct, the
     sums of their costs (USD) and of the squares, and the sum over the correct ones."""
 
     task: str
@@ -66,7 +66,7 @@ class GradedCosts:
 class SampleCounts:
     """`samples` samples of a group that were graded `graded` times and right `correct` times."""
 
-    arm: Arm
+    variant: Variant
     group: str | None
     graded: int
     correct: int
@@ -78,8 +78,8 @@ class PairCounts:
     """`samples` shared samples of a group with the same grades on both sides."""
 
     group: str | None
-    treatment_graded: int
-    treatment_correct: int
+    candidate_graded: int
+    candidate_correct: int
     baseline_graded: int
     baseline_correct: int
     samples: int

@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select
 
 from ml_agents_results.database.models import Run
-from ml_agents_results.records import Arm
+from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import CLUSTERS, Missing
 from ml_agents_results.repositories.filters import Filters
 
-_ARM = (Run.experiment_id, Run.approach_name, Run.provider, Run.model)
+_VARIANT = (Run.experiment_id, Run.approach_name, Run.provider, Run.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class DependenceRepository:
         self._filters = filters or Filters()
         self._missing = missing
 
-    def sums(self, cluster: str) -> dict[Arm, list[ClusterSums]]:
-        """By arm and cluster: one of CLUSTERS, or "sample" for all repeats of a sample."""
+    def sums(self, cluster: str) -> dict[Variant, list[ClusterSums]]:
+        """By variant and cluster: one of CLUSTERS, or "sample" for all repeats of a sample."""
         columns: tuple[Any, ...] = (Run.task, Run.sample_index)
         name: Any = literal("")
         if cluster != "sample":
@@ -56,7 +56,7 @@ class DependenceRepository:
         rated = Run.parsing_confidence.is_not(None)
         selected = (
             select(
-                *_ARM,
+                *_VARIANT,
                 func.min(name),
                 func.count(Run.cost_estimate),
                 func.coalesce(func.sum(Run.cost_estimate), 0),
@@ -66,28 +66,28 @@ class DependenceRepository:
                 func.count().filter(and_(correct, rated)),
             )
             .where(*self._filters.conditions(), self._counted())
-            .group_by(*_ARM, *columns)
-            .order_by(*_ARM, *columns)
+            .group_by(*_VARIANT, *columns)
+            .order_by(*_VARIANT, *columns)
         )
-        sums: dict[Arm, list[ClusterSums]] = {}
+        sums: dict[Variant, list[ClusterSums]] = {}
         for row in self._connection.execute(selected):
             cells = (row[4], row[5], float(row[6]), row[7], row[8], float(row[9]), row[10])
-            sums.setdefault(Arm(*row[:4]), []).append(ClusterSums(*cells))
+            sums.setdefault(Variant(*row[:4]), []).append(ClusterSums(*cells))
         return sums
 
-    def partial_repeats(self) -> dict[Arm, int]:
-        """By arm, how many samples have repeats with and repeats without a grade."""
+    def partial_repeats(self) -> dict[Variant, int]:
+        """By variant, how many samples have repeats with and repeats without a grade."""
         graded = func.count().filter(Run.outcome.in_(("correct", "wrong")))
         samples = (
-            select(*_ARM)
+            select(*_VARIANT)
             .where(*self._filters.conditions())
-            .group_by(*_ARM, Run.task, Run.sample_index)
+            .group_by(*_VARIANT, Run.task, Run.sample_index)
             .having(and_(graded > 0, graded < func.count()))
             .subquery()
         )
-        arms = tuple(samples.c)
-        selected = select(*arms, func.count()).group_by(*arms)
-        return {Arm(*row[:4]): row[4] for row in self._connection.execute(selected)}
+        variants = tuple(samples.c)
+        selected = select(*variants, func.count()).group_by(*variants)
+        return {Variant(*row[:4]): row[4] for row in self._connection.execute(selected)}
 
     def conflicting_targets(self) -> int:
         """How many question texts have several expected answers. Reads the texts."""

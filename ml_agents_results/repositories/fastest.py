@@ -22,7 +22,7 @@ def analysis(
     """The repository that counts fastest on this connection.
 
     Args:
-        pairs: Whether arms will be paired: what that needs then comes with the first pass.
+        pairs: Whether variants will be paired: what that needs then comes with the first pass.
         costs: Whether their costs will be paired: the first pass then brings them, not their sums.
     """
     if connection.dialect.name not in ("sqlite", "postgresql") or (

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement
 
 from ml_agents_results.database.models import Run
 from ml_agents_results.errors import UsageError
-from ml_agents_results.records import Arm, canonical_approach
+from ml_agents_results.records import Variant, canonical_approach
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ class Filters:
                 found.append(getattr(run, field.name).in_(value))
         return found
 
-    def passes(self, arm: Arm) -> bool:
-        """Whether runs of the arm may pass."""
+    def passes(self, variant: Variant) -> bool:
+        """Whether runs of the variant may pass."""
         given = (self.experiment_id, self.approach_name, self.provider, self.model)
         return all(
-            values is None or part in values for part, values in zip(arm, given, strict=True)
+            values is None or part in values for part, values in zip(variant, given, strict=True)
         )
 
 

@@ -9,20 +9,20 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, sele
 from sqlalchemy.orm import aliased
 
 from ml_agents_results.database.models import Run, RunParsingMetrics
-from ml_agents_results.records import Arm
+from ml_agents_results.records import Variant
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.views import on_each
 
-ARM = (Run.experiment_id, Run.approach_name, Run.provider, Run.model)
+VARIANT = (Run.experiment_id, Run.approach_name, Run.provider, Run.model)
 ANSWER_MARKER = "the answer is"
 _LENGTH_BINS = ((0, "empty"), (100, "1-100"), (500, "101-500"), (2000, "501-2000"))
 
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceCounts:
-    """Runs of an arm with the same parsing method and confidence, by outcome."""
+    """Runs of a variant with the same parsing method and confidence, by outcome."""
 
-    arm: Arm
+    variant: Variant
     parsing_method: str | None
     confidence: float | None
     correct: int
@@ -32,9 +32,9 @@ class ConfidenceCounts:
 
 @dataclass(frozen=True, slots=True)
 class MetricSums:
-    """Parsing metrics of an arm and method; sums run over the rows where the value is known."""
+    """Parsing metrics of a variant and method; sums run over the rows where the value is known."""
 
-    arm: Arm
+    variant: Variant
     parsing_method: str | None
     runs: int
     attempts_known: int
@@ -46,16 +46,16 @@ class MetricSums:
     errors: int
 
     @classmethod
-    def none(cls, arm: Arm, parsing_method: str | None) -> "MetricSums":
+    def none(cls, variant: Variant, parsing_method: str | None) -> "MetricSums":
         """No metrics were recorded."""
-        return cls(arm, parsing_method, 0, 0, 0, 0, 0, 0, 0, 0)
+        return cls(variant, parsing_method, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class SliceCounts:
-    """The graded runs of an arm that share `value` in `dimension`."""
+    """The graded runs of a variant that share `value` in `dimension`."""
 
-    arm: Arm
+    variant: Variant
     dimension: str
     value: str
     correct: int
@@ -64,12 +64,12 @@ class SliceCounts:
 
 @dataclass(frozen=True, slots=True)
 class ChangedSample:
-    """A sample that one arm answered and the other did not, with both run ids."""
+    """A sample that one variant answered and the other did not, with both run ids."""
 
     task: str
     sample_index: int
     repeat_index: int
-    treatment_run_id: str
+    candidate_run_id: str
     baseline_run_id: str
 
 
@@ -80,21 +80,21 @@ class PatternRepository:
         self._connection = connection
         self._filters = filters or Filters()
 
-    def confidences(self, arms: Iterable[Arm]) -> Sequence[ConfidenceCounts]:
-        """Runs by arm, parsing method and confidence."""
+    def confidences(self, variants: Iterable[Variant]) -> Sequence[ConfidenceCounts]:
+        """Runs by variant, parsing method and confidence."""
         return [
-            ConfidenceCounts(arm, method, confidence, correct, wrong, runs - correct - wrong)
-            for arm, (method, confidence, correct, wrong, runs) in self._grouped(
-                arms, (Run.parsing_method, Run.parsing_confidence)
+            ConfidenceCounts(variant, method, confidence, correct, wrong, runs - correct - wrong)
+            for variant, (method, confidence, correct, wrong, runs) in self._grouped(
+                variants, (Run.parsing_method, Run.parsing_confidence)
             )
         ]
 
     def metrics(self) -> Sequence[MetricSums]:
-        """Sums of the parsing metrics by arm and parsing method."""
+        """Sums of the parsing metrics by variant and parsing method."""
         metrics = RunParsingMetrics
         rows = self._connection.execute(
             select(
-                *ARM,
+                *VARIANT,
                 Run.parsing_method,
                 func.count(),
                 func.count(metrics.parsing_attempts),
@@ -107,19 +107,20 @@ class PatternRepository:
             )
             .join_from(metrics, Run, metrics.run_id == Run.id)
             .where(*self._filters.conditions())
-            .group_by(*ARM, Run.parsing_method)
-            .order_by(*ARM, Run.parsing_method)
+            .group_by(*VARIANT, Run.parsing_method)
+            .order_by(*VARIANT, Run.parsing_method)
         )
         return [
-            MetricSums(Arm(*row[:4]), row[4], *(int(number) for number in row[5:])) for row in rows
+            MetricSums(Variant(*row[:4]), row[4], *(int(number) for number in row[5:]))
+            for row in rows
         ]
 
-    def method_slices(self, arms: Iterable[Arm]) -> list[SliceCounts]:
+    def method_slices(self, variants: Iterable[Variant]) -> list[SliceCounts]:
         """Graded runs by parsing method."""
         method = func.coalesce(Run.parsing_method, "unknown")
         return [
-            SliceCounts(arm, "parsing_method", value, correct, correct + wrong)
-            for arm, (value, correct, wrong, _) in self._grouped(arms, (method,))
+            SliceCounts(variant, "parsing_method", value, correct, correct + wrong)
+            for variant, (value, correct, wrong, _) in self._grouped(variants, (method,))
             if correct + wrong
         ]
 
@@ -140,7 +141,7 @@ class PatternRepository:
         ]
 
     def _slices(self, dimension: str, value: Any) -> list[SliceCounts]:
-        keys = (*ARM, value.label("value"))
+        keys = (*VARIANT, value.label("value"))
         inner = (
             select(*keys, Run.outcome)
             .where(*self._filters.conditions(), Run.outcome.in_(("correct", "wrong")))
@@ -154,43 +155,54 @@ class PatternRepository:
             .group_by(*grouped)
             .order_by(*grouped)
         )
-        return [SliceCounts(Arm(*row[:4]), dimension, row[4], int(row[5]), row[6]) for row in rows]
+        return [
+            SliceCounts(Variant(*row[:4]), dimension, row[4], int(row[5]), row[6]) for row in rows
+        ]
 
-    def _grouped(self, arms: Iterable[Arm], keys: Sequence[Any]) -> Iterator[tuple[Arm, Any]]:
-        """The values of the keys in each arm with the correct, the wrong and all runs of each.
+    def _grouped(
+        self, variants: Iterable[Variant], keys: Sequence[Any]
+    ) -> Iterator[tuple[Variant, Any]]:
+        """The values of the keys in each variant with the correct, the wrong and all runs of each.
 
-        Arm by arm, because SQLite sorts all that it groups, and sorts narrow rows twice as fast.
+        Variant by variant, because SQLite sorts all that it groups, and sorts narrow rows twice as
+        fast.
         """
         selected = select(*keys, _count("correct"), _count("wrong"), func.count())
         # SQLite's own order; other engines would put what is unknown last.
         order = (key.nulls_first() for key in keys)
-        return self._each(arms, selected.group_by(*keys).order_by(*order))
+        return self._each(variants, selected.group_by(*keys).order_by(*order))
 
-    def _each(self, arms: Iterable[Arm], selected: Select[Any]) -> Iterator[tuple[Arm, Any]]:
-        """The rows of each arm."""
+    def _each(
+        self, variants: Iterable[Variant], selected: Select[Any]
+    ) -> Iterator[tuple[Variant, Any]]:
+        """The rows of each variant."""
 
-        def of_arm(view: Connection, arm: Arm) -> list[tuple[Arm, Any]]:
-            where = (*_of_arm(Run, arm), *self._filters.conditions())
-            return [(arm, row) for row in view.execute(selected.where(*where))]
+        def of_variant(view: Connection, variant: Variant) -> list[tuple[Variant, Any]]:
+            where = (*_of_variant(Run, variant), *self._filters.conditions())
+            return [(variant, row) for row in view.execute(selected.where(*where))]
 
-        return chain.from_iterable(on_each(self._connection, of_arm, tuple(arms)))
+        return chain.from_iterable(on_each(self._connection, of_variant, tuple(variants)))
 
-    def errors(self, arms: Iterable[Arm], limit: int = 20) -> Sequence[tuple[Arm, str, int]]:
+    def errors(
+        self, variants: Iterable[Variant], limit: int = 20
+    ) -> Sequence[tuple[Variant, str, int]]:
         """The most frequent errors of failed runs, by their first 80 characters."""
         kind, runs = func.substr(Run.error, 1, 80), func.count()
         selected = select(kind, runs).where(Run.outcome == "failed")
         selected = selected.group_by(kind).order_by(runs.desc(), kind).limit(limit)
-        found = [(arm, name, count) for arm, (name, count) in self._each(arms, selected)]
+        found = [
+            (variant, name, count) for variant, (name, count) in self._each(variants, selected)
+        ]
         return sorted(found, key=lambda row: (-row[2], row[:2]))[:limit]
 
     def changed(
-        self, treatment: Arm, baseline: Arm, *, gained: bool, limit: int = 20
+        self, candidate: Variant, baseline: Variant, *, gained: bool, limit: int = 20
     ) -> Sequence[ChangedSample]:
-        """Samples that only the treatment answered (`gained`), or only the baseline.
+        """Samples that only the candidate answered (`gained`), or only the baseline.
 
-        Both arms belong to one experiment, or to experiments on the same data set.
+        Both variants belong to one experiment, or to experiments on the same data set.
         """
-        one, two = aliased(Run, name="treatment"), aliased(Run, name="baseline")
+        one, two = aliased(Run, name="candidate"), aliased(Run, name="baseline")
         right, wrong = (one, two) if gained else (two, one)
         rows = self._connection.execute(
             select(one.task, one.sample_index, one.repeat_index, one.id, two.id)
@@ -204,8 +216,8 @@ class PatternRepository:
                 ),
             )
             .where(
-                *_of_arm(one, treatment),
-                *_of_arm(two, baseline),
+                *_of_variant(one, candidate),
+                *_of_variant(two, baseline),
                 *self._filters.conditions(one),
                 right.outcome == "correct",
                 wrong.outcome == "wrong",
@@ -220,10 +232,10 @@ def _count(outcome: str) -> ColumnElement[int]:
     return func.sum(case((Run.outcome == outcome, 1), else_=0))
 
 
-def _of_arm(run: Any, arm: Arm) -> list[ColumnElement[bool]]:
+def _of_variant(run: Any, variant: Variant) -> list[ColumnElement[bool]]:
     return [
-        run.experiment_id == arm.experiment_id,
-        run.approach_name == arm.approach_name,
-        run.provider == arm.provider,
-        run.model == arm.model,
+        run.experiment_id == variant.experiment_id,
+        run.approach_name == variant.approach_name,
+        run.provider == variant.provider,
+        run.model == variant.model,
     ]

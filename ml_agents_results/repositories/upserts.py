@@ -11,7 +11,7 @@ from sqlalchemy import Dialect, bindparam, or_, select
 from sqlalchemy.dialects import sqlite
 
 from ml_agents_results.database.models import RUN_KEY, Run, RunParsingMetrics
-from ml_agents_results.repositories.rows import METRIC_COLUMNS, RUN_COLUMNS
+from ml_agents_results.repositories.validation import METRIC_COLUMNS, RUN_COLUMNS
 
 
 def insert_of(engine: str) -> Any:

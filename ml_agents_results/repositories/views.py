@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, func, select
 
-from ml_agents_results.records import Arm
-from ml_agents_results.repositories.analysis import ARM
+from ml_agents_results.records import Variant
+from ml_agents_results.repositories.analysis import VARIANT
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -17,15 +17,15 @@ def by_two(connection: Connection) -> bool:
     return _beside(connection) is not None
 
 
-def arms_of(connection: Connection, experiment: str) -> Iterator[Arm]:
-    """The arms of an experiment, found by jumps through the index: DISTINCT would read it."""
+def variants_of(connection: Connection, experiment: str) -> Iterator[Variant]:
+    """The variants of an experiment, found by jumps through the index: DISTINCT would read it."""
 
-    def below(known: Sequence[str]) -> Iterator[Arm]:
-        if len(known) == len(ARM):
-            yield Arm(*known)
+    def below(known: Sequence[str]) -> Iterator[Variant]:
+        if len(known) == len(VARIANT):
+            yield Variant(*known)
             return
-        column = ARM[len(known)]
-        given = [part == value for part, value in zip(ARM, known, strict=False)]
+        column = VARIANT[len(known)]
+        given = [part == value for part, value in zip(VARIANT, known, strict=False)]
         smallest = select(func.min(column)).where(*given)
         value = connection.scalar(smallest)
         while value is not None:

@@ -1,4 +1,4 @@
-"""What do answers cost, what does a correct one cost, and which arms are worth their price?"""
+"""What do answers cost, what does a correct one cost, and which variants are worth their price?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,40 +6,40 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from ml_agents_results.records import Arm
+from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import GradedCosts
 from ml_agents_results.repositories.dependence import ClusterSums, DependenceRepository
-from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.accuracy import estimate_accuracy, task_cells
-from ml_agents_results.services.contrast import Arms, ContrastReader
-from ml_agents_results.services.dependence import Dependence
-from ml_agents_results.services.differences import cluster_column, mean_difference
-from ml_agents_results.services.pairing import Differences, contrasts
-from ml_agents_results.services.pairs import PairResult, compare_pair
-from ml_agents_results.services.reports import ArmRow, PairRow, arm_frame
-from ml_agents_results.services.settings import Settings
-from ml_agents_results.services.statistics.clusters import clustered_mean, sample_mean
-from ml_agents_results.services.statistics.cost import (
+from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.clustering import Dependence
+from ml_agents_results.services.comparison.paired import PairResult, compare_pair
+from ml_agents_results.services.comparison.paired_differences import cluster_column, mean_difference
+from ml_agents_results.services.comparison.pairing import Differences, contrasts
+from ml_agents_results.services.comparison.shared_samples import ContrastReader, Variants
+from ml_agents_results.services.result_rows import PairRow, VariantRow, variant_frame
+from ml_agents_results.services.summary import estimate_accuracy, task_cells
+from ml_agents_results.statistics.cluster_robust import clustered_mean, sample_mean
+from ml_agents_results.statistics.cost_ratios import (
     ParetoPoint,
     clustered_cost_per_correct,
     cost_increment,
     cost_per_correct,
     pareto_front,
 )
-from ml_agents_results.services.statistics.estimate import Estimate, Interval
+from ml_agents_results.statistics.estimate import Estimate, Interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
-class ArmCost(ArmRow):
-    """The costs of an arm in USD. A run without a cost counts as unknown, never as free.
+class VariantCost(VariantRow):
+    """The costs of a variant in USD. A run without a cost counts as unknown, never as free.
 
     `total_cost` includes failed runs. `mean_cost` and `cost_per_correct` are over the graded runs
-    that have a cost. `on_pareto_front` says that no other arm is at least as accurate, as cheap
+    that have a cost. `on_pareto_front` says that no other variant is at least as accurate, as cheap
     per graded run and as fast, and better in one of these; None where that cannot be told.
     `method` says what the errors take for independent: runs, or the clusters that they belong to;
     repeats of a sample are a cluster. `dof` are those of `mean_cost_se`.
@@ -67,7 +67,7 @@ class ArmCost(ArmRow):
 
 @dataclass(frozen=True, slots=True)
 class PairCost(PairRow):
-    """What the treatment costs more than the baseline per sample, in USD.
+    """What the candidate costs more than the baseline per sample, in USD.
 
     `cost_difference` is over the `pairs` shared samples that have a cost and a grade on both
     sides, with the paired t interval; `method` says what that takes for independent.
@@ -93,22 +93,22 @@ class PairCost(PairRow):
 
 @dataclass(frozen=True, slots=True)
 class CostReport:
-    """Costs by arm, and of arms against the baseline."""
+    """Costs by variant, and of variants against the baseline."""
 
     confidence_level: float
-    arms: Sequence[ArmCost]
+    variants: Sequence[VariantCost]
     pairs: Sequence[PairCost]
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "confidence_level": self.confidence_level,
-            "arms": [arm.to_dict() for arm in self.arms],
+            "variants": [variant.to_dict() for variant in self.variants],
             "pairs": [pair.to_dict() for pair in self.pairs],
         }
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row an arm, the columns of ArmCost."""
-        return arm_frame(self.arms)
+        """One row a variant, the columns of VariantCost."""
+        return variant_frame(self.variants)
 
 
 class CostService:
@@ -128,26 +128,28 @@ class CostService:
         )
 
     def report(self, *, baseline: str | None = None, pairs: bool = True) -> CostReport:
-        """Every arm that has runs, and the arms with costs against the baseline.
+        """Every variant that has runs, and the variants with costs against the baseline.
 
         Args:
-            pairs: Whether arms are compared, which takes longer than all the rest.
+            pairs: Whether variants are compared, which takes longer than all the rest.
         """
-        counts = self._repository.arms()
-        arms = Arms(counts, task_cells(self._repository, counts, self._settings))
-        rows = [self._arm(arm, arms) for arm in arms.names]
+        counts = self._repository.variants()
+        variants = Variants(counts, task_cells(self._repository, counts, self._settings))
+        rows = [self._variant(variant, variants) for variant in variants.names]
         front = pareto_front(
             [ParetoPoint(row.accuracy, row.mean_cost, row.mean_execution_time_ms) for row in rows]
         )
-        priced = [row.arm for row in rows if row.mean_cost is not None]
+        priced = [row.variant for row in rows if row.mean_cost is not None]
         return CostReport(
             self._settings.confidence,
             [replace(row, on_pareto_front=on) for row, on in zip(rows, front, strict=True)],
-            self._pairs(priced, baseline, arms) if pairs else [],
+            self._pairs(priced, baseline, variants) if pairs else [],
         )
 
-    def _pairs(self, priced: Sequence[Arm], baseline: str | None, arms: Arms) -> list[PairCost]:
-        ids = list(dict.fromkeys(arm.experiment_id for arm in priced))
+    def _pairs(
+        self, priced: Sequence[Variant], baseline: str | None, variants: Variants
+    ) -> list[PairCost]:
+        ids = list(dict.fromkeys(variant.experiment_id for variant in priced))
         chosen = contrasts(priced, ids, baseline, self._settings.contrasts)
         experiments = ExperimentRepository(self._connection)
         reader = ContrastReader(
@@ -155,42 +157,42 @@ class CostService:
         )
         rows = []
         for pair in chosen:
-            contrast = reader.read(*pair, arms)
+            contrast = reader.read(*pair, variants)
             costs, method = mean_difference(
                 self._repository.paired_costs(
                     *pair, rule=contrast.rule, group=cluster_column(self._settings)
                 ),
                 self._settings,
-                repeated=any(map(arms.repeated, pair)),
+                repeated=any(map(variants.repeated, pair)),
             )
             shared = Differences.of(contrast.by_cluster)
             rows.append(
                 _pair_cost(
-                    compare_pair(*pair, shared, arms.sides(contrast), self._settings),
+                    compare_pair(*pair, shared, variants.sides(contrast), self._settings),
                     costs.as_difference(self._settings.confidence, bounds=None),
                     method,
                 )
             )
         return rows
 
-    def _arm(self, arm: Arm, arms: Arms) -> ArmCost:
-        parts = arms.parts(arm)
-        cells = [cell for part in parts for cell in arms.cells(part)]
+    def _variant(self, variant: Variant, variants: Variants) -> VariantCost:
+        parts = variants.parts(variant)
+        cells = [cell for part in parts for cell in variants.cells(part)]
 
         def total(name: str, rows: Sequence[Any] = parts) -> Any:
             return sum(getattr(row, name) for row in rows)
 
         runs, priced, timed = total("runs"), total("priced"), total("timed")
-        graded = self._repository.graded_costs(arm)
+        graded = self._repository.graded_costs(variant)
         cluster, method = self._dependence.choose(
-            {part.task for part in parts}, repeated=arms.repeated(arm)
+            {part.task for part in parts}, repeated=variants.repeated(variant)
         )
         if cluster is not None:
             # Tasks are counted already: to count them again would double the time.
             sums = (
                 self._dependence.families(map(_of_task, graded))
                 if cluster == "task"
-                else self._dependence.sums(arm, cluster)
+                else self._dependence.sums(variant, cluster)
             )
             clusters = [(c.priced, c.cost, c.priced_correct) for c in sums]
             mean = clustered_mean([c[0] for c in clusters], [c[1] for c in clusters])
@@ -209,8 +211,8 @@ class CostService:
         warnings = [*ratio.warnings]
         if priced < runs:
             warnings.append("cost_coverage")
-        return ArmCost(
-            arm=arm,
+        return VariantCost(
+            variant=variant,
             runs=runs,
             priced=priced,
             price_coverage=priced / runs,
@@ -238,21 +240,21 @@ def _of_task(costs: GradedCosts) -> ClusterSums:
 
 
 def _pair_cost(pair: PairResult, cost: Estimate, method: str) -> PairCost:
-    interval = Interval(pair.difference_ci_low, pair.difference_ci_high, pair.interval_method)
+    interval = Interval(pair.ci_low, pair.ci_high, pair.interval_method)
     increment = None
     if cost.estimate is not None and pair.difference is not None:
         increment = cost_increment(cost.estimate, pair.difference, interval)
     return PairCost(
         baseline=pair.baseline,
-        treatment=pair.treatment,
+        candidate=pair.candidate,
         pairs=cost.n_samples,
         cost_difference=cost.estimate,
         cost_difference_ci_low=cost.ci_low,
         cost_difference_ci_high=cost.ci_high,
         cost_difference_se=cost.se,
         accuracy_difference=pair.difference,
-        accuracy_difference_ci_low=pair.difference_ci_low,
-        accuracy_difference_ci_high=pair.difference_ci_high,
+        accuracy_difference_ci_low=pair.ci_low,
+        accuracy_difference_ci_high=pair.ci_high,
         cost_increment=increment.value if increment else None,
         null_reason=increment.null_reason if increment else "no_shared_samples",
         method=method,

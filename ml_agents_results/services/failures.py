@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from ml_agents_results.records import Arm
-from ml_agents_results.repositories.counts import ArmCounts, HardSample
+from ml_agents_results.records import Variant
+from ml_agents_results.repositories.counts import HardSample, VariantCounts
 from ml_agents_results.repositories.dependence import DependenceRepository
 from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
@@ -16,12 +16,12 @@ from ml_agents_results.repositories.patterns import (
     PatternRepository,
     SliceCounts,
 )
-from ml_agents_results.services.pairing import contrasts
-from ml_agents_results.services.reports import ArmRow, PairRow, arm_frame
-from ml_agents_results.services.settings import Settings
-from ml_agents_results.services.statistics.estimate import Interval
-from ml_agents_results.services.statistics.proportions import proportion_interval
-from ml_agents_results.services.statistics.slices import Slice, scan_slices
+from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.comparison.pairing import contrasts
+from ml_agents_results.services.result_rows import PairRow, VariantRow, variant_frame
+from ml_agents_results.statistics.estimate import Interval
+from ml_agents_results.statistics.proportions import proportion_interval
+from ml_agents_results.statistics.slices import Slice, scan_slices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +31,8 @@ READ_TEXTS_UP_TO = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomeRate(ArmRow):
-    """The share of an arm's runs that end in one outcome, with its interval; fractions."""
+class OutcomeRate(VariantRow):
+    """The share of a variant's runs that end in one outcome, with its interval; fractions."""
 
     outcome: str
     runs: int
@@ -44,11 +44,11 @@ class OutcomeRate(ArmRow):
 
 
 @dataclass(frozen=True, slots=True)
-class SliceRow(ArmRow):
-    """The graded runs of an arm that share a value, against its other graded runs.
+class SliceRow(VariantRow):
+    """The graded runs of a variant that share a value, against its other graded runs.
 
     `difference` is their accuracy minus that of the rest; p values are Fisher's, adjusted (BH)
-    over the `family_size` slices of the arm that are large enough.
+    over the `family_size` slices of the variant that are large enough.
     """
 
     dimension: str
@@ -56,8 +56,8 @@ class SliceRow(ArmRow):
     graded: int
     correct: int
     accuracy: float | None
-    accuracy_ci_low: float | None
-    accuracy_ci_high: float | None
+    ci_low: float | None
+    ci_high: float | None
     rest_accuracy: float | None
     difference: float | None
     p_value: float | None
@@ -66,7 +66,7 @@ class SliceRow(ArmRow):
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorRow(ArmRow):
+class ErrorRow(VariantRow):
     """An error message (its first 80 characters) and how many runs ended with it."""
 
     error: str
@@ -75,7 +75,7 @@ class ErrorRow(ArmRow):
 
 @dataclass(frozen=True, slots=True)
 class Changes(PairRow):
-    """Samples that changed sides, with both run ids: `gains` only the treatment answered,
+    """Samples that changed sides, with both run ids: `gains` only the candidate answered,
     `regressions` only the baseline. At most `limit` of each."""
 
     gains: tuple[ChangedSample, ...]
@@ -86,8 +86,9 @@ class Changes(PairRow):
 class FailureReport:
     """Failure patterns. Slices are explorations: they suggest what to look at next.
 
-    `patterns` counts samples by which of `pattern_arms` answered them: "101" are the first and the
-    third. `oracle_accuracy` is the share that any of these arms answered. `duplicate_content`
+    `patterns` counts samples by which of `pattern_variants` answered them: "101" are the first and
+    the
+    third. `oracle_accuracy` is the share that any of these variants answered. `duplicate_content`
     counts questions with their expected answer that several samples have, `conflicting_targets`
     texts of questions that have several expected answers (None where texts are not read).
     """
@@ -99,7 +100,7 @@ class FailureReport:
     hard_samples: Sequence[HardSample]
     changes: Sequence[Changes]
     patterns: dict[str, int]
-    pattern_arms: Sequence[Arm]
+    pattern_variants: Sequence[Variant]
     oracle_accuracy: float | None
     duplicate_content: int
     conflicting_targets: int | None
@@ -114,7 +115,7 @@ class FailureReport:
             "hard_samples": [asdict(row) for row in self.hard_samples],
             "changes": [row.to_dict() for row in self.changes],
             "patterns": {
-                "arms": [arm._asdict() for arm in self.pattern_arms],
+                "variants": [variant._asdict() for variant in self.pattern_variants],
                 "counts": self.patterns,
                 "oracle_accuracy": self.oracle_accuracy,
             },
@@ -125,7 +126,7 @@ class FailureReport:
 
     def to_frame(self) -> "pd.DataFrame":
         """One row a slice, the columns of SliceRow."""
-        return arm_frame(self.slices)
+        return variant_frame(self.slices)
 
 
 class FailureService:
@@ -149,10 +150,10 @@ class FailureService:
             limit: The longest list of samples.
             read_texts: Whether to look into the outputs; by default for up to 50,000 runs.
         """
-        counts = self._counts.arms()
-        arms = list(dict.fromkeys(part.arm for part in counts))
-        slices = [*_by_task(counts), *self._patterns.method_slices(arms)]
-        failed = list(dict.fromkeys(part.arm for part in counts if part.failed))
+        counts = self._counts.variants()
+        variants = list(dict.fromkeys(part.variant for part in counts))
+        slices = [*_by_task(counts), *self._patterns.method_slices(variants)]
+        failed = list(dict.fromkeys(part.variant for part in counts if part.failed))
         warnings = []
         conflicting = None
         if read_texts is None:
@@ -167,10 +168,10 @@ class FailureService:
             warnings.append("duplicate_content")
         if conflicting:
             warnings.append("conflicting_targets")
-        ids = list(dict.fromkeys(arm.experiment_id for arm in arms))
+        ids = list(dict.fromkeys(variant.experiment_id for variant in variants))
         one_experiment = len(ids) == 1
-        chosen = contrasts(arms, ids, baseline, "vs-baseline") if one_experiment else []
-        patterned = arms if one_experiment and 2 <= len(arms) <= 8 else []
+        chosen = contrasts(variants, ids, baseline, "vs-baseline") if one_experiment else []
+        patterned = variants if one_experiment and 2 <= len(variants) <= 8 else []
         patterns = self._counts.patterns(patterned) if patterned else {}
         return FailureReport(
             confidence_level=self._settings.confidence,
@@ -180,27 +181,27 @@ class FailureService:
             hard_samples=self._counts.hard_samples(limit),
             changes=[self._changes(*pair, limit) for pair in chosen],
             patterns=patterns,
-            pattern_arms=patterned,
+            pattern_variants=patterned,
             oracle_accuracy=_oracle(patterns),
             duplicate_content=duplicates,
             conflicting_targets=conflicting,
             warnings=warnings,
         )
 
-    def _outcomes(self, counts: Sequence[ArmCounts]) -> list[OutcomeRate]:
-        totals: dict[Arm, dict[str, int]] = {}
+    def _outcomes(self, counts: Sequence[VariantCounts]) -> list[OutcomeRate]:
+        totals: dict[Variant, dict[str, int]] = {}
         names = ("failed", "unparsed", "ungraded", "wrong", "correct")
         for part in counts:
-            total = totals.setdefault(part.arm, dict.fromkeys(("runs", *names), 0))
+            total = totals.setdefault(part.variant, dict.fromkeys(("runs", *names), 0))
             for name in total:
                 total[name] += getattr(part, name)
         rows = []
-        for arm, total in totals.items():
+        for variant, total in totals.items():
             for name in names:
                 interval = self._interval(total[name], total["runs"])
                 rows.append(
                     OutcomeRate(
-                        arm,
+                        variant,
                         name,
                         total[name],
                         total["runs"],
@@ -215,11 +216,13 @@ class FailureService:
     def _interval(self, part: int, whole: int) -> Interval:
         return proportion_interval(part, whole, self._settings.interval, self._settings.confidence)
 
-    def _scan(self, slices: Sequence[SliceCounts], counts: Sequence[ArmCounts]) -> list[SliceRow]:
+    def _scan(
+        self, slices: Sequence[SliceCounts], counts: Sequence[VariantCounts]
+    ) -> list[SliceRow]:
         rows = []
-        for arm in dict.fromkeys(part.arm for part in counts):
-            own = [row for row in slices if row.arm == arm]
-            parts = [part for part in counts if part.arm == arm]
+        for variant in dict.fromkeys(part.variant for part in counts):
+            own = [row for row in slices if row.variant == variant]
+            parts = [part for part in counts if part.variant == variant]
             correct = sum(part.correct for part in parts)
             graded = correct + sum(part.wrong for part in parts)
             scanned = scan_slices(
@@ -230,14 +233,14 @@ class FailureService:
             )
             rows += [
                 SliceRow(
-                    arm=arm,
+                    variant=variant,
                     dimension=row.dimension,
                     value=row.value,
                     graded=row.graded,
                     correct=row.correct,
                     accuracy=found.accuracy,
-                    accuracy_ci_low=found.ci_low,
-                    accuracy_ci_high=found.ci_high,
+                    ci_low=found.ci_low,
+                    ci_high=found.ci_high,
                     rest_accuracy=found.rest_accuracy,
                     difference=found.difference,
                     p_value=found.p_value,
@@ -248,17 +251,17 @@ class FailureService:
             ]
         return rows
 
-    def _changes(self, treatment: Arm, baseline: Arm, limit: int) -> Changes:
+    def _changes(self, candidate: Variant, baseline: Variant, limit: int) -> Changes:
         gains, regressions = (
-            tuple(self._patterns.changed(treatment, baseline, gained=gained, limit=limit))
+            tuple(self._patterns.changed(candidate, baseline, gained=gained, limit=limit))
             for gained in (True, False)
         )
-        return Changes(baseline, treatment, gains, regressions)
+        return Changes(baseline, candidate, gains, regressions)
 
 
-def _by_task(counts: Sequence[ArmCounts]) -> list[SliceCounts]:
+def _by_task(counts: Sequence[VariantCounts]) -> list[SliceCounts]:
     return [
-        SliceCounts(part.arm, "task", part.task, part.correct, part.correct + part.wrong)
+        SliceCounts(part.variant, "task", part.task, part.correct, part.correct + part.wrong)
         for part in counts
         if part.correct + part.wrong
     ]

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from ml_agents_results.records import Arm
-from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.records import Variant
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.differences import cluster_column, mean_difference
-from ml_agents_results.services.pairing import contrasts, pairing_rule
-from ml_agents_results.services.reports import ArmRow, PairRow, arm_frame
-from ml_agents_results.services.settings import Settings
-from ml_agents_results.services.statistics.latency import (
+from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.comparison.paired_differences import cluster_column, mean_difference
+from ml_agents_results.services.comparison.pairing import contrasts, pairing_rule
+from ml_agents_results.services.result_rows import PairRow, VariantRow, variant_frame
+from ml_agents_results.statistics.multiplicity import adjust, family_size
+from ml_agents_results.statistics.quantiles import Quantile, from_histogram
+from ml_agents_results.statistics.time_ratios import (
     LatencySummary,
     latency_summary,
     paired_ratio,
     sign_test_p,
 )
-from ml_agents_results.services.statistics.multiplicity import adjust, family_size
-from ml_agents_results.services.statistics.quantiles import Quantile, from_histogram
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +31,8 @@ QUANTILES = (0.5, 0.9, 0.95, 0.99)
 
 
 @dataclass(frozen=True, slots=True)
-class ArmLatency(ArmRow):
-    """The times of an arm's runs in ms. Failed runs are counted and left out."""
+class VariantLatency(VariantRow):
+    """The times of a variant's runs in ms. Failed runs are counted and left out."""
 
     runs: int
     failed: int
@@ -42,7 +42,7 @@ class ArmLatency(ArmRow):
 
 @dataclass(frozen=True, slots=True)
 class PairLatency(PairRow):
-    """The ratio of geometric mean times, treatment to baseline, on samples timed on both sides.
+    """The ratio of geometric mean times, candidate to baseline, on samples timed on both sides.
 
     `method` says what the interval and `p_value` of the ratio take for independent; the sign test
     takes samples so.
@@ -68,23 +68,23 @@ class PairLatency(PairRow):
 
 @dataclass(frozen=True, slots=True)
 class LatencyReport:
-    """Times by arm, and arms against the baseline."""
+    """Times by variant, and variants against the baseline."""
 
     confidence_level: float
-    arms: Sequence[ArmLatency]
+    variants: Sequence[VariantLatency]
     pairs: Sequence[PairLatency]
     correction: str = "holm"
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "confidence_level": self.confidence_level,
-            "arms": [arm.to_dict() for arm in self.arms],
+            "variants": [variant.to_dict() for variant in self.variants],
             "pairs": [pair.to_dict() for pair in self.pairs],
         }
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row an arm: n_timed, n_missing, failed, mean, sd, ..., and p50 to p99 with bounds."""
-        return arm_frame(self.arms).pipe(_flattened)
+        """One row per variant: n_timed, n_missing, failed, mean, sd, p50 to p99 with bounds."""
+        return variant_frame(self.variants).pipe(_flattened)
 
 
 class LatencyService:
@@ -99,20 +99,20 @@ class LatencyService:
         self._experiments = ExperimentRepository(connection)
 
     def report(self, *, baseline: str | None = None) -> LatencyReport:
-        """Every arm that has runs, and the arms compared on the samples they share."""
-        runs: dict[Arm, tuple[int, int]] = {}
+        """Every variant that has runs, and the variants compared on the samples they share."""
+        runs: dict[Variant, tuple[int, int]] = {}
         repeated = set()
-        for part in self._repository.arms():
-            before = runs.get(part.arm, (0, 0))
-            runs[part.arm] = (before[0] + part.runs, before[1] + part.failed)
+        for part in self._repository.variants():
+            before = runs.get(part.variant, (0, 0))
+            runs[part.variant] = (before[0] + part.runs, before[1] + part.failed)
             if part.repeats > 1:
-                repeated.add(part.arm)
+                repeated.add(part.variant)
         rows = [
-            self._arm(arm, total, failed, *self._repository.latencies(arm))
-            for arm, (total, failed) in runs.items()
+            self._variant(variant, total, failed, *self._repository.latencies(variant))
+            for variant, (total, failed) in runs.items()
         ]
-        timed = [row.arm for row in rows if row.summary.n_timed]
-        ids = list(dict.fromkeys(arm.experiment_id for arm in timed))
+        timed = [row.variant for row in rows if row.summary.n_timed]
+        ids = list(dict.fromkeys(variant.experiment_id for variant in timed))
         chosen = contrasts(timed, ids, baseline, self._settings.contrasts)
         return LatencyReport(
             self._settings.confidence,
@@ -121,9 +121,9 @@ class LatencyService:
             self._settings.correction,
         )
 
-    def _arm(
-        self, arm: Arm, runs: int, failed: int, values: Sequence[int], counts: Sequence[int]
-    ) -> ArmLatency:
+    def _variant(
+        self, variant: Variant, runs: int, failed: int, values: Sequence[int], counts: Sequence[int]
+    ) -> VariantLatency:
         low = values[0] if values else 0
         weighted = list(zip(values, counts, strict=True))
         timed = sum(counts)
@@ -139,28 +139,30 @@ class LatencyService:
             shift=low,
         )
         quantiles = from_histogram(values, counts, QUANTILES, self._settings.confidence)
-        return ArmLatency(arm, runs, failed, summary, tuple(quantiles))
+        return VariantLatency(variant, runs, failed, summary, tuple(quantiles))
 
-    def _pairs(self, chosen: Sequence[tuple[Arm, Arm]], repeated: set[Arm]) -> list[PairLatency]:
+    def _pairs(
+        self, chosen: Sequence[tuple[Variant, Variant]], repeated: set[Variant]
+    ) -> list[PairLatency]:
         rows = []
-        for treatment, baseline in chosen:
+        for candidate, baseline in chosen:
             records = {
-                arm.experiment_id: self._experiments.get(arm.experiment_id)
-                for arm in (treatment, baseline)
+                variant.experiment_id: self._experiments.get(variant.experiment_id)
+                for variant in (candidate, baseline)
             }
-            rule = pairing_rule(self._repository, records, treatment, baseline)
+            rule = pairing_rule(self._repository, records, candidate, baseline)
             sums = self._repository.paired_latency(
-                treatment, baseline, rule=rule, group=cluster_column(self._settings)
+                candidate, baseline, rule=rule, group=cluster_column(self._settings)
             )
             logs, method = mean_difference(
-                sums, self._settings, repeated=not repeated.isdisjoint((treatment, baseline))
+                sums, self._settings, repeated=not repeated.isdisjoint((candidate, baseline))
             )
             ratio = paired_ratio(logs, self._settings.confidence)
             slower, faster = sum(row.above for row in sums), sum(row.below for row in sums)
             rows.append(
                 PairLatency(
                     baseline=baseline,
-                    treatment=treatment,
+                    candidate=candidate,
                     pairs=ratio.n_samples,
                     ratio=ratio.estimate,
                     ratio_ci_low=ratio.ci_low,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from ml_agents_results.records import Arm
+from ml_agents_results.records import Variant
 from ml_agents_results.repositories.dependence import DependenceRepository
 from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
@@ -15,11 +15,11 @@ from ml_agents_results.repositories.patterns import (
     MetricSums,
     PatternRepository,
 )
-from ml_agents_results.services.dependence import Dependence
-from ml_agents_results.services.reports import ArmRow, arm_frame
-from ml_agents_results.services.settings import Settings
-from ml_agents_results.services.statistics.auroc import Auroc, auroc
-from ml_agents_results.services.statistics.calibration import (
+from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.clustering import Dependence
+from ml_agents_results.services.result_rows import VariantRow, variant_frame
+from ml_agents_results.statistics.auroc import Auroc, auroc
+from ml_agents_results.statistics.calibration import (
     BrierScore,
     CalibrationLine,
     ConfidenceTable,
@@ -29,21 +29,21 @@ from ml_agents_results.services.statistics.calibration import (
     calibration_line,
     spiegelhalter,
 )
-from ml_agents_results.services.statistics.calibration_bins import (
+from ml_agents_results.statistics.cluster_robust import clustered_mean
+from ml_agents_results.statistics.estimate import Estimate
+from ml_agents_results.statistics.proportions import accuracy, proportion_interval
+from ml_agents_results.statistics.reliability import (
     CalibrationError,
     calibration_error,
 )
-from ml_agents_results.services.statistics.clusters import clustered_mean
-from ml_agents_results.services.statistics.estimate import Estimate
-from ml_agents_results.services.statistics.proportions import accuracy, proportion_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
-class ParsingMethodRow(ArmRow):
-    """One parsing method in one arm; shares are fractions.
+class ParsingMethodRow(VariantRow):
+    """One parsing method in one variant; shares are fractions.
 
     `parsing_method` is None for runs whose method is not known. `mean_parsing_confidence` is over
     all `rated` runs; `confidence_gap` is the mean confidence minus the accuracy, both of the graded
@@ -56,8 +56,8 @@ class ParsingMethodRow(ArmRow):
     graded: int
     correct: int
     accuracy: float | None
-    accuracy_ci_low: float | None
-    accuracy_ci_high: float | None
+    ci_low: float | None
+    ci_high: float | None
     interval_method: str
     rated: int
     mean_parsing_confidence: float | None
@@ -70,8 +70,8 @@ class ParsingMethodRow(ArmRow):
 
 
 @dataclass(frozen=True, slots=True)
-class ArmParsing(ArmRow):
-    """Parsing of one arm: how often no answer was found in an output, and the calibration of the
+class VariantParsing(VariantRow):
+    """Parsing of one variant: how often no answer was found, and the calibration of the
     confidence against being correct.
 
     `calibration_in_the_large` is clustered as accuracies are; the other figures take runs as
@@ -93,29 +93,29 @@ class ArmParsing(ArmRow):
     calibration_line: CalibrationLine
 
     def to_dict(self) -> dict[str, Any]:
-        values = ArmRow.to_dict(self)
+        values = VariantRow.to_dict(self)
         values["calibration_in_the_large"] = self.calibration_in_the_large.to_dict()
         return values
 
 
 @dataclass(frozen=True, slots=True)
 class ParsingReport:
-    """Parsing quality by arm, and by arm and parsing method."""
+    """Parsing quality by variant, and by variant and parsing method."""
 
     confidence_level: float
-    arms: Sequence[ArmParsing]
+    variants: Sequence[VariantParsing]
     methods: Sequence[ParsingMethodRow]
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "confidence_level": self.confidence_level,
-            "arms": [arm.to_dict() for arm in self.arms],
+            "variants": [variant.to_dict() for variant in self.variants],
             "methods": [row.to_dict() for row in self.methods],
         }
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row an arm and parsing method, the columns of ParsingMethodRow."""
-        return arm_frame(self.methods)
+        """One row a variant and parsing method, the columns of ParsingMethodRow."""
+        return variant_frame(self.methods)
 
 
 class ParsingService:
@@ -131,41 +131,44 @@ class ParsingService:
         self._dependence = Dependence(DependenceRepository(connection, filters), self._settings)
 
     def report(self) -> ParsingReport:
-        """Every arm that has runs."""
-        runs: dict[Arm, tuple[int, int, int]] = {}
-        parts = self._counts.arms()
+        """Every variant that has runs."""
+        runs: dict[Variant, tuple[int, int, int]] = {}
+        parts = self._counts.variants()
         cluster, _ = self._dependence.choose(
             {part.task for part in parts}, repeated=any(part.repeats > 1 for part in parts)
         )
         for part in parts:
-            total, failed, unparsed = runs.get(part.arm, (0, 0, 0))
-            runs[part.arm] = (total + part.runs, failed + part.failed, unparsed + part.unparsed)
-        rows: dict[Arm, list[ConfidenceCounts]] = {}
+            total, failed, unparsed = runs.get(part.variant, (0, 0, 0))
+            runs[part.variant] = (total + part.runs, failed + part.failed, unparsed + part.unparsed)
+        rows: dict[Variant, list[ConfidenceCounts]] = {}
         for row in self._patterns.confidences(runs):
-            rows.setdefault(row.arm, []).append(row)
-        metrics = {(row.arm, row.parsing_method): row for row in self._patterns.metrics()}
+            rows.setdefault(row.variant, []).append(row)
+        metrics = {(row.variant, row.parsing_method): row for row in self._patterns.metrics()}
         return ParsingReport(
             self._settings.confidence,
-            [self._arm(arm, counts, rows[arm], cluster) for arm, counts in runs.items()],
+            [
+                self._variant(variant, counts, rows[variant], cluster)
+                for variant, counts in runs.items()
+            ],
             [
                 self._method(
-                    arm,
+                    variant,
                     method,
-                    of_arm,
-                    metrics.get((arm, method), MetricSums.none(arm, method)),
+                    of_variant,
+                    metrics.get((variant, method), MetricSums.none(variant, method)),
                 )
-                for arm, of_arm in rows.items()
-                for method in dict.fromkeys(row.parsing_method for row in of_arm)
+                for variant, of_variant in rows.items()
+                for method in dict.fromkeys(row.parsing_method for row in of_variant)
             ],
         )
 
-    def _arm(
+    def _variant(
         self,
-        arm: Arm,
+        variant: Variant,
         counts: tuple[int, int, int],
         rows: Sequence[ConfidenceCounts],
         cluster: str | None,
-    ) -> ArmParsing:
+    ) -> VariantParsing:
         level = self._settings.confidence
         runs, failed, unparsed = counts
         answered = runs - failed
@@ -173,12 +176,12 @@ class ParsingService:
         table = _table(rows)
         large = calibration_in_the_large(table, level)
         if cluster is not None and table.n:
-            clusters = [c for c in self._dependence.sums(arm, cluster) if c.rated]
+            clusters = [c for c in self._dependence.sums(variant, cluster) if c.rated]
             large = clustered_mean(
                 [c.rated for c in clusters], [c.rated_correct - c.confidence for c in clusters]
             ).as_difference(level)
-        return ArmParsing(
-            arm=arm,
+        return VariantParsing(
+            variant=variant,
             runs=runs,
             answered=answered,
             unparsed=unparsed,
@@ -195,7 +198,7 @@ class ParsingService:
 
     def _method(
         self,
-        arm: Arm,
+        variant: Variant,
         method: str | None,
         rows: Sequence[ConfidenceCounts],
         metrics: MetricSums,
@@ -212,14 +215,14 @@ class ParsingService:
         if table.n:
             gap = float((table.confidence * table.counts - table.correct).sum() / table.n)
         return ParsingMethodRow(
-            arm=arm,
+            variant=variant,
             parsing_method=method,
             runs=sum(row.correct + row.wrong + row.other for row in rows),
             graded=graded,
             correct=correct,
             accuracy=share.estimate,
-            accuracy_ci_low=share.ci_low,
-            accuracy_ci_high=share.ci_high,
+            ci_low=share.ci_low,
+            ci_high=share.ci_high,
             interval_method=share.method,
             rated=known,
             mean_parsing_confidence=total / known if known else None,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.accuracy import AccuracyService, ArmResult
-from ml_agents_results.services.comparison import ComparisonService
-from ml_agents_results.services.pairs import PairResult
-from ml_agents_results.services.reports import ArmRow, PairRow
-from ml_agents_results.services.settings import ALLOWANCES, Settings
-from ml_agents_results.services.statistics.power import (
+from ml_agents_results.services.analysis_options import ALLOWANCES, Settings
+from ml_agents_results.services.comparison.comparison_service import ComparisonService
+from ml_agents_results.services.comparison.paired import PairResult
+from ml_agents_results.services.result_rows import PairRow, VariantRow
+from ml_agents_results.services.summary import AccuracyService, VariantResult
+from ml_agents_results.statistics.sample_sizes import (
     clustered_sample_size,
     family_alpha,
     independent_sample_size,
@@ -49,38 +49,39 @@ class PowerRow(PairRow):
 
 
 @dataclass(frozen=True, slots=True)
-class ArmPower(ArmRow):
-    """How many samples tell an accuracy near that of the arm.
+class VariantPower(VariantRow):
+    """How many samples tell an accuracy near that of the variant.
 
     `samples_for_precision` maps half-widths of an interval (fractions) to samples.
-    `samples_per_arm` maps differences to the samples of each arm where two arms answer other
+    `samples_per_variant` maps differences to the samples of each variant where two variants answer
+    other
     samples (unpaired), with 80% power and no correction; None where the accuracy cannot grow so
-    much. Both are times the `design_effect` of clusters and repeats: the square of `accuracy_se`
-    over that of independent runs. None where the arm was always right or always wrong.
+    much. Both are times the `design_effect` of clusters and repeats: the square of `se`
+    over that of independent runs. None where the variant was always right or always wrong.
     """
 
     samples: int
     accuracy: float | None
-    accuracy_ci_low: float | None
-    accuracy_ci_high: float | None
+    ci_low: float | None
+    ci_high: float | None
     design_effect: float | None
     samples_for_precision: dict[str, int | None]
-    samples_per_arm: dict[str, int | None]
+    samples_per_variant: dict[str, int | None]
     method: str
 
 
 @dataclass(frozen=True, slots=True)
 class PowerReport:
-    """One row an arm and one a comparison."""
+    """One row a variant and one a comparison."""
 
     confidence_level: float
-    arms: Sequence[ArmPower]
+    variants: Sequence[VariantPower]
     pairs: Sequence[PowerRow]
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "confidence_level": self.confidence_level,
-            "arms": [row.to_dict() for row in self.arms],
+            "variants": [row.to_dict() for row in self.variants],
             "pairs": [row.to_dict() for row in self.pairs],
         }
 
@@ -92,7 +93,7 @@ class PowerReport:
 
 
 class PowerService:
-    """Arms are compared whatever they differ in: the number of samples is asked, not an answer."""
+    """Compares variants whatever they differ in: only sample sizes are asked for."""
 
     def __init__(
         self,
@@ -106,39 +107,43 @@ class PowerService:
         self._comparison = ComparisonService(connection, filters, settings)
 
     def report(self, *, baseline: str | None = None) -> PowerReport:
-        """Every arm, and the arms against the baseline; a single arm is an answer too."""
-        arms = self._accuracy.report()
+        """Every variant, and every variant against the baseline."""
+        variants = self._accuracy.report()
         pairs: Sequence[PairResult] = ()
-        if len(arms.arms) > 1:
-            having = list(dict.fromkeys(row.arm.experiment_id for row in arms.arms))
+        if len(variants.variants) > 1:
+            having = list(dict.fromkeys(row.variant.experiment_id for row in variants.variants))
             ids = self._filters.experiment_id or having
             pairs = self._comparison.compare(ids, baseline=baseline).pairs
-        level = arms.confidence_level
-        return PowerReport(level, [_arm(arm, level) for arm in arms.arms], list(map(_row, pairs)))
+        level = variants.confidence_level
+        return PowerReport(
+            level,
+            [_variant(variant, level) for variant in variants.variants],
+            list(map(_row, pairs)),
+        )
 
 
-def _arm(arm: ArmResult, level: float) -> ArmPower:
-    p, effect = arm.accuracy, None
+def _variant(variant: VariantResult, level: float) -> VariantPower:
+    p, effect = variant.accuracy, None
     precision: dict[str, int | None] = dict.fromkeys(map("{:g}".format, DIFFERENCES))
     apart = dict(precision)
-    if p is not None and arm.accuracy_se is not None:
-        effect = arm.accuracy_se**2 * arm.samples / (p * (1 - p))
+    if p is not None and variant.se is not None:
+        effect = variant.se**2 * variant.samples / (p * (1 - p))
         for size in DIFFERENCES:
             single = proportion_sample_size(size, p, level)
             precision[f"{size:g}"] = clustered_sample_size(single, effect).samples
             if p + size <= 1:
                 each = independent_sample_size(p + size, p, 1 - level)
                 apart[f"{size:g}"] = clustered_sample_size(each, effect).samples
-    return ArmPower(
-        arm=arm.arm,
-        samples=arm.samples,
+    return VariantPower(
+        variant=variant.variant,
+        samples=variant.samples,
         accuracy=p,
-        accuracy_ci_low=arm.accuracy_ci_low,
-        accuracy_ci_high=arm.accuracy_ci_high,
+        ci_low=variant.ci_low,
+        ci_high=variant.ci_high,
         design_effect=effect,
         samples_for_precision=precision,
-        samples_per_arm=apart,
-        method=arm.method,
+        samples_per_variant=apart,
+        method=variant.method,
     )
 
 
@@ -146,7 +151,7 @@ def _row(pair: PairResult) -> PowerRow:
     alpha = family_alpha(1 - pair.confidence_level, max(pair.family_size, 1))
     return PowerRow(
         baseline=pair.baseline,
-        treatment=pair.treatment,
+        candidate=pair.candidate,
         pairs=pair.pairs,
         discordance=pair.discordance,
         design_effect=pair.design_effect,
@@ -162,11 +167,11 @@ def _row(pair: PairResult) -> PowerRow:
 
 def _needed(difference: float, pair: PairResult, alpha: float) -> int | None:
     if pair.discordance is None:
-        if pair.difference_se is None:
+        if pair.se is None:
             return None
         # The error already holds what lies between samples and what chance adds within them. In
         # clusters it grows with them, as the design effect does for Connor's formula.
-        variance = pair.difference_se**2 * pair.pairs
+        variance = pair.se**2 * pair.pairs
         return repeated_sample_size(difference, variance, 0.0, 0.0, alpha=alpha).samples
     if difference > pair.discordance:
         return None

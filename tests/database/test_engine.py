@@ -16,7 +16,7 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DatabaseError, NotFoundError, UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ExperimentRecord, RunRecord
-from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from tests.databases import locator
 from tests.processes import run
 
@@ -227,7 +227,7 @@ def test_a_forked_process_has_its_own_connections(database: Database) -> None:
                 sys.exit("a child failed")
         processor.save_run(RunRecord("e", "None", 4))
         report = processor.generate_accuracy_report({})
-        print(report["arms"][0]["runs"], processor.get_runs_paginated("e")["total_runs"])
+        print(report["variants"][0]["runs"], processor.get_runs_paginated("e")["total_runs"])
         """,
         locator(database),
     )
@@ -258,7 +258,9 @@ class TestEnginesOfOthers:
         processor = ResultsProcessor(engine)
         processor.save_experiment("e", {"seed": 1})
         processor.save_runs([RunRecord("e", "None", i, is_correct=True) for i in range(5)])
-        assert processor.get_experiment_summary("e")["summary_statistics"]["arms"][0]["runs"] == 5
+        assert (
+            processor.get_experiment_summary("e")["summary_statistics"]["variants"][0]["runs"] == 5
+        )
         with engine.connect() as connection:
             assert connection.scalar(text("SELECT COUNT(*) FROM runs")) == 5
         again = ResultsProcessor(engine)

@@ -259,7 +259,7 @@ NOBODY = """
     from ml_agents_results.database.engine import Database
     from ml_agents_results.errors import ResultsError
     from ml_agents_results.records import RunRecord
-    from ml_agents_results.repositories.runs import RunRepository
+    from ml_agents_results.repositories.run_repository import RunRepository
 
     schema.upgrade(Database(":memory:"))
     if os.geteuid() == 0:

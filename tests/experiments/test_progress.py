@@ -75,7 +75,7 @@ def test_lines_are_few_and_plain_where_there_is_no_terminal(
     assert "\x1b" not in page.getvalue()
 
 
-def test_a_terminal_shows_a_bar_for_each_arm(page: io.StringIO) -> None:
+def test_a_terminal_shows_a_bar_for_each_variant(page: io.StringIO) -> None:
     shown = progress_on(Console(file=page, force_terminal=True, width=120))
     assert type(shown) is BarProgress
     tallies = {name: Tally(name, 4) for name in ("None", "ChainOfThought")}

@@ -14,8 +14,8 @@ from ml_agents_results.experiments.plan import Plan
 from ml_agents_results.experiments.recorder import FAILED_AT, Recorder
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
-from ml_agents_results.repositories.claims import ClaimRepository
-from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.repositories.claim_repository import ClaimRepository
+from ml_agents_results.repositories.run_repository import RunRepository
 
 PLAN = Plan(["None"], [Question("", n, None, f"{n}?", "1") for n in range(40)], 1, "p", "m")
 

@@ -13,14 +13,14 @@ import pytest
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DuplicateError, NotFoundError, ResultsError, UsageError
-from ml_agents_results.experiments.drive import LONGEST_SILENCE
-from ml_agents_results.experiments.messages import AuthenticationFailed, ProviderUnavailable
 from ml_agents_results.experiments.runner import ExperimentRunner
 from ml_agents_results.experiments.session import RunSummary
 from ml_agents_results.experiments.study import ResumeRefused
+from ml_agents_results.experiments.worker_pool import LONGEST_SILENCE
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.providers.interface import AuthenticationFailed, ProviderUnavailable
 from ml_agents_results.records import RunRecord
-from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.repositories.run_repository import RunRepository
 from tests.databases import locator
 from tests.endpoint import Endpoint, Fault
 
@@ -100,7 +100,10 @@ def test_every_planned_run_is_asked_graded_and_recorded_once(
         assert run.cost_estimate == 0.25
         assert run.parsing_metrics is not None
         assert run.parsing_metrics.confidence_score == 0.95
-    assert [(arm.approach_name, arm.accuracy, arm.total_cost) for arm in summary.arms] == [
+    assert [
+        (variant.approach_name, variant.accuracy, variant.total_cost)
+        for variant in summary.variants
+    ] == [
         ("None", 0.5, 5.0),
         ("ChainOfThought", 0.5, 5.0),
     ]
@@ -284,7 +287,7 @@ def test_a_dataset_without_answers_is_recorded_ungraded(
     with Endpoint(doubling) as endpoint:
         summary = ExperimentRunner(config(endpoint, tmp_path, dataset=str(path)), processor).run()
     assert all(run.is_correct is None for run in recorded(processor, summary.experiment_id))
-    assert [(arm.ungraded, arm.accuracy) for arm in summary.arms] == [(2, None)] * 2
+    assert [(variant.ungraded, variant.accuracy) for variant in summary.variants] == [(2, None)] * 2
 
 
 @pytest.mark.parametrize(
@@ -459,8 +462,8 @@ def test_the_files_agree_with_the_database(tmp_path: Path, processor: ResultsPro
         f"q{n}{suffix}" for n in range(10) for suffix in ("", "#1")
     }
     for name, part in document["results_summary"].items():
-        arm = next(arm for arm in summary.arms if arm.approach_name == name)
-        assert (part["graded"], part["correct"]) == (arm.graded, arm.correct)
+        variant = next(variant for variant in summary.variants if variant.approach_name == name)
+        assert (part["graded"], part["correct"]) == (variant.graded, variant.correct)
 
 
 def test_backups_are_made_while_recording_and_thinned_out(tmp_path: Path) -> None:
@@ -521,7 +524,7 @@ def test_a_failed_run_keeps_the_steps_it_took_and_what_they_cost(
         assert "Double of 0?" in taken[0]["prompt"]
         assert taken[0]["answer"] == "The answer is 0."
         assert run.cost_estimate == 0.5
-        assert summary.arms[0].total_cost == 0.5
+        assert summary.variants[0].total_cost == 0.5
         again = ExperimentRunner(ExperimentConfig(), processor)
         again.resume(summary.experiment_id, retry_failed=True)
     [run] = recorded(processor, summary.experiment_id)

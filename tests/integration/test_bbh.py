@@ -14,9 +14,9 @@ import pytest
 
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
-from ml_agents_results.services.comparison import Comparison
-from ml_agents_results.services.pairs import PairResult
-from ml_agents_results.services.settings import Settings
+from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.comparison.comparison_service import Comparison
+from ml_agents_results.services.comparison.paired import PairResult
 
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "bbh"
 
@@ -56,7 +56,7 @@ def of_tasks(comparison: Comparison) -> dict[str, PairResult]:
 
 
 def ci(pair: PairResult) -> list[float | None]:
-    return [pair.difference_ci_low, pair.difference_ci_high]
+    return [pair.ci_low, pair.ci_high]
 
 
 def test_counts_accuracies_and_tables_by_task(
@@ -66,31 +66,33 @@ def test_counts_accuracies_and_tables_by_task(
     assert [task.task for task in comparison.tasks] == sorted(reference["tasks"])
     for task in comparison.tasks:
         expected = reference["tasks"][task.task]
-        for arm in task.arms:
-            figures = expected[{"None": "None_"}.get(arm.arm.approach_name, arm.arm.approach_name)]
-            assert (arm.runs, arm.graded, arm.correct) == (
+        for variant in task.variants:
+            figures = expected[
+                {"None": "None_"}.get(variant.variant.approach_name, variant.variant.approach_name)
+            ]
+            assert (variant.runs, variant.graded, variant.correct) == (
                 figures["n"],
                 figures["n"],
                 figures["k"],
             )
-            assert arm.accuracy == near(figures["accuracy"])
+            assert variant.accuracy == near(figures["accuracy"])
         (pair,) = task.pairs
         paired = expected["paired"]
-        assert (pair.treatment.approach_name, pair.baseline.approach_name) == (
+        assert (pair.candidate.approach_name, pair.baseline.approach_name) == (
             "ChainOfThought",
             "None",
         )
         for name in (
             "both_correct",
-            "only_treatment_correct",
-            "only_baseline_correct",
+            "improved",
+            "regressed",
             "neither_correct",
         ):
             assert getattr(pair, name) == paired[name]
         assert pair.pairs == paired["n"]
         for ours, theirs in (
             ("difference", "diff"),
-            ("difference_se", "se_paired"),
+            ("se", "se_paired"),
             ("p_value", "mcnemar_midp"),
             ("p_value_exact", "mcnemar_exact_p"),
             ("odds_ratio", "odds_ratio_conditional"),
@@ -116,15 +118,17 @@ def test_intervals_of_an_accuracy(
     comparison = compared(bbh, interval=interval, cluster="none")
     expected = reference["tasks"]
     for task in comparison.tasks:
-        for arm in task.arms:
-            key = {"None": "None_"}.get(arm.arm.approach_name, arm.arm.approach_name)
+        for variant in task.variants:
+            key = {"None": "None_"}.get(
+                variant.variant.approach_name, variant.variant.approach_name
+            )
             low, high = expected[task.task][key][name]
-            assert (arm.accuracy_ci_low, arm.accuracy_ci_high) == (near(low), near(high))
-            assert arm.interval_method == interval
-    for arm in comparison.arms:
-        key = {"None": "None_"}.get(arm.arm.approach_name, arm.arm.approach_name)
+            assert (variant.ci_low, variant.ci_high) == (near(low), near(high))
+            assert variant.interval_method == interval
+    for variant in comparison.variants:
+        key = {"None": "None_"}.get(variant.variant.approach_name, variant.variant.approach_name)
         low, high = reference["pooled"]["micro"][key][name]
-        assert (arm.accuracy_ci_low, arm.accuracy_ci_high) == (near(low), near(high))
+        assert (variant.ci_low, variant.ci_high) == (near(low), near(high))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +166,7 @@ def test_pooled_over_all_tasks_as_independent_samples(
     expected = reference["pooled"]["paired_pooled_iid"]
     assert pair.method == "independent samples"
     assert pair.difference == near(expected["diff"])
-    assert pair.difference_se == near(expected["se_paired"])
+    assert pair.se == near(expected["se_paired"])
     assert pair.p_value == near(expected["mcnemar_midp"])
     assert pair.p_value_exact == near(expected["mcnemar_exact_p"])
     assert pair.phi == near(expected["phi_correlation"])
@@ -180,8 +184,8 @@ def test_pooled_over_all_tasks_clustered_by_task(
     assert pair.method == "clustered by task (CR2)"
     assert pair.n_clusters == expected["n_clusters"] == 9
     assert pair.difference == near(expected["estimate"])
-    assert pair.difference_se == near(expected["se_cr2"])
-    assert pair.difference_se_cr1 == near(expected["se_cr1"])
+    assert pair.se == near(expected["se_cr2"])
+    assert pair.se_cr1 == near(expected["se_cr1"])
     assert pair.dof == near(expected["dof_bell_mccaffrey"])
     assert ci(pair) == near(expected["ci_cr2_bm"])
     assert pair.p_value == near(expected["p_cr2_bm"])
@@ -189,13 +193,13 @@ def test_pooled_over_all_tasks_clustered_by_task(
     assert pair.intraclass_correlation == near(expected["icc_anova"])
     assert "few_clusters" in pair.warnings
     (row,) = comparison.micro
-    assert row.difference.se == pair.difference_se
-    for arm in comparison.arms:
-        expected = reference["pooled"][f"acc_{arm.arm.approach_name}_cluster_task"]
-        assert arm.accuracy == near(expected["estimate"])
-        assert arm.accuracy_se == near(expected["se_cr2"])
-        assert arm.dof == near(expected["dof_bell_mccaffrey"])
-        assert arm.n_clusters == 9
+    assert row.difference.se == pair.se
+    for variant in comparison.variants:
+        expected = reference["pooled"][f"acc_{variant.variant.approach_name}_cluster_task"]
+        assert variant.accuracy == near(expected["estimate"])
+        assert variant.se == near(expected["se_cr2"])
+        assert variant.dof == near(expected["dof_bell_mccaffrey"])
+        assert variant.n_clusters == 9
 
 
 def test_macro_average_over_tasks(bbh: ResultsProcessor, reference: dict[str, Any]) -> None:
@@ -203,8 +207,8 @@ def test_macro_average_over_tasks(bbh: ResultsProcessor, reference: dict[str, An
     random, fixed = compared(bbh).macro
     for row in (random, fixed):
         assert row.tasks == expected["groups"]
-        assert row.treatment_accuracy.estimate == near(expected["acc_ChainOfThought"])
-        assert row.baseline_accuracy.estimate == near(expected["acc_None"])
+        assert row.candidate_mean.estimate == near(expected["acc_ChainOfThought"])
+        assert row.baseline_mean.estimate == near(expected["acc_None"])
         assert row.difference.estimate == near(expected["diff"])
     assert random.estimand == "macro-random"
     assert random.difference.se == near(expected["se_random_tasks"])
@@ -249,7 +253,7 @@ def test_the_text_of_a_question_is_not_its_identity(bbh: ResultsProcessor) -> No
     (same,) = bbh.compare(["bbh"]).pairs
     assert pair.pairs == 2011
     assert pair.difference == near(same.difference)
-    assert (pair.only_treatment_correct, pair.only_baseline_correct) == (
-        same.only_treatment_correct,
-        same.only_baseline_correct,
+    assert (pair.improved, pair.regressed) == (
+        same.improved,
+        same.regressed,
     )

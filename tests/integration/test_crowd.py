@@ -3,11 +3,11 @@
 import threading
 from pathlib import Path
 
-from ml_agents_results.database.backup import copy
-from ml_agents_results.database.checks import check
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.maintenance.backups import copy
+from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.repositories.run_repository import RunRepository
 from tests.processes import race
 
 PROCESSES = 8

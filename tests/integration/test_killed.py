@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results.database import schema
-from ml_agents_results.database.backup import folder_of
-from ml_agents_results.database.checks import check
 from ml_agents_results.database.engine import Database
-from ml_agents_results.importers.portable import verify_file
+from ml_agents_results.database.maintenance.backups import folder_of
+from ml_agents_results.database.maintenance.integrity_checks import check
+from ml_agents_results.formats.archive_reader import verify_file
 from ml_agents_results.processor import ResultsProcessor
 from tests.commands import contents
 from tests.generated import lines_of, make_runs, write_runs_file

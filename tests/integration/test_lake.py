@@ -10,19 +10,19 @@ import pytest
 from sqlalchemy import Connection
 
 from ml_agents_results.database.lake import Lake
-from ml_agents_results.exporters import export
+from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord
-from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.accuracy import AccuracyService
-from ml_agents_results.services.comparison import ComparisonService
+from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.cost import CostService
 from ml_agents_results.services.failures import FailureService
 from ml_agents_results.services.latency import LatencyService
 from ml_agents_results.services.parsing import ParsingService
-from ml_agents_results.services.settings import Settings
+from ml_agents_results.services.summary import AccuracyService
 from tests.commands import call, document, refusal, start
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs the package pyarrow")
@@ -103,7 +103,7 @@ def figures(connection: Connection, few: int | None = None) -> dict[str, Any]:
             for line in ExperimentRepository(connection).list()
         ],
         "none": lambda: [
-            analysis(connection, Filters.of({"created_from": moment})).arms() == []
+            analysis(connection, Filters.of({"created_from": moment})).variants() == []
             for moment in ("2020-01-01", "2100-01-01")
         ],
         "across": lambda: compare(["one", "two"]),

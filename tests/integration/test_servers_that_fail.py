@@ -16,7 +16,7 @@ from sqlalchemy import URL, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from ml_agents_results.config import DatabaseConfig
-from ml_agents_results.database import server as server_module
+from ml_agents_results.database import postgres as server_module
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DatabaseLockedError
 from ml_agents_results.processor import ResultsProcessor

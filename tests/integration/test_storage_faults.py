@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results.config import DatabaseConfig
-from ml_agents_results.database import backup, schema
-from ml_agents_results.database.checks import check
+from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.maintenance import backups as backup
+from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.errors import DatabaseLockedError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
@@ -42,7 +43,7 @@ FULL = """
 WATCHED = """
     import os, shutil, sys, threading, time
     from pathlib import Path
-    from ml_agents_results.database.backup import back_up
+    from ml_agents_results.database.maintenance.backups import back_up
     from ml_agents_results.errors import ResultsError
 
     if os.geteuid() == 0:
@@ -126,7 +127,7 @@ def test_a_process_that_is_suspended_in_a_transaction(folder: Path) -> None:
         import os, signal, sys
         from ml_agents_results.processor import ResultsProcessor
         from ml_agents_results.records import RunRecord
-        from ml_agents_results.repositories.runs import RunRepository
+        from ml_agents_results.repositories.run_repository import RunRepository
         processor = ResultsProcessor(sys.argv[1])
         with processor.database.write() as connection:
             RunRepository(connection).save(RunRecord("exp", "None", 1, task="suspended"))

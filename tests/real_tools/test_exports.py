@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from ml_agents_results.exporters import export
-from ml_agents_results.importers.load import load
-from ml_agents_results.importers.source import Options, Source
+from ml_agents_results.formats.exporting import export
+from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.log_source import Options, Source
 from ml_agents_results.processor import ResultsProcessor
-from tests.exporters.experiments import all_runs, odd, run, study
+from tests.formats.writers.sample_experiments import all_runs, odd, run, study
 
 PYTHON = os.environ.get("ML_AGENTS_REAL_TOOLS", "")
 LOGS = os.environ.get("ML_AGENTS_REAL_LOGS", "")
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not PYTHON, reason="needs other tools: make test
 
 @pytest.fixture
 def processor(tmp_path: Path) -> Iterator[ResultsProcessor]:
-    """Experiments: exp (two arms), odd (texts that formats stumble over), repeated."""
+    """Experiments: exp (two variants), odd (texts that formats stumble over), repeated."""
     processor = ResultsProcessor(str(tmp_path / "results.db"))
     processor.save_experiment("exp", {"temperature": 0.5, "max_tokens": 9}, status="completed")
     processor.save_runs(study())
@@ -77,14 +77,14 @@ def test_every_eval_ever_accepts(processor: ResultsProcessor, tmp_path: Path, na
 def test_inspect_reads_every_field(processor: ResultsProcessor, tmp_path: Path, name: str) -> None:
     export(processor.database, name, tmp_path / "logs", "inspect")
     runs = {run.id: run for run in all_runs(processor, name)}
-    arms = {
-        arm["approach_name"]: arm
-        for arm in processor.generate_accuracy_report({"experiment_id": name})["arms"]
+    variants = {
+        variant["approach_name"]: variant
+        for variant in processor.generate_accuracy_report({"experiment_id": name})["variants"]
     }
     seen = 0
     for log in read_by_inspect(tmp_path / "logs").values():
-        assert log["metrics"].get("accuracy") == arms[log["solver"]]["accuracy"]
-        assert log["metrics"].get("stderr") == arms[log["solver"]]["accuracy_se"]
+        assert log["metrics"].get("accuracy") == variants[log["solver"]]["accuracy"]
+        assert log["metrics"].get("stderr") == variants[log["solver"]]["se"]
         assert len({(row["id"], row["epoch"]) for row in log["rows"]}) == len(log["rows"])
         for row, sample in zip(log["rows"], log["samples"], strict=True):
             run = runs[row["sample_id"]]

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ml_agents_results.importers.load import load
-from ml_agents_results.importers.source import Options, Source
+from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.log_source import Options, Source
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
-from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.repositories.run_repository import RunRepository
 
 FOLDER = Path(os.environ.get("ML_AGENTS_REAL_LOGS", "none")) / "lm_eval"
 

@@ -9,7 +9,7 @@ from math import log
 from statistics import fmean
 from typing import Any
 
-from ml_agents_results.records import Arm, RunRecord
+from ml_agents_results.records import RunRecord, Variant
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TASKS = ("sums", "Words", "")
@@ -74,7 +74,7 @@ def outcome(run: RunRecord) -> str:
 
 @dataclass
 class Sample:
-    """The runs of one arm on one sample, and what identifies it under a rule of pairing."""
+    """The runs of one variant on one sample, and what identifies it under a rule of pairing."""
 
     place: Any
     cluster: str | None
@@ -93,13 +93,13 @@ class Recount:
     def counted(self, run: RunRecord) -> bool:
         return self.missing == "incorrect" or run.is_correct is not None
 
-    def arms(self) -> dict[tuple[Arm, str], dict[str, float]]:
-        groups: dict[tuple[Arm, str], list[RunRecord]] = defaultdict(list)
+    def variants(self) -> dict[tuple[Variant, str], dict[str, float]]:
+        groups: dict[tuple[Variant, str], list[RunRecord]] = defaultdict(list)
         for run in self.runs:
-            groups[run.arm, run.task].append(run)
-        return {key: self._arm(groups[key]) for key in sorted(groups)}
+            groups[run.variant, run.task].append(run)
+        return {key: self._variant(groups[key]) for key in sorted(groups)}
 
-    def _arm(self, runs: list[RunRecord]) -> dict[str, float]:
+    def _variant(self, runs: list[RunRecord]) -> dict[str, float]:
         outcomes = Counter(map(outcome, runs))
         times = [
             run.execution_time_ms
@@ -125,9 +125,9 @@ class Recount:
             "total_confidence": sum(rated),
         }
 
-    def graded_costs(self, arm: Arm) -> dict[str, tuple[float, ...]]:
+    def graded_costs(self, variant: Variant) -> dict[str, tuple[float, ...]]:
         groups: dict[str, list[RunRecord]] = defaultdict(list)
-        for run in self.of(arm):
+        for run in self.of(variant):
             groups[run.task].append(run)
         found: dict[str, tuple[float, ...]] = {}
         for task in sorted(groups):
@@ -142,12 +142,12 @@ class Recount:
             found[task] = (len(costs), len(right), sum(costs), squares, sum(right))
         return found
 
-    def of(self, arm: Arm) -> list[RunRecord]:
-        return [run for run in self.runs if run.arm == arm]
+    def of(self, variant: Variant) -> list[RunRecord]:
+        return [run for run in self.runs if run.variant == variant]
 
-    def samples(self, arm: Arm, rule: str, group: str) -> list[Sample]:
+    def samples(self, variant: Variant, rule: str, group: str) -> list[Sample]:
         groups: dict[tuple[str, Any], list[RunRecord]] = defaultdict(list)
-        for run in self.of(arm):
+        for run in self.of(variant):
             own = run.sample_id if rule == "sample_id" else run.sample_index
             groups[run.task, own].append(run)
         samples = []
@@ -181,12 +181,12 @@ class Recount:
         return samples
 
     def pairs(
-        self, treatment: Arm, baseline: Arm, rule: str, group: str
+        self, candidate: Variant, baseline: Variant, rule: str, group: str
     ) -> tuple[Counter[Cell], int]:
         others = {sample.place: sample for sample in self.samples(baseline, rule, group)}
         cells: Counter[Cell] = Counter()
         mismatched = 0
-        for one in self.samples(treatment, rule, group):
+        for one in self.samples(candidate, rule, group):
             two = others.get(one.place)
             if two is None or not one.graded or not two.graded:
                 continue
@@ -194,10 +194,10 @@ class Recount:
             mismatched += one.fingerprint != two.fingerprint
         return cells, mismatched
 
-    def latency(self, treatment: Arm, baseline: Arm, rule: str, group: str) -> Sums:
+    def latency(self, candidate: Variant, baseline: Variant, rule: str, group: str) -> Sums:
         others = {sample.place: sample for sample in self.samples(baseline, rule, group)}
         ratios = defaultdict(list)
-        for one in self.samples(treatment, rule, group):
+        for one in self.samples(candidate, rule, group):
             two = others.get(one.place)
             if two is None or not one.times or not two.times:
                 continue
@@ -206,29 +206,29 @@ class Recount:
                 ratios[one.cluster].append(log(first / second))
         return summed(ratios)
 
-    def costs(self, treatment: Arm, baseline: Arm, rule: str, group: str) -> Sums:
+    def costs(self, candidate: Variant, baseline: Variant, rule: str, group: str) -> Sums:
         others = {sample.place: sample for sample in self.samples(baseline, rule, group)}
         differences = defaultdict(list)
-        for one in self.samples(treatment, rule, group):
+        for one in self.samples(candidate, rule, group):
             two = others.get(one.place)
             if two is not None and one.costs and two.costs:
                 differences[one.cluster].append(fmean(one.costs) - fmean(two.costs))
         return summed(differences)
 
-    def patterns(self, arms: Sequence[Arm]) -> Counter[str]:
+    def patterns(self, variants: Sequence[Variant]) -> Counter[str]:
         counts: Counter[str] = Counter()
         places = {(run.task, run.sample_index) for run in self.runs}
         for task, index in places:
             bits = []
-            for arm in arms:
+            for variant in variants:
                 runs = [
                     run
-                    for run in self.of(arm)
+                    for run in self.of(variant)
                     if (run.task, run.sample_index) == (task, index) and self.counted(run)
                 ]
                 if len(runs) == 1:
                     bits.append("1" if runs[0].is_correct else "0")
-            if len(bits) == len(arms):
+            if len(bits) == len(variants):
                 counts["".join(bits)] += 1
         return counts
 
@@ -252,7 +252,7 @@ def question(run: RunRecord) -> tuple[str | None, str | None]:
 
 def fingerprint_of(run: RunRecord) -> str:
     """Only for an order: where the repeats of a sample differ, the smallest fingerprint stands."""
-    from ml_agents_results.database.digest import input_fingerprint
+    from ml_agents_results.database.digests import input_fingerprint
 
     return input_fingerprint(*question(run)) or ""
 

@@ -13,19 +13,19 @@ from sqlalchemy import Connection
 from ml_agents_results.database import engine
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import UsageError
-from ml_agents_results.records import Arm, ExperimentRecord, RunRecord
+from ml_agents_results.records import ExperimentRecord, RunRecord, Variant
 from ml_agents_results.repositories import column_analysis
 from ml_agents_results.repositories.analysis import AnalysisRepository
 from ml_agents_results.repositories.column_analysis import ColumnAnalysis
 from ml_agents_results.repositories.counts import CLUSTERS, Missing, PairedSums, PairingRule
-from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.repositories.run_repository import RunRepository
 from tests.repositories.recount import START, Recount, Sums, generate, outcome
 
 RULES: tuple[PairingRule, ...] = get_args(PairingRule)
-ARMS = [
-    Arm(experiment, approach, "p", "m")
+VARIANTS = [
+    Variant(experiment, approach, "p", "m")
     for experiment in "ab"
     for approach in ("None", "ChainOfThought", "own")
 ]
@@ -56,7 +56,7 @@ def _columns_at_hand(
     costs: bool = False,
 ) -> AnalysisRepository:
     first = ColumnAnalysis(connection, filters, pairs=True, costs=costs)
-    first.arms()
+    first.variants()
     return first.counting(missing)
 
 
@@ -93,7 +93,7 @@ def test_the_made_up_runs_have_everything(runs: list[RunRecord]) -> None:
     assert min(outcomes.values()) > 10
     count = Recount(runs, "exclude")
     for rule in RULES:
-        cells, mismatched = count.pairs(ARMS[1], ARMS[3], rule, "task")
+        cells, mismatched = count.pairs(VARIANTS[1], VARIANTS[3], rule, "task")
         assert cells.total() > 10
         assert (mismatched > 0) == (rule != "content")
 
@@ -115,9 +115,9 @@ def test_the_made_up_runs_have_everything(runs: list[RunRecord]) -> None:
         ),
         ({"provider": "nobody"}, lambda run: False),
     ],
-    ids=["all", "experiment", "lists", "arm", "empty", "times", "none"],
+    ids=["all", "experiment", "lists", "variant", "empty", "times", "none"],
 )
-def test_arms(
+def test_variants(
     filled: Database,
     opened: Open,
     runs: list[RunRecord],
@@ -125,12 +125,12 @@ def test_arms(
     filters: Any,
     passes: Any,
 ) -> None:
-    wanted = Recount(filter(passes, runs), missing).arms()
+    wanted = Recount(filter(passes, runs), missing).variants()
     with filled.read_by_two() as connection:
-        found = opened(connection, Filters.of(filters), missing).arms()
-    assert [(counts.arm, counts.task) for counts in found] == list(wanted)
+        found = opened(connection, Filters.of(filters), missing).variants()
+    assert [(counts.variant, counts.task) for counts in found] == list(wanted)
     for counts in found:
-        expected = wanted[counts.arm, counts.task]
+        expected = wanted[counts.variant, counts.task]
         values = {name: value for name, value in asdict(counts).items() if name in expected}
         assert values == pytest.approx(expected, rel=1e-12, abs=1e-12)
         assert len(values) == len(expected)
@@ -142,9 +142,9 @@ def test_graded_costs(
     count = Recount(runs, missing)
     with filled.read_by_two() as connection:
         repository = opened(connection, missing=missing)
-        for arm in [*ARMS, Arm("a", "nobody", "p", "m")]:
-            wanted = count.graded_costs(arm)
-            found = repository.graded_costs(arm)
+        for variant in [*VARIANTS, Variant("a", "nobody", "p", "m")]:
+            wanted = count.graded_costs(variant)
+            found = repository.graded_costs(variant)
             assert [row.task for row in found] == list(wanted)
             for row in found:
                 expected = pytest.approx(wanted[row.task], rel=1e-12, abs=1e-12)
@@ -157,13 +157,13 @@ def test_samples(
 ) -> None:
     count = Recount(runs, missing)
     wanted: Counter[Any] = Counter()
-    for arm in {run.arm for run in runs}:
-        for sample in count.samples(arm, "sample_index", group):
+    for variant in {run.variant for run in runs}:
+        for sample in count.samples(variant, "sample_index", group):
             if sample.graded:
-                wanted[arm, sample.cluster, sample.graded, sample.correct] += 1
+                wanted[variant, sample.cluster, sample.graded, sample.correct] += 1
     with filled.read_by_two() as connection:
         found = list(opened(connection, missing=missing).samples(group))
-    assert {(s.arm, s.group, s.graded, s.correct): s.samples for s in found} == wanted
+    assert {(s.variant, s.group, s.graded, s.correct): s.samples for s in found} == wanted
     assert len(found) == len(wanted)
 
 
@@ -174,11 +174,11 @@ def test_pairs(
     count = Recount(runs, missing)
     with filled.read_by_two() as connection:
         repository = opened(connection, missing=missing)
-        for treatment, baseline in permutations(ARMS, 2):
-            across = treatment.experiment_id != baseline.experiment_id
+        for candidate, baseline in permutations(VARIANTS, 2):
+            across = candidate.experiment_id != baseline.experiment_id
             for group in CLUSTERS if across else ["task"]:
-                found = repository.pairs(treatment, baseline, rule=rule, group=group)
-                cells, mismatched = count.pairs(treatment, baseline, rule, group)
+                found = repository.pairs(candidate, baseline, rule=rule, group=group)
+                cells, mismatched = count.pairs(candidate, baseline, rule, group)
                 assert {tuple(asdict(c).values())[:5]: c.samples for c in found.counts} == cells
                 assert found.mismatched == mismatched
                 assert type(found.mismatched) is int
@@ -195,8 +195,8 @@ def test_pairs_pass_the_filters_on_both_sides(
     with filled.read_by_two() as connection:
         repository = opened(connection, Filters.of(filters))
         for rule in RULES:
-            found = repository.pairs(ARMS[1], ARMS[0], rule=rule)
-            cells, _ = count.pairs(ARMS[1], ARMS[0], rule, "task")
+            found = repository.pairs(VARIANTS[1], VARIANTS[0], rule=rule)
+            cells, _ = count.pairs(VARIANTS[1], VARIANTS[0], rule, "task")
             assert {tuple(asdict(c).values())[:5]: c.samples for c in found.counts} == cells
 
 
@@ -207,12 +207,12 @@ def test_paired_latency(
     count = Recount(runs, "exclude")
     with filled.read_by_two() as connection:
         repository = opened(connection)
-        for treatment, baseline in permutations(ARMS, 2):
+        for candidate, baseline in permutations(VARIANTS, 2):
             for group in (
-                CLUSTERS if treatment.experiment_id != baseline.experiment_id else ["task"]
+                CLUSTERS if candidate.experiment_id != baseline.experiment_id else ["task"]
             ):
-                found = repository.paired_latency(treatment, baseline, rule=rule, group=group)
-                same_sums(found, count.latency(treatment, baseline, rule, group))
+                found = repository.paired_latency(candidate, baseline, rule=rule, group=group)
+                same_sums(found, count.latency(candidate, baseline, rule, group))
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -222,12 +222,12 @@ def test_paired_costs(
     count = Recount(runs, missing)
     with filled.read_by_two() as connection:
         repository = opened(connection, missing=missing)
-        for treatment, baseline in permutations(ARMS, 2):
+        for candidate, baseline in permutations(VARIANTS, 2):
             for group in (
-                CLUSTERS if treatment.experiment_id != baseline.experiment_id else ["task"]
+                CLUSTERS if candidate.experiment_id != baseline.experiment_id else ["task"]
             ):
-                found = repository.paired_costs(treatment, baseline, rule=rule, group=group)
-                same_sums(found, count.costs(treatment, baseline, rule, group))
+                found = repository.paired_costs(candidate, baseline, rule=rule, group=group)
+                same_sums(found, count.costs(candidate, baseline, rule, group))
 
 
 def same_sums(found: Sequence[PairedSums], wanted: Sums) -> None:
@@ -240,11 +240,11 @@ def same_sums(found: Sequence[PairedSums], wanted: Sums) -> None:
 def test_samples_without_a_group_stand_alone(
     filled: Database, opened: Open, runs: list[RunRecord]
 ) -> None:
-    wanted = Recount(runs, "exclude").costs(ARMS[1], ARMS[0], "sample_index", "task")
+    wanted = Recount(runs, "exclude").costs(VARIANTS[1], VARIANTS[0], "sample_index", "task")
     with filled.write() as connection:
         connection.exec_driver_sql("UPDATE runs SET sample_id = NULL WHERE experiment_id = 'a'")
     with filled.read_by_two() as connection:
-        found = opened(connection).paired_costs(ARMS[1], ARMS[0], group="sample_id")
+        found = opened(connection).paired_costs(VARIANTS[1], VARIANTS[0], group="sample_id")
     assert {(row.group, row.pairs) for row in found} == {(None, 1)}
     assert len(found) == sum(sums[0] for sums in wanted.values()) > 5
     total = sum(sums[1] for sums in wanted.values())
@@ -254,13 +254,15 @@ def test_samples_without_a_group_stand_alone(
 def test_latencies(filled: Database, opened: Open, runs: list[RunRecord]) -> None:
     with filled.read_by_two() as connection:
         repository = opened(connection)
-        for arm in [*ARMS, Arm("a", "nobody", "p", "m")]:
+        for variant in [*VARIANTS, Variant("a", "nobody", "p", "m")]:
             times = Counter(
                 run.execution_time_ms
                 for run in runs
-                if run.arm == arm and run.error is None and run.execution_time_ms is not None
+                if run.variant == variant
+                and run.error is None
+                and run.execution_time_ms is not None
             )
-            values, counts = repository.latencies(arm)
+            values, counts = repository.latencies(variant)
             assert values == sorted(values)
             assert dict(zip(values, counts, strict=True)) == times
 
@@ -269,8 +271,8 @@ def test_patterns(filled: Database, opened: Open, runs: list[RunRecord], missing
     count = Recount(runs, missing)
     with filled.read_by_two() as connection:
         repository = opened(connection, missing=missing)
-        for arms in (ARMS[:2], ARMS[:3], ARMS[2:0:-1], ARMS[3:]):
-            assert repository.patterns(arms) == count.patterns(arms)
+        for variants in (VARIANTS[:2], VARIANTS[:3], VARIANTS[2:0:-1], VARIANTS[3:]):
+            assert repository.patterns(variants) == count.patterns(variants)
 
 
 def test_hard_samples(filled: Database, opened: Open, runs: list[RunRecord]) -> None:
@@ -306,19 +308,19 @@ def test_whether_all_samples_have_ids(filled: Database, opened: Open) -> None:
         RunRepository(connection).save(RunRecord("b", "None", 900, provider="p", model="m"))
     with filled.read_by_two() as connection:
         repository = opened(connection)
-        assert repository.has_sample_ids(ARMS[0])
-        assert not repository.has_sample_ids(Arm("b", "None", "p", "m"))
+        assert repository.has_sample_ids(VARIANTS[0])
+        assert not repository.has_sample_ids(Variant("b", "None", "p", "m"))
 
 
 def test_nothing_in_common_gives_nothing(filled: Database, opened: Open) -> None:
-    nobody = Arm("a", "nobody", "p", "m")
+    nobody = Variant("a", "nobody", "p", "m")
     with filled.read_by_two() as connection:
         repository = opened(connection)
         for rule in RULES:
-            found = repository.pairs(nobody, ARMS[0], rule=rule)
+            found = repository.pairs(nobody, VARIANTS[0], rule=rule)
             assert (list(found.counts), found.mismatched) == ([], 0)
-            assert repository.paired_latency(nobody, ARMS[0], rule=rule) == []
-            assert repository.paired_costs(nobody, ARMS[0], rule=rule) == []
+            assert repository.paired_latency(nobody, VARIANTS[0], rule=rule) == []
+            assert repository.paired_costs(nobody, VARIANTS[0], rule=rule) == []
 
 
 def test_an_unknown_cluster_is_named(filled: Database, opened: Open) -> None:

@@ -21,7 +21,7 @@ def test_many_runs_are_counted_by_columns(
     with processor.database.read() as connection:
         of_one = fastest.analysis(connection, Filters(experiment_id=("exp",), task=("sums",)))
         assert isinstance(of_one, ColumnAnalysis) == columns
-        assert sum(part.runs for part in of_one.arms()) == 40
+        assert sum(part.runs for part in of_one.variants()) == 40
         assert isinstance(fastest.analysis(connection), ColumnAnalysis)
         assert isinstance(
             fastest.analysis(connection, Filters(experiment_id=("exp",)), pairs=True),

@@ -9,8 +9,8 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.database.models import RUN_KEY
 from ml_agents_results.errors import DuplicateError, InvalidRecordError, NotFoundError
 from ml_agents_results.records import ExperimentRecord, ParsingMetrics, RunRecord
-from ml_agents_results.repositories.experiments import ExperimentRepository
-from ml_agents_results.repositories.runs import RunRepository
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+from ml_agents_results.repositories.run_repository import RunRepository
 
 MANY = 120
 

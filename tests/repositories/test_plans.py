@@ -9,19 +9,19 @@ import pytest
 from sqlalchemy import Connection, event
 
 from ml_agents_results.database.engine import Database
-from ml_agents_results.records import Arm, ExperimentRecord, RunRecord
+from ml_agents_results.records import ExperimentRecord, RunRecord, Variant
 from ml_agents_results.repositories.analysis import AnalysisRepository
 from ml_agents_results.repositories.column_analysis import ColumnAnalysis
 from ml_agents_results.repositories.counts import Missing, PairingRule
-from ml_agents_results.repositories.experiments import ExperimentRepository
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.patterns import PatternRepository
-from ml_agents_results.repositories.runs import RunRepository
-from ml_agents_results.repositories.views import arms_of
+from ml_agents_results.repositories.run_repository import RunRepository
+from ml_agents_results.repositories.views import variants_of
 
-ONE, TWO = Arm("e0", "ChainOfThought", "p", "m"), Arm("e0", "None", "p", "m")
-OTHER = Arm("e1", "None", "p", "m")
+ONE, TWO = Variant("e0", "ChainOfThought", "p", "m"), Variant("e0", "None", "p", "m")
+OTHER = Variant("e1", "None", "p", "m")
 FILTERS: list[dict[str, Any]] = [
     {},
     {"experiment_id": "e0"},
@@ -88,7 +88,7 @@ def queries(connection: Connection) -> Iterator[str]:
             AnalysisRepository(connection, filters, missing),
             ColumnAnalysis(connection, filters, missing),
         ):
-            repository.arms()
+            repository.variants()
             repository.graded_costs(ONE)
             repository.latencies(ONE)
             repository.patterns([ONE, TWO])
@@ -105,7 +105,7 @@ def queries(connection: Connection) -> Iterator[str]:
         patterns = PatternRepository(connection, filters)
         patterns.confidences([ONE])
         patterns.method_slices([ONE])
-        assert ONE in arms_of(connection, ONE.experiment_id)
+        assert ONE in variants_of(connection, ONE.experiment_id)
     yield "lists"
     ExperimentRepository(connection).list()
     RunRepository(connection).count("e0")

@@ -8,8 +8,8 @@ import pytest
 
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
-from ml_agents_results.services.pairs import PairResult
-from ml_agents_results.services.settings import Settings
+from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.comparison.paired import PairResult
 
 Grade = bool | int | str | None
 """1 or 0; None for a run without a grade, "failed", or "unparsed"."""
@@ -66,11 +66,11 @@ def save(processor: ResultsProcessor, *many: Sequence[RunRecord]) -> ResultsProc
     return processor
 
 
-def table(both: int, treatment: int, baseline: int, neither: int) -> dict[str, list[int]]:
-    """Grades of two arms whose 2x2 table is this."""
+def table(both: int, candidate: int, baseline: int, neither: int) -> dict[str, list[int]]:
+    """Grades of two variants whose 2x2 table is this."""
     return {
-        "ChainOfThought": [1] * both + [1] * treatment + [0] * baseline + [0] * neither,
-        "None": [1] * both + [0] * treatment + [1] * baseline + [0] * neither,
+        "ChainOfThought": [1] * both + [1] * candidate + [0] * baseline + [0] * neither,
+        "None": [1] * both + [0] * candidate + [1] * baseline + [0] * neither,
     }
 
 
@@ -104,4 +104,4 @@ def clear(processor: ResultsProcessor) -> None:
 
 def fresh(processor: ResultsProcessor, grades: dict[str, Any]) -> None:
     clear(processor)
-    save(processor, *(runs("exp", arm, given) for arm, given in grades.items()))
+    save(processor, *(runs("exp", variant, given) for variant, given in grades.items()))

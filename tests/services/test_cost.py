@@ -1,4 +1,4 @@
-"""Costs of arms, and what a further correct answer costs."""
+"""Costs of variants, and what a further correct answer costs."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from scipy import stats
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.cost import ArmCost, CostReport, CostService
-from ml_agents_results.services.settings import Settings
+from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.cost import CostReport, CostService, VariantCost
 from tests.services.building import run, runs, save
 
 COSTS = [0.01, 0.012, 0.009, 0.02, 0.011, 0.013, 0.01, 0.015, 0.018, 0.01]
@@ -25,9 +25,9 @@ def report(store: ResultsProcessor, baseline: str | None = None, **choices: Any)
         return CostService(connection, settings=Settings(**choices)).report(baseline=baseline)
 
 
-def only_arm(store: ResultsProcessor, **choices: Any) -> ArmCost:
-    (arm,) = report(store, **choices).arms
-    return arm
+def only_variant(store: ResultsProcessor, **choices: Any) -> VariantCost:
+    (variant,) = report(store, **choices).variants
+    return variant
 
 
 def priced(approach: str, grades: Any, costs: Any, **columns: Any) -> list[Any]:
@@ -38,54 +38,58 @@ def priced(approach: str, grades: Any, costs: Any, **columns: Any) -> list[Any]:
 
 
 def test_the_cost_fixture(store: ResultsProcessor) -> None:
-    arm = only_arm(save(store, priced("None", CORRECT, COSTS)))
-    assert (arm.runs, arm.priced, arm.price_coverage) == (10, 10, 1.0)
-    assert arm.total_cost == near(0.128)
-    assert arm.mean_cost == near(0.0128)
-    assert arm.mean_cost_se == near(stats.sem(COSTS))
-    assert arm.cost_per_correct == near(0.018285714285714287)
-    assert arm.cost_per_correct_se == near(0.0044829880358790595)
+    variant = only_variant(save(store, priced("None", CORRECT, COSTS)))
+    assert (variant.runs, variant.priced, variant.price_coverage) == (10, 10, 1.0)
+    assert variant.total_cost == near(0.128)
+    assert variant.mean_cost == near(0.0128)
+    assert variant.mean_cost_se == near(stats.sem(COSTS))
+    assert variant.cost_per_correct == near(0.018285714285714287)
+    assert variant.cost_per_correct_se == near(0.0044829880358790595)
     half = stats.t.ppf(0.975, 9) * 0.0044829880358790595
-    assert [arm.cost_per_correct_ci_low, arm.cost_per_correct_ci_high] == near(
+    assert [variant.cost_per_correct_ci_low, variant.cost_per_correct_ci_high] == near(
         [0.018285714285714287 - half, 0.018285714285714287 + half]
     )
-    assert arm.accuracy == 0.7
+    assert variant.accuracy == 0.7
 
 
 def test_a_missing_cost_is_not_a_cost_of_zero(store: ResultsProcessor) -> None:
     save(store, priced("None", [1, 1, 0, 1], [0.01, None, 0.03, 0.0]))
-    arm = only_arm(store)
-    assert (arm.priced, arm.price_coverage) == (3, 0.75)
-    assert arm.mean_cost == near(0.04 / 3)
-    assert arm.cost_per_correct == near(0.04 / 2)
-    assert "cost_coverage" in arm.warnings
+    variant = only_variant(store)
+    assert (variant.priced, variant.price_coverage) == (3, 0.75)
+    assert variant.mean_cost == near(0.04 / 3)
+    assert variant.cost_per_correct == near(0.04 / 2)
+    assert "cost_coverage" in variant.warnings
 
 
 def test_failed_runs_are_paid_for(store: ResultsProcessor) -> None:
-    arm = only_arm(save(store, priced("None", [1, "failed", 0], [0.01, 0.05, 0.03])))
-    assert arm.total_cost == near(0.09)
-    assert arm.mean_cost == near(0.02)
-    assert arm.cost_per_correct == near(0.04)
+    variant = only_variant(save(store, priced("None", [1, "failed", 0], [0.01, 0.05, 0.03])))
+    assert variant.total_cost == near(0.09)
+    assert variant.mean_cost == near(0.02)
+    assert variant.cost_per_correct == near(0.04)
 
 
 def test_missing_grades_as_incorrect(store: ResultsProcessor) -> None:
     save(store, priced("None", [1, "failed", 0], [0.01, 0.05, 0.03]))
-    arm = only_arm(store, missing="incorrect")
-    assert (arm.accuracy, arm.mean_cost) == (near(1 / 3), near(0.03))
-    assert arm.cost_per_correct == near(0.09)
+    variant = only_variant(store, missing="incorrect")
+    assert (variant.accuracy, variant.mean_cost) == (near(1 / 3), near(0.03))
+    assert variant.cost_per_correct == near(0.09)
 
 
 def test_nothing_correct(store: ResultsProcessor) -> None:
-    arm = only_arm(save(store, priced("None", [0, 0], [0.01, 0.02])))
-    assert (arm.cost_per_correct, arm.cost_per_correct_se) == (None, None)
-    assert arm.null_reason == "no_correct"
+    variant = only_variant(save(store, priced("None", [0, 0], [0.01, 0.02])))
+    assert (variant.cost_per_correct, variant.cost_per_correct_se) == (None, None)
+    assert variant.null_reason == "no_correct"
 
 
 def test_no_costs(store: ResultsProcessor) -> None:
     made = report(save(store, runs("exp", "None", [1, 0]), runs("exp", "CoT1", [1, 1])))
-    for arm in made.arms:
-        assert (arm.total_cost, arm.mean_cost, arm.cost_per_correct) == (None, None, None)
-        assert arm.null_reason == "no_costs"
+    for variant in made.variants:
+        assert (variant.total_cost, variant.mean_cost, variant.cost_per_correct) == (
+            None,
+            None,
+            None,
+        )
+        assert variant.null_reason == "no_costs"
     assert made.pairs == []
 
 
@@ -97,16 +101,18 @@ def test_the_pareto_front(store: ResultsProcessor) -> None:
         priced("waste", [1, 1, 0, 0], [0.06] * 4),
         priced("unknown", [1, 1, 1, 1], [None] * 4),
     )
-    found = {arm.arm.approach_name: arm.on_pareto_front for arm in report(store).arms}
+    found = {
+        variant.variant.approach_name: variant.on_pareto_front for variant in report(store).variants
+    }
     assert found == {"cheap": True, "dear": True, "waste": False, "unknown": None}
 
 
 def test_unequal_repeats_weigh_samples_alike(store: ResultsProcessor) -> None:
     """The accuracy beside a cost is the one that every other report gives."""
     save(store, runs("exp", "None", [[1, 1, 1, 1], [0]], cost_estimate=0.01))
-    arm = only_arm(store)
-    assert arm.accuracy == 0.5
-    assert (arm.method, arm.n_clusters) == ("clustered by sample (CR2)", 2)
+    variant = only_variant(store)
+    assert variant.accuracy == 0.5
+    assert (variant.method, variant.n_clusters) == ("clustered by sample (CR2)", 2)
 
 
 @pytest.mark.parametrize("rule", ["sample_index", "sample_id", "content"])
@@ -116,17 +122,17 @@ def test_the_difference_in_cost_is_paired(store: ResultsProcessor, rule: str) ->
     extra = base + generator.uniform(0.0, 0.02, 40)
     one, two = [0] * 20 + [1] * 20, [1] * 38 + [0] * 2
     baseline = priced("None", one, base.tolist())
-    treatment = priced("CoT1", two, extra.tolist())
+    candidate = priced("CoT1", two, extra.tolist())
     if rule != "sample_index":
-        for made in treatment:
+        for made in candidate:
             made.experiment_id = "other"
         if rule == "sample_id":
-            for made in (*baseline, *treatment):
+            for made in (*baseline, *candidate):
                 made.sample_id = f"s{made.sample_index}"
     # Left out: a side without a cost, without a grade, without a partner.
     baseline[0].cost_estimate = None
-    treatment[1].is_correct = None
-    (pair,) = report(save(store, baseline, treatment)).pairs
+    candidate[1].is_correct = None
+    (pair,) = report(save(store, baseline, candidate)).pairs
     difference = (extra - base)[2:]
     expected = stats.ttest_1samp(difference, 0).confidence_interval()
     assert pair.pairs == 38

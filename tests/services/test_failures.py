@@ -132,11 +132,11 @@ def test_gains_and_regressions_name_both_runs(store: ResultsProcessor) -> None:
     assert [one.sample_index for one in change.regressions] == [2]
     kept = {one["id"]: one for one in store.get_runs_paginated("exp")["runs"]}
     for one in (*change.gains, *change.regressions):
-        assert kept[one.treatment_run_id]["approach_name"] == "CoT1"
+        assert kept[one.candidate_run_id]["approach_name"] == "CoT1"
         assert kept[one.baseline_run_id]["approach_name"] == "None"
-        assert kept[one.treatment_run_id]["sample_index"] == one.sample_index
+        assert kept[one.candidate_run_id]["sample_index"] == one.sample_index
     (pair,) = store.compare(["exp"]).pairs
-    assert (pair.only_treatment_correct, pair.only_baseline_correct) == (2, 1)
+    assert (pair.improved, pair.regressed) == (2, 1)
     assert len(report(store, limit=1).changes[0].gains) == 1
 
 
@@ -152,7 +152,7 @@ def test_with_repeats_each_pair_of_runs_is_listed(store: ResultsProcessor) -> No
     assert [(one.sample_index, one.repeat_index) for one in change.regressions] == [(0, 0)]
 
 
-def test_patterns_over_arms(store: ResultsProcessor) -> None:
+def test_patterns_over_variants(store: ResultsProcessor) -> None:
     save(
         store,
         runs("exp", "A", [1, 0, 1, 0, 1]),
@@ -161,7 +161,7 @@ def test_patterns_over_arms(store: ResultsProcessor) -> None:
     )
     made = report(store)
     assert made.patterns == {"000": 1, "010": 1, "100": 1, "111": 1}
-    assert [arm.approach_name for arm in made.pattern_arms] == ["A", "B", "C"]
+    assert [variant.approach_name for variant in made.pattern_variants] == ["A", "B", "C"]
     assert made.oracle_accuracy == 0.75
 
 

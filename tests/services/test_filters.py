@@ -70,14 +70,16 @@ def test_every_report_is_of_the_same_runs(
     filled: ResultsProcessor, filters: dict[str, Any], expected: int
 ) -> None:
     found = filled.generate_accuracy_report(filters)
-    assert sum(arm["runs"] for arm in found["arms"]) == expected
-    assert sum(arm["runs"] for task in found["tasks"] for arm in task["arms"]) == expected
+    assert sum(variant["runs"] for variant in found["variants"]) == expected
+    assert (
+        sum(variant["runs"] for task in found["tasks"] for variant in task["variants"]) == expected
+    )
     chosen = Filters.of(filters)
     with filled.database.read() as connection:
         costs = CostService(connection, chosen).report()
-        assert sum(row.runs for row in costs.arms) == expected
+        assert sum(row.runs for row in costs.variants) == expected
         latencies = LatencyService(connection, chosen).report()
-        assert sum(row.summary.n_timed for row in latencies.arms) == expected
+        assert sum(row.summary.n_timed for row in latencies.variants) == expected
         parsed = ParsingService(connection, chosen).report()
         assert sum(row.runs for row in parsed.methods) == expected
         failures = FailureService(connection, chosen).report()

@@ -1,4 +1,4 @@
-"""Times of arms, and how many times longer the one takes than the other."""
+"""Times of variants, and how many times longer the one takes than the other."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.services.analysis_options import Settings
 from ml_agents_results.services.latency import LatencyReport, LatencyService
-from ml_agents_results.services.settings import Settings
 from tests.services.building import run, save
 
 MS = [120, 130, 150, 155, 160, 170, 180, 200, 220, 240, 260, 300, 320, 400, 450, 500, 700, 900]
@@ -32,14 +32,14 @@ def timed(approach: str, times: Any, grades: Any = None) -> list[Any]:
 
 
 def test_the_latency_fixture(store: ResultsProcessor) -> None:
-    (arm,) = report(save(store, timed("None", MS))).arms
-    summary = arm.summary
-    assert (summary.n_timed, summary.n_missing, arm.failed) == (20, 0, 0)
+    (variant,) = report(save(store, timed("None", MS))).variants
+    summary = variant.summary
+    assert (summary.n_timed, summary.n_missing, variant.failed) == (20, 0, 0)
     assert summary.mean == near(652.75)
     assert summary.sd == near(np.std(MS, ddof=1))
     assert summary.geometric_mean == near(330.29815790821664)
     assert (summary.minimum, summary.maximum) == (120.0, 6000.0)
-    p50, p90, p95, p99 = arm.quantiles
+    p50, p90, p95, p99 = variant.quantiles
     assert (p50.value, p50.ci_low, p50.ci_high) == (250.0, 170.0, 450.0)
     assert (p90.value, p90.ci_low, p90.ci_high) == (near(960), 450.0, None)
     assert (p95.value, p95.ci_low, p95.ci_high) == (near(1725), 700.0, None)
@@ -48,9 +48,9 @@ def test_the_latency_fixture(store: ResultsProcessor) -> None:
 
 def test_failed_and_untimed_runs_are_told_apart(store: ResultsProcessor) -> None:
     save(store, timed("None", [100, 60_000, None, 0], [1, "failed", 1, 0]))
-    (arm,) = report(store).arms
-    assert (arm.runs, arm.failed) == (4, 1)
-    summary = arm.summary
+    (variant,) = report(store).variants
+    assert (variant.runs, variant.failed) == (4, 1)
+    summary = variant.summary
     assert (summary.n_timed, summary.n_missing, summary.n_zero) == (2, 1, 1)
     # A time of 0 is a time, and has no logarithm.
     assert (summary.minimum, summary.maximum) == (0.0, 100.0)
@@ -60,7 +60,7 @@ def test_failed_and_untimed_runs_are_told_apart(store: ResultsProcessor) -> None
 def test_no_times_at_all(store: ResultsProcessor) -> None:
     made = report(save(store, timed("None", [None, None]), timed("CoT1", [10, None])))
     assert made.pairs == []
-    untimed = next(arm for arm in made.arms if arm.arm.approach_name == "None")
+    untimed = next(variant for variant in made.variants if variant.variant.approach_name == "None")
     assert (untimed.summary.mean, untimed.summary.null_reason) == (None, "no_values")
     assert [quantile.value for quantile in untimed.quantiles] == [None] * 4
 
@@ -74,7 +74,7 @@ def test_the_ratio_of_times_is_paired(store: ResultsProcessor) -> None:
     logs = np.log(two / one)
     expected = stats.ttest_rel(np.log(two), np.log(one))
     low, high = expected.confidence_interval()
-    assert (pair.treatment.approach_name, pair.pairs) == ("CoT1", 30)
+    assert (pair.candidate.approach_name, pair.pairs) == ("CoT1", 30)
     assert pair.ratio == near(np.exp(logs.mean()))
     assert [pair.ratio_ci_low, pair.ratio_ci_high] == near([np.exp(low), np.exp(high)])
     assert pair.p_value == near(expected.pvalue)
@@ -104,9 +104,9 @@ def test_a_constant_ratio_has_no_interval(store: ResultsProcessor) -> None:
     assert (pair.ratio_ci_low, pair.p_value) == (None, 0.25)
 
 
-def test_several_arms_are_one_family(store: ResultsProcessor) -> None:
+def test_several_variants_are_one_family(store: ResultsProcessor) -> None:
     times = {"None": [100, 220, 340, 410], "A": [130, 210, 390, 480], "B": [300, 500, 700, 1100]}
-    save(store, *(timed(arm, given) for arm, given in times.items()))
+    save(store, *(timed(variant, given) for variant, given in times.items()))
     pairs = report(store).pairs
     assert {pair.family_size for pair in pairs} == {2}
     smaller, larger = sorted(pair.p_value or 0 for pair in pairs)
@@ -118,7 +118,7 @@ def test_several_arms_are_one_family(store: ResultsProcessor) -> None:
 
 def test_the_summary_says_the_same(store: ResultsProcessor) -> None:
     save(store, timed("None", MS), timed("CoT1", MS))
-    arm = store.get_experiment_summary("exp")["summary_statistics"]["arms"][0]
-    assert arm["mean_execution_time_ms"] == near(652.75)
-    assert arm["median_execution_time_ms"] == 250.0
-    assert arm["p95_execution_time_ms"] == near(1725)
+    variant = store.get_experiment_summary("exp")["summary_statistics"]["variants"][0]
+    assert variant["mean_execution_time_ms"] == near(652.75)
+    assert variant["median_execution_time_ms"] == 250.0
+    assert variant["p95_execution_time_ms"] == near(1725)

@@ -7,7 +7,7 @@ import pytest
 
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics
-from ml_agents_results.services.parsing import ArmParsing, ParsingReport, ParsingService
+from ml_agents_results.services.parsing import ParsingReport, ParsingService, VariantParsing
 from tests.services.building import run, runs, save
 
 CONFIDENCE = (
@@ -25,9 +25,9 @@ def report(store: ResultsProcessor) -> ParsingReport:
         return ParsingService(connection).report()
 
 
-def only_arm(store: ResultsProcessor) -> ArmParsing:
-    (arm,) = report(store).arms
-    return arm
+def only_variant(store: ResultsProcessor) -> VariantParsing:
+    (variant,) = report(store).variants
+    return variant
 
 
 def rated(confidences: Any, grades: Any, **columns: Any) -> list[Any]:
@@ -38,25 +38,27 @@ def rated(confidences: Any, grades: Any, **columns: Any) -> list[Any]:
 
 
 def test_the_calibration_fixture(store: ResultsProcessor) -> None:
-    arm = only_arm(save(store, rated(CONFIDENCE, CORRECT, parsing_method="regex")))
-    assert arm.brier.brier == near(0.21262499999999998)
-    assert arm.brier.reliability == near(0.03095833333333333)
-    assert arm.brier.resolution == near(0.06583333333333334)
-    assert arm.brier.uncertainty == near(0.2475)
-    assert arm.brier.skill == near(0.14090909090909098)
-    assert arm.auroc.value == near(0.7626262626262627)
-    assert arm.auroc.se == near(0.11249709493012511)
-    assert [arm.auroc.ci_low, arm.auroc.ci_high] == near([0.4872874218458265, 0.9156860121905915])
-    assert arm.spiegelhalter.z == near(1.5654804806774987)
-    assert arm.spiegelhalter.p_value == near(0.11747029067840399)
-    assert arm.calibration_in_the_large.estimate == near(-0.15749999999999997)
-    told = arm.to_dict()["calibration_in_the_large"]
-    assert (told["estimate"], told["ci"]) == (
-        arm.calibration_in_the_large.estimate,
-        [arm.calibration_in_the_large.ci_low, arm.calibration_in_the_large.ci_high],
+    variant = only_variant(save(store, rated(CONFIDENCE, CORRECT, parsing_method="regex")))
+    assert variant.brier.brier == near(0.21262499999999998)
+    assert variant.brier.reliability == near(0.03095833333333333)
+    assert variant.brier.resolution == near(0.06583333333333334)
+    assert variant.brier.uncertainty == near(0.2475)
+    assert variant.brier.skill == near(0.14090909090909098)
+    assert variant.auroc.value == near(0.7626262626262627)
+    assert variant.auroc.se == near(0.11249709493012511)
+    assert [variant.auroc.ci_low, variant.auroc.ci_high] == near(
+        [0.4872874218458265, 0.9156860121905915]
     )
-    assert arm.calibration_error.binning == "distinct"
-    assert arm.calibration_error.seed == 0
+    assert variant.spiegelhalter.z == near(1.5654804806774987)
+    assert variant.spiegelhalter.p_value == near(0.11747029067840399)
+    assert variant.calibration_in_the_large.estimate == near(-0.15749999999999997)
+    told = variant.to_dict()["calibration_in_the_large"]
+    assert (told["estimate"], told["ci"]) == (
+        variant.calibration_in_the_large.estimate,
+        [variant.calibration_in_the_large.ci_low, variant.calibration_in_the_large.ci_high],
+    )
+    assert variant.calibration_error.binning == "distinct"
+    assert variant.calibration_error.seed == 0
 
 
 def test_what_has_no_grade_or_no_confidence_is_left_out(store: ResultsProcessor) -> None:
@@ -64,31 +66,31 @@ def test_what_has_no_grade_or_no_confidence_is_left_out(store: ResultsProcessor)
     more = rated([0.2, None, 0.4], [None, 1, "failed"])
     for place, one in enumerate(more):
         one.sample_index = 100 + place
-    arm = only_arm(save(store, made, more))
-    assert (arm.brier.n, arm.brier.brier) == (20, near(0.21262499999999998))
+    variant = only_variant(save(store, made, more))
+    assert (variant.brier.n, variant.brier.brier) == (20, near(0.21262499999999998))
     (row,) = report(store).methods
     assert (row.runs, row.graded, row.rated) == (23, 21, 22)
     # All rated runs, as in the summary; the gap is of those that were graded too.
     assert row.mean_parsing_confidence == near((sum(CONFIDENCE) + 0.2 + 0.4) / 22)
     assert row.confidence_gap == near(np.mean(CONFIDENCE) - np.mean(CORRECT))
-    summary = store.get_experiment_summary("exp")["summary_statistics"]["arms"][0]
+    summary = store.get_experiment_summary("exp")["summary_statistics"]["variants"][0]
     assert summary["mean_parsing_confidence"] == near(row.mean_parsing_confidence)
 
 
 def test_confidences_of_one_kind(store: ResultsProcessor) -> None:
-    arm = only_arm(save(store, rated([0.9] * 3, [1, 1, 1])))
-    assert (arm.auroc.value, arm.auroc.null_reason) == (None, "one_class")
-    assert (arm.brier.skill, arm.brier.null_reason) == (None, "one_class")
-    assert arm.calibration_line.null_reason == "one_distinct_confidence"
+    variant = only_variant(save(store, rated([0.9] * 3, [1, 1, 1])))
+    assert (variant.auroc.value, variant.auroc.null_reason) == (None, "one_class")
+    assert (variant.brier.skill, variant.brier.null_reason) == (None, "one_class")
+    assert variant.calibration_line.null_reason == "one_distinct_confidence"
 
 
 def test_no_confidences(store: ResultsProcessor) -> None:
-    arm = only_arm(save(store, runs("exp", "None", [1, 0, "unparsed", "failed"])))
-    assert (arm.brier.brier, arm.brier.null_reason) == (None, "no_values")
-    assert arm.calibration_error.ece is None
+    variant = only_variant(save(store, runs("exp", "None", [1, 0, "unparsed", "failed"])))
+    assert (variant.brier.brier, variant.brier.null_reason) == (None, "no_values")
+    assert variant.calibration_error.ece is None
     # The failed run gave nothing to parse.
-    assert (arm.runs, arm.answered, arm.unparsed) == (4, 3, 1)
-    assert arm.unparsed_rate == near(1 / 3)
+    assert (variant.runs, variant.answered, variant.unparsed) == (4, 3, 1)
+    assert variant.unparsed_rate == near(1 / 3)
     (row,) = report(store).methods
     assert (row.parsing_method, row.mean_parsing_confidence, row.confidence_gap) == (
         None,

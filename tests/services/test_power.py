@@ -9,8 +9,8 @@ from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import proportion_effectsize, samplesize_confint_proportion
 
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.services.analysis_options import Settings
 from ml_agents_results.services.power import PowerReport, PowerRow, PowerService
-from ml_agents_results.services.settings import Settings
 from tests.services.building import of_table, runs, save
 
 
@@ -93,38 +93,40 @@ def test_nothing_to_compare_has_no_power(store: ResultsProcessor) -> None:
     assert set(row.samples_needed.values()) == {None}
 
 
-def test_samples_for_one_arm_alone(store: ResultsProcessor) -> None:
-    """A pilot of a single arm plans the next study: against the formulas of statsmodels."""
+def test_samples_for_one_variant_alone(store: ResultsProcessor) -> None:
+    """A pilot of a single variant plans the next study: against the formulas of statsmodels."""
     save(store, runs("exp", "None", [1] * 30 + [0] * 20))
-    (arm,) = report(store).arms
+    (variant,) = report(store).variants
     assert report(store).pairs == []
-    assert (arm.samples, arm.accuracy) == (50, 0.6)
-    assert arm.design_effect == pytest.approx(1)
+    assert (variant.samples, variant.accuracy) == (50, 0.6)
+    assert variant.design_effect == pytest.approx(1)
     for size in (0.01, 0.02, 0.05, 0.1):
         wanted = samplesize_confint_proportion(0.6, size, alpha=0.05)
-        assert arm.samples_for_precision[f"{size:g}"] == math.ceil(wanted)
+        assert variant.samples_for_precision[f"{size:g}"] == math.ceil(wanted)
         effect = proportion_effectsize(0.6 + size, 0.6)
         each = NormalIndPower().solve_power(effect, alpha=0.05, power=0.8)
-        assert arm.samples_per_arm[f"{size:g}"] == math.ceil(each)
+        assert variant.samples_per_variant[f"{size:g}"] == math.ceil(each)
 
 
-def test_one_arm_in_clusters_needs_more(store: ResultsProcessor) -> None:
+def test_one_variant_in_clusters_needs_more(store: ResultsProcessor) -> None:
     save(store, *(runs("exp", "None", [1] * k + [0] * (20 - k), task=str(k)) for k in (5, 10, 18)))
-    (arm,) = report(store).arms
-    (free,) = report(store, cluster="none").arms
-    assert arm.design_effect is not None
-    assert arm.design_effect > 2
+    (variant,) = report(store).variants
+    (free,) = report(store, cluster="none").variants
+    assert variant.design_effect is not None
+    assert variant.design_effect > 2
     for mine, plain in zip(
-        (*arm.samples_for_precision.values(), *arm.samples_per_arm.values()),
-        (*free.samples_for_precision.values(), *free.samples_per_arm.values()),
+        (*variant.samples_for_precision.values(), *variant.samples_per_variant.values()),
+        (*free.samples_for_precision.values(), *free.samples_per_variant.values()),
         strict=True,
     ):
-        assert mine == pytest.approx((plain or 0) * arm.design_effect, rel=0.05)
+        assert mine == pytest.approx((plain or 0) * variant.design_effect, rel=0.05)
 
 
-def test_an_arm_that_is_always_right_says_nothing_of_more_samples(store: ResultsProcessor) -> None:
+def test_an_variant_that_is_always_right_says_nothing_of_more_samples(
+    store: ResultsProcessor,
+) -> None:
     save(store, runs("exp", "None", [1] * 10), runs("exp", "A", [1] * 19 + [0]))
-    right, nearly = sorted(report(store).arms, key=lambda row: row.samples)
+    right, nearly = sorted(report(store).variants, key=lambda row: row.samples)
     assert set(right.samples_for_precision.values()) == {None}
-    assert nearly.samples_per_arm["0.05"] is not None
-    assert nearly.samples_per_arm["0.1"] is None
+    assert nearly.samples_per_variant["0.05"] is not None
+    assert nearly.samples_per_variant["0.1"] is None

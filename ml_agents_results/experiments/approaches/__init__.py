@@ -16,8 +16,8 @@ from ml_agents_results.experiments.approaches.prompt_files import fingerprint, r
 from ml_agents_results.experiments.approaches.revision import ChainOfVerification, Reflection
 from ml_agents_results.experiments.approaches.single import ChainOfThought, Direct
 from ml_agents_results.experiments.approaches.skeleton import SkeletonOfThought
-from ml_agents_results.experiments.execution import check_possible
 from ml_agents_results.records import APPROACHES, canonical_approach
+from ml_agents_results.sandbox.program_runner import check_possible
 
 __all__ = ["Approach", "Step", "Trace", "load_approaches", "prompt_fingerprints"]
 

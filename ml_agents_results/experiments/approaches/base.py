@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ml_agents_results.experiments.approaches.prompt_files import fill
-from ml_agents_results.experiments.messages import Message, Provider
+from ml_agents_results.providers.interface import Message, Provider
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

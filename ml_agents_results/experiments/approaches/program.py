@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ml_agents_results.experiments.approaches.base import Approach, Dialogue, Step
-from ml_agents_results.experiments.execution import run_program
+from ml_agents_results.sandbox.program_runner import run_program
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ml_agents_results.experiments.approaches.base import Approach, Dialogue
-from ml_agents_results.experiments.approaches.lists import numbered, points
+from ml_agents_results.experiments.approaches.numbered_lists import numbered, points
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

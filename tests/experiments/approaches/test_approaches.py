@@ -13,10 +13,10 @@ from ml_agents_results.experiments.approaches import (
     load_approaches,
     prompt_fingerprints,
 )
-from ml_agents_results.experiments.messages import ProviderError
-from ml_agents_results.experiments.parsing import StructuredAnswer
-from ml_agents_results.experiments.providers import open_provider
+from ml_agents_results.providers import open_provider
+from ml_agents_results.providers.interface import ProviderError
 from ml_agents_results.records import APPROACHES
+from ml_agents_results.scoring.extraction import StructuredAnswer
 from tests.endpoint import Answer, Endpoint, Fault
 
 QUESTION = "What is {40} + {answer}? $x %s"

@@ -1,0 +1,298 @@
+"""analyze and compare: what the results say."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ml_agents_results.cli.selection_options import (
+    Approaches,
+    Baseline,
+    Cluster,
+    Confidence,
+    From,
+    GroupMap,
+    Interval,
+    Methods,
+    Missing,
+    Models,
+    NullCluster,
+    Providers,
+    Tasks,
+    To,
+    families_in,
+    filters_of,
+)
+from ml_agents_results.cli.shared import (
+    DbPath,
+    DbUrl,
+    ExperimentIds,
+    Force,
+    Json,
+    console,
+    emit_json,
+    listed,
+    resolve_ids,
+    say,
+)
+from ml_agents_results.cli.source_options import Engine, Source, SparkMaster, open_source
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ml_agents_results.reports.terminal_accuracy import Part
+    from ml_agents_results.repositories.filters import Filters
+    from ml_agents_results.services.analysis_options import Settings
+
+
+class ReportType(StrEnum):
+    """What `analyze` reports on."""
+
+    summary = "summary"
+    accuracy = "accuracy"
+    latency = "latency"
+    cost = "cost"
+    parsing = "parsing"
+    failures = "failures"
+    power = "power"
+
+
+COMPARING = (ReportType.latency, ReportType.cost, ReportType.failures, ReportType.power)
+"""Reports of variants against a baseline, too."""
+
+
+def analyze(
+    experiment_ids: ExperimentIds,
+    report_type: Annotated[ReportType, typer.Option(help="What to report on.")] = (
+        ReportType.summary
+    ),
+    approach: Approaches = None,
+    provider: Providers = None,
+    model: Models = None,
+    task: Tasks = None,
+    parsing_method: Methods = None,
+    created_from: From = None,
+    created_to: To = None,
+    baseline: Baseline = None,
+    interval: Interval = "wilson",
+    cluster: Cluster = None,
+    null_cluster: NullCluster = "error",
+    group_map: GroupMap = None,
+    missing: Missing = "exclude",
+    confidence: Confidence = 0.95,
+    source: Source = None,
+    engine: Engine = None,
+    spark_master: SparkMaster = None,
+    db_path: DbPath = None,
+    db_url: DbUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Report accuracy, times, costs, parsing, failures or power, with error bars."""
+    from ml_agents_results.errors import UsageError
+    from ml_agents_results.services.analysis_options import Settings
+
+    if baseline is not None and report_type not in COMPARING:
+        raise UsageError(
+            f"--report-type {report_type} compares no variants, so it takes no --baseline",
+            f"Leave it out, give --report-type {', '.join(COMPARING)}, or use: ml-agents compare",
+        )
+    settings = Settings(
+        confidence=confidence,
+        interval=interval,
+        cluster=cluster,
+        null_cluster=null_cluster,
+        families=families_in(group_map),
+        missing=missing,  # type: ignore[arg-type]  # Settings checks it
+    )
+    with open_source(source, engine, spark_master, db_path, db_url) as connection:
+        ids = resolve_ids(connection, experiment_ids)
+        filters = filters_of(
+            experiment_id=ids,
+            approach_name=approach,
+            provider=provider,
+            model=model,
+            task=task,
+            parsing_method=parsing_method,
+            created_from=created_from,
+            created_to=created_to,
+        )
+        document, parts = _report(report_type, connection, ids, filters, settings, baseline)
+    if not document.get("variants", document.get("outcomes")):
+        say(f"Note: {', '.join(ids)} has no runs, or none that pass the filters.")
+    if as_json:
+        emit_json({"experiment_ids": ids, "report_type": report_type.value, **document})
+    else:
+        _show(parts)
+
+
+def compare(
+    experiment_ids: ExperimentIds,
+    baseline: Baseline = None,
+    contrasts: Annotated[
+        str, typer.Option(help="vs-baseline: every variant against one; all-pairs: each with each.")
+    ] = "vs-baseline",
+    by: Annotated[str | None, typer.Option(help="Also compare within each task: task.")] = None,
+    unpaired: Annotated[
+        bool,
+        typer.Option(
+            "--unpaired",
+            help="Compare all that each variant was asked, not the samples they share.",
+        ),
+    ] = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHAT,...",
+            help="Compare variants although their dataset, grader or model differs as well.",
+        ),
+    ] = None,
+    cluster: Cluster = None,
+    null_cluster: NullCluster = "error",
+    group_map: GroupMap = None,
+    interval: Interval = "wilson",
+    difference_interval: Annotated[
+        str, typer.Option(help="Of a paired difference: bonett-price, tango or newcombe.")
+    ] = "bonett-price",
+    test: Annotated[str, typer.Option(help="McNemar's test: mid-p or exact.")] = "mid-p",
+    correction: Annotated[
+        str, typer.Option(help="For the number of tests: holm, fdr_bh, bonferroni or none.")
+    ] = "holm",
+    simultaneous: Annotated[
+        bool,
+        typer.Option(
+            "--simultaneous",
+            help="Widen the intervals of the differences of a table to hold all at once.",
+        ),
+    ] = False,
+    missing: Missing = "exclude",
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            help="Test equivalence: the largest difference that does not matter, for example 0.02."
+        ),
+    ] = None,
+    confidence: Confidence = 0.95,
+    approach: Approaches = None,
+    provider: Providers = None,
+    model: Models = None,
+    task: Tasks = None,
+    parsing_method: Methods = None,
+    created_from: From = None,
+    created_to: To = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write the comparison to a file; its ending decides."
+        ),
+    ] = None,
+    force: Force = False,
+    source: Source = None,
+    engine: Engine = None,
+    spark_master: SparkMaster = None,
+    db_path: DbPath = None,
+    db_url: DbUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Compare variants on the samples they share: differences, intervals, tests."""
+    from ml_agents_results.errors import UsageError
+    from ml_agents_results.formats.comparison_files import comparison_writer, write_comparison
+    from ml_agents_results.reports.terminal_comparisons import comparison_parts
+    from ml_agents_results.services.analysis_options import Settings
+    from ml_agents_results.services.comparison.comparison_service import ComparisonService
+
+    if by not in (None, "task"):
+        raise UsageError(f"--by cannot be {by!r}", "Give --by task.")
+    if output is not None:
+        comparison_writer(output, force=force)
+    settings = Settings(
+        confidence=confidence,
+        interval=interval,
+        difference_interval=difference_interval,
+        test=test,
+        correction=correction,
+        simultaneous=simultaneous,
+        cluster=cluster,
+        null_cluster=null_cluster,
+        families=families_in(group_map),
+        unpaired=unpaired,
+        allow=tuple(listed(allow)),
+        missing=missing,  # type: ignore[arg-type]  # Settings checks it
+        margin=margin,
+        contrasts=contrasts,
+    )
+    with open_source(source, engine, spark_master, db_path, db_url) as connection:
+        ids = resolve_ids(connection, experiment_ids)
+        filters = filters_of(
+            experiment_id=ids,
+            approach_name=approach,
+            provider=provider,
+            model=model,
+            task=task,
+            parsing_method=parsing_method,
+            created_from=created_from,
+            created_to=created_to,
+        )
+        comparison = ComparisonService(connection, filters, settings).compare(
+            ids, baseline=baseline, by_task=by == "task"
+        )
+    if output is not None:
+        write_comparison(comparison, output, force=force)
+    if as_json:
+        emit_json(comparison.to_dict())
+    else:
+        _show(comparison_parts(comparison))
+    if output is not None:
+        say(f"Wrote {output}.")
+
+
+def _report(
+    report_type: ReportType,
+    connection: "Connection",
+    ids: list[str],
+    filters: "Filters",
+    settings: "Settings",
+    baseline: str | None,
+) -> "tuple[dict[str, Any], list[Part]]":
+    """The document and the tables of one report."""
+    from ml_agents_results.reports import terminal_accuracy as rendering
+    from ml_agents_results.reports import terminal_reports as report_tables
+
+    if report_type in (ReportType.summary, ReportType.accuracy):
+        from ml_agents_results.services.summary import AccuracyService
+
+        by_task = report_type is ReportType.accuracy
+        accuracy = AccuracyService(connection, filters, settings).report(by_task=by_task)
+        draw = rendering.accuracy_parts if by_task else rendering.summary_parts
+        return accuracy.to_dict(), draw(accuracy)
+    if report_type is ReportType.latency:
+        from ml_agents_results.services.latency import LatencyService
+
+        latency = LatencyService(connection, filters, settings).report(baseline=baseline)
+        return latency.to_dict(), report_tables.latency_parts(latency)
+    if report_type is ReportType.cost:
+        from ml_agents_results.services.cost import CostService
+
+        cost = CostService(connection, filters, settings).report(baseline=baseline)
+        return cost.to_dict(), report_tables.cost_parts(cost)
+    if report_type is ReportType.parsing:
+        from ml_agents_results.services.parsing import ParsingService
+
+        parsing = ParsingService(connection, filters, settings).report()
+        return parsing.to_dict(), report_tables.parsing_parts(parsing)
+    if report_type is ReportType.failures:
+        from ml_agents_results.services.failures import FailureService
+
+        failures = FailureService(connection, filters, settings).report(baseline=baseline)
+        return failures.to_dict(), report_tables.failure_parts(failures)
+    from ml_agents_results.reports.terminal_power import power_parts
+    from ml_agents_results.services.power import PowerService
+
+    power = PowerService(connection, filters, settings).report(baseline=baseline)
+    return power.to_dict(), power_parts(power)
+
+
+def _show(parts: "list[Part]") -> None:
+    screen = console()
+    for part in parts:
+        screen.print(part)

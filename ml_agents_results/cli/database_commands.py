@@ -1,0 +1,119 @@
+"""db-init, db-migrate, db-stats: the database as a whole."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ml_agents_results.cli.shared import (
+    DbPath,
+    DbUrl,
+    Json,
+    emit_json,
+    file_size,
+    named_database,
+    open_database,
+    print_table,
+    say,
+)
+
+if TYPE_CHECKING:
+    from ml_agents_results.database.migration_plan import MigrationPlan
+
+
+def db_init(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False) -> None:
+    """Create a database. One that exists is left as it is."""
+    from ml_agents_results.database.manager import DatabaseManager
+    from ml_agents_results.database.schema import revisions
+
+    database = named_database(db_path, db_url, create=True)
+    created = DatabaseManager(database).initialize_schema()
+    revision = revisions()[-1]
+    if as_json:
+        emit_json({"database": str(database), "created": created, "schema_revision": revision})
+    elif created:
+        typer.echo(f"Created {database} with schema {revision}.")
+    else:
+        typer.echo(f"{database} exists already, with schema {revision}; nothing was changed.")
+
+
+def db_migrate(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the steps and the SQL, and change nothing.")
+    ] = False,
+    backup: Annotated[bool, typer.Option(help="Whether a SQLite file is backed up first.")] = True,
+    db_path: DbPath = None,
+    db_url: DbUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Bring the schema of a database up to date; adopt one of the predecessor."""
+    from ml_agents_results.database.manager import DatabaseManager
+
+    database = named_database(db_path, db_url)
+    manager = DatabaseManager(database)
+    if dry_run:
+        _show_plan(str(database), manager.plan_migration(), as_json)
+        return
+    before = manager.migrate_schema(backup=backup)
+    adoption = before.adoption
+    for warning in adoption.warnings if adoption else ():
+        say(f"Warning: {warning}.")
+    if as_json:
+        emit_json(
+            {
+                "database": str(database),
+                "from_revision": before.revision,
+                "to_revision": before.head,
+                "migrated": before.revision != before.head,
+                "adoption": None if adoption is None else asdict(adoption),
+                "backup": None if before.backup is None else str(before.backup),
+            }
+        )
+    elif before.revision == before.head:
+        typer.echo(f"{database} is up to date, with schema {before.head}; nothing was changed.")
+    elif adoption is not None:
+        rows = ", ".join(f"{count:,} {table}" for table, count in adoption.rows.items())
+        typer.echo(f"Adopted {database} of layout {adoption.layout} to {before.head}: {rows}.")
+    else:
+        typer.echo(f"Migrated {database} from schema {before.revision} to {before.head}.")
+    if before.backup is not None:
+        say(f"As it was before, it is kept as {before.backup}.")
+
+
+def _show_plan(name: str, plan: "MigrationPlan", as_json: bool) -> None:
+    if as_json:
+        emit_json({"database": name, **asdict(plan)})
+        return
+    if not plan.steps:
+        typer.echo(f"{name} is up to date, with schema {plan.head}; there is nothing to do.")
+        return
+    if plan.layout is not None:
+        typer.echo(f"{name} has the predecessor's layout {plan.layout} and would be adopted.")
+    for revision, purpose in plan.steps:
+        typer.echo(f"{revision}: {purpose}")
+    for warning in plan.warnings:
+        say(f"Warning: {warning}.")
+    for statement in plan.statements:
+        typer.echo(f"\n{statement};")
+
+
+def db_stats(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False) -> None:
+    """Show what a database holds and how large it is."""
+    from ml_agents_results.database.manager import DatabaseManager
+
+    stats = DatabaseManager(open_database(db_path, db_url)).stats()
+    if as_json:
+        emit_json(asdict(stats))
+        return
+    print_table(
+        ("database", stats.database),
+        [
+            ("engine", f"{stats.engine} {stats.engine_version}"),
+            ("schema", stats.schema_revision),
+            ("experiments", stats.experiments),
+            ("runs", stats.runs),
+            ("parsing metrics", stats.parsing_metrics),
+            ("size", file_size(stats.size_bytes)),
+            ("free inside", file_size(stats.free_bytes)),
+        ],
+    )

@@ -1,0 +1,245 @@
+"""list, show, delete: experiments and the runs in them."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ml_agents_results.cli.shared import (
+    DbPath,
+    DbUrl,
+    ExperimentId,
+    Json,
+    console,
+    emit_json,
+    moment,
+    open_database,
+    percent,
+    print_table,
+    printable,
+    require_utf8,
+    resolve_id,
+    say,
+)
+from ml_agents_results.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ml_agents_results.records import RunRecord
+
+
+def list_(
+    limit: Annotated[
+        int, typer.Option(min=0, help="Show so many, 0 for all. --json has all.")
+    ] = 50,
+    db_path: DbPath = None,
+    db_url: DbUrl = None,
+    as_json: Json = False,
+) -> None:
+    """List the experiments, newest first."""
+    from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+
+    database = open_database(db_path, db_url)
+    with database.read() as connection:
+        found = ExperimentRepository(connection).list()
+    if as_json:
+        emit_json({"experiments": [{**asdict(one), "accuracy": one.accuracy} for one in found]})
+        return
+    if not found:
+        say(f"{database} holds no experiments yet. Import some with: ml-agents import FILE")
+        return
+    print_table(
+        ("id", "name", "status", "created (UTC)", "runs", "graded", "failed", "accuracy"),
+        [
+            (
+                one.id,
+                one.name,
+                one.status,
+                moment(one.created_at),
+                one.runs,
+                one.graded,
+                one.failed,
+                percent(one.accuracy),
+            )
+            for one in found[: limit or None]
+        ],
+        numbers=4,
+    )
+    if limit and len(found) > limit:
+        say(f"{len(found) - limit:,} older ones are not shown; show all with: --limit 0")
+
+
+def show(
+    experiment_id: ExperimentId,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN_ID", help="Show one run with its texts.")
+    ] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK:INDEX", help="Show what every variant answered to one sample of a task."
+        ),
+    ] = None,
+    db_path: DbPath = None,
+    db_url: DbUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Show one experiment, one of its runs, or all answers to one of its samples."""
+    if run is not None and sample is not None:
+        raise UsageError("--run and --sample ask for two things", "Give one of them.")
+    with open_database(db_path, db_url).read() as connection:
+        chosen = resolve_id(connection, experiment_id)
+        if run is not None:
+            _show_run(connection, chosen, run, as_json)
+        elif sample is not None:
+            _show_sample(connection, chosen, sample, as_json)
+        else:
+            _show_experiment(connection, chosen, as_json)
+
+
+def delete(
+    experiment_id: ExperimentId,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    db_path: DbPath = None,
+    db_url: DbUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Delete an experiment with all its runs."""
+    from ml_agents_results.database.manager import DatabaseManager
+    from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+    from ml_agents_results.repositories.run_repository import RunRepository
+
+    database = open_database(db_path, db_url)
+    with database.read() as connection:
+        chosen = resolve_id(connection, experiment_id)
+        runs = RunRepository(connection).count(chosen)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"this would delete experiment {chosen} with {runs:,} runs",
+                "Confirm it with --yes.",
+            )
+        question = f"Delete experiment {chosen} with {runs:,} runs for good?"
+        typer.confirm(question, abort=True, err=True)
+    with database.write() as connection:
+        runs = RunRepository(connection).count(chosen)
+        ExperimentRepository(connection).delete(chosen)
+    DatabaseManager(database).reclaim()
+    if as_json:
+        emit_json({"experiment_id": chosen, "deleted_runs": runs})
+    else:
+        typer.echo(f"Deleted experiment {chosen} with {runs:,} runs.")
+
+
+def _show_experiment(connection: "Connection", experiment_id: str, as_json: bool) -> None:
+    from ml_agents_results.formats.json_encoding import experiment_object
+    from ml_agents_results.reports.terminal_accuracy import summary_parts
+    from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+    from ml_agents_results.repositories.filters import Filters
+    from ml_agents_results.services.summary import AccuracyService
+
+    record = ExperimentRepository(connection).get(experiment_id)
+    report = AccuracyService(connection, Filters(experiment_id=(experiment_id,))).report()
+    if as_json:
+        emit_json({**experiment_object(record), "summary_statistics": report.to_dict()})
+        return
+    imports = record.environment_json.get("imports", [])
+    lines = {
+        "Experiment": record.id,
+        "Name": record.name,
+        "Description": record.description,
+        "Status": record.status,
+        "Created": f"{moment(record.created_at)} UTC" if record.created_at else None,
+        "Imported from": ", ".join(one["file"] for one in imports),
+        **{f"Config {name}": value for name, value in record.config_json.items()},
+    }
+    _tell(lines)
+    typer.echo()
+    screen = console()
+    for part in summary_parts(report):
+        screen.print(part)
+
+
+def _show_run(connection: "Connection", experiment_id: str, run_id: str, as_json: bool) -> None:
+    from ml_agents_results.repositories.run_repository import RunRepository
+
+    require_utf8(run_id)
+    run = RunRepository(connection).get(run_id)
+    if run.experiment_id != experiment_id:
+        raise NotFoundError(
+            f"experiment {experiment_id} has no run {run_id}",
+            f"It belongs to: --experiment-id {run.experiment_id}",
+        )
+    if as_json:
+        emit_json(asdict(run))
+        return
+    values = asdict(run)
+    texts = {name: values.pop(name) for name in ("input_text", "raw_output")}
+    _tell(values)
+    for name, text in texts.items():
+        _tell_text(name, text)
+
+
+def _show_sample(connection: "Connection", experiment_id: str, sample: str, as_json: bool) -> None:
+    from ml_agents_results.repositories.run_repository import RunRepository
+
+    # The name of a task may hold colons.
+    task, _, number = sample.rpartition(":")
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
+        raise UsageError(
+            f"--sample {sample} is not TASK:INDEX",
+            "As in: --sample boolean_expressions:12, or --sample 12 where there are no tasks.",
+        )
+    runs = RunRepository(connection).of_sample(experiment_id, task, int(number))
+    if not runs:
+        named = f" of task {task!r}" if task else " without a task"
+        raise NotFoundError(
+            f"experiment {experiment_id} has no sample {number}{named}",
+            f"See its tasks: ml-agents analyze --experiment-id {experiment_id} "
+            "--report-type accuracy",
+        )
+    if as_json:
+        document = {"experiment_id": experiment_id, "task": task, "sample_index": int(number)}
+        emit_json({**document, "runs": [asdict(run) for run in runs]})
+        return
+    _tell({"Sample": f"{task}:{number}" if task else number})
+    asked: tuple[str | None, str | None] | None = None
+    for run in runs:
+        if (question := (run.input_text, run.expected_answer)) != asked:
+            _tell_text("input_text", run.input_text)
+            _tell({"\nExpected": run.expected_answer})
+            asked = question
+        _tell_answer(run, runs)
+
+
+def _tell_answer(run: "RunRecord", runs: "Sequence[RunRecord]") -> None:
+    variant = "/".join(filter(None, (run.approach_name, run.provider, run.model)))
+    repeated = any(other.variant == run.variant and other is not run for other in runs)
+    verdict = {True: "correct", False: "wrong", None: "no grade"}[run.is_correct]
+    facts = [
+        variant + (f" repeat {run.repeat_index}" if repeated else ""),
+        "failed" if run.error else verdict,
+    ]
+    if run.parsing_confidence is not None:
+        facts.append(f"confidence {run.parsing_confidence:.2f}")
+    if run.execution_time_ms is not None:
+        facts.append(f"{run.execution_time_ms:,} ms")
+    if run.cost_estimate is not None:
+        facts.append(f"{run.cost_estimate:.6f} USD")
+    _tell_text(", ".join(facts), run.error or run.raw_output)
+    _tell({"\nParsed": run.parsed_answer, "Run": run.id})
+
+
+def _tell(values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        if value not in (None, "", {}, []):
+            shown = json.dumps(value) if isinstance(value, dict | list) else str(value)
+            typer.echo(f"{name}: {printable(shown)}")
+
+
+def _tell_text(title: str, text: str | None) -> None:
+    typer.echo(f"\n--- {printable(title)} ---\n{printable(text or '(none)')}")

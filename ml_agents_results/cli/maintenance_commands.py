@@ -1,0 +1,200 @@
+"""db-backup, db-restore, db-check, db-repair: that results are still there tomorrow."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ml_agents_results.cli.shared import (
+    DbPath,
+    DbUrl,
+    Force,
+    Json,
+    emit_json,
+    every_id,
+    file_size,
+    named_database,
+    print_table,
+    printable,
+    say,
+)
+from ml_agents_results.errors import CorruptDatabaseError, DatabaseError
+
+if TYPE_CHECKING:
+    from ml_agents_results.database.engine import Database
+
+DAMAGED = 4
+"""The exit code of a check that found something wrong."""
+INCOMPLETE = 5
+"""The exit code of a repair that could not save everything."""
+
+
+def db_backup(
+    dest: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="Where to; `.gz` packs it. Of a server, an archive is written."
+        ),
+    ],
+    source: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The SQLite file. [default: as --db-path]")
+    ] = None,
+    db_url: DbUrl = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Also check every run in the copy.")
+    ] = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Copy a database to a file, also while others write to it."""
+    from ml_agents_results.database.manager import DatabaseManager
+
+    database = named_database(source, db_url)
+    place = Path(dest)
+    if database.is_sqlite:
+        size = DatabaseManager(database).backup_database(place, force=force)
+        if verify:
+            _verify(place)
+    else:
+        # It is read back when it is written, verify or not.
+        size = _archive(database, place, force)
+    if as_json:
+        emit_json(
+            {
+                "source": str(database),
+                "destination": dest,
+                "size_bytes": size,
+                "verified": verify,
+            }
+        )
+    else:
+        typer.echo(f"Backed {database} up to {dest} ({file_size(size)}).")
+
+
+def _archive(database: "Database", place: Path, force: bool) -> int:
+    """Writes the portable archive of all experiments, and returns its size."""
+    from ml_agents_results.database.schema import require_current
+    from ml_agents_results.formats.exporting import export
+
+    require_current(database)
+    with database.read() as connection:
+        ids = every_id(connection)
+    export(database, ids, place, "archive", force=force)
+    return place.stat().st_size
+
+
+def _verify(place: Path) -> None:
+    """Raises CorruptDatabaseError where a backup holds runs that are not what was recorded."""
+    import tempfile
+
+    from ml_agents_results.database import files
+    from ml_agents_results.database.engine import Database
+    from ml_agents_results.database.maintenance.integrity_checks import check
+
+    with tempfile.TemporaryDirectory(prefix="ml-agents-", dir=place.absolute().parent) as folder:
+        plain = place
+        if files.is_packed(place):
+            plain = Path(folder) / "unpacked.db"
+            files.unpack(place, plain)
+        report = check(Database(str(plain), create=False))
+    if not report.intact:
+        raise CorruptDatabaseError(
+            f"{place} is a true copy of a database with {len(report.problems)} problems: "
+            f"{report.problems[0].message}",
+            "See what is wrong with: ml-agents db-check",
+        )
+
+
+def db_restore(
+    source: Annotated[str, typer.Option(metavar="FILE", help="A backup, packed or not.")],
+    db_path: DbPath = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the database; it is kept under another name.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a backup in the place of a database."""
+    from ml_agents_results.config import DatabaseConfig
+    from ml_agents_results.database.manager import DatabaseManager
+
+    config = DatabaseConfig.resolve(db_path)
+    if config.url is not None:
+        raise DatabaseError(
+            "a backup is restored to a file", "Name one with --db-path, or import the archive."
+        )
+    kept = DatabaseManager(config).restore_database(source, force=force)
+    if as_json:
+        emit_json(
+            {
+                "source": source,
+                "database": config.db_path,
+                "replaced": None if kept is None else str(kept),
+            }
+        )
+        return
+    typer.echo(f"Restored {config.db_path} from {source}.")
+    if kept is not None:
+        say(f"What it replaced is kept as {kept}.")
+
+
+def db_check(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False) -> None:
+    """Check that a database is intact: pages, schema, references, and every run's content.
+
+    Ends with code 4 where something is wrong.
+    """
+    from ml_agents_results.database.manager import DatabaseManager
+
+    report = DatabaseManager(named_database(db_path, db_url)).validate_integrity()
+    if as_json:
+        emit_json(report.to_dict())
+    else:
+        problems: dict[str | None, int] = {}
+        for problem in report.problems:
+            problems[problem.table] = problems.get(problem.table, 0) + 1
+        print_table(
+            ("table", "rows", "problems"),
+            [(name, count, problems.get(name, 0)) for name, count in report.tables.items()],
+            numbers=2,
+        )
+        for problem in report.problems:
+            typer.echo(printable(f"{problem.kind}: {problem.message}"))
+            for example in problem.examples:
+                typer.echo(printable(f"    {example}"))
+        if report.intact:
+            typer.echo(
+                f"{report.database} is intact; the content of {report.runs_verified:,} runs is "
+                "what was recorded."
+            )
+    for note in report.notes:
+        say(f"Note: {note}")
+    if not report.intact:
+        say("Restore a backup with db-restore, or save what is readable with db-repair.")
+        raise typer.Exit(DAMAGED)
+
+
+def db_repair(
+    source: Annotated[str, typer.Option(metavar="FILE", help="The damaged file; only read.")],
+    dest: Annotated[str, typer.Option(metavar="FILE", help="The new database.")],
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Save every row of a damaged database that can be read to a new one.
+
+    Ends with code 5 where not all could be saved.
+    """
+    from ml_agents_results.database.maintenance.recovery.salvage import repair
+
+    report = repair(Path(source), Path(dest), force=force)
+    if as_json:
+        emit_json(report.to_dict())
+    else:
+        print_table(
+            ("table", "saved", "damaged", "lost"),
+            [(name, one.saved, one.damaged, one.lost) for name, one in report.tables.items()],
+            numbers=3,
+        )
+        typer.echo(f"Saved what {source} still holds to {dest}.")
+    for note in (*report.notes, *report.problems):
+        say(f"Note: {printable(note)}.")
+    if not report.complete:
+        raise typer.Exit(INCOMPLETE)

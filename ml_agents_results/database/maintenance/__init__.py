@@ -1,0 +1,1 @@
+"""Backups, integrity checks, recovery, and the adoption of old layouts."""

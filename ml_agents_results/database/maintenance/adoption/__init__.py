@@ -1,0 +1,1 @@
+"""Brings databases without a schema version under Alembic."""

@@ -1,0 +1,335 @@
+"""Whether a database is intact: its pages, its schema, its references, and every recorded run."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from ml_agents_results.database import schema
+from ml_agents_results.database.digests import DIGESTED, digest_of, input_fingerprint
+from ml_agents_results.database.engine import Database
+from ml_agents_results.database.location import file_uri
+from ml_agents_results.errors import ResultsError
+
+SHOWN = 10
+"""Examples that a problem names."""
+
+_BATCH = 2000
+_JSON_COLUMNS = {
+    "experiments": ("config_json", "environment_json"),
+    "runs": ("metadata_json",),
+}
+_TIME_COLUMNS = {"experiments": ("created_at", "updated_at"), "runs": ("created_at",)}
+_STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?")
+_PARENTS = {
+    "runs": ("experiment_id", "experiments"),
+    "parsing_metrics": ("run_id", "runs"),
+    "claims": ("experiment_id", "experiments"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. `table` is None where it concerns the whole file."""
+
+    kind: str
+    table: str | None
+    message: str
+    examples: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class CheckReport:
+    """What `check` found.
+
+    Attributes:
+        tables: Readable rows of each table.
+        runs_verified: Runs whose content was compared with their digest.
+        problems: Empty where all is well.
+        notes: What is no problem but worth knowing.
+    """
+
+    database: str
+    schema_revision: str | None = None
+    tables: dict[str, int] = field(default_factory=dict)
+    runs_verified: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def intact(self) -> bool:
+        return not self.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"intact": self.intact, **asdict(self)}
+
+    def add(self, kind: str, table: str | None, message: str, examples: Sequence[str] = ()) -> None:
+        self.problems.append(Problem(kind, table, message, tuple(examples[:SHOWN])))
+
+
+def check(database: Database) -> CheckReport:
+    """Checks a database without changing it. Damage is reported, never raised.
+
+    Raises:
+        NotFoundError: There is no such file.
+        DatabaseError: The file or server cannot be opened at all.
+    """
+    report = CheckReport(str(database))
+    if database.path is not None:
+        _check_file(database.path, report)
+    _check_schema(database, report)
+    if database.path is None:
+        with database.read() as connection:
+            _check_rows(_ServerRows(connection), report)
+    return report
+
+
+class _Rows:
+    """Reads tables whatever the engine."""
+
+    def columns(self, table: str) -> list[str]:
+        raise NotImplementedError
+
+    def tables(self) -> list[str]:
+        raise NotImplementedError
+
+    def select(self, statement: str) -> Iterator[Sequence[Any]]:
+        raise NotImplementedError
+
+    def orphans(self, table: str) -> int:
+        column, parent = _PARENTS[table]
+        statement = (
+            f"SELECT COUNT(*) FROM {table} WHERE {column} IS NULL OR NOT EXISTS "
+            f"(SELECT 1 FROM {parent} WHERE {parent}.id = {table}.{column})"
+        )
+        return int(next(iter(self.select(statement)))[0])
+
+
+class _FileRows(_Rows):
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def columns(self, table: str) -> list[str]:
+        return [str(row[1]) for row in self._connection.execute(f'PRAGMA table_info("{table}")')]
+
+    def tables(self) -> list[str]:
+        return [
+            str(row[0])
+            for row in self._connection.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            )
+        ]
+
+    def select(self, statement: str) -> Iterator[Sequence[Any]]:
+        return self._connection.execute(statement)
+
+
+class _ServerRows(_Rows):
+    def __init__(self, connection: Connection) -> None:
+        from sqlalchemy import inspect
+
+        self._connection = connection
+        self._inspector = inspect(connection)
+
+    def columns(self, table: str) -> list[str]:
+        return [str(column["name"]) for column in self._inspector.get_columns(table)]
+
+    def tables(self) -> list[str]:
+        return self._inspector.get_table_names()
+
+    def select(self, statement: str) -> Iterator[Sequence[Any]]:
+        result = self._connection.execute(
+            text(statement), execution_options={"stream_results": True, "max_row_buffer": _BATCH}
+        )
+        return (tuple(row) for row in result)
+
+
+def _check_file(path: Path, report: CheckReport) -> None:
+    try:
+        with closing(sqlite3.connect(file_uri(path), uri=True, isolation_level=None)) as connection:
+            # A byte that is no text any more is to be found, not to end the search.
+            connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+            connection.execute("BEGIN")
+            _check_pages(connection, report)
+            _check_rows(_FileRows(connection), report)
+    except sqlite3.Error as error:
+        report.add("damage", None, f"the file is damaged: {error}")
+
+
+def _check_pages(connection: sqlite3.Connection, report: CheckReport) -> None:
+    found = _integrity(connection, "")
+    if not found:
+        return
+    attributed = False
+    for table in _FileRows(connection).tables():
+        if messages := _integrity(connection, f"('{table}')"):
+            attributed = True
+            report.add("damage", table, _in_words(table, messages), messages)
+    if not attributed:
+        report.add("damage", None, "pages outside of the tables are damaged", found)
+
+
+def _integrity(connection: sqlite3.Connection, arguments: str) -> list[str]:
+    try:
+        rows = connection.execute(f"PRAGMA integrity_check{arguments}").fetchall()
+    except sqlite3.Error as error:
+        return [str(error)]
+    return [str(row[0]) for row in rows if row[0] != "ok"]
+
+
+def _in_words(table: str, messages: Sequence[str]) -> str:
+    joined = "\n".join(messages)
+    if "missing from index" in joined or "wrong # of entries" in joined:
+        return f"{table} and its indexes contradict each other"
+    if "CHECK constraint failed" in joined or "NULL value in" in joined:
+        return f"{table} holds values that its rules forbid"
+    return f"pages of {table} are damaged"
+
+
+def _check_rows(rows: _Rows, report: CheckReport) -> None:
+    tables = rows.tables()
+    for table in tables:
+        _attempt(report, table, lambda table=table: _count(rows, table, report))
+    for table in (name for name in _PARENTS if name in tables):
+        _attempt(report, table, lambda table=table: _orphans(rows, table, report))
+    if "runs" not in tables or "content_digest" not in rows.columns("runs"):
+        return
+    for table in _JSON_COLUMNS:
+        _attempt(report, table, lambda table=table: _values(rows, table, report))
+    # Since 0004 all three have digests, and those of runs are made as they are now.
+    if all(table in tables and "content_digest" in rows.columns(table) for table in DIGESTED):
+        for table in DIGESTED:
+            _attempt(report, table, lambda table=table: _digests(rows, table, report))
+
+
+def _attempt(report: CheckReport, table: str, step: Any) -> None:
+    try:
+        step()
+    except sqlite3.Error as error:
+        report.add("damage", table, f"{table} cannot be read to its end: {error}")
+
+
+def _count(rows: _Rows, table: str, report: CheckReport) -> None:
+    report.tables[table] = int(next(iter(rows.select(f'SELECT COUNT(*) FROM "{table}"')))[0])
+
+
+def _orphans(rows: _Rows, table: str, report: CheckReport) -> None:
+    if number := rows.orphans(table):
+        report.add("orphans", table, f"{number} rows of {table} belong to no {_PARENTS[table][1]}")
+
+
+def _values(rows: _Rows, table: str, report: CheckReport) -> None:
+    present = rows.columns(table)
+    json_columns = [name for name in _JSON_COLUMNS[table] if name in present]
+    time_columns = [name for name in _TIME_COLUMNS[table] if name in present]
+    wrong: dict[str, list[str]] = {}
+    for row in rows.select(f"SELECT id, {', '.join((*json_columns, *time_columns))} FROM {table}"):
+        for name, value in zip((*json_columns, *time_columns), row[1:], strict=True):
+            if not (_is_object(value) if name in json_columns else is_time(value)):
+                wrong.setdefault(name, []).append(str(row[0]))
+    for name, ids in wrong.items():
+        kind = "JSON object" if name in json_columns else "time"
+        report.add("invalid", table, f"{name} of {len(ids)} rows of {table} is no {kind}", ids)
+
+
+def _is_object(value: object) -> bool:
+    if value is None:
+        return True
+    try:
+        return isinstance(json.loads(str(value)), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def is_time(value: object) -> bool:
+    """Whether it is a time as it is stored."""
+    return not isinstance(value, str | bytes | int | float) or (
+        isinstance(value, str) and _STORED_TIME.fullmatch(value) is not None
+    )
+
+
+def _digests(rows: _Rows, table: str, report: CheckReport) -> None:
+    changed: list[str] = []
+    strangers: list[str] = []
+    columns = DIGESTED[table]
+    extra = "input_fingerprint" if table == "runs" else "NULL"
+    for row in rows.select(
+        f"SELECT id, content_digest, {extra}, {', '.join(columns)} FROM {table}"
+    ):
+        if not verified(columns, row[3:], row[1]):
+            changed.append(str(row[0]))
+        elif table == "runs" and input_fingerprint(row[3], row[4]) != row[2]:
+            strangers.append(str(row[0]))
+        report.runs_verified += table == "runs"
+    if changed:
+        report.add(
+            "content",
+            table,
+            f"{len(changed)} {table} are not what was recorded: their digest differs",
+            changed,
+        )
+    if strangers:
+        report.add(
+            "content",
+            table,
+            f"the question's fingerprint of {len(strangers)} runs is wrong",
+            strangers,
+        )
+
+
+def verified(columns: Sequence[str], values: Sequence[Any], digest: object) -> bool:
+    """Whether values, as they are stored, have this digest."""
+    try:
+        return digest_of(columns, values) == digest
+    except (TypeError, ValueError):
+        return False
+
+
+def _check_schema(database: Database, report: CheckReport) -> None:
+    try:
+        with database.read() as connection:
+            found = schema.status(connection)
+            report.schema_revision = found.revision
+            if found.state == "current":
+                for difference in _differences(connection):
+                    report.add("schema", None, difference)
+            elif found.state in ("behind", "unversioned"):
+                report.notes.append(str(schema.refusal(found, database)))
+            else:
+                report.add("schema", None, str(schema.refusal(found, database)))
+    except ResultsError as error:
+        if not report.problems:
+            report.add("damage", None, error.message)
+
+
+def _differences(connection: Connection) -> list[str]:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from ml_agents_results.database.models import Base
+
+    ours = set(Base.metadata.tables)
+
+    def include(name: str | None, kind: str, parents: Any) -> bool:
+        return name in ours if kind == "table" else True
+
+    context = MigrationContext.configure(
+        connection, opts={"compare_type": True, "include_name": include}
+    )
+    return [_difference(one) for one in compare_metadata(context, Base.metadata)]
+
+
+def _difference(found: Any) -> str:
+    if isinstance(found, list):
+        return "; ".join(map(_difference, found))
+    verb, *rest = found
+    thing = " ".join(str(getattr(one, "name", one)) for one in rest if one is not None)
+    word, _, what = str(verb).partition("_")
+    said = {"add": "is missing", "remove": "should not be there"}.get(word, "is different")
+    return f"the {what or 'schema'} {thing} {said}"

@@ -1,0 +1,1 @@
+"""Salvages what a damaged SQLite file still holds."""

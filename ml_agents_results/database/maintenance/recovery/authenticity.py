@@ -1,0 +1,102 @@
+"""What tells that a row which was found in a damaged file is what was recorded.
+
+The digest of a row covers its content, not the key that it is recorded under. Keys are in several
+indexes, too: where the table stands alone against them, it is the table that is damaged.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from ml_agents_results.database.digests import DIGESTED
+from ml_agents_results.database.maintenance.integrity_checks import is_time, verified
+from ml_agents_results.database.maintenance.recovery.sqlite_pages import Value
+
+_FRACTIONS = {"parsing_confidence", "cost_estimate", "score", "confidence_score"}
+_STATUSES = ("running", "completed", "failed")
+_ARBITERS = {
+    "runs": ("ix_runs_analysis", "id"),
+    "experiments": ("idx_runs_experiment_approach", "experiment_id"),
+}
+"""Indexes that have keys once more, and what the id is called in there."""
+
+
+class Witnesses:
+    """Looks rows up in the indexes of a file; what cannot be read says nothing."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._unique = {table: self._unique_keys(table) for table in _ARBITERS}
+
+    def contradict(self, table: str, rowid: int, values: Mapping[str, Any]) -> bool:
+        """Whether the indexes know of no row with this key."""
+        keys = self._unique.get(table, {})
+        if all(
+            self._knows(f"{table} INDEXED BY {index}", {**_chosen(values, columns), "rowid": rowid})
+            for index, columns in keys.items()
+        ):
+            return False
+        index, name = _ARBITERS[table]
+        known = {name: values["id"]}
+        if table == "runs":
+            known |= {column: values[column] for columns in keys.values() for column in columns}
+        return not self._knows(f"runs INDEXED BY {index}", known)
+
+    def contradict_time(self, rowid: int, created_at: object) -> bool:
+        """Whether the index has another time for a run."""
+        known = {"created_at": created_at, "rowid": rowid}
+        return not self._knows("runs INDEXED BY idx_runs_created_at", known)
+
+    def _knows(self, source: str, values: Mapping[str, Any]) -> bool:
+        conditions = " AND ".join(f"{name} IS ?" for name in values)
+        try:
+            found = self._connection.execute(
+                f"SELECT 1 FROM {source} WHERE {conditions}", tuple(values.values())
+            )
+            return found.fetchone() is not None
+        except (sqlite3.Error, OverflowError):
+            return True
+
+    def _unique_keys(self, table: str) -> dict[str, list[str]]:
+        try:
+            return {
+                index[1]: [
+                    column[2]
+                    for column in self._connection.execute(f'PRAGMA index_info("{index[1]}")')
+                ]
+                for index in self._connection.execute(f'PRAGMA index_list("{table}")').fetchall()
+                if index[2]
+            }
+        except sqlite3.Error:
+            return {}
+
+
+def _chosen(values: Mapping[str, Any], columns: list[str]) -> dict[str, Any]:
+    return {column: values[column] for column in columns}
+
+
+def is_recorded(table: str, columns: list[str], values: list[Value]) -> bool:
+    """Whether a row has the digest that it was recorded with; true where there was none."""
+    if "content_digest" not in columns or table not in DIGESTED:
+        return True
+    named = dict(zip(columns, values, strict=True))
+    for name in _FRACTIONS & named.keys():
+        # Numbers without a fraction are stored as integers.
+        if isinstance(number := named[name], int):
+            named[name] = float(number)
+    if table == "runs" and not is_time(named["created_at"]):
+        return False
+    covered = DIGESTED[table]
+    return verified(covered, [named[name] for name in covered], named["content_digest"])
+
+
+def fits(table: str, columns: list[str], values: list[Value]) -> bool:
+    """Whether a row that belongs to no table that is known is one of this table."""
+    if len(values) != len(columns):
+        return False
+    if "content_digest" in columns:
+        return is_recorded(table, columns, values)
+    named = dict(zip(columns, values, strict=True))
+    if table == "experiments":
+        return named["status"] in _STATUSES and isinstance(named["id"], str)
+    return table == "parsing_metrics" and named["id"] is None and isinstance(named["run_id"], str)

@@ -1,0 +1,374 @@
+"""Salvages what a damaged SQLite file still holds into a new one. The damaged file is only read."""
+
+import mmap
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ml_agents_results.database import files, schema
+from ml_agents_results.database.digests import DIGESTED, digest_of
+from ml_agents_results.database.engine import Database
+from ml_agents_results.database.maintenance.integrity_checks import check
+from ml_agents_results.database.maintenance.recovery.authenticity import (
+    Witnesses,
+    fits,
+    is_recorded,
+)
+from ml_agents_results.database.maintenance.recovery.sqlite_pages import Pages, Row, Value
+from ml_agents_results.errors import CorruptDatabaseError, NotFoundError, UsageError
+
+DAMAGED = "damaged_"
+"""Begins the names of tables with rows that can be read but cannot stay where they were."""
+
+_OURS = ("experiments", "runs", "parsing_metrics")
+_TRACES = {
+    "0004": ("experiments", "content_digest"),
+    "0003": ("claims", ""),
+    "0002": ("runs", "content_digest"),
+}
+"""What of the tables tells a revision that cannot be read."""
+_BATCH = 500
+
+
+@dataclass(slots=True)
+class TableRepair:
+    """What became of one table.
+
+    Attributes:
+        expected: Rows that it had, where an index still tells.
+        saved: Rows in the new file.
+        damaged: Rows that can be read and are not what was recorded, or break a rule.
+    """
+
+    expected: int | None = None
+    saved: int = 0
+    damaged: int = 0
+
+    @property
+    def lost(self) -> int | None:
+        """Rows of which nothing could be read."""
+        if self.expected is None:
+            return None
+        return max(0, self.expected - self.saved - self.damaged)
+
+
+@dataclass(slots=True)
+class RepairReport:
+    """What `repair` saved, table by table.
+
+    Attributes:
+        problems: What a check finds wrong with the new file still.
+    """
+
+    source: str
+    destination: str
+    tables: dict[str, TableRepair] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is damaged, known to be lost, or wrong still."""
+        damaged = any(table.damaged or table.lost for table in self.tables.values())
+        return not (damaged or self.notes or self.problems)
+
+    def to_dict(self) -> dict[str, Any]:
+        tables = {
+            name: {**asdict(table), "lost": table.lost} for name, table in self.tables.items()
+        }
+        return {"complete": self.complete, **asdict(self), "tables": tables}
+
+
+def repair(source: Path, destination: Path, *, force: bool = False) -> RepairReport:
+    """Writes every row that can be read to a new database, which is checked before it is there.
+
+    Raises:
+        NotFoundError: There is no such file.
+        UsageError: Source and destination are the same file.
+        CorruptDatabaseError: Nothing of ours is in the file.
+        DatabaseError: The destination is in the way or cannot be written.
+    """
+    if not source.is_file():
+        raise NotFoundError(f"there is no file {source}", "Check its path.")
+    if destination.exists() and source.samefile(destination):
+        raise UsageError(f"{source} and {destination} are the same file", "Name another file.")
+    files.check_place(destination, force)
+    report = RepairReport(str(source), str(destination))
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=".repair-", dir=destination.parent) as folder,
+            files.unfinished(destination) as draft,
+        ):
+            damaged = _own_copy(source, Path(folder))
+            _Salvage(damaged, draft, report).run()
+            if destination.exists():
+                files.require_unused(destination)
+            files.finish(draft, destination)
+    except OSError as error:
+        raise files.failure(destination, error) from error
+    return report
+
+
+def _own_copy(source: Path, folder: Path) -> Path:
+    """A copy with what is still in the log, to work on."""
+    copy = folder / "damaged.db"
+    for suffix in ("", "-wal", "-journal"):
+        companion = source.with_name(source.name + suffix)
+        if companion.exists():
+            shutil.copyfile(companion, copy.with_name(copy.name + suffix))
+    with suppress(sqlite3.Error), closing(sqlite3.connect(copy)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return copy
+
+
+class _Salvage:
+    """One repair: from the pages of the damaged file into the draft of a new one."""
+
+    def __init__(self, damaged: Path, draft: Path, report: RepairReport) -> None:
+        self._damaged = damaged
+        self._draft = draft
+        self._report = report
+        self._uncertain = 0
+
+    def run(self) -> None:
+        with self._damaged.open("rb") as file:
+            if self._damaged.stat().st_size < 512:
+                raise self._hopeless()
+            with (
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+                closing(sqlite3.connect(self._damaged)) as connection,
+            ):
+                self._witnesses = Witnesses(connection)
+                self._salvage(Pages(data))
+
+    def _salvage(self, pages: Pages) -> None:
+        tables = {table.name: table for table in pages.tables()}
+        known = {name: table.sql for name, table in tables.items() if _is_sound(table.sql)}
+        revision = self._revision(pages, tables, known)
+        if revision is None and not {"experiments", "runs"} <= known.keys():
+            revision = schema.revisions()[-1]
+            self._report.notes.append("the schema is lost; it is taken for that of this version")
+        self._create(revision, known)
+        with closing(sqlite3.connect(self._draft, isolation_level=None)) as connection:
+            connection.execute("PRAGMA foreign_keys=OFF")
+            connection.execute("BEGIN")
+            self._fill(connection, pages, tables)
+            self._mend(connection)
+            connection.execute("COMMIT")
+        self._count_expected()
+        if self._uncertain:
+            self._report.notes.append(f"the times of {self._uncertain} runs are uncertain")
+        if not any(table.saved for name, table in self._report.tables.items() if name in _OURS):
+            raise self._hopeless()
+        checked = Database(str(self._draft))
+        self._report.problems = [problem.message for problem in check(checked).problems]
+        checked.close()
+
+    def _hopeless(self) -> CorruptDatabaseError:
+        return CorruptDatabaseError(
+            f"{self._report.source} holds nothing that can be read",
+            "Restore a backup with: ml-agents db-restore",
+        )
+
+    def _revision(self, pages: Pages, tables: dict[str, Any], known: dict[str, str]) -> str | None:
+        if "alembic_version" in tables:
+            for page in pages.leaves(tables["alembic_version"].root):
+                for row in pages.rows(page):
+                    if row.values and row.values[0] in schema.revisions():
+                        return str(row.values[0])
+        for revision, (table, part) in _TRACES.items():
+            if table in known and part in known[table]:
+                return revision
+        return None
+
+    def _create(self, revision: str | None, known: dict[str, str]) -> None:
+        """Our own tables by our own scripts, others as they were."""
+        if revision is not None:
+            database = Database(str(self._draft))
+            schema.upgrade(database, revision)
+            database.close()
+        with closing(sqlite3.connect(self._draft, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode=DELETE")
+            present = set(_names(connection))
+            for name, sql in known.items():
+                if name not in present and not name.startswith("sqlite_"):
+                    connection.execute(sql)
+
+    def _fill(self, connection: sqlite3.Connection, pages: Pages, tables: dict[str, Any]) -> None:
+        reached: set[int] = set(pages.leaves(1))
+        names = [name for name in _names(connection) if not name.startswith("sqlite_")]
+        ordered = sorted(names, key=lambda name: _OURS.index(name) if name in _OURS else -1)
+        for name in ordered:
+            self._report.tables[name] = TableRepair()
+            if name in tables and name != "alembic_version":
+                leaves = list(pages.leaves(tables[name].root))
+                reached.update(leaves)
+                rows = (row for page in leaves for row in pages.rows(page))
+                self._insert(connection, name, rows)
+        # Leaves whose way from the root is broken: what they are, only their rows tell.
+        strays: dict[str, list[Row]] = {name: [] for name in _OURS if name in names}
+        columns = {name: _columns(connection, name) for name in strays}
+        for page in pages.unreached(reached):
+            for row in pages.rows(page):
+                for name in strays:
+                    if fits(name, columns[name], row.values):
+                        strays[name].append(row)
+                        break
+            for name, found in strays.items():
+                if len(found) >= _BATCH:
+                    self._insert(connection, name, found, certain=False)
+                    found.clear()
+        for name, found in strays.items():
+            self._insert(connection, name, found, certain=False)
+
+    def _insert(
+        self,
+        connection: sqlite3.Connection,
+        name: str,
+        rows: Iterable[Row],
+        certain: bool = True,
+    ) -> None:
+        columns = _columns(connection, name)
+        complete = _completion(connection, name)
+        insert = f'INSERT OR IGNORE INTO "{name}" VALUES ({", ".join("?" * len(columns))})'
+        result = self._report.tables[name]
+        for row in rows:
+            values = complete(row)
+            if values is None:
+                result.damaged += certain
+                continue
+            named = dict(zip(columns, values, strict=True))
+            inserted = 0
+            if is_recorded(name, columns, values) and not self._witnesses.contradict(
+                name, row.rowid, named
+            ):
+                with suppress(sqlite3.Error, OverflowError):
+                    inserted = connection.execute(insert, values).rowcount
+                if name == "runs" and inserted:
+                    time = named["created_at"]
+                    self._uncertain += self._witnesses.contradict_time(row.rowid, time)
+            result.saved += inserted
+            if certain and not inserted:
+                result.damaged += 1
+                self._keep_damaged(connection, name, columns, values)
+
+    def _keep_damaged(
+        self, connection: sqlite3.Connection, name: str, columns: list[str], values: list[Value]
+    ) -> None:
+        kept = DAMAGED + name
+        note = f"rows of {name} that are damaged, or lost what they belong to, are in {kept}"
+        if note not in self._report.notes:
+            self._report.notes.append(note)
+            names = ", ".join(f'"{column}"' for column in columns)
+            connection.execute(f'CREATE TABLE "{kept}" ({names})')
+        connection.execute(f'INSERT INTO "{kept}" VALUES ({", ".join("?" * len(values))})', values)
+
+    def _mend(self, connection: sqlite3.Connection) -> None:
+        """Gives runs their experiment back, and takes out what has lost its run."""
+        if "runs" not in self._report.tables:
+            return
+        columns = _columns(connection, "experiments")
+        values = {
+            "id": "experiment_id",
+            "name": "'lost experiment'",
+            "created_at": "MIN(created_at)",
+            "updated_at": "MAX(created_at)",
+            "config_json": "'{}'",
+            "status": "'failed'",
+            "content_digest": "digest('lost experiment', NULL, MIN(created_at), '{}', 'failed', "
+            "MAX(created_at), NULL)",
+        }
+        connection.create_function(
+            "digest", -1, lambda *values: digest_of(DIGESTED["experiments"], values)
+        )
+        chosen = [name for name in values if name in columns]
+        made = connection.execute(
+            f"INSERT INTO experiments ({', '.join(chosen)}) "
+            f"SELECT {', '.join(values[name] for name in chosen)} FROM runs "
+            "WHERE experiment_id NOT IN (SELECT id FROM experiments) GROUP BY experiment_id"
+        ).rowcount
+        if made:
+            self._report.notes.append(
+                f"the rows of {made} experiments are lost; their runs are saved"
+            )
+        for name, column, parent in (
+            ("parsing_metrics", "run_id", "runs"),
+            ("claims", "experiment_id", "experiments"),
+        ):
+            if name in self._report.tables:
+                alone = f"FROM {name} WHERE {column} NOT IN (SELECT id FROM {parent})"
+                for row in connection.execute(f"SELECT * {alone}").fetchall():
+                    self._keep_damaged(connection, name, _columns(connection, name), list(row))
+                gone = connection.execute(f"DELETE {alone}").rowcount
+                self._report.tables[name].saved -= gone
+                self._report.tables[name].damaged += gone
+
+    def _count_expected(self) -> None:
+        """An index that is whole tells how many rows a table had."""
+        with closing(sqlite3.connect(self._damaged)) as connection:
+            for name, table in self._report.tables.items():
+                counts = []
+                for index in [None, *_indexes(self._draft, name)]:
+                    with suppress(sqlite3.Error):
+                        by = "NOT INDEXED" if index is None else f'INDEXED BY "{index}"'
+                        counts += connection.execute(
+                            f'SELECT COUNT(*) FROM "{name}" {by}'
+                        ).fetchone()
+                if counts:
+                    table.expected = max(counts)
+        if "alembic_version" in self._report.tables:
+            del self._report.tables["alembic_version"]
+
+
+def _names(connection: sqlite3.Connection) -> list[str]:
+    rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    return [str(name) for (name,) in rows]
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    return [str(row[1]) for row in connection.execute(f'PRAGMA table_info("{table}")')]
+
+
+def _indexes(path: Path, table: str) -> Iterator[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        for row in connection.execute(f'PRAGMA index_list("{table}")').fetchall():
+            yield str(row[1])
+
+
+def _is_sound(sql: str) -> bool:
+    """Whether it makes a table and does nothing else: a file from anywhere may say ATTACH."""
+    if not sql.upper().startswith("CREATE TABLE"):
+        return False
+    with closing(sqlite3.connect(":memory:")) as connection:
+        try:
+            connection.execute(sql)
+        except (sqlite3.Error, ValueError):
+            return False
+        return True
+
+
+def _completion(connection: sqlite3.Connection, table: str) -> Callable[[Row], list[Value] | None]:
+    """What makes whole what SQLite leaves out of a row: the rowid, where it is a column, and
+    columns that were added after the row. None for a row of another table."""
+    info = connection.execute(f'PRAGMA table_info("{table}")').fetchall()
+    keys = [place for place, column in enumerate(info) if column[5]]
+    rowid = keys[0] if len(keys) == 1 and info[keys[0]][2].upper() == "INTEGER" else None
+    defaults = [
+        None if default is None else connection.execute(f"SELECT {default}").fetchone()[0]
+        for _, _, _, _, default, _ in info
+    ]
+
+    def complete(row: Row) -> list[Value] | None:
+        if not 0 < len(row.values) <= len(info):
+            return None
+        values = row.values + defaults[len(row.values) :]
+        if rowid is not None and values[rowid] is None:
+            values[rowid] = row.rowid
+        return values
+
+    return complete

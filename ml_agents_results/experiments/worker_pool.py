@@ -1,0 +1,227 @@
+"""The asking: as many questions in flight as wished, each answer saved before the next question."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ml_agents_results.errors import ResultsError
+from ml_agents_results.experiments.approaches.base import Trace
+from ml_agents_results.experiments.plan import Plan
+from ml_agents_results.experiments.recorder import FAILED_AT, Recorder
+from ml_agents_results.experiments.run_settings import RunSettings
+from ml_agents_results.providers.interface import (
+    Provider,
+    ProviderError,
+    ProviderUnavailable,
+)
+from ml_agents_results.records import RunRecord
+from ml_agents_results.redaction import redact_text
+from ml_agents_results.scoring.extraction import parse, schema_for
+from ml_agents_results.scoring.graders import grade
+
+if TYPE_CHECKING:
+    from ml_agents_results.experiments.approaches.base import Approach
+
+LONGEST_SILENCE = 20
+"""So many runs in a row (or two for each question in flight) that got no usable answer, after all
+retries, end the experiment: the endpoint is down, or is none, and further runs would fail too."""
+
+POLL = 0.5
+"""Seconds between looks at the runs that another process is asking."""
+
+
+class Drive:
+    """Asks what the recorder gives out, until the plan is done or `stop` is called."""
+
+    def __init__(
+        self,
+        experiment_id: str,
+        plan: Plan,
+        approaches: Sequence["Approach"],
+        provider: Provider,
+        settings: RunSettings,
+        recorder: Recorder,
+        saved: Callable[[RunRecord], None],
+    ) -> None:
+        self._experiment_id = experiment_id
+        self._plan = plan
+        self._approaches = approaches
+        self._provider = provider
+        self._settings = settings
+        self._recorder = recorder
+        self._saved = saved
+        self._taken: deque[int] = deque()
+        self._taking = asyncio.Lock()
+        self._stopping = asyncio.Event()
+        self._failure: Exception | None = None
+        self._silence = 0
+        self._workers: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def run(self) -> None:
+        """Returns when the plan is done or the stop complete.
+
+        Raises:
+            ResultsError: What made it impossible to go on.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._recorder.start()
+        crowd = min(self._settings.concurrency, len(self._plan))
+        self._workers = [self._loop.create_task(self._work()) for _ in range(crowd)]
+        patience = self._loop.create_task(self._end_in_time())
+        try:
+            await asyncio.gather(*self._workers, return_exceptions=True)
+        finally:
+            patience.cancel()
+            await self._recorder.finish()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Asks nothing more; running calls may end within the grace. Called again: not even that.
+
+        Called from any thread.
+        """
+        if self._loop is not None:
+            hurry = self._stopping.is_set()
+            self._loop.call_soon_threadsafe(self._cancel if hurry else self._stopping.set)
+
+    def _cancel(self) -> None:
+        for worker in self._workers:
+            worker.cancel()
+
+    async def _end_in_time(self) -> None:
+        await self._stopping.wait()
+        await asyncio.sleep(self._settings.grace)
+        self._cancel()
+
+    async def _work(self) -> None:
+        try:
+            while (position := await self._next()) is not None:
+                record = await self._ask(position)
+                if await self._recorder.save(position, record):
+                    self._saved(record)
+        except Exception as error:  # noqa: BLE001 - `run` raises the first one
+            self._failure = self._failure or error
+            self._stopping.set()
+
+    async def _next(self) -> int | None:
+        """The next position; None when there is nothing more to ask."""
+        async with self._taking:
+            while not self._taken and not self._stopping.is_set():
+                taken = await self._recorder.take(2 * self._settings.concurrency)
+                self._taken.extend(taken.positions)
+                if not taken.positions and not taken.elsewhere:
+                    return None
+                if not taken.positions:
+                    await self._rest()
+            return None if self._stopping.is_set() else self._taken.popleft()
+
+    async def _rest(self) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), POLL)
+        except TimeoutError:
+            return
+
+    async def _ask(self, position: int) -> RunRecord:
+        """The run at a position, answered or failed.
+
+        Raises:
+            ProviderError: Every further run would fail as this one did.
+        """
+        place, question, repeat = self._plan.at(position)
+        approach = self._approaches[place]
+        record = RunRecord(
+            experiment_id=self._experiment_id,
+            approach_name=approach.name,
+            provider=self._plan.provider,
+            model=self._plan.model,
+            task=question.task,
+            sample_index=question.sample_index,
+            repeat_index=repeat,
+            sample_id=question.sample_id,
+            input_text=question.input_text,
+            expected_answer=question.expected_answer,
+        )
+        schema = None
+        if self._settings.parsing in ("auto", "instructor") and self._provider.structured_output:
+            schema = schema_for(approach.name)
+        trace = Trace()
+        try:
+            await approach.answer(question.input_text, self._provider, trace, schema)
+        except ResultsError as error:
+            self._note_failure(error)
+            record.created_at = datetime.now(UTC)
+            record.error = redact_text(f"{type(error).__name__}: {error.message}")
+            record.metadata_json = {FAILED_AT: record.created_at.isoformat()}
+            if trace.steps:
+                # They are paid for, and show how far it came.
+                record.metadata_json["steps"] = _steps(trace)
+                _count(record, trace)
+            return record
+        self._silence = 0
+        record.created_at = datetime.now(UTC)
+        self._fill(record, trace, held_to_schema=schema is not None)
+        return record
+
+    def _fill(self, record: RunRecord, trace: Trace, *, held_to_schema: bool) -> None:
+        parsed = parse(
+            trace.raw_output,
+            trace.structured,
+            record.input_text or "",
+            self._settings.parsing,
+            held_to_schema,
+        )
+        record.raw_output = trace.raw_output
+        record.parsed_answer = parsed.parsed_answer
+        record.parsing_method = parsed.parsing_method
+        record.parsing_confidence = parsed.parsing_confidence
+        record.parsing_metrics = parsed.metrics
+        record.execution_time_ms = trace.execution_time_ms
+        _count(record, trace)
+        record.metadata_json = _metadata(trace)
+        try:
+            record.is_correct, record.score = grade(
+                parsed.parsed_answer, record.expected_answer, self._settings.grader
+            )
+        except ResultsError as error:
+            # The answer is paid for: it is kept, and can be graded again.
+            record.metadata_json["grading_error"] = error.message
+
+    def _note_failure(self, error: ResultsError) -> None:
+        """Raises the error again where it means that nothing else will succeed."""
+        if isinstance(error, ProviderError) and error.fatal:
+            raise error
+        silent = isinstance(error, ProviderError) and error.retryable
+        self._silence = self._silence + 1 if silent else 0
+        if self._silence >= max(LONGEST_SILENCE, 2 * self._settings.concurrency):
+            raise ProviderUnavailable(
+                f"{self._silence} runs in a row found no answer; the last one: {error.message}",
+                "See whether the endpoint works. The failed runs are saved: "
+                "add --retry-failed to ask them again.",
+            ) from error
+
+
+def _count(record: RunRecord, trace: Trace) -> None:
+    record.prompt_tokens = trace.prompt_tokens
+    record.completion_tokens = trace.completion_tokens
+    record.cost_estimate = trace.cost_estimate
+
+
+def _steps(trace: Trace) -> list[dict[str, Any]]:
+    return [asdict(step) for step in trace.steps]
+
+
+def _metadata(trace: Trace) -> dict[str, Any]:
+    """Every step of several; of a single one what the run's columns do not tell."""
+    if len(trace.steps) > 1:
+        return {"steps": _steps(trace)}
+    return {
+        name: value
+        for step in trace.steps
+        for name in ("finish_reason", "attempts", "note")
+        if (value := getattr(step, name)) is not None
+    }

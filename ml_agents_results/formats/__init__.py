@@ -1,0 +1,1 @@
+"""File formats: one module per format that is read or written."""

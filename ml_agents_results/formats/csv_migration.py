@@ -1,0 +1,34 @@
+"""The way in for who has folders of the predecessor."""
+
+import os
+
+from ml_agents_results.config import DatabaseConfig
+from ml_agents_results.database.engine import Database
+from ml_agents_results.database.manager import DatabaseManager
+from ml_agents_results.formats.importing import ImportResult, load
+from ml_agents_results.formats.log_source import Options, Source
+
+
+def migrate_from_csv(
+    csv_directory: str | os.PathLike[str], db_path: str | os.PathLike[str] | DatabaseConfig
+) -> ImportResult:
+    """Imports a folder of results, with all folders in it, into a database that is made if missing.
+
+    It is all imported or nothing, and importing it again changes nothing. The same as
+    `ml-agents import FOLDER --db-path FILE`.
+
+    Args:
+        csv_directory: Result tables of the predecessor, of any generation, with the JSON files
+            beside them; one table will do, too.
+        db_path: A SQLite file, a SQLAlchemy URL, or settings.
+
+    Raises:
+        InvalidFileError: It is not there, holds no results, or a table is not what it should be.
+    """
+    source = Source(os.fspath(csv_directory))
+    database = Database(db_path)
+    try:
+        DatabaseManager(database).initialize_schema()
+        return load(database, [source], Options())
+    finally:
+        database.close()

@@ -1,0 +1,153 @@
+"""CSV: a folder of three files that `ml-agents import` reads back, or the runs as one file."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ml_agents_results.database.types import to_stored
+from ml_agents_results.formats.json_encoding import (
+    TEXTS_AT,
+    WIDTH,
+    experiment_object,
+    flat,
+    metrics_text,
+)
+from ml_agents_results.records import SCHEMA_VERSION
+from ml_agents_results.reports.snapshot import ExportOptions, Snapshot
+from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
+from ml_agents_results.repositories.validation import METRIC_COLUMNS
+
+PARTS = ("runs", "summary", "parsing", "metadata")
+FOLDER_ENTRY = r"(runs|summary|parsing_metrics)\.csv"
+RUN_COLUMNS = (*RECORD_COLUMNS, "parsing_metrics", "empty_texts")
+SUMMARY_COLUMNS = (
+    "experiment_id",
+    "approach_name",
+    "provider",
+    "model",
+    "runs",
+    "graded",
+    "failed",
+    "unparsed",
+    "ungraded",
+    "correct",
+    "accuracy",
+    "ci_low",
+    "ci_high",
+    "se",
+    "interval_method",
+    "mean_execution_time_ms",
+    "median_execution_time_ms",
+    "p95_execution_time_ms",
+    "total_cost",
+    "cost_per_correct",
+    "mean_parsing_confidence",
+    "method",
+    "samples",
+    "warnings",
+)
+_CORRECT_AT = RECORD_COLUMNS.index("is_correct")
+_CREATED_AT = RECORD_COLUMNS.index("created_at")
+_ID_AT = RECORD_COLUMNS.index("id")
+# These columns are never null: an empty cell is an empty text there.
+_NULLABLE_AT = tuple(
+    place
+    for place in TEXTS_AT
+    if RECORD_COLUMNS[place] not in ("approach_name", "provider", "model", "task")
+)
+_FLAGS = {True: "true", False: "false", None: ""}
+
+
+def is_folder(path: Path, _options: ExportOptions) -> bool:
+    """A folder, but where the name ends like that of one file."""
+    return path.suffix.lower() != ".csv"
+
+
+def write(snapshot: Snapshot, file: BinaryIO) -> None:
+    """Writes `runs.csv` alone."""
+    with _writer(file, snapshot) as runs:
+        runs.writerow(RUN_COLUMNS)
+        runs.writerows(map(_run_cells, snapshot.rows()))
+
+
+def write_folder(snapshot: Snapshot, folder: Path) -> None:
+    """Writes runs.csv, parsing_metrics.csv and summary.csv; lines with `#` head each."""
+    if snapshot.includes("runs"):
+        _write_runs(snapshot, folder)
+    if snapshot.includes("summary"):
+        with (folder / "summary.csv").open("wb") as file, _writer(file, snapshot) as summary:
+            summary.writerow(SUMMARY_COLUMNS)
+            for variant in snapshot.accuracy.variants:
+                cells = flat(variant.to_dict())
+                summary.writerow([_cell(cells[name]) for name in SUMMARY_COLUMNS])
+
+
+def _write_runs(snapshot: Snapshot, folder: Path) -> None:
+    with (folder / "runs.csv").open("wb") as file, _writer(file, snapshot) as runs:
+        runs.writerow(RUN_COLUMNS)
+        if not snapshot.includes("parsing"):
+            runs.writerows(map(_run_cells, snapshot.rows()))
+            return
+        with (
+            (folder / "parsing_metrics.csv").open("wb") as metrics_file,
+            _writer(metrics_file, snapshot) as metrics,
+        ):
+            metrics.writerow(("run_id", *METRIC_COLUMNS))
+            for row in snapshot.rows():
+                runs.writerow(_run_cells(row))
+                if row[WIDTH] is not None:
+                    cells = [_cell(value) for value in row[WIDTH + 1 :]]
+                    metrics.writerow((row[_ID_AT], *cells))
+
+
+@contextmanager
+def _writer(file: BinaryIO, snapshot: Snapshot) -> Iterator[Any]:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
+    try:
+        if snapshot.includes("metadata"):
+            text.writelines(f"# {line}\r\n" for line in metadata_lines(snapshot))
+        yield csv.writer(text)
+        text.flush()
+    finally:
+        text.detach()
+
+
+def metadata_lines(snapshot: Snapshot) -> Iterable[str]:
+    """`key: value` of every experiment; `experiment_id` begins the next one."""
+    yield f"schema_version: {SCHEMA_VERSION}"
+    for experiment in snapshot.experiments:
+        values = experiment_object(experiment)
+        values["experiment_id"] = values.pop("id")
+        values["created_at"] = values["created_at"].isoformat()
+        for key in ("experiment_id", *(key for key in values if key != "experiment_id")):
+            if values[key] is not None:
+                yield f"{key}: {_line(values[key])}"
+
+
+def _line(value: Any) -> str:
+    """The text itself where it fits on a line and cannot be taken for JSON; else JSON."""
+    if isinstance(value, str):
+        plain = value.isprintable() and value == value.strip() and value[:1] not in ("", '"', "{")
+        if plain:
+            return value
+    return json.dumps(value, ensure_ascii=True, sort_keys=True)
+
+
+def _run_cells(row: Sequence[Any]) -> list[Any]:
+    cells = list(row[:WIDTH])
+    cells[_CORRECT_AT] = _FLAGS[cells[_CORRECT_AT]]
+    cells[_CREATED_AT] = cells[_CREATED_AT].isoformat()
+    cells.append(metrics_text(row))
+    empty = [RECORD_COLUMNS[place] for place in _NULLABLE_AT if cells[place] == ""]
+    cells.append(" ".join(empty))
+    return cells
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return _FLAGS[value]
+    return to_stored(value) if isinstance(value, str) else value

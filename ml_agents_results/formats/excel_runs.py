@@ -1,0 +1,109 @@
+"""The runs as sheets: `Runs`, and `Runs 2` and on where there are more than a sheet holds."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from itertools import chain, islice
+from typing import Any
+
+from ml_agents_results.database.types import from_stored
+from ml_agents_results.formats.json_encoding import WIDTH
+from ml_agents_results.reports.columns import COLUMNS
+from ml_agents_results.reports.excel_sheets import LONGEST_TEXT, Book, Placed
+from ml_agents_results.reports.tables import Table
+from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
+from ml_agents_results.repositories.validation import METRIC_COLUMNS
+
+ROWS_PER_SHEET = 1_048_575
+"""A sheet has 1,048,576 rows, of which one is the header."""
+
+RUN_COLUMNS = (*RECORD_COLUMNS, *METRIC_COLUMNS)
+_ID_AT = RECORD_COLUMNS.index("id")
+_LONG = ("input_text", "raw_output", "metadata_json", "error", "error_details")
+_PLAIN_UP_TO = LONGEST_TEXT // 2
+
+
+def write_runs(
+    book: Book, rows: Iterable[Sequence[Any]], rows_per_sheet: int = ROWS_PER_SHEET
+) -> None:
+    """Writes streamed rows to as many sheets as they need, at least one."""
+    remaining = iter(rows)
+    number = 0
+    while True:
+        first = list(islice(remaining, 1))
+        if number and not first:
+            return
+        number += 1
+        part = chain(first, islice(remaining, rows_per_sheet - 1))
+        _write_sheet(book, "Runs" if number == 1 else f"Runs {number}", part)
+
+
+def _write_sheet(book: Book, name: str, rows: Iterable[Sequence[Any]]) -> None:
+    sheet = book.add_sheet(name)
+    for column, title in enumerate(RUN_COLUMNS):
+        kind = COLUMNS[title].kind
+        width = 50 if title in _LONG else 20 if kind in ("text", "time") else 12
+        sheet.set_column(column, column, width)
+    book.write_header(sheet, 0, RUN_COLUMNS)
+    sheet.freeze_panes(1, 1)
+    sheet.repeat_rows(0)
+    # The metrics of a streamed row follow after their id.
+    places = (*range(WIDTH), *range(WIDTH + 1, WIDTH + 1 + len(METRIC_COLUMNS)))
+    cells = [
+        (place, column, _writer(book, sheet, title), book.format_of(title))
+        for column, (place, title) in enumerate(zip(places, RUN_COLUMNS, strict=True))
+    ]
+    last = 0
+    for last, row in enumerate(rows, 1):
+        for place, column, write, shown in cells:
+            value = row[place]
+            if value is not None:
+                if value.__class__ is str and (len(value) > _PLAIN_UP_TO or "\ufdd0" in value):
+                    where = f"run {row[_ID_AT]}, {RUN_COLUMNS[column]}"
+                    value = book.text(from_stored(value), where)
+                write(last, column, value, shown)
+    sheet.autofilter(0, 0, max(last, 1), len(RUN_COLUMNS) - 1)
+    _mark(book, sheet, max(last, 1))
+    book.placed.append((name, Placed(Table("Runs", RUN_COLUMNS, []), 0)))
+
+
+def _writer(book: Book, sheet: Any, title: str) -> Callable[..., Any]:
+    match COLUMNS[title].kind:
+        case "text":
+            write: Callable[..., Any] = sheet.write_string
+        case "flag":
+            write = sheet.write_boolean
+        case "time":
+
+            def write(row: int, column: int, value: datetime, shown: Any) -> None:
+                sheet.write_datetime(row, column, value.replace(tzinfo=None), shown)
+        case _:
+            write = sheet.write_number
+    return write
+
+
+def _mark(book: Book, sheet: Any, last: int) -> None:
+    """Wrong answers and the slowest twentieth: bold, so that it shows without colour too."""
+    from xlsxwriter.utility import xl_rowcol_to_cell
+
+    correct = RUN_COLUMNS.index("is_correct")
+    first = xl_rowcol_to_cell(1, correct)
+    sheet.conditional_format(
+        1,
+        correct,
+        last,
+        correct,
+        # An empty cell equals FALSE, but is no wrong answer.
+        {
+            "type": "formula",
+            "criteria": f"=AND(ISLOGICAL({first}),NOT({first}))",
+            "format": book.formats["wrong"],
+        },
+    )
+    time = RUN_COLUMNS.index("execution_time_ms")
+    sheet.conditional_format(
+        1,
+        time,
+        last,
+        time,
+        {"type": "top", "value": 5, "criteria": "%", "format": book.formats["slow"]},
+    )

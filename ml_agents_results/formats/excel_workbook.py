@@ -1,0 +1,112 @@
+"""A workbook: results with charts to look at, the runs to filter, and what the columns mean."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
+
+from ml_agents_results.formats.excel_runs import write_runs
+from ml_agents_results.formats.json_encoding import experiment_object
+from ml_agents_results.reports.columns import COLUMNS, UNITS
+from ml_agents_results.reports.excel_charts import (
+    add_cost_chart,
+    add_summary_charts,
+    rows_of_charts,
+)
+from ml_agents_results.reports.excel_sheets import Book
+from ml_agents_results.reports.snapshot import Snapshot
+from ml_agents_results.reports.tables import (
+    comparison_tables,
+    cost_tables,
+    failure_tables,
+    parsing_tables,
+    summary_tables,
+    variants_table,
+)
+from ml_agents_results.services.comparison.comparison_service import Comparison
+
+PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
+
+
+def write(snapshot: Snapshot, file: BinaryIO) -> None:
+    """Writes the sheets Summary, Comparisons, Runs, Parsing, Costs, Failures and Metadata."""
+    made = max((one.created_at for one in snapshot.experiments if one.created_at), default=None)
+    with TemporaryDirectory() as folder, Book.open(file, folder) as book:
+        if made is not None:
+            # A workbook is the same bytes whenever it is written.
+            book.set_created(made.astimezone(UTC).replace(tzinfo=None))
+        if snapshot.includes("summary"):
+            _write_summary(book, snapshot)
+        if snapshot.includes("comparisons"):
+            book.write_tables("Comparisons", comparison_tables(snapshot.comparison))
+        if snapshot.includes("runs"):
+            write_runs(book, snapshot.rows())
+        if snapshot.includes("parsing"):
+            book.write_tables("Parsing", parsing_tables(snapshot.parsing))
+        if snapshot.includes("costs"):
+            (costs,) = placed = book.write_tables("Costs", cost_tables(snapshot.costs))
+            if costs.table.rows:
+                add_cost_chart(book, placed[0], row=costs.last_row + 2)
+        if snapshot.includes("failures"):
+            book.write_tables("Failures", failure_tables(snapshot.failures))
+        if snapshot.includes("metadata"):
+            book.write_pairs("Metadata", list(_metadata(book, snapshot)))
+
+
+def write_comparison(comparison: Comparison, file: BinaryIO) -> None:
+    """Writes the sheets Summary, Comparisons and Metadata of a comparison."""
+    with TemporaryDirectory() as folder, Book.open(file, folder) as book:
+        (variants,) = book.write_tables("Summary", [variants_table(comparison.variants)])
+        book.mark_summary(variants)
+        add_summary_charts(book, variants, row=variants.last_row + 2)
+        book.write_tables("Comparisons", comparison_tables(comparison))
+        facts = [("", "Comparison", ""), ("", "confidence_level", comparison.confidence_level)]
+        facts += [("", "warning", warning) for warning in comparison.warnings]
+        book.write_pairs("Metadata", [*facts, *_definitions(book)])
+
+
+def _write_summary(book: Book, snapshot: Snapshot) -> None:
+    variants, *by_task = summary_tables(snapshot)
+    space = rows_of_charts(variants) if variants.rows else 0
+    (placed, *_) = book.write_tables("Summary", [variants, *by_task], space_after_first=space)
+    book.mark_summary(placed)
+    if variants.rows:
+        add_summary_charts(book, placed, row=placed.last_row + 2)
+
+
+def _metadata(book: Book, snapshot: Snapshot) -> Iterator[tuple[str, str, Any]]:
+    for experiment in snapshot.experiments:
+        values = experiment_object(experiment)
+        yield "", f"Experiment {values.pop('id')}", ""
+        for group in ("config", "environment"):
+            values |= {f"{group}.{key}": value for key, value in values.pop(group).items()}
+        for key, value in values.items():
+            if value is not None:
+                yield "", key, _cell(value)
+    if book.notes:
+        yield "", "Notes", ""
+        for note in book.notes:
+            yield "", "note", note
+    yield from _definitions(book)
+
+
+def _definitions(book: Book) -> Iterator[tuple[str, str, Any]]:
+    """What the columns mean, sheet by sheet; a repeated name means the same."""
+    yield "", "Columns", ""
+    seen: set[tuple[str, str]] = set()
+    for sheet, placed in book.placed:
+        for name in placed.table.columns:
+            if (sheet, name) not in seen:
+                seen.add((sheet, name))
+                kind, meaning = COLUMNS[name]
+                unit = f" [{UNITS[kind]}]" if kind in UNITS else ""
+                yield sheet, name, meaning + unit
+
+
+def _cell(value: Any) -> Any:
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if isinstance(value, str | int | float):
+        return value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

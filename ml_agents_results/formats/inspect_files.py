@@ -1,0 +1,154 @@
+"""Inspect AI's logs as files: `.eval`, a zip archive with a member a sample, and `.json`."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.formats.json_stream import JsonStream
+from ml_agents_results.formats.log_source import Source
+from ml_agents_results.formats.zip_members import Archive
+
+HEADER_PARTS = ("version", "status", "eval", "plan", "error", "invalidated", "tags", "metadata")
+HEADER = "header.json"
+START = "_journal/start.json"
+
+_SAMPLE = re.compile(r"samples/.+\.json")
+_DIGITS = re.compile(r"(\d+)")
+_ATTACHMENT = re.compile(rb"attachment://([0-9a-f]{32})")
+_SAMPLE_PARTS = (
+    "id",
+    "epoch",
+    "input",
+    "choices",
+    "target",
+    "messages",
+    "output",
+    "scores",
+    "metadata",
+    "model_usage",
+    "started_at",
+    "completed_at",
+    "total_time",
+    "working_time",
+    "uuid",
+    "invalidation",
+    "error",
+    "error_retries",
+    "limit",
+    "score",
+)
+"""What of a sample is read. What is left, mostly its events, can be a thousand times as much."""
+
+
+def read_header(source: Source, *, model_args: bool) -> dict[str, Any]:
+    """What a log says of itself, without results and samples."""
+    with _opened(source) as (archive, file):
+        if archive is None:
+            header = _header(JsonStream(source, file), model_args)
+        else:
+            name = next((name for name in (HEADER, START) if name in archive.names), None)
+            if name is None:
+                raise InvalidFileError(
+                    f"{source.name} is a zip archive, but no log of Inspect: it has no {HEADER}",
+                    "Check its path, or name its format with --format.",
+                )
+            with archive.open(name) as member:
+                stream = JsonStream(source, member, name)
+                header = _header(stream, model_args)
+                stream.finish()
+            if name == START:
+                source.warn(f"{source.name} was never finished; what it has of samples was read")
+                header["status"] = "started"
+    if not isinstance(header.get("eval"), dict):
+        raise InvalidFileError(
+            f"{source.name} is no log of Inspect: it does not say what was evaluated",
+            "Check its path, or name its format with --format.",
+        )
+    return header
+
+
+def read_samples(source: Source) -> Iterator[tuple[str, dict[str, Any], int]]:
+    """The place, the parts, and the size in bytes of each sample."""
+    with _opened(source) as (archive, file):
+        if archive is not None:
+            for name in sorted(filter(_SAMPLE.fullmatch, archive.names), key=_natural):
+                with archive.open(name) as member:
+                    stream = JsonStream(source, member, name)
+                    sample, size = _sample(source, stream, name)
+                    stream.finish()
+                yield name, sample, size
+            return
+        stream = JsonStream(source, file)
+        for part in stream.members():
+            if part == "samples" and stream.first == b"[":
+                for number in stream.elements():
+                    place = f"sample {number + 1}"
+                    sample, size = _sample(source, stream, place)
+                    yield place, sample, size
+        stream.finish()
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[tuple[Archive | None, BinaryIO]]:
+    with source.open() as file:
+        beginning = file.read(2)
+        file.seek(0)
+        yield (Archive(source, file) if beginning == b"PK" else None), file
+
+
+def _header(stream: JsonStream, model_args: bool) -> dict[str, Any]:
+    header: dict[str, Any] = {}
+    for name in stream.members():
+        if name == "eval" and stream.first == b"{":
+            # The arguments of models can be as large as a log, and hold keys.
+            header[name] = {
+                part: stream.value()
+                for part in stream.members()
+                if model_args or part != "model_args"
+            }
+        elif name in HEADER_PARTS:
+            header[name] = stream.value()
+    return header
+
+
+def _sample(source: Source, stream: JsonStream, place: str) -> tuple[dict[str, Any], int]:
+    if stream.first != b"{":
+        raise InvalidFileError(f"{source.where(place)} is no sample", "The log is damaged.")
+    parts: dict[str, bytes] = {}
+    wanted: set[str] = set()
+    attachments: dict[str, Any] = {}
+    for name in stream.members():
+        if name in _SAMPLE_PARTS:
+            parts[name] = stream.raw()
+            wanted.update(found.decode() for found in _ATTACHMENT.findall(parts[name]))
+        elif name == "attachments" and stream.first == b"{":
+            for digest in stream.members():
+                if digest in wanted:
+                    attachments[digest] = stream.value()
+        elif stream.first in (b"{", b"["):
+            source.left_out[name] += 1
+    sample = {name: _resolved(stream.parse(part), attachments) for name, part in parts.items()}
+    return sample, sum(map(len, parts.values()))
+
+
+def _resolved(value: Any, attachments: dict[str, Any]) -> Any:
+    """With long texts, which logs keep once and refer to, where they belong; images stay away."""
+    if not attachments:
+        return value
+    if isinstance(value, str):
+        if value.startswith("attachment://"):
+            found = attachments.get(value.removeprefix("attachment://"), value)
+            return value if str(found).startswith("data:") else found
+        return value
+    if isinstance(value, list):
+        return [_resolved(inner, attachments) for inner in value]
+    if isinstance(value, dict):
+        return {name: _resolved(inner, attachments) for name, inner in value.items()}
+    return value
+
+
+def _natural(name: str) -> list[Any]:
+    """Sorts sample_10 after sample_9."""
+    return [int(part) if part.isdecimal() else part for part in _DIGITS.split(name)]

@@ -1,0 +1,361 @@
+"""Logs of Inspect AI. One log is one task with one model: one experiment.
+
+A log that was retried repeats the samples that were finished; the newest attempt counts. A sample
+that ended in an error is a failed run, and one that was invalidated has no grade.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.formats import inspect_files as inspect_log
+from ml_agents_results.formats.coercion import (
+    Overrides,
+    SampleIds,
+    amount,
+    count,
+    error_text,
+    mapping,
+    milliseconds,
+    moment,
+    number,
+    sequence,
+    text,
+    total,
+    without_absent,
+)
+from ml_agents_results.formats.embedded_runs import Own
+from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.zip_members import Archive
+from ml_agents_results.records import (
+    ExperimentRecord,
+    ExperimentStatus,
+    RunRecord,
+    canonical_approach,
+)
+from ml_agents_results.redaction import redact
+
+_GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
+_STATUS: dict[str, ExperimentStatus] = {"success": "completed"}
+_CONFIG = (
+    "task",
+    "task_version",
+    "task_args",
+    "solver",
+    "solver_args",
+    "model",
+    "model_generate_config",
+    "model_args",
+    "config",
+    "scorers",
+    "tags",
+    "metadata",
+)
+_ORIGIN = ("created", "eval_id", "run_id", "eval_set_id", "task_id", "task_file")
+_INPUT_TOKENS = ("input_tokens", "input_tokens_cache_read", "input_tokens_cache_write")
+
+
+def sniff(path: Path) -> bool:
+    """Whether it is a zip archive with a log's header, or JSON that begins like a log."""
+    if not path.is_file():
+        return False
+    if path.suffix == ".eval":
+        return True
+    source = Source(path)
+    with source.open() as file:
+        beginning = file.read(2048)
+    if beginning[:2] == b"PK":
+        try:
+            with source.open() as file:
+                names = Archive(source, file).names
+        except InvalidFileError:
+            return False
+        return inspect_log.HEADER in names or inspect_log.START in names
+    start = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return start[:1] == b"{" and b'"version"' in start and b'"eval"' in start
+
+
+def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
+    """The one that the log is about."""
+    return [_Log(source, options).experiment()]
+
+
+def read(source: Source, options: Options) -> Iterator[Item]:
+    """The samples: of an archive in the order of their names, else as they stand."""
+    log = _Log(source, options)
+    for place, sample, size in inspect_log.read_samples(source):
+        with source.locate(place):
+            run = log.run(sample, place)
+        yield Item(place, run, size)
+    log.finish()
+
+
+class _Log:
+    """One log: its header, and how its samples become runs."""
+
+    def __init__(self, source: Source, options: Options) -> None:
+        self._source = source
+        self._options = options
+        self._overrides = Overrides(source, options)
+        self._header = inspect_log.read_header(source, model_args=options.model_args)
+        self._eval = mapping(self._header["eval"])
+        self._own = Own.of(source, self._eval.get("metadata"))
+        self._task = text(self._eval.get("task")) or source.stem
+        self._created = moment(self._eval.get("created"))
+        self._provider, _, model = str(self._eval.get("model") or "").partition("/")
+        self._model = model or self._provider
+        if not model:
+            self._provider = ""
+        self._approach, rule = self._find_approach()
+        source.choose("approach", self._approach, rule)
+        if self._created is not None and self._own is None:
+            source.attempt = self._created.isoformat()
+        self._scorers = [
+            name
+            for scorer in sequence(self._eval.get("scorers"))
+            if isinstance(name := mapping(scorer).get("name"), str)
+        ]
+        self._indexes: dict[object, int] = {}
+        self._ids = SampleIds(source)
+        for sample_id in sequence(mapping(self._eval.get("dataset")).get("sample_ids")):
+            self._index(sample_id)
+        self._seen_scores: Counter[str] = Counter()
+        self._graded: Counter[str] = Counter()
+
+    def experiment(self) -> ExperimentRecord:
+        if self._own is not None and (own := self._own.experiment()) is not None:
+            return own
+        known = self._eval
+        identity = text(known.get("task_id")) or text(known.get("eval_id")) or self._source.sha256
+        config = {name: known[name] for name in _CONFIG if known.get(name) is not None}
+        if self._header.get("plan"):
+            config["plan"] = self._header["plan"]
+        if isinstance(known.get("model_roles"), dict):
+            config["model_roles"] = {
+                role: _without_args(model) for role, model in known["model_roles"].items()
+            }
+        dataset = {
+            name: value
+            for name, value in mapping(known.get("dataset")).items()
+            if name != "sample_ids"
+        }
+        packages = mapping(known.get("packages"))
+        revision = mapping(known.get("revision"))
+        environment = {
+            "tool": "inspect_ai",
+            "tool_version": packages.get("inspect_ai"),
+            "packages": packages,
+            "git": {"commit": revision.get("commit"), "dirty": revision.get("dirty"), **revision}
+            if revision
+            else None,
+            "dataset": dataset,
+            "log": without_absent(
+                {name: known.get(name) for name in _ORIGIN}
+                | {name: self._header.get(name) for name in ("status", "version", "invalidated")}
+                | {"error": error_text(error) if (error := self._header.get("error")) else None}
+            ),
+        }
+        return ExperimentRecord(
+            id=f"{self._task.rpartition('/')[2]}-{identity}",
+            name=self._task,
+            status=_STATUS.get(str(self._header.get("status")), "failed"),
+            created_at=self._created,
+            config_json=redact(config),
+            environment_json=redact(without_absent(environment)),
+        )
+
+    def run(self, sample: dict[str, Any], place: str) -> RunRecord:
+        sample_id, epoch = sample.get("id"), sample.get("epoch", 1)
+        if not isinstance(sample_id, str | int) or not isinstance(epoch, int) or epoch < 1:
+            raise InvalidFileError(
+                f"{self._source.where(place)} has the id {sample_id!r} and the epoch {epoch!r}",
+                "A sample's id is a text or a number, and epochs count from 1.",
+            )
+        output = mapping(sample.get("output"))
+        if self._own is not None and (own := self._own.run(sample.get("metadata"), _texts(sample))):
+            return own
+        usage = [mapping(used) for used in mapping(sample.get("model_usage")).values()]
+        run = RunRecord(
+            experiment_id="",
+            approach_name=self._approach,
+            provider=self._provider,
+            model=self._model,
+            task=self._task,
+            sample_index=self._index(sample_id),
+            sample_id=str(sample_id),
+            repeat_index=epoch - 1,
+            input_text=_text_of(sample.get("input")),
+            expected_answer=text(sample.get("target")),
+            raw_output=_completion(output),
+            execution_time_ms=milliseconds(sample.get("working_time")),
+            cost_estimate=total(amount(used.get("total_cost")) for used in usage),
+            prompt_tokens=count(
+                total(amount(used.get(name)) for used in usage for name in _INPUT_TOKENS)
+            ),
+            completion_tokens=count(total(amount(used.get("output_tokens")) for used in usage)),
+            created_at=moment(sample.get("completed_at")) or self._created,
+            metadata_json=self._metadata(sample, output),
+        )
+        if sample.get("error"):
+            run.error = error_text(sample["error"])
+        else:
+            self._grade(run, _scores(sample), invalid=bool(sample.get("invalidation")))
+        self._overrides.apply(run, sample)
+        return run
+
+    def finish(self) -> None:
+        """Says what was found in the samples. Raises where what was asked for never occurred."""
+        source = self._source
+        self._overrides.finish()
+        wanted = self._options.scorer
+        if wanted is not None and self._seen_scores and wanted not in self._seen_scores:
+            raise InvalidFileError(
+                f"{source.name} has no scorer {wanted!r}",
+                f"Its scorers are: {', '.join(sorted(self._seen_scores))}",
+            )
+        if self._graded["both"] and self._graded["number"]:
+            source.warn(
+                f"{source.name}: {self._graded['number']} runs have scores between right and "
+                f"wrong; these are in `score` and have no grade. Compare such logs by `score`."
+            )
+
+    def _find_approach(self) -> tuple[str, str]:
+        found = self._options.approach, "--approach"
+        if found[0] is None:
+            for part in ("metadata", "task_args"):
+                if isinstance(name := mapping(self._eval.get(part)).get("approach"), str) and name:
+                    found = name, f"eval.{part}.approach"
+                    break
+        if found[0] is None:
+            steps = sequence(mapping(self._header.get("plan")).get("steps"))
+            solvers = [str(name) for step in steps if (name := mapping(step).get("solver"))]
+            found = ("+".join(solvers), "solvers") if solvers else (self._task, "task")
+        return canonical_approach(str(found[0])), found[1]
+
+    def _index(self, sample_id: object) -> int:
+        """The place of a sample in its data set; of one that the log does not list, the next."""
+        index = self._indexes.setdefault((type(sample_id), sample_id), len(self._indexes))
+        self._ids.text(sample_id)
+        return index
+
+    def _grade(self, run: RunRecord, scores: dict[str, Any], *, invalid: bool) -> None:
+        self._seen_scores.update(scores.keys())
+        name = self._scorer(scores)
+        if name is None or (score := mapping(scores.get(name))) == {}:
+            return
+        self._source.choose(
+            "scorer", name, "--scorer" if self._options.scorer else "the first in the log"
+        )
+        value = score.get("value")
+        if isinstance(value, dict) and self._options.metric is not None:
+            value = value.get(self._options.metric)
+        answer = score.get("answer")
+        # This scorer gives back the whole output in lower case.
+        if isinstance(answer, str) and name.rpartition("/")[2] != "includes":
+            run.parsed_answer = answer
+        graded = _graded(value)
+        run.score = graded
+        if graded in (0.0, 1.0) and not invalid:
+            run.is_correct = graded == 1.0
+            self._graded["both"] += 1
+        elif graded is not None:
+            self._graded["number"] += 1
+
+    def _scorer(self, scores: dict[str, Any]) -> str | None:
+        if self._options.scorer is not None:
+            return self._options.scorer
+        for name in self._scorers:
+            for known in (name, name.rpartition("/")[2]):
+                if known in scores:
+                    return known
+        return next(iter(scores), None)
+
+    def _metadata(self, sample: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
+        messages = [mapping(message) for message in sequence(sample.get("messages"))]
+        prompt = [
+            {"role": message.get("role"), "content": message.get("content")}
+            for message in messages
+            if message.get("source") == "input"
+        ]
+        choices = sequence(output.get("choices"))
+        return without_absent(
+            {
+                "scores": _scores(sample),
+                "metadata": sample.get("metadata"),
+                "choices": sample.get("choices"),
+                "prompt": prompt
+                if prompt and _text_of(sample.get("input")) != _only(prompt)
+                else None,
+                "total_time_ms": milliseconds(sample.get("total_time")),
+                "model_usage": sample.get("model_usage"),
+                "stop_reason": mapping(choices[0] if choices else None).get("stop_reason"),
+                "message_count": len(messages),
+                "limit": sample.get("limit"),
+                "retries": len(sequence(sample.get("error_retries"))) or None,
+                "invalidation": sample.get("invalidation"),
+                "uuid": sample.get("uuid"),
+                "started_at": sample.get("started_at"),
+                "completed_at": sample.get("completed_at"),
+            }
+        )
+
+
+def _texts(sample: dict[str, Any]) -> dict[str, object]:
+    """The texts of a run of ours that stand in the format's own places."""
+    return {
+        "input_text": sample.get("input"),
+        "expected_answer": sample.get("target"),
+        "raw_output": mapping(sample.get("output")).get("completion"),
+        "error": mapping(sample.get("error")).get("message"),
+    }
+
+
+def _scores(sample: dict[str, Any]) -> dict[str, Any]:
+    """All scores; older logs have a single one without a name."""
+    if isinstance(sample.get("score"), dict) and not sample.get("scores"):
+        return {"score": sample["score"]}
+    return {
+        name: {part: value for part, value in mapping(score).items() if part != "history" or value}
+        for name, score in mapping(sample.get("scores")).items()
+    }
+
+
+def _graded(value: object) -> float | None:
+    if isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str):
+        return _GRADES.get(value)
+    return number(value)
+
+
+def _completion(output: dict[str, Any]) -> str | None:
+    """What the model said; of older logs, from the message."""
+    if isinstance(completion := output.get("completion"), str):
+        return completion
+    choices = sequence(output.get("choices"))
+    message = mapping(mapping(choices[0] if choices else None).get("message"))
+    return _text_of(message.get("content"))
+
+
+def _text_of(content: object) -> str | None:
+    """A text; of messages with several parts, their texts; of a single message, its text."""
+    if not isinstance(content, list):
+        return text(content)
+    parts = [mapping(part) for part in content]
+    if len(parts) == 1 and "role" in parts[0]:
+        return _text_of(parts[0].get("content"))
+    if parts and all(part.get("type") in ("text", "reasoning") for part in parts):
+        return "\n".join(str(part["text"]) for part in parts if "text" in part)
+    return text(content)
+
+
+def _only(prompt: list[dict[str, Any]]) -> str | None:
+    return _text_of(prompt[0]["content"]) if len(prompt) == 1 else None
+
+
+def _without_args(model: object) -> object:
+    if isinstance(model, list):
+        return [_without_args(one) for one in model]
+    return {name: value for name, value in mapping(model).items() if name != "args"}

@@ -1,0 +1,238 @@
+"""Inspect AI logs: a `.json` file for one variant, or a folder with one file per variant.
+
+A run without a grade has no score. Each sample keeps its run as it is, for `ml-agents import`;
+of runs that came from Inspect, it has the scores and metadata that they had there.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from sqlalchemy import distinct, func, select
+
+from ml_agents_results.database.models import Run
+from ml_agents_results.errors import UsageError
+from ml_agents_results.formats.coercion import mapping, text, without_absent
+from ml_agents_results.formats.embedded_runs import RUN
+from ml_agents_results.formats.json_encoding import json_bytes, run_object
+from ml_agents_results.formats.variant_logs import (
+    VariantLog,
+    packed,
+    safe_name,
+    storable,
+    variant_logs,
+)
+from ml_agents_results.reports.snapshot import ExportOptions, Snapshot
+
+PARTS = ("runs", "metadata")
+FOLDER_ENTRY = r".+\.json"
+SCORER = "grade"
+VERSION = 2
+
+_NATIVE = ("input_text", "expected_answer", "raw_output", "error")
+_STATUS = {"completed": "success", "failed": "error", "running": "started"}
+_STOPPED = {"stop", "max_tokens", "model_length", "tool_calls", "content_filter", "unknown"}
+
+
+def is_folder(path: Path, options: ExportOptions) -> bool:
+    """A folder, but where the name ends like that of one log."""
+    return path.suffix.lower() != ".json"
+
+
+def write(snapshot: Snapshot, file: BinaryIO) -> None:
+    """Writes one log.
+
+    Raises:
+        UsageError: There is more than one variant.
+    """
+    variants = [variant for single in snapshot.single() for variant in single.accuracy.variants]
+    if len(variants) != 1:
+        raise UsageError(
+            f"a log of Inspect is about one approach with one model, and there are {len(variants)}",
+            "Name a folder, which gets a log for each: --output FOLDER",
+        )
+    for log in variant_logs(snapshot):
+        _Log(log).write(file)
+
+
+def write_folder(snapshot: Snapshot, folder: Path) -> None:
+    """Writes a log for each variant, named as Inspect does, for its viewer lists no others."""
+    for log in variant_logs(snapshot):
+        created = log.experiment.created_at or datetime.fromtimestamp(0, UTC)
+        name = safe_name("-".join(filter(None, log.variant))).replace("_", "-")[:150]
+        with (folder / f"{created:%Y-%m-%dT%H-%M-%S-00-00}_{name}_{log.digest[:22]}.json").open(
+            "xb"
+        ) as file:
+            _Log(log).write(file)
+
+
+class _Log:
+    def __init__(self, log: VariantLog) -> None:
+        self._log = log
+        self._model = "/".join(filter(None, (log.variant.provider, log.variant.model))) or "unknown"
+        self._several_tasks = len(log.tasks) > 1
+        self._shared_ids = _shared_ids(log)
+
+    def write(self, file: BinaryIO) -> None:
+        head = json_bytes(storable(self._head()))
+        file.write(head.removesuffix(b"}") + b',"samples":[')
+        if self._log.source.includes("runs"):
+            separator = b"\n"
+            for row in self._log.rows:
+                file.write(separator + json_bytes(storable(self._sample(row))))
+                separator = b",\n"
+        file.write(b"\n]}\n")
+
+    def _head(self) -> dict[str, Any]:
+        log, experiment, total = self._log, self._log.experiment, self._log.total
+        environment = experiment.environment_json
+        created = experiment.created_at.isoformat() if experiment.created_at else ""
+        tasks = list(filter(None, log.tasks))
+        git = mapping(environment.get("git"))
+        metrics = {"accuracy": total.accuracy, "stderr": total.se}
+        grade = {
+            "name": SCORER,
+            "scorer": SCORER,
+            "scored_samples": total.graded,
+            "unscored_samples": total.runs - total.graded,
+            "metrics": {
+                name: {"name": name, "value": value}
+                for name, value in metrics.items()
+                if value is not None
+            },
+        }
+        return {
+            "version": VERSION,
+            "status": _STATUS[experiment.status],
+            "eval": without_absent(
+                {
+                    "eval_id": log.digest[:22],
+                    "run_id": experiment.id,
+                    "created": created,
+                    "task": tasks[0] if len(log.tasks) == 1 and tasks else experiment.id,
+                    "task_id": log.digest[:22],
+                    "task_display_name": experiment.name,
+                    "solver": log.variant.approach_name,
+                    "model": self._model,
+                    "scorers": [{"name": SCORER}],
+                    "revision": {
+                        "type": "git",
+                        "origin": text(git.get("origin")) or "",
+                        "commit": git["commit"],
+                    }
+                    if isinstance(git.get("commit"), str)
+                    else None,
+                    "packages": {
+                        name: version
+                        for name, version in mapping(environment.get("packages")).items()
+                        if isinstance(version, str)
+                    },
+                    "metadata": {**log.described(), "approach": log.variant.approach_name},
+                }
+            )
+            | {"dataset": {"name": log.data_set}, "config": {}},
+            "plan": {"steps": [{"solver": log.variant.approach_name}]},
+            "results": {
+                "total_samples": total.runs,
+                "completed_samples": total.runs - total.failed,
+                "scores": [grade] if grade["metrics"] else [],
+            },
+            "stats": {"started_at": created, "completed_at": created},
+        }
+
+    def _sample(self, row: Sequence[Any]) -> dict[str, Any]:
+        run = run_object(row)
+        kept = mapping(run["metadata_json"])
+        asked, said = run["input_text"] or "", run["raw_output"]
+        seconds = None if run["execution_time_ms"] is None else run["execution_time_ms"] / 1000
+        messages = [{"role": "user", "content": asked, "source": "input"}]
+        choices = []
+        if said is not None:
+            answer = {"role": "assistant", "content": said, "source": "generate"}
+            messages.append(answer)
+            stopped = kept.get("stop_reason")
+            choices = [
+                {"message": answer, "stop_reason": stopped if stopped in _STOPPED else "unknown"}
+            ]
+        usage = _usage(run)
+        return without_absent(
+            {
+                "id": self._sample_id(run),
+                "epoch": run["repeat_index"] + 1,
+                "choices": kept.get("choices") if _are_texts(kept.get("choices")) else None,
+                "scores": _scores(run, kept),
+                "metadata": {**mapping(kept.get("metadata")), RUN: packed(row, _NATIVE)},
+                "model_usage": kept.get("model_usage") or ({self._model: usage} if usage else {}),
+                "completed_at": run["created_at"].isoformat(),
+                "total_time": seconds,
+                "working_time": seconds,
+                "uuid": run["id"],
+                "error": None
+                if run["error"] is None
+                else {"message": run["error"], "traceback": "", "traceback_ansi": ""},
+            }
+        ) | {
+            "input": asked,
+            "target": run["expected_answer"] or "",
+            "messages": messages,
+            "output": {"model": self._model, "choices": choices, "completion": said or ""},
+        }
+
+    def _sample_id(self, run: dict[str, Any]) -> str:
+        """The sample's own id, made different from others where it is not."""
+        name = run["sample_id"] or str(run["sample_index"])
+        if (run["task"], run["sample_id"]) in self._shared_ids:
+            name = f"{name} #{run['sample_index']}"
+        return f"{run['task']}/{name}" if self._several_tasks else name
+
+
+def _shared_ids(log: VariantLog) -> set[tuple[str, str | None]]:
+    """Ids of the data set that more than one sample of a task has."""
+    variant = log.variant
+    found = (
+        select(Run.task, Run.sample_id)
+        .where(
+            Run.experiment_id == variant.experiment_id,
+            Run.approach_name == variant.approach_name,
+            Run.provider == variant.provider,
+            Run.model == variant.model,
+            Run.sample_id.is_not(None),
+        )
+        .group_by(Run.task, Run.sample_id)
+        .having(func.count(distinct(Run.sample_index)) > 1)
+    )
+    return {(task, sample_id) for task, sample_id in log.snapshot.connection.execute(found)}
+
+
+def _scores(run: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
+    """The grade; where the run came from Inspect, with the scores that it had there."""
+    scores = {
+        name: score
+        for name, score in mapping(kept.get("scores")).items()
+        if mapping(score).get("value") is not None
+    }
+    if run["is_correct"] is not None:
+        value: Any = "C" if run["is_correct"] else "I"
+    elif (value := run["score"]) is None:
+        return scores
+    grade = without_absent({"value": value, "answer": run["parsed_answer"]})
+    if run["score"] is not None:
+        grade["metadata"] = {"score": run["score"]}
+    return {SCORER: grade, **scores}
+
+
+def _usage(run: dict[str, Any]) -> dict[str, Any]:
+    asked, said = run["prompt_tokens"], run["completion_tokens"]
+    both = None if asked is None or said is None else asked + said
+    counts = {
+        "input_tokens": asked,
+        "output_tokens": said,
+        "total_tokens": both,
+        "total_cost": run["cost_estimate"],
+    }
+    return {name: count for name, count in counts.items() if count is not None}
+
+
+def _are_texts(values: object) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)

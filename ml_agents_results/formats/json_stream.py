@@ -1,0 +1,361 @@
+"""JSON that is too large to hold: values are taken, or passed over, one by one as they come.
+
+Other streaming parsers refuse the NaN and Infinity that Python programs write, and build every
+value on the way. Here a value that nobody asks for costs a search for its end.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import orjson
+
+from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.formats.log_source import Source
+
+LONGEST_VALUE = 64 * 1024 * 1024
+"""Bytes of one value that is taken; memory is bounded by it."""
+
+_DEEPEST = 1100
+"""Levels that are passed over. Parsers give up earlier."""
+
+_CHUNK = 256 * 1024
+_PATIENCE = 500
+_LONGEST_NUMBER = 64 * 1024
+_SPACE = re.compile(rb"[ \t\r\n]*")
+_SCALAR = re.compile(rb"[^\s,:\]}\[{\"]*")
+_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+_BETWEEN = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
+_WIDE_NUMBER = re.compile(rb"\d{19}")
+_BOM = b"\xef\xbb\xbf"
+
+
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class JsonStream:
+    """One JSON document, read from its beginning to its end.
+
+    At each value one of `members`, `elements`, `value`, `raw` and `skip` is called; a value for
+    which none was called is passed over.
+
+    Raises:
+        InvalidFileError: The document is broken or cut off, or a value that is taken is too long.
+    """
+
+    def __init__(
+        self, source: Source, file: Readable, place: str = "", longest: int = LONGEST_VALUE
+    ) -> None:
+        self._source = source
+        self._file = file
+        self._place = place
+        self._longest = longest
+        self._buffer = b""
+        self._at = 0
+        self._untouched = False
+        if self._ahead(3).startswith(_BOM):
+            self._at = 3
+
+    @property
+    def first(self) -> bytes:
+        """The byte that the next value begins with: `{`, `[`, `"`, or one of a scalar."""
+        return self._peek()
+
+    def members(self) -> Iterator[str]:
+        """The names in an object; at each, its value is next."""
+        self._untouched = False
+        self._expect(b"{")
+        if self._peek() == b"}":
+            self._at += 1
+            return
+        while True:
+            if self._peek() != b'"':
+                raise self._broken("a name in quotes is missing")
+            name = self.parse(self._take(keep=True))
+            self._expect(b":")
+            yield from self._offered(str(name))
+            if self._next_of(b"}"):
+                return
+
+    def elements(self) -> Iterator[int]:
+        """The numbers, from 0, of the values in an array; at each, its value is next."""
+        self._untouched = False
+        self._expect(b"[")
+        if self._peek() == b"]":
+            self._at += 1
+            return
+        number = 0
+        while True:
+            yield from self._offered(number)
+            if self._next_of(b"]"):
+                return
+            number += 1
+
+    def value(self) -> Any:
+        """The next value. NaN and Infinity are given as texts of that name."""
+        return self.parse(self.raw())
+
+    def raw(self) -> bytes:
+        """The next value as it is written."""
+        self._untouched = False
+        return self._take(keep=True)
+
+    def skip(self) -> None:
+        """Passes over the next value."""
+        self._untouched = False
+        self._take(keep=False)
+
+    def finish(self) -> None:
+        """Makes sure that nothing follows, and that the file is whole."""
+        if self._peek(end=True):
+            raise self._broken("something follows the end of the document")
+
+    def _offered(self, what: Any) -> Iterator[Any]:
+        self._untouched = True
+        yield what
+        if self._untouched:
+            self.skip()
+
+    def _next_of(self, end: bytes) -> bool:
+        """Whether the object or array ends here; otherwise passes over the comma."""
+        found = self._peek()
+        self._at += 1
+        if found not in (b",", end):
+            raise self._broken(f"',' or '{end.decode()}' is missing")
+        return found == end
+
+    def _take(self, *, keep: bool) -> bytes:
+        parts: list[bytes] = []
+        size = depth = 0
+        first = self._peek()
+        if first not in (b'"', b"{", b"["):
+            return self._scalar()
+        in_string = False
+        while True:
+            start = self._at
+            more = False
+            steps = 0
+            while not more:
+                if in_string:
+                    self._at = _match_end(_STRING, self._buffer, self._at)
+                    in_string = self._buffer[self._at : self._at + 1] != b'"'
+                    self._at += not in_string
+                    more = in_string
+                elif depth and steps == _PATIENCE:
+                    steps += 1
+                    try:
+                        opened, closed, cut = _levels(self._buffer, self._at)
+                    except ValueError as error:
+                        raise self._broken(str(error)) from error
+                    if closed < depth:
+                        depth += opened - closed
+                        in_string = cut
+                        self._at = len(self._buffer) - (cut and _half_escape(self._buffer))
+                        more = True
+                else:
+                    steps += 1
+                    if depth:
+                        self._at = _match_end(_BETWEEN, self._buffer, self._at)
+                    found = self._buffer[self._at : self._at + 1]
+                    self._at += len(found)
+                    in_string = found == b'"'
+                    depth += (found in (b"{", b"[")) - (found in (b"}", b"]"))
+                    more = not found
+                if not (depth or in_string or more):
+                    break
+            if keep:
+                parts.append(self._buffer[start : self._at])
+                size += self._at - start
+                if size > self._longest:
+                    raise self._broken(f"one value is longer than {self._longest >> 20} MiB")
+            if not more:
+                return b"".join(parts)
+            self._fill()
+
+    def _scalar(self) -> bytes:
+        while True:
+            end = _match_end(_SCALAR, self._buffer, self._at)
+            if end < len(self._buffer) or not self._fill(end=True):
+                break
+            if len(self._buffer) - self._at > _LONGEST_NUMBER:
+                raise self._broken("a number has no end")
+        if end == self._at:
+            raise self._broken("a value is missing")
+        taken = self._buffer[self._at : end]
+        self._at = end
+        return taken
+
+    def parse(self, text: bytes) -> Any:
+        """A value that `raw` gave."""
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise self._broken(str(error)) from error
+
+    def _expect(self, wanted: bytes) -> None:
+        if self._peek() != wanted:
+            raise self._broken(f"'{wanted.decode()}' is missing")
+        self._at += 1
+
+    def _peek(self, *, end: bool = False) -> bytes:
+        """The next byte that is no space; nothing where the file may end here, and does."""
+        while True:
+            self._at = _match_end(_SPACE, self._buffer, self._at)
+            if self._at < len(self._buffer):
+                return self._buffer[self._at : self._at + 1]
+            if not self._fill(end=end):
+                return b""
+
+    def _ahead(self, size: int) -> bytes:
+        while len(self._buffer) < size and self._fill(end=True):
+            pass
+        return self._buffer[:size]
+
+    def _fill(self, *, end: bool = False) -> bool:
+        """Reads on; whether there was more. The end is an error unless it may be here."""
+        more = self._file.read(_CHUNK)
+        self._buffer = self._buffer[self._at :] + more
+        self._at = 0
+        if not more and not end:
+            raise self._broken("it is cut off")
+        return bool(more)
+
+    def _broken(self, reason: str) -> InvalidFileError:
+        where = f"{self._source.name} {self._place}".rstrip()
+        return InvalidFileError(
+            f"{where}: {reason}", "The file is damaged, or no JSON: copy it again."
+        )
+
+
+def parse(text: bytes) -> Any:
+    """A JSON value. NaN and Infinity are given as texts of that name.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        if _WIDE_NUMBER.search(text) is None:
+            return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        # Takes wide numbers, lone surrogates, NaN and Infinity, which orjson does not.
+        return json.loads(text.decode("utf-8"), parse_constant=str)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"this is not UTF-8 ({error.reason})") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def bounded_lines(source: Source, file: BinaryIO, longest: int) -> Iterator[tuple[int, bytes]]:
+    """The lines with their numbers from 1.
+
+    Raises:
+        InvalidFileError: A line is longer than `longest` bytes.
+    """
+    number = 0
+    while line := file.readline(longest + 1):
+        number += 1
+        if len(line) > longest:
+            raise _bad_line(source, number, f"it is longer than {longest >> 20} MiB")
+        yield number, line
+
+
+def read_lines(
+    source: Source, path: Path | None = None
+) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """The number, the object and the size in bytes of each line; empty lines do not count.
+
+    Raises:
+        InvalidFileError: A line is no JSON object, or too long.
+    """
+    with source.open(path) as file:
+        for number, line in bounded_lines(source, file, LONGEST_VALUE):
+            text = line.removeprefix(_BOM) if number == 1 else line
+            if text.isspace():
+                continue
+            try:
+                values = parse(text)
+            except ValueError as error:
+                raise _bad_line(source, number, str(error)) from error
+            if not isinstance(values, dict):
+                raise _bad_line(source, number, f"it is a {type(values).__name__}, not an object")
+            yield number, values, len(line)
+
+
+def beginning(path: Path, size: int = 64 * 1024) -> bytes:
+    """The first bytes of a file, unpacked, without a mark of their order; of a folder, nothing."""
+    if not path.is_file():
+        return b""
+    with Source(path).open() as file:
+        return file.read(size).removeprefix(_BOM).lstrip()
+
+
+def first_line(path: Path) -> dict[str, Any]:
+    """The object on the first line of a file; empty where there is none."""
+    try:
+        found = parse(beginning(path, 1 << 20).partition(b"\n")[0])
+    except (ValueError, InvalidFileError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def read_document(source: Source, path: Path) -> dict[str, Any]:
+    """A small file that holds one JSON object.
+
+    Raises:
+        InvalidFileError: It holds something else.
+    """
+    with source.open(path) as file:
+        stream = JsonStream(source, file, path.name)
+        found = stream.value()
+        stream.finish()
+    if not isinstance(found, dict):
+        raise InvalidFileError(
+            f"{path}: it is a {type(found).__name__}, not an object", "Check its path."
+        )
+    return found
+
+
+def _bad_line(source: Source, number: int, reason: str) -> InvalidFileError:
+    return InvalidFileError(
+        f"{source.where(number)}: {reason}", "The file is damaged or cut off: copy it again."
+    )
+
+
+def _match_end(pattern: re.Pattern[bytes], buffer: bytes, at: int) -> int:
+    found = pattern.match(buffer, at)
+    return at if found is None else found.end()
+
+
+def _levels(buffer: bytes, at: int) -> tuple[int, int, bool]:
+    """How many brackets the rest of the buffer opens and closes without their counterparts, and
+    whether it ends within a text.
+
+    Whole texts and whole pairs of brackets are taken out at once, many times faster than going
+    from one to the next.
+
+    Raises:
+        ValueError: There are more levels than any program writes: each takes a pass.
+    """
+    without, cut, _ = _TEXT.sub(b"", buffer[at:]).partition(b'"')
+    brackets = without.translate(None, _NO_BRACKETS)
+    for _ in range(_DEEPEST):
+        before = brackets
+        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        if brackets == before:
+            break
+    else:
+        raise ValueError("it is nested too deeply")
+    opened = brackets.count(b"{") + brackets.count(b"[")
+    return opened, len(brackets) - opened, bool(cut)
+
+
+def _half_escape(buffer: bytes) -> int:
+    """1 where the buffer ends with a backslash that belongs to what follows, else 0."""
+    return (len(buffer) - len(buffer.rstrip(b"\\"))) % 2

@@ -1,0 +1,15 @@
+"""The runs file: one JSON object a line, which `ml-agents import` reads back to the same runs."""
+
+from typing import BinaryIO
+
+from ml_agents_results.formats.json_encoding import run_bytes
+from ml_agents_results.reports.snapshot import Snapshot
+
+PARTS = ("runs",)
+
+
+def write(snapshot: Snapshot, file: BinaryIO) -> None:
+    """Writes every run with the columns of `runs`, `metadata_json` and `parsing_metrics` as
+    objects."""
+    for row in snapshot.rows():
+        file.write(run_bytes(row))

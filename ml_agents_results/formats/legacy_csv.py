@@ -1,0 +1,314 @@
+"""Results of the predecessor: tables with JSON files beside them, in four generations.
+
+The notebook wrote one table for each approach. Later programs wrote `NAME_results.csv` with
+`NAME_summary.json` and `NAME_errors.json`, then a folder with `experiment_results.csv` and the
+like. No table says what was right: that is computed as the predecessor did, and runs whose answer
+it did not extract have no grade. Samples that failed are in the file of errors alone.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.formats.coercion import (
+    amount,
+    error_text,
+    mapping,
+    milliseconds,
+    moment,
+    sequence,
+    text,
+    without_absent,
+)
+from ml_agents_results.formats.csv_rows import open_table
+from ml_agents_results.formats.json_stream import JsonStream, beginning
+from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.records import APPROACHES, ExperimentRecord, RunRecord, canonical_approach
+from ml_agents_results.redaction import redact
+
+RESULTS = "experiment_results.csv"
+ERRORS = "experiment_errors.json"
+CONFIG = "experiment_config.json"
+SUMMARY = "experiment_summary.json"
+SCORER = "legacy_exact"
+
+_TABLE = {"sample_id", "approach", "response_text"}
+_NOTEBOOK = {"model_output", "reasoning_approach"}
+_UNREADABLE = "ERROR_ACCESSING_RESPONSE"
+_FLAT = re.compile(r"(?P<name>.+)_(results\.csv|summary\.json|errors\.json)")
+_WRITTEN = re.compile(r"(?P<provider>[^_]+)_(?P<model>.+)_\d{8}_\d{6}")
+_TIME = re.compile(r"(\d{8})[_-](\d{6})$")
+_LETTERS = re.compile(r"[^A-Za-z]")
+_IN_PARENTHESES = re.compile(r"\s*\(([^)]*)\)")
+_KEPT = ("total_tokens", "reasoning_steps", "reasoning_trace", "temp", "max_tokens", "top_p")
+_NUMBERS = ("execution_time", "execution_time_s", "cost_estimate", "cost_usd", *_KEPT)
+
+
+def sniff(path: Path) -> bool:
+    """Whether it is a folder or table of the predecessor, or a JSON file beside one."""
+    if path.is_dir():
+        return (path / RESULTS).is_file() or all((path / one).is_file() for one in (CONFIG, ERRORS))
+    if path.suffix == ".json":
+        return parts(path) != [path]
+    if path.suffix != ".csv" or not path.is_file():
+        return False
+    line = beginning(path).partition(b"\n")[0].decode("utf-8", "replace")
+    header = {name.strip().strip('"') for name in line.split(",")}
+    return header >= _TABLE or header >= _NOTEBOOK
+
+
+def parts(path: Path) -> Sequence[Path]:
+    """The folder or the table that a file belongs to."""
+    if path.name in (RESULTS, ERRORS, CONFIG, SUMMARY) and sniff(path.parent):
+        return [path.parent]
+    if found := _FLAT.fullmatch(path.name):
+        table = path.with_name(f"{found['name']}_results.csv")
+        if table != path and table.is_file() and sniff(table):
+            return [table]
+    return [path]
+
+
+def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
+    """The one that the files are about."""
+    return [_Results(source, options).experiment()]
+
+
+def read(source: Source, options: Options) -> Iterator[Item]:
+    """The rows of the table, then the samples that failed."""
+    results = _Results(source, options)
+    yield from results.rows()
+    yield from results.failures()
+    results.finish()
+
+
+class _Results:
+    """A table and what lies beside it."""
+
+    def __init__(self, source: Source, options: Options) -> None:
+        self._source = source
+        self._options = options
+        folder, named = source.path, _FLAT.fullmatch(source.path.name)
+        if folder.is_dir():
+            self._table, self._name = folder / RESULTS, folder.name
+            beside = {"config": CONFIG, "summary": SUMMARY, "errors": ERRORS}
+        else:
+            self._table, folder = source.path, source.path.parent
+            self._name = named["name"] if named else source.stem
+            beside = {one: f"{self._name}_{one}.json" for one in ("summary", "errors") if named}
+        found = {what: self._read(folder / name) for what, name in beside.items()}
+        self._summary = mapping(found.get("summary"))
+        self._config = mapping(found.get("config")) or mapping(self._summary.get("config"))
+        self._errors = {
+            (self._approach_of(error.get("approach")), text(error.get("sample_id"))): error
+            for error in map(mapping, sequence(found.get("errors")))
+        }
+        self._provider, self._model = self._find_model()
+        self._places: dict[str, int] = {}
+        self._numbered: bool | None = None
+        self._counts: Counter[str] = Counter()
+
+    def experiment(self) -> ExperimentRecord:
+        known = self._config.get("experiment_id") or self._summary.get("experiment_id")
+        dataset = self._config.get("dataset_name") or self._config.get("benchmark_id")
+        finished = bool(self._summary) or not self._source.path.is_dir()
+        return ExperimentRecord(
+            id=text(known) or self._name,
+            name=text(dataset) or self._name,
+            status="completed" if finished else "failed",
+            created_at=moment(self._summary.get("start_time")) or self._written(),
+            config_json=redact({**self._config, "extra": {"grader": SCORER}}),
+            environment_json=without_absent(
+                {
+                    "tool": "ml-agents (predecessor)",
+                    "dataset": without_absent({"name": dataset}),
+                    "log": redact(
+                        {name: one for name, one in self._summary.items() if name != "config"}
+                    ),
+                }
+            ),
+        )
+
+    def rows(self) -> Iterator[Item]:
+        if not self._table.is_file():
+            self._source.warn(f"{self._source.name} has no {RESULTS}; only failed samples came in")
+            return
+        with open_table(self._source, self._table) as table:
+            notebook = set(table.header) >= _NOTEBOOK
+            self._check(set(table.header), notebook)
+            for number, (place, row, size) in enumerate(table):
+                with self._source.locate(place):
+                    run = self._noted(row, number, place) if notebook else self._run(row, place)
+                yield Item(place, run, size)
+
+    def failures(self) -> Iterator[Item]:
+        """Those samples of the file of errors that have no row: the others were repeated."""
+        for (approach, sample_id), error in self._errors.items():
+            index, own = self._index(sample_id, f"in the errors: sample {sample_id}")
+            run = RunRecord(
+                experiment_id="",
+                approach_name=approach,
+                sample_index=index,
+                sample_id=own,
+                provider=self._provider,
+                model=self._model,
+                error=error_text(error.get("error")),
+                created_at=moment(error.get("timestamp")),
+            )
+            yield Item(f"in the errors: sample {sample_id}", run, 1000)
+
+    def finish(self) -> None:
+        if self._counts["not extracted"]:
+            self._source.warn(
+                f"{self._source.name}: of {self._counts['not extracted']} runs no answer was "
+                "extracted; these have no grade (the predecessor counted them as wrong)"
+            )
+
+    def _run(self, row: Mapping[str, str | None], place: int) -> RunRecord:
+        numbers = self._numbers(row, place)
+        approach = self._approach_of(row.get("approach"))
+        index, own = self._index(row.get("sample_id"), place)
+        self._errors.pop((approach, row.get("sample_id")), None)
+        run = RunRecord(
+            experiment_id="",
+            approach_name=approach,
+            sample_index=index,
+            sample_id=own,
+            provider=self._provider,
+            model=self._model,
+            input_text=row.get("input"),
+            expected_answer=row.get("expected_output"),
+            raw_output=row.get("response_text"),
+            parsed_answer=row.get("extracted_answer"),
+            execution_time_ms=milliseconds(numbers["execution_time"]),
+            cost_estimate=amount(numbers["cost_estimate"]),
+            created_at=moment(row.get("timestamp")),
+            metadata_json=without_absent({name: numbers[name] for name in _KEPT}) or None,
+        )
+        if run.raw_output == _UNREADABLE:
+            run.raw_output, run.error = None, _UNREADABLE
+        else:
+            self._grade(run)
+        return run
+
+    def _noted(self, row: Mapping[str, str | None], number: int, place: int) -> RunRecord:
+        """A row of the notebook's tables, which have neither ids nor expected answers."""
+        numbers = self._numbers(row, place)
+        return RunRecord(
+            experiment_id="",
+            approach_name=self._approach_of(row.get("reasoning_approach")),
+            sample_index=number,
+            provider=row.get("provider") or "",
+            model=row.get("model_name") or "",
+            input_text=row.get("input"),
+            raw_output=row.get("model_output"),
+            execution_time_ms=milliseconds(numbers["execution_time_s"]),
+            cost_estimate=amount(numbers["cost_usd"]),
+            metadata_json=without_absent(
+                {name: numbers[name] for name in _KEPT}
+                | {"reasoning_trace": row.get("reasoning_trace")}
+            )
+            or None,
+        )
+
+    def _grade(self, run: RunRecord) -> None:
+        """As the predecessor's summary did; but what it did not extract is not wrong."""
+        if run.expected_answer is None:
+            return
+        right = _same(run.parsed_answer or run.raw_output, run.expected_answer)
+        if run.parsed_answer is not None or right:
+            run.is_correct = right
+            run.metadata_json = {**(run.metadata_json or {}), "scorer": SCORER}
+        else:
+            self._counts["not extracted"] += 1
+
+    def _index(self, sample_id: str | None, place: int | str) -> tuple[int, str | None]:
+        """The place of a sample, and its own id where that is no number."""
+        shown = self._source.where(place)
+        if sample_id is None:
+            raise InvalidFileError(f"{shown} has no sample_id", "Fill it in, or leave it out.")
+        numbered = sample_id.isascii() and sample_id.isdecimal() and len(sample_id) < 10
+        if self._numbered is None:
+            self._numbered = numbered
+        if numbered != self._numbered:
+            raise InvalidFileError(
+                f"{shown} has the sample_id {sample_id!r}, others are of another kind",
+                "The ids of one experiment are all numbers, or all texts.",
+            )
+        if numbered:
+            return int(sample_id), None
+        return self._places.setdefault(sample_id, len(self._places)), sample_id
+
+    def _numbers(self, row: Mapping[str, str | None], place: int) -> dict[str, float | None]:
+        found: dict[str, float | None] = dict.fromkeys(_NUMBERS)
+        for name in _NUMBERS:
+            if (cell := row.get(name)) is not None and name != "reasoning_trace":
+                try:
+                    value = float(cell)
+                except ValueError as error:
+                    raise InvalidFileError(
+                        f"{self._source.where(place)}: `{name}` is {cell[:80]!r}, not a number",
+                        "Correct the cell, or leave it empty.",
+                    ) from error
+                found[name] = int(value) if value.is_integer() else amount(value)
+        return found
+
+    def _check(self, header: set[str], notebook: bool) -> None:
+        needed = {"sample_id"} if not notebook else set()
+        if self._options.approach is None and not notebook:
+            needed.add("approach")
+        if missing := sorted(needed - header):
+            raise InvalidFileError(
+                f"{self._source.name} has no column {' and '.join(missing)}",
+                "Name one approach for all with --approach; or import the table as a runs file: "
+                "--format runs --map FIELD=COLUMN",
+            )
+
+    def _approach_of(self, name: object) -> str:
+        """The approach of a row; the notebook wrote `Chain-of-Thought (CoT)`."""
+        if not isinstance(name, str) or not name.strip():
+            name = self._options.approach or "None"
+            self._source.choose("approach", canonical_approach(name), "--approach or none")
+            return canonical_approach(name)
+        short = _IN_PARENTHESES.search(name)
+        for one in (_LETTERS.sub("", _IN_PARENTHESES.sub("", name)), short[1] if short else ""):
+            if (found := canonical_approach(one)) in APPROACHES.values():
+                name = found
+                break
+        self._source.choose("approach", name, "column")
+        return name
+
+    def _find_model(self) -> tuple[str, str]:
+        provider, model = text(self._config.get("provider")), text(self._config.get("model"))
+        if provider and model:
+            return provider, model
+        if found := _WRITTEN.fullmatch(self._name):
+            self._source.warn(
+                f"{self._source.name}: its model was taken from the name of the file, where `/` is "
+                f"written as `_`: {found['model']}"
+            )
+            return found["provider"], found["model"]
+        return provider or "", model or ""
+
+    def _written(self) -> datetime | None:
+        """The time in the name of the file or folder."""
+        if (found := _TIME.search(self._name)) is None:
+            return None
+        return moment(f"{found[1]}T{found[2]}")
+
+    def _read(self, path: Path) -> Any:
+        """The contents of a JSON file; None where there is none."""
+        if not path.is_file():
+            return None
+        with self._source.open(path) as file:
+            stream = JsonStream(self._source, file, path.name)
+            found = stream.value()
+            stream.finish()
+        return found
+
+
+def _same(answer: str | None, expected: str) -> bool:
+    return answer is not None and answer.strip().casefold() == expected.strip().casefold()

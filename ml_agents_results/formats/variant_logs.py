@@ -1,0 +1,134 @@
+"""One log per variant: what the writers of other tools' formats share."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import groupby
+from typing import Any
+
+from ml_agents_results.database.types import from_stored, to_stored
+from ml_agents_results.errors import UsageError
+from ml_agents_results.formats.embedded_runs import EXPERIMENT, WRITER, WRITTEN_BY
+from ml_agents_results.formats.json_encoding import experiment_object, json_bytes, run_object
+from ml_agents_results.records import ExperimentRecord, Variant
+from ml_agents_results.reports.snapshot import Snapshot
+from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
+from ml_agents_results.services.summary import VariantResult
+
+_ARM_AT = tuple(RECORD_COLUMNS.index(name) for name in Variant._fields)
+_LONGEST_FILE_NAME = 60
+_UNSAFE = re.compile(r"[^\w.+-]+|\.{2,}")
+
+
+@dataclass(frozen=True)
+class VariantLog:
+    """One variant of an experiment.
+
+    Attributes:
+        source: The experiment alone.
+        total: The variant over all its tasks.
+        tasks: The variant within each task.
+        rows: Its runs, as `RunRepository.stream` gives them; to be read once, before the next
+        variant.
+    """
+
+    snapshot: Snapshot
+    total: VariantResult
+    tasks: Mapping[str, VariantResult]
+    rows: Iterator[Sequence[Any]]
+
+    @property
+    def variant(self) -> Variant:
+        return self.total.variant
+
+    @property
+    def experiment(self) -> ExperimentRecord:
+        return self.snapshot.experiments[0]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What was asked for, where that is exported."""
+        return self.experiment.config_json if self.snapshot.includes("metadata") else {}
+
+    @property
+    def digest(self) -> str:
+        """64 hexadecimal digits that this variant alone has."""
+        return hashlib.sha256(json_bytes(list(self.variant))).hexdigest()
+
+    @property
+    def data_set(self) -> str:
+        """Its name, where it is known; else that of the only task, else of the experiment."""
+        for known in (self.experiment.environment_json, self.experiment.config_json):
+            found = known.get("dataset")
+            name = found.get("name") if isinstance(found, Mapping) else found
+            if isinstance(name, str) and name:
+                return name
+        task = next(iter(self.tasks)) if len(self.tasks) == 1 else ""
+        return task or self.experiment.name or self.experiment.id
+
+    def described(self) -> dict[str, Any]:
+        """What `importers.own` looks for."""
+        known: dict[str, Any] = {WRITER: WRITTEN_BY}
+        if self.snapshot.includes("metadata"):
+            known[EXPERIMENT] = experiment_object(self.experiment)
+        return known
+
+
+def variant_logs(snapshot: Snapshot) -> Iterator[VariantLog]:
+    """Every variant of every experiment, in the order of the runs.
+
+    Raises:
+        UsageError: There are no runs at all.
+    """
+    empty = True
+    for single in snapshot.single():
+        totals = {total.variant: total for total in single.accuracy.variants}
+        for variant, rows in groupby(single.rows(), key=_variant_of):
+            tasks = {
+                task: result
+                for task, results in single.accuracy.tasks
+                for result in results
+                if result.variant == variant
+            }
+            empty = False
+            yield VariantLog(single, totals[variant], tasks, rows)
+    if empty:
+        raise UsageError(
+            f"{', '.join(snapshot.experiment_ids)} has no runs, and such a log is made of them",
+            "Formats that hold an experiment without runs: --format json, or archive",
+        )
+
+
+def packed(row: Sequence[Any], native: Sequence[str]) -> dict[str, Any]:
+    """What is known of a run, without the texts that stand in the format's own places."""
+    run = run_object(row)
+    known = {name: value for name, value in run.items() if value is not None}
+    # A place that must be filled does not tell an empty text from none.
+    return {
+        **{name: value for name, value in known.items() if name not in native},
+        **{name: None for name in native if name not in known},
+    }
+
+
+def storable(value: Any) -> Any:
+    """The value with texts as the database holds them: UTF-8 has no lone surrogates."""
+    if isinstance(value, Mapping):
+        return {storable(name): storable(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [storable(inner) for inner in value]
+    return to_stored(value) if isinstance(value, str) else value
+
+
+def safe_name(name: str) -> str:
+    """A name for a file or folder anywhere; a long one is cut, and told apart by its hash."""
+    safe = _UNSAFE.sub("_", name).strip("._") or "unknown"
+    if len(safe) <= _LONGEST_FILE_NAME:
+        return safe
+    known_by = blake2b(name.encode("utf-8", "backslashreplace"), digest_size=6).hexdigest()
+    return f"{safe[: _LONGEST_FILE_NAME - 13]}_{known_by}"
+
+
+def _variant_of(row: Sequence[Any]) -> Variant:
+    return Variant(*(from_stored(row[at]) for at in _ARM_AT))

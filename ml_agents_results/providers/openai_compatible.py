@@ -1,0 +1,101 @@
+"""Endpoints that speak the OpenAI chat completions protocol, through the official client."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ml_agents_results.providers.http_clients import client_options, sendable
+from ml_agents_results.providers.http_provider import HttpProvider
+from ml_agents_results.providers.interface import Message
+from ml_agents_results.providers.provider_settings import Reply, Settings, Target
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+OPENAI_URL = "https://api.openai.com/v1"
+OPENROUTER_URL = "https://openrouter.ai/api/v1"
+
+
+class OpenAICompatible(HttpProvider):
+    """OpenAI, OpenRouter, vLLM, Ollama, LM Studio, llama.cpp and all that speak alike."""
+
+    def __init__(self, target: Target, settings: Settings) -> None:
+        import openai
+
+        super().__init__(target, settings)
+        self.sdk = openai
+        self._client = openai.AsyncOpenAI(**client_options(target, settings))
+        self._parameters = _parameters(target.name, settings)
+
+    def _send(
+        self, messages: Sequence[Message], schema: "type[BaseModel] | None"
+    ) -> AbstractAsyncContextManager[Any]:
+        body = {
+            **self._parameters,
+            "messages": [{"role": m.role, "content": sendable(m.content)} for m in messages],
+        }
+        if schema is not None:
+            body["response_format"] = _response_format(schema)
+        # Beside the typed parameters, whose conversion costs as much as sending them.
+        return self._client.chat.completions.with_streaming_response.create(
+            model=self.model, messages=[], extra_body=body
+        )
+
+    def _read(self, document: Mapping[str, Any]) -> Reply:
+        choice = document["choices"][0]
+        message = choice["message"]
+        usage = document.get("usage") or {}
+        details = usage.get("prompt_tokens_details") or {}
+        return Reply(
+            text=_text(message.get("content")) or message.get("refusal") or "",
+            model=document.get("model"),
+            prompt_tokens=usage.get("prompt_tokens"),
+            completion_tokens=usage.get("completion_tokens"),
+            cached_tokens=details.get("cached_tokens"),
+            cost=usage.get("cost"),
+            response_id=document.get("id"),
+            finish_reason=choice.get("finish_reason"),
+        )
+
+    async def aclose(self) -> None:
+        await self._client.close()
+
+
+def _parameters(name: str, settings: Settings) -> dict[str, Any]:
+    # OpenAI's reasoning models take only the newer name; most other servers know only the older.
+    limit = "max_completion_tokens" if name == "openai" else "max_tokens"
+    wanted = {
+        "temperature": settings.temperature,
+        limit: settings.max_tokens,
+        "seed": settings.seed,
+        "usage": {"include": True} if name == "openrouter" else None,
+    }
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+@cache
+def _response_format(schema: "type[BaseModel]") -> dict[str, Any]:
+    from openai import pydantic_function_tool
+
+    # The client's public way to the strict dialect of JSON Schema that endpoints ask for.
+    strict = pydantic_function_tool(schema)["function"]
+    return {
+        "type": "json_schema",
+        "json_schema": {
+            "name": strict["name"],
+            "strict": True,
+            "schema": strict["parameters"],
+        },
+    }
+
+
+def _text(content: Any) -> str:
+    """The text of a message whose content is a string, or a list of parts."""
+    if isinstance(content, list):
+        return "".join(part.get("text", "") for part in content if part.get("type") == "text")
+    if content is None:
+        return ""
+    if not isinstance(content, str):
+        raise TypeError("content is neither text nor parts")
+    return content

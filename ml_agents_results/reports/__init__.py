@@ -1,0 +1,1 @@
+"""What people read: columns, tables and wording, and their renderers."""

@@ -1,0 +1,325 @@
+"""Sheets of a workbook: formats, widths, filters, and texts that Excel can hold."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from textwrap import wrap
+from typing import Any, BinaryIO
+
+from ml_agents_results.records import Variant
+from ml_agents_results.reports.columns import COLUMNS
+from ml_agents_results.reports.tables import Table
+
+LONGEST_TEXT = 32_767
+"""UTF-16 units that a cell holds."""
+
+MOST_NOTES = 1000
+DETAILS = (
+    *Variant._fields,
+    *("se", "interval_method", "method", "samples"),
+    *("n_clusters", "accuracy_bounds_low", "accuracy_bounds_high", "null_reason"),
+    *("accuracy_error_minus", "accuracy_error_plus", "both_correct", "neither_correct"),
+    *("se", "p_value_exact", "family_size", "test", "correction"),
+    *("mean_cost_se", "cost_per_correct_se", "priced"),
+)
+"""Columns that are folded away until a reader opens them with the `+` above."""
+
+_SIGNED = ("difference", "ci_low", "ci_high", "confidence_gap")
+_NUMBER_FORMATS = {
+    "count": "#,##0",
+    "number": "0.000",
+    "fraction": "0.0%",
+    "signed": "+0.0%;-0.0%;0.0%",
+    "ms": "#,##0",
+    "usd": "[<0.01]$0.000000;$#,##0.0000",
+    "p": '[<0.001]"< 0.001";0.000',
+    "time": "yyyy-mm-dd hh:mm:ss",
+}
+_WIDTHS = {"text": 16, "count": 11, "fraction": 11, "ms": 11, "usd": 12, "p": 10, "time": 20}
+_WIDEST = 60
+_VALUE_WIDTH = 100
+_LINE_HEIGHT = 15
+_MOST_LINES = 27
+_WRAPPED = ("sentence", "warnings", "null_reason", "")
+_A4 = 9
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a table stands: its header is in `first_row`."""
+
+    table: Table
+    first_row: int
+
+    @property
+    def last_row(self) -> int:
+        return self.first_row + len(self.table.rows)
+
+    def column(self, name: str) -> int:
+        return self.table.columns.index(name)
+
+
+@dataclass
+class Book:
+    """A workbook that is written row by row, in constant memory."""
+
+    workbook: Any
+    formats: dict[str, Any]
+    placed: list[tuple[str, Placed]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    @contextmanager
+    def open(cls, file: BinaryIO, folder: str) -> Iterator["Book"]:
+        """A workbook that is complete when the block ends; `folder` takes what is on its way."""
+        from xlsxwriter import Workbook
+        from xlsxwriter.exceptions import FileCreateError
+
+        output = _Output(file)
+        workbook = Workbook(
+            output,
+            {"constant_memory": True, "tmpdir": folder, "use_zip64": True, "in_memory": False},
+        )
+        header = {"bold": True, "bg_color": "#1F3864", "font_color": "#FFFFFF", "valign": "top"}
+        body = {"valign": "top", "bottom": 1, "bottom_color": "#D9D9D9"}
+        formats = {
+            kind: workbook.add_format({"num_format": pattern})
+            for kind, pattern in _NUMBER_FORMATS.items()
+        }
+        for kind, pattern in _NUMBER_FORMATS.items():
+            formats[f"{kind} cell"] = workbook.add_format({**body, "num_format": pattern})
+        text = {**body, "align": "left", "indent": 1}
+        formats["text cell"] = formats["flag cell"] = workbook.add_format(text)
+        formats["wrapped cell"] = workbook.add_format({**text, "text_wrap": True})
+        formats["header"] = workbook.add_format({**header, "align": "left", "indent": 1})
+        formats["number header"] = workbook.add_format({**header, "align": "right"})
+        formats["title"] = workbook.add_format({"bold": True, "font_size": 13})
+        formats["wrong"] = workbook.add_format({"bg_color": "#F8D7DA", "bold": True})
+        formats["slow"] = workbook.add_format({"bg_color": "#FFE8B3", "bold": True})
+        try:
+            yield cls(workbook, formats)
+            workbook.close()
+        except FileCreateError as error:
+            raise error.args[0] from error
+        finally:
+            output.let_go()
+            for sheet in workbook.worksheets():
+                # The library closes its temporary files only when all went well.
+                sheet._opt_close()
+
+    def set_created(self, time: datetime) -> None:
+        self.workbook.set_properties({"created": time})
+
+    def add_sheet(self, name: str) -> Any:
+        """A sheet that prints with its name and the page at the foot."""
+        sheet = self.workbook.add_worksheet(name)
+        sheet.set_landscape()
+        sheet.set_paper(_A4)
+        sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
+        sheet.set_footer("&L&A&RPage &P of &N")
+        return sheet
+
+    def _add_page(self, name: str) -> Any:
+        """A sheet of tables, as wide as the paper. Runs are too wide: LibreOffice fails to print
+        them so small."""
+        sheet = self.add_sheet(name)
+        sheet.hide_gridlines(2)
+        sheet.fit_to_pages(1, 0)
+        return sheet
+
+    def sheet(self, name: str) -> Any:
+        return self.workbook.get_worksheet_by_name(name)
+
+    def note(self, text: str) -> None:
+        """A remark for the Metadata sheet; beyond many, only that there are more."""
+        if len(self.notes) < MOST_NOTES:
+            self.notes.append(text)
+        elif len(self.notes) == MOST_NOTES:
+            self.notes.append("and further ones")
+
+    def text(self, text: str, where: str) -> str:
+        """The text as a cell can hold it; what had to be changed is noted."""
+        if _SURROGATE.search(text):
+            text = _SURROGATE.sub("\ufffd", text)
+            self.note(f"{where}: lone surrogates, which Excel cannot hold, are \ufffd")
+        if len(text) > LONGEST_TEXT // 2 and _units(text) > LONGEST_TEXT:
+            mark = f" ... [cut; {len(text):,} characters in all]"
+            text = _cut(text, LONGEST_TEXT - len(mark)) + mark
+            self.note(f"{where}: cut; the whole text is in the database")
+        return text
+
+    def write_tables(
+        self, name: str, tables: Sequence[Table], *, space_after_first: int = 0
+    ) -> list[Placed]:
+        """A sheet with the first table under a frozen header with filters, the others below."""
+        sheet = self._add_page(name)
+        self._set_widths(sheet, tables)
+        places = []
+        row = 0
+        for number, table in enumerate(tables):
+            if number:
+                sheet.write_string(row, 0, table.title, self.formats["title"])
+                row += 1
+            placed = Placed(table, row)
+            self.write_header(sheet, row, table.columns)
+            for cells in table.rows:
+                row += 1
+                wrapped = (
+                    value
+                    for name, value in zip(table.columns, cells, strict=True)
+                    if name in _WRAPPED
+                )
+                self._make_room(sheet, row, wrapped, _WIDEST)
+                for column, value in enumerate(cells):
+                    self._write(sheet, row, column, table.columns[column], value)
+            if not number:
+                sheet.freeze_panes(1, 1)
+                if len(tables) == 1:
+                    sheet.repeat_rows(0)
+                sheet.autofilter(0, 0, max(row, 1), len(table.columns) - 1)
+                row += space_after_first
+            row += 3
+            places.append(placed)
+        self.placed += [(name, placed) for placed in places]
+        return places
+
+    def write_pairs(self, name: str, rows: Sequence[tuple[str, str, Any]]) -> None:
+        """A sheet of names and values in groups; a row without sheet and value begins a group."""
+        sheet = self._add_page(name)
+        sheet.set_column(0, 0, 16)
+        sheet.set_column(1, 1, 34)
+        sheet.set_column(2, 2, _VALUE_WIDTH)
+        self.write_header(sheet, 0, ("sheet", "name", "value"))
+        sheet.repeat_rows(0)
+        sheet.freeze_panes(1, 0)
+        sheet.autofilter(0, 0, max(len(rows), 1), 2)
+        for row, (group, key, value) in enumerate(rows, 1):
+            title = value == "" and not group
+            self._make_room(sheet, row, (value,), _VALUE_WIDTH)
+            sheet.write_string(row, 0, group, self.formats["text cell"])
+            key = self.text(key, f"{name}, row {row + 1}")
+            sheet.write_string(row, 1, key, self.formats["title" if title else "text cell"])
+            self._write(sheet, row, 2, "", value)
+
+    def write_header(self, sheet: Any, row: int, columns: Sequence[str]) -> None:
+        for column, title in enumerate(columns):
+            left = title not in COLUMNS or COLUMNS[title].kind in ("text", "flag", "time")
+            shown = self.formats["header" if left else "number header"]
+            sheet.write_string(row, column, title, shown)
+
+    def format_of(self, column: str, where: str = "") -> Any:
+        """The format of a column's values; `where` is " cell" in tables with lines."""
+        kind: str = COLUMNS[column].kind if column in COLUMNS else "text"
+        return self.formats.get(("signed" if column in _SIGNED else kind) + where)
+
+    def mark_summary(self, placed: Placed) -> None:
+        """Bars in the cells of accuracies and times: their length says what their colour does."""
+        if not placed.table.rows:
+            return
+        sheet = self.sheet("Summary")
+        for name, colour in (
+            ("accuracy", "#8FB8DE"),
+            ("median_execution_time_ms", "#F4B183"),
+            ("p95_execution_time_ms", "#F4B183"),
+        ):
+            column = placed.column(name)
+            bar = {
+                "type": "data_bar",
+                "data_bar_2010": True,
+                "bar_color": colour,
+                "bar_solid": True,
+                "min_type": "num",
+                "min_value": 0,
+            }
+            if name == "accuracy":
+                bar |= {"max_type": "num", "max_value": 1}
+            sheet.conditional_format(placed.first_row + 1, column, placed.last_row, column, bar)
+
+    def _write(self, sheet: Any, row: int, column: int, name: str, value: Any) -> None:
+        shown = self.format_of(name, " cell")
+        if name in _WRAPPED:
+            shown = self.formats["wrapped cell"]
+        if value is None:
+            sheet.write_blank(row, column, None, shown)
+        elif isinstance(value, bool):
+            sheet.write_boolean(row, column, value, shown)
+        elif isinstance(value, int | float):
+            sheet.write_number(row, column, value, shown)
+        else:
+            text = self.text(str(value), f"{sheet.name}, row {row + 1}")
+            sheet.write_string(row, column, text, shown)
+
+    def _make_room(self, sheet: Any, row: int, texts: Iterable[Any], width: int) -> None:
+        """Excel fits the height of a row to wrapped texts, LibreOffice does not."""
+        lines = max((_lines(str(text), width) for text in texts if text is not None), default=1)
+        if lines > 1:
+            sheet.set_row(row, _LINE_HEIGHT * min(lines, _MOST_LINES))
+
+    def _set_widths(self, sheet: Any, tables: Sequence[Table]) -> None:
+        """As wide as what is in them; columns that only hold details are folded away."""
+        widths: dict[int, int] = {}
+        details: dict[int, bool] = {}
+        for table in tables:
+            for column, name in enumerate(table.columns):
+                kind = COLUMNS[name].kind
+                longest = len(name)
+                if kind == "text":
+                    longest = max((len(str(row[column] or "")) for row in table.rows), default=0)
+                width = max(_WIDTHS.get(kind, 10), min(longest + 3, _WIDEST))
+                widths[column] = max(widths.get(column, 0), width)
+                details[column] = details.get(column, True) and name in DETAILS
+        for column, width in widths.items():
+            folded = {"level": 1, "hidden": True} if details[column] else {}
+            opens = details.get(column - 1, False) and not details[column]
+            sheet.set_column(column, column, width, None, {**folded, "collapsed": opens})
+        if details and details[max(details)]:
+            last = max(details) + 1
+            sheet.set_column(last, last, None, None, {"collapsed": True})
+
+
+class _Output:
+    """A file that can be let go: a half-written zip file completes itself when it is forgotten, and
+    would complain on stderr that its file is full or closed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file: BinaryIO | None = file
+        self._place = 0
+
+    def write(self, data: bytes) -> int:
+        if self._file:
+            self._file.write(data)
+        self._place += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, place: int) -> int:
+        self._place = self._file.seek(place) if self._file else place
+        return self._place
+
+    def flush(self) -> None:
+        if self._file:
+            self._file.flush()
+
+    def let_go(self) -> None:
+        self._file = None
+
+
+def _lines(text: str, width: int) -> int:
+    """Lines that a text takes in a cell that breaks it between words."""
+    return sum(len(wrap(line, width)) or 1 for line in text[:LONGEST_TEXT].split("\n"))
+
+
+def _units(text: str) -> int:
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def _cut(text: str, units: int) -> str:
+    kept = text[:units]
+    while (over := _units(kept) - units) > 0:
+        kept = kept[: -max(1, over // 2)]
+    return kept

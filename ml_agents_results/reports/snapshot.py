@@ -1,0 +1,126 @@
+"""What is exported: some experiments as of one moment, with the analyses that formats ask for."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ml_agents_results.records import ExperimentRecord
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.run_repository import RunRepository
+from ml_agents_results.services.analysis_options import ALLOWANCES, Settings
+from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
+from ml_agents_results.services.cost import CostReport, CostService
+from ml_agents_results.services.failures import FailureReport, FailureService
+from ml_agents_results.services.latency import LatencyReport, LatencyService
+from ml_agents_results.services.parsing import ParsingReport, ParsingService
+from ml_agents_results.services.summary import AccuracyReport, AccuracyService
+
+PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
+"""What `--include` chooses from."""
+
+MOST_ARMS_IN_PAIRS = 12
+MOST_ROWS_AT_ONCE = 500
+"""Rows that are fetched at once: more take memory, and are no faster."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How to export.
+
+    Attributes:
+        include: Parts to write, of PARTS.
+        chunk_size: Runs handled at once, where a format or a server handles more than one.
+        partition_by: Columns of runs that a Parquet folder is partitioned by.
+        progress: Called with the number of runs written since it was called before.
+    """
+
+    include: frozenset[str] = frozenset(PARTS)
+    chunk_size: int = 5000
+    partition_by: tuple[str, ...] = ()
+    progress: Callable[[int], None] | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Experiments in the order asked for; everything is read over one connection."""
+
+    connection: Connection
+    experiments: Sequence[ExperimentRecord]
+    options: ExportOptions
+
+    @property
+    def experiment_ids(self) -> tuple[str, ...]:
+        return tuple(experiment.id for experiment in self.experiments)
+
+    def includes(self, part: str) -> bool:
+        return part in self.options.include
+
+    def single(self) -> Iterator["Snapshot"]:
+        """A source for each experiment."""
+        for experiment in self.experiments:
+            yield Snapshot(self.connection, (experiment,), self.options)
+
+    def rows(self) -> Iterator[Sequence[Any]]:
+        """The runs as `RunRepository.stream` gives them, experiment by experiment."""
+        runs = RunRepository(self.connection)
+        size, progress = min(self.options.chunk_size, MOST_ROWS_AT_ONCE), self.options.progress
+        for experiment in self.experiments:
+            stream = runs.stream(experiment.id, size)
+            yield from stream if progress is None else _counted(stream, progress)
+
+    @cached_property
+    def accuracy(self) -> AccuracyReport:
+        """By variant and by task."""
+        return AccuracyService(self.connection, self.filters).report(by_task=True)
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """Against the baseline, by task too; None where there are fewer than two variants."""
+        if len(self.accuracy.variants) < 2:
+            return None
+        service = ComparisonService(self.connection, self.filters, Settings(allow=ALLOWANCES))
+        return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
+
+    @cached_property
+    def all_pairs(self) -> Comparison | None:
+        """Every variant against each other; `comparison` where that is the same or too many."""
+        if not 2 < len(self.accuracy.variants) <= MOST_ARMS_IN_PAIRS:
+            return self.comparison
+        service = ComparisonService(
+            self.connection, self.filters, Settings(contrasts="all-pairs", allow=ALLOWANCES)
+        )
+        return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
+
+    @cached_property
+    def costs(self) -> CostReport:
+        return CostService(self.connection, self.filters).report()
+
+    @cached_property
+    def latency(self) -> LatencyReport:
+        return LatencyService(self.connection, self.filters).report()
+
+    @cached_property
+    def parsing(self) -> ParsingReport:
+        return ParsingService(self.connection, self.filters).report()
+
+    @cached_property
+    def failures(self) -> FailureReport:
+        return FailureService(self.connection, self.filters).report()
+
+    @property
+    def filters(self) -> Filters:
+        return Filters(experiment_id=self.experiment_ids)
+
+
+def _counted(
+    rows: Iterator[Sequence[Any]], progress: Callable[[int], None], every: int = 500
+) -> Iterator[Sequence[Any]]:
+    number = 0
+    for number, row in enumerate(rows, 1):
+        if number % every == 0:
+            progress(every)
+        yield row
+    progress(number % every)

@@ -1,0 +1,107 @@
+"""The words for codes and figures: the same in tables, reports and papers."""
+
+from ml_agents_results.records import Variant
+
+UNKNOWN = "-"
+
+EXPLANATIONS = {
+    "conflicting_targets": "some questions occur with several expected answers; each is a sample "
+    "of its own",
+    "cost_coverage": "some runs have no cost; totals and means are over those that have one",
+    "coverage": "more than 5% of the runs have no grade, or the variants differ in that by "
+    "more than 2 points",
+    "datasets_differ": "the two experiments ran on different data sets",
+    "difference_not_resolved": "the accuracies do not differ clearly, so a price per point means "
+    "nothing",
+    "duplicate_content": "some questions occur more than once with the same expected answer; "
+    "--cluster input_fingerprint takes them as one",
+    "experiment_without_runs": "an experiment that was named has no runs that pass the filters",
+    "few_clusters": "there are few tasks (or other clusters): intervals may be too narrow",
+    "few_discordant": "fewer than 10 samples were answered by one variant only: the test can "
+    "hardly find anything",
+    "few_samples": "there are few samples: intervals may be too narrow",
+    "graders_differ": "the two experiments were graded differently",
+    "mismatched_inputs": "some paired samples differ in question or expected answer: are these the "
+    "same data set?",
+    "models_differ": "the model differs too: the approach is not all that changed",
+    "n_lt_2": "one sample is too few for an error bar",
+    "no_correct": "no answer was correct",
+    "no_costs": "no run has a cost",
+    "no_discordant": "both variants answered exactly the same samples right",
+    "no_graded_runs": "no run was graded",
+    "no_repeats": "no sample was asked twice",
+    "no_shared_samples": "the variants share no graded sample; compare --unpaired takes all that "
+    "each variant was asked",
+    "no_values": "no run has this value",
+    "null_clusters": "some samples have nothing to be clustered by; each is a cluster of its own",
+    "one_class": "all answers are right, or all are wrong",
+    "one_cluster": "one task (or other cluster) is too few for a clustered error; --cluster none "
+    "takes samples as independent",
+    "one_distinct_confidence": "every run has the same confidence",
+    "outputs_not_read": "there are too many runs to read their outputs; slices by length and by "
+    "answer marker are left out",
+    "partial_overlap": "some samples were graded in one variant only and are left out of the pairs",
+    "shared_samples_unpaired": "the variants share samples; comparing these in pairs says more",
+    "too_few_repeats": "no sample was asked that often",
+    "unequal_epochs": "samples were asked a different number of times; each weighs the same",
+    "zero_between_cluster_variance": "all tasks (or other clusters) agree exactly",
+    "zero_variance": "all values are equal",
+}
+
+
+def explain(code: str) -> str:
+    """A warning or the reason for a missing figure, in words."""
+    return EXPLANATIONS.get(code, code.replace("_", " "))
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """0.7553 as `75.5%`; `-` for what is not known."""
+    return UNKNOWN if fraction is None else f"{100 * fraction:.{digits}f}%"
+
+
+def points(fraction: float | None, digits: int = 1) -> str:
+    """A difference in percentage points with its sign: 0.1298 as `+13.0`."""
+    return UNKNOWN if fraction is None else f"{100 * fraction:+.{digits}f}"
+
+
+def interval(low: float | None, high: float | None, digits: int = 1) -> str:
+    """The bounds of an accuracy: `[60.5, 64.6]` in percent."""
+    if low is None or high is None:
+        return UNKNOWN
+    return f"[{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
+
+
+def points_interval(low: float | None, high: float | None, digits: int = 1) -> str:
+    """The bounds of a difference: `[-6.0, +32.0]` in percentage points."""
+    if low is None or high is None:
+        return UNKNOWN
+    return f"[{points(low, digits)}, {points(high, digits)}]"
+
+
+def milliseconds(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:,.0f}"
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    return UNKNOWN if value is None else f"{value:.{digits}f}"
+
+
+def dollars(value: float | None) -> str:
+    """Three significant digits, so that a tenth of a cent does not become nothing."""
+    if value is None:
+        return UNKNOWN
+    sign, size = ("-", -value) if value < 0 else ("", value)
+    return sign + (f"${size:,.2f}" if size >= 1 or size == 0 else f"${size:.3g}")
+
+
+def variant_labels(variants: list[Variant]) -> dict[Variant, str]:
+    """The shortest names that tell the variants of one table apart."""
+    differing = [
+        place
+        for place in range(len(Variant._fields))
+        if len({variant[place] for variant in variants}) > 1
+    ] or [Variant._fields.index("approach_name")]
+    return {
+        variant: " / ".join(variant[place] for place in differing if variant[place])
+        for variant in variants
+    }

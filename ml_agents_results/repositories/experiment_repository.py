@@ -1,0 +1,220 @@
+"""Experiments: create, find, list, delete."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnClause, Connection, Row, column, delete, func, select, table, update
+
+from ml_agents_results.database.digests import DIGESTED, digest_of
+from ml_agents_results.database.models import Experiment, Run
+from ml_agents_results.database.types import to_stored
+from ml_agents_results.errors import NotFoundError
+from ml_agents_results.records import ExperimentRecord, ExperimentStatus
+from ml_agents_results.repositories.upserts import insert_of
+from ml_agents_results.repositories.validation import (
+    check_id,
+    check_json,
+    check_text,
+    check_time,
+    refused,
+)
+
+_COLUMNS = (
+    Experiment.id,
+    Experiment.name,
+    Experiment.description,
+    Experiment.status,
+    Experiment.created_at,
+    Experiment.updated_at,
+    Experiment.config_json,
+    Experiment.environment_json,
+)
+_DIGESTED = DIGESTED[Experiment.__tablename__]
+_STATUSES = ("running", "completed", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentCounts:
+    """One line of the list of experiments. `accuracy` is a fraction of the graded runs."""
+
+    id: str
+    name: str | None
+    status: str
+    created_at: datetime
+    runs: int
+    graded: int
+    failed: int
+    correct: int
+
+    @property
+    def accuracy(self) -> float | None:
+        return self.correct / self.graded if self.graded else None
+
+
+class ExperimentRepository:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def save(self, experiment: ExperimentRecord) -> None:
+        """Creates the experiment, or updates the one of this id; its runs stay.
+
+        Raises:
+            InvalidRecordError: A value breaks a rule.
+        """
+        check_id("id", experiment.id)
+        check_text("name", experiment.name)
+        check_text("description", experiment.description)
+        check_json("config_json", experiment.config_json)
+        check_json("environment_json", experiment.environment_json)
+        _check_status(experiment.status)
+        now = datetime.now(UTC)
+        insert = insert_of(self._connection.dialect.name)(Experiment).values(
+            id=experiment.id,
+            name=experiment.name,
+            description=experiment.description,
+            status=experiment.status,
+            created_at=check_time("created_at", experiment.created_at or now),
+            updated_at=now,
+            config_json=experiment.config_json,
+            environment_json=experiment.environment_json,
+            content_digest="",
+        )
+        kept = ("id", "created_at")
+        changed = {c.name: insert.excluded[c.name] for c in _COLUMNS if c.name not in kept}
+        self._connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changed))
+        self._seal(experiment.id)
+
+    def get(self, experiment_id: str) -> ExperimentRecord:
+        """Raises NotFoundError, with the nearest ids, where there is no such experiment."""
+        if (found := self.find(experiment_id)) is None:
+            raise self.missing(experiment_id)
+        return found
+
+    def find(self, experiment_id: str) -> ExperimentRecord | None:
+        row = self._connection.execute(
+            select(*_COLUMNS).where(Experiment.id == experiment_id)
+        ).one_or_none()
+        return None if row is None else _record(row)
+
+    def set_status(self, experiment_id: str, status: ExperimentStatus) -> None:
+        """Raises NotFoundError where there is no such experiment."""
+        _check_status(status)
+        changed = self._connection.execute(
+            update(Experiment)
+            .where(Experiment.id == experiment_id)
+            .values(status=status, updated_at=datetime.now(UTC))
+        )
+        if not changed.rowcount:
+            raise self.missing(experiment_id)
+        self._seal(experiment_id)
+
+    def _seal(self, experiment_id: str) -> None:
+        """Digests what is stored now: an update leaves some of a row as it was."""
+        columns: list[ColumnClause[Any]] = [column(name) for name in _DIGESTED]
+        stored = select(*columns).select_from(table(Experiment.__tablename__))
+        row = self._connection.execute(stored.where(column("id") == experiment_id)).one()
+        self._connection.execute(
+            update(Experiment)
+            .where(Experiment.id == experiment_id)
+            .values(content_digest=digest_of(_DIGESTED, row))
+        )
+
+    def delete(self, experiment_id: str) -> None:
+        """Deletes the experiment with its runs and their metrics."""
+        self._connection.execute(delete(Experiment).where(Experiment.id == experiment_id))
+
+    def resolve(self, reference: str) -> str:
+        """The id that is meant by an id, a name, the unique beginning of an id, or `latest`.
+
+        Raises:
+            NotFoundError: Nothing or several experiments fit; the message names the candidates.
+        """
+        if reference == "latest":
+            newest = self._connection.scalar(
+                select(Experiment.id)
+                .order_by(Experiment.created_at.desc(), Experiment.id.desc())
+                .limit(1)
+            )
+            if newest is None:
+                raise NotFoundError(
+                    "the database holds no experiments", "Import some with: ml-agents import FILE"
+                )
+            return newest
+        if not reference:
+            raise self.missing(reference)
+        exact = select(Experiment.id).where(Experiment.id == reference)
+        if (found := self._connection.scalar(exact)) is not None:
+            return found
+        beginning = to_stored(reference)
+        for condition in (
+            Experiment.name == reference,
+            # LIKE would not tell capitals in SQLite.
+            func.substr(Experiment.id, 1, len(beginning)) == beginning,
+        ):
+            matches = self._connection.scalars(
+                select(Experiment.id).where(condition).order_by(Experiment.id).limit(6)
+            ).all()
+            if len(matches) == 1:
+                return matches[0]
+            if matches:
+                raise NotFoundError(
+                    f"several experiments fit {reference!r}: {', '.join(matches)}",
+                    "Give the whole id.",
+                )
+        raise self.missing(reference)
+
+    def missing(self, reference: str) -> NotFoundError:
+        from difflib import get_close_matches
+
+        names = self._connection.execute(select(Experiment.id, Experiment.name)).all()
+        known = {row.name: row.id for row in names if row.name} | {row.id: row.id for row in names}
+        near = list(
+            dict.fromkeys(known[text] for text in get_close_matches(reference, known, 3, 0.5))
+        )
+        hint = "Did you mean " + " or ".join(near) + "?" if near else "See: ml-agents list"
+        return NotFoundError(f"there is no experiment {reference!r}", hint)
+
+    def ids(self) -> Sequence[str]:
+        """The ids of all experiments, sorted."""
+        return self._connection.scalars(select(Experiment.id).order_by(Experiment.id)).all()
+
+    def list(self) -> Sequence[ExperimentCounts]:
+        """All experiments with the counts of their runs, newest first."""
+        outcomes: dict[str, dict[str, int]] = {}
+        counted = select(Run.experiment_id, Run.outcome, func.count()).group_by(
+            Run.experiment_id, Run.outcome
+        )
+        for experiment_id, outcome, number in self._connection.execute(counted):
+            outcomes.setdefault(experiment_id, {})[outcome] = number
+        lines = []
+        for row in self._connection.execute(
+            select(
+                Experiment.id, Experiment.name, Experiment.status, Experiment.created_at
+            ).order_by(Experiment.created_at.desc(), Experiment.id.desc())
+        ):
+            runs = outcomes.get(row.id, {})
+            correct = runs.get("correct", 0)
+            lines.append(
+                ExperimentCounts(
+                    *row,
+                    runs=sum(runs.values()),
+                    graded=correct + runs.get("wrong", 0),
+                    failed=runs.get("failed", 0),
+                    correct=correct,
+                )
+            )
+        return lines
+
+
+def _check_status(status: object) -> None:
+    if status not in _STATUSES:
+        raise refused("status", status, f"one of {', '.join(_STATUSES)}")
+
+
+def _record(row: Row[*tuple[object, ...]]) -> ExperimentRecord:
+    values = dict(row._mapping)
+    values["config_json"] = values["config_json"] or {}
+    values["environment_json"] = values["environment_json"] or {}
+    return ExperimentRecord(**values)

@@ -1,0 +1,104 @@
+"""Many runs at once into PostgreSQL, by COPY.
+
+COPY knows no conflicts. Runs that are all new go straight into the table; where some are there,
+all go into a temporary table first, and one upsert takes them on from there.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ml_agents_results.database.engine import driver_of
+from ml_agents_results.database.models import RUN_KEY
+from ml_agents_results.repositories.upserts import METRIC_VALUES, metrics_upsert, run_upsert
+from ml_agents_results.repositories.validation import RUN_COLUMNS
+
+LEAST = 50
+"""Runs for which this is worth its own statements."""
+
+Rows = Iterable[tuple[Any, ...]]
+Metrics = Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]
+"""The `run_row` of a run, and the `metric_row` that belongs to it."""
+
+_KEY_PLACES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
+_KEY = ", ".join(RUN_KEY)
+_RUNS = ", ".join(RUN_COLUMNS)
+_METRICS = ", ".join(METRIC_VALUES)
+
+
+def copy_new(connection: Connection, rows: Rows, metrics: Metrics) -> bool:
+    """Saves `run_row`s and metrics of theirs if no key or id is recorded; else does nothing.
+
+    The server works on the first rows while the last ones are made; `metrics` may grow meanwhile.
+    """
+    from psycopg.errors import UniqueViolation
+
+    try:
+        with connection.begin_nested():
+            _copy(connection, f"runs ({_RUNS})", rows)
+            by_id = ((run[0], *values) for run, values in metrics)
+            _copy(connection, f"parsing_metrics (run_id, {_METRICS})", by_id)
+    except DBAPIError as error:
+        if isinstance(error.orig, UniqueViolation):
+            return False
+        raise
+    return True
+
+
+def copy_upsert(connection: Connection, rows: Rows, *, take_id: bool) -> int:
+    """Saves `run_row`s as `run_upsert` does, and returns how many are new or changed.
+
+    Of several rows with one key the last one stays.
+    """
+    last = {_key(row): row for row in rows}
+    connection.exec_driver_sql(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_runs (LIKE runs) ON COMMIT DROP"
+    )
+    connection.exec_driver_sql("TRUNCATE incoming_runs")
+    _copy(connection, f"incoming_runs ({_RUNS})", last.values())
+    on_conflict = run_upsert(connection.dialect.name, take_id=take_id).partition("ON CONFLICT")[2]
+    return connection.exec_driver_sql(
+        f"INSERT INTO runs ({_RUNS}) SELECT {_RUNS} FROM incoming_runs ON CONFLICT{on_conflict}"
+    ).rowcount
+
+
+def copy_upsert_metrics(connection: Connection, metrics: Metrics) -> None:
+    """Sets the metrics of runs as `metrics_upsert` does; of several for one run the last ones."""
+    last = {_key(run): values for run, values in metrics}
+    connection.exec_driver_sql(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_metrics ON COMMIT DROP AS "
+        f"SELECT {_KEY}, {_metrics_of('parsing_metrics')} FROM runs, parsing_metrics WITH NO DATA"
+    )
+    connection.exec_driver_sql("TRUNCATE incoming_metrics")
+    rows = ((*key, *values) for key, values in last.items())
+    _copy(connection, f"incoming_metrics ({_KEY}, {_METRICS})", rows)
+    on_conflict = metrics_upsert(connection.dialect.name).partition("ON CONFLICT")[2]
+    connection.exec_driver_sql(
+        f"INSERT INTO parsing_metrics (run_id, {_METRICS}) "
+        f"SELECT runs.id, {_metrics_of('incoming_metrics')} "
+        f"FROM incoming_metrics JOIN runs USING ({_KEY}) ON CONFLICT{on_conflict}"
+    )
+
+
+def _metrics_of(table: str) -> str:
+    return ", ".join(f"{table}.{name}" for name in METRIC_VALUES)
+
+
+def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(row[place] for place in _KEY_PLACES)
+
+
+def _copy(connection: Connection, target: str, rows: Rows) -> None:
+    from psycopg import Error
+
+    statement = f"COPY {target} FROM STDIN"
+    driver = driver_of(connection)
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except Error as error:
+        # As SQLAlchemy would put it: this goes past it.
+        raise DBAPIError(statement, None, error) from error

@@ -1,0 +1,276 @@
+"""Runs: record, find, page through, iterate in constant memory."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, Row, Text, delete, func, literal, select, tuple_, type_coerce
+
+from ml_agents_results.database.engine import driver_of
+from ml_agents_results.database.models import RUN_KEY, Run, RunParsingMetrics
+from ml_agents_results.database.types import JsonText, LosslessText
+from ml_agents_results.errors import InvalidRecordError, NotFoundError
+from ml_agents_results.records import ParsingMetrics, RunRecord
+from ml_agents_results.repositories.postgres_copy import (
+    LEAST,
+    copy_new,
+    copy_upsert,
+    copy_upsert_metrics,
+)
+from ml_agents_results.repositories.upserts import (
+    metrics_insert,
+    metrics_parameters,
+    metrics_upsert,
+    run_insert,
+    run_upsert,
+)
+from ml_agents_results.repositories.validation import (
+    METRIC_COLUMNS,
+    RUN_COLUMNS,
+    metric_row,
+    run_row,
+)
+
+_DERIVED = ("input_fingerprint", "content_digest", "outcome")
+RECORD_COLUMNS = tuple(name for name in RUN_COLUMNS if name not in _DERIVED)
+_SELECTED = tuple(getattr(Run, name) for name in RECORD_COLUMNS)
+_METRICS = tuple(getattr(RunParsingMetrics, name) for name in METRIC_COLUMNS)
+_KEY = tuple(getattr(Run, name) for name in RUN_KEY)
+_FLAGS = {0: False, 1: True, None: None}
+_FLAGS_AT = (
+    RECORD_COLUMNS.index("is_correct"),
+    len(RECORD_COLUMNS) + 1 + METRIC_COLUMNS.index("fallback_used"),
+)
+_Metrics = tuple[tuple[Any, ...], tuple[Any, ...]]
+"""The `run_row` of a run, and the `metric_row` that belongs to it."""
+_CREATED_AT = RECORD_COLUMNS.index("created_at")
+
+
+class RunRepository:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._engine = connection.dialect.name
+        self._all_new = True
+
+    def save(self, run: RunRecord) -> bool:
+        """Records one run; see `save_many`."""
+        metrics: list[_Metrics] = []
+        [(take_id, row)] = self._rows((run,), metrics)
+        if self._execute(run_insert(self._engine), [row]):
+            for row, values in metrics:
+                self._execute(metrics_insert(self._engine), [(row[0], *values)])
+            return True
+        changed = self._execute(run_upsert(self._engine, take_id=take_id), [row])
+        for both in metrics:
+            self._execute(metrics_upsert(self._engine), [metrics_parameters(*both)])
+        return changed > 0
+
+    def save_many(self, runs: Iterable[RunRecord]) -> int:
+        """Inserts new runs, updates those whose key exists, and returns how many changed.
+
+        A run without an id gets one, or keeps the one that its key has. A run with an id takes
+        it. Parsing metrics are replaced where the record brings some. Of several runs with one
+        key the last one stays.
+
+        Raises:
+            InvalidRecordError: A value breaks a rule; the message names field, value and rule.
+            DuplicateError: The id belongs to a run of another key.
+        """
+        records = runs if isinstance(runs, Sequence) else list(runs)
+        many = len(records) >= LEAST
+        changed = 0
+        if many and self._all_new:
+            if (changed := self._insert_new(records)) == len(records):
+                return changed
+            # Where runs are recorded again, those of later calls are, too.
+            self._all_new = False
+        copying = many and self._engine != "sqlite"
+        metrics: list[_Metrics] = []
+        for take_id, group in groupby(list(self._rows(records, metrics)), itemgetter(0)):
+            rows = [row for _, row in group]
+            if copying:
+                changed += copy_upsert(self._connection, rows, take_id=take_id)
+            else:
+                changed += self._execute(run_upsert(self._engine, take_id=take_id), rows)
+        if metrics and copying:
+            copy_upsert_metrics(self._connection, metrics)
+        elif metrics:
+            by_key = [metrics_parameters(row, values) for row, values in metrics]
+            self._execute(metrics_upsert(self._engine), by_key)
+        return changed
+
+    def _insert_new(self, runs: Sequence[RunRecord]) -> int:
+        """Inserts those runs whose key is new, and returns how many; with their parsing metrics
+        where that are all of them. PostgreSQL inserts all or none."""
+        metrics: list[_Metrics] = []
+        new = (row for _, row in self._rows(runs, metrics))
+        if self._engine != "sqlite":
+            return len(runs) if copy_new(self._connection, new, metrics) else 0
+        inserted = self._execute(run_insert(self._engine), list(new))
+        if inserted == len(runs) and metrics:
+            by_id = [(row[0], *values) for row, values in metrics]
+            self._execute(metrics_insert(self._engine), by_id)
+        return inserted
+
+    def _rows(
+        self, runs: Sequence[RunRecord], metrics: list[_Metrics]
+    ) -> Iterator[tuple[bool, tuple[Any, ...]]]:
+        """Whether a run brings its id, and its values; its parsing metrics go to `metrics`."""
+        for number, run in enumerate(runs):
+            try:
+                row = run_row(run, self._engine == "sqlite")
+                if run.parsing_metrics is not None:
+                    metrics.append((row, metric_row(run.parsing_metrics)))
+            except InvalidRecordError as error:
+                error.record_number = number
+                raise
+            yield run.id is not None, row
+
+    def _execute(self, statement: str, rows: list[tuple[Any, ...]]) -> int:
+        if self._engine == "sqlite":
+            driver = driver_of(self._connection)
+            changed: int = driver.executemany(statement, rows).rowcount
+            return changed
+        return self._connection.exec_driver_sql(
+            statement, rows if len(rows) > 1 else rows[0]
+        ).rowcount
+
+    def get(self, run_id: str) -> RunRecord:
+        """Raises NotFoundError where there is no such run."""
+        row = self._connection.execute(_with_metrics().where(Run.id == run_id)).one_or_none()
+        if row is None:
+            raise NotFoundError(
+                f"there is no run {run_id!r}",
+                "Find it by its sample: ml-agents show --experiment-id ID --sample TASK:INDEX",
+            )
+        return _record(row)
+
+    def of_sample(self, experiment_id: str, task: str, sample_index: int) -> Sequence[RunRecord]:
+        """Every variant's answers to one sample."""
+        rows = self._connection.execute(
+            _with_metrics()
+            .where(
+                Run.experiment_id == experiment_id,
+                Run.task == task,
+                Run.sample_index == sample_index,
+            )
+            .order_by(*_KEY)
+        )
+        return [_record(row) for row in rows]
+
+    def iterate(
+        self, experiment_ids: Sequence[str], *, batch_size: int = 1000
+    ) -> Iterator[RunRecord]:
+        """All runs of the experiments in the order of their keys, `batch_size` in memory at once.
+
+        Each batch begins after the last key of the one before, so that later batches cost no more
+        than the first.
+        """
+        for experiment_id in sorted(set(experiment_ids)):
+            page = (
+                _with_metrics()
+                .where(Run.experiment_id == experiment_id)
+                .order_by(*_KEY)
+                .limit(batch_size)
+            )
+            after = page
+            while rows := self._connection.execute(after).all():
+                for row in rows:
+                    yield _record(row)
+                # Bound with the types of the columns: texts compare as they are stored.
+                last = [literal(getattr(rows[-1], key.key), key.type) for key in _KEY]
+                after = page.where(tuple_(*_KEY) > tuple_(*last))
+
+    def stream(self, experiment_id: str, chunk_size: int = 5000) -> Iterator[Sequence[Any]]:
+        """All runs of the experiment in the order of their keys, for writing them elsewhere.
+
+        A row holds RECORD_COLUMNS, the id of its metrics (None where there are none), and
+        METRIC_COLUMNS. Texts and JSON are as they are stored: `from_stored` brings the originals
+        back. A server sends at most `chunk_size` rows at once.
+        """
+        selected = (
+            select(
+                *map(_stored, _SELECTED),
+                RunParsingMetrics.id.label("metrics_id"),
+                *map(_stored, _METRICS),
+            )
+            .outerjoin(RunParsingMetrics, RunParsingMetrics.run_id == Run.id)
+            .where(Run.experiment_id == experiment_id)
+            .order_by(*_KEY)
+        )
+        if self._engine == "sqlite":
+            # Half the time of an export is reading; SQLAlchemy's rows take a fifth of that.
+            cursor: Any = self._connection.execute(selected).cursor
+            yield from map(_typed, cursor)
+            return
+        yield from self._connection.execute(
+            selected, execution_options={"stream_results": True, "max_row_buffer": chunk_size}
+        )
+
+    def page(self, experiment_id: str, page: int, page_size: int) -> Sequence[RunRecord]:
+        """One page of the runs in the order of their keys; pages count from 1."""
+        keys = (
+            select(Run.id)
+            .where(Run.experiment_id == experiment_id)
+            .order_by(*_KEY)
+            .limit(page_size)
+            .offset((page - 1) * page_size)
+            .subquery()
+        )
+        rows = self._connection.execute(
+            _with_metrics().where(Run.id.in_(select(keys.c.id))).order_by(*_KEY)
+        )
+        return [_record(row) for row in rows]
+
+    def count(self, experiment_id: str) -> int:
+        return (
+            self._connection.scalar(
+                select(func.count()).select_from(Run).where(Run.experiment_id == experiment_id)
+            )
+            or 0
+        )
+
+    def keys(self, experiment_id: str) -> Iterator[tuple[Any, ...]]:
+        """The recorded keys after the experiment's id, with the outcome: what resuming asks for.
+
+        Yields (approach_name, provider, model, task, sample_index, repeat_index, outcome).
+        """
+        selected = select(*_KEY[1:], Run.outcome).where(Run.experiment_id == experiment_id)
+        for row in self._connection.execute(selected.execution_options(yield_per=5000)):
+            yield tuple(row)
+
+    def delete(self, run_id: str) -> None:
+        """Deletes the run and its metrics; nothing happens where there is none."""
+        self._connection.execute(delete(Run).where(Run.id == run_id))
+
+
+def _typed(row: Sequence[Any]) -> Sequence[Any]:
+    """A streamed row of SQLite, which has neither flags nor times, as a server would send it."""
+    values = list(row)
+    for place in _FLAGS_AT:
+        values[place] = _FLAGS[values[place]]
+    values[_CREATED_AT] = datetime.fromisoformat(values[_CREATED_AT] + "+00:00")
+    return values
+
+
+def _with_metrics() -> Any:
+    return select(*_SELECTED, RunParsingMetrics.id.label("metrics_id"), *_METRICS).outerjoin(
+        RunParsingMetrics, RunParsingMetrics.run_id == Run.id
+    )
+
+
+def _stored(column: Any) -> Any:
+    """The column without the decoding of its texts."""
+    if isinstance(column.type, LosslessText | JsonText):
+        return type_coerce(column, Text).label(f"stored_{column.key}")
+    return column
+
+
+def _record(row: Row[*tuple[Any, ...]]) -> RunRecord:
+    count = len(RECORD_COLUMNS)
+    run = RunRecord(**dict(zip(RECORD_COLUMNS, row, strict=False)))
+    if row[count] is not None:
+        run.parsing_metrics = ParsingMetrics(*row[count + 1 :])
+    return run

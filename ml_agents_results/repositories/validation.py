@@ -1,0 +1,253 @@
+"""What may enter the database: checks a record and turns it into the values that are stored.
+
+Every rule here is also a constraint of the schema; here it is said in the words of the user.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from math import isfinite
+from random import Random
+from typing import Any
+
+from ml_agents_results.database.digests import content_digest, input_fingerprint
+from ml_agents_results.database.models import Run, RunParsingMetrics
+from ml_agents_results.database.types import to_json, to_stored
+from ml_agents_results.errors import InvalidRecordError
+from ml_agents_results.records import (
+    PARSING_METHODS,
+    ParsingMetrics,
+    RunRecord,
+    canonical_approach,
+)
+
+RUN_COLUMNS = tuple(column.name for column in Run.__table__.columns)
+METRIC_COLUMNS = tuple(
+    column.name
+    for column in RunParsingMetrics.__table__.columns
+    if column.name not in ("id", "run_id", "content_digest")
+)
+LONGEST_NAME = 500
+LONGEST_KEY = 2000
+"""Bytes of all names in a key: a row of an index of PostgreSQL holds 2,704."""
+
+_LARGEST_INTEGER = 2**31 - 1
+_NUMBER = (int, float)
+
+
+def refused(field: str, value: object, rule: str) -> InvalidRecordError:
+    """Names the field, the value and the rule."""
+    try:
+        shown = repr(value)
+    except ValueError:
+        # An integer of more digits than Python prints.
+        shown = f"a huge {type(value).__name__}"
+    return InvalidRecordError(
+        f"`{field}` is {shown if len(shown) <= 80 else shown[:77] + '...'}; it must be {rule}",
+        "Correct the value, or leave the field out where it is not known.",
+    )
+
+
+def check_name(field: str, value: object, *, empty: bool = False) -> str:
+    """A short text that keys are made of."""
+    if isinstance(value, str) and len(value) <= LONGEST_NAME and (value or empty):
+        return to_stored(value)
+    raise refused(field, value, f"a text of {0 if empty else 1} to {LONGEST_NAME} characters")
+
+
+def check_id(field: str, value: object) -> str:
+    """An id that people type and files are named after."""
+    if isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and value.isprintable():
+        return value
+    raise refused(field, value, f"a text of 1 to {LONGEST_NAME} printable characters")
+
+
+def check_text(field: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return to_stored(value)
+    raise refused(field, value, "a text or null")
+
+
+def check_count(field: str, value: object) -> int | None:
+    """A whole number from 0; a float is rounded, so that measured times may be passed on."""
+    if value is None:
+        return None
+    number = _number_in(value)
+    if number is not None and 0 <= number < _LARGEST_INTEGER + 0.5:
+        return round(number)
+    raise refused(field, value, f"a number from 0 to {_LARGEST_INTEGER}, or null")
+
+
+def check_index(field: str, value: object) -> int:
+    number = _number_in(value)
+    if isinstance(number, int) and 0 <= number <= _LARGEST_INTEGER:
+        return number
+    raise refused(field, value, "a whole number from 0")
+
+
+def _number_in(value: Any) -> int | float | None:
+    """The number that a value is, as a scalar of Python or numpy."""
+    if isinstance(value, _NUMBER):
+        return None if isinstance(value, bool) else value
+    return _number_in(value.item()) if getattr(value, "shape", None) == () else None
+
+
+def _number(rule: str, accepts: Callable[[float], bool]) -> Callable[[str, object], float | None]:
+    def check(field: str, value: object) -> float | None:
+        if value is None:
+            return None
+        number = _number_in(value)
+        try:
+            if number is not None and accepts(number):
+                return float(number)
+        except OverflowError:
+            # An integer may be too large for a float.
+            pass
+        raise refused(field, value, rule)
+
+    return check
+
+
+check_fraction = _number("a number from 0 to 1, or null", lambda value: 0 <= value <= 1)
+check_cost = _number(
+    "a finite number from 0 (USD), or null", lambda value: value >= 0 and isfinite(value)
+)
+check_number = _number("a finite number or null", isfinite)
+
+
+def check_flag(field: str, value: Any) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, _NUMBER) and value in (0, 1):
+        return bool(value)
+    if getattr(value, "shape", None) == ():
+        return check_flag(field, value.item())
+    raise refused(field, value, "true, false or null")
+
+
+def check_time(field: str, value: object) -> datetime:
+    if value is None:
+        return datetime.now(UTC)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        # At the ends of the calendar there may be no such time in UTC.
+        with suppress(OverflowError):
+            return value.astimezone(UTC)
+    raise refused(field, value, "a time with its time zone")
+
+
+def check_json(field: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise refused(field, value, "a JSON object or null")
+    try:
+        return to_stored(to_json(value))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise refused(field, value, f"plain JSON without NaN or Infinity ({error})") from error
+
+
+# Seeded by the operating system, which is not asked again for each id; forked processes differ.
+_RANDOM = Random()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_RANDOM.seed)
+
+
+def new_id() -> str:
+    """A version 7 UUID (RFC 9562): ids of later runs sort later, which keeps inserts cheap."""
+    stamp = f"{time.time_ns() // 1_000_000:012x}"
+    digits = f"{_RANDOM.getrandbits(74):019x}"
+    variant = "89ab"[int(digits[0], 16)]
+    return f"{stamp[:8]}-{stamp[8:]}-7{digits[1:4]}-{variant}{digits[4:7]}-{digits[7:]}"
+
+
+def stored_time(moment: datetime, sqlite: bool) -> Any:
+    """SQLite keeps times as text, in UTC and in an order that sorts."""
+    return moment.isoformat(" ", "microseconds").removesuffix("+00:00") if sqlite else moment
+
+
+def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:
+    """The stored values of a run, in the order of `RUN_COLUMNS`.
+
+    Raises:
+        InvalidRecordError: Names the field, its value and the rule that it breaks.
+    """
+    question = check_text("input_text", run.input_text)
+    expected = check_text("expected_answer", run.expected_answer)
+    if (method := run.parsing_method) is not None and method not in PARSING_METHODS:
+        raise refused("parsing_method", method, f"one of {', '.join(PARSING_METHODS)}, or null")
+    correct = check_flag("is_correct", run.is_correct)
+    error = check_text("error", run.error)
+    if error is not None and correct is not None:
+        raise refused("is_correct", correct, "null where the run ended in an error")
+    # In the order of DIGEST_COLUMNS.
+    content = (
+        question,
+        expected,
+        check_text("raw_output", run.raw_output),
+        check_text("parsed_answer", run.parsed_answer),
+        method,
+        check_fraction("parsing_confidence", run.parsing_confidence),
+        correct,
+        check_count("execution_time_ms", run.execution_time_ms),
+        check_cost("cost_estimate", run.cost_estimate),
+        check_json("metadata_json", run.metadata_json),
+        check_text("sample_id", run.sample_id),
+        check_number("score", run.score),
+        check_count("prompt_tokens", run.prompt_tokens),
+        check_count("completion_tokens", run.completion_tokens),
+        error,
+    )
+    names = (
+        check_id("experiment_id", run.experiment_id),
+        canonical_approach(check_name("approach_name", run.approach_name)),
+        check_name("provider", run.provider, empty=True),
+        check_name("model", run.model, empty=True),
+    )
+    task = check_name("task", run.task, empty=True)
+    key = "".join((*names, task))
+    # A character has at most four bytes.
+    if len(key) > LONGEST_KEY // 4 and len(key.encode()) > LONGEST_KEY:
+        rule = f"{LONGEST_KEY} bytes at most, together with the other names"
+        raise refused("task" if task else "model", task or run.model, rule)
+    return (
+        new_id() if run.id is None else check_id("id", run.id),
+        *names,
+        check_index("sample_index", run.sample_index),
+        *content[:9],
+        stored_time(check_time("created_at", run.created_at), sqlite),
+        content[9],
+        task,
+        check_index("repeat_index", run.repeat_index),
+        content[10],
+        input_fingerprint(question, expected),
+        *content[11:],
+        content_digest(content),
+        outcome_of(error, correct, content[3], content[2]),
+    )
+
+
+def outcome_of(
+    error: str | None, correct: bool | None, parsed: str | None, output: str | None
+) -> str:
+    """The same as `models.OUTCOME`, which the database checks."""
+    if error is not None:
+        return "failed"
+    if correct is not None:
+        return "correct" if correct else "wrong"
+    return "unparsed" if parsed is None and output is not None else "ungraded"
+
+
+def metric_row(metrics: ParsingMetrics) -> tuple[Any, ...]:
+    """The stored values of parsing metrics, in the order of `METRIC_COLUMNS`, and their digest."""
+    values = (
+        check_count("parsing_attempts", metrics.parsing_attempts),
+        check_flag("fallback_used", metrics.fallback_used),
+        check_fraction("confidence_score", metrics.confidence_score),
+        check_count("extraction_time_ms", metrics.extraction_time_ms),
+        check_text("error_details", metrics.error_details),
+    )
+    return (*values, content_digest(values))

@@ -1,0 +1,1 @@
+"""Reads answers out of texts, and grades them."""

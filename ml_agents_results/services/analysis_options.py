@@ -1,0 +1,103 @@
+"""How figures are computed: the choices that every analysis offers, and their names."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.repositories.counts import CLUSTERS, Missing
+from ml_agents_results.statistics.distributions import check_confidence
+from ml_agents_results.statistics.multiplicity import CORRECTIONS
+from ml_agents_results.statistics.paired_intervals import DIFFERENCE_METHODS
+from ml_agents_results.statistics.proportions import INTERVAL_METHODS
+
+TESTS = {"mid-p": "mcnemar-mid-p", "exact": "mcnemar-exact"}
+NULL_CLUSTERS = ("error", "singleton")
+ALLOWANCES = ("dataset", "grader", "model")
+CONTRASTS = ("vs-baseline", "all-pairs")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The choices of an analysis.
+
+    Attributes:
+        confidence: Level of every interval, a fraction.
+        interval: Interval of an accuracy (of independent samples; clusters have their own).
+        difference_interval: Interval of a paired difference (of independent samples).
+        test: Which McNemar test gives `p_value`: "mid-p" or "exact".
+        correction: For the number of tests in a table: holm, fdr_bh, bonferroni or none.
+        cluster: What runs are clustered by: task, another column, "none", or None for "task
+            where there is more than one".
+        null_cluster: What a sample without a value to cluster by is: an "error", or a cluster of
+            its own ("singleton").
+        families: Task to family for tasks that are variants of one another: errors are clustered by
+            family instead of task, and macro averages take the mean of a family first.
+        missing: "exclude" or "incorrect": what a run without a grade counts as.
+        margin: The largest difference that does not matter, a fraction; None tests no equivalence.
+        contrasts: "vs-baseline" or "all-pairs".
+        unpaired: Whether variants are compared on all that each was asked instead of on the samples
+            they share.
+        allow: What variants may differ in beside their approach and still be compared: any of
+            "dataset", "grader" and "model" (the latter where the approach differs too).
+        simultaneous: Whether the intervals of the differences in a table shall all hold at once at
+            the level `confidence` (Bonferroni), and not each for itself.
+
+    Raises:
+        UsageError: A choice that is not offered; the hint lists those that are.
+    """
+
+    confidence: float = 0.95
+    interval: str = "wilson"
+    difference_interval: str = "bonett-price"
+    test: str = "mid-p"
+    correction: str = "holm"
+    cluster: str | None = None
+    null_cluster: str = "error"
+    families: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
+    missing: Missing = "exclude"
+    margin: float | None = None
+    contrasts: str = "vs-baseline"
+    simultaneous: bool = False
+    unpaired: bool = False
+    allow: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_confidence(self.confidence)
+        # Settings are keys of the cache.
+        object.__setattr__(self, "families", tuple(sorted(dict(self.families).items())))
+        if self.margin is not None and not 0 < self.margin < 1:
+            raise UsageError(
+                f"the margin must lie between 0 and 1, got {self.margin:g}",
+                "Two percentage points are 0.02.",
+            )
+        choices: tuple[tuple[str, str, Collection[str]], ...] = (
+            ("interval", self.interval, INTERVAL_METHODS),
+            ("difference-interval", self.difference_interval, DIFFERENCE_METHODS),
+            ("test", self.test, TESTS),
+            ("correction", self.correction, (*CORRECTIONS, "none")),
+            ("cluster", self.cluster or "none", (*CLUSTERS, "none")),
+            ("null-cluster", self.null_cluster, NULL_CLUSTERS),
+            ("missing", self.missing, ("exclude", "incorrect")),
+            ("contrasts", self.contrasts, CONTRASTS),
+            *(("allow", name, ALLOWANCES) for name in self.allow),
+        )
+        for name, value, offered in choices:
+            if value not in offered:
+                raise UsageError(
+                    f"{name} cannot be {value!r}", f"Choose one of: {', '.join(offered)}"
+                )
+
+        if self.unpaired and (self.difference_interval, self.test) != ("bonett-price", "mid-p"):
+            raise UsageError(
+                "the interval and the test of an unpaired comparison cannot be chosen",
+                "It is Newcombe's interval with the score test; leave out --difference-interval "
+                "and --test.",
+            )
+
+    def family(self, task: str | None) -> str | None:
+        """The family of a task, or the task itself where it has none."""
+        return dict(self.families).get(task or "", task)
+
+    @property
+    def alpha(self) -> float:
+        return 1.0 - self.confidence

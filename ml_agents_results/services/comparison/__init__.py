@@ -1,0 +1,1 @@
+"""Comparisons of variants: shared samples, differences, tests and corrections."""

@@ -1,0 +1,332 @@
+"""Did it help? Variants compared on shared samples, with intervals, tests and corrections."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.records import SCHEMA_VERSION, ExperimentRecord, Variant
+from ml_agents_results.repositories.analysis import AnalysisRepository
+from ml_agents_results.repositories.counts import PairCounts
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+from ml_agents_results.repositories.fastest import analysis
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.comparison.averages import PooledDifference, macro, micro
+from ml_agents_results.services.comparison.correction import compare_family
+from ml_agents_results.services.comparison.paired import PairResult, compare_pair
+from ml_agents_results.services.comparison.pairing import (
+    DIFFERING,
+    Differences,
+    contrasts,
+    differing,
+)
+from ml_agents_results.services.comparison.shared_samples import (
+    Contrast,
+    ContrastReader,
+    Sides,
+    Variants,
+)
+from ml_agents_results.services.comparison.unpaired import compare_unpaired
+from ml_agents_results.services.result_rows import PairRow
+from ml_agents_results.services.summary import (
+    Cell,
+    VariantResult,
+    sample_cells,
+    task_cells,
+    variant_result,
+)
+from ml_agents_results.statistics.cochrans_q import CochranQ, cochrans_q
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class TaskComparison:
+    """The variants and their comparisons within one task."""
+
+    task: str
+    variants: Sequence[VariantResult]
+    pairs: Sequence[PairResult]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "variants": [variant.to_dict() for variant in self.variants],
+            "pairs": [pair.to_dict() for pair in self.pairs],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(PairRow):
+    """Two variants that were not compared, because more than the approach differs."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything that `compare` says. See docs/statistics for the meaning of each figure."""
+
+    experiment_ids: Sequence[str]
+    confidence_level: float
+    variants: Sequence[VariantResult]
+    pairs: Sequence[PairResult]
+    tasks: Sequence[TaskComparison]
+    micro: Sequence[PooledDifference]
+    macro: Sequence[PooledDifference]
+    refused: Sequence[Refusal]
+    cochrans_q: CochranQ | None
+    warnings: Sequence[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of `compare --json`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "experiment_ids": list(self.experiment_ids),
+            "confidence_level": self.confidence_level,
+            "variants": [variant.to_dict() for variant in self.variants],
+            "pairs": [pair.to_dict() for pair in self.pairs],
+            "tasks": [task.to_dict() for task in self.tasks],
+            "micro": [row.to_dict() for row in self.micro],
+            "macro": [row.to_dict() for row in self.macro],
+            "refused": [row.to_dict() for row in self.refused],
+            "cochrans_q": self.cochrans_q and asdict(self.cochrans_q),
+            "warnings": list(self.warnings),
+        }
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row a comparison, over all tasks (`task` is empty) and then in each task.
+
+        Columns: task, the parts of both variants as baseline_approach_name, candidate_model and so
+        on, then the fields of PairResult; `difference_bounds` as _low and _high, what is in
+        `denominators` by itself, and `warnings` as one text.
+        """
+        import pandas as pd
+
+        rows = [("", pair) for pair in self.pairs]
+        rows += [(task.task, pair) for task in self.tasks for pair in task.pairs]
+        return pd.DataFrame([{"task": task, **_flat(pair)} for task, pair in rows])
+
+
+class ComparisonService:
+    """Compares variants on the samples they share."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        filters: Filters | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self._settings = settings or Settings()
+        self._filters = filters or Filters()
+        self._connection = connection
+        self._experiments = ExperimentRepository(connection)
+
+    def compare(
+        self,
+        experiment_ids: Sequence[str],
+        *,
+        baseline: str | None = None,
+        by_task: bool = False,
+    ) -> Comparison:
+        """The variants of the experiments, compared as the settings say.
+
+        Args:
+            baseline: The variant to compare with; by default the one with approach None, else the
+                first variant of the first experiment.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+            UsageError: There are fewer than two variants, no variant fits `baseline`, no two
+            variants may be
+                compared (`Settings.allow`), or no task has a family (`Settings.families`).
+        """
+        ids = list(dict.fromkeys(experiment_ids))
+        records = {name: self._experiments.get(name) for name in ids}
+        filters = self._within(ids)
+        repository = analysis(self._connection, filters, self._settings.missing, pairs=True)
+        counts = repository.variants()
+        variants = Variants(counts, task_cells(repository, counts, self._settings))
+        if len(variants.names) < 2:
+            raise UsageError(
+                f"there is nothing to compare: {len(variants.names)} variant in {', '.join(ids)}",
+                "A variant is one approach with one model in one experiment; name further "
+                "experiments, or loosen the filters.",
+            )
+        families = dict(self._settings.families)
+        if families and not families.keys() & set(variants.tasks):
+            raise UsageError(
+                f"none of the tasks that have a family is there: {', '.join(sorted(families)[:5])}",
+                f"The tasks are: {', '.join(variants.tasks[:20])}",
+            )
+        chosen, refused = self._allowed(
+            contrasts(variants.names, ids, baseline, self._settings.contrasts), records
+        )
+        reader = ContrastReader(repository, self._settings, records)
+        contrasted = [reader.read(*pair, variants) for pair in chosen]
+        cells = sample_cells(repository, counts, self._settings)
+        results = {
+            variant: variant_result(
+                variants.parts(variant),
+                cells[variant],
+                self._settings,
+                repository.latencies(variant),
+            )
+            for variant in variants.names
+        }
+        sides = [(contrast, variants.sides(contrast)) for contrast in contrasted]
+        pairs = compare_family(
+            lambda level: [
+                self._compare(contrast, contrast.by_cluster, cells, side, level=level)
+                for contrast, side in sides
+            ],
+            self._settings,
+        )
+        tasks = self._by_task(contrasted, variants) if by_task else []
+        rows = [(task.task, task.variants, task.pairs) for task in tasks]
+        return Comparison(
+            experiment_ids=ids,
+            confidence_level=self._settings.confidence,
+            variants=list(results.values()),
+            pairs=pairs,
+            tasks=tasks,
+            micro=[micro(pair, results, rows) for pair in pairs] if by_task else [],
+            macro=[row for pair in pairs for row in macro(pair, rows, self._settings)]
+            if by_task
+            else [],
+            refused=refused,
+            cochrans_q=_omnibus(repository, variants),
+            warnings=_warnings(ids, variants),
+        )
+
+    def _within(self, experiment_ids: Sequence[str]) -> Filters:
+        """The filters, narrowed to these experiments: others cost no time."""
+        named = self._filters.experiment_id
+        return replace(
+            self._filters,
+            experiment_id=tuple(name for name in experiment_ids if named is None or name in named),
+        )
+
+    def _allowed(
+        self, chosen: Sequence[tuple[Variant, Variant]], records: Mapping[str, ExperimentRecord]
+    ) -> tuple[list[tuple[Variant, Variant]], list[Refusal]]:
+        """The pairs that differ in nothing but what they are compared for, and the others.
+
+        Raises:
+            UsageError: None is left.
+        """
+        allowed, refused = [], []
+        for candidate, baseline in chosen:
+            codes = differing(records, candidate, baseline)
+            reasons = tuple(code for code in codes if not self._allows(code))
+            if reasons:
+                refused.append(Refusal(baseline, candidate, reasons))
+            else:
+                allowed.append((candidate, baseline))
+        if refused and not allowed:
+            reasons = tuple(dict.fromkeys(code for row in refused for code in row.reasons))
+            first = refused[0]
+            raise UsageError(
+                f"{first.candidate} and {first.baseline} differ in more than their approach: "
+                + ", ".join(DIFFERING[code] for code in reasons),
+                "Compare them all the same with "
+                f"--allow {','.join(DIFFERING[code] for code in reasons)}.",
+            )
+        return allowed, refused
+
+    def _allows(self, code: str) -> bool:
+        # Unpaired variants answer different questions by intention.
+        if code == "datasets_differ" and self._settings.unpaired:
+            return True
+        return DIFFERING[code] in self._settings.allow
+
+    def _compare(
+        self,
+        contrast: Contrast,
+        shared: Sequence[PairCounts],
+        cells: Mapping[Variant, Sequence[Cell]],
+        sides: Sides,
+        *,
+        level: float,
+        clustered: bool = True,
+    ) -> PairResult:
+        two = (contrast.candidate, contrast.baseline)
+        if self._settings.unpaired:
+            return compare_unpaired(
+                contrast,
+                (cells.get(two[0], ()), cells.get(two[1], ())),
+                sides,
+                self._settings,
+                clustered=clustered,
+                level=level,
+            )
+        differences = Differences.of(shared)
+        return compare_pair(
+            *two, differences, sides, self._settings, clustered=clustered, level=level
+        )
+
+    def _by_task(self, contrasted: Sequence[Contrast], variants: Variants) -> list[TaskComparison]:
+        shared: list[dict[str | None, list[PairCounts]]] = []
+        for contrast in contrasted:
+            shared.append({})
+            for row in contrast.by_task:
+                shared[-1].setdefault(row.group, []).append(row)
+        cells = {
+            task: {part.variant: variants.cells(part) for part in variants.in_task(task)}
+            for task in variants.tasks
+        }
+        corrected = compare_family(
+            lambda level: [
+                self._compare(
+                    contrast,
+                    of_task.get(task, ()),
+                    cells[task],
+                    variants.sides(contrast, task),
+                    level=level,
+                    clustered=False,
+                )
+                for task in variants.tasks
+                for contrast, of_task in zip(contrasted, shared, strict=True)
+            ],
+            self._settings,
+        )
+        each = len(contrasted)
+        return [
+            TaskComparison(
+                task,
+                [
+                    variant_result([part], variants.cells(part), self._settings, clustered=False)
+                    for part in variants.in_task(task)
+                ],
+                corrected[place * each : (place + 1) * each],
+            )
+            for place, task in enumerate(variants.tasks)
+        ]
+
+
+def _omnibus(repository: AnalysisRepository, variants: Variants) -> CochranQ | None:
+    """Whether more than two variants of one experiment differ at all."""
+    one_experiment = len({variant.experiment_id for variant in variants.names}) == 1
+    if len(variants.names) < 3 or not one_experiment or any(map(variants.repeated, variants.names)):
+        return None
+    return cochrans_q(repository.patterns(variants.names))
+
+
+def _warnings(experiment_ids: Sequence[str], variants: Variants) -> list[str]:
+    """What is not only a matter of one row."""
+    answered = {variant.experiment_id for variant in variants.names}
+    return ["experiment_without_runs"] if set(experiment_ids) - answered else []
+
+
+def _flat(pair: PairResult) -> dict[str, Any]:
+    nested = ("baseline", "candidate", "denominators", "warnings", "difference_bounds")
+    values = {name: value for name, value in pair.to_dict().items() if name not in nested}
+    for side, variant in (("baseline", pair.baseline), ("candidate", pair.candidate)):
+        values |= {f"{side}_{name}": part for name, part in variant._asdict().items()}
+    low, high = pair.difference_bounds or (None, None)
+    values |= {"difference_bounds_low": low, "difference_bounds_high": high}
+    return {**values, **pair.denominators, "warnings": ", ".join(pair.warnings)}

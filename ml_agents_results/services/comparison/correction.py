@@ -1,0 +1,97 @@
+"""The rows of one table together: corrected for their number, and each with its verdict."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ml_agents_results.records import Variant
+from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.comparison.paired import PairResult
+from ml_agents_results.statistics.estimate import Interval
+from ml_agents_results.statistics.multiplicity import (
+    adjust,
+    family_size,
+    simultaneous_confidence,
+)
+from ml_agents_results.statistics.paired_intervals import equivalence_level
+from ml_agents_results.statistics.sample_sizes import (
+    family_alpha,
+    minimum_detectable_difference,
+    minimum_detectable_from_se,
+)
+from ml_agents_results.statistics.verdict import Finding, decide, sentence
+
+
+def compare_family(
+    compare: Callable[[float], Sequence[PairResult]], settings: Settings
+) -> list[PairResult]:
+    """The rows of one table, corrected for each other.
+
+    Args:
+        compare: Gives the rows with intervals of a level.
+    """
+    rows = compare(settings.confidence)
+    size = family_size([row.p_value for row in rows])
+    if settings.simultaneous and size > 1:
+        rows = compare(simultaneous_confidence(settings.confidence, size))
+    return _corrected(rows, settings)
+
+
+def _corrected(results: Sequence[PairResult], settings: Settings) -> list[PairResult]:
+    """The rows of one table with their p values corrected for each other, and with verdicts."""
+    p_values = [result.p_value for result in results]
+    if settings.correction == "none":
+        adjusted, size = p_values, 1
+    else:
+        adjusted, size = adjust(p_values, settings.correction), family_size(p_values)
+    return [
+        _judged(replace(result, p_value_adjusted=p, family_size=size), settings)
+        for result, p in zip(results, adjusted, strict=True)
+    ]
+
+
+def _judged(result: PairResult, settings: Settings) -> PairResult:
+    alpha = family_alpha(settings.alpha, max(result.family_size, 1))
+    if result.discordance is not None and result.n_clusters is None:
+        mde = minimum_detectable_difference(result.pairs, result.discordance, alpha)
+    else:
+        mde = minimum_detectable_from_se(result.se, result.dof, alpha)
+    names = _names(result.candidate, result.baseline)
+    interval = Interval(
+        result.ci_low,
+        result.ci_high,
+        result.interval_method,
+        result.interval_level,
+    )
+    finding = Finding(
+        *names,
+        n=result.candidate_samples,
+        baseline_n=result.baseline_samples if result.pairing_rule == "unpaired" else None,
+        difference=result.difference,
+        interval=interval,
+        p_adjusted=result.p_value_adjusted,
+        family_size=result.family_size,
+        mde=mde,
+        margin=settings.margin,
+        equivalence_interval=Interval(
+            result.equivalence_ci_low,
+            result.equivalence_ci_high,
+            result.interval_method,
+            equivalence_level(settings.confidence) if settings.margin else settings.confidence,
+        ),
+        alpha=settings.alpha,
+    )
+    return replace(result, mde=mde, verdict=decide(finding), sentence=sentence(finding))
+
+
+def _names(candidate: Variant, baseline: Variant) -> tuple[str, str]:
+    """The shortest names that tell the two variants apart."""
+    if candidate.approach_name != baseline.approach_name:
+        return candidate.approach_name, baseline.approach_name
+    parts = [
+        place
+        for place, (one, two) in enumerate(zip(candidate, baseline, strict=True))
+        if one != two
+    ]
+    return " ".join(candidate[place] for place in parts), " ".join(
+        baseline[place] for place in parts
+    )

@@ -1,0 +1,301 @@
+"""Paired comparison of two variants: the difference, its interval and its test."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from ml_agents_results.records import Variant
+from ml_agents_results.repositories.counts import PairingRule
+from ml_agents_results.services.analysis_options import TESTS, Settings
+from ml_agents_results.services.comparison.pairing import Differences
+from ml_agents_results.services.comparison.shared_samples import Sides
+from ml_agents_results.services.summary import cluster_method, clusters_apply
+from ml_agents_results.statistics.cluster_robust import clustered_mean, sample_mean
+from ml_agents_results.statistics.denominators import missing_pair_bounds
+from ml_agents_results.statistics.estimate import Estimate
+from ml_agents_results.statistics.mcnemar import (
+    PairedTable,
+    conditional_odds_ratio,
+    mcnemar_exact_p,
+    phi_correlation,
+    probability_of_superiority,
+    unpaired_z_p,
+)
+from ml_agents_results.statistics.paired_intervals import (
+    Equivalence,
+    difference_interval,
+    equivalence_from,
+    equivalence_level,
+    paired_difference,
+)
+from ml_agents_results.statistics.sign_flip import sign_flip_test
+from ml_agents_results.statistics.verdict import Verdict
+
+FEW_DISCORDANT = 10
+"""Below this many discordant samples a McNemar test can hardly find anything."""
+
+PERMUTE_BELOW = 200
+"""Samples with repeats below which the t test is backed by a sign-flip test."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    """`candidate` against `baseline` on `pairs` shared samples; differences are fractions.
+
+    `difference` is the accuracy of the candidate minus that of the baseline, both on the shared
+    samples. The four counts and what follows from them (odds ratio, correlation, discordance,
+    exact p value) take samples as independent, and are None where samples have repeats. `method`
+    says what the difference's error, interval and `p_value` take for independent.
+    `p_value_adjusted` is corrected for the `family_size` tests of the table that the row stands
+    in. `p_value_permutation` is a sign-flip test for fewer than 200 samples with repeats.
+    `probability_of_superiority` is None where samples are clustered. `mde` is the smallest
+    difference that so many samples would show with 80% power. `difference_bounds` is the
+    difference if every missing pair spoke against the candidate, and if every one spoke for it.
+    `interval_level` is the level of its interval: `confidence_level`, or more where the intervals
+    of a table hold at once. The equivalence interval, at twice the alpha, decides whether the
+    difference lies inside the `margin`.
+
+    Where the variants are compared unpaired, `pairs` is 0 and `candidate_samples` and
+    `baseline_samples` are all that each variant answered; else both are `pairs`.
+    """
+
+    baseline: Variant
+    candidate: Variant
+    pairs: int
+    candidate_samples: int
+    baseline_samples: int
+    both_correct: int | None
+    regressed: int | None
+    improved: int | None
+    neither_correct: int | None
+    candidate_mean: float | None
+    baseline_mean: float | None
+    difference: float | None
+    ci_low: float | None
+    ci_high: float | None
+    se: float | None
+    interval_method: str
+    p_value: float | None
+    p_value_exact: float | None
+    p_value_permutation: float | None
+    p_value_adjusted: float | None
+    family_size: int
+    test: str
+    correction: str
+    verdict: Verdict
+    sentence: str
+    mde: float | None
+    method: str
+    confidence_level: float
+    interval_level: float
+    n_clusters: int | None
+    dof: float | None
+    se_cr1: float | None
+    design_effect: float | None
+    intraclass_correlation: float | None
+    discordance: float | None
+    odds_ratio: float | None
+    phi: float | None
+    p_value_unpaired: float | None
+    probability_of_superiority: float | None
+    margin: float | None
+    equivalence_ci_low: float | None
+    equivalence_ci_high: float | None
+    equivalent: bool | None
+    non_inferior: bool | None
+    difference_bounds: tuple[float, float] | None
+    pairing_rule: PairingRule | Literal["unpaired"]
+    denominators: dict[str, int]
+    null_reason: str | None
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields; the two variants as objects of their four parts."""
+        values = asdict(self)
+        values["baseline"] = self.baseline._asdict()
+        values["candidate"] = self.candidate._asdict()
+        return values
+
+
+def compare_pair(
+    candidate: Variant,
+    baseline: Variant,
+    shared: Differences,
+    sides: Sides,
+    settings: Settings,
+    *,
+    clustered: bool = True,
+    level: float | None = None,
+) -> PairResult:
+    """The comparison of one pair, not yet corrected for the number of tests.
+
+    Args:
+        clustered: Whether errors are clustered where the settings say so.
+        level: The level of the interval of the difference, if it is not that of the settings.
+    """
+    level = settings.confidence if level is None else level
+    estimate, method, test, spread = _difference(shared, settings, clustered, level)
+    equal = _equivalence(shared, settings, clustered)
+    denominators = {
+        "pairs": shared.samples,
+        "only_in_candidate": sides.candidate_samples - shared.samples,
+        "only_in_baseline": sides.baseline_samples - shared.samples,
+        "mismatched": sides.mismatched,
+        "clusters": estimate.n_clusters or 0,
+        "null_clusters": sum(shared.ungrouped.values()),
+    }
+    return PairResult(
+        baseline=baseline,
+        candidate=candidate,
+        pairs=shared.samples,
+        candidate_samples=shared.samples,
+        baseline_samples=shared.samples,
+        candidate_mean=_mean(shared.shares[0], shared.samples),
+        baseline_mean=_mean(shared.shares[1], shared.samples),
+        difference=estimate.estimate,
+        ci_low=estimate.ci_low,
+        ci_high=estimate.ci_high,
+        se=estimate.se,
+        interval_method=estimate.method.split(",")[0],
+        p_value=estimate.p_value,
+        p_value_permutation=_permutation_p(shared, estimate),
+        p_value_adjusted=None,
+        family_size=0,
+        test=test,
+        correction=settings.correction,
+        verdict="inconclusive",
+        sentence="",
+        mde=None,
+        method=method,
+        confidence_level=settings.confidence,
+        interval_level=level,
+        n_clusters=estimate.n_clusters,
+        dof=estimate.dof,
+        se_cr1=spread[0],
+        design_effect=spread[1],
+        intraclass_correlation=spread[2],
+        margin=settings.margin,
+        pairing_rule=sides.rule,
+        denominators=denominators,
+        null_reason=estimate.null_reason,
+        warnings=tuple(dict.fromkeys((*estimate.warnings, *_warnings(shared, sides)))),
+        **equivalence_fields(equal),
+        **_of_table(shared.table, sides, estimate.n_clusters is not None),
+    )
+
+
+def equivalence_fields(equal: Equivalence | None) -> dict[str, Any]:
+    """The answers about a margin, None where none was declared."""
+    return {
+        "equivalence_ci_low": equal and equal.interval.low,
+        "equivalence_ci_high": equal and equal.interval.high,
+        "equivalent": equal and equal.equivalent,
+        "non_inferior": equal and equal.non_inferior,
+    }
+
+
+def _mean(total: float, samples: int) -> float | None:
+    return total / samples if samples else None
+
+
+def _permutation_p(shared: Differences, estimate: Estimate) -> float | None:
+    """For few samples with repeats, where a t test needs backing; seeded, so always the same."""
+    independent = shared.table is None and estimate.n_clusters is None
+    if not independent or shared.samples >= PERMUTE_BELOW:
+        return None
+    return sign_flip_test(shared.each()).p_value
+
+
+TABLE_FIELDS = (
+    "both_correct",
+    "regressed",
+    "improved",
+    "neither_correct",
+    "p_value_exact",
+    "discordance",
+    "odds_ratio",
+    "phi",
+    "p_value_unpaired",
+    "probability_of_superiority",
+    "difference_bounds",
+)
+
+
+def _of_table(table: PairedTable | None, sides: Sides, clustered: bool) -> dict[str, Any]:
+    """The fields that only a 2x2 table can give."""
+    if table is None:
+        return dict.fromkeys(TABLE_FIELDS)
+    return {
+        "both_correct": table.both_correct,
+        "regressed": table.regressed,
+        "improved": table.improved,
+        "neither_correct": table.neither_correct,
+        "p_value_exact": mcnemar_exact_p(table),
+        "discordance": table.discordance,
+        "odds_ratio": conditional_odds_ratio(table),
+        "phi": phi_correlation(table),
+        "p_value_unpaired": unpaired_z_p(
+            table.candidate_correct, table.pairs, table.baseline_correct, table.pairs
+        ),
+        "probability_of_superiority": None if clustered else probability_of_superiority(table),
+        "difference_bounds": sides.graded
+        and missing_pair_bounds(
+            sides.graded.improved,
+            sides.graded.regressed,
+            sides.graded.pairs,
+            sides.missing_pairs,
+        ),
+    }
+
+
+def _difference(
+    shared: Differences, settings: Settings, clustered: bool, level: float
+) -> tuple[Estimate, str, str, tuple[float | None, float | None, float | None]]:
+    """The estimate, what it takes for independent, its test, and CR1, design effect and ICC."""
+    groups = set(shared.groups)
+    if clustered and shared.samples and clusters_apply(groups, settings):
+        mean = clustered_mean(*zip(*shared.clusters(), strict=True))
+        estimate = mean.as_difference(level)
+        return (
+            estimate,
+            cluster_method(settings),
+            "cluster t (CR2, Bell-McCaffrey)",
+            (mean.se_cr1, mean.deff, mean.icc),
+        )
+    if shared.table is not None:
+        test = TESTS[settings.test]
+        estimate = paired_difference(shared.table, settings.difference_interval, level, test)
+        return estimate, "independent samples", test, (None, None, None)
+    estimate = sample_mean(*shared.sums).as_difference(level)
+    return estimate, "repeats averaged by sample", "paired t", (None, None, None)
+
+
+def _equivalence(shared: Differences, settings: Settings, clustered: bool) -> Equivalence | None:
+    if settings.margin is None:
+        return None
+    level = equivalence_level(settings.confidence)
+    if clustered and shared.samples and clusters_apply(set(shared.groups), settings):
+        interval = clustered_mean(*zip(*shared.clusters(), strict=True)).interval(level)
+    elif shared.table is not None:
+        interval = difference_interval(shared.table, "bonett-price", level)
+    else:
+        interval = sample_mean(*shared.sums).interval(level)
+    return equivalence_from(interval, settings.margin)
+
+
+def _warnings(shared: Differences, sides: Sides) -> list[str]:
+    warnings = list(sides.warnings)
+    if not shared.samples:
+        return [*warnings, "no_shared_samples"]
+    if min(sides.candidate_samples, sides.baseline_samples) > shared.samples or (
+        sides.candidate_samples != sides.baseline_samples
+    ):
+        warnings.append("partial_overlap")
+    if shared.ungrouped:
+        warnings.append("null_clusters")
+    if sides.mismatched:
+        warnings.append("mismatched_inputs")
+    if shared.unequal:
+        warnings.append("unequal_epochs")
+    if shared.table is not None and 0 < shared.table.discordant < FEW_DISCORDANT:
+        warnings.append("few_discordant")
+    return warnings

@@ -1,0 +1,192 @@
+"""Which variants are compared with which, and what makes two samples the same one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.records import ExperimentRecord, Variant, canonical_approach
+from ml_agents_results.repositories.analysis import AnalysisRepository
+from ml_agents_results.repositories.counts import PairCounts, PairingRule
+from ml_agents_results.statistics.mcnemar import PairedTable
+
+
+def find_variant(variants: Sequence[Variant], name: str) -> Variant:
+    """The variant meant by an approach, a model, or any number of its parts joined by `/`.
+
+    Raises:
+        UsageError: None or several variants fit; the hint lists them.
+    """
+    parts = name.split("/")
+    fitting = [variant for variant in variants if _fits(variant, name, parts)]
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = ", ".join(map(str, fitting or variants))
+    problem = "several variants are" if fitting else "no variant is"
+    raise UsageError(f"{problem} called {name!r}", f"Choose one of: {listed}")
+
+
+def _fits(variant: Variant, name: str, parts: Sequence[str]) -> bool:
+    if name == str(variant) or name in (variant.experiment_id, variant.provider, variant.model):
+        return True
+    if canonical_approach(name) == variant.approach_name:
+        return True
+    values = {*variant, *(piece for value in variant for piece in value.split("/"))}
+    return len(parts) > 1 and all(
+        part in values or canonical_approach(part) in values for part in parts
+    )
+
+
+def contrasts(
+    variants: Sequence[Variant], experiment_ids: Sequence[str], baseline: str | None, kind: str
+) -> list[tuple[Variant, Variant]]:
+    """(candidate, baseline) of every comparison, in a stable order.
+
+    The baseline is the variant of that name, else the one with approach None, else the first
+    variant of the first experiment.
+    """
+    if len(variants) < 2:
+        return []
+    order = {experiment: place for place, experiment in enumerate(experiment_ids)}
+    ranked = sorted(
+        variants, key=lambda variant: (order.get(variant.experiment_id, len(order)), variant)
+    )
+    if baseline is None:
+        first = next((variant for variant in ranked if variant.approach_name == "None"), ranked[0])
+    else:
+        first = find_variant(variants, baseline)
+    ranked = [first, *(variant for variant in ranked if variant != first)]
+    if kind == "all-pairs":
+        return [(later, earlier) for earlier, later in combinations(ranked, 2)]
+    return [(variant, first) for variant in ranked[1:]]
+
+
+def pairing_rule(
+    repository: AnalysisRepository,
+    experiments: Mapping[str, ExperimentRecord],
+    candidate: Variant,
+    baseline: Variant,
+) -> PairingRule:
+    """How samples of two variants are told to be the same; never by the question's text alone."""
+    if candidate.experiment_id == baseline.experiment_id:
+        return "sample_index"
+    one, two = (_dataset(experiments[variant.experiment_id]) for variant in (candidate, baseline))
+    if one is not None and one == two:
+        return "sample_index"
+    if repository.has_sample_ids(candidate) and repository.has_sample_ids(baseline):
+        return "sample_id"
+    return "content"
+
+
+DIFFERING = {"datasets_differ": "dataset", "graders_differ": "grader", "models_differ": "model"}
+"""What `differing` finds, and what `Settings.allow` calls it."""
+
+
+def differing(
+    experiments: Mapping[str, ExperimentRecord], candidate: Variant, baseline: Variant
+) -> tuple[str, ...]:
+    """What differs between two variants beside what they are compared for.
+
+    `datasets_differ`, `graders_differ`, and `models_differ` where the approach differs too.
+    """
+    records = [experiments[variant.experiment_id] for variant in (candidate, baseline)]
+    found = []
+    for code, known in (("datasets_differ", _dataset), ("graders_differ", _grader)):
+        one, two = map(known, records)
+        if one is not None and two is not None and one != two:
+            found.append(code)
+    if candidate.approach_name != baseline.approach_name and candidate[2:] != baseline[2:]:
+        found.append("models_differ")
+    return tuple(found)
+
+
+def _dataset(record: ExperimentRecord) -> Any:
+    """The fingerprint of the data set; None where it was not recorded."""
+    return _part(record.environment_json, "dataset", "fingerprint")
+
+
+def _grader(record: ExperimentRecord) -> Any:
+    return _part(record.config_json, "extra", "grader")
+
+
+def _part(document: Mapping[str, Any] | None, name: str, key: str) -> Any:
+    """A value two levels down in what an experiment says of itself, which may be anything."""
+    inner = (document or {}).get(name)
+    return inner.get(key) if isinstance(inner, Mapping) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """The shared samples of two variants.
+
+    Attributes:
+        groups: Per group how many samples there are, the sum of the differences of their shares of
+            right answers (candidate minus baseline), and the sum of the squares.
+        shares: The sums of those shares, candidate and baseline.
+        values: How many samples have each difference.
+        ungrouped: The same of the samples whose group is None.
+        table: The 2x2 table, where every sample was graded once on both sides.
+        unequal: Whether samples were graded a different number of times.
+    """
+
+    groups: Mapping[str | None, tuple[int, float, float]]
+    shares: tuple[float, float]
+    values: Mapping[float, int]
+    ungrouped: Mapping[float, int]
+    table: PairedTable | None
+    unequal: bool
+
+    @classmethod
+    def of(cls, counts: Sequence[PairCounts]) -> "Differences":
+        groups: dict[str | None, tuple[int, float, float]] = {}
+        values: dict[float, int] = {}
+        ungrouped: dict[float, int] = {}
+        cells = {(1, 1): 0, (1, 0): 0, (0, 1): 0, (0, 0): 0}
+        repeats = set()
+        candidate = baseline = 0.0
+        for row in counts:
+            one = row.candidate_correct / row.candidate_graded
+            two = row.baseline_correct / row.baseline_graded
+            difference = one - two
+            candidate += row.samples * one
+            baseline += row.samples * two
+            values[difference] = values.get(difference, 0) + row.samples
+            if row.group is None:
+                ungrouped[difference] = ungrouped.get(difference, 0) + row.samples
+            n, total, squares = groups.get(row.group, (0, 0.0, 0.0))
+            groups[row.group] = (
+                n + row.samples,
+                total + row.samples * difference,
+                squares + row.samples * difference * difference,
+            )
+            repeats |= {row.candidate_graded, row.baseline_graded}
+            if row.candidate_graded == row.baseline_graded == 1:
+                cells[row.candidate_correct, row.baseline_correct] += row.samples
+        table = None if repeats - {1} else PairedTable(*cells.values())
+        shares = (candidate, baseline)
+        return cls(groups, shares, values, ungrouped, table, len(repeats) > 1)
+
+    @property
+    def samples(self) -> int:
+        return sum(n for n, _, _ in self.groups.values())
+
+    @property
+    def sums(self) -> tuple[int, float, float]:
+        """The three sums over all groups."""
+        return (
+            self.samples,
+            sum(total for _, total, _ in self.groups.values()),
+            sum(squares for _, _, squares in self.groups.values()),
+        )
+
+    def clusters(self) -> list[tuple[int, float, float]]:
+        """The three sums of every cluster; a sample whose group is None is one of its own."""
+        grouped = [sums for group, sums in self.groups.items() if group is not None]
+        for value, count in sorted(self.ungrouped.items()):
+            grouped += [(1, value, value * value)] * count
+        return grouped
+
+    def each(self) -> list[float]:
+        """The difference of every sample, in ascending order."""
+        return [value for value, count in sorted(self.values.items()) for _ in range(count)]

@@ -1,0 +1,178 @@
+"""The samples that two variants share, and those that only one of them has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ml_agents_results.records import ExperimentRecord, Variant
+from ml_agents_results.repositories.analysis import AnalysisRepository
+from ml_agents_results.repositories.counts import PairCounts, PairingRule, VariantCounts
+from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.comparison.pairing import Differences, differing, pairing_rule
+from ml_agents_results.services.summary import Cell, denominators, refuse_null_cluster
+from ml_agents_results.statistics.denominators import coverage_warnings
+from ml_agents_results.statistics.mcnemar import PairedTable
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What is known of two variants beside their shared samples.
+
+    Attributes:
+        candidate_samples, baseline_samples: The variant's own samples that count.
+        graded: The samples graded on both sides, whatever a missing grade counts as; None where
+            samples have repeats.
+        missing_pairs: Samples asked on some side and not graded on both.
+        mismatched: Pairs whose question or expected answer differs.
+        warnings: What makes the two variants hard to compare.
+    """
+
+    candidate_samples: int
+    baseline_samples: int
+    graded: PairedTable | None
+    missing_pairs: int
+    mismatched: int
+    rule: PairingRule
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """The shared samples of two variants: those that count by task and by what errors are clustered
+    by, those graded on both sides, and how many were asked on both sides by task."""
+
+    candidate: Variant
+    baseline: Variant
+    rule: PairingRule
+    by_task: Sequence[PairCounts]
+    by_cluster: Sequence[PairCounts]
+    graded: Sequence[PairCounts]
+    asked: Mapping[str | None, int]
+    mismatched: int
+    warnings: tuple[str, ...]
+
+
+class Variants:
+    """What is known of each variant by itself."""
+
+    def __init__(
+        self,
+        counts: Sequence[VariantCounts],
+        samples: Mapping[tuple[Variant, str], Sequence[Cell]],
+    ) -> None:
+        self.counts = counts
+        self.names = list(dict.fromkeys(part.variant for part in counts))
+        self.tasks = sorted({part.task for part in counts})
+        self._samples = samples
+        self._parts: dict[Variant, dict[str, VariantCounts]] = {}
+        for part in counts:
+            self._parts.setdefault(part.variant, {})[part.task] = part
+
+    def parts(self, variant: Variant, task: str | None = None) -> list[VariantCounts]:
+        """The counts of the variant in each of its tasks, or in one."""
+        parts = self._parts[variant]
+        if task is None:
+            return list(parts.values())
+        return [parts[task]] if task in parts else []
+
+    def in_task(self, task: str) -> list[VariantCounts]:
+        """The counts of every variant that was asked something in the task."""
+        return [part for variant in self.names for part in self.parts(variant, task)]
+
+    def cells(self, part: VariantCounts) -> Sequence[Cell]:
+        return self._samples.get((part.variant, part.task), ())
+
+    def repeated(self, variant: Variant) -> bool:
+        return any(part.repeats > 1 for part in self._parts[variant].values())
+
+    def samples(self, variant: Variant, task: str | None = None) -> int:
+        """The variant's samples that count."""
+        return sum(cell.samples for part in self.parts(variant, task) for cell in self.cells(part))
+
+    def runs(self, variant: Variant, task: str | None = None) -> int:
+        return sum(part.runs for part in self.parts(variant, task))
+
+    def complete(self, variant: Variant) -> bool:
+        """Whether every run of the variant is graded."""
+        return denominators(self.parts(variant)).coverage == 1
+
+    def sides(self, contrast: Contrast, task: str | None = None) -> Sides:
+        """What is known of two variants beside their shared samples, in all tasks or in one."""
+        two = (contrast.candidate, contrast.baseline)
+        graded = Differences.of([row for row in contrast.graded if task in (None, row.group)]).table
+        asked = sum(n for group, n in contrast.asked.items() if task in (None, group))
+        union = sum(self.runs(variant, task) for variant in two) - asked
+        coverage = coverage_warnings(*(denominators(self.parts(variant, task)) for variant in two))
+        return Sides(
+            candidate_samples=self.samples(contrast.candidate, task),
+            baseline_samples=self.samples(contrast.baseline, task),
+            graded=None if any(map(self.repeated, two)) else graded,
+            missing_pairs=0 if graded is None else max(0, union - graded.pairs),
+            mismatched=contrast.mismatched if task is None else 0,
+            rule=contrast.rule,
+            warnings=(*contrast.warnings, *coverage),
+        )
+
+
+class ContrastReader:
+    """Fetches contrasts for the experiments and settings of one comparison."""
+
+    def __init__(
+        self,
+        repository: AnalysisRepository,
+        settings: Settings,
+        experiments: Mapping[str, ExperimentRecord],
+    ) -> None:
+        self._settings = settings
+        self._experiments = experiments
+        self._counted = repository.counting(settings.missing)
+        self._graded = repository.counting("exclude")
+        self._asked = repository.counting("incorrect")
+
+    def read(self, candidate: Variant, baseline: Variant, variants: Variants) -> Contrast:
+        """The shared samples of two variants.
+
+        Raises:
+            UsageError: A shared sample has no value to cluster by.
+        """
+        rule = pairing_rule(self._counted, self._experiments, candidate, baseline)
+        repeated = variants.repeated(candidate) or variants.repeated(baseline)
+
+        def pairs(repository: AnalysisRepository, group: str = "task") -> Sequence[PairCounts]:
+            return repository.pairs(candidate, baseline, rule=rule, group=group).counts
+
+        found = self._counted.pairs(candidate, baseline, rule=rule)
+        by_cluster = graded = found.counts
+        cluster = self._settings.cluster
+        if cluster not in (None, "none", "task"):
+            by_cluster = pairs(self._counted, cluster)
+            without = sum(row.samples for row in by_cluster if row.group is None)
+            refuse_null_cluster(without, cluster, self._settings)
+        elif self._settings.families:
+            by_cluster = [
+                replace(row, group=self._settings.family(row.group)) for row in found.counts
+            ]
+        asked = _by_group(found.counts)
+        # Where every run is graded, the counts at hand say it all.
+        if not repeated and not (variants.complete(candidate) and variants.complete(baseline)):
+            if self._settings.missing == "incorrect":
+                graded = pairs(self._graded)
+            else:
+                asked = _by_group(pairs(self._asked))
+        return Contrast(
+            candidate=candidate,
+            baseline=baseline,
+            rule=rule,
+            by_task=found.counts,
+            by_cluster=by_cluster,
+            graded=graded,
+            asked=asked,
+            mismatched=found.mismatched,
+            warnings=differing(self._experiments, candidate, baseline),
+        )
+
+
+def _by_group(counts: Sequence[PairCounts]) -> dict[str | None, int]:
+    samples: dict[str | None, int] = {}
+    for row in counts:
+        samples[row.group] = samples.get(row.group, 0) + row.samples
+    return samples

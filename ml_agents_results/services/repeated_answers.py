@@ -1,0 +1,119 @@
+"""Do variants that were asked several times answer alike, and would a second try have helped?"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ml_agents_results.records import Variant
+from ml_agents_results.services.result_rows import VariantRow
+from ml_agents_results.statistics.estimate import Estimate
+from ml_agents_results.statistics.repeats import (
+    RepeatCounts,
+    VarianceSplit,
+    consistency,
+    pass_at_k,
+    pass_hat_k,
+    variance_split,
+)
+
+_SIZES = (1, 2, 3, 4, 5, 8, 10, 16, 20, 32, 50, 64, 100)
+
+
+class _Repeated(Protocol):
+    @property
+    def graded(self) -> int: ...
+    @property
+    def correct(self) -> int: ...
+    @property
+    def samples(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PassShare:
+    """Of `k` answers to a sample, is at least one right (`pass_at_k`), are all (`pass_hat_k`)?
+
+    Fractions, over the `samples_used` samples with at least k grades.
+    """
+
+    k: int
+    pass_at_k: float | None
+    pass_at_k_ci_low: float | None
+    pass_at_k_ci_high: float | None
+    pass_hat_k: float | None
+    pass_hat_k_ci_low: float | None
+    pass_hat_k_ci_high: float | None
+    samples_used: int
+    samples_excluded: int
+
+
+@dataclass(frozen=True, slots=True)
+class VariantRepeats(VariantRow):
+    """How the repeated answers of a variant vary. Only graded runs count.
+
+    `partial_epochs` samples have repeats with and without a grade. `samples_by_repeats` says
+    how many samples were graded how often. `consistency` is the share of the samples, graded at
+    least twice, that are always right or always wrong. `variance` splits the variance of an
+    answer into chance within a sample and difficulty between samples.
+    """
+
+    samples: int
+    graded: int
+    partial_epochs: int
+    samples_by_repeats: dict[int, int]
+    consistency: Estimate
+    variance: VarianceSplit
+    passes: tuple[PassShare, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        values = VariantRow.to_dict(self)
+        values["samples_by_repeats"] = {str(k): n for k, n in self.samples_by_repeats.items()}
+        values["consistency"] = self.consistency.to_dict()
+        return values
+
+
+def tabulate(cells: Iterable[_Repeated]) -> dict[tuple[int, int], int]:
+    """How many samples were graded how often and right how often."""
+    counts: dict[tuple[int, int], int] = {}
+    for cell in cells:
+        key = (cell.graded, cell.correct)
+        counts[key] = counts.get(key, 0) + cell.samples
+    return dict(sorted(counts.items()))
+
+
+def variant_repeats(
+    variant: Variant, counts: RepeatCounts, confidence: float, partial: int = 0
+) -> VariantRepeats:
+    """The row of a variant from how often its samples were graded and right."""
+    by_repeats: dict[int, int] = {}
+    for (graded, _), samples in sorted(counts.items()):
+        by_repeats[graded] = by_repeats.get(graded, 0) + samples
+    return VariantRepeats(
+        variant=variant,
+        samples=sum(by_repeats.values()),
+        graded=sum(graded * samples for graded, samples in by_repeats.items()),
+        partial_epochs=partial,
+        samples_by_repeats=by_repeats,
+        consistency=consistency(counts, confidence),
+        variance=variance_split(counts),
+        passes=tuple(_passes(counts, k, confidence) for k in _sizes(by_repeats)),
+    )
+
+
+def _sizes(by_repeats: Mapping[int, int]) -> Sequence[int]:
+    most = max(by_repeats)
+    return sorted({k for k in _SIZES if k < most} | {most})
+
+
+def _passes(counts: RepeatCounts, k: int, confidence: float) -> PassShare:
+    some, all_ = pass_at_k(counts, k, confidence), pass_hat_k(counts, k, confidence)
+    return PassShare(
+        k=k,
+        pass_at_k=some.estimate,
+        pass_at_k_ci_low=some.ci_low,
+        pass_at_k_ci_high=some.ci_high,
+        pass_hat_k=all_.estimate,
+        pass_hat_k_ci_low=all_.ci_low,
+        pass_hat_k_ci_high=all_.ci_high,
+        samples_used=some.denominators["samples_used"],
+        samples_excluded=some.denominators["samples_excluded"],
+    )

@@ -1,0 +1,348 @@
+"""How accurate is each variant, how long did it take and what did it cost?"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.records import Variant
+from ml_agents_results.repositories.analysis import AnalysisRepository
+from ml_agents_results.repositories.counts import VariantCounts
+from ml_agents_results.repositories.dependence import DependenceRepository
+from ml_agents_results.repositories.fastest import analysis
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.repeated_answers import VariantRepeats, tabulate, variant_repeats
+from ml_agents_results.services.result_rows import VariantRow, variant_frame
+from ml_agents_results.statistics.cluster_robust import clustered_mean
+from ml_agents_results.statistics.denominators import (
+    Denominators,
+    coverage_warnings,
+    missing_bounds,
+)
+from ml_agents_results.statistics.estimate import Estimate
+from ml_agents_results.statistics.proportions import accuracy
+from ml_agents_results.statistics.quantiles import points_of_histogram
+from ml_agents_results.statistics.repeats import repeated_accuracy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """`samples` samples of a group, graded `graded` times and right `correct` times each."""
+
+    group: str | None
+    graded: int
+    correct: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class VariantResult(VariantRow):
+    """One variant, over all its tasks or in one of them.
+
+    Accuracies are fractions, times ms, costs USD. `method` says what `se` and the interval
+    take for independent: samples, or the tasks (or other clusters) that they belong to.
+    `cost_per_correct` is the cost of the graded runs per correct one. `accuracy_bounds` is the
+    accuracy if every run without a grade were wrong, and if every one were right. `null_clusters`
+    samples had nothing to be clustered by and are clusters of their own.
+    """
+
+    runs: int
+    graded: int
+    failed: int
+    unparsed: int
+    ungraded: int
+    correct: int
+    accuracy: float | None
+    ci_low: float | None
+    ci_high: float | None
+    se: float | None
+    interval_method: str
+    mean_execution_time_ms: float | None
+    median_execution_time_ms: float | None
+    p95_execution_time_ms: float | None
+    total_cost: float | None
+    cost_per_correct: float | None
+    mean_parsing_confidence: float | None
+    method: str
+    samples: int
+    n_clusters: int | None
+    dof: float | None
+    accuracy_bounds: tuple[float, float] | None
+    null_reason: str | None
+    warnings: tuple[str, ...]
+    null_clusters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyReport:
+    """The variants of an analysis, and the same by task where that was asked for.
+
+    `repeats` has a row for each variant that was asked some sample more than once.
+    """
+
+    confidence_level: float
+    variants: Sequence[VariantResult]
+    tasks: Sequence[tuple[str, Sequence[VariantResult]]] = ()
+    repeats: Sequence[VariantRepeats] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "confidence_level": self.confidence_level,
+            "variants": [variant.to_dict() for variant in self.variants],
+            "tasks": [
+                {"task": task, "variants": [variant.to_dict() for variant in variants]}
+                for task, variants in self.tasks
+            ],
+            "repeats": [row.to_dict() for row in self.repeats],
+        }
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row a variant, the columns of VariantResult."""
+        return variant_frame(self.variants)
+
+
+class AccuracyService:
+    """Accuracy with its error bar, from counts that the database makes."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        filters: Filters | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self._settings = settings or Settings()
+        self._repository = analysis(connection, filters, self._settings.missing)
+        self._dependence = DependenceRepository(connection, filters)
+
+    def report(self, *, by_task: bool = False) -> AccuracyReport:
+        """Every variant that has runs, in the order of their names."""
+        counts = self._repository.variants()
+        cells = sample_cells(self._repository, counts, self._settings)
+        whole = [
+            variant_result(
+                parts, cells[variant], self._settings, self._repository.latencies(variant)
+            )
+            for variant, parts in _by_variant(counts).items()
+        ]
+        tasks: dict[str, list[VariantResult]] = {}
+        if by_task:
+            in_task = task_cells(self._repository, counts, self._settings)
+            for part in counts:
+                cell = in_task.get((part.variant, part.task), [])
+                tasks.setdefault(part.task, []).append(
+                    variant_result([part], cell, self._settings, clustered=False)
+                )
+        repeated = {
+            variant: of_variant
+            for variant, of_variant in cells.items()
+            if any(cell.graded > 1 for cell in of_variant)
+        }
+        partial = self._dependence.partial_repeats() if repeated else {}
+        repeats = [
+            variant_repeats(
+                variant, tabulate(of_variant), self._settings.confidence, partial.get(variant, 0)
+            )
+            for variant, of_variant in repeated.items()
+        ]
+        return AccuracyReport(self._settings.confidence, whole, sorted(tasks.items()), repeats)
+
+
+def sample_cells(
+    repository: AnalysisRepository, counts: Sequence[VariantCounts], settings: Settings
+) -> dict[Variant, list[Cell]]:
+    """The graded samples of each variant, grouped by what the settings cluster by.
+
+    Raises:
+        UsageError: A sample has no value to cluster by.
+    """
+    group = settings.cluster if settings.cluster not in (None, "none") else "task"
+    cells: dict[Variant, list[Cell]] = {part.variant: [] for part in counts}
+    if group == "task" and all(part.repeats == 1 for part in counts):
+        for part in counts:
+            family = settings.family(part.task)
+            cells[part.variant] += [replace(c, group=family) for c in _single_cells(part, settings)]
+    else:
+        for row in repository.samples(group):
+            name = settings.family(row.group) if group == "task" else row.group
+            cells[row.variant].append(Cell(name, row.graded, row.correct, row.samples))
+        for of_variant in cells.values():
+            refuse_null_cluster(null_clusters(of_variant), group, settings)
+    return cells
+
+
+def null_clusters(cells: Iterable[Cell]) -> int:
+    """How many samples have no value to cluster by."""
+    return sum(cell.samples for cell in cells if cell.group is None)
+
+
+def refuse_null_cluster(samples: int, cluster: str, settings: Settings) -> None:
+    """Raises UsageError where samples have no value to cluster by and the settings do not say that
+    each is a cluster of its own."""
+    if samples and settings.null_cluster == "error":
+        raise UsageError(
+            f"{samples} samples have no {cluster} to cluster by",
+            "Cluster by another column, or give --null-cluster singleton (each is a cluster of its "
+            "own) or --cluster none.",
+        )
+
+
+def task_cells(
+    repository: AnalysisRepository, counts: Sequence[VariantCounts], settings: Settings
+) -> dict[tuple[Variant, str], list[Cell]]:
+    """The graded samples of each variant in each task."""
+    if all(part.repeats == 1 for part in counts):
+        return {(part.variant, part.task): _single_cells(part, settings) for part in counts}
+    cells: dict[tuple[Variant, str], list[Cell]] = {}
+    for row in repository.samples("task"):
+        cell = Cell(row.group, row.graded, row.correct, row.samples)
+        cells.setdefault((row.variant, row.group or ""), []).append(cell)
+    return cells
+
+
+def _single_cells(part: VariantCounts, settings: Settings) -> list[Cell]:
+    wrong = part.wrong
+    if settings.missing == "incorrect":
+        wrong = part.runs - part.correct
+    cells = [Cell(part.task, 1, 1, part.correct), Cell(part.task, 1, 0, wrong)]
+    return [cell for cell in cells if cell.samples]
+
+
+def _by_variant(counts: Iterable[VariantCounts]) -> dict[Variant, list[VariantCounts]]:
+    variants: dict[Variant, list[VariantCounts]] = {}
+    for part in counts:
+        variants.setdefault(part.variant, []).append(part)
+    return variants
+
+
+def variant_result(
+    parts: Sequence[VariantCounts],
+    cells: Sequence[Cell],
+    settings: Settings,
+    latencies: tuple[Sequence[int], Sequence[int]] | None = None,
+    *,
+    clustered: bool = True,
+) -> VariantResult:
+    """One variant from its counts by task and its samples by group."""
+    estimate, method = estimate_accuracy(cells, settings, clustered=clustered)
+    total = denominators(parts)
+    timed = sum(part.timed for part in parts)
+    rated = sum(part.rated for part in parts)
+    priced_correct = sum(part.priced_correct for part in parts)
+    median, p95 = points_of_histogram(*(latencies or ((), ())), (0.5, 0.95))
+    return VariantResult(
+        variant=parts[0].variant,
+        runs=total.total,
+        graded=total.graded,
+        failed=total.failed,
+        unparsed=total.unparsed,
+        ungraded=total.ungraded,
+        correct=total.correct,
+        accuracy=estimate.estimate,
+        ci_low=estimate.ci_low,
+        ci_high=estimate.ci_high,
+        se=estimate.se,
+        interval_method=estimate.method,
+        mean_execution_time_ms=sum(part.total_time_ms for part in parts) / timed if timed else None,
+        median_execution_time_ms=median,
+        p95_execution_time_ms=p95,
+        total_cost=sum(part.total_cost for part in parts)
+        if any(part.priced for part in parts)
+        else None,
+        cost_per_correct=sum(part.graded_cost for part in parts) / priced_correct
+        if priced_correct
+        else None,
+        mean_parsing_confidence=sum(part.total_confidence for part in parts) / rated
+        if rated
+        else None,
+        method=method,
+        samples=estimate.n_samples,
+        n_clusters=estimate.n_clusters,
+        dof=estimate.dof,
+        accuracy_bounds=missing_bounds(total.correct, total.graded, total.total),
+        null_reason=estimate.null_reason,
+        warnings=(
+            *estimate.warnings,
+            *(("null_clusters",) if clustered and null_clusters(cells) else ()),
+            *coverage_warnings(total),
+        ),
+        null_clusters=null_clusters(cells) if clustered else 0,
+    )
+
+
+def denominators(parts: Sequence[VariantCounts]) -> Denominators:
+    """The runs of a variant by class, summed over its tasks."""
+    return Denominators(
+        correct=sum(part.correct for part in parts),
+        graded=sum(part.correct + part.wrong for part in parts),
+        failed=sum(part.failed for part in parts),
+        unparsed=sum(part.unparsed for part in parts),
+        ungraded=sum(part.ungraded for part in parts),
+    )
+
+
+def estimate_accuracy(
+    cells: Sequence[Cell], settings: Settings, *, clustered: bool = True
+) -> tuple[Estimate, str]:
+    """The mean over samples with the error that clusters and repeats ask for, and its method."""
+    groups = {cell.group for cell in cells}
+    if clustered and clusters_apply(groups, settings):
+        return _clustered(cells, settings), cluster_method(settings)
+    repeated = any(cell.graded > 1 for cell in cells)
+    if repeated:
+        counts = tabulate(cells)
+        return repeated_accuracy(counts, settings.confidence), "repeats averaged by sample"
+    correct = sum(cell.samples for cell in cells if cell.correct)
+    samples = sum(cell.samples for cell in cells)
+    return accuracy(correct, samples, settings.interval, settings.confidence), "independent samples"
+
+
+def clusters_apply(groups: set[str | None], settings: Settings) -> bool:
+    """Whether errors are clustered: as asked for, else where there is more than one task."""
+    if settings.cluster is None:
+        return len(groups) > 1
+    return settings.cluster != "none"
+
+
+def cluster_method(settings: Settings) -> str:
+    name = settings.cluster or "task"
+    if name == "task" and settings.families:
+        name = "task family"
+    return f"clustered by {name} (CR2)"
+
+
+Sums = tuple[float, float, float]
+"""Of some samples how many there are, the sum of their shares of right answers and its squares."""
+
+
+def cluster_sums(cells: Iterable[Cell]) -> tuple[dict[str, Sums], list[Sums]]:
+    """The sums of each cluster, and of each sample without one."""
+    sums: dict[str, Sums] = {}
+    singles: list[Sums] = []
+    for cell in cells:
+        share = cell.correct / cell.graded
+        if cell.group is None:
+            singles += [(1, share, share * share)] * cell.samples
+            continue
+        n, total, squares = sums.get(cell.group, (0, 0.0, 0.0))
+        sums[cell.group] = (
+            n + cell.samples,
+            total + cell.samples * share,
+            squares + cell.samples * share * share,
+        )
+    return sums, singles
+
+
+def _clustered(cells: Sequence[Cell], settings: Settings) -> Estimate:
+    sums, singles = cluster_sums(cells)
+    columns = list(zip(*sums.values(), *singles, strict=True)) or [(), (), ()]
+    runs = sum(cell.graded * cell.samples for cell in cells)
+    estimate = clustered_mean(*columns).as_accuracy(runs, settings.confidence)
+    if len({cell.graded for cell in cells}) > 1:
+        return replace(estimate, warnings=(*estimate.warnings, "unequal_epochs"))
+    return estimate

@@ -1,0 +1,160 @@
+"""What does a correct answer cost, and is more accuracy worth its price? Costs in US dollars.
+
+A missing cost is not a cost of 0: sums here run over samples that have both a cost and a grade.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ml_agents_results.statistics.distributions import (
+    check_confidence,
+    check_counts,
+    t_quantile,
+)
+from ml_agents_results.statistics.estimate import Estimate, Interval
+
+
+def cost_per_correct(
+    n: int,
+    sum_cost: float,
+    sum_cost_sq: float,
+    sum_correct: float,
+    sum_cost_correct: float,
+    sum_correct_sq: float | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Total cost over total correct, a ratio estimate with its delta-method error (Cochran 1977).
+
+    Sums over samples of c, c^2, y and c y; y is 0 or 1, or the share correct over repeats, and
+    then `sum_correct_sq` is needed too. t interval on n - 1 degrees of freedom, not below 0.
+    Undefined with `no_correct` when nothing was right; no error with `n_lt_2`. ValueError for
+    negative or infinite sums.
+    """
+    check_counts(n=n)
+    check_confidence(confidence)
+    squares = sum_correct if sum_correct_sq is None else sum_correct_sq
+    for value in (sum_cost, sum_cost_sq, sum_correct, sum_cost_correct, squares):
+        if not (math.isfinite(value) and value >= 0.0):
+            raise ValueError(f"sums of costs and grades must be finite and >= 0, got {value!r}")
+    method = "ratio, delta"
+    if sum_correct == 0.0:
+        return Estimate(
+            None, method, level=confidence, n_samples=n, n_runs=n, null_reason="no_correct"
+        )
+    ratio = sum_cost / sum_correct
+    if n < 2:
+        return Estimate(
+            ratio, method, level=confidence, n_samples=n, n_runs=n, null_reason="n_lt_2"
+        )
+    residual = sum_cost_sq - 2.0 * ratio * sum_cost_correct + ratio**2 * squares
+    # Rounding only: every correct answer cost the same and no wrong one cost anything.
+    if residual <= 1e-12 * sum_cost_sq:
+        return Estimate(
+            ratio, method, level=confidence, n_samples=n, n_runs=n, null_reason="zero_variance"
+        )
+    se = math.sqrt(n / (n - 1) * residual) / sum_correct
+    half = t_quantile(confidence, n - 1) * se
+    return Estimate(
+        estimate=ratio,
+        method=method,
+        se=se,
+        ci_low=max(0.0, ratio - half),
+        ci_high=ratio + half,
+        level=confidence,
+        n_samples=n,
+        n_runs=n,
+        dof=float(n - 1),
+    )
+
+
+def clustered_cost_per_correct(
+    clusters: Sequence[tuple[int, float, float]], confidence: float = 0.95
+) -> Estimate:
+    """The same ratio from (samples, cost, correct) of each cluster (Cochran 1977, clusters).
+
+    se = sqrt(G / (G - 1) sum (C_g - R Y_g)^2) / sum Y, t on G - 1 degrees of freedom; clusters of
+    one sample give `cost_per_correct`. `one_cluster` where there is no more.
+    """
+    check_confidence(confidence)
+    used = [(n, cost, correct) for n, cost, correct in clusters if n]
+    n, groups = sum(row[0] for row in used), len(used)
+    correct = math.fsum(row[2] for row in used)
+    cost = math.fsum(row[1] for row in used)
+    plain = Estimate(
+        cost / correct if correct else None,
+        "ratio, clustered",
+        level=confidence,
+        n_samples=n,
+        n_runs=n,
+        n_clusters=groups,
+        null_reason=None if correct else "no_correct",
+    )
+    if plain.estimate is None:
+        return plain
+    if groups < 2:
+        return replace(plain, null_reason="one_cluster")
+    ratio = plain.estimate
+    residual = math.fsum((c - ratio * y) ** 2 for _, c, y in used)
+    if residual <= 1e-12 * math.fsum(c * c for _, c, _ in used):
+        return replace(plain, null_reason="zero_between_cluster_variance")
+    se = math.sqrt(groups / (groups - 1) * residual) / correct
+    half = t_quantile(confidence, groups - 1) * se
+    return replace(
+        plain,
+        se=se,
+        ci_low=max(0.0, ratio - half),
+        ci_high=ratio + half,
+        dof=float(groups - 1),
+        warnings=("few_clusters",) if groups < 20 else (),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CostIncrement:
+    """Extra cost per extra correct answer; `None` with a reason where it has no meaning."""
+
+    value: float | None
+    null_reason: str | None = None
+
+
+def cost_increment(
+    cost_difference: float, accuracy_difference: float, interval: Interval
+) -> CostIncrement:
+    """(cost A - cost B) / (accuracy A - accuracy B), per sample: dollars per additional answer.
+
+    `None` with `difference_not_resolved` when the interval of the accuracy difference covers 0
+    or does not exist: the ratio could then be anything.
+    """
+    if accuracy_difference == 0.0 or not interval.excludes(0.0):
+        return CostIncrement(None, "difference_not_resolved")
+    return CostIncrement(cost_difference / accuracy_difference)
+
+
+@dataclass(frozen=True, slots=True)
+class ParetoPoint:
+    """One variant: accuracy (more is better), cost and latency (less is better)."""
+
+    accuracy: float | None
+    cost: float | None = None
+    latency: float | None = None
+
+
+def pareto_front(points: Sequence[ParetoPoint]) -> list[bool | None]:
+    """Which variants no other variant beats: as good in everything and better in something.
+
+    Ties are both kept. A measure that no variant has is left out; a variant that lacks a measure
+    others have cannot be placed and gets `None`.
+    """
+    rows = [(None if p.accuracy is None else -p.accuracy, p.cost, p.latency) for p in points]
+    used = [i for i in range(3) if any(row[i] is not None for row in rows)]
+    placed: list[tuple[float, ...] | None] = []
+    for row in rows:
+        known = tuple(value for i in used if (value := row[i]) is not None)
+        placed.append(known if used and len(known) == len(used) else None)
+    rivals = [row for row in placed if row is not None]
+    return [None if row is None else not any(_beats(r, row) for r in rivals) for row in placed]
+
+
+def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one != other and all(a <= b for a, b in zip(one, other, strict=True))

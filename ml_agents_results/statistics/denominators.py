@@ -1,0 +1,101 @@
+"""Out of how many? The counts behind an accuracy, and what missing grades could do to it."""
+
+from dataclasses import dataclass
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.statistics.distributions import check_counts, check_part
+
+COVERAGE_FLOOR = 0.95
+COVERAGE_GAP = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Denominators:
+    """Disjoint run counts of one variant: failed, unparsed, ungraded and graded, of which correct.
+
+    `expected` is the size of the dataset, where it is known. ValueError for impossible counts.
+    """
+
+    correct: int
+    graded: int
+    failed: int = 0
+    unparsed: int = 0
+    ungraded: int = 0
+    expected: int | None = None
+
+    def __post_init__(self) -> None:
+        check_part("correct", self.correct, "graded", self.graded)
+        check_counts(failed=self.failed, unparsed=self.unparsed, ungraded=self.ungraded)
+
+    @property
+    def total(self) -> int:
+        """All runs, graded or not."""
+        return self.graded + self.failed + self.unparsed + self.ungraded
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of runs that were graded; `None` without runs."""
+        return self.graded / self.total if self.total else None
+
+    def counted(self, missing: str = "exclude") -> tuple[int, int]:
+        """(correct, n) under a policy for runs without a grade.
+
+        `exclude` counts graded runs only, `incorrect` counts the others as wrong; UsageError for
+        another word.
+        """
+        if missing == "exclude":
+            return self.correct, self.graded
+        if missing == "incorrect":
+            return self.correct, self.total
+        raise UsageError(
+            f"unknown policy for missing grades {missing!r}", hint="choose exclude or incorrect"
+        )
+
+    def to_dict(self) -> dict[str, int | None]:
+        """The counts under the names of the result object."""
+        return {
+            "n_expected": self.expected,
+            "n_total": self.total,
+            "n_failed": self.failed,
+            "n_unparsed": self.unparsed,
+            "n_ungraded": self.ungraded,
+            "n_graded": self.graded,
+            "n_correct": self.correct,
+        }
+
+
+def missing_bounds(correct: int, graded: int, total: int) -> tuple[float, float] | None:
+    """Accuracy over all runs if every missing grade were wrong, and if every one were right.
+
+    `None` when there are no runs (Manski 1989 bounds). ValueError for impossible counts.
+    """
+    check_part("correct", correct, "graded", graded)
+    check_part("graded", graded, "total", total)
+    if total == 0:
+        return None
+    return correct / total, (correct + total - graded) / total
+
+
+def missing_pair_bounds(
+    improved: int, regressed: int, pairs: int, missing: int
+) -> tuple[float, float] | None:
+    """The difference if every missing pair went against the candidate, and if all went for it.
+
+    `None` when there is neither a pair nor a missing one. ValueError for impossible counts.
+    """
+    check_counts(missing=missing, b=improved, c=regressed)
+    check_part("discordant", improved + regressed, "pairs", pairs)
+    total = pairs + missing
+    if total == 0:
+        return None
+    net = improved - regressed
+    return (net - missing) / total, (net + missing) / total
+
+
+def coverage_warnings(*variants: Denominators) -> tuple[str, ...]:
+    """("coverage",) if under 95% of the runs are graded, or two variants differ by 2 points."""
+    shares = [variant.coverage for variant in variants if variant.coverage is not None]
+    if not shares:
+        return ()
+    low, high = min(shares), max(shares)
+    return ("coverage",) if low < COVERAGE_FLOOR or high - low > COVERAGE_GAP else ()

@@ -1,0 +1,218 @@
+"""How large is the difference between two approaches? Intervals for a paired difference.
+
+Bonett-Price is the default: a closed form in (b, c, n) whose worst coverage is .94 at n = 20,
+where the paired t interval falls to .33.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.statistics.distributions import check_part, z_quantile
+from ml_agents_results.statistics.estimate import Estimate, Interval
+from ml_agents_results.statistics.mcnemar import PairedTable, mcnemar_p
+from ml_agents_results.statistics.proportions import wilson_bounds
+
+NO_SHARED_SAMPLES = "no_shared_samples"
+
+
+def bonett_price(table: PairedTable, confidence: float = 0.95) -> Interval:
+    """Adjusted Wald interval (Bonett, Price 2012), clipped to -1..1.
+
+    Both bounds `None` without pairs; UsageError for an impossible confidence.
+    """
+    z = z_quantile(confidence)
+    if not table.pairs:
+        return Interval(None, None, "bonett-price", confidence, NO_SHARED_SAMPLES)
+    n = table.pairs + 2
+    p12 = (table.improved + 1) / n
+    p21 = (table.regressed + 1) / n
+    centre = p12 - p21
+    half = z * math.sqrt((p12 + p21 - centre * centre) / n)
+    return Interval(centre - half, centre + half, "bonett-price", confidence).clipped(-1.0, 1.0)
+
+
+def tango(table: PairedTable, confidence: float = 0.95) -> Interval:
+    """Score interval, the inversion of the asymptotic McNemar test (Tango 1998).
+
+    Edges and errors as in `bonett_price`.
+    """
+    z = z_quantile(confidence)
+    if not table.pairs:
+        return Interval(None, None, "tango", confidence, NO_SHARED_SAMPLES)
+    b, c, n = table.improved, table.regressed, table.pairs
+    return Interval(-_tango_upper(c, b, n, z), _tango_upper(b, c, n, z), "tango", confidence)
+
+
+def newcombe(table: PairedTable, confidence: float = 0.95) -> Interval:
+    """Square-and-add of the two Wilson intervals with corrected phi (Newcombe 1998, method 10).
+
+    Edges and errors as in `bonett_price`.
+    """
+    z = z_quantile(confidence)
+    difference, n = table.difference, table.pairs
+    if difference is None:
+        return Interval(None, None, "newcombe", confidence, NO_SHARED_SAMPLES)
+    p_t, p_b = table.candidate_correct / n, table.baseline_correct / n
+    low_t, high_t = wilson_bounds(p_t, n, z)
+    low_b, high_b = wilson_bounds(p_b, n, z)
+    phi = _newcombe_phi(table)
+    down_t, up_t, down_b, up_b = p_t - low_t, high_t - p_t, p_b - low_b, high_b - p_b
+    # Never negative in theory (|phi| <= 1); rounding can leave -1e-20.
+    below = math.sqrt(max(0.0, down_t**2 - 2.0 * phi * down_t * up_b + up_b**2))
+    above = math.sqrt(max(0.0, up_t**2 - 2.0 * phi * up_t * down_b + down_b**2))
+    interval = Interval(difference - below, difference + above, "newcombe", confidence)
+    return interval.clipped(-1.0, 1.0)
+
+
+DIFFERENCE_METHODS: dict[str, Callable[[PairedTable, float], Interval]] = {
+    "bonett-price": bonett_price,
+    "tango": tango,
+    "newcombe": newcombe,
+}
+
+
+def difference_interval(
+    table: PairedTable, method: str = "bonett-price", confidence: float = 0.95
+) -> Interval:
+    """The interval by the named method of `DIFFERENCE_METHODS`; UsageError for another name."""
+    if method not in DIFFERENCE_METHODS:
+        known = ", ".join(DIFFERENCE_METHODS)
+        raise UsageError(f"unknown difference method {method!r}", hint=f"choose one of: {known}")
+    return DIFFERENCE_METHODS[method](table, confidence)
+
+
+def paired_difference(
+    table: PairedTable,
+    method: str = "bonett-price",
+    confidence: float = 0.95,
+    test: str = "mcnemar-mid-p",
+) -> Estimate:
+    """Candidate minus baseline on shared independent samples, with interval and p value.
+
+    The estimate is (b - c) / n whatever the interval's centre. Warns `no_discordant` when b + c
+    is 0; undefined with `no_shared_samples` without pairs. UsageError for unknown names.
+    """
+    interval = difference_interval(table, method, confidence)
+    return Estimate(
+        estimate=table.difference,
+        method=f"{method}, {test}",
+        se=table.se,
+        ci_low=interval.low,
+        ci_high=interval.high,
+        level=confidence,
+        n_samples=table.pairs,
+        n_runs=2 * table.pairs,
+        p_value=mcnemar_p(table, test),
+        denominators={
+            "pairs": table.pairs,
+            "both_correct": table.both_correct,
+            "improved": table.improved,
+            "regressed": table.regressed,
+            "neither_correct": table.neither_correct,
+        },
+        warnings=("no_discordant",) if table.pairs and not table.discordant else (),
+        null_reason=interval.null_reason,
+    )
+
+
+def unpaired_newcombe(
+    correct_a: int, n_a: int, correct_b: int, n_b: int, confidence: float = 0.95
+) -> Interval:
+    """Interval for accuracy A minus accuracy B on different samples (Newcombe 1998, method 10).
+
+    Both bounds `None` when a variant is empty; ValueError for impossible counts.
+    """
+    check_part("correct_a", correct_a, "n_a", n_a)
+    check_part("correct_b", correct_b, "n_b", n_b)
+    z = z_quantile(confidence)
+    if not n_a or not n_b:
+        return Interval(None, None, "newcombe-unpaired", confidence, "no_graded_runs")
+    p_a, p_b = correct_a / n_a, correct_b / n_b
+    low_a, high_a = wilson_bounds(p_a, n_a, z)
+    low_b, high_b = wilson_bounds(p_b, n_b, z)
+    below = math.hypot(p_a - low_a, high_b - p_b)
+    above = math.hypot(high_a - p_a, p_b - low_b)
+    return Interval(p_a - p_b - below, p_a - p_b + above, "newcombe-unpaired", confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalence:
+    """Whether a difference is too small to matter; every answer is `None` without pairs.
+
+    `interval` is the 1 - 2 alpha interval that decides: `equivalent` when it lies inside
+    (-margin, margin), `non_inferior` when the candidate is less than `margin` worse, for certain.
+    """
+
+    margin: float
+    interval: Interval
+    equivalent: bool | None
+    non_inferior: bool | None
+
+
+def equivalence(table: PairedTable, margin: float, confidence: float = 0.95) -> Equivalence:
+    """Two one-sided tests at alpha = 1 - confidence, by Bonett-Price (Schuirmann 1987).
+
+    `margin` is the largest difference that does not matter (0.02 = 2 points). UsageError unless
+    0 < margin < 1 and confidence > 0.5.
+    """
+    return equivalence_from(bonett_price(table, equivalence_level(confidence)), margin)
+
+
+def equivalence_level(confidence: float) -> float:
+    """The level 1 - 2 alpha of the interval that decides equivalence: 0.90 for 0.95."""
+    if not 0.5 < confidence < 1.0:
+        raise UsageError(
+            "confidence must lie between 0.5 and 1 to decide equivalence, e.g. 0.95, "
+            f"got {confidence:g}",
+            hint="leave out the margin, or write --confidence 0.95",
+        )
+    return round(2.0 * confidence - 1.0, 12)
+
+
+def equivalence_from(interval: Interval, margin: float) -> Equivalence:
+    """The same decision from any 1 - 2 alpha interval, e.g. a clustered one."""
+    if not 0.0 < margin < 1.0:
+        raise UsageError(f"margin must lie between 0 and 1, e.g. 0.02 for 2 points, got {margin:g}")
+    if interval.low is None or interval.high is None:
+        return Equivalence(margin, interval, None, None)
+    non_inferior = interval.low > -margin
+    return Equivalence(margin, interval, non_inferior and interval.high < margin, non_inferior)
+
+
+def _newcombe_phi(table: PairedTable) -> float:
+    n, candidate, baseline = table.pairs, table.candidate_correct, table.baseline_correct
+    margins = candidate * (n - candidate) * baseline * (n - baseline)
+    if not margins:
+        return 0.0
+    cross = float(table.both_correct * table.neither_correct - table.improved * table.regressed)
+    return (max(cross - n / 2.0, 0.0) if cross > 0 else cross) / math.sqrt(margins)
+
+
+def _tango_upper(b: int, c: int, n: int, z: float) -> float:
+    """The difference above (b - c) / n at which the score statistic equals -z."""
+    if b == n:
+        return 1.0
+    # Two tables where the equation also has a root at the estimate itself: solved by hand.
+    if c == n:
+        return (z * z - n) / (z * z + n)
+    if b + c == 0:
+        return z * z / (n + z * z)
+
+    def excess(delta: float) -> float:
+        variance = 2.0 * _tango_nuisance(b, c, n, delta) + delta * (1.0 - delta)
+        return b - c - n * delta + z * math.sqrt(n * max(0.0, variance))
+
+    from scipy.optimize import brentq  # rare: this interval is an option
+
+    return float(brentq(excess, (b - c) / n, 1.0, xtol=1e-15, rtol=1e-14))
+
+
+def _tango_nuisance(b: int, c: int, n: int, delta: float) -> float:
+    """Maximum likelihood share of baseline-only samples when the difference is `delta`."""
+    linear = -b - c + (2 * n - b + c) * delta
+    constant = -c * delta * (1.0 - delta)
+    root = math.sqrt(max(0.0, linear * linear - 8.0 * n * constant))
+    # The textbook form (root - linear) / 4n loses its digits when linear > 0.
+    return (root - linear) / (4.0 * n) if linear <= 0.0 else -2.0 * constant / (root + linear)

@@ -1,0 +1,206 @@
+"""How many samples does a comparison need, and what difference can a given number resolve?
+
+Power at the difference seen ("post-hoc") is a restatement of the p value and is not offered:
+ask for the minimum detectable difference instead.
+"""
+
+import math
+from dataclasses import dataclass
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.statistics.distributions import check_counts, z_quantile
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSize:
+    """`samples` is the whole number to collect, `exact` the formula's value before rounding up."""
+
+    samples: int
+    exact: float
+
+
+def paired_sample_size(
+    difference: float, discordance: float, alpha: float = 0.05, power: float = 0.8
+) -> SampleSize:
+    """Shared samples that detect `difference` when a share `discordance` is discordant.
+
+    Connor (1987): ((z_a sqrt(psi) + z_b sqrt(psi - d^2)) / d)^2. UsageError unless
+    0 < |difference| <= discordance <= 1.
+    """
+    size = abs(difference)
+    if not 0.0 < size <= discordance <= 1.0:
+        raise UsageError(
+            f"need 0 < difference <= discordance <= 1, got {difference:g} and {discordance:g}",
+            hint="the discordance is the share of samples that only one approach answers",
+        )
+    z_a, z_b = _quantiles(alpha, power)
+    root = (z_a * math.sqrt(discordance) + z_b * math.sqrt(discordance - size**2)) / size
+    return _rounded(root**2)
+
+
+def paired_power(n: int, difference: float, discordance: float, alpha: float = 0.05) -> float:
+    """Probability that n shared samples detect `difference` (normal approximation, Connor 1987).
+
+    Arguments as in `paired_sample_size`; certain (1.0) or hopeless cases come out as limits.
+    """
+    check_counts(n=n)
+    size = abs(difference)
+    if not 0.0 < size <= discordance <= 1.0:
+        raise UsageError(
+            f"need 0 < difference <= discordance <= 1, got {difference:g} and {discordance:g}"
+        )
+    z_a = _alpha_quantile(alpha)
+    reach = size * math.sqrt(n) - z_a * math.sqrt(discordance)
+    spread = math.sqrt(discordance - size**2)
+    if spread == 0.0:  # every sample is discordant in one direction: only n decides
+        return 1.0 if reach >= 0.0 else 0.0
+    from scipy import special
+
+    return float(special.ndtr(reach / spread))
+
+
+def minimum_detectable_difference(
+    n: int, discordance: float, alpha: float = 0.05, power: float = 0.8
+) -> float | None:
+    """The smallest difference n shared samples detect; `None` when n is too small for any.
+
+    The positive root of Connor's equation, which is quadratic in d. UsageError for a discordance
+    outside 0..1.
+    """
+    check_counts(n=n)
+    if not 0.0 <= discordance <= 1.0:
+        raise UsageError(f"discordance must lie between 0 and 1, got {discordance:g}")
+    z_a, z_b = _quantiles(alpha, power)
+    inside = n + z_b**2 - z_a**2
+    if n == 0 or discordance == 0.0 or inside < 0.0:
+        return None
+    root = math.sqrt(discordance) * (z_a * math.sqrt(n) + z_b * math.sqrt(inside)) / (n + z_b**2)
+    return root if root <= discordance else None
+
+
+def minimum_detectable_from_se(
+    se: float | None, dof: float | None = None, alpha: float = 0.05, power: float = 0.8
+) -> float | None:
+    """(t_a + t_b) se: what a comparison with this standard error detects (Bloom 1995).
+
+    For clustered or repeated samples; without `dof` the normal quantiles are used. `None` when
+    the se is `None` or 0.
+    """
+    z_a, z_b = _quantiles(alpha, power)
+    if not se:
+        return None
+    if dof is None:
+        return (z_a + z_b) * se
+    from scipy import special
+
+    t_a = -float(special.stdtrit(dof, alpha / 2.0))
+    return (t_a + float(special.stdtrit(dof, power))) * se
+
+
+def discordance_from_rates(p_candidate: float, p_baseline: float, correlation: float) -> float:
+    """The share of discordant samples implied by two accuracies and their phi correlation.
+
+    UsageError when no 2x2 table has these margins and this correlation.
+    """
+    if not (0.0 <= p_candidate <= 1.0 and 0.0 <= p_baseline <= 1.0):
+        raise UsageError("accuracies must lie between 0 and 1, e.g. 0.75")
+    spread = math.sqrt(p_candidate * (1 - p_candidate) * p_baseline * (1 - p_baseline))
+    both = p_candidate * p_baseline + correlation * spread
+    lowest, highest = max(0.0, p_candidate + p_baseline - 1.0), min(p_candidate, p_baseline)
+    if not lowest - 1e-12 <= both <= highest + 1e-12:
+        feasible = [(bound - p_candidate * p_baseline) / spread for bound in (lowest, highest)]
+        raise UsageError(
+            f"no two approaches with accuracies {p_candidate:g} and {p_baseline:g} can correlate "
+            f"{correlation:g}",
+            hint=f"choose a correlation from {feasible[0]:.3f} to {feasible[1]:.3f}",
+        )
+    return max(0.0, p_candidate + p_baseline - 2.0 * both)
+
+
+def repeated_sample_size(
+    difference: float,
+    between_variance: float,
+    within_candidate: float,
+    within_baseline: float,
+    repeats_candidate: int = 1,
+    repeats_baseline: int = 1,
+    alpha: float = 0.05,
+    power: float = 0.8,
+) -> SampleSize:
+    """Shared samples when each is asked several times (Miller 2024, section 5).
+
+    (z_a + z_b)^2 (omega^2 + s_A^2 / K_A + s_B^2 / K_B) / d^2, where omega^2 is the variance
+    between samples of the difference of the two expected scores and s^2 the variance within a
+    sample (`repeats.variance_split`). UsageError for a difference of 0, a negative variance or
+    fewer than one repeat.
+    """
+    if difference == 0.0 or min(between_variance, within_candidate, within_baseline) < 0.0:
+        raise UsageError("need a difference that is not 0 and variances that are not negative")
+    if min(repeats_candidate, repeats_baseline) < 1:
+        raise UsageError("need one repeat or more per sample")
+    z_a, z_b = _quantiles(alpha, power)
+    chance = within_candidate / repeats_candidate + within_baseline / repeats_baseline
+    return _rounded((z_a + z_b) ** 2 * (between_variance + chance) / difference**2)
+
+
+def clustered_sample_size(independent: SampleSize, deff: float) -> SampleSize:
+    """The same number for clustered samples: times the design effect (Kish 1965)."""
+    if not deff > 0.0:
+        raise UsageError(f"the design effect must be positive, got {deff:g}")
+    return _rounded(independent.exact * deff)
+
+
+def family_alpha(alpha: float, family: int) -> float:
+    """The level of one test among `family` that are to hold together: alpha / family."""
+    if family < 1:
+        raise UsageError(f"a family has one test or more, got {family}")
+    return alpha / family
+
+
+def proportion_sample_size(
+    half_width: float, p: float = 0.5, confidence: float = 0.95
+) -> SampleSize:
+    """Samples that bring an accuracy near `p` to +/- half_width (normal approximation).
+
+    UsageError unless 0 < half_width < 1 and 0 < p < 1.
+    """
+    if not (0.0 < half_width < 1.0 and 0.0 < p < 1.0):
+        raise UsageError("half_width and p must lie between 0 and 1, e.g. 0.03 and 0.5")
+    return _rounded(p * (1.0 - p) * (z_quantile(confidence) / half_width) ** 2)
+
+
+def independent_sample_size(
+    p_a: float, p_b: float, alpha: float = 0.05, power: float = 0.8
+) -> SampleSize:
+    """Samples per variant for an unpaired comparison (Cohen 1988, effect size h).
+
+    Neglects, as all formulas here, a significant result in the wrong direction (under 1e-5).
+    UsageError for equal accuracies or ones outside 0..1.
+    """
+    if not (0.0 <= p_a <= 1.0 and 0.0 <= p_b <= 1.0) or p_a == p_b:
+        raise UsageError("need two different accuracies between 0 and 1")
+    effect = 2.0 * (math.asin(math.sqrt(p_a)) - math.asin(math.sqrt(p_b)))
+    z_a, z_b = _quantiles(alpha, power)
+    return _rounded(2.0 * ((z_a + z_b) / effect) ** 2)
+
+
+def _alpha_quantile(alpha: float) -> float:
+    if not 0.0 < alpha < 1.0:
+        raise UsageError(f"alpha must lie between 0 and 1, e.g. 0.05, got {alpha:g}")
+    from scipy import special
+
+    return -float(special.ndtri(alpha / 2.0))
+
+
+def _quantiles(alpha: float, power: float) -> tuple[float, float]:
+    """Normal quantiles of a two-sided level and of a power; UsageError when no test has them."""
+    z_a = _alpha_quantile(alpha)
+    if not alpha < power < 1.0:
+        raise UsageError(f"power must lie between alpha and 1, e.g. 0.8, got {power:g}")
+    from scipy import special
+
+    return z_a, float(special.ndtri(power))
+
+
+def _rounded(exact: float) -> SampleSize:
+    return SampleSize(math.ceil(exact), exact)

@@ -1,0 +1,121 @@
+"""Where does an approach fail more than elsewhere? Each slice against the rest, exploratory.
+
+Slices are looked at because they look odd, so their p values are corrected over all slices tested
+(Benjamini-Hochberg) and the number tested is returned.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml_agents_results.statistics.distributions import check_part
+from ml_agents_results.statistics.multiplicity import adjust, family_size
+from ml_agents_results.statistics.proportions import wilson
+
+# Two tables whose probabilities differ by rounding only are equally likely.
+_TIE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Some of the graded runs (a task, a method, a length bin): how many, how many correct."""
+
+    name: str
+    correct: int
+    graded: int
+
+
+@dataclass(frozen=True, slots=True)
+class SliceResult:
+    """A slice with its accuracy (Wilson), the accuracy of the rest, and Fisher's exact test.
+
+    `p_value` is `None` with `n_lt_min` for a slice or a rest below the minimum size; such slices
+    are shown and not counted in `family_size`.
+    """
+
+    name: str
+    correct: int
+    graded: int
+    accuracy: float | None
+    ci_low: float | None
+    ci_high: float | None
+    rest_accuracy: float | None
+    difference: float | None
+    p_value: float | None
+    p_adjusted: float | None
+    family_size: int
+    null_reason: str | None = None
+
+
+def scan_slices(
+    slices: Sequence[Slice],
+    total_correct: int,
+    total_graded: int,
+    min_n: int = 10,
+    confidence: float = 0.95,
+) -> list[SliceResult]:
+    """Compare every slice with the other graded runs. Slices may overlap or leave runs out.
+
+    The order is kept. ValueError when a slice holds more than the total.
+    """
+    check_part("total_correct", total_correct, "total_graded", total_graded)
+    p_values = [_slice_p(s, total_correct, total_graded, min_n) for s in slices]
+    tested = family_size(p_values)
+    results = []
+    for part, p, adjusted in zip(slices, p_values, adjust(p_values, "fdr_bh"), strict=True):
+        interval = wilson(part.correct, part.graded, confidence)
+        rest = total_graded - part.graded
+        accuracy = part.correct / part.graded if part.graded else None
+        rest_accuracy = (total_correct - part.correct) / rest if rest else None
+        difference = None
+        if accuracy is not None and rest_accuracy is not None:
+            difference = accuracy - rest_accuracy
+        results.append(
+            SliceResult(
+                name=part.name,
+                correct=part.correct,
+                graded=part.graded,
+                accuracy=accuracy,
+                ci_low=interval.low,
+                ci_high=interval.high,
+                rest_accuracy=rest_accuracy,
+                difference=difference,
+                p_value=p,
+                p_adjusted=adjusted,
+                family_size=tested,
+                null_reason="n_lt_min" if p is None else None,
+            )
+        )
+    return results
+
+
+def fisher_exact_p(correct_a: int, n_a: int, correct_b: int, n_b: int) -> float:
+    """Two-sided Fisher exact test of two independent shares (Fisher 1935; as R and SciPy).
+
+    Sums all tables with the same margins that are at most as likely as the one seen; 1.0 when a
+    margin is 0. Costs time and memory in proportion to the smaller margin. ValueError for
+    impossible counts.
+    """
+    check_part("correct_a", correct_a, "n_a", n_a)
+    check_part("correct_b", correct_b, "n_b", n_b)
+    correct = correct_a + correct_b
+    low, high = max(0, correct - n_b), min(correct, n_a)
+    # Log weights by the ratio of neighbours: no log-gamma, whose rounding grows with n.
+    k = np.arange(low, high, dtype=np.float64)
+    ratios = (n_a - k) * (correct - k) / ((k + 1.0) * (n_b - correct + k + 1.0))
+    weights = np.concatenate([[0.0], np.cumsum(np.log(ratios))])
+    weights -= weights.max()
+    tail = weights[weights <= weights[correct_a - low] + _TIE]
+    top = float(tail.max())
+    log_p = top + math.log(float(np.exp(tail - top).sum()) / float(np.exp(weights).sum()))
+    return min(1.0, math.exp(log_p))
+
+
+def _slice_p(part: Slice, total_correct: int, total_graded: int, min_n: int) -> float | None:
+    rest_correct, rest = total_correct - part.correct, total_graded - part.graded
+    check_part(f"correct outside {part.name!r}", rest_correct, "graded outside", rest)
+    if part.graded < max(1, min_n) or rest < max(1, min_n):
+        return None
+    return fisher_exact_p(part.correct, part.graded, rest_correct, rest)

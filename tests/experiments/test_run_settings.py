@@ -1,0 +1,59 @@
+"""Settings that make no sense are refused before anything is asked or recorded."""
+
+from pathlib import Path
+
+import pytest
+
+from ml_agents_results.config import ExperimentConfig
+from ml_agents_results.errors import UsageError
+from ml_agents_results.experiments.config_file import read_config
+from ml_agents_results.experiments.run_settings import RunSettings
+
+KEY = "sk-test-4f9a8b7c6d5e4f3a2b1c"
+
+
+def settings(tmp_path: Path, content: str) -> RunSettings:
+    (tmp_path / "e.yaml").write_text(content, encoding="utf-8")
+    return RunSettings.of(ExperimentConfig.from_dict(read_config(str(tmp_path / "e.yaml"))))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("temperature: hot", "temperature is 'hot'"),
+        ("temperature: -1", "temperature is -1"),
+        ("temperature: .nan", "temperature is nan"),
+        ("timeout: .inf", "timeout is inf"),
+        ("seed: abc", "seed is 'abc'"),
+        ("max_tokens: 1e3", "max_tokens is '1e3'"),
+        ("samples: yes", "samples is True"),
+        ("allow_code_execution: 'no'", "allow_code_execution is 'no'"),
+        ("approaches: [~, CoT]", "approaches holds what is no name"),
+        ("name: 2026", "name is no text"),
+        ("model: 4.5", "model is no text"),
+        (f"base_url: [{KEY}]", "base_url is no text"),
+        ("extra: [1]", "is no mapping"),
+        ("columns: {input: [question]}", "columns is no mapping"),
+        ("database: {backup_frequency: often}", "backup_frequency is 'often'"),
+        ("database: {keep: -1}", "keep is -1"),
+        ("database: {enabled: 'no'}", "enabled is 'no'"),
+        ("database: {connection_timeout: 0}", "connection_timeout is 0"),
+        ("database: {db_path: 5}", "db_path is no text"),
+    ],
+)
+def test_a_value_of_another_kind_is_named(tmp_path: Path, content: str, told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        settings(tmp_path, content)
+    assert told in refused.value.message
+    assert refused.value.hint
+    assert KEY not in f"{refused.value.message} {refused.value.hint}"
+
+
+def test_values_of_the_right_kind_are_taken(tmp_path: Path) -> None:
+    made = settings(
+        tmp_path,
+        "approaches: None,CoT\ntemperature: 0\nseed: -1\ntimeout: 30\ngrace: 0\n"
+        "allow_code_execution: true\nmodel: '4'\ncolumns: {input: q}\nextra: {note: 1}\n"
+        "database: {db_path: r.db, backup_frequency: 0, enabled: false, url: null}\n",
+    )
+    assert (made.timeout, made.grace, made.allow_code_execution) == (30, 0, True)

@@ -1,0 +1,387 @@
+"""Inspect's logs: every field, retried and unfinished logs, and files that are none."""
+
+import json
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ml_agents_results.errors import ResultsError
+from ml_agents_results.formats import inspect_reader as inspect_ai
+from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.processor import ResultsProcessor
+from tests.formats.readers.conftest import Importer
+from tests.formats.readers.inspect_logs import log, sample, write_eval, write_json
+
+SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "formats" / "inspect"
+Refused = Callable[..., ResultsError]
+
+
+@pytest.fixture(params=["json", "deflate", "zstandard"])
+def write(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Path]:
+    def written(document: dict[str, Any], name: str = "log") -> Path:
+        if request.param == "json":
+            return write_json(tmp_path / f"{name}.json", document)
+        zstandard = request.param == "zstandard"
+        if zstandard:
+            pytest.importorskip("zstandard", reason="needs the package zstandard")
+        return write_eval(tmp_path / f"{name}.eval", document, zstandard=zstandard)
+
+    return written
+
+
+def test_every_field(
+    write: Callable[..., Path], imported: Importer, processor: ResultsProcessor
+) -> None:
+    result, (run,) = imported(write(log(sample(epoch=2))))
+    assert run.id
+    assert run.experiment_id == "arith-T1"
+    assert (run.approach_name, run.provider, run.model) == (
+        "chain_of_thought+generate", "openrouter", "lab/m",
+    )  # fmt: skip
+    assert (run.task, run.sample_index, run.sample_id, run.repeat_index) == (
+        "pkg/arith", 0, "q1", 1,
+    )  # fmt: skip
+    assert (run.input_text, run.expected_answer) == ("Question q1?", "4")
+    assert (run.raw_output, run.parsed_answer) == ("ANSWER: 4", "4")
+    assert (run.is_correct, run.score) == (True, 1.0)
+    assert (run.execution_time_ms, run.cost_estimate) == (250, 0.5)
+    assert (run.prompt_tokens, run.completion_tokens) == (26, 8)
+    assert run.created_at == datetime(2026, 1, 2, 1, 4, 6, tzinfo=UTC)
+    metadata = run.metadata_json or {}
+    assert metadata["scores"]["includes"] == {
+        "value": "I", "answer": "answer: 4", "explanation": "x",
+    }  # fmt: skip
+    assert metadata["total_time_ms"] == 1500
+    assert metadata["prompt"] == [{"role": "user", "content": "Think. Question q1?"}]
+    assert metadata["metadata"] == {"topic": "sums"}
+    assert "events" not in metadata
+    assert result.sources[0]["left_out"]["events"] == 1
+    assert result.sources[0]["chosen"] == {
+        "approach": "chain_of_thought+generate (solvers)",
+        "scorer": "match (the first in the log)",
+    }
+    experiment = processor.get_experiment("arith-T1")
+    assert (experiment.name, experiment.status) == ("pkg/arith", "completed")
+    environment = experiment.environment_json
+    assert (environment["tool"], environment["tool_version"]) == ("inspect_ai", "0.3.285")
+    assert environment["git"]["commit"] == "abc"
+    assert environment["imports"][0]["sha256"]
+    assert "secretkey" not in json.dumps([experiment.config_json, environment, metadata])
+
+
+def test_again_changes_nothing(write: Callable[..., Path], imported: Importer) -> None:
+    path = write(log(*(sample(n) for n in (11, 9, 10))))
+    _, runs = imported(path)
+    again, same = imported(path)
+    assert (again.inserted, again.updated, again.skipped) == (0, 0, 3)
+    assert same == runs
+    assert [(run.sample_index, run.sample_id) for run in runs] == [(0, "11"), (1, "9"), (2, "10")]
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "approach", "expected"),
+    [
+        ({"metadata": {"approach": "cot"}, "task_args": {"approach": "x"}}, None,
+         "ChainOfThought (eval.metadata.approach)"),
+        ({"task_args": {"approach": "mine"}}, None, "mine (eval.task_args.approach)"),
+        ({"metadata": {"approach": "cot"}}, "PoT", "ProgramOfThought (--approach)"),
+        ({}, None, "chain_of_thought+generate (solvers)"),
+    ],
+)  # fmt: skip
+def test_rule_of_the_approach(
+    tmp_path: Path, imported: Importer, evaluated: Any, approach: str | None, expected: str
+) -> None:
+    result, (run,) = imported(
+        write_json(tmp_path / "a.json", log(sample(), **evaluated)), approach=approach
+    )
+    assert result.sources[0]["chosen"]["approach"] == expected
+    assert run.approach_name == expected.split(" ")[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "is_correct", "score"),
+    [
+        ("C", True, 1.0), ("I", False, 0.0), ("N", False, 0.0), ("P", None, 0.5),
+        (True, True, 1.0), (False, False, 0.0), (1, True, 1.0), (0.0, False, 0.0),
+        (0.25, None, 0.25), (-3, None, -3.0), ("excellent", None, None), (None, None, None),
+        ({"a": 1}, None, None), ([1, 2], None, None), (float("nan"), None, None),
+        (float("inf"), None, None), (10**400, None, None),
+    ],
+)  # fmt: skip
+def test_grades(
+    tmp_path: Path, imported: Importer, value: Any, is_correct: bool | None, score: float | None
+) -> None:
+    graded = sample(scores={"match": {"value": value, "answer": None}})
+    _, (run,) = imported(write_json(tmp_path / "a.json", log(graded)))
+    assert (run.is_correct, run.score, run.parsed_answer) == (is_correct, score, None)
+
+
+def test_scorer_and_metric_of_ones_choice(
+    tmp_path: Path, imported: Importer, refused: Refused
+) -> None:
+    path = write_json(
+        tmp_path / "a.json",
+        log(sample(scores={"one": {"value": 0}, "two": {"value": {"x": 1, "y": 0.5}}})),
+    )
+    error = refused(path, scorer="three")
+    assert error.message == f"{path} has no scorer 'three'"
+    assert error.hint == "Its scorers are: one, two"
+    _, (run,) = imported(path, scorer="two", metric="x")
+    assert (run.is_correct, run.score) == (True, 1.0)
+    _, (run,) = imported(path, scorer="two")
+    assert (run.is_correct, run.score) == (None, None)
+    _, (run,) = imported(path)
+    assert run.is_correct is False
+
+
+def test_includes_has_no_parsed_answer(tmp_path: Path, imported: Importer) -> None:
+    _, (run,) = imported(write_json(tmp_path / "a.json", log(sample())), scorer="includes")
+    assert (run.is_correct, run.parsed_answer) == (False, None)
+
+
+def test_failed_and_invalidated_samples_are_not_wrong(tmp_path: Path, imported: Importer) -> None:
+    failed = sample(
+        1, error={"message": "no key sk-1234567890abcdef1234", "traceback": "..."}, scores={}
+    )
+    path = write_json(
+        tmp_path / "a.json", log(failed, sample(2, invalidation={"author": "me"}), sample(3))
+    )
+    result, runs = imported(path)
+    assert [run.error for run in runs] == ["no key [redacted]", None, None]
+    assert [run.is_correct for run in runs] == [None, None, True]
+    assert (result.failed, result.ungraded) == (1, 1)
+
+
+def test_absent_values_are_null(tmp_path: Path, imported: Importer) -> None:
+    bare = {"id": 1, "epoch": 1, "input": [{"role": "user", "content": "Hm?"}], "output": {}}
+    document = log(bare, scorers=None, revision=None, packages={}, dataset={})
+    _, (run,) = imported(write_json(tmp_path / "a.json", document))
+    absent = (
+        run.expected_answer, run.raw_output, run.parsed_answer, run.is_correct, run.score,
+        run.execution_time_ms, run.cost_estimate, run.prompt_tokens, run.completion_tokens,
+    )  # fmt: skip
+    assert set(absent) == {None}
+    assert run.input_text == "Hm?"
+    assert run.created_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_long_texts_kept_apart_are_put_back(tmp_path: Path, imported: Importer) -> None:
+    digest, image = "0" * 32, "1" * 32
+    parts = [
+        {"type": "text", "text": f"attachment://{digest}"},
+        {"type": "image", "image": f"attachment://{image}"},
+    ]
+    document = log(
+        sample(
+            input=f"attachment://{digest}",
+            messages=[{"role": "user", "source": "input", "content": parts}],
+            attachments={"2" * 32: "unused", digest: "a long text", image: "data:image/png;xyz"},
+        )
+    )
+    _, (run,) = imported(write_json(tmp_path / "a.json", document))
+    assert run.input_text == "a long text"
+    assert run.metadata_json is not None
+    assert run.metadata_json["prompt"][0]["content"] == [
+        {"type": "text", "text": "a long text"},
+        {"type": "image", "image": f"attachment://{image}"},
+    ]
+
+
+def test_unfinished_log(tmp_path: Path, imported: Importer, processor: ResultsProcessor) -> None:
+    path = write_eval(tmp_path / "a.eval", log(sample(1), sample(2)), finished=False)
+    result, runs = imported(path)
+    assert len(runs) == 2
+    assert processor.get_experiment("arith-T1").status == "failed"
+    assert result.warnings == [f"{path} was never finished; what it has of samples was read"]
+
+
+def attempts(folder: Path) -> tuple[Path, Path]:
+    """A log with a failed sample, and its retry, which names the samples in another order."""
+    first = log(sample(1), sample(2, error={"message": "x"}), status="error")
+    second = log(sample(1), sample(2), created="2026-01-02T04:04:05+00:00", eval_id="E2")
+    return write_json(folder / "b.json", first), write_eval(folder / "a.eval", second)
+
+
+@pytest.mark.parametrize("order", ["together", "reversed", "one by one", "newest first"])
+def test_newest_attempt_counts(
+    tmp_path: Path, imported: Importer, processor: ResultsProcessor, order: str
+) -> None:
+    first, second = attempts(tmp_path)
+    if order in ("together", "reversed"):
+        result, _ = imported(*((first, second) if order == "together" else (second, first)))
+        assert (result.read, result.inserted, result.superseded) == (4, 2, 2)
+    else:
+        for path in (first, second) if order == "one by one" else (second, first):
+            imported(path)
+    result, runs = imported(tmp_path)
+    assert (result.inserted, result.updated, result.superseded) == (0, 0, 2)
+    assert [run.error for run in runs] == [None, None]
+    assert processor.get_experiment("arith-T1").status == "completed"
+
+
+def test_member_that_was_written_twice(tmp_path: Path, imported: Importer) -> None:
+    path = write_eval(tmp_path / "a.eval", log(sample(target="old")))
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("samples/q1_epoch_1.json", json.dumps(sample(target="new")))
+    _, (run,) = imported(path)
+    assert run.expected_answer == "new"
+
+
+def test_fields_from_elsewhere(tmp_path: Path, imported: Importer, refused: Refused) -> None:
+    path = write_json(tmp_path / "a.json", log(sample()))
+    assert "has no metadata.topik" in refused(path, columns={"task": "metadata.topik"}).message
+    assert "cannot be mapped" in refused(path, columns={"is_correct": "x"}).message
+    _, (run,) = imported(path, columns={"task": "metadata.topic"})
+    assert run.task == "sums"
+    _, (run, _) = imported(path, task="other")
+    assert run.task == "other"
+
+
+def test_scores_between_right_and_wrong_are_told(tmp_path: Path, imported: Importer) -> None:
+    samples = [sample(n, scores={"s": {"value": n / 2}}) for n in range(3)]
+    result, runs = imported(write_json(tmp_path / "a.json", log(*samples)))
+    assert [run.is_correct for run in runs] == [False, None, True]
+    assert "1 runs have scores between right and wrong" in result.warnings[0]
+
+
+def broken(folder: Path, what: str) -> Path:
+    path = folder / "a.eval"
+    text = json.dumps(log(sample(1), sample(2)))
+    match what:
+        case "truncated archive":
+            path.write_bytes(write_eval(path, log(sample()))
+                             .read_bytes()[:-30])  # fmt: skip
+        case "no log":
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("a.txt", "hello")
+        case "outside":
+            write_eval(path, log(sample()))
+            with zipfile.ZipFile(path, "a") as archive:
+                archive.writestr("samples/../../../x.json", "{}")
+        case "bomb":
+            write_eval(path, log(sample()))
+            with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("samples/b.json", b" " * 100_000_000)
+        case "damaged member":
+            data = bytearray(write_eval(path, log(sample())).read_bytes())
+            data[data.index(b"samples/q1_epoch_1.json") + 60] ^= 0xFF
+            path.write_bytes(data)
+        case "truncated document":
+            (path := folder / "a.json").write_text(text[:-100], encoding="utf-8")
+        case "something behind":
+            (path := folder / "a.json").write_text(text + "}", encoding="utf-8")
+        case "no eval":
+            path = write_json(folder / "a.json", {**log(), "eval": 3})
+        case "nothing":
+            path.write_bytes(b"")
+        case "deep":
+            deep = "[" * 100_000 + "]" * 100_000
+            (path := folder / "a.json").write_text(f'{{"version": {deep}, "eval": 1}}', "utf-8")
+        case "twice":
+            path = write_json(folder / "a.json", log(sample(1), sample(1)))
+        case "same id as a text":
+            path = write_json(folder / "a.json", log(sample(1), sample("1")))
+        case "no id":
+            path = write_json(folder / "a.json", log(sample(None)))  # type: ignore[arg-type]
+        case "no samples":
+            path = write_json(folder / "a.json", log())
+        case "samples of another kind":
+            path = write_json(folder / "a.json", {**log(), "samples": [3]})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("truncated archive", "is no whole zip archive"),
+        ("no log", "is a zip archive, but no log of Inspect"),
+        ("outside", "is refused: it has a member 'samples/../../../x.json'"),
+        ("bomb", "is refused: its"),
+        ("damaged member", "samples/q1_epoch_1.json"),
+        ("truncated document", "it is cut off"),
+        ("something behind", "something follows the end of the document"),
+        ("no eval", "is no log of Inspect"),
+        ("nothing", "it is cut off"),
+        ("deep", "it is nested too deeply"),
+        ("twice", "is answered twice"),
+        ("same id as a text", "a sample 1 whose id is a number"),
+        ("no id", "sample 1 has the id None"),
+        ("no samples", "holds no runs"),
+        ("samples of another kind", "sample 1 is no sample"),
+    ],
+)
+def test_broken_logs(tmp_path: Path, refused: Refused, what: str, message: str) -> None:
+    assert message in refused(broken(tmp_path, what), format_name="inspect").message
+
+
+def test_archives_that_are_no_logs_are_not_recognised(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.txt", "hello")
+    assert not inspect_ai.sniff(path)
+    path.write_bytes(b"PK, but nothing else")
+    assert not inspect_ai.sniff(path)
+
+
+def test_large_log_takes_little_memory(tmp_path: Path) -> None:
+    events = [{"text": f"{n} " * 20} for n in range(20_000)]
+    path = write_eval(tmp_path / "a.eval", log(*(sample(n, events=events) for n in range(10))))
+    for one in (path, write_json(tmp_path / "a.json", log(*[sample(1, events=events)] * 5))):
+        tracemalloc.start()
+        read = list(inspect_ai.read(Source(one), Options()))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(read) >= 5
+        assert peak < 6_000_000
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    ids=st.lists(st.one_of(st.integers(), st.text()), min_size=1, max_size=5, unique_by=str),
+    texts=st.lists(st.text(), min_size=1, max_size=5),
+    values=st.lists(
+        st.one_of(st.sampled_from("CIPN"), st.floats(), st.booleans(), st.none(), st.text()),
+        min_size=5,
+        max_size=5,
+    ),
+)
+def test_any_ids_texts_and_scores(
+    tmp_path: Path, imported: Importer, ids: list[Any], texts: list[str], values: list[Any]
+) -> None:
+    samples = [
+        sample(
+            one,
+            input=texts[n % len(texts)],
+            output={"completion": texts[-1]},
+            scores={"s": {"value": values[n], "answer": texts[0]}},
+        )
+        for n, one in enumerate(ids)
+    ]
+    document = log(*samples, task_id=str(hash((*map(str, ids), *texts))))
+    result, runs = imported(write_json(tmp_path / "a.json", document))
+    assert [run.sample_id for run in runs] == [str(one) for one in ids]
+    for run, one in zip(runs, samples, strict=True):
+        assert run.input_text == one["input"]
+        assert run.raw_output == texts[-1]
+    assert result.read == len(ids)
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="needs the samples of shared/data/formats")
+def test_logs_that_inspect_wrote(imported: Importer) -> None:
+    result, runs = imported(SAMPLES)
+    assert [one["read"] for one in result.sources] == [10, 10]
+    assert len(runs) == 20
+    for experiment in result.experiments:
+        own = [run for run in runs if run.experiment_id == experiment]
+        assert sum(run.is_correct or False for run in own) == 8
+        assert {run.approach_name for run in own} == {"ChainOfThought"}
+        assert [run.parsed_answer for run in own if run.sample_id == "q4"] == ["5", "5"]

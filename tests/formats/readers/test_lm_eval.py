@@ -1,0 +1,247 @@
+"""Outputs of lm-evaluation-harness: filters, repeats, multiple choice, and what it leaves out."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ml_agents_results.errors import ResultsError
+from ml_agents_results.processor import ResultsProcessor
+from tests.formats.readers.conftest import Importer
+
+SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "formats" / "lm_eval"
+DATE = "2026-01-02T03-04-05.678901"
+Refused = Callable[..., ResultsError]
+
+
+def row(doc_id: Any = 0, name: str = "strict", **others: Any) -> dict[str, Any]:
+    return {
+        "doc_id": doc_id,
+        "doc": {"question": f"{doc_id}?", "id": f"q{doc_id}", "topic": "sums"},
+        "target": "4",
+        "arguments": {"gen_args_0": {"arg_0": f"Q: {doc_id}?", "arg_1": {"until": ["\n"]}}},
+        "resps": [["It is 4", "It is 5"]],
+        "filtered_resps": ["4"],
+        "filter": name,
+        "metrics": ["f1", "exact_match"],
+        "doc_hash": f"hash{doc_id}",
+        "prompt_hash": "p",
+        "f1": 0.5,
+        "exact_match": 1.0,
+        **others,
+    }
+
+
+def choices(*likelihoods: float, **others: Any) -> dict[str, Any]:
+    return row(
+        arguments={
+            f"gen_args_{n}": {"arg_0": "Q:", "arg_1": f" choice {n}"}
+            for n in range(len(likelihoods))
+        },
+        resps=[[[str(one), "False"]] for one in likelihoods],
+        filtered_resps=[[str(one), "False"] for one in likelihoods],
+        metrics=["acc", "acc_norm"],
+        acc=0.0,
+        acc_norm=1.0,
+        **others,
+    )
+
+
+def write(folder: Path, task: str, *rows: Any, results: bool = True) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / f"samples_{task}_{DATE}.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows), encoding="utf-8")
+    if results:
+        document = {
+            "results": {task: {}},
+            "configs": {task: {"num_fewshot": 3, "metadata": {"api_key": "k", "version": 1}}},
+            "config": {"model": "local", "model_args": "api_key=sk-secret", "limit": None},
+            "lm_eval_version": "0.4.9",
+            "git_hash": "abc",
+            "date": 1767323045.5,
+            "model_source": "local-chat-completions",
+            "model_name": "lab/m",
+            "model_name_sanitized": "lab__m",
+        }
+        (folder / f"results_{DATE}.json").write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def test_every_field(tmp_path: Path, imported: Importer, processor: ResultsProcessor) -> None:
+    other = row(name="flexible", filtered_resps=["5"], exact_match=0.0)
+    result, (run,) = imported(write(tmp_path / "x", "gsm8k_cot", row(), other))
+    assert run.experiment_id == f"lab__m_{DATE}"
+    assert (run.approach_name, run.provider, run.model) == (
+        "ChainOfThought", "local-chat-completions", "lab/m",
+    )  # fmt: skip
+    assert (run.task, run.sample_index, run.sample_id, run.repeat_index) == (
+        "gsm8k_cot", 0, "hash0", 0,
+    )  # fmt: skip
+    assert (run.input_text, run.expected_answer) == ("Q: 0?", "4")
+    assert (run.raw_output, run.parsed_answer) == ("It is 4", "4")
+    assert (run.is_correct, run.score) == (True, 1.0)
+    assert run.created_at == datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)
+    absent = (run.execution_time_ms, run.cost_estimate, run.prompt_tokens, run.completion_tokens)
+    assert set(absent) == {None}
+    metadata = run.metadata_json or {}
+    assert metadata["resps"] == [["It is 4", "It is 5"]]
+    assert metadata["metrics"] == {"f1": 0.5, "exact_match": 1.0}
+    assert metadata["filters"] == {
+        "flexible": {"filtered_resps": ["5"], "metrics": {"f1": 0.5, "exact_match": 0.0}}
+    }
+    assert result.sources[0]["chosen"] == {
+        "approach": "ChainOfThought (name of the task)",
+        "filter": "strict (the first in the file)",
+        "metric": "exact_match (the usual one)",
+    }
+    assert result.sources[0]["left_out"] == {"lines of filter flexible": 1}
+    experiment = processor.get_experiment(run.experiment_id)
+    assert experiment.environment_json["tool_version"] == "0.4.9"
+    assert experiment.environment_json["git"] == {"commit": "abc"}
+    assert experiment.config_json["tasks"] == {
+        "gsm8k_cot": {"num_fewshot": 3, "metadata": {"version": 1}}
+    }
+    assert "model_args" not in experiment.config_json["config"]
+
+
+def test_folder_is_one_experiment_with_its_tasks(tmp_path: Path, imported: Importer) -> None:
+    for task in ("a", "b_with_underscores"):
+        write(tmp_path / "x", task, row(0), row(1))
+    result, runs = imported(tmp_path)
+    assert result.experiments == [f"lab__m_{DATE}"]
+    assert {run.task for run in runs} == {"a", "b_with_underscores"}
+    again, same = imported(tmp_path / "x" / f"results_{DATE}.json")
+    assert (again.read, again.skipped) == (4, 4)
+    assert same == runs
+
+
+def test_filter_and_metric_of_ones_choice(
+    tmp_path: Path, imported: Importer, refused: Refused
+) -> None:
+    other = row(name="flexible", filtered_resps=["5"], exact_match=0.0)
+    path = write(tmp_path / "x", "a", row(), other)
+    assert refused(path, filter="x").hint == "Its filters are: strict, flexible"
+    assert refused(path, metric="x").hint == "Its metrics are: f1, exact_match"
+    _, (run,) = imported(path, filter="flexible")
+    assert (run.parsed_answer, run.is_correct) == ("5", False)
+    _, (run,) = imported(path, metric="f1")
+    assert (run.score, run.is_correct) == (0.5, None)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_filters_follow_or_alternate(tmp_path: Path, imported: Importer, swapped: bool) -> None:
+    lines = [row(n, name) for name in ("strict", "flexible") for n in range(3)]
+    if swapped:
+        lines.sort(key=lambda one: one["doc_id"])
+    del lines[-1]
+    _, runs = imported(write(tmp_path / "x", "a", *lines))
+    assert [list((run.metadata_json or {}).get("filters", {})) for run in runs] == [
+        ["flexible"], ["flexible"], [],
+    ]  # fmt: skip
+
+
+def test_answer_that_was_not_found_is_not_wrong(tmp_path: Path, imported: Importer) -> None:
+    lost = row(filtered_resps=["[invalid]"], exact_match=0.0)
+    result, (run,) = imported(write(tmp_path / "x", "a", lost))
+    assert (run.parsed_answer, run.is_correct, run.score) == (None, None, None)
+    assert result.ungraded == 1
+    assert (run.metadata_json or {})["metrics"]["exact_match"] == 0.0
+
+
+def test_multiple_choice(tmp_path: Path, imported: Importer) -> None:
+    _, (run,) = imported(write(tmp_path / "x", "a", choices(-3.5, -0.5, -7)))
+    assert run.raw_output == "[-3.5, -0.5, -7.0]"
+    assert (run.parsed_answer, run.is_correct) == ("choice 1", False)
+
+
+def test_older_lines(tmp_path: Path, imported: Importer) -> None:
+    old = row(arguments=[["Q: old?", {"until": []}]])
+    del old["metrics"], old["filter"], old["doc_hash"]
+    _, (run,) = imported(write(tmp_path / "x", "a", old, results=False))
+    assert (run.input_text, run.is_correct, run.sample_id) == ("Q: old?", True, None)
+    assert (run.model, run.provider) == ("x", "")
+
+
+def test_results_file_that_is_missing_is_told(tmp_path: Path, imported: Importer) -> None:
+    result, (run,) = imported(write(tmp_path / "lab__m", "a", row(), results=False))
+    assert "there is no results file beside it" in result.warnings[0]
+    assert run.experiment_id == f"lab__m_{DATE}"
+    assert run.created_at == datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def test_fields_from_elsewhere(tmp_path: Path, imported: Importer) -> None:
+    _, (run,) = imported(
+        write(tmp_path / "x", "a", row()),
+        columns={"sample_id": "doc.id", "input_text": "doc.question", "task": "doc.topic"},
+    )
+    assert (run.sample_id, run.input_text, run.task) == ("q0", "0?", "sums")
+
+
+def test_lines_that_were_appended_again(
+    tmp_path: Path, imported: Importer, refused: Refused
+) -> None:
+    path = write(tmp_path / "x", "a", row(), row(target="new"))
+    assert "is answered twice" in refused(path).message
+    _, (run,) = imported(path, duplicates="latest")
+    assert run.expected_answer == "new"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ('{"doc_id": 0, "doc": {}, "resps": []}\n{"doc_id": 1, "do', "line 2"),
+        ('{"doc_id": "x", "doc": {}, "resps": []}', "has the doc_id 'x'"),
+        ('{"doc_id": -1, "doc": {}, "resps": []}', "has the doc_id -1"),
+        ('{"doc_id": 0, "doc": {}, "resps": []}\n[]', "line 2: it is a list, not an object"),
+    ],
+)
+def test_broken_files(tmp_path: Path, refused: Refused, lines: str, message: str) -> None:
+    path = tmp_path / f"samples_a_{DATE}.jsonl"
+    path.write_text(lines, encoding="utf-8")
+    assert message in refused(path).message
+
+
+def test_totals_alone_are_no_runs(tmp_path: Path, refused: Refused) -> None:
+    write(tmp_path / "x", "a", row()).unlink()
+    error = refused(tmp_path / "x" / f"results_{DATE}.json")
+    assert "has totals only" in error.message
+    assert "--log_samples" in str(error.hint)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.dictionaries(
+    st.sampled_from([*row(), "acc"]),
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        max_leaves=8,
+    ),
+))  # fmt: skip
+def test_values_of_any_kind_are_taken_or_refused(
+    tmp_path: Path, imported: Importer, values: dict[str, Any]
+) -> None:
+    path = write(tmp_path / "x", "a", {**row(), **values})
+    try:
+        result, _ = imported(path, format_name="lm-eval")
+    except ResultsError:
+        return
+    assert result.read == 1
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="needs the samples of shared/data/formats")
+def test_logs_that_lm_eval_wrote(imported: Importer) -> None:
+    result, runs = imported(SAMPLES)
+    assert result.experiments == ["lab__dummy-7b_2026-11-23T00-54-35.009274"]
+    by_task = {
+        task: sum(bool(run.is_correct) for run in runs if run.task == task)
+        for task in ("demo_gen", "demo_mc")
+    }
+    assert by_task == {"demo_gen": 1, "demo_mc": 2}

@@ -1,0 +1,187 @@
+"""Valid files with random damage: each is imported whole or refused with a reason, never half.
+
+ML_AGENTS_FUZZ_SECONDS=600 makes this a long run; a failure names the seed that repeats it.
+"""
+
+import os
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from ml_agents_results.errors import ResultsError
+from ml_agents_results.formats.exporting import export
+from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.processor import ResultsProcessor
+from tests.formats.readers import test_every_eval_ever_reader as eee
+from tests.formats.readers import test_helm, test_legacy_csv, test_lm_eval, test_openai_evals
+from tests.formats.readers import test_promptfoo as promptfoo
+from tests.formats.readers.inspect_logs import log, sample, write_eval, write_json
+from tests.formats.writers.sample_experiments import study
+
+SECONDS = float(os.environ.get("ML_AGENTS_FUZZ_SECONDS", "0"))
+CASES = 60
+SLOWEST = 20
+PIECES = [
+    b"{", b"}", b"[", b"]", b'"', b",", b":", b"\\", b"\\ud800", b"NaN", b"-Infinity", b"1e999",
+    b"null", b"true", b"-1", b"123456789012345678901234567890", b"\x00", b"\xff", b"\n", b"{}",
+    b"[]", b'""', b"[[[[" * 500, b"[" * 20_000 + b"]" * 20_000, b"0.5", b'{"a": 1}',
+    b"\xef\xbb\xbf", b"\r",
+]  # fmt: skip
+
+
+def inspect_json(folder: Path) -> Path:
+    folder.mkdir()
+    return write_json(folder / "a.json", log(sample(1), sample("q2", error={"message": "x"})))
+
+
+def inspect_eval(folder: Path) -> Path:
+    folder.mkdir()
+    return write_eval(folder / "a.eval", log(sample(1), sample(2)))
+
+
+def inspect_zstandard(folder: Path) -> Path:
+    pytest.importorskip("zstandard", reason="needs the package zstandard")
+    folder.mkdir()
+    return write_eval(folder / "a.eval", log(sample(1), sample(2)), zstandard=True)
+
+
+def lm_eval(folder: Path) -> Path:
+    other = test_lm_eval.row(name="flexible")
+    test_lm_eval.write(folder, "b", test_lm_eval.choices(-1, -2))
+    return test_lm_eval.write(folder, "a", test_lm_eval.row(), test_lm_eval.row(1), other).parent
+
+
+def promptfoo_results(folder: Path) -> Path:
+    folder.mkdir()
+    content = promptfoo.document(promptfoo.result(), promptfoo.result(1))
+    return promptfoo.write(folder / "a.json", content)
+
+
+def helm(folder: Path) -> Path:
+    return test_helm.write(folder, [test_helm.state()], [test_helm.stats(exact_match=1)])
+
+
+def openai_evals(folder: Path) -> Path:
+    folder.mkdir()
+    events = [test_openai_evals.sampling("a.1"), test_openai_evals.event("a.1", "match")]
+    return test_openai_evals.write(folder / "a.jsonl", *events)
+
+
+def every_eval_ever(folder: Path) -> Path:
+    return eee.write(folder, eee.line(), eee.line("q2", error="timeout")).parent
+
+
+def own_eee(folder: Path) -> Path:
+    return own(folder, "eee")
+
+
+def own_inspect(folder: Path) -> Path:
+    return own(folder, "inspect")
+
+
+def own(folder: Path, format_name: str) -> Path:
+    """Our own export, without the folders within."""
+    folder.mkdir()
+    for name, content in exported(format_name).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@cache
+def exported(format_name: str) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as place:
+        processor = ResultsProcessor(str(Path(place, "results.db")))
+        processor.save_experiment("exp", {"seed": 1}, name="n", status="completed")
+        processor.save_runs(study(samples=4)[:5])
+        export(processor.database, "exp", Path(place, "out"), format_name)
+        processor.close()
+        files = [path for path in Path(place, "out").rglob("*") if path.is_file()]
+        return {path.name: path.read_bytes() for path in files}
+
+
+def legacy(folder: Path) -> Path:
+    errors = [{"sample_id": 1, "approach": "CoT", "error": "x"}]
+    return test_legacy_csv.write_folder(folder, test_legacy_csv.row(), errors=errors)
+
+
+@pytest.mark.timeout(SECONDS * 3 + 300)
+@pytest.mark.parametrize(
+    ("format_name", "write"),
+    [
+        ("inspect", inspect_json),
+        ("inspect", inspect_eval),
+        ("inspect", inspect_zstandard),
+        ("lm-eval", lm_eval),
+        ("promptfoo", promptfoo_results),
+        ("helm", helm),
+        ("openai-evals", openai_evals),
+        ("eee", every_eval_ever),
+        ("eee", own_eee),
+        ("inspect", own_inspect),
+        ("legacy", legacy),
+    ],
+)
+def test_damaged_files(
+    processor: ResultsProcessor, tmp_path: Path, format_name: str, write: Callable[[Path], Path]
+) -> None:
+    first = random.randrange(2**32) if SECONDS else 0
+    until = time.monotonic() + SECONDS
+    seed = first
+    while seed < first + CASES or time.monotonic() < until:
+        path = write(tmp_path / "valid")
+        chance = random.Random(seed)
+        file = path if path.is_file() else chance.choice(sorted(path.iterdir()))
+        file.write_bytes(damaged(file.read_bytes(), chance))
+        began = time.monotonic()
+        attempt(processor, path, format_name if chance.random() < 0.7 else None, seed)
+        assert time.monotonic() - began < SLOWEST, f"seed {seed} is slow"
+        shutil.rmtree(tmp_path / "valid")
+        seed += 1
+
+
+def attempt(processor: ResultsProcessor, path: Path, format_name: str | None, seed: int) -> None:
+    before = counted(processor)
+    try:
+        result = load(processor.database, [Source(path)], Options(), format_name=format_name)
+    except ResultsError:
+        assert counted(processor) == before, f"seed {seed} came in half"
+    except Exception as error:
+        raise AssertionError(f"seed {seed} of {path}: {error!r}") from error
+    else:
+        assert counted(processor)[0] == before[0] + result.inserted
+
+
+def counted(processor: ResultsProcessor) -> tuple[int, int]:
+    with processor.database.read() as connection:
+        runs, experiments = (
+            connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar()
+            for table in ("runs", "experiments")
+        )
+    return int(runs or 0), int(experiments or 0)
+
+
+def damaged(data: bytes, chance: random.Random) -> bytes:
+    """With one to four pieces changed, cut out, doubled or put in."""
+    for _ in range(chance.randint(1, 4)):
+        start = chance.randrange(len(data) + 1)
+        end = min(len(data), start + chance.choice((0, 1, 1, 4, 40)))
+        match chance.randrange(5):
+            case 0:
+                data = data[:start] + chance.choice(PIECES) + data[end:]
+            case 1:
+                data = data[:start] + data[end:]
+            case 2:
+                data = data[:end] + data[start:]
+            case 3:
+                data = data[:start] + bytes([chance.randrange(256)]) + data[start + 1 :]
+            case 4:
+                data = data[:start]
+        data = data or b"{"
+    return data

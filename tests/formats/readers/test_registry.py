@@ -1,0 +1,76 @@
+"""Formats: found by name, by contents, and in other packages."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from ml_agents_results.errors import InvalidFileError, InvalidRecordError, UsageError
+from ml_agents_results.formats import registry as importers
+from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.records import ExperimentRecord, RunRecord
+
+
+def sniff(path: Path) -> bool:
+    return path.is_dir() and (path / "marks.txt").exists()
+
+
+def read(source: Source, options: Options) -> Iterator[Item]:
+    for name in (source.path / "marks.txt").read_text(encoding="utf-8").split():
+        run = RunRecord("", options.approach or "None", int(name), is_correct=True)
+        yield Item(f"mark {name}", run, 100)
+
+
+def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
+    return [ExperimentRecord("marked", name="Marks", config_json={"from": "marks"})]
+
+
+@pytest.fixture
+def marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry point as an installed package would have it."""
+    module = ModuleType("marks_format")
+    for function in (sniff, read, experiments):
+        setattr(module, function.__name__, function)
+    monkeypatch.setitem(sys.modules, "marks_format", module)
+    point = EntryPoint("marks", "marks_format", importers.ENTRY_POINTS)
+    monkeypatch.setattr(
+        importers, "entry_points", lambda **wanted: [point] if _fits(point, wanted) else []
+    )
+
+
+def _fits(point: EntryPoint, wanted: dict[str, str]) -> bool:
+    return all(getattr(point, name) == value for name, value in wanted.items())
+
+
+@pytest.mark.usefixtures("marks")
+def test_format_of_another_package(processor: ResultsProcessor, tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    (folder / "marks.txt").write_text("3 5", encoding="utf-8")
+    result = load(processor.database, [Source(folder)], Options())
+    assert (result.experiments, result.inserted) == (["marked"], 2)
+    found = processor.get_experiment("marked")
+    assert (found.name, found.config_json, found.status) == (
+        "Marks", {"from": "marks"}, "completed",
+    )  # fmt: skip
+    assert found.environment_json["imports"][0]["format"] == "marks"
+    before = found.environment_json["imports"][0]["sha256"]
+    (folder / "marks.txt").write_text("3 -5", encoding="utf-8")
+    with pytest.raises(InvalidRecordError) as caught:
+        load(processor.database, [Source(folder)], Options())
+    assert str(caught.value).startswith(f"{folder} mark -5: `sample_index` is -5")
+    assert Source(folder).sha256 != before
+
+
+def test_unknown_formats(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no import format 'x'"):
+        importers.load_format("x")
+    with pytest.raises(InvalidFileError, match="holds no file in a format that is known here"):
+        importers.find(Source(tmp_path))
+    with pytest.raises(UsageError, match="there is no import format 'x'"):
+        importers.find(Source(tmp_path), "x")

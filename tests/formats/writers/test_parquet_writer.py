@@ -1,0 +1,108 @@
+"""Parquet files are read by those who did not write them: DuckDB and polars."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.formats.exporting import export
+from ml_agents_results.processor import ResultsProcessor
+from tests.formats.writers.sample_experiments import all_runs, run
+
+pytest.importorskip("pyarrow")
+duckdb = pytest.importorskip("duckdb")
+polars = pytest.importorskip("polars")
+
+
+def expected_rows(processor: ResultsProcessor, name: str) -> list[dict[str, Any]]:
+    found = []
+    for one in all_runs(processor, name):
+        values = {field: getattr(one, field) for field in ("id", "task", "raw_output", "error")}
+        values |= {"is_correct": one.is_correct, "created_at": one.created_at}
+        values["execution_time_ms"] = one.execution_time_ms
+        metrics = one.parsing_metrics
+        values["confidence_score"] = metrics.confidence_score if metrics else None
+        found.append(values)
+    return found
+
+
+@pytest.mark.parametrize("chunk_size", [7, 5000])
+def test_polars_and_duckdb_read_every_run(
+    processor: ResultsProcessor, tmp_path: Path, chunk_size: int
+) -> None:
+    path = tmp_path / "out.parquet"
+    export(processor.database, "exp", path, chunk_size=chunk_size)
+    expected = expected_rows(processor, "exp")
+    frame = polars.read_parquet(path)
+    assert frame.select(list(expected[0])).to_dicts() == expected
+    columns = ", ".join(name for name in expected[0] if name != "created_at")
+    rows = duckdb.sql(f"SELECT {columns} FROM '{path}'").fetchall()
+    assert rows == [
+        tuple(value for name, value in row.items() if name != "created_at") for row in expected
+    ]
+    assert frame.schema["created_at"] == polars.Datetime("us", "UTC")
+    assert frame.schema["is_correct"] == polars.Boolean
+    assert frame["created_at"][0] == datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
+
+
+def test_any_text_but_lone_surrogates_is_kept(processor: ResultsProcessor, tmp_path: Path) -> None:
+    export(processor.database, "odd", tmp_path / "out.parquet")
+    found = polars.read_parquet(tmp_path / "out.parquet")["raw_output"].to_list()
+    for text, one in zip(found, all_runs(processor, "odd"), strict=True):
+        assert one.raw_output is not None
+        replaced = "".join(
+            "\ufffd" if "\ud800" <= character <= "\udfff" else character
+            for character in one.raw_output
+        )
+        assert text == replaced
+
+
+def test_the_file_describes_the_experiment(processor: ResultsProcessor, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    export(processor.database, "exp", tmp_path / "out.parquet")
+    schema = parquet.read_schema(tmp_path / "out.parquet")
+    (experiment,) = json.loads(schema.metadata[b"experiments"])
+    assert experiment["config"] == {"dataset": "sums", "seed": 7}
+    assert schema.field("execution_time_ms").metadata[b"description"]
+
+
+def test_a_partitioned_folder_is_one_table(processor: ResultsProcessor, tmp_path: Path) -> None:
+    processor.save_runs(
+        [
+            run("exp", place, model=name, task="")
+            for place, name in enumerate(["../up", "a=b/c", "é"])
+        ]
+    )
+    folder = tmp_path / "out"
+    export(processor.database, "exp", folder, "parquet", partition_by=["approach_name", "model"])
+    assert not (tmp_path / "up").exists()
+    expected = sorted((one.id, one.approach_name, one.model) for one in all_runs(processor, "exp"))
+    rows = duckdb.sql(
+        f"SELECT id, approach_name, model FROM read_parquet('{folder}/**/*.parquet', "
+        "hive_partitioning=true)"
+    ).fetchall()
+    assert sorted(rows) == expected
+    found = polars.scan_parquet(folder, hive_partitioning=True)
+    assert sorted(found.select("id", "approach_name", "model").collect().rows()) == expected
+
+
+def test_absent_tasks_are_a_partition_too(processor: ResultsProcessor, tmp_path: Path) -> None:
+    processor.save_runs([run("second", 99, task="")])
+    export(processor.database, "second", tmp_path / "out", "parquet", partition_by=["task"])
+    rows = duckdb.sql(
+        f"SELECT count(*), count(DISTINCT id) FROM read_parquet('{tmp_path}/out/**/*.parquet')"
+    ).fetchall()
+    assert rows == [(13, 13)]
+
+
+def test_runs_are_partitioned_by_what_has_few_values(
+    processor: ResultsProcessor, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="raw_output") as caught:
+        export(processor.database, "exp", tmp_path / "o", "parquet", partition_by=["raw_output"])
+    assert "approach_name" in str(caught.value.hint)
+    assert list(tmp_path.glob("o")) == []

@@ -1,0 +1,94 @@
+"""Anthropic's protocol against the loopback server."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from pydantic import BaseModel
+
+from ml_agents_results.providers.interface import (
+    AuthenticationFailed,
+    Completion,
+    Message,
+    ProviderError,
+    ProviderUnavailable,
+    UnusableAnswer,
+)
+from ml_agents_results.providers.provider_settings import Settings, Target
+from ml_agents_results.providers.retry import Retries
+from ml_agents_results.providers.urls import read_address
+from ml_agents_results.scoring.extraction import StructuredAnswer
+from tests.endpoint import Endpoint, Fault
+
+anthropic_messages = pytest.importorskip("ml_agents_results.providers.anthropic_messages")
+pytest.importorskip("anthropic", reason="the extra `anthropic` is not installed")
+
+KEY = "sk-ant-secret-0123"
+
+
+def ask(
+    endpoint: Endpoint,
+    messages: Sequence[Message],
+    settings: Settings,
+    schema: type[BaseModel] | None = None,
+) -> Completion:
+    async def once() -> Completion:
+        address = read_address(endpoint.url.removesuffix("/v1"))
+        target = Target("anthropic", "claude-x", address, KEY, "ANTHROPIC_API_KEY")
+        provider = anthropic_messages.Anthropic(target, settings)
+        try:
+            completion: Completion = await provider.complete(messages, schema=schema)
+            return completion
+        finally:
+            await provider.aclose()
+
+    return asyncio.run(once())
+
+
+def test_what_is_sent_and_what_comes_back() -> None:
+    messages = [Message("system", "Be brief."), Message("user", "What is 40 + 2?")]
+    with Endpoint() as endpoint:
+        answer = ask(endpoint, messages, Settings(temperature=0.5, max_tokens=9, seed=1))
+        assert endpoint.bodies[-1] == {
+            "model": "claude-x",
+            "max_tokens": 9,
+            "temperature": 0.5,
+            "system": "Be brief.",
+            "messages": [{"role": "user", "content": "What is 40 + 2?"}],
+        }
+        assert endpoint.paths[-1] == "/v1/messages"
+    assert (answer.text, answer.finish_reason) == ("The answer is 42.", "end_turn")
+    assert (answer.prompt_tokens, answer.completion_tokens) == (5, 4)
+
+
+def test_a_limit_is_always_sent_and_a_schema_on_demand() -> None:
+    with Endpoint('{"reasoning": "r", "answer": "42"}') as endpoint:
+        answer = ask(endpoint, [Message("user", "?")], Settings(), StructuredAnswer)
+        assert endpoint.bodies[-1]["max_tokens"] == anthropic_messages.DEFAULT_MAX_TOKENS
+        sent = endpoint.bodies[-1]["output_config"]["format"]
+    assert sent["type"] == "json_schema"
+    assert set(sent["schema"]["required"]) == {"reasoning", "answer"}
+    assert answer.structured == {"reasoning": "r", "answer": "42"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "requests"),
+    [
+        (Fault.WRONG_KEY, AuthenticationFailed, 1),
+        (Fault.OVERLOADED, ProviderUnavailable, 2),
+        (Fault.HTML, UnusableAnswer, 2),
+        (Fault.NO_CHOICES, UnusableAnswer, 2),
+        (Fault.CUT, ProviderUnavailable, 2),
+        (Fault.RESET, ProviderUnavailable, 2),
+    ],
+)
+def test_a_broken_endpoint_ends_in_a_clear_error(
+    fault: Fault, error: type[ProviderError], requests: int
+) -> None:
+    with Endpoint() as endpoint:
+        endpoint.fail(fault, times=None)
+        settings = Settings(retries=Retries(1, first_pause=0.01))
+        with pytest.raises(error) as raised:
+            ask(endpoint, [Message("user", "?")], settings)
+        assert endpoint.requests == requests
+    assert KEY not in raised.value.message

@@ -1,0 +1,107 @@
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ml_agents_results.database.engine import Database
+from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.records import RunRecord
+from ml_agents_results.repositories.claim_repository import ClaimRepository, RunKey
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Worker:
+    token: str
+    host: str = "here"
+    pid: int = 1
+    dead: frozenset[tuple[str, int]] = frozenset()
+
+    def outlived(self, host: str, pid: int) -> bool:
+        return (host, pid) in self.dead
+
+
+@pytest.fixture
+def processor(database: Database) -> ResultsProcessor:
+    processor = ResultsProcessor(database)
+    processor.save_experiment("e", {})
+    processor.save_experiment("other", {})
+    return processor
+
+
+def claim(
+    processor: ResultsProcessor, worker: Worker, *positions: int, now: datetime = NOW
+) -> list[int]:
+    with processor.database.write() as connection:
+        return ClaimRepository(connection, "e").claim(
+            positions, worker, now, now + timedelta(seconds=60)
+        )
+
+
+def test_a_position_has_one_claimant_in_each_experiment(processor: ResultsProcessor) -> None:
+    assert claim(processor, Worker("a"), 0, 1, 2) == [0, 1, 2]
+    assert claim(processor, Worker("b"), 1, 2, 3) == [3]
+    assert claim(processor, Worker("a"), 0, 1) == [0, 1]
+    with processor.database.write() as connection:
+        other = ClaimRepository(connection, "other")
+        assert other.claim([0], Worker("b"), NOW, LATER) == [0]
+
+
+def test_claims_that_are_not_renewed_free_up(processor: ResultsProcessor) -> None:
+    claim(processor, Worker("a"), 0, 1)
+    assert claim(processor, Worker("b"), 0, now=LATER - timedelta(seconds=1)) == []
+    with processor.database.write() as connection:
+        ClaimRepository(connection, "e").renew(Worker("a"), LATER + timedelta(seconds=60))
+    assert claim(processor, Worker("b"), 0, now=LATER) == []
+    assert claim(processor, Worker("b"), 0, now=LATER + timedelta(seconds=60)) == [0]
+
+
+def test_claims_of_a_dead_process_free_up_at_once(processor: ResultsProcessor) -> None:
+    claim(processor, Worker("a", "here", 7), 0)
+    claim(processor, Worker("b", "there", 7), 1)
+    assert claim(processor, Worker("c", dead=frozenset({("here", 7)})), 0, 1) == [0]
+
+
+def test_what_is_given_back_was_the_claimants_own(processor: ResultsProcessor) -> None:
+    claim(processor, Worker("a"), 0, 1)
+    claim(processor, Worker("b"), 2)
+    with processor.database.write() as connection:
+        claims = ClaimRepository(connection, "e")
+        assert claims.release(Worker("a"), [1, 2, 3]) == {1}
+        assert claims.release(Worker("a")) == {0}
+        assert claims.release(Worker("b")) == {2}
+
+
+def test_recorded_runs_are_found_by_their_keys(processor: ResultsProcessor) -> None:
+    processor.save_runs(
+        [
+            RunRecord("e", "None", 0, provider="p", model="m", task="t", repeat_index=1),
+            RunRecord("e", "None", 1, provider="p", model="m", task="t", error="down"),
+            RunRecord("other", "None", 2, provider="p", model="m", task="t"),
+        ]
+    )
+    keys = [RunKey("None", "p", "m", "t", n, r) for n in range(4) for r in range(2)]
+    with processor.database.read() as connection:
+        found = ClaimRepository(connection, "e").recorded(keys)
+    assert {(run.key, run.outcome) for run in found} == {
+        (RunKey("None", "p", "m", "t", 0, 1), "ungraded"),
+        (RunKey("None", "p", "m", "t", 1, 0), "failed"),
+    }
+
+
+def test_many_at_once_share_the_positions(processor: ResultsProcessor) -> None:
+    taken: list[int] = []
+
+    def work(name: str) -> None:
+        for first in range(0, 100, 5):
+            taken.extend(claim(processor, Worker(name), *range(first, first + 5)))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == list(range(100))

@@ -1,0 +1,126 @@
+"""What makes two samples the same one: not their text alone, not their place in two data sets."""
+
+from typing import Any
+
+import pytest
+
+from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.services.comparison.paired import PairResult
+from tests.services.building import run, runs, save
+
+
+def pair_of(store: ResultsProcessor, *ids: str) -> PairResult:
+    (pair,) = store.compare(ids or ("one", "two")).pairs
+    return pair
+
+
+def test_within_an_experiment_by_task_and_place(store: ResultsProcessor) -> None:
+    save(
+        store,
+        runs("exp", "None", [1, 0], task="a"),
+        runs("exp", "None", [0, 1], task="b"),
+        runs("exp", "CoT1", [1, 0], task="a"),
+        runs("exp", "CoT1", [0, 1], task="b"),
+    )
+    pair = pair_of(store, "exp")
+    assert pair.pairing_rule == "sample_index"
+    assert (pair.pairs, pair.both_correct, pair.neither_correct) == (4, 2, 2)
+
+
+def test_one_data_set_by_place(store: ResultsProcessor) -> None:
+    """Two experiments on the same data set need no texts."""
+    save(
+        store,
+        runs("one", "None", [1, 0, 0], input_text=None, expected_answer=None),
+        runs("two", "CoT1", [1, 1, 0], input_text=None, expected_answer=None),
+    )
+    for name in ("one", "two"):
+        store.save_experiment(name, {}, environment={"dataset": {"fingerprint": "same"}})
+    pair = pair_of(store)
+    assert (pair.pairing_rule, pair.pairs, pair.improved) == ("sample_index", 3, 1)
+
+
+def test_by_the_data_sets_own_id(store: ResultsProcessor) -> None:
+    """Subsets in another order: the id decides, and a text that changed is pointed out."""
+    one = [run("one", "None", place, place % 2, sample_id=f"s{place}") for place in range(4)]
+    two = [
+        run("two", "CoT1", place, (3 - place) % 2, sample_id=f"s{3 - place}", input_text="other")
+        for place in range(3)
+    ]
+    pair = pair_of(save(store, one, two))
+    assert (pair.pairing_rule, pair.pairs) == ("sample_id", 3)
+    assert (pair.improved, pair.regressed) == (0, 0)
+    assert pair.denominators["mismatched"] == 3
+    assert "mismatched_inputs" in pair.warnings
+
+
+def test_an_id_that_is_missing_once_decides_nothing(store: ResultsProcessor) -> None:
+    one = [run("one", "None", place, 1, sample_id=f"s{place}") for place in range(3)]
+    two = [run("two", "CoT1", place, 1, sample_id=f"s{place}") for place in range(3)]
+    two[1].sample_id = None
+    assert pair_of(save(store, one, two)).pairing_rule == "content"
+
+
+def content(experiment: str, approach: str, rows: list[tuple[str, str, int]]) -> list[Any]:
+    return [
+        run(experiment, approach, place, grade, input_text=text, expected_answer=answer)
+        for place, (text, answer, grade) in enumerate(rows)
+    ]
+
+
+def test_by_content_the_same_text_with_another_answer_is_another_sample(
+    store: ResultsProcessor,
+) -> None:
+    pair = pair_of(
+        save(
+            store,
+            content("one", "None", [("is it?", "yes", 1), ("is it?", "no", 0), ("why?", "so", 1)]),
+            content("two", "CoT1", [("is it?", "no", 0), ("is it?", "yes", 1)]),
+        )
+    )
+    assert (pair.pairing_rule, pair.pairs) == ("content", 2)
+    assert (pair.both_correct, pair.neither_correct) == (1, 1)
+    assert pair.denominators["only_in_baseline"] == 1
+
+
+def test_by_content_duplicates_pair_by_their_occurrence(store: ResultsProcessor) -> None:
+    """True duplicates are two samples; no pair is counted twice."""
+    pair = pair_of(
+        save(
+            store,
+            content("one", "None", [("q", "a", 1), ("r", "b", 0), ("q", "a", 0)]),
+            content("two", "CoT1", [("q", "a", 1), ("q", "a", 0), ("r", "b", 1)]),
+        )
+    )
+    assert (pair.pairs, pair.both_correct, pair.neither_correct) == (3, 1, 1)
+    assert pair.improved == 1
+
+
+def test_without_any_content_nothing_is_shared(store: ResultsProcessor) -> None:
+    """The place of a sample says nothing where the data sets may be two."""
+    nothing: dict[str, Any] = {"input_text": None, "expected_answer": None}
+    pair = pair_of(
+        save(store, runs("one", "None", [1, 0], **nothing), runs("two", "CoT1", [1, 1], **nothing))
+    )
+    assert (pair.pairs, pair.difference) == (0, None)
+    assert pair.null_reason == "no_shared_samples"
+
+
+def test_within_an_experiment_a_changed_question_is_pointed_out(store: ResultsProcessor) -> None:
+    changed = runs("exp", "CoT1", [1, 0, 1])
+    changed[0].input_text = "another question"
+    pair = pair_of(save(store, runs("exp", "None", [1, 0, 1]), changed), "exp")
+    assert pair.denominators["mismatched"] == 1
+    assert "mismatched_inputs" in pair.warnings
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_by_content_with_repeats(store: ResultsProcessor, repeats: int) -> None:
+    save(
+        store,
+        runs("one", "None", [[1, 0][:repeats], [0, 0][:repeats]]),
+        runs("two", "CoT1", [[1, 1][:repeats], [1, 0][:repeats]]),
+    )
+    pair = pair_of(store)
+    assert (pair.pairing_rule, pair.pairs) == ("content", 2)
+    assert pair.difference == pytest.approx(0.5)

@@ -1,0 +1,81 @@
+"""Families: of tasks that are variants of one another, and of intervals that hold at once."""
+
+import pytest
+
+from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.statistics.cluster_robust import clustered_mean
+from ml_agents_results.statistics.mcnemar import PairedTable
+from ml_agents_results.statistics.paired_intervals import bonett_price
+from tests.services.building import coin, near, only_pair, runs, save
+
+TASKS = ("puzzle_3", "puzzle_5", "dates", "sorting")
+FAMILIES = {"puzzle_3": "puzzle", "puzzle_5": "puzzle"}
+
+
+@pytest.fixture
+def tasks(store: ResultsProcessor) -> ResultsProcessor:
+    return save(
+        store,
+        *(
+            runs("exp", variant, coin(place, 20 + 5 * place, chance), task=task)
+            for variant, chance in (("CoT1", 0.8), ("None", 0.5))
+            for place, task in enumerate(TASKS)
+        ),
+    )
+
+
+def test_variants_of_a_task_are_one_cluster(tasks: ResultsProcessor) -> None:
+    comparison = tasks.compare(["exp"], by_task=True, settings=Settings(families=FAMILIES))
+    (pair,) = comparison.pairs
+    own = {task.task: task.pairs[0] for task in comparison.tasks}
+    sums = [(own[task].pairs, (own[task].difference or 0) * own[task].pairs) for task in TASKS]
+    (n3, d3), (n5, d5), dates, sorting = sums
+    expected = clustered_mean(*zip((n3 + n5, d3 + d5), dates, sorting, strict=True))
+    assert pair.method == "clustered by task family (CR2)"
+    assert (pair.n_clusters, pair.se) == (3, near(expected.se))
+    assert pair.dof == near(expected.dof)
+    random = comparison.macro[0]
+    families = [(d3 / n3 + d5 / n5) / 2, dates[1] / dates[0], sorting[1] / sorting[0]]
+    assert random.difference.estimate == near(sum(families) / 3)
+    assert random.difference.n_clusters == 3
+    for variant in comparison.variants:
+        assert variant.n_clusters == 3
+    assert [task.task for task in comparison.tasks] == sorted(TASKS)
+
+
+def test_intervals_that_hold_at_once(store: ResultsProcessor) -> None:
+    save(store, *(runs("exp", name, coin(seed, 60, 0.6)) for seed, name in enumerate("ABCD")))
+    alone = store.compare(["exp"], settings=Settings()).pairs
+    together = store.compare(["exp"], settings=Settings(simultaneous=True)).pairs
+    for one, wide in zip(alone, together, strict=True):
+        table = PairedTable(
+            *(
+                getattr(one, name) or 0
+                for name in (
+                    "both_correct",
+                    "improved",
+                    "regressed",
+                    "neither_correct",
+                )
+            )
+        )
+        expected = bonett_price(table, 1 - 0.05 / 3)
+        assert [wide.ci_low, wide.ci_high] == near([expected.low, expected.high])
+        assert (wide.interval_level, wide.confidence_level) == (near(1 - 0.05 / 3), 0.95)
+        assert (wide.p_value, wide.p_value_adjusted) == (one.p_value, one.p_value_adjusted)
+        assert "98.33% CI" in wide.sentence
+
+
+def test_one_comparison_has_nothing_to_hold_with(store: ResultsProcessor) -> None:
+    save(store, *(runs("exp", name, coin(seed, 60, 0.6)) for seed, name in enumerate("AB")))
+    assert only_pair(store, simultaneous=True) == only_pair(store)
+
+
+def test_the_sentence_gives_the_interval_that_was_held_against_the_margin(
+    store: ResultsProcessor,
+) -> None:
+    save(store, *(runs("exp", variant, [1] * 380 + [0] * 20) for variant in ("CoT1", "None")))
+    assert only_pair(store, margin=0.02).sentence.endswith(
+        "90% CI -0.6 to 0.6 held against a margin of 2.0 points): equivalent within 2.0 points."
+    )

@@ -21,7 +21,7 @@ from benchmarks.figures import Figure, Times, beside, quick, report, together
 from benchmarks.saving import PRAGMAS, responses
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 
@@ -90,7 +90,7 @@ def imported(folder: Path, lines: int) -> Figure:
 
     def ours() -> None:
         with closing(ResultsProcessor(str(folder / f"imported-{next(number)}.db"))) as processor:
-            load(processor.database, [Source(text)], Options())
+            load(processor.database, [LogSource(text)], ImportOptions())
 
     read, limit = together(ours, executemany(folder / "bare.db", source), rounds=2)
     name = f"import of {lines:,} lines, processor time"

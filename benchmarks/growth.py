@@ -35,7 +35,7 @@ from ml_agents_results.services.comparison.comparison_service import ComparisonS
 from ml_agents_results.services.cost import CostService
 from ml_agents_results.services.failures import FailureService
 from ml_agents_results.services.latency import LatencyService
-from ml_agents_results.services.summary import AccuracyService
+from ml_agents_results.services.summary import SummaryService
 
 MIB = 1024
 EXPERIMENT = "e000"
@@ -46,8 +46,8 @@ def analyses(
     connection: Connection, experiment: str = EXPERIMENT, filters: Filters | None = None
 ) -> dict[str, Callable[[], object]]:
     return {
-        "summary": AccuracyService(connection, filters).report,
-        "by task": partial(AccuracyService(connection, filters).report, by_task=True),
+        "summary": SummaryService(connection, filters).report,
+        "by task": partial(SummaryService(connection, filters).report, by_task=True),
         "compare": partial(ComparisonService(connection).compare, [experiment]),
         "cost": CostService(connection, filters).report,
         "latency": LatencyService(connection, filters).report,

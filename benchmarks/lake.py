@@ -23,7 +23,7 @@ from benchmarks.figures import Figure, quick, report
 from ml_agents_results.database.lake import Lake
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
-from ml_agents_results.services.summary import AccuracyService
+from ml_agents_results.services.summary import SummaryService
 
 MOST_SECONDS = 5.0
 MOST_MEBIBYTES = 2 * 1000**3 / 2**20
@@ -84,7 +84,7 @@ def main() -> int:
             start = time.perf_counter()
             with Lake(folder).read() as source:
                 if name == "summary":
-                    AccuracyService(source, Filters(experiment_id=("big",))).report()
+                    SummaryService(source, Filters(experiment_id=("big",))).report()
                 else:
                     ComparisonService(source).compare(["big"])
             took = time.perf_counter() - start

@@ -21,7 +21,7 @@ from benchmarks.saving import responses
 from ml_agents_results.database.engine import Database
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 
 SAVES = 200
@@ -50,7 +50,7 @@ def seconds(runs: int, folder: Path) -> Iterator[tuple[str, float]]:
             tempfile.TemporaryDirectory(dir=folder) as place,
             closing(ResultsProcessor(f"{place}/new.db")) as processor,
         ):
-            load(processor.database, [Source(lines)], Options())
+            load(processor.database, [LogSource(lines)], ImportOptions())
 
     yield "import", together(imported, rounds=rounds)[0].median()
     copy = folder / "copy.db"

@@ -30,14 +30,14 @@ from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.parsing_metrics_repository import ParsingMetricsRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.responses import metrics_of, run_of_response, settings_of
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
 from ml_agents_results.services.cost import CostService
 from ml_agents_results.services.failures import FailureService
 from ml_agents_results.services.latency import LatencyService
 from ml_agents_results.services.parsing import ParsingService
 from ml_agents_results.services.result_cache import ResultCache
-from ml_agents_results.services.summary import AccuracyReport, AccuracyService
+from ml_agents_results.services.summary import SummaryReport, SummaryService
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,13 +103,13 @@ class ResultsProcessor:
         Raises:
             InvalidRecordError: A value breaks a rule.
         """
-        settings = settings_of(config)
+        options = settings_of(config)
         record = ExperimentRecord(
             id=experiment_id,
-            name=redact(name or settings.get("name") or None),
-            description=redact(description or settings.get("description") or None),
+            name=redact(name or options.get("name") or None),
+            description=redact(description or options.get("description") or None),
             status=status,
-            config_json=redact(settings),
+            config_json=redact(options),
             environment_json=redact(dict(environment or {})),
         )
         self._write(lambda connection: ExperimentRepository(connection).save(record))
@@ -226,7 +226,7 @@ class ResultsProcessor:
         baseline: str | None = None,
         by_task: bool = False,
         filters: Mapping[str, Any] | None = None,
-        settings: Settings | None = None,
+        options: AnalysisOptions | None = None,
     ) -> Comparison:
         """The variants of the experiments compared on the samples they share.
 
@@ -236,8 +236,8 @@ class ResultsProcessor:
         """
         chosen = Filters.of(filters)
         return self._cache.get(
-            ("compare", tuple(experiment_ids), baseline, by_task, chosen, settings),
-            lambda connection: ComparisonService(connection, chosen, settings).compare(
+            ("compare", tuple(experiment_ids), baseline, by_task, chosen, options),
+            lambda connection: ComparisonService(connection, chosen, options).compare(
                 experiment_ids, baseline=baseline, by_task=by_task
             ),
         )
@@ -368,11 +368,11 @@ class ResultsProcessor:
         """
         export(self.database, experiment_ids, path, format, chunk_size=chunk_size, **options)
 
-    def _accuracy(self, filters: Mapping[str, Any] | None, *, by_task: bool) -> AccuracyReport:
+    def _accuracy(self, filters: Mapping[str, Any] | None, *, by_task: bool) -> SummaryReport:
         chosen = Filters.of(filters)
         return self._cache.get(
             ("accuracy", chosen, by_task),
-            lambda connection: AccuracyService(connection, chosen).report(by_task=by_task),
+            lambda connection: SummaryService(connection, chosen).report(by_task=by_task),
         )
 
     def _report(self, service: Callable[..., "_Service[T]"], filters: Mapping[str, Any]) -> T:

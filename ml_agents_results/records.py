@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The version of the JSON documents that commands and exports write."""
 
 ExperimentStatus = Literal["running", "completed", "failed"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from ml_agents_results.database.manager import DatabaseManager
 from ml_agents_results.formats.exporting import export as write_export
 from ml_agents_results.formats.importing import load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 
@@ -26,7 +26,11 @@ def save(folder: Path) -> None:
 
 def import_runs(folder: Path) -> None:
     manager = DatabaseManager(str(folder / "r.db"))
-    load(manager.database, [Source(str(folder / "runs.jsonl"))], Options(experiment_id="new"))
+    load(
+        manager.database,
+        [LogSource(str(folder / "runs.jsonl"))],
+        ImportOptions(experiment_id="new"),
+    )
 
 
 def migrate(folder: Path) -> None:

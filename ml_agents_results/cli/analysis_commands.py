@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from ml_agents_results.reports.terminal_accuracy import Part
     from ml_agents_results.repositories.filters import Filters
-    from ml_agents_results.services.analysis_options import Settings
+    from ml_agents_results.services.analysis_options import AnalysisOptions
 
 
 class ReportType(StrEnum):
@@ -90,20 +90,20 @@ def analyze(
 ) -> None:
     """Report accuracy, times, costs, parsing, failures or power, with error bars."""
     from ml_agents_results.errors import UsageError
-    from ml_agents_results.services.analysis_options import Settings
+    from ml_agents_results.services.analysis_options import AnalysisOptions
 
     if baseline is not None and report_type not in COMPARING:
         raise UsageError(
             f"--report-type {report_type} compares no variants, so it takes no --baseline",
             f"Leave it out, give --report-type {', '.join(COMPARING)}, or use: ml-agents compare",
         )
-    settings = Settings(
+    options = AnalysisOptions(
         confidence=confidence,
         interval=interval,
         cluster=cluster,
         null_cluster=null_cluster,
         families=families_in(group_map),
-        missing=missing,  # type: ignore[arg-type]  # Settings checks it
+        missing=missing,  # type: ignore[arg-type]  # AnalysisOptions checks it
     )
     with open_source(source, engine, spark_master, db_path, db_url) as connection:
         ids = resolve_ids(connection, experiment_ids)
@@ -117,7 +117,7 @@ def analyze(
             created_from=created_from,
             created_to=created_to,
         )
-        document, parts = _report(report_type, connection, ids, filters, settings, baseline)
+        document, parts = _report(report_type, connection, ids, filters, options, baseline)
     if not document.get("variants", document.get("outcomes")):
         say(f"Note: {', '.join(ids)} has no runs, or none that pass the filters.")
     if as_json:
@@ -198,14 +198,14 @@ def compare(
     from ml_agents_results.errors import UsageError
     from ml_agents_results.formats.comparison_files import comparison_writer, write_comparison
     from ml_agents_results.reports.terminal_comparisons import comparison_parts
-    from ml_agents_results.services.analysis_options import Settings
+    from ml_agents_results.services.analysis_options import AnalysisOptions
     from ml_agents_results.services.comparison.comparison_service import ComparisonService
 
     if by not in (None, "task"):
         raise UsageError(f"--by cannot be {by!r}", "Give --by task.")
     if output is not None:
         comparison_writer(output, force=force)
-    settings = Settings(
+    options = AnalysisOptions(
         confidence=confidence,
         interval=interval,
         difference_interval=difference_interval,
@@ -217,7 +217,7 @@ def compare(
         families=families_in(group_map),
         unpaired=unpaired,
         allow=tuple(listed(allow)),
-        missing=missing,  # type: ignore[arg-type]  # Settings checks it
+        missing=missing,  # type: ignore[arg-type]  # AnalysisOptions checks it
         margin=margin,
         contrasts=contrasts,
     )
@@ -233,7 +233,7 @@ def compare(
             created_from=created_from,
             created_to=created_to,
         )
-        comparison = ComparisonService(connection, filters, settings).compare(
+        comparison = ComparisonService(connection, filters, options).compare(
             ids, baseline=baseline, by_task=by == "task"
         )
     if output is not None:
@@ -251,7 +251,7 @@ def _report(
     connection: "Connection",
     ids: list[str],
     filters: "Filters",
-    settings: "Settings",
+    options: "AnalysisOptions",
     baseline: str | None,
 ) -> "tuple[dict[str, Any], list[Part]]":
     """The document and the tables of one report."""
@@ -259,36 +259,36 @@ def _report(
     from ml_agents_results.reports import terminal_reports as report_tables
 
     if report_type in (ReportType.summary, ReportType.accuracy):
-        from ml_agents_results.services.summary import AccuracyService
+        from ml_agents_results.services.summary import SummaryService
 
         by_task = report_type is ReportType.accuracy
-        accuracy = AccuracyService(connection, filters, settings).report(by_task=by_task)
+        accuracy = SummaryService(connection, filters, options).report(by_task=by_task)
         draw = rendering.accuracy_parts if by_task else rendering.summary_parts
         return accuracy.to_dict(), draw(accuracy)
     if report_type is ReportType.latency:
         from ml_agents_results.services.latency import LatencyService
 
-        latency = LatencyService(connection, filters, settings).report(baseline=baseline)
+        latency = LatencyService(connection, filters, options).report(baseline=baseline)
         return latency.to_dict(), report_tables.latency_parts(latency)
     if report_type is ReportType.cost:
         from ml_agents_results.services.cost import CostService
 
-        cost = CostService(connection, filters, settings).report(baseline=baseline)
+        cost = CostService(connection, filters, options).report(baseline=baseline)
         return cost.to_dict(), report_tables.cost_parts(cost)
     if report_type is ReportType.parsing:
         from ml_agents_results.services.parsing import ParsingService
 
-        parsing = ParsingService(connection, filters, settings).report()
+        parsing = ParsingService(connection, filters, options).report()
         return parsing.to_dict(), report_tables.parsing_parts(parsing)
     if report_type is ReportType.failures:
         from ml_agents_results.services.failures import FailureService
 
-        failures = FailureService(connection, filters, settings).report(baseline=baseline)
+        failures = FailureService(connection, filters, options).report(baseline=baseline)
         return failures.to_dict(), report_tables.failure_parts(failures)
     from ml_agents_results.reports.terminal_power import power_parts
     from ml_agents_results.services.power import PowerService
 
-    power = PowerService(connection, filters, settings).report(baseline=baseline)
+    power = PowerService(connection, filters, options).report(baseline=baseline)
     return power.to_dict(), power_parts(power)
 
 

@@ -140,10 +140,10 @@ def _show_experiment(connection: "Connection", experiment_id: str, as_json: bool
     from ml_agents_results.reports.terminal_accuracy import summary_parts
     from ml_agents_results.repositories.experiment_repository import ExperimentRepository
     from ml_agents_results.repositories.filters import Filters
-    from ml_agents_results.services.summary import AccuracyService
+    from ml_agents_results.services.summary import SummaryService
 
     record = ExperimentRepository(connection).get(experiment_id)
-    report = AccuracyService(connection, Filters(experiment_id=(experiment_id,))).report()
+    report = SummaryService(connection, Filters(experiment_id=(experiment_id,))).report()
     if as_json:
         emit_json({**experiment_object(record), "summary_statistics": report.to_dict()})
         return

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ml_agents_results.database.engine import Database
     from ml_agents_results.formats.importing import ImportResult
-    from ml_agents_results.formats.log_source import Source
+    from ml_agents_results.formats.log_source import LogSource
 
 STANDARD_INPUT = "-"
 
@@ -136,11 +136,11 @@ def import_(
 ) -> None:
     """Import results from files, all of them or nothing."""
     from ml_agents_results.formats.importing import load
-    from ml_agents_results.formats.log_source import Options
+    from ml_agents_results.formats.log_source import ImportOptions
 
     if experiment_id == "latest":
         raise UsageError("`latest` means the newest experiment", "Choose another --experiment-id.")
-    options = Options(
+    options = ImportOptions(
         experiment_id=experiment_id,
         name=name,
         approach=approach,
@@ -197,12 +197,12 @@ def _columns(pairs: Sequence[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _source(file: str) -> Iterator["Source"]:
+def _source(file: str) -> Iterator["LogSource"]:
     """The file; standard input is kept aside, for it is read more than once."""
-    from ml_agents_results.formats.log_source import Source
+    from ml_agents_results.formats.log_source import LogSource
 
     if file != STANDARD_INPUT:
-        yield Source(file)
+        yield LogSource(file)
         return
     with tempfile.NamedTemporaryFile(prefix="ml-agents-", suffix=".tmp") as kept:
         # Block by block as it comes: a read that waits for a full one may outlast an interrupt.
@@ -210,7 +210,7 @@ def _source(file: str) -> Iterator["Source"]:
         while block := stdin.read1(1 << 16):
             kept.write(block)
         kept.flush()
-        yield Source(kept.name, "stdin")
+        yield LogSource(kept.name, "stdin")
 
 
 @contextmanager

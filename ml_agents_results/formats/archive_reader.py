@@ -16,7 +16,7 @@ from typing import IO, Any, NoReturn
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.field_mapping import FieldMapping, strict_json, time_of
-from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.validation import check_id, refused
 
@@ -44,7 +44,7 @@ def sniff(path: Path) -> bool:
     return beginning.startswith(b"PK\x03\x04") and b"experiments.jsonl" in beginning
 
 
-def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
+def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
     """Those of the archive, all of which is verified first."""
     with source.reading(), _opened(source.path, source.name) as archive:
         manifest = verify(archive, source.name)
@@ -57,7 +57,7 @@ def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
     return records
 
 
-def _experiment(values: dict[str, Any], source: Source) -> ExperimentRecord:
+def _experiment(values: dict[str, Any], source: LogSource) -> ExperimentRecord:
     """What this version knows of an experiment; later ones may add fields."""
     known = {one.name: values[one.name] for one in fields(ExperimentRecord) if one.name in values}
     with source.locate(EXPERIMENTS):
@@ -73,7 +73,7 @@ def _experiment(values: dict[str, Any], source: Source) -> ExperimentRecord:
     return ExperimentRecord(**known)
 
 
-def read(source: Source, options: Options) -> Iterator[Item]:
+def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
     """The runs of the archive, member by member."""
     mapping = FieldMapping(source, options)
     with source.reading(), _opened(source.path, source.name) as archive:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError, UsageError
 from ml_agents_results.formats.field_mapping import time_of
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.records import RunRecord
 from ml_agents_results.redaction import redact_text
 
@@ -109,7 +109,7 @@ class Overrides:
         UsageError: A field cannot be taken from elsewhere.
     """
 
-    def __init__(self, source: Source, options: Options) -> None:
+    def __init__(self, source: LogSource, options: ImportOptions) -> None:
         if unfit := sorted(set(options.columns) - set(_MAPPED)):
             raise UsageError(
                 f"{', '.join(unfit)} of this format cannot be mapped",
@@ -145,7 +145,7 @@ class SampleIds:
         InvalidFileError: Two of them are the same text, and one is a number.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: LogSource) -> None:
         self._source = source
         self._known: dict[str, object] = {}
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from ml_agents_results.errors import DuplicateError
 from ml_agents_results.formats.duplicates import run_key
-from ml_agents_results.formats.log_source import Item, OnConflict, Source
+from ml_agents_results.formats.log_source import Item, LogSource, OnConflict
 from ml_agents_results.repositories.import_keys import digests_of_keys
 from ml_agents_results.repositories.validation import RUN_COLUMNS, run_row
 
@@ -16,7 +16,7 @@ _DIGEST_AT = RUN_COLUMNS.index("content_digest")
 def settle(
     connection: Connection,
     policy: OnConflict,
-    source: Source,
+    source: LogSource,
     batch: Sequence[Item],
     new: Collection[str],
 ) -> tuple[Sequence[Item], int]:
@@ -56,6 +56,6 @@ def settle(
     return [item for item in batch if id(item) not in left_out], len(conflicting)
 
 
-def _digest(item: Item, source: Source) -> str:
+def _digest(item: Item, source: LogSource) -> str:
     with source.locate(item.place):
         return str(run_row(item.run, True)[_DIGEST_AT])

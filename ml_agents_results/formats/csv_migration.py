@@ -6,7 +6,7 @@ from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.manager import DatabaseManager
 from ml_agents_results.formats.importing import ImportResult, load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 
 
 def migrate_from_csv(
@@ -25,10 +25,10 @@ def migrate_from_csv(
     Raises:
         InvalidFileError: It is not there, holds no results, or a table is not what it should be.
     """
-    source = Source(os.fspath(csv_directory))
+    source = LogSource(os.fspath(csv_directory))
     database = Database(db_path)
     try:
         DatabaseManager(database).initialize_schema()
-        return load(database, [source], Options())
+        return load(database, [source], ImportOptions())
     finally:
         database.close()

@@ -17,7 +17,7 @@ from ml_agents_results.database.types import from_stored
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.archive_reader import LONGEST_LINE
 from ml_agents_results.formats.field_mapping import FieldMapping, strict_json, time_of
-from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.validation import refused
 
@@ -55,7 +55,7 @@ def runs_file(path: Path) -> Path:
     return path / "runs.csv" if path.is_dir() else path
 
 
-def read(source: Source, options: Options) -> Iterator[Item]:
+def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
     """The runs, row by row.
 
     Raises:
@@ -89,7 +89,7 @@ def read(source: Source, options: Options) -> Iterator[Item]:
     mapping.finish()
 
 
-def experiments(source: Source) -> Sequence[ExperimentRecord]:
+def experiments(source: LogSource) -> Sequence[ExperimentRecord]:
     """Those that the lines before the header describe."""
     found: list[ExperimentRecord] = []
     with _opened(source) as (metadata, _), source.locate("before the header"):
@@ -102,7 +102,7 @@ def experiments(source: Source) -> Sequence[ExperimentRecord]:
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[tuple[list[tuple[str, Any]], Iterator[str]]]:
+def _opened(source: LogSource) -> Iterator[tuple[list[tuple[str, Any]], Iterator[str]]]:
     """The keys and values before the header, and the lines from the header on."""
     csv.field_size_limit(LONGEST_LINE)
     with source.open(runs_file(source.path)) as file:
@@ -127,7 +127,7 @@ def _opened(source: Source) -> Iterator[tuple[list[tuple[str, Any]], Iterator[st
             text.detach()
 
 
-def _bounded(source: Source, text: io.TextIOWrapper) -> Iterator[str]:
+def _bounded(source: LogSource, text: io.TextIOWrapper) -> Iterator[str]:
     while line := text.readline(LONGEST_LINE):
         if len(line) == LONGEST_LINE:
             raise InvalidFileError(
@@ -156,7 +156,7 @@ def _describe(experiment: ExperimentRecord, key: str, value: Any) -> None:
             setattr(experiment, f"{key}_json", value)
 
 
-def _check_header(source: Source, header: list[str], options: Options) -> None:
+def _check_header(source: LogSource, header: list[str], options: ImportOptions) -> None:
     needed = {options.columns.get(name, name): name for name in ("sample_index", "approach_name")}
     if options.approach is not None:
         needed.pop(options.columns.get("approach_name", "approach_name"), None)
@@ -201,7 +201,7 @@ def _value(field: str, cell: str) -> Any:
     return cell
 
 
-def _broken(source: Source, place: int, reason: str) -> InvalidFileError:
+def _broken(source: LogSource, place: int, reason: str) -> InvalidFileError:
     return InvalidFileError(
         f"{source.where(place)}: {reason}",
         'A cell that holds commas, quotes or line ends stands in "quotes", its quotes doubled.',

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ml_agents_results.errors import InvalidFileError
-from ml_agents_results.formats.log_source import Source
+from ml_agents_results.formats.log_source import LogSource
 
 
 class CsvRows:
@@ -18,7 +18,7 @@ class CsvRows:
         header: The names of the columns.
     """
 
-    def __init__(self, source: Source, lines: Iterator[str]) -> None:
+    def __init__(self, source: LogSource, lines: Iterator[str]) -> None:
         self._source = source
         self._rows = csv.reader(lines, strict=True)
         self.header = [name.strip() for name in self._next() or []]
@@ -59,7 +59,7 @@ class CsvRows:
 
 
 @contextmanager
-def open_table(source: Source, path: Path) -> Iterator[CsvRows]:
+def open_table(source: LogSource, path: Path) -> Iterator[CsvRows]:
     """The table in a file."""
     csv.field_size_limit(sys.maxsize)
     with source.open(path) as file:

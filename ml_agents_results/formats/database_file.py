@@ -8,7 +8,7 @@ from pathlib import Path
 from ml_agents_results.database import files, schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.backups import snapshot
-from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_repository import RunRepository
@@ -22,14 +22,14 @@ def sniff(path: Path) -> bool:
     return files.is_database(path)
 
 
-def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
+def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
     """All that the database holds."""
     with _current(source) as database, database.read() as connection:
         repository = ExperimentRepository(connection)
         return [repository.get(line.id) for line in repository.list()]
 
 
-def read(source: Source, options: Options) -> Iterator[Item]:
+def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
     """All runs, experiment by experiment, as of one moment."""
     with _current(source) as database, database.read() as connection:
         ids = [line.id for line in ExperimentRepository(connection).list()]
@@ -39,7 +39,7 @@ def read(source: Source, options: Options) -> Iterator[Item]:
 
 
 @contextmanager
-def _current(source: Source) -> Iterator[Database]:
+def _current(source: LogSource) -> Iterator[Database]:
     """The database; where it is of an older schema, a copy that is brought up to date."""
     database = Database(str(source.path), create=False)
     try:

@@ -7,11 +7,11 @@ from typing import Any
 
 from ml_agents_results.database.models import RUN_KEY
 from ml_agents_results.errors import DuplicateError
-from ml_agents_results.formats.log_source import Duplicates, Item, Source
+from ml_agents_results.formats.log_source import Duplicates, Item, LogSource
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.import_keys import KeyMap
 
-Policy = Callable[[KeyMap, Source, Sequence[Item]], Sequence[Item]]
+Policy = Callable[[KeyMap, LogSource, Sequence[Item]], Sequence[Item]]
 """Returns what remains of a batch, given the keys of the batches before it."""
 
 
@@ -19,7 +19,7 @@ run_key: Callable[[RunRecord], tuple[Any, ...]] = attrgetter(*RUN_KEY)
 """The natural key of a run."""
 
 
-def refuse(seen: KeyMap, source: Source, batch: Sequence[Item]) -> Sequence[Item]:
+def refuse(seen: KeyMap, source: LogSource, batch: Sequence[Item]) -> Sequence[Item]:
     """Lets only runs with a new key pass.
 
     Raises:
@@ -38,12 +38,12 @@ def refuse(seen: KeyMap, source: Source, batch: Sequence[Item]) -> Sequence[Item
     return batch
 
 
-def note_latest(seen: KeyMap, source: Source, batch: Sequence[Item]) -> None:
+def note_latest(seen: KeyMap, source: LogSource, batch: Sequence[Item]) -> None:
     """The first pass of `latest`: which line is the last one of its key."""
     seen.set({_digest(run_key(item.run)): source.where(item.place) for item in batch})
 
 
-def latest(seen: KeyMap, source: Source, batch: Sequence[Item]) -> Sequence[Item]:
+def latest(seen: KeyMap, source: LogSource, batch: Sequence[Item]) -> Sequence[Item]:
     """Drops what a later line supersedes."""
     keys = [_digest(run_key(item.run)) for item in batch]
     last = seen.get(keys)
@@ -52,7 +52,7 @@ def latest(seen: KeyMap, source: Source, batch: Sequence[Item]) -> Sequence[Item
     ]
 
 
-def repeats(seen: KeyMap, source: Source, batch: Sequence[Item]) -> Sequence[Item]:
+def repeats(seen: KeyMap, source: LogSource, batch: Sequence[Item]) -> Sequence[Item]:
     """Numbers the answers to each sample in the order of the lines."""
     keys = [_digest(run_key(item.run)[:-1]) for item in batch]
     counts = {key: int(count) for key, count in seen.get(set(keys)).items()}

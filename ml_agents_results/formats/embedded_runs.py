@@ -10,7 +10,7 @@ from ml_agents_results.database.types import from_stored
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import mapping, moment, text
 from ml_agents_results.formats.field_mapping import FieldMapping, strict_json
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.records import ExperimentRecord, RunRecord
 from ml_agents_results.repositories.validation import check_id
 
@@ -26,13 +26,13 @@ RUN = "ml_agents_run"
 class Own:
     """A log of which `described` says that it is one of ours."""
 
-    def __init__(self, source: Source, described: Mapping[str, Any]) -> None:
+    def __init__(self, source: LogSource, described: Mapping[str, Any]) -> None:
         self._source = source
         self._described = described
-        self._fields = FieldMapping(source, Options())
+        self._fields = FieldMapping(source, ImportOptions())
 
     @classmethod
-    def of(cls, source: Source, described: object) -> "Own | None":
+    def of(cls, source: LogSource, described: object) -> "Own | None":
         """None where the log is another program's."""
         known = mapping(described)
         return cls(source, known) if known.get(WRITER) == WRITTEN_BY else None

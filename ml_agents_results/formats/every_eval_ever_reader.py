@@ -30,7 +30,7 @@ from ml_agents_results.formats.json_stream import (
     read_document,
     read_lines,
 )
-from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.records import (
     PARSING_METHODS,
     ExperimentRecord,
@@ -67,7 +67,7 @@ def parts(path: Path) -> Sequence[Path]:
     return [samples]
 
 
-def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
+def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
     """The one evaluation."""
     totals = _totals(source)
     own = _own(source, totals)
@@ -102,7 +102,7 @@ def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
     ]
 
 
-def read(source: Source, options: Options) -> Iterator[Item]:
+def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
     """The lines of one result for each evaluation, as they stand."""
     samples = _Samples(source, options)
     overrides = Overrides(source, options)
@@ -118,16 +118,16 @@ def read(source: Source, options: Options) -> Iterator[Item]:
     samples.finish()
 
 
-def _identity(source: Source) -> str:
+def _identity(source: LogSource) -> str:
     found = text(first_line(source.path).get("evaluation_id"))
     return found.replace("/", "_") if found else f"{source.stem}-{source.sha256[:8]}"
 
 
-def _own(source: Source, totals: dict[str, Any]) -> Own | None:
+def _own(source: LogSource, totals: dict[str, Any]) -> Own | None:
     return Own.of(source, mapping(totals.get("eval_library")).get("additional_details"))
 
 
-def _totals(source: Source) -> dict[str, Any]:
+def _totals(source: LogSource) -> dict[str, Any]:
     path = source.path.with_name(f"{source.stem.removesuffix(_SAMPLES)}.json")
     if path.is_file() and sniff(path):
         return read_document(source, path)
@@ -136,7 +136,7 @@ def _totals(source: Source) -> dict[str, Any]:
 
 
 class _Samples:
-    def __init__(self, source: Source, options: Options) -> None:
+    def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
         self._options = options
         self._totals = _totals(source)

@@ -26,7 +26,7 @@ from ml_agents_results.formats.variant_logs import (
 from ml_agents_results.records import APPROACHES
 from ml_agents_results.reports.snapshot import ExportOptions, Snapshot
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
-from ml_agents_results.services.summary import VariantResult
+from ml_agents_results.services.summary import VariantSummary
 
 PARTS = ("runs", "metadata")
 FOLDER_ENTRY = "data"
@@ -103,7 +103,7 @@ class _Log:
         place = folder.joinpath(*names)
         place.mkdir(parents=True, exist_ok=True)
         totals = self._totals()
-        if self._log.source.includes("runs"):
+        if self._log.snapshot.includes("runs"):
             digest = hashlib.sha256()
             lines = 0
             name = f"{self._uuid}_samples.jsonl"
@@ -228,7 +228,7 @@ class _Log:
             "additional_details": {**_UNKNOWN_MODEL, **mapping(known.get("additional_details"))},
         }
 
-    def _result(self, result_id: str, name: str, total: VariantResult) -> dict[str, Any]:
+    def _result(self, result_id: str, name: str, total: VariantSummary) -> dict[str, Any]:
         values = total.to_dict()
         uncertainty: dict[str, Any] = {"num_samples": total.graded}
         if total.se is not None:
@@ -237,7 +237,7 @@ class _Log:
             uncertainty["confidence_interval"] = {
                 "lower": total.ci_low,
                 "upper": total.ci_high,
-                "confidence_level": self._log.source.accuracy.confidence_level,
+                "confidence_level": self._log.snapshot.accuracy.confidence_level,
                 "method": total.interval_method,
             }
         known = {name: str(values[name]) for name in _DETAILS if values[name] is not None}

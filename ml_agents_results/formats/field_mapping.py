@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError, UsageError
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.records import ParsingMetrics, RunRecord, canonical_approach
 from ml_agents_results.repositories.validation import check_id, refused
 
@@ -38,7 +38,10 @@ class FieldMapping:
     """
 
     def __init__(
-        self, source: Source, options: Options, convert: Callable[[str, Any], Any] | None = None
+        self,
+        source: LogSource,
+        options: ImportOptions,
+        convert: Callable[[str, Any], Any] | None = None,
     ) -> None:
         if unknown := sorted(set(options.columns) - KNOWN):
             raise UsageError(

@@ -21,7 +21,7 @@ from ml_agents_results.formats.coercion import (
     without_absent,
 )
 from ml_agents_results.formats.json_stream import JsonStream, read_document
-from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.records import ExperimentRecord, RunRecord, canonical_approach
 from ml_agents_results.redaction import redact
 
@@ -48,7 +48,7 @@ def sniff(path: Path) -> bool:
     return path.is_dir() and all((path / name).is_file() for name in (SPEC, STATE))
 
 
-def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
+def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
     """The one run."""
     run = _Run(source, options)
     return [
@@ -62,7 +62,7 @@ def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
     ]
 
 
-def read(source: Source, options: Options) -> Iterator[Item]:
+def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
     """The requests as they stand; those about one instance's choices together are one run."""
     run = _Run(source, options)
     overrides = Overrides(source, options)
@@ -81,7 +81,7 @@ def read(source: Source, options: Options) -> Iterator[Item]:
 class _Run:
     """What the folder says of the run, and how its requests become runs of ours."""
 
-    def __init__(self, source: Source, options: Options) -> None:
+    def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
         self._options = options
         self.spec = read_document(source, source.path / SPEC)
@@ -182,7 +182,7 @@ class _Run:
             run.is_correct = run.score == 1.0
 
 
-def _states(source: Source) -> Iterator[tuple[str, _Key, dict[str, Any], int]]:
+def _states(source: LogSource) -> Iterator[tuple[str, _Key, dict[str, Any], int]]:
     with source.open(source.path / STATE) as file:
         stream = JsonStream(source, file, STATE)
         for name in stream.members():
@@ -206,7 +206,7 @@ def _together(found: tuple[str, _Key, dict[str, Any], int]) -> tuple[_Key, str]:
     return key, place if state.get("reference_index") is None else "choices"
 
 
-def _read_metrics(source: Source) -> dict[_Key, dict[str, Any]]:
+def _read_metrics(source: LogSource) -> dict[_Key, dict[str, Any]]:
     """The means of all metrics of each instance."""
     found: dict[_Key, dict[str, Any]] = {}
     path = source.path / STATS
@@ -227,7 +227,7 @@ def _read_metrics(source: Source) -> dict[_Key, dict[str, Any]]:
 
 
 def _key(
-    source: Source, place: str, instance_id: object, about: dict[str, Any], state: dict[str, Any]
+    source: LogSource, place: str, instance_id: object, about: dict[str, Any], state: dict[str, Any]
 ) -> _Key:
     trial = state.get("train_trial_index", 0)
     if not isinstance(instance_id, str | int) or not isinstance(trial, int) or trial < 0:

@@ -19,7 +19,7 @@ from ml_agents_results.errors import (
 )
 from ml_agents_results.formats.conflicts import settle
 from ml_agents_results.formats.duplicates import POLICIES, latest, note_latest, run_key
-from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.formats.registry import find, load_format
 from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
@@ -73,8 +73,8 @@ class _DryRunError(Exception):
 
 def load(
     database: Database,
-    sources: Sequence[Source],
-    options: Options,
+    sources: Sequence[LogSource],
+    options: ImportOptions,
     *,
     format_name: str | None = None,
     dry_run: bool = False,
@@ -115,13 +115,13 @@ def load(
 class _Part:
     """One source with its format and what it says about its experiments."""
 
-    source: Source
+    source: LogSource
     format_name: str
     described: Mapping[str, ExperimentRecord]
     items: Callable[[], Iterator[Item]]
 
     @classmethod
-    def of(cls, source: Source, options: Options, name: str) -> "_Part":
+    def of(cls, source: LogSource, options: ImportOptions, name: str) -> "_Part":
         module = load_format(name)
         described = {record.id: record for record in module.experiments(source, options)}
         default = next(iter(described), f"{source.stem}-{source.sha256[:8]}")
@@ -154,7 +154,7 @@ class _Import:
     """The state of one import, inside its transaction."""
 
     def __init__(
-        self, connection: Connection, options: Options, progress: Callable[[int], None]
+        self, connection: Connection, options: ImportOptions, progress: Callable[[int], None]
     ) -> None:
         self._connection = connection
         self._options = options
@@ -292,7 +292,7 @@ class _Import:
             described = replace(next(iter(part.described.values())), id=experiment_id)
         return described or ExperimentRecord(experiment_id, name=part.source.stem)
 
-    def _give_ids(self, source: Source, batch: Sequence[Item]) -> int:
+    def _give_ids(self, source: LogSource, batch: Sequence[Item]) -> int:
         """Leaves out ids that runs of other experiments have; returns how many."""
         given = [item for item in batch if item.run.id is not None]
         owners = keys_of_ids(self._connection, [str(item.run.id) for item in given])
@@ -311,7 +311,7 @@ class _Import:
                 )
         return renamed
 
-    def _save(self, source: Source, batch: Sequence[Item]) -> None:
+    def _save(self, source: LogSource, batch: Sequence[Item]) -> None:
         runs = [item.run for item in batch]
         try:
             self._counted["changed"] += self._runs.save_many(runs)

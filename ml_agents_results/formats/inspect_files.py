@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.json_stream import JsonStream
-from ml_agents_results.formats.log_source import Source
+from ml_agents_results.formats.log_source import LogSource
 from ml_agents_results.formats.zip_members import Archive
 
 HEADER_PARTS = ("version", "status", "eval", "plan", "error", "invalidated", "tags", "metadata")
@@ -42,7 +42,7 @@ _SAMPLE_PARTS = (
 """What of a sample is read. What is left, mostly its events, can be a thousand times as much."""
 
 
-def read_header(source: Source, *, model_args: bool) -> dict[str, Any]:
+def read_header(source: LogSource, *, model_args: bool) -> dict[str, Any]:
     """What a log says of itself, without results and samples."""
     with _opened(source) as (archive, file):
         if archive is None:
@@ -69,7 +69,7 @@ def read_header(source: Source, *, model_args: bool) -> dict[str, Any]:
     return header
 
 
-def read_samples(source: Source) -> Iterator[tuple[str, dict[str, Any], int]]:
+def read_samples(source: LogSource) -> Iterator[tuple[str, dict[str, Any], int]]:
     """The place, the parts, and the size in bytes of each sample."""
     with _opened(source) as (archive, file):
         if archive is not None:
@@ -91,7 +91,7 @@ def read_samples(source: Source) -> Iterator[tuple[str, dict[str, Any], int]]:
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[tuple[Archive | None, BinaryIO]]:
+def _opened(source: LogSource) -> Iterator[tuple[Archive | None, BinaryIO]]:
     with source.open() as file:
         beginning = file.read(2)
         file.seek(0)
@@ -113,7 +113,7 @@ def _header(stream: JsonStream, model_args: bool) -> dict[str, Any]:
     return header
 
 
-def _sample(source: Source, stream: JsonStream, place: str) -> tuple[dict[str, Any], int]:
+def _sample(source: LogSource, stream: JsonStream, place: str) -> tuple[dict[str, Any], int]:
     if stream.first != b"{":
         raise InvalidFileError(f"{source.where(place)} is no sample", "The log is damaged.")
     parts: dict[str, bytes] = {}

@@ -27,7 +27,7 @@ from ml_agents_results.formats.coercion import (
     without_absent,
 )
 from ml_agents_results.formats.embedded_runs import Own
-from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.formats.zip_members import Archive
 from ml_agents_results.records import (
     ExperimentRecord,
@@ -63,7 +63,7 @@ def sniff(path: Path) -> bool:
         return False
     if path.suffix == ".eval":
         return True
-    source = Source(path)
+    source = LogSource(path)
     with source.open() as file:
         beginning = file.read(2048)
     if beginning[:2] == b"PK":
@@ -77,12 +77,12 @@ def sniff(path: Path) -> bool:
     return start[:1] == b"{" and b'"version"' in start and b'"eval"' in start
 
 
-def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
+def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
     """The one that the log is about."""
     return [_Log(source, options).experiment()]
 
 
-def read(source: Source, options: Options) -> Iterator[Item]:
+def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
     """The samples: of an archive in the order of their names, else as they stand."""
     log = _Log(source, options)
     for place, sample, size in inspect_log.read_samples(source):
@@ -95,7 +95,7 @@ def read(source: Source, options: Options) -> Iterator[Item]:
 class _Log:
     """One log: its header, and how its samples become runs."""
 
-    def __init__(self, source: Source, options: Options) -> None:
+    def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
         self._options = options
         self._overrides = Overrides(source, options)

@@ -77,7 +77,7 @@ class _Log:
     def write(self, file: BinaryIO) -> None:
         head = json_bytes(storable(self._head()))
         file.write(head.removesuffix(b"}") + b',"samples":[')
-        if self._log.source.includes("runs"):
+        if self._log.snapshot.includes("runs"):
             separator = b"\n"
             for row in self._log.rows:
                 file.write(separator + json_bytes(storable(self._sample(row))))

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Protocol
 import orjson
 
 from ml_agents_results.errors import InvalidFileError
-from ml_agents_results.formats.log_source import Source
+from ml_agents_results.formats.log_source import LogSource
 
 LONGEST_VALUE = 64 * 1024 * 1024
 """Bytes of one value that is taken; memory is bounded by it."""
@@ -49,7 +49,7 @@ class JsonStream:
     """
 
     def __init__(
-        self, source: Source, file: Readable, place: str = "", longest: int = LONGEST_VALUE
+        self, source: LogSource, file: Readable, place: str = "", longest: int = LONGEST_VALUE
     ) -> None:
         self._source = source
         self._file = file
@@ -252,7 +252,7 @@ def parse(text: bytes) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
-def bounded_lines(source: Source, file: BinaryIO, longest: int) -> Iterator[tuple[int, bytes]]:
+def bounded_lines(source: LogSource, file: BinaryIO, longest: int) -> Iterator[tuple[int, bytes]]:
     """The lines with their numbers from 1.
 
     Raises:
@@ -267,7 +267,7 @@ def bounded_lines(source: Source, file: BinaryIO, longest: int) -> Iterator[tupl
 
 
 def read_lines(
-    source: Source, path: Path | None = None
+    source: LogSource, path: Path | None = None
 ) -> Iterator[tuple[int, dict[str, Any], int]]:
     """The number, the object and the size in bytes of each line; empty lines do not count.
 
@@ -292,7 +292,7 @@ def beginning(path: Path, size: int = 64 * 1024) -> bytes:
     """The first bytes of a file, unpacked, without a mark of their order; of a folder, nothing."""
     if not path.is_file():
         return b""
-    with Source(path).open() as file:
+    with LogSource(path).open() as file:
         return file.read(size).removeprefix(_BOM).lstrip()
 
 
@@ -305,7 +305,7 @@ def first_line(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def read_document(source: Source, path: Path) -> dict[str, Any]:
+def read_document(source: LogSource, path: Path) -> dict[str, Any]:
     """A small file that holds one JSON object.
 
     Raises:
@@ -322,7 +322,7 @@ def read_document(source: Source, path: Path) -> dict[str, Any]:
     return found
 
 
-def _bad_line(source: Source, number: int, reason: str) -> InvalidFileError:
+def _bad_line(source: LogSource, number: int, reason: str) -> InvalidFileError:
     return InvalidFileError(
         f"{source.where(number)}: {reason}", "The file is damaged or cut off: copy it again."
     )

@@ -10,7 +10,7 @@ from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.archive_reader import LONGEST_LINE
 from ml_agents_results.formats.field_mapping import KNOWN, FieldMapping, strict_json
 from ml_agents_results.formats.json_stream import bounded_lines
-from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 
 BOM = b"\xef\xbb\xbf"
 # orjson takes whole numbers beyond 64 bits for floats. Only what is kept as it is may be so large.
@@ -19,7 +19,7 @@ _AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _WIDE_NUMBER = b"0" * 19
 
 
-def read(source: Source, options: Options) -> Iterator[Item]:
+def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
     """The runs, line by line; empty lines do not count.
 
     Raises:
@@ -40,7 +40,7 @@ def read(source: Source, options: Options) -> Iterator[Item]:
     mapping.finish()
 
 
-def _values(source: Source, number: int, line: bytes) -> dict[str, Any]:
+def _values(source: LogSource, number: int, line: bytes) -> dict[str, Any]:
     try:
         values = orjson.loads(line)
         kept = isinstance(values, dict) and not values.keys() <= _BOUNDED
@@ -54,7 +54,7 @@ def _values(source: Source, number: int, line: bytes) -> dict[str, Any]:
     return values
 
 
-def _exactly(source: Source, number: int, line: bytes) -> Any:
+def _exactly(source: LogSource, number: int, line: bytes) -> Any:
     """Takes what orjson does not, lone surrogates and wide numbers, and says what is wrong with
     anything else."""
     try:
@@ -71,7 +71,7 @@ def _exactly(source: Source, number: int, line: bytes) -> Any:
         raise _broken(source, number, str(error)) from error
 
 
-def _broken(source: Source, number: int, reason: str) -> InvalidFileError:
+def _broken(source: LogSource, number: int, reason: str) -> InvalidFileError:
     return InvalidFileError(
         f"{source.where(number)}: {reason}",
         "A runs file has one JSON object a line; a list becomes one by: jq -c '.[]' FILE",

@@ -26,7 +26,7 @@ from ml_agents_results.formats.coercion import (
 )
 from ml_agents_results.formats.csv_rows import open_table
 from ml_agents_results.formats.json_stream import JsonStream, beginning
-from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.records import APPROACHES, ExperimentRecord, RunRecord, canonical_approach
 from ml_agents_results.redaction import redact
 
@@ -72,12 +72,12 @@ def parts(path: Path) -> Sequence[Path]:
     return [path]
 
 
-def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
+def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
     """The one that the files are about."""
     return [_Results(source, options).experiment()]
 
 
-def read(source: Source, options: Options) -> Iterator[Item]:
+def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
     """The rows of the table, then the samples that failed."""
     results = _Results(source, options)
     yield from results.rows()
@@ -88,7 +88,7 @@ def read(source: Source, options: Options) -> Iterator[Item]:
 class _Results:
     """A table and what lies beside it."""
 
-    def __init__(self, source: Source, options: Options) -> None:
+    def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
         self._options = options
         folder, named = source.path, _FLAT.fullmatch(source.path.name)

@@ -27,7 +27,7 @@ from ml_agents_results.formats.json_stream import (
     read_document,
     read_lines,
 )
-from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.records import ExperimentRecord, RunRecord, canonical_approach
 from ml_agents_results.redaction import redact
 
@@ -90,12 +90,12 @@ def parts(path: Path) -> Sequence[Path]:
     return samples
 
 
-def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
+def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
     """The one that the results file is about."""
     return [_Log(source, options).experiment()]
 
 
-def read(source: Source, options: Options) -> Iterator[Item]:
+def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
     """The lines of the chosen filter, as they stand."""
     log = _Log(source, options)
     overrides = Overrides(source, options)
@@ -123,7 +123,7 @@ class _Others:
     """What another filter made of each sample: read beside the chosen one's lines, for they are in
     the same order, and there may be too many to hold."""
 
-    def __init__(self, source: Source, name: str | None) -> None:
+    def __init__(self, source: LogSource, name: str | None) -> None:
         self.name = str(name)
         self._lines = (row for _, row, _ in read_lines(source) if text(row.get("filter")) == name)
         self._next = next(self._lines, None)
@@ -141,7 +141,7 @@ class _Others:
 class _Log:
     """One file of samples with the results file beside it, where there is one."""
 
-    def __init__(self, source: Source, options: Options) -> None:
+    def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
         self._options = options
         name = _SAMPLES.fullmatch(source.path.name)
@@ -281,7 +281,7 @@ class _Log:
         return f"{day}T{time.replace('-', ':')}"
 
 
-def _filters(source: Source) -> dict[str | None, int]:
+def _filters(source: LogSource) -> dict[str | None, int]:
     """The filters in the file, in their order, with how many lines each has."""
     counts: dict[str | None, int] = {}
     for _, row, _ in read_lines(source):
@@ -290,7 +290,9 @@ def _filters(source: Source) -> dict[str | None, int]:
     return counts
 
 
-def _chosen_filter(source: Source, options: Options, filters: dict[str | None, int]) -> str | None:
+def _chosen_filter(
+    source: LogSource, options: ImportOptions, filters: dict[str | None, int]
+) -> str | None:
     if options.filter is None:
         first = next(iter(filters), None)
         if first is not None:

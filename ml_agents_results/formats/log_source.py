@@ -32,7 +32,7 @@ class Item(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Options:
+class ImportOptions:
     """How to import.
 
     Attributes:
@@ -66,7 +66,7 @@ class Options:
     model_args: bool = False
 
 
-class Source:
+class LogSource:
     """A file or folder.
 
     Args:
@@ -170,7 +170,7 @@ class Source:
 
 @dataclass(slots=True)
 class _Place:
-    source: Source
+    source: LogSource
     place: int | str
 
     def __enter__(self) -> None:

@@ -25,7 +25,7 @@ from ml_agents_results.formats.coercion import (
     without_absent,
 )
 from ml_agents_results.formats.json_stream import first_line, read_lines
-from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.records import ExperimentRecord, RunRecord, canonical_approach
 from ml_agents_results.redaction import redact
 
@@ -41,7 +41,7 @@ def sniff(path: Path) -> bool:
     return isinstance(spec, dict) and {"eval_name", "run_id"} <= spec.keys()
 
 
-def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
+def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
     """The one evaluation."""
     spec = _spec(source)
     if not options.model_args:
@@ -62,7 +62,7 @@ def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
     ]
 
 
-def read(source: Source, options: Options) -> Iterator[Item]:
+def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
     """The samples, each when its last event has come: only those that are under way are held."""
     samples = _Samples(source, options)
     overrides = Overrides(source, options)
@@ -82,7 +82,7 @@ def read(source: Source, options: Options) -> Iterator[Item]:
     overrides.finish()
 
 
-def _spec(source: Source) -> dict[str, Any]:
+def _spec(source: LogSource) -> dict[str, Any]:
     for _, line, _ in read_lines(source):
         if isinstance(line.get("spec"), dict):
             return mapping(line["spec"])
@@ -93,7 +93,7 @@ def _spec(source: Source) -> dict[str, Any]:
     )
 
 
-def _events(source: Source) -> Iterator[tuple[int, dict[str, Any], int]]:
+def _events(source: LogSource) -> Iterator[tuple[int, dict[str, Any], int]]:
     ids = SampleIds(source)
     for place, line, size in read_lines(source):
         if (sample_id := line.get("sample_id")) is not None:
@@ -102,7 +102,7 @@ def _events(source: Source) -> Iterator[tuple[int, dict[str, Any], int]]:
 
 
 class _Samples:
-    def __init__(self, source: Source, options: Options) -> None:
+    def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
         self._options = options
         spec = _spec(source)

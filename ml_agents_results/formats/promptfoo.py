@@ -24,7 +24,7 @@ from ml_agents_results.formats.coercion import (
     without_absent,
 )
 from ml_agents_results.formats.json_stream import JsonStream, beginning, first_line, read_lines
-from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.records import ExperimentRecord, RunRecord, canonical_approach
 from ml_agents_results.redaction import redact
 
@@ -49,7 +49,7 @@ def sniff(path: Path) -> bool:
     )
 
 
-def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
+def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
     """The one evaluation."""
     head = _head(source)
     config, about = mapping(head.get("config")), mapping(head.get("metadata"))
@@ -71,7 +71,7 @@ def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
     ]
 
 
-def read(source: Source, options: Options) -> Iterator[Item]:
+def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
     """The results as they stand."""
     results = _Results(source, options)
     overrides = Overrides(source, options)
@@ -83,7 +83,7 @@ def read(source: Source, options: Options) -> Iterator[Item]:
     overrides.finish()
 
 
-def _head(source: Source) -> dict[str, Any]:
+def _head(source: LogSource) -> dict[str, Any]:
     """What stands beside the results."""
     head: dict[str, Any] = {}
     if _JSON_LINES.search(source.path.name):
@@ -115,7 +115,7 @@ def _without_arguments(config: Any) -> Any:
     }
 
 
-def _rows(source: Source) -> Iterator[tuple[int | str, dict[str, Any], int]]:
+def _rows(source: LogSource) -> Iterator[tuple[int | str, dict[str, Any], int]]:
     if _JSON_LINES.search(source.path.name):
         yield from read_lines(source)
         return
@@ -144,7 +144,7 @@ class _Results:
     """How results become runs. Older ones have no numbers of their tests and prompts: these are
     counted here, and so are repeats, which have numbers of their own in newer ones."""
 
-    def __init__(self, source: Source, options: Options) -> None:
+    def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
         self._options = options
         self._alike = _alike_tests(source)
@@ -248,7 +248,7 @@ class _Results:
         return None
 
 
-def _alike_tests(source: Source) -> dict[int, list[int]]:
+def _alike_tests(source: LogSource) -> dict[int, list[int]]:
     """Of each numbered test the numbers of all tests with its content, ascending: with `--repeat`,
     promptfoo numbers every repetition of a test."""
     contents: dict[int, bytes] = {}

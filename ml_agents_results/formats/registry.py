@@ -5,11 +5,11 @@ A format module offers three functions, and a fourth where a path can stand for 
     def sniff(path: Path) -> bool
         Whether the file or folder looks like this format. Reads its beginning only.
 
-    def read(source: Source, options: Options) -> Iterator[Item]
+    def read(source: LogSource, options: ImportOptions) -> Iterator[Item]
         The runs in a fixed order, each with its place. A run whose experiment_id is empty goes to
         the first of `experiments`, or to an experiment named after the file.
 
-    def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]
+    def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]
         What the file says about its experiments.
 
     def parts(path: Path) -> Sequence[Path]
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from ml_agents_results.errors import InvalidFileError, UsageError
-from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.records import ExperimentRecord
 
 FORMATS = {
@@ -63,9 +63,11 @@ class Format(Protocol):
 
     def sniff(self, path: Path) -> bool: ...
 
-    def read(self, source: Source, options: Options) -> Iterator[Item]: ...
+    def read(self, source: LogSource, options: ImportOptions) -> Iterator[Item]: ...
 
-    def experiments(self, source: Source, options: Options) -> Sequence[ExperimentRecord]: ...
+    def experiments(
+        self, source: LogSource, options: ImportOptions
+    ) -> Sequence[ExperimentRecord]: ...
 
 
 def format_names() -> list[str]:
@@ -88,7 +90,7 @@ def load_format(name: str) -> Format:
     )
 
 
-def find(source: Source, format_name: str | None = None) -> list[tuple[Source, str]]:
+def find(source: LogSource, format_name: str | None = None) -> list[tuple[LogSource, str]]:
     """What there is to import in a file or folder, each part with the name of its format.
 
     A folder is one part where a format says so; otherwise it is searched. A format that is named
@@ -105,8 +107,8 @@ def find(source: Source, format_name: str | None = None) -> list[tuple[Source, s
 
 
 def _find(
-    source: Source, formats: Mapping[str, Format], format_name: str | None
-) -> list[tuple[Source, str]]:
+    source: LogSource, formats: Mapping[str, Format], format_name: str | None
+) -> list[tuple[LogSource, str]]:
     if claims := _claims(source.path, formats):
         return _parts(source, claims, formats)
     if not source.path.is_dir():
@@ -125,8 +127,8 @@ def _claims(path: Path, formats: Mapping[str, Format]) -> list[str]:
 
 
 def _parts(
-    source: Source, claims: Sequence[str], formats: Mapping[str, Format]
-) -> list[tuple[Source, str]]:
+    source: LogSource, claims: Sequence[str], formats: Mapping[str, Format]
+) -> list[tuple[LogSource, str]]:
     taken, *others = claims
     if others:
         source.warn(
@@ -137,13 +139,13 @@ def _parts(
     paths = [source.path] if parts is None else parts(source.path)
     if list(paths) == [source.path]:
         return [(source, taken)]
-    found = [Source(path) for path in paths]
+    found = [LogSource(path) for path in paths]
     found[0].warnings.update(source.warnings)
     return [(one, taken) for one in found]
 
 
-def _search(folder: Source, formats: Mapping[str, Format]) -> list[tuple[Source, str]]:
-    found: dict[Path, tuple[Source, str]] = {}
+def _search(folder: LogSource, formats: Mapping[str, Format]) -> list[tuple[LogSource, str]]:
+    found: dict[Path, tuple[LogSource, str]] = {}
     unknown: list[str] = []
     generic: list[Path] = []
     formats = {name: one for name, one in formats.items() if name not in WHOLE} or formats
@@ -152,14 +154,14 @@ def _search(folder: Source, formats: Mapping[str, Format]) -> list[tuple[Source,
             if claims == [GENERIC] and len(formats) > 1:
                 generic.append(path)
                 continue
-            for part, name in _parts(Source(path), claims, formats):
+            for part, name in _parts(LogSource(path), claims, formats):
                 found.setdefault(part.path, (part, name))
         else:
             unknown.append(path.name)
     if not found:
         # Tables and texts of all kinds lie beside logs; they are runs only where nothing else is.
         tables = [path for path in generic if _TABLES.search(path.name)]
-        found = {path: (Source(path), GENERIC) for path in tables}
+        found = {path: (LogSource(path), GENERIC) for path in tables}
         generic = [path for path in generic if path not in found]
     by_format: dict[str, list[str]] = {}
     for part, name in found.values():

@@ -15,7 +15,7 @@ from ml_agents_results.formats.json_encoding import experiment_object, json_byte
 from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.reports.snapshot import Snapshot
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
-from ml_agents_results.services.summary import VariantResult
+from ml_agents_results.services.summary import VariantSummary
 
 _ARM_AT = tuple(RECORD_COLUMNS.index(name) for name in Variant._fields)
 _LONGEST_FILE_NAME = 60
@@ -35,8 +35,8 @@ class VariantLog:
     """
 
     snapshot: Snapshot
-    total: VariantResult
-    tasks: Mapping[str, VariantResult]
+    total: VariantSummary
+    tasks: Mapping[str, VariantSummary]
     rows: Iterator[Sequence[Any]]
 
     @property

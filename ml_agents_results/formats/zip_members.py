@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.json_stream import Readable
-from ml_agents_results.formats.log_source import Source
+from ml_agents_results.formats.log_source import LogSource
 
 ZSTANDARD = 93
 LARGEST_RATIO = 200
@@ -28,7 +28,7 @@ class Archive:
             overlapping, or much larger than what they are packed into.
     """
 
-    def __init__(self, source: Source, file: BinaryIO) -> None:
+    def __init__(self, source: LogSource, file: BinaryIO) -> None:
         self._source = source
         self._file = file
         try:
@@ -105,7 +105,7 @@ class _Section:
 class _Measured:
     """What a member holds, as long as it is what the archive says."""
 
-    def __init__(self, source: Source, file: BinaryIO, member: zipfile.ZipInfo) -> None:
+    def __init__(self, source: LogSource, file: BinaryIO, member: zipfile.ZipInfo) -> None:
         self._source = source
         self._file = file
         self._member = member
@@ -135,7 +135,7 @@ def _is_outside(name: str) -> bool:
     return name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/")
 
 
-def _zstandard(source: Source, packed: _Section) -> BinaryIO:
+def _zstandard(source: LogSource, packed: _Section) -> BinaryIO:
     try:
         import zstandard
     except ImportError as error:

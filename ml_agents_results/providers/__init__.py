@@ -17,7 +17,7 @@ from ml_agents_results.providers.openai_compatible import (
     OPENROUTER_URL,
     OpenAICompatible,
 )
-from ml_agents_results.providers.provider_settings import Settings, Target
+from ml_agents_results.providers.provider_settings import ProviderSettings, Target
 from ml_agents_results.providers.retry import Retries
 from ml_agents_results.providers.urls import public_url, read_address
 
@@ -79,7 +79,7 @@ def open_provider(
             "No provider was chosen, and the local model is not installed.",
             f"Choose --provider ({', '.join(KNOWN)}) or --base-url.",
         )
-    settings = Settings(
+    settings = ProviderSettings(
         temperature=temperature,
         max_tokens=max_tokens,
         seed=seed,
@@ -93,7 +93,7 @@ def open_provider(
 
 
 def _open_endpoint(
-    name: str, model: str | None, base_url: str | None, settings: Settings
+    name: str, model: str | None, base_url: str | None, settings: ProviderSettings
 ) -> HttpProvider:
     if name not in _HOSTED and base_url is None:
         raise UsageError(

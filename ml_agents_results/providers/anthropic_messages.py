@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ml_agents_results.providers.http_clients import client_options, sendable
 from ml_agents_results.providers.http_provider import HttpProvider
 from ml_agents_results.providers.interface import Message
-from ml_agents_results.providers.provider_settings import Reply, Settings, Target
+from ml_agents_results.providers.provider_settings import ProviderSettings, Reply, Target
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -21,7 +21,7 @@ DEFAULT_MAX_TOKENS = 4096
 class Anthropic(HttpProvider):
     """Anthropic's models. The protocol knows no seed, so that setting is not sent."""
 
-    def __init__(self, target: Target, settings: Settings) -> None:
+    def __init__(self, target: Target, settings: ProviderSettings) -> None:
         import anthropic
 
         super().__init__(target, settings)

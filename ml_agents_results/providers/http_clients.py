@@ -3,10 +3,10 @@
 import logging
 from typing import Any
 
-from ml_agents_results.providers.provider_settings import Settings, Target
+from ml_agents_results.providers.provider_settings import ProviderSettings, Target
 
 
-def client_options(target: Target, settings: Settings) -> dict[str, Any]:
+def client_options(target: Target, settings: ProviderSettings) -> dict[str, Any]:
     """What every client library is opened with.
 
     Connections suffice for any concurrency; a proxy from the environment is not used for a

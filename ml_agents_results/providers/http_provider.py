@@ -18,7 +18,7 @@ from ml_agents_results.providers.interface import (
     UnusableAnswer,
 )
 from ml_agents_results.providers.prices import Prices
-from ml_agents_results.providers.provider_settings import Reply, Settings, Target
+from ml_agents_results.providers.provider_settings import ProviderSettings, Reply, Target
 from ml_agents_results.providers.retry import Pace, attempt
 from ml_agents_results.providers.urls import scrub
 
@@ -41,7 +41,7 @@ class HttpProvider(ABC):
     sdk: Any
     """The client library; all that are used here name their exceptions alike."""
 
-    def __init__(self, target: Target, settings: Settings) -> None:
+    def __init__(self, target: Target, settings: ProviderSettings) -> None:
         self.name = target.name
         self.model = target.model
         self.endpoint = target.address.url

@@ -14,7 +14,7 @@ from typing import Any
 
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.providers.openai_compatible import OpenAICompatible
-from ml_agents_results.providers.provider_settings import Reply, Settings, Target
+from ml_agents_results.providers.provider_settings import ProviderSettings, Reply, Target
 from ml_agents_results.providers.urls import read_address
 
 DEFAULT_MODEL = "SmolLM2-135M-Instruct"
@@ -48,7 +48,7 @@ class Local(OpenAICompatible):
     words: what is computed side by side differs in the last digits.
     """
 
-    def __init__(self, model: str | None, settings: Settings) -> None:
+    def __init__(self, model: str | None, settings: ProviderSettings) -> None:
         """`model`: the path of a GGUF file; None or `SmolLM2-135M-Instruct` is the embedded one.
 
         Raises:

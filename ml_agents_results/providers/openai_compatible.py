@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ml_agents_results.providers.http_clients import client_options, sendable
 from ml_agents_results.providers.http_provider import HttpProvider
 from ml_agents_results.providers.interface import Message
-from ml_agents_results.providers.provider_settings import Reply, Settings, Target
+from ml_agents_results.providers.provider_settings import ProviderSettings, Reply, Target
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -20,7 +20,7 @@ OPENROUTER_URL = "https://openrouter.ai/api/v1"
 class OpenAICompatible(HttpProvider):
     """OpenAI, OpenRouter, vLLM, Ollama, LM Studio, llama.cpp and all that speak alike."""
 
-    def __init__(self, target: Target, settings: Settings) -> None:
+    def __init__(self, target: Target, settings: ProviderSettings) -> None:
         import openai
 
         super().__init__(target, settings)
@@ -62,7 +62,7 @@ class OpenAICompatible(HttpProvider):
         await self._client.close()
 
 
-def _parameters(name: str, settings: Settings) -> dict[str, Any]:
+def _parameters(name: str, settings: ProviderSettings) -> dict[str, Any]:
     # OpenAI's reasoning models take only the newer name; most other servers know only the older.
     limit = "max_completion_tokens" if name == "openai" else "max_tokens"
     wanted = {

@@ -25,7 +25,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Settings:
+class ProviderSettings:
     """How a model is asked.
 
     Attributes:

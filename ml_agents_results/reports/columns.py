@@ -30,7 +30,7 @@ COLUMNS: dict[str, Definition] = {
     "unparsed": Definition("count", "runs in whose output no answer was found"),
     "ungraded": Definition("count", "runs with an answer that was not graded"),
     "correct": Definition("count", "runs whose answer is right"),
-    "samples": Definition("count", "samples with at least one graded run"),
+    "samples": Definition("count", "samples with a grade (on both sides of a comparison)"),
     # Accuracy
     "accuracy": Definition("fraction", "right answers among the graded, as a fraction"),
     "ci_low": Definition("fraction", "lower bound of the interval"),
@@ -68,7 +68,6 @@ COLUMNS: dict[str, Definition] = {
         "flag", "no other variant is as accurate, as cheap and as fast, and better in one of these"
     ),
     # Differences
-    "pairs": Definition("count", "samples that both variants were graded on"),
     "both_correct": Definition("count", "samples that both variants answered right"),
     "regressed": Definition("count", "samples that only the baseline answered right"),
     "improved": Definition("count", "samples that only the candidate answered right"),

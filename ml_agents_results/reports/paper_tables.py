@@ -16,8 +16,8 @@ from ml_agents_results.reports.wording import (
     variant_labels,
 )
 from ml_agents_results.services.comparison.comparison_service import Comparison
-from ml_agents_results.services.comparison.paired import PairResult
-from ml_agents_results.services.summary import VariantResult
+from ml_agents_results.services.comparison.paired import ComparisonRow
+from ml_agents_results.services.summary import VariantSummary
 from ml_agents_results.statistics.verdict import format_p
 
 _CORRECTIONS = {"holm": "Holm", "fdr_bh": "Benjamini-Hochberg", "bonferroni": "Bonferroni"}
@@ -51,7 +51,7 @@ class Marks:
     best: frozenset[Variant]
     close: frozenset[Variant]
 
-    def cell(self, variant: VariantResult) -> Cell:
+    def cell(self, variant: VariantSummary) -> Cell:
         name = variant.variant
         return Cell(_accuracy(variant), bold=name in self.best, underlined=name in self.close)
 
@@ -86,9 +86,9 @@ def _variants(
     comparison: Comparison, marking: Comparison, labels: Mapping[Variant, str]
 ) -> PaperTable:
     level = f"{100 * comparison.confidence_level:g}% CI"
-    marks = _marks(comparison.variants, marking.pairs)
-    one_baseline = len({pair.baseline for pair in comparison.pairs}) == 1
-    against = {pair.candidate: pair for pair in comparison.pairs} if one_baseline else {}
+    marks = _marks(comparison.variants, marking.comparisons)
+    one_baseline = len({pair.baseline for pair in comparison.comparisons}) == 1
+    against = {pair.candidate: pair for pair in comparison.comparisons} if one_baseline else {}
     columns = ["Variant", "n", f"Accuracy % [{level}]"]
     if against:
         columns += [f"Difference [{level}]", "Pairs", "p"]
@@ -100,12 +100,13 @@ def _variants(
         rows.append(cells)
     if not against:
         return PaperTable(
-            "variants", _caption(comparison, marking, comparison.pairs), columns, rows
+            "variants", _caption(comparison, marking, comparison.comparisons), columns, rows
         )
-    baseline = labels[comparison.pairs[0].baseline]
+    baseline = labels[comparison.comparisons[0].baseline]
     caption = (
         f"Accuracy, and difference from {baseline} in percentage points on "
-        f"{_samples_of(comparison.pairs)}. " + _caption(comparison, marking, comparison.pairs)
+        f"{_samples_of(comparison.comparisons)}. "
+        + _caption(comparison, marking, comparison.comparisons)
     )
     return PaperTable("variants", caption, columns, rows)
 
@@ -114,7 +115,7 @@ def _tasks(
     comparison: Comparison, marking: Comparison, labels: Mapping[Variant, str]
 ) -> PaperTable:
     variants = [row.variant for row in comparison.variants]
-    marked = {task.task: task.pairs for task in marking.tasks}
+    marked = {task.task: task.comparisons for task in marking.tasks}
     rows = []
     for task in comparison.tasks:
         found = {row.variant: row for row in task.variants}
@@ -125,7 +126,7 @@ def _tasks(
         ]
         rows.append([Cell(task.task or UNKNOWN), *cells])
     caption = f"Accuracy in % by task, with {100 * comparison.confidence_level:g}% intervals. "
-    pairs = [pair for task in comparison.tasks for pair in task.pairs]
+    pairs = [pair for task in comparison.tasks for pair in task.comparisons]
     return PaperTable(
         "tasks",
         caption + _caption(comparison, marking, pairs, tasks=True),
@@ -134,7 +135,7 @@ def _tasks(
     )
 
 
-def _variants_alone(variants: Sequence[VariantResult], confidence: float) -> PaperTable:
+def _variants_alone(variants: Sequence[VariantSummary], confidence: float) -> PaperTable:
     labels = variant_labels([row.variant for row in variants])
     rows = [
         [
@@ -152,24 +153,24 @@ def _variants_alone(variants: Sequence[VariantResult], confidence: float) -> Pap
     return PaperTable("variants", caption + _notes(variants), columns, rows)
 
 
-def _difference(pair: PairResult | None) -> list[Cell]:
+def _difference(pair: ComparisonRow | None) -> list[Cell]:
     if pair is None:
         return [Cell(UNKNOWN), Cell(UNKNOWN), Cell(UNKNOWN)]
     text = points(pair.difference)
     if pair.ci_low is not None:
         text += " " + points_interval(pair.ci_low, pair.ci_high)
     p = UNKNOWN if pair.p_value_adjusted is None else format_p(pair.p_value_adjusted)
-    pairs = UNKNOWN if pair.pairing_rule == "unpaired" else f"{pair.pairs:,}"
+    pairs = UNKNOWN if pair.pairing_rule == "unpaired" else f"{pair.samples:,}"
     return [Cell(text, number=True), Cell(pairs), Cell(p, number=True)]
 
 
-def _accuracy(variant: VariantResult) -> str:
+def _accuracy(variant: VariantSummary) -> str:
     if variant.accuracy is None:
         return UNKNOWN
     return f"{100 * variant.accuracy:.1f} {interval(variant.ci_low, variant.ci_high)}"
 
 
-def _marks(variants: Sequence[VariantResult], pairs: Sequence[PairResult]) -> Marks:
+def _marks(variants: Sequence[VariantSummary], pairs: Sequence[ComparisonRow]) -> Marks:
     accuracies = [variant.accuracy for variant in variants if variant.accuracy is not None]
     highest = max(accuracies, default=2.0)
     best = frozenset(variant.variant for variant in variants if variant.accuracy == highest)
@@ -184,7 +185,7 @@ def _marks(variants: Sequence[VariantResult], pairs: Sequence[PairResult]) -> Ma
 def _caption(
     comparison: Comparison,
     marking: Comparison,
-    pairs: Sequence[PairResult],
+    pairs: Sequence[ComparisonRow],
     *,
     tasks: bool = False,
 ) -> str:
@@ -206,7 +207,11 @@ def _caption(
         if any(pair.interval_level != pair.confidence_level for pair in pairs):
             parts.append("intervals of differences hold all at once (Bonferroni)")
         parts.append(f"p values corrected: {_correction(pairs)}")
-    marked = [pair for task in marking.tasks for pair in task.pairs] if tasks else marking.pairs
+    marked = (
+        [pair for task in marking.tasks for pair in task.comparisons]
+        if tasks
+        else marking.comparisons
+    )
     family = f", {_correction(marked)}" if marked and marking is not comparison else ""
     text = "; ".join(parts) + ". "
     return (
@@ -215,12 +220,12 @@ def _caption(
     )
 
 
-def _samples_of(pairs: Sequence[PairResult]) -> str:
+def _samples_of(pairs: Sequence[ComparisonRow]) -> str:
     unpaired = any(pair.pairing_rule == "unpaired" for pair in pairs)
     return "all samples of each variant (unpaired)" if unpaired else "shared samples"
 
 
-def _correction(pairs: Sequence[PairResult]) -> str:
+def _correction(pairs: Sequence[ComparisonRow]) -> str:
     first = pairs[0]
     if first.correction == "none":
         return "not at all"
@@ -228,7 +233,7 @@ def _correction(pairs: Sequence[PairResult]) -> str:
     return f"{_CORRECTIONS[first.correction]} over {first.family_size} test{plural}"
 
 
-def _notes(rows: Iterable[VariantResult | PairResult]) -> str:
+def _notes(rows: Iterable[VariantSummary | ComparisonRow]) -> str:
     codes = dict.fromkeys(code for row in rows for code in row.warnings)
     return "".join(f" Note: {explain(code)}." for code in codes)
 

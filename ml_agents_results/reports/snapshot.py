@@ -10,13 +10,13 @@ from sqlalchemy import Connection
 from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_repository import RunRepository
-from ml_agents_results.services.analysis_options import ALLOWANCES, Settings
+from ml_agents_results.services.analysis_options import ALLOWANCES, AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
 from ml_agents_results.services.cost import CostReport, CostService
 from ml_agents_results.services.failures import FailureReport, FailureService
 from ml_agents_results.services.latency import LatencyReport, LatencyService
 from ml_agents_results.services.parsing import ParsingReport, ParsingService
-from ml_agents_results.services.summary import AccuracyReport, AccuracyService
+from ml_agents_results.services.summary import SummaryReport, SummaryService
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
 """What `--include` chooses from."""
@@ -72,16 +72,18 @@ class Snapshot:
             yield from stream if progress is None else _counted(stream, progress)
 
     @cached_property
-    def accuracy(self) -> AccuracyReport:
+    def accuracy(self) -> SummaryReport:
         """By variant and by task."""
-        return AccuracyService(self.connection, self.filters).report(by_task=True)
+        return SummaryService(self.connection, self.filters).report(by_task=True)
 
     @cached_property
     def comparison(self) -> Comparison | None:
         """Against the baseline, by task too; None where there are fewer than two variants."""
         if len(self.accuracy.variants) < 2:
             return None
-        service = ComparisonService(self.connection, self.filters, Settings(allow=ALLOWANCES))
+        service = ComparisonService(
+            self.connection, self.filters, AnalysisOptions(allow=ALLOWANCES)
+        )
         return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
 
     @cached_property
@@ -90,7 +92,7 @@ class Snapshot:
         if not 2 < len(self.accuracy.variants) <= MOST_ARMS_IN_PAIRS:
             return self.comparison
         service = ComparisonService(
-            self.connection, self.filters, Settings(contrasts="all-pairs", allow=ALLOWANCES)
+            self.connection, self.filters, AnalysisOptions(contrasts="all-pairs", allow=ALLOWANCES)
         )
         return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
 

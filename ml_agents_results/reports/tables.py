@@ -11,7 +11,7 @@ from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.cost import CostReport
 from ml_agents_results.services.failures import FailureReport
 from ml_agents_results.services.parsing import ParsingReport
-from ml_agents_results.services.summary import VariantResult
+from ml_agents_results.services.summary import VariantSummary
 
 ALL_TASKS = "(all)"
 _VARIANT = ("variant", *Variant._fields)
@@ -26,7 +26,7 @@ _ACCURACY = (
 )
 _BY_TASK = _ACCURACY[: _ACCURACY.index("mean_execution_time_ms")]
 _PAIR = (
-    *("task", "candidate", "baseline", "pairs"),
+    *("task", "candidate", "baseline", "samples"),
     *("both_correct", "improved", "regressed", "neither_correct"),
     *("difference", "ci_low", "ci_high", "se"),
     *("interval_method", "p_value", "p_value_exact", "p_value_adjusted", "family_size"),
@@ -94,7 +94,7 @@ def summary_tables(snapshot: Snapshot) -> list[Table]:
     return tables
 
 
-def variants_table(variants: Sequence[VariantResult]) -> Table:
+def variants_table(variants: Sequence[VariantSummary]) -> Table:
     labels = variant_labels([row.variant for row in variants])
     rows = [_variant_row(row, labels, ALL_TASKS) for row in variants]
     return table("Variants", (*_TASK_VARIANT, *_ACCURACY), rows)
@@ -105,8 +105,8 @@ def comparison_tables(comparison: Comparison | None) -> list[Table]:
     if comparison is None:
         return [table("Comparisons", _PAIR, [])]
     labels = variant_labels([row.variant for row in comparison.variants])
-    pairs = [(ALL_TASKS, pair) for pair in comparison.pairs]
-    pairs += [(task.task, pair) for task in comparison.tasks for pair in task.pairs]
+    pairs = [(ALL_TASKS, pair) for pair in comparison.comparisons]
+    pairs += [(task.task, pair) for task in comparison.tasks for pair in task.comparisons]
     rows = [
         {
             **pair.to_dict(),
@@ -202,7 +202,7 @@ def failure_tables(report: FailureReport) -> list[Table]:
     ]
 
 
-def _variant_row(row: VariantResult, labels: Mapping[Variant, str], task: str) -> dict[str, Any]:
+def _variant_row(row: VariantSummary, labels: Mapping[Variant, str], task: str) -> dict[str, Any]:
     low, high = row.accuracy_bounds or (None, None)
     return {
         **row.to_dict(),

@@ -15,7 +15,7 @@ from ml_agents_results.reports.wording import (
     percent,
     variant_labels,
 )
-from ml_agents_results.services.summary import AccuracyReport, VariantResult
+from ml_agents_results.services.summary import SummaryReport, VariantSummary
 
 Part = Table | str
 
@@ -43,7 +43,7 @@ def table(title: str, left: Iterable[str], right: Iterable[str]) -> Table:
     return made
 
 
-def accuracy_parts(report: AccuracyReport) -> list[Part]:
+def accuracy_parts(report: SummaryReport) -> list[Part]:
     """Accuracies of all variants, then by task where there are tasks."""
     labels = variant_labels([row.variant for row in report.variants])
     level = f"{100 * report.confidence_level:g}% CI"
@@ -74,7 +74,7 @@ def accuracy_parts(report: AccuracyReport) -> list[Part]:
     return [*parts, *_methods(report.variants), *notes(row.warnings for row in report.variants)]
 
 
-def _repeats(report: AccuracyReport, labels: dict[Variant, str]) -> Table:
+def _repeats(report: SummaryReport, labels: dict[Variant, str]) -> Table:
     ks = sorted({share.k for row in report.repeats for share in row.passes})
     made = table(
         "Repeated answers",
@@ -94,7 +94,7 @@ def _repeats(report: AccuracyReport, labels: dict[Variant, str]) -> Table:
     return made
 
 
-def summary_parts(report: AccuracyReport) -> list[Part]:
+def summary_parts(report: SummaryReport) -> list[Part]:
     """The accuracy of every variant, and its times, costs and confidences where there are any."""
     labels = variant_labels([row.variant for row in report.variants])
     level = f"{100 * report.confidence_level:g}% CI"
@@ -117,10 +117,10 @@ def summary_parts(report: AccuracyReport) -> list[Part]:
 
 
 def _measures(
-    variants: Sequence[VariantResult],
-) -> list[tuple[str, Callable[[VariantResult], str]]]:
+    variants: Sequence[VariantSummary],
+) -> list[tuple[str, Callable[[VariantSummary], str]]]:
     """The columns beside accuracy for which some variant has a value."""
-    columns: list[tuple[str, str, Callable[[VariantResult], str]]] = [
+    columns: list[tuple[str, str, Callable[[VariantSummary], str]]] = [
         (
             "median_execution_time_ms",
             "median ms",
@@ -142,16 +142,16 @@ def _measures(
     ]
 
 
-def _counts(row: VariantResult) -> tuple[str, ...]:
+def _counts(row: VariantSummary) -> tuple[str, ...]:
     numbers = (row.runs, row.graded, row.failed, row.unparsed, row.correct)
     return tuple(f"{number:,}" for number in numbers)
 
 
-def _accuracy(row: VariantResult) -> tuple[str, str]:
+def _accuracy(row: VariantSummary) -> tuple[str, str]:
     return percent(row.accuracy), interval(row.ci_low, row.ci_high)
 
 
-def _methods(variants: Sequence[VariantResult]) -> list[str]:
+def _methods(variants: Sequence[VariantSummary]) -> list[str]:
     methods = dict.fromkeys(
         f"interval {variant.interval_method}, {variant.method}" for variant in variants
     )

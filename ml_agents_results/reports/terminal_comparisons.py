@@ -14,9 +14,9 @@ from ml_agents_results.reports.wording import (
     variant_labels,
 )
 from ml_agents_results.services.comparison.comparison_service import Comparison
-from ml_agents_results.services.comparison.paired import PairResult
+from ml_agents_results.services.comparison.paired import ComparisonRow
 from ml_agents_results.services.comparison.pairing import DIFFERING
-from ml_agents_results.services.summary import AccuracyReport
+from ml_agents_results.services.summary import SummaryReport
 from ml_agents_results.statistics.verdict import format_p
 
 MOST_ROWS = 200
@@ -36,30 +36,31 @@ _VERDICTS = {
 
 def comparison_parts(comparison: Comparison) -> list[Part]:
     """Variants, then the comparisons over all tasks, then task by task, then what it all says."""
-    parts = summary_parts(AccuracyReport(comparison.confidence_level, comparison.variants))
+    parts = summary_parts(SummaryReport(comparison.confidence_level, comparison.variants))
     variants = [row.variant for row in comparison.variants]
     labels = variant_labels(variants)
-    if comparison.pairs:
-        parts.append(_table(comparison.pairs, labels))
+    if comparison.comparisons:
+        parts.append(_table(comparison.comparisons, labels))
     if comparison.tasks:
         parts += _by_task(comparison, labels)
         parts += _macro(comparison, labels)
     parts += _captions(comparison)
-    parts += _sentences(comparison.pairs)
+    parts += _sentences(comparison.comparisons)
     # What the variants' own table says already is not said again.
     said = {code for variant in comparison.variants for code in variant.warnings}
-    codes = [{*pair.warnings, pair.null_reason} - {None, *said} for pair in comparison.pairs]
+    codes = [{*pair.warnings, pair.null_reason} - {None, *said} for pair in comparison.comparisons]
     parts += _counted("comparisons", codes)
     parts += notes([comparison.warnings])
     said |= {str(code) for of_pair in codes for code in of_pair}
     tasks = [
-        {code for pair in task.pairs for code in pair.warnings} - said for task in comparison.tasks
+        {code for pair in task.comparisons for code in pair.warnings} - said
+        for task in comparison.tasks
     ]
     parts += _counted("tasks", tasks)
     return parts + _refused(comparison, labels)
 
 
-def _table(pairs: Sequence[PairResult], labels: dict[Variant, str]) -> Part:
+def _table(pairs: Sequence[ComparisonRow], labels: dict[Variant, str]) -> Part:
     """A row a comparison; one baseline for all of them stands in the title."""
     baselines = {pair.baseline for pair in pairs}
     one = len(baselines) == 1
@@ -78,7 +79,7 @@ def _table(pairs: Sequence[PairResult], labels: dict[Variant, str]) -> Part:
     return made
 
 
-def _clearest(pairs: Sequence[PairResult], most: int) -> Sequence[PairResult]:
+def _clearest(pairs: Sequence[ComparisonRow], most: int) -> Sequence[ComparisonRow]:
     """All comparisons, or of very many those with the smallest p values."""
     if len(pairs) <= most:
         return pairs
@@ -92,10 +93,10 @@ def _by_task(comparison: Comparison, labels: dict[Variant, str]) -> list[Part]:
     rows = {
         (pair.candidate, pair.baseline, task.task): pair
         for task in comparison.tasks
-        for pair in task.pairs
+        for pair in task.comparisons
     }
     every = list(rows.values())
-    for whole in _clearest(comparison.pairs, MOST_SENTENCES):
+    for whole in _clearest(comparison.comparisons, MOST_SENTENCES):
         made = table(
             f"{labels[whole.candidate]} against {labels[whole.baseline]} in points, by task",
             ("task",),
@@ -108,20 +109,20 @@ def _by_task(comparison: Comparison, labels: dict[Variant, str]) -> list[Part]:
     return parts
 
 
-def _columns(pairs: Sequence[PairResult]) -> list[str]:
+def _columns(pairs: Sequence[ComparisonRow]) -> list[str]:
     """The columns of numbers. A corrected p value stands only where it differs."""
     level = _level(pairs)
     if pairs and pairs[0].pairing_rule == "unpaired":
         names = ["n", "n base", "accuracy", "base"]
     else:
-        names = ["pairs", "gained", "lost"]
+        names = ["samples", "improved", "regressed"]
     names += ["points", level, "p"]
     if _corrected(pairs):
         names.append(f"p {pairs[0].correction.removeprefix('fdr_')}")
     return names
 
 
-def _level(pairs: Sequence[PairResult]) -> str:
+def _level(pairs: Sequence[ComparisonRow]) -> str:
     """What the intervals of a table are; all at once if they are wider than their level."""
     if not pairs:
         return "CI"
@@ -129,11 +130,11 @@ def _level(pairs: Sequence[PairResult]) -> str:
     return f"{100 * pairs[0].confidence_level:g}% CI" + (" (all)" if at_once else "")
 
 
-def _corrected(pairs: Sequence[PairResult]) -> bool:
+def _corrected(pairs: Sequence[ComparisonRow]) -> bool:
     return any(pair.family_size > 1 for pair in pairs)
 
 
-def _cells(pair: PairResult, table_of: Sequence[PairResult]) -> list[str]:
+def _cells(pair: ComparisonRow, table_of: Sequence[ComparisonRow]) -> list[str]:
     if pair.pairing_rule == "unpaired":
         cells = [
             f"{pair.candidate_samples:,}",
@@ -143,7 +144,7 @@ def _cells(pair: PairResult, table_of: Sequence[PairResult]) -> list[str]:
         ]
     else:
         counts = (pair.improved, pair.regressed)
-        cells = [f"{pair.pairs:,}", *(UNKNOWN if c is None else f"{c:,}" for c in counts)]
+        cells = [f"{pair.samples:,}", *(UNKNOWN if c is None else f"{c:,}" for c in counts)]
     cells += [
         points(pair.difference),
         points_interval(pair.ci_low, pair.ci_high),
@@ -190,10 +191,10 @@ def _macro(comparison: Comparison, labels: dict[Variant, str]) -> list[Part]:
 def _captions(comparison: Comparison) -> list[Part]:
     """What the intervals and tests are, on how many pairs, and what was left out."""
     lines: list[Part] = []
-    pairs = comparison.pairs
+    pairs = comparison.comparisons
     for title, rows in (
         ("Over all tasks" if comparison.tasks else "Differences", pairs),
-        ("By task", [pair for task in comparison.tasks for pair in task.pairs]),
+        ("By task", [pair for task in comparison.tasks for pair in task.comparisons]),
     ):
         for method in dict.fromkeys((p.method, p.interval_method, p.test) for p in rows):
             lines.append(
@@ -223,19 +224,19 @@ def _captions(comparison: Comparison) -> list[Part]:
     return lines
 
 
-def _at_once(pairs: Sequence[PairResult]) -> str:
+def _at_once(pairs: Sequence[ComparisonRow]) -> str:
     level = next((p.interval_level for p in pairs if p.interval_level != p.confidence_level), None)
     return "" if level is None else f" (each at {100 * level:.4g}%, so that all hold at once)"
 
 
-def _correction(pairs: Sequence[PairResult]) -> str:
+def _correction(pairs: Sequence[ComparisonRow]) -> str:
     size, correction = pairs[0].family_size, pairs[0].correction
     if correction == "none":
         return "p values not corrected"
     return f"correction {correction} over {size} test{'' if size == 1 else 's'}"
 
 
-def _sentences(pairs: Sequence[PairResult]) -> list[Part]:
+def _sentences(pairs: Sequence[ComparisonRow]) -> list[Part]:
     """Every comparison in words; of very many only those that found something."""
     if len(pairs) <= MOST_SENTENCES:
         return [pair.sentence for pair in pairs]

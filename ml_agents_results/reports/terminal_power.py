@@ -49,38 +49,38 @@ def _of_variants(report: PowerReport) -> list[Part]:
 
 
 def _of_pairs(report: PowerReport) -> list[Part]:
-    if not report.pairs:
+    if not report.comparisons:
         return ["There is nothing to compare."]
     labels = variant_labels(
         list(
             dict.fromkeys(
-                variant for row in report.pairs for variant in (row.candidate, row.baseline)
+                variant for row in report.comparisons for variant in (row.candidate, row.baseline)
             )
         )
     )
-    sizes = list(report.pairs[0].samples_needed)
-    one = len({row.baseline for row in report.pairs}) == 1
-    against = f" against {labels[report.pairs[0].baseline]}" if one else ""
+    sizes = list(report.comparisons[0].samples_needed)
+    one = len({row.baseline for row in report.comparisons}) == 1
+    against = f" against {labels[report.comparisons[0].baseline]}" if one else ""
     made = table(
         f"What these samples can show{against} with 80% power",
         ("candidate", *(() if one else ("baseline",))),
         ("pairs", "discordance", "MDE", *(f"n for {100 * float(size):g}" for size in sizes)),
     )
-    for row in report.pairs:
+    for row in report.comparisons:
         made.add_row(
             labels[row.candidate],
             *(() if one else (labels[row.baseline],)),
-            f"{row.pairs:,}",
+            f"{row.samples:,}",
             percent(row.discordance),
             UNKNOWN if row.mde is None else f"{100 * row.mde:.1f}",
             *map(_count, row.samples_needed.values()),
         )
-    methods = listed(row.method for row in report.pairs)
+    methods = listed(row.method for row in report.comparisons)
     return [
         made,
         f"MDE: the smallest difference in points that so many shared samples show; n for 5: the "
         f"shared samples that show 5 points, at the discordance seen. At alpha "
-        f"{report.pairs[0].alpha:.3g}, after correction for the number of comparisons "
+        f"{report.comparisons[0].alpha:.3g}, after correction for the number of comparisons "
         f"({methods}).",
     ]
 

@@ -60,7 +60,7 @@ def latency_parts(report: LatencyReport) -> list[Part]:
         ]
     else:
         parts.append("No run has a time.")
-    if report.pairs:
+    if report.comparisons:
         ratios = table(
             "Ratio of geometric mean times on shared samples",
             ("candidate", "baseline"),
@@ -74,11 +74,11 @@ def latency_parts(report: LatencyReport) -> list[Part]:
                 "faster",
             ),
         )
-        for pair in report.pairs:
+        for pair in report.comparisons:
             ratios.add_row(
                 labels[pair.candidate],
                 labels[pair.baseline],
-                f"{pair.pairs:,}",
+                f"{pair.samples:,}",
                 UNKNOWN if pair.ratio is None else f"{pair.ratio:.2f}",
                 UNKNOWN
                 if pair.ratio_ci_low is None or pair.ratio_ci_high is None
@@ -91,11 +91,11 @@ def latency_parts(report: LatencyReport) -> list[Part]:
         parts.append(ratios)
         parts.append(
             "Above 1 the candidate is slower. Paired t on logarithms, "
-            f"{listed(pair.method for pair in report.pairs)}, "
-            f"{_corrected(report.pairs[0].family_size, report.correction)}. Failed runs are left "
-            "out of all times."
+            f"{listed(pair.method for pair in report.comparisons)}, "
+            f"{_corrected(report.comparisons[0].family_size, report.correction)}. "
+            "Failed runs are left out of all times."
         )
-        parts += notes(pair.warnings for pair in report.pairs)
+        parts += notes(pair.warnings for pair in report.comparisons)
     return parts
 
 
@@ -129,7 +129,7 @@ def cost_parts(report: CostReport) -> list[Part]:
             {True: "yes", False: "no", None: UNKNOWN}[row.on_pareto_front],
         )
     parts: list[Part] = [made]
-    if report.pairs:
+    if report.comparisons:
         extra = table(
             "Extra cost in USD per shared sample, and per further correct answer",
             ("candidate", "baseline"),
@@ -141,12 +141,12 @@ def cost_parts(report: CostReport) -> list[Part]:
                 "per further correct",
             ),
         )
-        for pair in report.pairs:
+        for pair in report.comparisons:
             low, high = pair.cost_difference_ci_low, pair.cost_difference_ci_high
             extra.add_row(
                 labels[pair.candidate],
                 labels[pair.baseline],
-                f"{pair.pairs:,}",
+                f"{pair.samples:,}",
                 _usd(pair.cost_difference),
                 _bounds(_usd, low, high),
                 points(pair.accuracy_difference),
@@ -160,12 +160,15 @@ def cost_parts(report: CostReport) -> list[Part]:
         "over graded ones (ratio, delta method), "
         f"{listed(row.method for row in report.variants)}."
         + (
-            f" Differences in cost: paired t, {listed(row.method for row in report.pairs)}."
-            if report.pairs
+            f" Differences in cost: paired t, {listed(row.method for row in report.comparisons)}."
+            if report.comparisons
             else ""
         ),
         *notes(
-            [*(row.warnings for row in report.variants), *(row.warnings for row in report.pairs)]
+            [
+                *(row.warnings for row in report.variants),
+                *(row.warnings for row in report.comparisons),
+            ]
         ),
     ]
 

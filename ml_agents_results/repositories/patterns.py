@@ -196,14 +196,14 @@ class PatternRepository:
         return sorted(found, key=lambda row: (-row[2], row[:2]))[:limit]
 
     def changed(
-        self, candidate: Variant, baseline: Variant, *, gained: bool, limit: int = 20
+        self, candidate: Variant, baseline: Variant, *, improved: bool, limit: int = 20
     ) -> Sequence[ChangedSample]:
-        """Samples that only the candidate answered (`gained`), or only the baseline.
+        """Samples that only the candidate answered (`improved`), or only the baseline.
 
         Both variants belong to one experiment, or to experiments on the same data set.
         """
         one, two = aliased(Run, name="candidate"), aliased(Run, name="baseline")
-        right, wrong = (one, two) if gained else (two, one)
+        right, wrong = (one, two) if improved else (two, one)
         rows = self._connection.execute(
             select(one.task, one.sample_index, one.repeat_index, one.id, two.id)
             .join_from(

@@ -17,7 +17,7 @@ CONTRASTS = ("vs-baseline", "all-pairs")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class AnalysisOptions:
     """The choices of an analysis.
 
     Attributes:
@@ -63,7 +63,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_confidence(self.confidence)
-        # Settings are keys of the cache.
+        # AnalysisOptions are keys of the cache.
         object.__setattr__(self, "families", tuple(sorted(dict(self.families).items())))
         if self.margin is not None and not 0 < self.margin < 1:
             raise UsageError(

@@ -4,22 +4,22 @@ from collections.abc import Collection, Iterable
 
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.dependence import ClusterSums, DependenceRepository
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.summary import cluster_method, clusters_apply, refuse_null_cluster
 
 
 class Dependence:
     """How errors are computed, and the sums by cluster that they need."""
 
-    def __init__(self, repository: DependenceRepository, settings: Settings) -> None:
+    def __init__(self, repository: DependenceRepository, options: AnalysisOptions) -> None:
         self._repository = repository
-        self._settings = settings
+        self._options = options
         self._sums: dict[str, dict[Variant, list[ClusterSums]]] = {}
 
     def choose(self, tasks: Collection[str], *, repeated: bool) -> tuple[str | None, str]:
         """What runs are clustered by, if they are, and in words what is taken for independent."""
-        if clusters_apply({self._settings.family(task) for task in tasks}, self._settings):
-            return self._settings.cluster or "task", cluster_method(self._settings)
+        if clusters_apply({self._options.family(task) for task in tasks}, self._options):
+            return self._options.cluster or "task", cluster_method(self._options)
         if repeated:
             return "sample", "clustered by sample (CR2)"
         return None, "independent samples"
@@ -35,14 +35,14 @@ class Dependence:
         found = self._sums[cluster].get(variant, [])
         if cluster == "sample":
             return found
-        refuse_null_cluster(sum(row.group is None for row in found), cluster, self._settings)
+        refuse_null_cluster(sum(row.group is None for row in found), cluster, self._options)
         return found if cluster != "task" else self.families(found)
 
     def families(self, tasks: Iterable[ClusterSums]) -> list[ClusterSums]:
         """The sums of tasks, those of a family added."""
         families: dict[str | None, list[ClusterSums]] = {}
         for row in tasks:
-            families.setdefault(self._settings.family(row.group), []).append(row)
+            families.setdefault(self._options.family(row.group), []).append(row)
         return [
             ClusterSums(
                 family,

@@ -12,13 +12,13 @@ from ml_agents_results.repositories.dependence import ClusterSums, DependenceRep
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.clustering import Dependence
-from ml_agents_results.services.comparison.paired import PairResult, compare_pair
+from ml_agents_results.services.comparison.paired import ComparisonRow, compare_pair
 from ml_agents_results.services.comparison.paired_differences import cluster_column, mean_difference
 from ml_agents_results.services.comparison.pairing import Differences, contrasts
 from ml_agents_results.services.comparison.shared_samples import ContrastReader, Variants
-from ml_agents_results.services.result_rows import PairRow, VariantRow, variant_frame
+from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow, variant_frame
 from ml_agents_results.services.summary import estimate_accuracy, task_cells
 from ml_agents_results.statistics.cluster_robust import clustered_mean, sample_mean
 from ml_agents_results.statistics.cost_ratios import (
@@ -66,7 +66,7 @@ class VariantCost(VariantRow):
 
 
 @dataclass(frozen=True, slots=True)
-class PairCost(PairRow):
+class CostComparison(TwoVariantRow):
     """What the candidate costs more than the baseline per sample, in USD.
 
     `cost_difference` is over the `pairs` shared samples that have a cost and a grade on both
@@ -75,7 +75,7 @@ class PairCost(PairRow):
     `accuracy_difference`; None where the accuracies do not differ clearly (`null_reason`).
     """
 
-    pairs: int
+    samples: int
     cost_difference: float | None
     cost_difference_ci_low: float | None
     cost_difference_ci_high: float | None
@@ -97,13 +97,13 @@ class CostReport:
 
     confidence_level: float
     variants: Sequence[VariantCost]
-    pairs: Sequence[PairCost]
+    comparisons: Sequence[CostComparison]
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "confidence_level": self.confidence_level,
             "variants": [variant.to_dict() for variant in self.variants],
-            "pairs": [pair.to_dict() for pair in self.pairs],
+            "comparisons": [pair.to_dict() for pair in self.comparisons],
         }
 
     def to_frame(self) -> "pd.DataFrame":
@@ -116,15 +116,15 @@ class CostService:
         self,
         connection: Connection,
         filters: Filters | None = None,
-        settings: Settings | None = None,
+        options: AnalysisOptions | None = None,
     ) -> None:
-        self._settings = settings or Settings()
+        self._options = options or AnalysisOptions()
         self._connection = connection
         self._repository = analysis(
-            connection, filters, self._settings.missing, pairs=True, costs=True
+            connection, filters, self._options.missing, pairs=True, costs=True
         )
         self._dependence = Dependence(
-            DependenceRepository(connection, filters, self._settings.missing), self._settings
+            DependenceRepository(connection, filters, self._options.missing), self._options
         )
 
     def report(self, *, baseline: str | None = None, pairs: bool = True) -> CostReport:
@@ -134,42 +134,42 @@ class CostService:
             pairs: Whether variants are compared, which takes longer than all the rest.
         """
         counts = self._repository.variants()
-        variants = Variants(counts, task_cells(self._repository, counts, self._settings))
+        variants = Variants(counts, task_cells(self._repository, counts, self._options))
         rows = [self._variant(variant, variants) for variant in variants.names]
         front = pareto_front(
             [ParetoPoint(row.accuracy, row.mean_cost, row.mean_execution_time_ms) for row in rows]
         )
         priced = [row.variant for row in rows if row.mean_cost is not None]
         return CostReport(
-            self._settings.confidence,
+            self._options.confidence,
             [replace(row, on_pareto_front=on) for row, on in zip(rows, front, strict=True)],
             self._pairs(priced, baseline, variants) if pairs else [],
         )
 
     def _pairs(
         self, priced: Sequence[Variant], baseline: str | None, variants: Variants
-    ) -> list[PairCost]:
+    ) -> list[CostComparison]:
         ids = list(dict.fromkeys(variant.experiment_id for variant in priced))
-        chosen = contrasts(priced, ids, baseline, self._settings.contrasts)
+        chosen = contrasts(priced, ids, baseline, self._options.contrasts)
         experiments = ExperimentRepository(self._connection)
         reader = ContrastReader(
-            self._repository, self._settings, {name: experiments.get(name) for name in ids}
+            self._repository, self._options, {name: experiments.get(name) for name in ids}
         )
         rows = []
         for pair in chosen:
             contrast = reader.read(*pair, variants)
             costs, method = mean_difference(
                 self._repository.paired_costs(
-                    *pair, rule=contrast.rule, group=cluster_column(self._settings)
+                    *pair, rule=contrast.rule, group=cluster_column(self._options)
                 ),
-                self._settings,
+                self._options,
                 repeated=any(map(variants.repeated, pair)),
             )
             shared = Differences.of(contrast.by_cluster)
             rows.append(
                 _pair_cost(
-                    compare_pair(*pair, shared, variants.sides(contrast), self._settings),
-                    costs.as_difference(self._settings.confidence, bounds=None),
+                    compare_pair(*pair, shared, variants.sides(contrast), self._options),
+                    costs.as_difference(self._options.confidence, bounds=None),
                     method,
                 )
             )
@@ -196,7 +196,7 @@ class CostService:
             )
             clusters = [(c.priced, c.cost, c.priced_correct) for c in sums]
             mean = clustered_mean([c[0] for c in clusters], [c[1] for c in clusters])
-            ratio = clustered_cost_per_correct(clusters, self._settings.confidence)
+            ratio = clustered_cost_per_correct(clusters, self._options.confidence)
         else:
             n, cost, squares = (total(name, graded) for name in ("runs", "cost", "cost_squared"))
             mean = sample_mean(n, cost, squares)
@@ -206,7 +206,7 @@ class CostService:
                 squares,
                 total("correct", graded),
                 total("correct_cost", graded),
-                confidence=self._settings.confidence,
+                confidence=self._options.confidence,
             )
         warnings = [*ratio.warnings]
         if priced < runs:
@@ -223,7 +223,7 @@ class CostService:
             cost_per_correct_se=ratio.se,
             cost_per_correct_ci_low=ratio.ci_low,
             cost_per_correct_ci_high=ratio.ci_high,
-            accuracy=estimate_accuracy(cells, self._settings)[0].estimate,
+            accuracy=estimate_accuracy(cells, self._options)[0].estimate,
             mean_execution_time_ms=total("total_time_ms") / timed if timed else None,
             on_pareto_front=None,
             null_reason="no_costs" if not priced else ratio.null_reason,
@@ -239,15 +239,15 @@ def _of_task(costs: GradedCosts) -> ClusterSums:
     return ClusterSums(costs.task, costs.runs, costs.cost, costs.correct, 0, 0.0, 0)
 
 
-def _pair_cost(pair: PairResult, cost: Estimate, method: str) -> PairCost:
+def _pair_cost(pair: ComparisonRow, cost: Estimate, method: str) -> CostComparison:
     interval = Interval(pair.ci_low, pair.ci_high, pair.interval_method)
     increment = None
     if cost.estimate is not None and pair.difference is not None:
         increment = cost_increment(cost.estimate, pair.difference, interval)
-    return PairCost(
+    return CostComparison(
         baseline=pair.baseline,
         candidate=pair.candidate,
-        pairs=cost.n_samples,
+        samples=cost.n_samples,
         cost_difference=cost.estimate,
         cost_difference_ci_low=cost.ci_low,
         cost_difference_ci_high=cost.ci_high,

@@ -16,9 +16,9 @@ from ml_agents_results.repositories.patterns import (
     PatternRepository,
     SliceCounts,
 )
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.pairing import contrasts
-from ml_agents_results.services.result_rows import PairRow, VariantRow, variant_frame
+from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow, variant_frame
 from ml_agents_results.statistics.estimate import Interval
 from ml_agents_results.statistics.proportions import proportion_interval
 from ml_agents_results.statistics.slices import Slice, scan_slices
@@ -74,7 +74,7 @@ class ErrorRow(VariantRow):
 
 
 @dataclass(frozen=True, slots=True)
-class Changes(PairRow):
+class Changes(TwoVariantRow):
     """Samples that changed sides, with both run ids: `gains` only the candidate answered,
     `regressions` only the baseline. At most `limit` of each."""
 
@@ -134,9 +134,9 @@ class FailureService:
         self,
         connection: Connection,
         filters: Filters | None = None,
-        settings: Settings | None = None,
+        options: AnalysisOptions | None = None,
     ) -> None:
-        self._settings = settings or Settings()
+        self._options = options or AnalysisOptions()
         self._counts = analysis(connection, filters, pairs=True)
         self._patterns = PatternRepository(connection, filters)
         self._dependence = DependenceRepository(connection, filters)
@@ -174,7 +174,7 @@ class FailureService:
         patterned = variants if one_experiment and 2 <= len(variants) <= 8 else []
         patterns = self._counts.patterns(patterned) if patterned else {}
         return FailureReport(
-            confidence_level=self._settings.confidence,
+            confidence_level=self._options.confidence,
             outcomes=self._outcomes(counts),
             slices=self._scan(slices, counts),
             errors=[ErrorRow(*row) for row in self._patterns.errors(failed, limit)],
@@ -214,7 +214,7 @@ class FailureService:
         return rows
 
     def _interval(self, part: int, whole: int) -> Interval:
-        return proportion_interval(part, whole, self._settings.interval, self._settings.confidence)
+        return proportion_interval(part, whole, self._options.interval, self._options.confidence)
 
     def _scan(
         self, slices: Sequence[SliceCounts], counts: Sequence[VariantCounts]
@@ -229,7 +229,7 @@ class FailureService:
                 [Slice(f"{row.dimension}={row.value}", row.correct, row.graded) for row in own],
                 correct,
                 graded,
-                confidence=self._settings.confidence,
+                confidence=self._options.confidence,
             )
             rows += [
                 SliceRow(
@@ -253,8 +253,8 @@ class FailureService:
 
     def _changes(self, candidate: Variant, baseline: Variant, limit: int) -> Changes:
         gains, regressions = (
-            tuple(self._patterns.changed(candidate, baseline, gained=gained, limit=limit))
-            for gained in (True, False)
+            tuple(self._patterns.changed(candidate, baseline, improved=improved, limit=limit))
+            for improved in (True, False)
         )
         return Changes(baseline, candidate, gains, regressions)
 

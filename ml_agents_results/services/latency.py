@@ -11,10 +11,10 @@ from ml_agents_results.records import Variant
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.paired_differences import cluster_column, mean_difference
 from ml_agents_results.services.comparison.pairing import contrasts, pairing_rule
-from ml_agents_results.services.result_rows import PairRow, VariantRow, variant_frame
+from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow, variant_frame
 from ml_agents_results.statistics.multiplicity import adjust, family_size
 from ml_agents_results.statistics.quantiles import Quantile, from_histogram
 from ml_agents_results.statistics.time_ratios import (
@@ -41,14 +41,14 @@ class VariantLatency(VariantRow):
 
 
 @dataclass(frozen=True, slots=True)
-class PairLatency(PairRow):
+class LatencyComparison(TwoVariantRow):
     """The ratio of geometric mean times, candidate to baseline, on samples timed on both sides.
 
     `method` says what the interval and `p_value` of the ratio take for independent; the sign test
     takes samples so.
     """
 
-    pairs: int
+    samples: int
     ratio: float | None
     ratio_ci_low: float | None
     ratio_ci_high: float | None
@@ -72,14 +72,14 @@ class LatencyReport:
 
     confidence_level: float
     variants: Sequence[VariantLatency]
-    pairs: Sequence[PairLatency]
+    comparisons: Sequence[LatencyComparison]
     correction: str = "holm"
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "confidence_level": self.confidence_level,
             "variants": [variant.to_dict() for variant in self.variants],
-            "pairs": [pair.to_dict() for pair in self.pairs],
+            "comparisons": [pair.to_dict() for pair in self.comparisons],
         }
 
     def to_frame(self) -> "pd.DataFrame":
@@ -92,9 +92,9 @@ class LatencyService:
         self,
         connection: Connection,
         filters: Filters | None = None,
-        settings: Settings | None = None,
+        options: AnalysisOptions | None = None,
     ) -> None:
-        self._settings = settings or Settings()
+        self._options = options or AnalysisOptions()
         self._repository = analysis(connection, filters, pairs=True)
         self._experiments = ExperimentRepository(connection)
 
@@ -113,12 +113,12 @@ class LatencyService:
         ]
         timed = [row.variant for row in rows if row.summary.n_timed]
         ids = list(dict.fromkeys(variant.experiment_id for variant in timed))
-        chosen = contrasts(timed, ids, baseline, self._settings.contrasts)
+        chosen = contrasts(timed, ids, baseline, self._options.contrasts)
         return LatencyReport(
-            self._settings.confidence,
+            self._options.confidence,
             rows,
             self._pairs(chosen, repeated),
-            self._settings.correction,
+            self._options.correction,
         )
 
     def _variant(
@@ -138,12 +138,12 @@ class LatencyService:
             n_positive=sum(count for value, count in weighted if value),
             shift=low,
         )
-        quantiles = from_histogram(values, counts, QUANTILES, self._settings.confidence)
+        quantiles = from_histogram(values, counts, QUANTILES, self._options.confidence)
         return VariantLatency(variant, runs, failed, summary, tuple(quantiles))
 
     def _pairs(
         self, chosen: Sequence[tuple[Variant, Variant]], repeated: set[Variant]
-    ) -> list[PairLatency]:
+    ) -> list[LatencyComparison]:
         rows = []
         for candidate, baseline in chosen:
             records = {
@@ -152,18 +152,18 @@ class LatencyService:
             }
             rule = pairing_rule(self._repository, records, candidate, baseline)
             sums = self._repository.paired_latency(
-                candidate, baseline, rule=rule, group=cluster_column(self._settings)
+                candidate, baseline, rule=rule, group=cluster_column(self._options)
             )
             logs, method = mean_difference(
-                sums, self._settings, repeated=not repeated.isdisjoint((candidate, baseline))
+                sums, self._options, repeated=not repeated.isdisjoint((candidate, baseline))
             )
-            ratio = paired_ratio(logs, self._settings.confidence)
+            ratio = paired_ratio(logs, self._options.confidence)
             slower, faster = sum(row.above for row in sums), sum(row.below for row in sums)
             rows.append(
-                PairLatency(
+                LatencyComparison(
                     baseline=baseline,
                     candidate=candidate,
-                    pairs=ratio.n_samples,
+                    samples=ratio.n_samples,
                     ratio=ratio.estimate,
                     ratio_ci_low=ratio.ci_low,
                     ratio_ci_high=ratio.ci_high,
@@ -183,8 +183,8 @@ class LatencyService:
             )
         p_values = [row.p_value for row in rows]
         corrected, size = p_values, 1
-        if self._settings.correction != "none":
-            corrected = adjust(p_values, self._settings.correction)
+        if self._options.correction != "none":
+            corrected = adjust(p_values, self._options.correction)
             size = family_size(p_values)
         return [
             replace(row, p_value_adjusted=p, family_size=size)

@@ -15,7 +15,7 @@ from ml_agents_results.repositories.patterns import (
     MetricSums,
     PatternRepository,
 )
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.clustering import Dependence
 from ml_agents_results.services.result_rows import VariantRow, variant_frame
 from ml_agents_results.statistics.auroc import Auroc, auroc
@@ -123,12 +123,12 @@ class ParsingService:
         self,
         connection: Connection,
         filters: Filters | None = None,
-        settings: Settings | None = None,
+        options: AnalysisOptions | None = None,
     ) -> None:
-        self._settings = settings or Settings()
+        self._options = options or AnalysisOptions()
         self._counts = analysis(connection, filters)
         self._patterns = PatternRepository(connection, filters)
-        self._dependence = Dependence(DependenceRepository(connection, filters), self._settings)
+        self._dependence = Dependence(DependenceRepository(connection, filters), self._options)
 
     def report(self) -> ParsingReport:
         """Every variant that has runs."""
@@ -145,7 +145,7 @@ class ParsingService:
             rows.setdefault(row.variant, []).append(row)
         metrics = {(row.variant, row.parsing_method): row for row in self._patterns.metrics()}
         return ParsingReport(
-            self._settings.confidence,
+            self._options.confidence,
             [
                 self._variant(variant, counts, rows[variant], cluster)
                 for variant, counts in runs.items()
@@ -169,10 +169,10 @@ class ParsingService:
         rows: Sequence[ConfidenceCounts],
         cluster: str | None,
     ) -> VariantParsing:
-        level = self._settings.confidence
+        level = self._options.confidence
         runs, failed, unparsed = counts
         answered = runs - failed
-        interval = proportion_interval(unparsed, answered, self._settings.interval, level)
+        interval = proportion_interval(unparsed, answered, self._options.interval, level)
         table = _table(rows)
         large = calibration_in_the_large(table, level)
         if cluster is not None and table.n:
@@ -206,7 +206,7 @@ class ParsingService:
         rows = [row for row in rows if row.parsing_method == method]
         correct = sum(row.correct for row in rows)
         graded = correct + sum(row.wrong for row in rows)
-        share = accuracy(correct, graded, self._settings.interval, self._settings.confidence)
+        share = accuracy(correct, graded, self._options.interval, self._options.confidence)
         rated = [row for row in rows if row.confidence is not None]
         table = _table(rated)
         known = sum(row.correct + row.wrong + row.other for row in rated)

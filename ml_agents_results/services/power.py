@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.analysis_options import ALLOWANCES, Settings
+from ml_agents_results.services.analysis_options import ALLOWANCES, AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
-from ml_agents_results.services.comparison.paired import PairResult
-from ml_agents_results.services.result_rows import PairRow, VariantRow
-from ml_agents_results.services.summary import AccuracyService, VariantResult
+from ml_agents_results.services.comparison.paired import ComparisonRow
+from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow
+from ml_agents_results.services.summary import SummaryService, VariantSummary
 from ml_agents_results.statistics.sample_sizes import (
     clustered_sample_size,
     family_alpha,
@@ -28,7 +28,7 @@ DIFFERENCES = (0.01, 0.02, 0.05, 0.10)
 
 
 @dataclass(frozen=True, slots=True)
-class PowerRow(PairRow):
+class PowerComparison(TwoVariantRow):
     """What a comparison can detect with 80% power, after correction for its family of tests.
 
     `mde` is the smallest difference (a fraction) that the shared samples show; None where none
@@ -38,7 +38,7 @@ class PowerRow(PairRow):
     says nothing that the p value does not say.
     """
 
-    pairs: int
+    samples: int
     discordance: float | None
     design_effect: float | None
     alpha: float
@@ -76,20 +76,20 @@ class PowerReport:
 
     confidence_level: float
     variants: Sequence[VariantPower]
-    pairs: Sequence[PowerRow]
+    comparisons: Sequence[PowerComparison]
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "confidence_level": self.confidence_level,
             "variants": [row.to_dict() for row in self.variants],
-            "pairs": [row.to_dict() for row in self.pairs],
+            "comparisons": [row.to_dict() for row in self.comparisons],
         }
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row a comparison, the columns of PowerRow."""
+        """One row a comparison, the columns of PowerComparison."""
         import pandas as pd
 
-        return pd.DataFrame([row.to_dict() for row in self.pairs])
+        return pd.DataFrame([row.to_dict() for row in self.comparisons])
 
 
 class PowerService:
@@ -99,21 +99,21 @@ class PowerService:
         self,
         connection: Connection,
         filters: Filters | None = None,
-        settings: Settings | None = None,
+        options: AnalysisOptions | None = None,
     ) -> None:
-        settings = replace(settings or Settings(), allow=ALLOWANCES)
+        options = replace(options or AnalysisOptions(), allow=ALLOWANCES)
         self._filters = filters or Filters()
-        self._accuracy = AccuracyService(connection, filters, settings)
-        self._comparison = ComparisonService(connection, filters, settings)
+        self._accuracy = SummaryService(connection, filters, options)
+        self._comparison = ComparisonService(connection, filters, options)
 
     def report(self, *, baseline: str | None = None) -> PowerReport:
         """Every variant, and every variant against the baseline."""
         variants = self._accuracy.report()
-        pairs: Sequence[PairResult] = ()
+        pairs: Sequence[ComparisonRow] = ()
         if len(variants.variants) > 1:
             having = list(dict.fromkeys(row.variant.experiment_id for row in variants.variants))
             ids = self._filters.experiment_id or having
-            pairs = self._comparison.compare(ids, baseline=baseline).pairs
+            pairs = self._comparison.compare(ids, baseline=baseline).comparisons
         level = variants.confidence_level
         return PowerReport(
             level,
@@ -122,7 +122,7 @@ class PowerService:
         )
 
 
-def _variant(variant: VariantResult, level: float) -> VariantPower:
+def _variant(variant: VariantSummary, level: float) -> VariantPower:
     p, effect = variant.accuracy, None
     precision: dict[str, int | None] = dict.fromkeys(map("{:g}".format, DIFFERENCES))
     apart = dict(precision)
@@ -147,12 +147,12 @@ def _variant(variant: VariantResult, level: float) -> VariantPower:
     )
 
 
-def _row(pair: PairResult) -> PowerRow:
+def _row(pair: ComparisonRow) -> PowerComparison:
     alpha = family_alpha(1 - pair.confidence_level, max(pair.family_size, 1))
-    return PowerRow(
+    return PowerComparison(
         baseline=pair.baseline,
         candidate=pair.candidate,
-        pairs=pair.pairs,
+        samples=pair.samples,
         discordance=pair.discordance,
         design_effect=pair.design_effect,
         alpha=alpha,
@@ -165,13 +165,13 @@ def _row(pair: PairResult) -> PowerRow:
     )
 
 
-def _needed(difference: float, pair: PairResult, alpha: float) -> int | None:
+def _needed(difference: float, pair: ComparisonRow, alpha: float) -> int | None:
     if pair.discordance is None:
         if pair.se is None:
             return None
         # The error already holds what lies between samples and what chance adds within them. In
         # clusters it grows with them, as the design effect does for Connor's formula.
-        variance = pair.se**2 * pair.pairs
+        variance = pair.se**2 * pair.samples
         return repeated_sample_size(difference, variance, 0.0, 0.0, alpha=alpha).samples
     if difference > pair.discordance:
         return None

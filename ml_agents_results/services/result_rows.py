@@ -23,7 +23,7 @@ class VariantRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PairRow:
+class TwoVariantRow:
     """A row about two variants, which become objects of their four parts."""
 
     baseline: Variant

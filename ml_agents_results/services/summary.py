@@ -13,7 +13,7 @@ from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.dependence import DependenceRepository
 from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.repeated_answers import VariantRepeats, tabulate, variant_repeats
 from ml_agents_results.services.result_rows import VariantRow, variant_frame
 from ml_agents_results.statistics.cluster_robust import clustered_mean
@@ -42,7 +42,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class VariantResult(VariantRow):
+class VariantSummary(VariantRow):
     """One variant, over all its tasks or in one of them.
 
     Accuracies are fractions, times ms, costs USD. `method` says what `se` and the interval
@@ -80,15 +80,15 @@ class VariantResult(VariantRow):
 
 
 @dataclass(frozen=True, slots=True)
-class AccuracyReport:
+class SummaryReport:
     """The variants of an analysis, and the same by task where that was asked for.
 
     `repeats` has a row for each variant that was asked some sample more than once.
     """
 
     confidence_level: float
-    variants: Sequence[VariantResult]
-    tasks: Sequence[tuple[str, Sequence[VariantResult]]] = ()
+    variants: Sequence[VariantSummary]
+    tasks: Sequence[tuple[str, Sequence[VariantSummary]]] = ()
     repeats: Sequence[VariantRepeats] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,40 +103,40 @@ class AccuracyReport:
         }
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row a variant, the columns of VariantResult."""
+        """One row a variant, the columns of VariantSummary."""
         return variant_frame(self.variants)
 
 
-class AccuracyService:
+class SummaryService:
     """Accuracy with its error bar, from counts that the database makes."""
 
     def __init__(
         self,
         connection: Connection,
         filters: Filters | None = None,
-        settings: Settings | None = None,
+        options: AnalysisOptions | None = None,
     ) -> None:
-        self._settings = settings or Settings()
-        self._repository = analysis(connection, filters, self._settings.missing)
+        self._options = options or AnalysisOptions()
+        self._repository = analysis(connection, filters, self._options.missing)
         self._dependence = DependenceRepository(connection, filters)
 
-    def report(self, *, by_task: bool = False) -> AccuracyReport:
+    def report(self, *, by_task: bool = False) -> SummaryReport:
         """Every variant that has runs, in the order of their names."""
         counts = self._repository.variants()
-        cells = sample_cells(self._repository, counts, self._settings)
+        cells = sample_cells(self._repository, counts, self._options)
         whole = [
-            variant_result(
-                parts, cells[variant], self._settings, self._repository.latencies(variant)
+            variant_summary(
+                parts, cells[variant], self._options, self._repository.latencies(variant)
             )
             for variant, parts in _by_variant(counts).items()
         ]
-        tasks: dict[str, list[VariantResult]] = {}
+        tasks: dict[str, list[VariantSummary]] = {}
         if by_task:
-            in_task = task_cells(self._repository, counts, self._settings)
+            in_task = task_cells(self._repository, counts, self._options)
             for part in counts:
                 cell = in_task.get((part.variant, part.task), [])
                 tasks.setdefault(part.task, []).append(
-                    variant_result([part], cell, self._settings, clustered=False)
+                    variant_summary([part], cell, self._options, clustered=False)
                 )
         repeated = {
             variant: of_variant
@@ -146,33 +146,33 @@ class AccuracyService:
         partial = self._dependence.partial_repeats() if repeated else {}
         repeats = [
             variant_repeats(
-                variant, tabulate(of_variant), self._settings.confidence, partial.get(variant, 0)
+                variant, tabulate(of_variant), self._options.confidence, partial.get(variant, 0)
             )
             for variant, of_variant in repeated.items()
         ]
-        return AccuracyReport(self._settings.confidence, whole, sorted(tasks.items()), repeats)
+        return SummaryReport(self._options.confidence, whole, sorted(tasks.items()), repeats)
 
 
 def sample_cells(
-    repository: AnalysisRepository, counts: Sequence[VariantCounts], settings: Settings
+    repository: AnalysisRepository, counts: Sequence[VariantCounts], options: AnalysisOptions
 ) -> dict[Variant, list[Cell]]:
-    """The graded samples of each variant, grouped by what the settings cluster by.
+    """The graded samples of each variant, grouped by what the options cluster by.
 
     Raises:
         UsageError: A sample has no value to cluster by.
     """
-    group = settings.cluster if settings.cluster not in (None, "none") else "task"
+    group = options.cluster if options.cluster not in (None, "none") else "task"
     cells: dict[Variant, list[Cell]] = {part.variant: [] for part in counts}
     if group == "task" and all(part.repeats == 1 for part in counts):
         for part in counts:
-            family = settings.family(part.task)
-            cells[part.variant] += [replace(c, group=family) for c in _single_cells(part, settings)]
+            family = options.family(part.task)
+            cells[part.variant] += [replace(c, group=family) for c in _single_cells(part, options)]
     else:
         for row in repository.samples(group):
-            name = settings.family(row.group) if group == "task" else row.group
+            name = options.family(row.group) if group == "task" else row.group
             cells[row.variant].append(Cell(name, row.graded, row.correct, row.samples))
         for of_variant in cells.values():
-            refuse_null_cluster(null_clusters(of_variant), group, settings)
+            refuse_null_cluster(null_clusters(of_variant), group, options)
     return cells
 
 
@@ -181,10 +181,10 @@ def null_clusters(cells: Iterable[Cell]) -> int:
     return sum(cell.samples for cell in cells if cell.group is None)
 
 
-def refuse_null_cluster(samples: int, cluster: str, settings: Settings) -> None:
-    """Raises UsageError where samples have no value to cluster by and the settings do not say that
+def refuse_null_cluster(samples: int, cluster: str, options: AnalysisOptions) -> None:
+    """Raises UsageError where samples have no value to cluster by and the options do not say that
     each is a cluster of its own."""
-    if samples and settings.null_cluster == "error":
+    if samples and options.null_cluster == "error":
         raise UsageError(
             f"{samples} samples have no {cluster} to cluster by",
             "Cluster by another column, or give --null-cluster singleton (each is a cluster of its "
@@ -193,11 +193,11 @@ def refuse_null_cluster(samples: int, cluster: str, settings: Settings) -> None:
 
 
 def task_cells(
-    repository: AnalysisRepository, counts: Sequence[VariantCounts], settings: Settings
+    repository: AnalysisRepository, counts: Sequence[VariantCounts], options: AnalysisOptions
 ) -> dict[tuple[Variant, str], list[Cell]]:
     """The graded samples of each variant in each task."""
     if all(part.repeats == 1 for part in counts):
-        return {(part.variant, part.task): _single_cells(part, settings) for part in counts}
+        return {(part.variant, part.task): _single_cells(part, options) for part in counts}
     cells: dict[tuple[Variant, str], list[Cell]] = {}
     for row in repository.samples("task"):
         cell = Cell(row.group, row.graded, row.correct, row.samples)
@@ -205,9 +205,9 @@ def task_cells(
     return cells
 
 
-def _single_cells(part: VariantCounts, settings: Settings) -> list[Cell]:
+def _single_cells(part: VariantCounts, options: AnalysisOptions) -> list[Cell]:
     wrong = part.wrong
-    if settings.missing == "incorrect":
+    if options.missing == "incorrect":
         wrong = part.runs - part.correct
     cells = [Cell(part.task, 1, 1, part.correct), Cell(part.task, 1, 0, wrong)]
     return [cell for cell in cells if cell.samples]
@@ -220,22 +220,22 @@ def _by_variant(counts: Iterable[VariantCounts]) -> dict[Variant, list[VariantCo
     return variants
 
 
-def variant_result(
+def variant_summary(
     parts: Sequence[VariantCounts],
     cells: Sequence[Cell],
-    settings: Settings,
+    options: AnalysisOptions,
     latencies: tuple[Sequence[int], Sequence[int]] | None = None,
     *,
     clustered: bool = True,
-) -> VariantResult:
+) -> VariantSummary:
     """One variant from its counts by task and its samples by group."""
-    estimate, method = estimate_accuracy(cells, settings, clustered=clustered)
+    estimate, method = estimate_accuracy(cells, options, clustered=clustered)
     total = denominators(parts)
     timed = sum(part.timed for part in parts)
     rated = sum(part.rated for part in parts)
     priced_correct = sum(part.priced_correct for part in parts)
     median, p95 = points_of_histogram(*(latencies or ((), ())), (0.5, 0.95))
-    return VariantResult(
+    return VariantSummary(
         variant=parts[0].variant,
         runs=total.total,
         graded=total.graded,
@@ -287,31 +287,31 @@ def denominators(parts: Sequence[VariantCounts]) -> Denominators:
 
 
 def estimate_accuracy(
-    cells: Sequence[Cell], settings: Settings, *, clustered: bool = True
+    cells: Sequence[Cell], options: AnalysisOptions, *, clustered: bool = True
 ) -> tuple[Estimate, str]:
     """The mean over samples with the error that clusters and repeats ask for, and its method."""
     groups = {cell.group for cell in cells}
-    if clustered and clusters_apply(groups, settings):
-        return _clustered(cells, settings), cluster_method(settings)
+    if clustered and clusters_apply(groups, options):
+        return _clustered(cells, options), cluster_method(options)
     repeated = any(cell.graded > 1 for cell in cells)
     if repeated:
         counts = tabulate(cells)
-        return repeated_accuracy(counts, settings.confidence), "repeats averaged by sample"
+        return repeated_accuracy(counts, options.confidence), "repeats averaged by sample"
     correct = sum(cell.samples for cell in cells if cell.correct)
     samples = sum(cell.samples for cell in cells)
-    return accuracy(correct, samples, settings.interval, settings.confidence), "independent samples"
+    return accuracy(correct, samples, options.interval, options.confidence), "independent samples"
 
 
-def clusters_apply(groups: set[str | None], settings: Settings) -> bool:
+def clusters_apply(groups: set[str | None], options: AnalysisOptions) -> bool:
     """Whether errors are clustered: as asked for, else where there is more than one task."""
-    if settings.cluster is None:
+    if options.cluster is None:
         return len(groups) > 1
-    return settings.cluster != "none"
+    return options.cluster != "none"
 
 
-def cluster_method(settings: Settings) -> str:
-    name = settings.cluster or "task"
-    if name == "task" and settings.families:
+def cluster_method(options: AnalysisOptions) -> str:
+    name = options.cluster or "task"
+    if name == "task" and options.families:
         name = "task family"
     return f"clustered by {name} (CR2)"
 
@@ -338,11 +338,11 @@ def cluster_sums(cells: Iterable[Cell]) -> tuple[dict[str, Sums], list[Sums]]:
     return sums, singles
 
 
-def _clustered(cells: Sequence[Cell], settings: Settings) -> Estimate:
+def _clustered(cells: Sequence[Cell], options: AnalysisOptions) -> Estimate:
     sums, singles = cluster_sums(cells)
     columns = list(zip(*sums.values(), *singles, strict=True)) or [(), (), ()]
     runs = sum(cell.graded * cell.samples for cell in cells)
-    estimate = clustered_mean(*columns).as_accuracy(runs, settings.confidence)
+    estimate = clustered_mean(*columns).as_accuracy(runs, options.confidence)
     if len({cell.graded for cell in cells}) > 1:
         return replace(estimate, warnings=(*estimate.warnings, "unequal_epochs"))
     return estimate

@@ -31,7 +31,7 @@ def compare(db_path: Path, *options: object, ids: str = "exp") -> dict[str, Any]
 
 
 def only(db_path: Path, *options: object, ids: str = "exp") -> dict[str, Any]:
-    (pair,) = compare(db_path, *options, ids=ids)["pairs"]
+    (pair,) = compare(db_path, *options, ids=ids)["comparisons"]
     found: dict[str, Any] = pair
     return found
 
@@ -46,7 +46,7 @@ def test_edge_nothing_graded(store: ResultsProcessor, db_path: Path) -> None:
     for variant in found["variants"]:
         assert (variant["accuracy"], variant["ci_low"]) == (None, None)
         assert variant["null_reason"] == "no_graded_runs"
-    assert found["pairs"][0]["null_reason"] == "no_shared_samples"
+    assert found["comparisons"][0]["null_reason"] == "no_shared_samples"
     assert "nothing to compare" in shown(db_path)
     for report in REPORTS:
         call("analyze", "--experiment-id", "exp", "--report-type", report, "--db-path", db_path)
@@ -111,7 +111,7 @@ def test_edge_cluster_value_missing(store: ResultsProcessor, db_path: Path) -> N
 def test_edge_a_pair_missing_on_a_side(store: ResultsProcessor, db_path: Path) -> None:
     save(store, runs("exp", "CoT1", [1, 1, 0]), runs("exp", "None", [0, 1], first=2))
     pair = only(db_path)
-    assert (pair["pairs"], pair["denominators"]["only_in_candidate"]) == (1, 2)
+    assert (pair["samples"], pair["denominators"]["only_in_candidate"]) == (1, 2)
     assert "3 samples graded on one side only are left out" in shown(db_path)
 
 
@@ -120,7 +120,7 @@ def test_edge_no_shared_samples(store: ResultsProcessor, db_path: Path) -> None:
     assert only(db_path)["null_reason"] == "no_shared_samples"
     assert "--unpaired" in shown(db_path)
     pair = only(db_path, "--unpaired")
-    assert (pair["pairs"], pair["candidate_samples"], pair["baseline_samples"]) == (0, 3, 2)
+    assert (pair["samples"], pair["candidate_samples"], pair["baseline_samples"]) == (0, 3, 2)
     assert pair["interval_method"] == "newcombe-unpaired"
     assert "on its 3 samples than None on its 2" in shown(db_path, "--unpaired")
 
@@ -255,7 +255,7 @@ def test_many_variants_in_pairs(store: ResultsProcessor, db_path: Path) -> None:
         store,
         *(runs("exp", f"variant {variant:02}", coin(variant, 20, 0.5)) for variant in range(30)),
     )
-    assert len(compare(db_path, "--contrasts", "all-pairs")["pairs"]) == 435
+    assert len(compare(db_path, "--contrasts", "all-pairs")["comparisons"]) == 435
     told = shown(db_path, "--contrasts", "all-pairs")
     assert "The 200 clearest of 435 comparisons are shown" in told
     assert len(told.splitlines()) < 300
@@ -327,7 +327,7 @@ def test_filters_of_every_kind(study: Path) -> None:
 def test_families_from_a_file(study: Path, tmp_path: Path) -> None:
     path = tmp_path / "map.json"
     path.write_text('{"word_sorting": "w", "penguins_in_a_table": "w"}', encoding="utf-8")
-    pair = compare(study, "--group-map", path, "--baseline", "None")["pairs"][0]
+    pair = compare(study, "--group-map", path, "--baseline", "None")["comparisons"][0]
     assert (pair["n_clusters"], pair["method"]) == (2, "clustered by task family (CR2)")
 
 

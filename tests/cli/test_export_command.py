@@ -170,11 +170,11 @@ def test_comparisons_are_written_in_every_format(filled: Path, tmp_path: Path, s
     path = tmp_path / f"comparison{suffix}"
     options = ("--experiment-ids", "one", "--by", "task", "--db-path", filled)
     call("compare", *options, "--output", path)
-    (pair,) = document("compare", *options)["pairs"]
+    (pair,) = document("compare", *options)["comparisons"]
     shown = f"{100 * pair['difference']:+.1f}"
     match suffix:
         case ".json":
-            assert json.loads(path.read_bytes())["pairs"] == [pair]
+            assert json.loads(path.read_bytes())["comparisons"] == [pair]
         case ".xlsx":
             sheet = load_workbook(path)["Comparisons"]
             header = [cell.value for cell in sheet[1]]

@@ -58,7 +58,7 @@ def test_run_reports_in_one_json_document(tmp_path: Path, dataset: str) -> None:
             "--base-url", endpoint.url, "--model", "m", "--save-to-db", "--json",
         )  # fmt: skip
     document = json.loads(ended.stdout)
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert (document["status"], document["runs"], document["failed"]) == ("completed", 12, 0)
     assert [
         (variant["approach_name"], variant["accuracy"]) for variant in document["variants"]

@@ -14,9 +14,9 @@ import pytest
 
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison
-from ml_agents_results.services.comparison.paired import PairResult
+from ml_agents_results.services.comparison.paired import ComparisonRow
 
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "bbh"
 
@@ -45,17 +45,17 @@ def bbh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ResultsProcessor]:
 
 
 def compared(bbh: ResultsProcessor, **choices: Any) -> Comparison:
-    return bbh.compare(["bbh"], by_task=True, settings=Settings(**choices))
+    return bbh.compare(["bbh"], by_task=True, options=AnalysisOptions(**choices))
 
 
-def of_tasks(comparison: Comparison) -> dict[str, PairResult]:
+def of_tasks(comparison: Comparison) -> dict[str, ComparisonRow]:
     pairs = {}
     for task in comparison.tasks:
-        (pairs[task.task],) = task.pairs
+        (pairs[task.task],) = task.comparisons
     return pairs
 
 
-def ci(pair: PairResult) -> list[float | None]:
+def ci(pair: ComparisonRow) -> list[float | None]:
     return [pair.ci_low, pair.ci_high]
 
 
@@ -76,7 +76,7 @@ def test_counts_accuracies_and_tables_by_task(
                 figures["k"],
             )
             assert variant.accuracy == near(figures["accuracy"])
-        (pair,) = task.pairs
+        (pair,) = task.comparisons
         paired = expected["paired"]
         assert (pair.candidate.approach_name, pair.baseline.approach_name) == (
             "ChainOfThought",
@@ -89,7 +89,7 @@ def test_counts_accuracies_and_tables_by_task(
             "neither_correct",
         ):
             assert getattr(pair, name) == paired[name]
-        assert pair.pairs == paired["n"]
+        assert pair.samples == paired["n"]
         for ours, theirs in (
             ("difference", "diff"),
             ("se", "se_paired"),
@@ -142,7 +142,7 @@ def test_intervals_of_a_difference(
     for task, pair in of_tasks(comparison).items():
         assert ci(pair) == near(reference["tasks"][task]["paired"][name])
         assert pair.interval_method == method
-    (pooled,) = comparison.pairs
+    (pooled,) = comparison.comparisons
     assert ci(pooled) == near(reference["pooled"]["paired_pooled_iid"][name])
 
 
@@ -162,7 +162,7 @@ def test_corrections_over_the_tasks(
 def test_pooled_over_all_tasks_as_independent_samples(
     bbh: ResultsProcessor, reference: dict[str, Any]
 ) -> None:
-    (pair,) = compared(bbh, cluster="none").pairs
+    (pair,) = compared(bbh, cluster="none").comparisons
     expected = reference["pooled"]["paired_pooled_iid"]
     assert pair.method == "independent samples"
     assert pair.difference == near(expected["diff"])
@@ -179,7 +179,7 @@ def test_pooled_over_all_tasks_clustered_by_task(
     bbh: ResultsProcessor, reference: dict[str, Any]
 ) -> None:
     comparison = compared(bbh)
-    (pair,) = comparison.pairs
+    (pair,) = comparison.comparisons
     expected = reference["pooled"]["diff_cluster_task"]
     assert pair.method == "clustered by task (CR2)"
     assert pair.n_clusters == expected["n_clusters"] == 9
@@ -247,11 +247,11 @@ def test_the_text_of_a_question_is_not_its_identity(bbh: ResultsProcessor) -> No
                 if run["approach_name"] == approach
             ]
         )
-    (pair,) = bbh.compare(["one", "two"]).pairs
+    (pair,) = bbh.compare(["one", "two"]).comparisons
     assert pair.pairing_rule == "content"
     assert pair.denominators["mismatched"] == 0
-    (same,) = bbh.compare(["bbh"]).pairs
-    assert pair.pairs == 2011
+    (same,) = bbh.compare(["bbh"]).comparisons
+    assert pair.samples == 2011
     assert pair.difference == near(same.difference)
     assert (pair.improved, pair.regressed) == (
         same.improved,

@@ -16,13 +16,13 @@ from ml_agents_results.records import ParsingMetrics, RunRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.cost import CostService
 from ml_agents_results.services.failures import FailureService
 from ml_agents_results.services.latency import LatencyService
 from ml_agents_results.services.parsing import ParsingService
-from ml_agents_results.services.summary import AccuracyService
+from ml_agents_results.services.summary import SummaryService
 from tests.commands import call, document, refusal, start
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs the package pyarrow")
@@ -94,7 +94,9 @@ def figures(connection: Connection, few: int | None = None) -> dict[str, Any]:
         Filters.of({"experiment_id": names}) for names in (["one"], ["one", "two"], ["1e3"])
     )
     compare: Callable[..., Any] = lambda ids, **given: (  # noqa: E731
-        ComparisonService(connection, None, Settings(**given)).compare(ids, by_task=True).to_dict()
+        ComparisonService(connection, None, AnalysisOptions(**given))
+        .compare(ids, by_task=True)
+        .to_dict()
     )
     found: dict[str, Callable[[], Any]] = {
         "experiment": lambda: ExperimentRepository(connection).get("one").config_json,
@@ -107,8 +109,8 @@ def figures(connection: Connection, few: int | None = None) -> dict[str, Any]:
             for moment in ("2020-01-01", "2100-01-01")
         ],
         "across": lambda: compare(["one", "two"]),
-        "accuracy": lambda: AccuracyService(
-            connection, repeated, Settings(cluster="sample_id")
+        "accuracy": lambda: SummaryService(
+            connection, repeated, AnalysisOptions(cluster="sample_id")
         ).report(by_task=True).to_dict(),
         "failures": lambda: FailureService(connection, one).report().to_dict(),
         "repeated": lambda: compare(["1e3"], missing="incorrect"),

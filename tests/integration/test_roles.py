@@ -109,7 +109,7 @@ def test_a_reader_analyses_and_exports(users: Users, tmp_path: Path) -> None:
     processor.save_experiment("e", {})
     processor.save_runs([*runs("None"), *runs("ChainOfThought")])
     url = ("--db-url", users.reader)
-    assert document("compare", "--experiment-ids", "e", *url)["pairs"][0]["pairs"] == 120
+    assert document("compare", "--experiment-ids", "e", *url)["comparisons"][0]["samples"] == 120
     for report in ("summary", "parsing", "cost", "latency", "failures"):
         document("analyze", "--experiment-id", "e", "--report-type", report, *url)
     call("export", "--experiment-id", "e", "--output", tmp_path / "e.xlsx", *url)

@@ -14,7 +14,7 @@ from ml_agents_results.providers.interface import (
     ProviderUnavailable,
     UnusableAnswer,
 )
-from ml_agents_results.providers.provider_settings import Settings, Target
+from ml_agents_results.providers.provider_settings import ProviderSettings, Target
 from ml_agents_results.providers.retry import Retries
 from ml_agents_results.providers.urls import read_address
 from ml_agents_results.scoring.extraction import StructuredAnswer
@@ -29,7 +29,7 @@ KEY = "sk-ant-secret-0123"
 def ask(
     endpoint: Endpoint,
     messages: Sequence[Message],
-    settings: Settings,
+    settings: ProviderSettings,
     schema: type[BaseModel] | None = None,
 ) -> Completion:
     async def once() -> Completion:
@@ -48,7 +48,7 @@ def ask(
 def test_what_is_sent_and_what_comes_back() -> None:
     messages = [Message("system", "Be brief."), Message("user", "What is 40 + 2?")]
     with Endpoint() as endpoint:
-        answer = ask(endpoint, messages, Settings(temperature=0.5, max_tokens=9, seed=1))
+        answer = ask(endpoint, messages, ProviderSettings(temperature=0.5, max_tokens=9, seed=1))
         assert endpoint.bodies[-1] == {
             "model": "claude-x",
             "max_tokens": 9,
@@ -63,7 +63,7 @@ def test_what_is_sent_and_what_comes_back() -> None:
 
 def test_a_limit_is_always_sent_and_a_schema_on_demand() -> None:
     with Endpoint('{"reasoning": "r", "answer": "42"}') as endpoint:
-        answer = ask(endpoint, [Message("user", "?")], Settings(), StructuredAnswer)
+        answer = ask(endpoint, [Message("user", "?")], ProviderSettings(), StructuredAnswer)
         assert endpoint.bodies[-1]["max_tokens"] == anthropic_messages.DEFAULT_MAX_TOKENS
         sent = endpoint.bodies[-1]["output_config"]["format"]
     assert sent["type"] == "json_schema"
@@ -87,7 +87,7 @@ def test_a_broken_endpoint_ends_in_a_clear_error(
 ) -> None:
     with Endpoint() as endpoint:
         endpoint.fail(fault, times=None)
-        settings = Settings(retries=Retries(1, first_pause=0.01))
+        settings = ProviderSettings(retries=Retries(1, first_pause=0.01))
         with pytest.raises(error) as raised:
             ask(endpoint, [Message("user", "?")], settings)
         assert endpoint.requests == requests

@@ -9,7 +9,7 @@ from ml_agents_results.providers import default_provider, open_provider
 from ml_agents_results.providers import local_model as local
 from ml_agents_results.providers.interface import Message, ProviderUnavailable
 from ml_agents_results.providers.local_model import Local
-from ml_agents_results.providers.provider_settings import Settings
+from ml_agents_results.providers.provider_settings import ProviderSettings
 from ml_agents_results.providers.retry import Retries
 from ml_agents_results.scoring.extraction import StructuredAnswer
 
@@ -61,7 +61,7 @@ def test_it_is_held_to_a_schema() -> None:
 
 def test_it_is_for_this_process_alone_and_ends_with_the_provider() -> None:
     async def trespass() -> None:
-        provider = Local(None, Settings(retries=Retries(0)))
+        provider = Local(None, ProviderSettings(retries=Retries(0)))
         address = f"{provider._server.listening_address}/v1"
         stranger = open_provider(None, "m", base_url=address, max_retries=0)
         with pytest.raises(Exception, match="401"):

@@ -26,13 +26,13 @@ from ml_agents_results.providers.openai_compatible import (
     OPENROUTER_URL,
     OpenAICompatible,
 )
-from ml_agents_results.providers.provider_settings import Settings, Target
+from ml_agents_results.providers.provider_settings import ProviderSettings, Target
 from ml_agents_results.providers.retry import Retries
 from ml_agents_results.providers.urls import read_address
 from tests.endpoint import Endpoint, Fault
 
 KEY = "sk-very-secret-0123"
-QUICK = Settings(retries=Retries(2, first_pause=0.01), timeout=5)
+QUICK = ProviderSettings(retries=Retries(2, first_pause=0.01), timeout=5)
 
 
 class Sum(BaseModel):
@@ -48,7 +48,7 @@ def endpoint() -> Iterator[Endpoint]:
 
 def provider(
     url: str,
-    settings: Settings = QUICK,
+    settings: ProviderSettings = QUICK,
     name: str = "vllm",
     model: str = "m",
     key: str | None = KEY,
@@ -77,7 +77,7 @@ def ask(
 
 
 def test_what_is_sent_and_what_comes_back(endpoint: Endpoint) -> None:
-    settings = Settings(temperature=0.5, max_tokens=99, seed=7)
+    settings = ProviderSettings(temperature=0.5, max_tokens=99, seed=7)
     (answer,) = ask(provider(endpoint.url, settings))
     assert endpoint.bodies[-1] == {
         "model": "m",
@@ -101,7 +101,7 @@ def test_settings_that_were_not_made_are_not_sent(endpoint: Endpoint) -> None:
 def test_openai_gets_the_name_of_the_limit_that_its_reasoning_models_take(
     endpoint: Endpoint,
 ) -> None:
-    ask(provider(endpoint.url, Settings(max_tokens=9), name="openai"))
+    ask(provider(endpoint.url, ProviderSettings(max_tokens=9), name="openai"))
     assert endpoint.bodies[-1]["max_completion_tokens"] == 9
     assert "max_tokens" not in endpoint.bodies[-1]
 
@@ -198,7 +198,11 @@ def test_a_slow_endpoint_is_given_up_in_time(endpoint: Endpoint, fault: Fault) -
     endpoint.fail(fault, times=None, seconds=5)
     started = time.monotonic()
     with pytest.raises(ProviderUnavailable, match=r"did not answer within 0.2 s"):
-        ask(provider(endpoint.url, Settings(timeout=0.2, retries=Retries(1, first_pause=0.01))))
+        ask(
+            provider(
+                endpoint.url, ProviderSettings(timeout=0.2, retries=Retries(1, first_pause=0.01))
+            )
+        )
     assert time.monotonic() - started < 2
 
 
@@ -210,7 +214,7 @@ def test_an_endpoint_that_is_down(endpoint: Endpoint) -> None:
 
 def test_latency_is_that_of_the_attempt_that_succeeded(endpoint: Endpoint) -> None:
     endpoint.fail(Fault.SLOW, seconds=5)
-    settings = Settings(timeout=0.5, retries=Retries(1, first_pause=0.01))
+    settings = ProviderSettings(timeout=0.5, retries=Retries(1, first_pause=0.01))
     assert ask(provider(endpoint.url, settings))[0].latency_ms < 400
 
 
@@ -231,7 +235,7 @@ def test_an_endpoint_that_wants_too_long_a_pause_is_not_waited_for(endpoint: End
 
 def test_requests_per_minute_space_requests_out(endpoint: Endpoint) -> None:
     started = time.monotonic()
-    ask(provider(endpoint.url, Settings(requests_per_minute=600)), times=5)
+    ask(provider(endpoint.url, ProviderSettings(requests_per_minute=600)), times=5)
     assert 0.4 <= time.monotonic() - started < 2
     assert endpoint.requests == 5
 

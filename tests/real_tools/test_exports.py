@@ -14,7 +14,7 @@ import pytest
 
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from tests.formats.writers.sample_experiments import all_runs, odd, run, study
 
@@ -115,7 +115,7 @@ def test_logs_of_inspect_there_and_back(processor: ResultsProcessor, tmp_path: P
     compared = 0
     originals = {}
     for told in sorted(Path(LOGS, "inspect").glob("*.eval.told")):
-        result = load(processor.database, [Source(told.with_suffix(""))], Options())
+        result = load(processor.database, [LogSource(told.with_suffix(""))], ImportOptions())
         # Of a log that was retried, the newest attempt comes last.
         originals[result.experiments[0]] = json.loads(told.read_text(encoding="utf-8"))
     export(processor.database, list(originals), tmp_path / "logs", "inspect")

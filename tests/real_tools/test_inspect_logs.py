@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ml_agents_results.formats.importing import load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.run_repository import RunRepository
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not LOGS, reason="needs logs of Inspect: make te
 
 
 def imported(processor: ResultsProcessor, *paths: Path) -> list[RunRecord]:
-    result = load(processor.database, [Source(path) for path in paths], Options())
+    result = load(processor.database, [LogSource(path) for path in paths], ImportOptions())
     with processor.database.read() as connection:
         return list(RunRepository(connection).iterate(result.experiments))
 

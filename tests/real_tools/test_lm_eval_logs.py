@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ml_agents_results.formats.importing import load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.run_repository import RunRepository
@@ -31,7 +31,7 @@ def told() -> dict[str, Any]:
 
 def runs_of(processor: ResultsProcessor, task: str, **options: Any) -> list[RunRecord]:
     paths = sorted((FOLDER / "logs").rglob(f"samples_{task}_*.jsonl"))
-    result = load(processor.database, [Source(path) for path in paths], Options(**options))
+    result = load(processor.database, [LogSource(path) for path in paths], ImportOptions(**options))
     with processor.database.read() as connection:
         return list(RunRepository(connection).iterate(result.experiments))
 

@@ -8,8 +8,8 @@ import pytest
 
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
-from ml_agents_results.services.analysis_options import Settings
-from ml_agents_results.services.comparison.paired import PairResult
+from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.comparison.paired import ComparisonRow
 
 Grade = bool | int | str | None
 """1 or 0; None for a run without a grade, "failed", or "unparsed"."""
@@ -87,8 +87,8 @@ def near(expected: Any) -> Any:
     return None if expected is None else pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-def only_pair(processor: ResultsProcessor, **choices: Any) -> PairResult:
-    (pair,) = processor.compare(["exp"], settings=Settings(**choices)).pairs
+def only_pair(processor: ResultsProcessor, **choices: Any) -> ComparisonRow:
+    (pair,) = processor.compare(["exp"], options=AnalysisOptions(**choices)).comparisons
     return pair
 
 

@@ -8,11 +8,11 @@ import pytest
 from statsmodels.regression.linear_model import OLS
 
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.cost import CostService, VariantCost
 from ml_agents_results.services.failures import FailureService
 from ml_agents_results.services.parsing import ParsingService, VariantParsing
-from ml_agents_results.services.summary import AccuracyService
+from ml_agents_results.services.summary import SummaryService
 from ml_agents_results.statistics.cluster_robust import clustered_mean
 from ml_agents_results.statistics.cost_ratios import (
     clustered_cost_per_correct,
@@ -48,13 +48,15 @@ def tasks(store: ResultsProcessor) -> ResultsProcessor:
 
 def cost(store: ResultsProcessor, **choices: Any) -> VariantCost:
     with store.database.read() as connection:
-        (variant,) = CostService(connection, settings=Settings(**choices)).report().variants
+        (variant,) = CostService(connection, options=AnalysisOptions(**choices)).report().variants
     return variant
 
 
 def parsing(store: ResultsProcessor, **choices: Any) -> VariantParsing:
     with store.database.read() as connection:
-        (variant,) = ParsingService(connection, settings=Settings(**choices)).report().variants
+        (variant,) = (
+            ParsingService(connection, options=AnalysisOptions(**choices)).report().variants
+        )
     return variant
 
 
@@ -162,7 +164,7 @@ def test_edges_of_clustered_costs() -> None:
 def test_edge_repeats_with_and_without_a_grade(store: ResultsProcessor) -> None:
     save(store, runs("exp", "None", [[1, None], [0, 0], [None, None], [1, 1]]))
     with store.database.read() as connection:
-        (row,) = AccuracyService(connection).report().repeats
+        (row,) = SummaryService(connection).report().repeats
     assert (row.partial_epochs, row.samples) == (1, 3)
     assert row.to_dict()["partial_epochs"] == 1
 
@@ -185,5 +187,5 @@ def test_edge_content_that_occurs_twice(store: ResultsProcessor) -> None:
     assert {"conflicting_targets", "duplicate_content"} <= set(report.warnings)
     assert (unread.conflicting_targets, unread.duplicate_content) == (None, 1)
     assert report.to_dict()["conflicting_targets"] == 1
-    (pair,) = store.compare(["exp"]).pairs
-    assert pair.pairs == 5
+    (pair,) = store.compare(["exp"]).comparisons
+    assert pair.samples == 5

@@ -8,7 +8,7 @@ from scipy import stats
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.cost import CostReport, CostService, VariantCost
 from tests.services.building import run, runs, save
 
@@ -22,7 +22,7 @@ def near(expected: Any) -> Any:
 
 def report(store: ResultsProcessor, baseline: str | None = None, **choices: Any) -> CostReport:
     with store.database.read() as connection:
-        return CostService(connection, settings=Settings(**choices)).report(baseline=baseline)
+        return CostService(connection, options=AnalysisOptions(**choices)).report(baseline=baseline)
 
 
 def only_variant(store: ResultsProcessor, **choices: Any) -> VariantCost:
@@ -90,7 +90,7 @@ def test_no_costs(store: ResultsProcessor) -> None:
             None,
         )
         assert variant.null_reason == "no_costs"
-    assert made.pairs == []
+    assert made.comparisons == []
 
 
 def test_the_pareto_front(store: ResultsProcessor) -> None:
@@ -132,10 +132,10 @@ def test_the_difference_in_cost_is_paired(store: ResultsProcessor, rule: str) ->
     # Left out: a side without a cost, without a grade, without a partner.
     baseline[0].cost_estimate = None
     candidate[1].is_correct = None
-    (pair,) = report(save(store, baseline, candidate)).pairs
+    (pair,) = report(save(store, baseline, candidate)).comparisons
     difference = (extra - base)[2:]
     expected = stats.ttest_1samp(difference, 0).confidence_interval()
-    assert pair.pairs == 38
+    assert pair.samples == 38
     assert pair.cost_difference == near(difference.mean())
     assert pair.cost_difference_se == near(stats.sem(difference))
     assert [pair.cost_difference_ci_low, pair.cost_difference_ci_high] == near(list(expected))
@@ -152,7 +152,7 @@ def test_no_price_for_a_difference_that_may_be_none(store: ResultsProcessor) -> 
         priced("None", [1, 0, 1, 0], [0.01] * 4),
         priced("CoT1", [1, 1, 1, 0], [0.02, 0.03, 0.02, 0.03]),
     )
-    (pair,) = report(store).pairs
+    (pair,) = report(store).comparisons
     assert pair.cost_difference == near(0.015)
     assert (pair.cost_increment, pair.null_reason) == (None, "difference_not_resolved")
 
@@ -161,16 +161,16 @@ def test_repeats_are_averaged_before_costs_are_compared(store: ResultsProcessor)
     one = runs("exp", "None", [[1, 0], [1]], cost_estimate=0.01)
     two = runs("exp", "CoT1", [[1, 0], [1]], cost_estimate=0.02)
     two[0].cost_estimate = 0.04  # sample 0 costs 0.03 on average
-    (pair,) = report(save(store, one, two)).pairs
-    assert (pair.pairs, pair.cost_difference) == (2, near((0.02 + 0.01) / 2))
+    (pair,) = report(save(store, one, two)).comparisons
+    assert (pair.samples, pair.cost_difference) == (2, near((0.02 + 0.01) / 2))
 
 
 def test_another_baseline(store: ResultsProcessor) -> None:
     save(store, priced("A", [1, 0], [0.01, 0.01]), priced("B", [1, 0], [0.03, 0.03]))
-    (pair,) = report(store, baseline="B").pairs
+    (pair,) = report(store, baseline="B").comparisons
     assert pair.cost_difference == near(-0.02)
     with store.database.read() as connection:
-        assert CostService(connection).report(pairs=False).pairs == []
+        assert CostService(connection).report(pairs=False).comparisons == []
 
 
 def test_no_price_over_clusters_that_are_missing(store: ResultsProcessor) -> None:

@@ -54,4 +54,4 @@ def test_the_same_runs_give_the_same_bytes(processor: ResultsProcessor) -> None:
     )
     first, second = documents(processor, 1), documents(processor, 2)
     assert first == second
-    assert json.loads(first)[0]["pairs"]
+    assert json.loads(first)[0]["comparisons"]

@@ -135,7 +135,7 @@ def test_gains_and_regressions_name_both_runs(store: ResultsProcessor) -> None:
         assert kept[one.candidate_run_id]["approach_name"] == "CoT1"
         assert kept[one.baseline_run_id]["approach_name"] == "None"
         assert kept[one.candidate_run_id]["sample_index"] == one.sample_index
-    (pair,) = store.compare(["exp"]).pairs
+    (pair,) = store.compare(["exp"]).comparisons
     assert (pair.improved, pair.regressed) == (2, 1)
     assert len(report(store, limit=1).changes[0].gains) == 1
 

@@ -88,8 +88,8 @@ def test_every_report_is_of_the_same_runs(
 
 def test_comparisons_are_of_the_filtered_runs(filled: ResultsProcessor) -> None:
     filters = {"task": "a", "parsing_method": "regex", "provider": "p", "model": "m"}
-    (pair,) = filled.compare(["one"], filters=filters).pairs
-    assert (pair.pairs, pair.both_correct, pair.neither_correct) == (1, 0, 1)
+    (pair,) = filled.compare(["one"], filters=filters).comparisons
+    assert (pair.samples, pair.both_correct, pair.neither_correct) == (1, 0, 1)
 
 
 def test_an_unknown_filter(processor: ResultsProcessor) -> None:

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.latency import LatencyReport, LatencyService
 from tests.services.building import run, save
 
@@ -21,7 +21,9 @@ def near(expected: Any) -> Any:
 
 def report(store: ResultsProcessor, baseline: str | None = None, **choices: Any) -> LatencyReport:
     with store.database.read() as connection:
-        return LatencyService(connection, settings=Settings(**choices)).report(baseline=baseline)
+        return LatencyService(connection, options=AnalysisOptions(**choices)).report(
+            baseline=baseline
+        )
 
 
 def timed(approach: str, times: Any, grades: Any = None) -> list[Any]:
@@ -59,7 +61,7 @@ def test_failed_and_untimed_runs_are_told_apart(store: ResultsProcessor) -> None
 
 def test_no_times_at_all(store: ResultsProcessor) -> None:
     made = report(save(store, timed("None", [None, None]), timed("CoT1", [10, None])))
-    assert made.pairs == []
+    assert made.comparisons == []
     untimed = next(variant for variant in made.variants if variant.variant.approach_name == "None")
     assert (untimed.summary.mean, untimed.summary.null_reason) == (None, "no_values")
     assert [quantile.value for quantile in untimed.quantiles] == [None] * 4
@@ -70,11 +72,11 @@ def test_the_ratio_of_times_is_paired(store: ResultsProcessor) -> None:
     one = generator.integers(100, 5000, 30)
     two = (one * generator.uniform(0.9, 2.5, 30)).astype(int)
     save(store, timed("None", one.tolist()), timed("CoT1", two.tolist()))
-    (pair,) = report(store).pairs
+    (pair,) = report(store).comparisons
     logs = np.log(two / one)
     expected = stats.ttest_rel(np.log(two), np.log(one))
     low, high = expected.confidence_interval()
-    assert (pair.candidate.approach_name, pair.pairs) == ("CoT1", 30)
+    assert (pair.candidate.approach_name, pair.samples) == ("CoT1", 30)
     assert pair.ratio == near(np.exp(logs.mean()))
     assert [pair.ratio_ci_low, pair.ratio_ci_high] == near([np.exp(low), np.exp(high)])
     assert pair.p_value == near(expected.pvalue)
@@ -82,7 +84,7 @@ def test_the_ratio_of_times_is_paired(store: ResultsProcessor) -> None:
     assert pair.sign_test_p_value == near(
         stats.binomtest(pair.slower, pair.slower + pair.faster).pvalue
     )
-    (back,) = report(store, baseline="CoT1").pairs
+    (back,) = report(store, baseline="CoT1").comparisons
     assert back.ratio == near(1 / (pair.ratio or 0))
     assert back.p_value == near(pair.p_value)
 
@@ -93,13 +95,13 @@ def test_repeats_are_averaged_before_times_are_compared(store: ResultsProcessor)
         run("exp", "CoT1", 0, 1, repeat, execution_time_ms=time)
         for repeat, time in enumerate((100, 300))
     ]
-    (pair,) = report(save(store, one, two)).pairs
-    assert (pair.pairs, pair.ratio, pair.null_reason) == (1, near(2), "n_lt_2")
+    (pair,) = report(save(store, one, two)).comparisons
+    assert (pair.samples, pair.ratio, pair.null_reason) == (1, near(2), "n_lt_2")
 
 
 def test_a_constant_ratio_has_no_interval(store: ResultsProcessor) -> None:
     save(store, timed("None", [100, 200, 400]), timed("CoT1", [200, 400, 800]))
-    (pair,) = report(store).pairs
+    (pair,) = report(store).comparisons
     assert pair.ratio == near(2)
     assert (pair.ratio_ci_low, pair.p_value) == (None, 0.25)
 
@@ -107,11 +109,11 @@ def test_a_constant_ratio_has_no_interval(store: ResultsProcessor) -> None:
 def test_several_variants_are_one_family(store: ResultsProcessor) -> None:
     times = {"None": [100, 220, 340, 410], "A": [130, 210, 390, 480], "B": [300, 500, 700, 1100]}
     save(store, *(timed(variant, given) for variant, given in times.items()))
-    pairs = report(store).pairs
+    pairs = report(store).comparisons
     assert {pair.family_size for pair in pairs} == {2}
     smaller, larger = sorted(pair.p_value or 0 for pair in pairs)
     assert sorted(pair.p_value_adjusted or 0 for pair in pairs) == near([2 * smaller, larger])
-    plain = report(store, correction="none").pairs
+    plain = report(store, correction="none").comparisons
     assert [pair.p_value_adjusted for pair in plain] == [pair.p_value for pair in plain]
     assert {pair.family_size for pair in plain} == {1}
 

@@ -9,18 +9,18 @@ from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import proportion_effectsize, samplesize_confint_proportion
 
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.analysis_options import Settings
-from ml_agents_results.services.power import PowerReport, PowerRow, PowerService
+from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.power import PowerComparison, PowerReport, PowerService
 from tests.services.building import of_table, runs, save
 
 
 def report(store: ResultsProcessor, **choices: Any) -> PowerReport:
     with store.database.read() as connection:
-        return PowerService(connection, settings=Settings(**choices)).report()
+        return PowerService(connection, options=AnalysisOptions(**choices)).report()
 
 
-def rows(store: ResultsProcessor, **choices: Any) -> list[PowerRow]:
-    return list(report(store, **choices).pairs)
+def rows(store: ResultsProcessor, **choices: Any) -> list[PowerComparison]:
+    return list(report(store, **choices).comparisons)
 
 
 def connor(difference: float, discordance: float, alpha: float) -> int:
@@ -89,7 +89,7 @@ def test_samples_with_repeats_need_what_their_variance_asks_for(store: ResultsPr
 def test_nothing_to_compare_has_no_power(store: ResultsProcessor) -> None:
     save(store, runs("exp", "CoT1", [None]), runs("exp", "None", [1]))
     (row,) = rows(store)
-    assert (row.pairs, row.mde) == (0, None)
+    assert (row.samples, row.mde) == (0, None)
     assert set(row.samples_needed.values()) == {None}
 
 
@@ -97,7 +97,7 @@ def test_samples_for_one_variant_alone(store: ResultsProcessor) -> None:
     """A pilot of a single variant plans the next study: against the formulas of statsmodels."""
     save(store, runs("exp", "None", [1] * 30 + [0] * 20))
     (variant,) = report(store).variants
-    assert report(store).pairs == []
+    assert report(store).comparisons == []
     assert (variant.samples, variant.accuracy) == (50, 0.6)
     assert variant.design_effect == pytest.approx(1)
     for size in (0.01, 0.02, 0.05, 0.1):

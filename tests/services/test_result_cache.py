@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from tests.databases import locator
 from tests.services.building import run, runs, save
 
@@ -62,12 +62,12 @@ def test_the_second_time_no_run_is_read(study: ResultsProcessor) -> None:
 
 
 def test_another_question_is_another_answer(study: ResultsProcessor) -> None:
-    assert study.compare(["exp"]).pairs[0].difference == 0.25
-    assert study.compare(["exp"], baseline="CoT1").pairs[0].difference == -0.25
-    assert study.compare(["exp"], settings=Settings(confidence=0.5)).confidence_level == 0.5
+    assert study.compare(["exp"]).comparisons[0].difference == 0.25
+    assert study.compare(["exp"], baseline="CoT1").comparisons[0].difference == -0.25
+    assert study.compare(["exp"], options=AnalysisOptions(confidence=0.5)).confidence_level == 0.5
     assert study.compare(["exp"]).confidence_level == 0.95
-    (part,) = study.compare(["exp"], filters={"parsing_method": None}).pairs
-    assert part.pairs == 4
+    (part,) = study.compare(["exp"], filters={"parsing_method": None}).comparisons
+    assert part.samples == 4
 
 
 def test_every_kind_of_write_makes_it_fresh(study: ResultsProcessor) -> None:
@@ -87,7 +87,7 @@ def test_every_kind_of_write_makes_it_fresh(study: ResultsProcessor) -> None:
 
 
 def test_what_another_process_writes_is_seen(study: ResultsProcessor) -> None:
-    before = study.compare(["exp"]).pairs[0]
+    before = study.compare(["exp"]).comparisons[0]
     code = (
         "import sys\n"
         "from ml_agents_results.processor import ResultsProcessor\n"
@@ -97,22 +97,22 @@ def test_what_another_process_writes_is_seen(study: ResultsProcessor) -> None:
         "processor.close()\n"
     )
     subprocess.run([sys.executable, "-c", code, locator(study.database)], check=True, timeout=60)
-    after = study.compare(["exp"]).pairs[0]
+    after = study.compare(["exp"]).comparisons[0]
     assert (before.difference, after.difference) == (0.25, 0.5)
 
 
 def test_what_sqlite_itself_writes_is_seen(processor: ResultsProcessor) -> None:
     save(processor, runs("exp", "None", [1, 0]), runs("exp", "CoT1", [1, 0]))
-    assert processor.compare(["exp"]).pairs[0].difference == 0
+    assert processor.compare(["exp"]).comparisons[0].difference == 0
     raw = sqlite3.connect(str(processor.database.path))
     raw.execute("UPDATE runs SET is_correct = 1, outcome = 'correct' WHERE approach_name = 'CoT1'")
     # Not committed yet: nothing has changed for others.
-    assert processor.compare(["exp"]).pairs[0].difference == 0
+    assert processor.compare(["exp"]).comparisons[0].difference == 0
     raw.commit()
-    assert processor.compare(["exp"]).pairs[0].difference == 0.5
+    assert processor.compare(["exp"]).comparisons[0].difference == 0.5
     raw.execute("DELETE FROM runs WHERE approach_name = 'CoT1' AND sample_index = 0")
     raw.rollback()
-    assert processor.compare(["exp"]).pairs[0].pairs == 2
+    assert processor.compare(["exp"]).comparisons[0].samples == 2
     raw.close()
 
 
@@ -131,7 +131,7 @@ def test_a_write_in_the_midst_of_an_analysis(study: ResultsProcessor) -> None:
     study.compare(["exp"])
     event.remove(study.database.engine, "after_cursor_execute", write_once)
     assert written
-    assert study.compare(["exp"]).pairs[0].difference == 0.5
+    assert study.compare(["exp"]).comparisons[0].difference == 0.5
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -152,7 +152,7 @@ def test_never_stale_in_any_order_of_reads_and_writes(database: Database, seed: 
             with statements(one) as sent:
                 comparison = one.compare(["exp"])
             hits += not reading_runs(sent)
-            assert comparison.pairs[0].pairs == sum(
+            assert comparison.comparisons[0].samples == sum(
                 ("None", place) in grades and ("CoT1", place) in grades for place in range(4)
             )
             for row in comparison.variants:
@@ -164,11 +164,11 @@ def test_never_stale_in_any_order_of_reads_and_writes(database: Database, seed: 
 
 def test_old_results_make_room(study: ResultsProcessor) -> None:
     for place in range(70):
-        study.compare(["exp"], settings=Settings(confidence=0.5 + place / 200))
+        study.compare(["exp"], options=AnalysisOptions(confidence=0.5 + place / 200))
     with statements(study) as recent:
-        study.compare(["exp"], settings=Settings(confidence=0.5 + 69 / 200))
+        study.compare(["exp"], options=AnalysisOptions(confidence=0.5 + 69 / 200))
     with statements(study) as old:
-        study.compare(["exp"], settings=Settings(confidence=0.5))
+        study.compare(["exp"], options=AnalysisOptions(confidence=0.5))
     assert reading_runs(recent) == []
     assert reading_runs(old)
 
@@ -176,7 +176,7 @@ def test_old_results_make_room(study: ResultsProcessor) -> None:
 def test_a_database_in_memory_is_always_read() -> None:
     processor = ResultsProcessor("sqlite://")
     save(processor, runs("exp", "None", [1, 0]), runs("exp", "CoT1", [1, 0]))
-    assert processor.compare(["exp"]).pairs[0].difference == 0
+    assert processor.compare(["exp"]).comparisons[0].difference == 0
     processor.save_run(run("exp", "CoT1", 1, 1))
-    assert processor.compare(["exp"]).pairs[0].difference == 0.5
+    assert processor.compare(["exp"]).comparisons[0].difference == 0.5
     processor.close()

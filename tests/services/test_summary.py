@@ -11,8 +11,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.analysis_options import Settings
-from ml_agents_results.services.summary import AccuracyReport, AccuracyService, VariantResult
+from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.summary import SummaryReport, SummaryService, VariantSummary
 from tests.services.building import of_table, runs, save
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -22,17 +22,19 @@ def near(expected: Any) -> Any:
     return None if expected is None else pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-def report(store: ResultsProcessor, *, by_task: bool = False, **choices: Any) -> AccuracyReport:
+def report(store: ResultsProcessor, *, by_task: bool = False, **choices: Any) -> SummaryReport:
     with store.database.read() as connection:
-        return AccuracyService(connection, settings=Settings(**choices)).report(by_task=by_task)
+        return SummaryService(connection, options=AnalysisOptions(**choices)).report(
+            by_task=by_task
+        )
 
 
-def only_variant(store: ResultsProcessor, **choices: Any) -> VariantResult:
+def only_variant(store: ResultsProcessor, **choices: Any) -> VariantSummary:
     (variant,) = report(store, **choices).variants
     return variant
 
 
-def bounds(variant: VariantResult) -> list[float | None]:
+def bounds(variant: VariantSummary) -> list[float | None]:
     return [variant.ci_low, variant.ci_high]
 
 
@@ -97,7 +99,7 @@ def test_variants_whose_coverage_differs(store: ResultsProcessor) -> None:
     )
     comparison = store.compare(["exp"])
     assert [variant.warnings for variant in comparison.variants] == [(), ()]
-    assert "coverage" in comparison.pairs[0].warnings
+    assert "coverage" in comparison.comparisons[0].warnings
 
 
 def test_epochs_of_the_fixture(store: ResultsProcessor) -> None:
@@ -214,7 +216,7 @@ def test_questions_asked_twice_can_be_clusters(store: ResultsProcessor) -> None:
 @pytest.mark.parametrize("confidence", [0, 1, 95, -0.5, float("nan")])
 def test_an_impossible_confidence(confidence: float) -> None:
     with pytest.raises(UsageError, match="between 0 and 1"):
-        Settings(confidence=confidence)
+        AnalysisOptions(confidence=confidence)
 
 
 @pytest.mark.parametrize(
@@ -231,19 +233,19 @@ def test_an_impossible_confidence(confidence: float) -> None:
 )
 def test_a_choice_that_is_not_offered(choice: str, value: str) -> None:
     with pytest.raises(UsageError, match=f"cannot be '{value}'") as told:
-        Settings(**{choice: value})  # type: ignore[arg-type]
+        AnalysisOptions(**{choice: value})  # type: ignore[arg-type]
     assert "Choose one of" in str(told.value.hint)
 
 
 @pytest.mark.parametrize("margin", [0, 1, -0.1, 2, float("nan")])
 def test_an_impossible_margin(margin: float) -> None:
     with pytest.raises(UsageError, match="margin"):
-        Settings(margin=margin)
+        AnalysisOptions(margin=margin)
 
 
 def test_the_level_of_every_figure(store: ResultsProcessor) -> None:
     save(store, of_table((6, 5, 2, 3), task="a"), of_table((2, 4, 3, 3), task="b"))
-    comparison = store.compare(["exp"], by_task=True, settings=Settings(confidence=0.8))
+    comparison = store.compare(["exp"], by_task=True, options=AnalysisOptions(confidence=0.8))
     found = json.loads(json.dumps(comparison.to_dict()))
     levels = {
         value
@@ -253,4 +255,4 @@ def test_the_level_of_every_figure(store: ResultsProcessor) -> None:
         if name == "level"
     }
     assert levels == {0.8}
-    assert {pair["confidence_level"] for pair in found["pairs"]} == {0.8}
+    assert {pair["confidence_level"] for pair in found["comparisons"]} == {0.8}

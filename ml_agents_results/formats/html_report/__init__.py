@@ -110,7 +110,7 @@ def write_comparison(comparison: Comparison, file: BinaryIO) -> None:
 def _findings(comparison: Comparison | None, labels: Mapping[Variant, str]) -> dict[str, Any]:
     if comparison is None:
         return {"sentences": [], "warnings": []}
-    codes = dict.fromkeys(code for pair in comparison.pairs for code in pair.warnings)
+    codes = dict.fromkeys(code for pair in comparison.comparisons for code in pair.warnings)
     return {
         "sentences": [
             (
@@ -118,7 +118,7 @@ def _findings(comparison: Comparison | None, labels: Mapping[Variant, str]) -> d
                 f"{labels[pair.candidate]} against {labels[pair.baseline]}",
                 pair.sentence,
             )
-            for pair in comparison.pairs
+            for pair in comparison.comparisons
         ],
         "warnings": [*map(explain, codes), *comparison.warnings],
     }

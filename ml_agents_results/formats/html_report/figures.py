@@ -7,7 +7,7 @@ from ml_agents_results.records import Variant
 from ml_agents_results.reports.snapshot import Snapshot
 from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.services.comparison.comparison_service import Comparison
-from ml_agents_results.services.summary import VariantResult
+from ml_agents_results.services.summary import VariantSummary
 from ml_agents_results.statistics.cost_ratios import ParetoPoint, pareto_front
 from ml_agents_results.statistics.quantiles import points_of_histogram
 
@@ -58,7 +58,7 @@ def figures(snapshot: Snapshot, labels: Mapping[Variant, str]) -> dict[str, Any]
 
 
 def _accuracies(
-    variants: Sequence[VariantResult], labels: Mapping[Variant, str]
+    variants: Sequence[VariantSummary], labels: Mapping[Variant, str]
 ) -> list[dict[str, Any]]:
     return [
         {

@@ -81,11 +81,11 @@ def _kinds(snapshot: Snapshot, variants: Sequence[Variant]) -> dict[Sample, list
                     found.append(kind)
 
     patterns = PatternRepository(snapshot.connection, snapshot.filters)
-    for kind, gained in (("regression", False), ("gain", True)):
+    for kind, improved in (("regression", False), ("gain", True)):
         for pair in _pairs(snapshot):
             if {pair.candidate, pair.baseline} <= set(variants):
                 changed = patterns.changed(
-                    pair.candidate, pair.baseline, gained=gained, limit=MOST_OF_A_KIND
+                    pair.candidate, pair.baseline, improved=improved, limit=MOST_OF_A_KIND
                 )
                 add(kind, [(row.task, row.sample_index) for row in changed])
     hard = analysis(snapshot.connection, snapshot.filters).hard_samples(MOST_OF_A_KIND)
@@ -101,7 +101,7 @@ def _kinds(snapshot: Snapshot, variants: Sequence[Variant]) -> dict[Sample, list
 
 
 def _pairs(snapshot: Snapshot) -> Sequence[Any]:
-    return snapshot.comparison.pairs if snapshot.comparison else ()
+    return snapshot.comparison.comparisons if snapshot.comparison else ()
 
 
 def _cut(text: str | None) -> str | None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml_agents_results.records import Variant
-from ml_agents_results.services.analysis_options import Settings
-from ml_agents_results.services.comparison.paired import PairResult
-from ml_agents_results.services.summary import VariantResult
+from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.comparison.paired import ComparisonRow
+from ml_agents_results.services.summary import VariantSummary
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.macro_averages import (
     TaskValue,
@@ -47,12 +47,12 @@ class PooledDifference:
         }
 
 
-Task = tuple[str, Sequence[VariantResult], Sequence[PairResult]]
+Task = tuple[str, Sequence[VariantSummary], Sequence[ComparisonRow]]
 """A task with the variants and the comparisons within it."""
 
 
 def micro(
-    pair: PairResult, variants: Mapping[Variant, VariantResult], tasks: Sequence[Task]
+    pair: ComparisonRow, variants: Mapping[Variant, VariantSummary], tasks: Sequence[Task]
 ) -> PooledDifference:
     """The comparison over all tasks in the shape of the macro averages."""
     two = (pair.candidate, pair.baseline)
@@ -88,12 +88,14 @@ def micro(
     )
 
 
-def macro(pair: PairResult, tasks: Sequence[Task], settings: Settings) -> list[PooledDifference]:
+def macro(
+    pair: ComparisonRow, tasks: Sequence[Task], options: AnalysisOptions
+) -> list[PooledDifference]:
     """Macro averages over tasks (or families of tasks), from the rows of each task."""
     accuracies: dict[Variant, list[TaskValue]] = {pair.candidate: [], pair.baseline: []}
     differences = []
     for task, variants, pairs in tasks:
-        family = settings.family(task) if settings.families else None
+        family = options.family(task) if options.families else None
         for variant in variants:
             if variant.variant in accuracies and variant.accuracy is not None:
                 accuracies[variant.variant].append(
@@ -111,15 +113,15 @@ def macro(pair: PairResult, tasks: Sequence[Task], settings: Settings) -> list[P
             baseline=pair.baseline,
             candidate=pair.candidate,
             tasks=len(differences),
-            candidate_mean=macro_accuracy(accuracies[pair.candidate], se, settings.confidence),
-            baseline_mean=macro_accuracy(accuracies[pair.baseline], se, settings.confidence),
-            difference=macro_difference(differences, se, settings.confidence),
+            candidate_mean=macro_accuracy(accuracies[pair.candidate], se, options.confidence),
+            baseline_mean=macro_accuracy(accuracies[pair.baseline], se, options.confidence),
+            difference=macro_difference(differences, se, options.confidence),
         )
         for se in STANDARD_ERRORS
     ]
 
 
-def _as_estimate(variant: VariantResult, level: float) -> Estimate:
+def _as_estimate(variant: VariantSummary, level: float) -> Estimate:
     return Estimate(
         estimate=variant.accuracy,
         method=f"{variant.interval_method}, {variant.method}",

@@ -13,10 +13,10 @@ from ml_agents_results.repositories.counts import PairCounts
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.averages import PooledDifference, macro, micro
 from ml_agents_results.services.comparison.correction import compare_family
-from ml_agents_results.services.comparison.paired import PairResult, compare_pair
+from ml_agents_results.services.comparison.paired import ComparisonRow, compare_pair
 from ml_agents_results.services.comparison.pairing import (
     DIFFERING,
     Differences,
@@ -30,13 +30,13 @@ from ml_agents_results.services.comparison.shared_samples import (
     Variants,
 )
 from ml_agents_results.services.comparison.unpaired import compare_unpaired
-from ml_agents_results.services.result_rows import PairRow
+from ml_agents_results.services.result_rows import TwoVariantRow
 from ml_agents_results.services.summary import (
     Cell,
-    VariantResult,
+    VariantSummary,
     sample_cells,
     task_cells,
-    variant_result,
+    variant_summary,
 )
 from ml_agents_results.statistics.cochrans_q import CochranQ, cochrans_q
 
@@ -49,19 +49,19 @@ class TaskComparison:
     """The variants and their comparisons within one task."""
 
     task: str
-    variants: Sequence[VariantResult]
-    pairs: Sequence[PairResult]
+    variants: Sequence[VariantSummary]
+    comparisons: Sequence[ComparisonRow]
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "task": self.task,
             "variants": [variant.to_dict() for variant in self.variants],
-            "pairs": [pair.to_dict() for pair in self.pairs],
+            "comparisons": [pair.to_dict() for pair in self.comparisons],
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal(PairRow):
+class Refusal(TwoVariantRow):
     """Two variants that were not compared, because more than the approach differs."""
 
     reasons: tuple[str, ...]
@@ -73,8 +73,8 @@ class Comparison:
 
     experiment_ids: Sequence[str]
     confidence_level: float
-    variants: Sequence[VariantResult]
-    pairs: Sequence[PairResult]
+    variants: Sequence[VariantSummary]
+    comparisons: Sequence[ComparisonRow]
     tasks: Sequence[TaskComparison]
     micro: Sequence[PooledDifference]
     macro: Sequence[PooledDifference]
@@ -89,7 +89,7 @@ class Comparison:
             "experiment_ids": list(self.experiment_ids),
             "confidence_level": self.confidence_level,
             "variants": [variant.to_dict() for variant in self.variants],
-            "pairs": [pair.to_dict() for pair in self.pairs],
+            "comparisons": [pair.to_dict() for pair in self.comparisons],
             "tasks": [task.to_dict() for task in self.tasks],
             "micro": [row.to_dict() for row in self.micro],
             "macro": [row.to_dict() for row in self.macro],
@@ -102,13 +102,13 @@ class Comparison:
         """One row a comparison, over all tasks (`task` is empty) and then in each task.
 
         Columns: task, the parts of both variants as baseline_approach_name, candidate_model and so
-        on, then the fields of PairResult; `difference_bounds` as _low and _high, what is in
+        on, then the fields of ComparisonRow; `difference_bounds` as _low and _high, what is in
         `denominators` by itself, and `warnings` as one text.
         """
         import pandas as pd
 
-        rows = [("", pair) for pair in self.pairs]
-        rows += [(task.task, pair) for task in self.tasks for pair in task.pairs]
+        rows = [("", pair) for pair in self.comparisons]
+        rows += [(task.task, pair) for task in self.tasks for pair in task.comparisons]
         return pd.DataFrame([{"task": task, **_flat(pair)} for task, pair in rows])
 
 
@@ -119,9 +119,9 @@ class ComparisonService:
         self,
         connection: Connection,
         filters: Filters | None = None,
-        settings: Settings | None = None,
+        options: AnalysisOptions | None = None,
     ) -> None:
-        self._settings = settings or Settings()
+        self._options = options or AnalysisOptions()
         self._filters = filters or Filters()
         self._connection = connection
         self._experiments = ExperimentRepository(connection)
@@ -133,7 +133,7 @@ class ComparisonService:
         baseline: str | None = None,
         by_task: bool = False,
     ) -> Comparison:
-        """The variants of the experiments, compared as the settings say.
+        """The variants of the experiments, compared as the options say.
 
         Args:
             baseline: The variant to compare with; by default the one with approach None, else the
@@ -143,37 +143,38 @@ class ComparisonService:
             NotFoundError: There is no such experiment.
             UsageError: There are fewer than two variants, no variant fits `baseline`, no two
             variants may be
-                compared (`Settings.allow`), or no task has a family (`Settings.families`).
+                compared (`AnalysisOptions.allow`), or no task has a family
+                (`AnalysisOptions.families`).
         """
         ids = list(dict.fromkeys(experiment_ids))
         records = {name: self._experiments.get(name) for name in ids}
         filters = self._within(ids)
-        repository = analysis(self._connection, filters, self._settings.missing, pairs=True)
+        repository = analysis(self._connection, filters, self._options.missing, pairs=True)
         counts = repository.variants()
-        variants = Variants(counts, task_cells(repository, counts, self._settings))
+        variants = Variants(counts, task_cells(repository, counts, self._options))
         if len(variants.names) < 2:
             raise UsageError(
                 f"there is nothing to compare: {len(variants.names)} variant in {', '.join(ids)}",
                 "A variant is one approach with one model in one experiment; name further "
                 "experiments, or loosen the filters.",
             )
-        families = dict(self._settings.families)
+        families = dict(self._options.families)
         if families and not families.keys() & set(variants.tasks):
             raise UsageError(
                 f"none of the tasks that have a family is there: {', '.join(sorted(families)[:5])}",
                 f"The tasks are: {', '.join(variants.tasks[:20])}",
             )
         chosen, refused = self._allowed(
-            contrasts(variants.names, ids, baseline, self._settings.contrasts), records
+            contrasts(variants.names, ids, baseline, self._options.contrasts), records
         )
-        reader = ContrastReader(repository, self._settings, records)
+        reader = ContrastReader(repository, self._options, records)
         contrasted = [reader.read(*pair, variants) for pair in chosen]
-        cells = sample_cells(repository, counts, self._settings)
+        cells = sample_cells(repository, counts, self._options)
         results = {
-            variant: variant_result(
+            variant: variant_summary(
                 variants.parts(variant),
                 cells[variant],
-                self._settings,
+                self._options,
                 repository.latencies(variant),
             )
             for variant in variants.names
@@ -184,18 +185,18 @@ class ComparisonService:
                 self._compare(contrast, contrast.by_cluster, cells, side, level=level)
                 for contrast, side in sides
             ],
-            self._settings,
+            self._options,
         )
         tasks = self._by_task(contrasted, variants) if by_task else []
-        rows = [(task.task, task.variants, task.pairs) for task in tasks]
+        rows = [(task.task, task.variants, task.comparisons) for task in tasks]
         return Comparison(
             experiment_ids=ids,
-            confidence_level=self._settings.confidence,
+            confidence_level=self._options.confidence,
             variants=list(results.values()),
-            pairs=pairs,
+            comparisons=pairs,
             tasks=tasks,
             micro=[micro(pair, results, rows) for pair in pairs] if by_task else [],
-            macro=[row for pair in pairs for row in macro(pair, rows, self._settings)]
+            macro=[row for pair in pairs for row in macro(pair, rows, self._options)]
             if by_task
             else [],
             refused=refused,
@@ -240,9 +241,9 @@ class ComparisonService:
 
     def _allows(self, code: str) -> bool:
         # Unpaired variants answer different questions by intention.
-        if code == "datasets_differ" and self._settings.unpaired:
+        if code == "datasets_differ" and self._options.unpaired:
             return True
-        return DIFFERING[code] in self._settings.allow
+        return DIFFERING[code] in self._options.allow
 
     def _compare(
         self,
@@ -253,20 +254,20 @@ class ComparisonService:
         *,
         level: float,
         clustered: bool = True,
-    ) -> PairResult:
+    ) -> ComparisonRow:
         two = (contrast.candidate, contrast.baseline)
-        if self._settings.unpaired:
+        if self._options.unpaired:
             return compare_unpaired(
                 contrast,
                 (cells.get(two[0], ()), cells.get(two[1], ())),
                 sides,
-                self._settings,
+                self._options,
                 clustered=clustered,
                 level=level,
             )
         differences = Differences.of(shared)
         return compare_pair(
-            *two, differences, sides, self._settings, clustered=clustered, level=level
+            *two, differences, sides, self._options, clustered=clustered, level=level
         )
 
     def _by_task(self, contrasted: Sequence[Contrast], variants: Variants) -> list[TaskComparison]:
@@ -292,14 +293,14 @@ class ComparisonService:
                 for task in variants.tasks
                 for contrast, of_task in zip(contrasted, shared, strict=True)
             ],
-            self._settings,
+            self._options,
         )
         each = len(contrasted)
         return [
             TaskComparison(
                 task,
                 [
-                    variant_result([part], variants.cells(part), self._settings, clustered=False)
+                    variant_summary([part], variants.cells(part), self._options, clustered=False)
                     for part in variants.in_task(task)
                 ],
                 corrected[place * each : (place + 1) * each],
@@ -322,7 +323,7 @@ def _warnings(experiment_ids: Sequence[str], variants: Variants) -> list[str]:
     return ["experiment_without_runs"] if set(experiment_ids) - answered else []
 
 
-def _flat(pair: PairResult) -> dict[str, Any]:
+def _flat(pair: ComparisonRow) -> dict[str, Any]:
     nested = ("baseline", "candidate", "denominators", "warnings", "difference_bounds")
     values = {name: value for name, value in pair.to_dict().items() if name not in nested}
     for side, variant in (("baseline", pair.baseline), ("candidate", pair.candidate)):

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ml_agents_results.records import Variant
-from ml_agents_results.services.analysis_options import Settings
-from ml_agents_results.services.comparison.paired import PairResult
+from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.comparison.paired import ComparisonRow
 from ml_agents_results.statistics.estimate import Interval
 from ml_agents_results.statistics.multiplicity import (
     adjust,
@@ -22,37 +22,37 @@ from ml_agents_results.statistics.verdict import Finding, decide, sentence
 
 
 def compare_family(
-    compare: Callable[[float], Sequence[PairResult]], settings: Settings
-) -> list[PairResult]:
+    compare: Callable[[float], Sequence[ComparisonRow]], options: AnalysisOptions
+) -> list[ComparisonRow]:
     """The rows of one table, corrected for each other.
 
     Args:
         compare: Gives the rows with intervals of a level.
     """
-    rows = compare(settings.confidence)
+    rows = compare(options.confidence)
     size = family_size([row.p_value for row in rows])
-    if settings.simultaneous and size > 1:
-        rows = compare(simultaneous_confidence(settings.confidence, size))
-    return _corrected(rows, settings)
+    if options.simultaneous and size > 1:
+        rows = compare(simultaneous_confidence(options.confidence, size))
+    return _corrected(rows, options)
 
 
-def _corrected(results: Sequence[PairResult], settings: Settings) -> list[PairResult]:
+def _corrected(results: Sequence[ComparisonRow], options: AnalysisOptions) -> list[ComparisonRow]:
     """The rows of one table with their p values corrected for each other, and with verdicts."""
     p_values = [result.p_value for result in results]
-    if settings.correction == "none":
+    if options.correction == "none":
         adjusted, size = p_values, 1
     else:
-        adjusted, size = adjust(p_values, settings.correction), family_size(p_values)
+        adjusted, size = adjust(p_values, options.correction), family_size(p_values)
     return [
-        _judged(replace(result, p_value_adjusted=p, family_size=size), settings)
+        _judged(replace(result, p_value_adjusted=p, family_size=size), options)
         for result, p in zip(results, adjusted, strict=True)
     ]
 
 
-def _judged(result: PairResult, settings: Settings) -> PairResult:
-    alpha = family_alpha(settings.alpha, max(result.family_size, 1))
+def _judged(result: ComparisonRow, options: AnalysisOptions) -> ComparisonRow:
+    alpha = family_alpha(options.alpha, max(result.family_size, 1))
     if result.discordance is not None and result.n_clusters is None:
-        mde = minimum_detectable_difference(result.pairs, result.discordance, alpha)
+        mde = minimum_detectable_difference(result.samples, result.discordance, alpha)
     else:
         mde = minimum_detectable_from_se(result.se, result.dof, alpha)
     names = _names(result.candidate, result.baseline)
@@ -71,14 +71,14 @@ def _judged(result: PairResult, settings: Settings) -> PairResult:
         p_adjusted=result.p_value_adjusted,
         family_size=result.family_size,
         mde=mde,
-        margin=settings.margin,
+        margin=options.margin,
         equivalence_interval=Interval(
             result.equivalence_ci_low,
             result.equivalence_ci_high,
             result.interval_method,
-            equivalence_level(settings.confidence) if settings.margin else settings.confidence,
+            equivalence_level(options.confidence) if options.margin else options.confidence,
         ),
-        alpha=settings.alpha,
+        alpha=options.alpha,
     )
     return replace(result, mde=mde, verdict=decide(finding), sentence=sentence(finding))
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import PairingRule
-from ml_agents_results.services.analysis_options import TESTS, Settings
+from ml_agents_results.services.analysis_options import TESTS, AnalysisOptions
 from ml_agents_results.services.comparison.pairing import Differences
 from ml_agents_results.services.comparison.shared_samples import Sides
 from ml_agents_results.services.summary import cluster_method, clusters_apply
@@ -38,7 +38,7 @@ PERMUTE_BELOW = 200
 
 
 @dataclass(frozen=True, slots=True)
-class PairResult:
+class ComparisonRow:
     """`candidate` against `baseline` on `pairs` shared samples; differences are fractions.
 
     `difference` is the accuracy of the candidate minus that of the baseline, both on the shared
@@ -60,7 +60,7 @@ class PairResult:
 
     baseline: Variant
     candidate: Variant
-    pairs: int
+    samples: int
     candidate_samples: int
     baseline_samples: int
     both_correct: int | None
@@ -121,20 +121,20 @@ def compare_pair(
     baseline: Variant,
     shared: Differences,
     sides: Sides,
-    settings: Settings,
+    options: AnalysisOptions,
     *,
     clustered: bool = True,
     level: float | None = None,
-) -> PairResult:
+) -> ComparisonRow:
     """The comparison of one pair, not yet corrected for the number of tests.
 
     Args:
-        clustered: Whether errors are clustered where the settings say so.
-        level: The level of the interval of the difference, if it is not that of the settings.
+        clustered: Whether errors are clustered where the options say so.
+        level: The level of the interval of the difference, if it is not that of the options.
     """
-    level = settings.confidence if level is None else level
-    estimate, method, test, spread = _difference(shared, settings, clustered, level)
-    equal = _equivalence(shared, settings, clustered)
+    level = options.confidence if level is None else level
+    estimate, method, test, spread = _difference(shared, options, clustered, level)
+    equal = _equivalence(shared, options, clustered)
     denominators = {
         "pairs": shared.samples,
         "only_in_candidate": sides.candidate_samples - shared.samples,
@@ -143,10 +143,10 @@ def compare_pair(
         "clusters": estimate.n_clusters or 0,
         "null_clusters": sum(shared.ungrouped.values()),
     }
-    return PairResult(
+    return ComparisonRow(
         baseline=baseline,
         candidate=candidate,
-        pairs=shared.samples,
+        samples=shared.samples,
         candidate_samples=shared.samples,
         baseline_samples=shared.samples,
         candidate_mean=_mean(shared.shares[0], shared.samples),
@@ -161,19 +161,19 @@ def compare_pair(
         p_value_adjusted=None,
         family_size=0,
         test=test,
-        correction=settings.correction,
+        correction=options.correction,
         verdict="inconclusive",
         sentence="",
         mde=None,
         method=method,
-        confidence_level=settings.confidence,
+        confidence_level=options.confidence,
         interval_level=level,
         n_clusters=estimate.n_clusters,
         dof=estimate.dof,
         se_cr1=spread[0],
         design_effect=spread[1],
         intraclass_correlation=spread[2],
-        margin=settings.margin,
+        margin=options.margin,
         pairing_rule=sides.rule,
         denominators=denominators,
         null_reason=estimate.null_reason,
@@ -248,38 +248,40 @@ def _of_table(table: PairedTable | None, sides: Sides, clustered: bool) -> dict[
 
 
 def _difference(
-    shared: Differences, settings: Settings, clustered: bool, level: float
+    shared: Differences, options: AnalysisOptions, clustered: bool, level: float
 ) -> tuple[Estimate, str, str, tuple[float | None, float | None, float | None]]:
     """The estimate, what it takes for independent, its test, and CR1, design effect and ICC."""
     groups = set(shared.groups)
-    if clustered and shared.samples and clusters_apply(groups, settings):
+    if clustered and shared.samples and clusters_apply(groups, options):
         mean = clustered_mean(*zip(*shared.clusters(), strict=True))
         estimate = mean.as_difference(level)
         return (
             estimate,
-            cluster_method(settings),
+            cluster_method(options),
             "cluster t (CR2, Bell-McCaffrey)",
             (mean.se_cr1, mean.deff, mean.icc),
         )
     if shared.table is not None:
-        test = TESTS[settings.test]
-        estimate = paired_difference(shared.table, settings.difference_interval, level, test)
+        test = TESTS[options.test]
+        estimate = paired_difference(shared.table, options.difference_interval, level, test)
         return estimate, "independent samples", test, (None, None, None)
     estimate = sample_mean(*shared.sums).as_difference(level)
     return estimate, "repeats averaged by sample", "paired t", (None, None, None)
 
 
-def _equivalence(shared: Differences, settings: Settings, clustered: bool) -> Equivalence | None:
-    if settings.margin is None:
+def _equivalence(
+    shared: Differences, options: AnalysisOptions, clustered: bool
+) -> Equivalence | None:
+    if options.margin is None:
         return None
-    level = equivalence_level(settings.confidence)
-    if clustered and shared.samples and clusters_apply(set(shared.groups), settings):
+    level = equivalence_level(options.confidence)
+    if clustered and shared.samples and clusters_apply(set(shared.groups), options):
         interval = clustered_mean(*zip(*shared.clusters(), strict=True)).interval(level)
     elif shared.table is not None:
         interval = difference_interval(shared.table, "bonett-price", level)
     else:
         interval = sample_mean(*shared.sums).interval(level)
-    return equivalence_from(interval, settings.margin)
+    return equivalence_from(interval, options.margin)
 
 
 def _warnings(shared: Differences, sides: Sides) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ml_agents_results.repositories.counts import PairedSums
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.summary import cluster_method, clusters_apply, refuse_null_cluster
 from ml_agents_results.statistics.cluster_robust import (
     ClusteredMean,
@@ -12,28 +12,28 @@ from ml_agents_results.statistics.cluster_robust import (
 )
 
 
-def cluster_column(settings: Settings) -> str:
+def cluster_column(options: AnalysisOptions) -> str:
     """What differences are summed by."""
-    return "task" if settings.cluster in (None, "none") else settings.cluster
+    return "task" if options.cluster in (None, "none") else options.cluster
 
 
 def mean_difference(
-    rows: Sequence[PairedSums], settings: Settings, *, repeated: bool
+    rows: Sequence[PairedSums], options: AnalysisOptions, *, repeated: bool
 ) -> tuple[ClusteredMean, str]:
     """The mean over the shared samples, and in words what its error takes for independent.
 
     Raises:
         UsageError: A sample has no value to cluster by.
     """
-    by_task = cluster_column(settings) == "task"
-    named = [(settings.family(row.group) if by_task else row.group, row) for row in rows]
-    if not rows or not clusters_apply({name for name, _ in named}, settings):
+    by_task = cluster_column(options) == "task"
+    named = [(options.family(row.group) if by_task else row.group, row) for row in rows]
+    if not rows or not clusters_apply({name for name, _ in named}, options):
         sums = (sum(row.pairs for row in rows), *_sums(rows))
         return sample_mean(
             *sums
         ), "repeats averaged by sample" if repeated else "independent samples"
     alone = [row for row in rows if row.group is None]
-    refuse_null_cluster(len(alone), cluster_column(settings), settings)
+    refuse_null_cluster(len(alone), cluster_column(options), options)
     clusters: dict[str, list[PairedSums]] = {}
     for name, row in named:
         if name is not None:
@@ -42,7 +42,7 @@ def mean_difference(
     mean = clustered_mean(
         [sum(row.pairs for row in part) for part in parts], [_sums(part)[0] for part in parts]
     )
-    return mean, cluster_method(settings)
+    return mean, cluster_method(options)
 
 
 def _sums(rows: Sequence[PairedSums]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.repositories.analysis import AnalysisRepository
 from ml_agents_results.repositories.counts import PairCounts, PairingRule, VariantCounts
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.pairing import Differences, differing, pairing_rule
 from ml_agents_results.services.summary import Cell, denominators, refuse_null_cluster
 from ml_agents_results.statistics.denominators import coverage_warnings
@@ -114,17 +114,17 @@ class Variants:
 
 
 class ContrastReader:
-    """Fetches contrasts for the experiments and settings of one comparison."""
+    """Fetches contrasts for the experiments and options of one comparison."""
 
     def __init__(
         self,
         repository: AnalysisRepository,
-        settings: Settings,
+        options: AnalysisOptions,
         experiments: Mapping[str, ExperimentRecord],
     ) -> None:
-        self._settings = settings
+        self._options = options
         self._experiments = experiments
-        self._counted = repository.counting(settings.missing)
+        self._counted = repository.counting(options.missing)
         self._graded = repository.counting("exclude")
         self._asked = repository.counting("incorrect")
 
@@ -142,19 +142,19 @@ class ContrastReader:
 
         found = self._counted.pairs(candidate, baseline, rule=rule)
         by_cluster = graded = found.counts
-        cluster = self._settings.cluster
+        cluster = self._options.cluster
         if cluster not in (None, "none", "task"):
             by_cluster = pairs(self._counted, cluster)
             without = sum(row.samples for row in by_cluster if row.group is None)
-            refuse_null_cluster(without, cluster, self._settings)
-        elif self._settings.families:
+            refuse_null_cluster(without, cluster, self._options)
+        elif self._options.families:
             by_cluster = [
-                replace(row, group=self._settings.family(row.group)) for row in found.counts
+                replace(row, group=self._options.family(row.group)) for row in found.counts
             ]
         asked = _by_group(found.counts)
         # Where every run is graded, the counts at hand say it all.
         if not repeated and not (variants.complete(candidate) and variants.complete(baseline)):
-            if self._settings.missing == "incorrect":
+            if self._options.missing == "incorrect":
                 graded = pairs(self._graded)
             else:
                 asked = _by_group(pairs(self._asked))

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.paired import (
     TABLE_FIELDS,
-    PairResult,
+    ComparisonRow,
     equivalence_fields,
 )
 from ml_agents_results.services.comparison.shared_samples import Contrast, Sides
@@ -36,32 +36,32 @@ def compare_unpaired(
     contrast: Contrast,
     cells: Two,
     sides: Sides,
-    settings: Settings,
+    options: AnalysisOptions,
     *,
     clustered: bool = True,
     level: float | None = None,
-) -> PairResult:
+) -> ComparisonRow:
     """The comparison of all samples of the one variant with all of the other; arguments as in
     `pairs.compare_pair`."""
-    level = settings.confidence if level is None else level
-    estimate, method, test, cr1 = _difference(cells, settings, clustered, level)
+    level = options.confidence if level is None else level
+    estimate, method, test, cr1 = _difference(cells, options, clustered, level)
     shared = sides.graded.pairs if sides.graded else 0
     candidate, baseline = (sum(cell.samples for cell in of_variant) for of_variant in cells)
     equal = None
-    if settings.margin is not None:
-        again = _difference(cells, settings, clustered, equivalence_level(settings.confidence))[0]
+    if options.margin is not None:
+        again = _difference(cells, options, clustered, equivalence_level(options.confidence))[0]
         interval = Interval(again.ci_low, again.ci_high, again.method, again.level)
-        equal = equivalence_from(interval, settings.margin)
+        equal = equivalence_from(interval, options.margin)
     warnings = [*estimate.warnings, *sides.warnings]
     if shared:
         warnings.append("shared_samples_unpaired")
     nulls = sum(map(null_clusters, cells)) if clustered else 0
     if nulls:
         warnings.append("null_clusters")
-    return PairResult(
+    return ComparisonRow(
         baseline=contrast.baseline,
         candidate=contrast.candidate,
-        pairs=0,
+        samples=0,
         candidate_samples=candidate,
         baseline_samples=baseline,
         candidate_mean=_accuracy(cells[0]),
@@ -76,19 +76,19 @@ def compare_unpaired(
         p_value_adjusted=None,
         family_size=0,
         test=test,
-        correction=settings.correction,
+        correction=options.correction,
         verdict="inconclusive",
         sentence="",
         mde=None,
         method=method,
-        confidence_level=settings.confidence,
+        confidence_level=options.confidence,
         interval_level=level,
         n_clusters=estimate.n_clusters,
         dof=estimate.dof,
         se_cr1=cr1,
         design_effect=None,
         intraclass_correlation=None,
-        margin=settings.margin,
+        margin=options.margin,
         pairing_rule="unpaired",
         denominators={
             "pairs": 0,
@@ -106,13 +106,13 @@ def compare_unpaired(
 
 
 def _difference(
-    cells: Two, settings: Settings, clustered: bool, level: float
+    cells: Two, options: AnalysisOptions, clustered: bool, level: float
 ) -> tuple[Estimate, str, str, float | None]:
     """The estimate, what it takes for independent, its test, and the CR1 error."""
     groups = {cell.group for of_variant in cells for cell in of_variant}
-    if clustered and clusters_apply(groups, settings):
+    if clustered and clusters_apply(groups, options):
         estimate, cr1 = clustered_difference(_clusters(cells), level)
-        return estimate, cluster_method(settings), "cluster t (CR2, Bell-McCaffrey)", cr1
+        return estimate, cluster_method(options), "cluster t (CR2, Bell-McCaffrey)", cr1
     if any(cell.graded > 1 for of_variant in cells for cell in of_variant):
         one, two = (_sample_mean(of_variant) for of_variant in cells)
         return welch_difference(one, two, level), "repeats averaged by sample", "Welch's t", None

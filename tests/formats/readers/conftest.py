@@ -8,7 +8,7 @@ import pytest
 
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.formats.importing import ImportResult, load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.run_repository import RunRepository
@@ -23,11 +23,11 @@ def imported(processor: ResultsProcessor) -> Importer:
     def run(
         *paths: Path, format_name: str | None = None, dry_run: bool = False, **options: Any
     ) -> tuple[ImportResult, Sequence[RunRecord]]:
-        sources = [Source(path) for path in paths]
+        sources = [LogSource(path) for path in paths]
         result = load(
             processor.database,
             sources,
-            Options(**options),
+            ImportOptions(**options),
             format_name=format_name,
             dry_run=dry_run,
         )

@@ -8,7 +8,7 @@ import pytest
 
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.formats.importing import load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 
@@ -17,8 +17,8 @@ def imported(
     processor: ResultsProcessor, path: Path, text: str | bytes, **options: str
 ) -> list[RunRecord]:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    chosen = Options(**{"experiment_id": "x", **options})  # type: ignore[arg-type]
-    load(processor.database, [Source(path)], chosen)
+    chosen = ImportOptions(**{"experiment_id": "x", **options})  # type: ignore[arg-type]
+    load(processor.database, [LogSource(path)], chosen)
     runs = processor.get_runs_paginated("x")["runs"]
     return [RunRecord(**run) for run in runs]
 
@@ -133,8 +133,8 @@ def test_missing_column_suggests_a_mapping(processor: ResultsProcessor, file: Pa
 def test_one_column_for_two_fields(processor: ResultsProcessor, file: Path) -> None:
     columns = {"sample_index": "n", "is_correct": "mark", "score": "mark"}
     file.write_text("n,mark,hint\n4,1,x\n", encoding="utf-8")
-    options = Options(experiment_id="x", approach="None", columns=columns)
-    load(processor.database, [Source(file)], options)
+    options = ImportOptions(experiment_id="x", approach="None", columns=columns)
+    load(processor.database, [LogSource(file)], options)
     (run,) = processor.get_runs_paginated("x")["runs"]
     assert (run["is_correct"], run["score"], run["metadata_json"]) == (True, 1.0, {"hint": "x"})
 
@@ -177,12 +177,12 @@ def test_lines_before_the_header_describe_the_experiment(
         "None,0\n",
         encoding="utf-8",
     )
-    load(processor.database, [Source(file)], Options())
+    load(processor.database, [LogSource(file)], ImportOptions())
     found = processor.get_experiment("exp_7")
     assert (found.name, found.description, found.status) == ("a\nb", "plain: text", "failed")
     assert found.created_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert found.config_json == {"samples": 3}
-    load(processor.database, [Source(file)], Options(experiment_id="other"))
+    load(processor.database, [LogSource(file)], ImportOptions(experiment_id="other"))
     assert processor.get_experiment("other").description == "plain: text"
 
 

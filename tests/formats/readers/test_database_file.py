@@ -11,7 +11,7 @@ from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DuplicateError, SchemaError, UsageError
 from ml_agents_results.formats.importing import ImportResult, load
-from ml_agents_results.formats.log_source import OnConflict, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource, OnConflict
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from tests.commands import call, contents, document
@@ -44,7 +44,7 @@ def ours(database: Database) -> Database:
 
 
 def merge(database: Database, path: Path, on_conflict: OnConflict = "replace") -> ImportResult:
-    return load(database, [Source(path)], Options(on_conflict=on_conflict))
+    return load(database, [LogSource(path)], ImportOptions(on_conflict=on_conflict))
 
 
 def outputs(database: Database) -> set[str | None]:

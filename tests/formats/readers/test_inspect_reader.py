@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.formats import inspect_reader as inspect_ai
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from tests.formats.readers.conftest import Importer
 from tests.formats.readers.inspect_logs import log, sample, write_eval, write_json
@@ -335,7 +335,7 @@ def test_large_log_takes_little_memory(tmp_path: Path) -> None:
     path = write_eval(tmp_path / "a.eval", log(*(sample(n, events=events) for n in range(10))))
     for one in (path, write_json(tmp_path / "a.json", log(*[sample(1, events=events)] * 5))):
         tracemalloc.start()
-        read = list(inspect_ai.read(Source(one), Options()))
+        read = list(inspect_ai.read(LogSource(one), ImportOptions()))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert len(read) >= 5

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ml_agents_results.formats.importing import load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=40)
@@ -25,7 +25,7 @@ JSON = st.recursive(
 
 def imported(processor: ResultsProcessor, file: Path, *lines: dict[str, Any]) -> list[Any]:
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="ascii")
-    load(processor.database, [Source(file)], Options(experiment_id="x"))
+    load(processor.database, [LogSource(file)], ImportOptions(experiment_id="x"))
     runs: list[Any] = processor.get_runs_paginated("x")["runs"]
     return runs
 
@@ -97,7 +97,7 @@ def test_byte_order_mark_and_empty_lines(processor: ResultsProcessor, tmp_path: 
     file = tmp_path / "a.jsonl"
     text = json.dumps(line(raw_output="\u00e9"), ensure_ascii=False)
     file.write_bytes(b"\xef\xbb\xbf" + f"{text}\r\n\r\n".encode())
-    load(processor.database, [Source(file)], Options(experiment_id="x"))
+    load(processor.database, [LogSource(file)], ImportOptions(experiment_id="x"))
     (run,) = processor.get_runs_paginated("x")["runs"]
     assert run["raw_output"] == "\u00e9"
 
@@ -112,8 +112,8 @@ def test_memory_does_not_grow_with_the_file(
             for number in range(count):
                 opened.write(json.dumps(line(sample_index=number, raw_output="x" * 200)) + "\n")
         tracemalloc.start()
-        options = Options(experiment_id=str(count), duplicates=duplicates)
-        load(processor.database, [Source(file)], options)
+        options = ImportOptions(experiment_id=str(count), duplicates=duplicates)
+        load(processor.database, [LogSource(file)], options)
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return size
@@ -129,7 +129,7 @@ def test_long_answers_do_not_pile_up(processor: ResultsProcessor, tmp_path: Path
             text = chr(97 + number % 26) * 3_000_000
             opened.write(json.dumps(line(sample_index=number, raw_output=text)) + "\n")
     tracemalloc.start()
-    load(processor.database, [Source(file)], Options(experiment_id="x"))
+    load(processor.database, [LogSource(file)], ImportOptions(experiment_id="x"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 120_000_000

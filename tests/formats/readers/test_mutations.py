@@ -17,7 +17,7 @@ import pytest
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from tests.formats.readers import test_every_eval_ever_reader as eee
 from tests.formats.readers import test_helm, test_legacy_csv, test_lm_eval, test_openai_evals
@@ -149,7 +149,9 @@ def test_damaged_files(
 def attempt(processor: ResultsProcessor, path: Path, format_name: str | None, seed: int) -> None:
     before = counted(processor)
     try:
-        result = load(processor.database, [Source(path)], Options(), format_name=format_name)
+        result = load(
+            processor.database, [LogSource(path)], ImportOptions(), format_name=format_name
+        )
     except ResultsError:
         assert counted(processor) == before, f"seed {seed} came in half"
     except Exception as error:

@@ -11,7 +11,7 @@ import pytest
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError, UsageError
 from ml_agents_results.formats import registry as importers
 from ml_agents_results.formats.importing import load
-from ml_agents_results.formats.log_source import Item, Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ExperimentRecord, RunRecord
 
@@ -20,13 +20,13 @@ def sniff(path: Path) -> bool:
     return path.is_dir() and (path / "marks.txt").exists()
 
 
-def read(source: Source, options: Options) -> Iterator[Item]:
+def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
     for name in (source.path / "marks.txt").read_text(encoding="utf-8").split():
         run = RunRecord("", options.approach or "None", int(name), is_correct=True)
         yield Item(f"mark {name}", run, 100)
 
 
-def experiments(source: Source, options: Options) -> Sequence[ExperimentRecord]:
+def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
     return [ExperimentRecord("marked", name="Marks", config_json={"from": "marks"})]
 
 
@@ -52,7 +52,7 @@ def test_format_of_another_package(processor: ResultsProcessor, tmp_path: Path) 
     folder = tmp_path / "log"
     folder.mkdir()
     (folder / "marks.txt").write_text("3 5", encoding="utf-8")
-    result = load(processor.database, [Source(folder)], Options())
+    result = load(processor.database, [LogSource(folder)], ImportOptions())
     assert (result.experiments, result.inserted) == (["marked"], 2)
     found = processor.get_experiment("marked")
     assert (found.name, found.config_json, found.status) == (
@@ -62,15 +62,15 @@ def test_format_of_another_package(processor: ResultsProcessor, tmp_path: Path) 
     before = found.environment_json["imports"][0]["sha256"]
     (folder / "marks.txt").write_text("3 -5", encoding="utf-8")
     with pytest.raises(InvalidRecordError) as caught:
-        load(processor.database, [Source(folder)], Options())
+        load(processor.database, [LogSource(folder)], ImportOptions())
     assert str(caught.value).startswith(f"{folder} mark -5: `sample_index` is -5")
-    assert Source(folder).sha256 != before
+    assert LogSource(folder).sha256 != before
 
 
 def test_unknown_formats(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no import format 'x'"):
         importers.load_format("x")
     with pytest.raises(InvalidFileError, match="holds no file in a format that is known here"):
-        importers.find(Source(tmp_path))
+        importers.find(LogSource(tmp_path))
     with pytest.raises(UsageError, match="there is no import format 'x'"):
-        importers.find(Source(tmp_path), "x")
+        importers.find(LogSource(tmp_path), "x")

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ml_agents_results.formats.importing import load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.repositories.run_repository import RunRepository
 from tests.formats.readers import test_every_eval_ever_reader as eee
@@ -160,9 +160,9 @@ def test_any_answers(
 ) -> None:
     name = f"x{next(NUMBERS)}"
     with tempfile.TemporaryDirectory() as folder:
-        source = Source(write(Path(folder), answers))
-        result = load(processor.database, [source], Options(experiment_id=name))
-        again = load(processor.database, [source], Options(experiment_id=name))
+        source = LogSource(write(Path(folder), answers))
+        result = load(processor.database, [source], ImportOptions(experiment_id=name))
+        again = load(processor.database, [source], ImportOptions(experiment_id=name))
     with processor.database.read() as connection:
         runs = list(RunRepository(connection).iterate([name]))
     expected: list[Any] = [

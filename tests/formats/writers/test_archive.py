@@ -14,7 +14,7 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import ImportResult, load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from tests.generated import make_runs
@@ -41,7 +41,7 @@ def recorded(database: Database) -> list[tuple[Any, ...]]:
 
 
 def bring(database: Database, path: Path) -> ImportResult:
-    return load(database, [Source(path)], Options())
+    return load(database, [LogSource(path)], ImportOptions())
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from ml_agents_results.errors import OutputError, UsageError
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord
-from ml_agents_results.services.summary import AccuracyService
+from ml_agents_results.services.summary import SummaryService
 from tests.formats.writers.sample_experiments import all_runs
 
 NUMBERS: dict[str, Callable[[str], Any]] = {
@@ -107,7 +107,7 @@ def test_the_summary_has_the_figures_of_the_analysis(
 
     with processor.database.read() as connection:
         filters = Filters(experiment_id=("exp", "second"))
-        expected = AccuracyService(connection, filters).report().variants
+        expected = SummaryService(connection, filters).report().variants
     assert [tuple(row) for row in summary[["experiment_id", "approach_name"]].to_numpy()] == [
         (variant.variant.experiment_id, variant.variant.approach_name) for variant in expected
     ]

@@ -61,9 +61,9 @@ def test_the_figures_are_those_of_the_analysis(processor: ResultsProcessor, tmp_
     for name in ("approach_name", "runs", "failed", "unparsed", "accuracy", "ci_low"):
         expected = [variant.to_dict()[name] for variant in comparison.variants]
         assert same([row[name] for row in summary], expected)
-    pairs = [pair for task in comparison.tasks for pair in task.pairs]
-    for name in ("pairs", "difference", "p_value_adjusted", "verdict"):
-        expected = [getattr(pair, name) for pair in (*comparison.pairs, *pairs)]
+    pairs = [pair for task in comparison.tasks for pair in task.comparisons]
+    for name in ("samples", "difference", "p_value_adjusted", "verdict"):
+        expected = [getattr(pair, name) for pair in (*comparison.comparisons, *pairs)]
         assert same([row[name] for row in rows(found["Comparisons"])], expected)
     assert same(
         [row["total_cost"] for row in rows(found["Costs"])],

@@ -97,7 +97,7 @@ def test_the_figures_are_those_of_the_comparison(
     with processor.database.read() as connection:
         service = ComparisonService(connection, Filters(experiment_id=("exp",)))
         comparison = service.compare(["exp"], by_task=True)
-    (pair,) = comparison.pairs
+    (pair,) = comparison.comparisons
     assert pair.sentence in page
     data = json.loads(re.findall(r'id="data">(.*?)</script>', page, re.DOTALL)[0])
     for drawn, variant in zip(data["figures"]["accuracy"], comparison.variants, strict=True):

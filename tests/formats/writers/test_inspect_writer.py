@@ -9,7 +9,7 @@ import pytest
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from tests.formats.readers.inspect_logs import log as inspect_log
 from tests.formats.readers.inspect_logs import sample as inspect_sample
@@ -88,7 +88,7 @@ def test_samples_have_ids_of_their_own(tmp_path: Path, processor: ResultsProcess
 
 def test_a_log_of_inspect_keeps_its_scores(tmp_path: Path, processor: ResultsProcessor) -> None:
     given = inspect_log(inspect_sample(1, choices=["3", "4"]), inspect_sample("q2", error="down"))
-    load(processor.database, [Source(write_json(tmp_path / "a.json", given))], Options())
+    load(processor.database, [LogSource(write_json(tmp_path / "a.json", given))], ImportOptions())
     export(processor.database, "arith-T1", tmp_path / "b.json", "inspect")
     log = log_of(tmp_path / "b.json")
     assert log["eval"]["packages"] == {"inspect_ai": "0.3.285"}
@@ -103,7 +103,7 @@ def test_a_log_of_inspect_keeps_its_scores(tmp_path: Path, processor: ResultsPro
         assert after["model_usage"] == before["model_usage"]
         assert after.get("choices") == before.get("choices")
     runs = all_runs(processor, "arith-T1")
-    again = load(processor.database, [Source(tmp_path / "b.json")], Options())
+    again = load(processor.database, [LogSource(tmp_path / "b.json")], ImportOptions())
     assert (again.read, again.skipped) == (2, 2)
     assert all_runs(processor, "arith-T1") == runs
 

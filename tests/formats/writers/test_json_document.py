@@ -62,7 +62,7 @@ def test_several_experiments_come_with_their_comparison(
 ) -> None:
     found = document(processor, tmp_path / "out.json", "exp", "second")
     assert [one["experiment_metadata"]["id"] for one in found["experiments"]] == ["exp", "second"]
-    assert len(found["comparison"]["pairs"]) == 2
+    assert len(found["comparison"]["comparisons"]) == 2
 
 
 def test_parts_may_be_left_out(processor: ResultsProcessor, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import PARSING_METHODS, ParsingMetrics, RunRecord
 from tests.formats.writers.sample_experiments import all_runs, odd, study
@@ -92,7 +92,7 @@ def there_and_back(runs: list[RunRecord], format: str, name: str, folder: Path) 
         for path in (before, after):
             path.parent.mkdir()
         export(one.database, "exp", before, format, metadata=False)
-        load(two.database, [Source(before)], Options(experiment_id="exp"))
+        load(two.database, [LogSource(before)], ImportOptions(experiment_id="exp"))
         assert all_runs(two, "exp") == all_runs(one, "exp")
         export(two.database, "exp", after, format, metadata=False)
         assert _bytes(after) == _bytes(before)
@@ -128,7 +128,7 @@ def test_the_experiment_comes_along_in_csv(tmp_path: Path, processor: ResultsPro
     export(processor.database, ["odd", "exp"], tmp_path / "out", "csv")
     other = ResultsProcessor(str(tmp_path / "other.db"))
     try:
-        load(other.database, [Source(tmp_path / "out")], Options())
+        load(other.database, [LogSource(tmp_path / "out")], ImportOptions())
         for name in ("odd", "exp"):
             found, given = other.get_experiment(name), processor.get_experiment(name)
             assert (found.name, found.description, found.config_json, found.created_at) == (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import load
-from ml_agents_results.formats.log_source import Options, Source
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from tests.formats.writers.sample_experiments import all_runs
@@ -22,8 +22,8 @@ def comes_back(processor: ResultsProcessor, folder: Path, format: str, name: str
     export(processor.database, names, folder / name, format)
     other = ResultsProcessor(str(folder / "other.db"))
     try:
-        load(other.database, [Source(folder / name)], Options())
-        again = load(other.database, [Source(folder / name)], Options())
+        load(other.database, [LogSource(folder / name)], ImportOptions())
+        again = load(other.database, [LogSource(folder / name)], ImportOptions())
         assert again.skipped == again.read
         for experiment_id in names:
             assert all_runs(other, experiment_id) == all_runs(processor, experiment_id)
@@ -66,7 +66,7 @@ def _there_and_back(runs: Sequence[RunRecord], format: str, folder: Path, name: 
         one.save_experiment("exp", {"seed": 1}, name="n", status="completed")
         one.save_runs(runs)
         export(one.database, "exp", folder / name, format)
-        load(two.database, [Source(folder / name)], Options())
+        load(two.database, [LogSource(folder / name)], ImportOptions())
         assert all_runs(two, "exp") == all_runs(one, "exp")
     finally:
         one.close()

@@ -24,7 +24,7 @@ def test_generated_variants_by_task(store: ResultsProcessor) -> None:
     comparison = store.compare(["exp"], by_task=True)
     p_values, values = [], []
     for task in comparison.tasks:
-        (pair,) = task.pairs
+        (pair,) = task.comparisons
         one = np.array(grades[task.task, "Reflection"])
         two = np.array(grades[task.task, "None"])
         cells = [[int(((one == t) & (two == b)).sum()) for b in (1, 0)] for t in (1, 0)]
@@ -54,8 +54,10 @@ def test_generated_variants_by_task(store: ResultsProcessor) -> None:
     assert fixed_tasks.difference.p_value == near(2 * stats.norm.sf(np.mean(means) / fixed_se))
     assert [fixed_tasks.tasks, comparison.micro[0].tasks] == [3, 3]
     adjusted = multipletests(p_values, method="holm")[1]
-    assert [task.pairs[0].p_value_adjusted for task in comparison.tasks] == near(list(adjusted))
-    assert all(task.pairs[0].family_size == 3 for task in comparison.tasks)
+    assert [task.comparisons[0].p_value_adjusted for task in comparison.tasks] == near(
+        list(adjusted)
+    )
+    assert all(task.comparisons[0].family_size == 3 for task in comparison.tasks)
 
 
 def test_three_variants_differ_by_cochrans_q(store: ResultsProcessor) -> None:
@@ -121,7 +123,7 @@ def test_repeats_are_averaged_by_sample(store: ResultsProcessor) -> None:
     differences = [1 - 2 / 3, 2 / 3 - 1 / 3, 0.0, 0.5 - 1]
     expected = stats.ttest_1samp(differences, 0)
     assert pair.method == "repeats averaged by sample"
-    assert pair.pairs == 4
+    assert pair.samples == 4
     assert pair.difference == near(np.mean(differences))
     assert pair.se == near(stats.sem(differences))
     assert pair.p_value == near(expected.pvalue)
@@ -143,7 +145,7 @@ def test_repeats_within_tasks_are_clustered(store: ResultsProcessor) -> None:
             for task in ("a", "b", "c")
         ),
     )
-    (pair,) = store.compare(["exp"]).pairs
+    (pair,) = store.compare(["exp"]).comparisons
     for variant in store.compare(["exp"]).variants:
         assert variant.method == pair.method
         assert "unequal_epochs" in variant.warnings
@@ -168,7 +170,7 @@ def test_two_hundred_samples_need_no_permutation(processor: ResultsProcessor) ->
 def test_a_repeated_variant_beside_one_asked_once(store: ResultsProcessor) -> None:
     save(store, runs("exp", "CoT1", [[1, 1], [0, 1]]), runs("exp", "None", [0, 1]))
     pair = only_pair(store)
-    assert (pair.pairs, pair.difference) == (2, 0.25)
+    assert (pair.samples, pair.difference) == (2, 0.25)
     assert pair.candidate_mean == 0.75
 
 
@@ -220,7 +222,7 @@ def test_without_a_margin_nothing_is_equivalent(processor: ResultsProcessor) -> 
 def test_the_frame_says_all_that_the_document_says(store: ResultsProcessor) -> None:
     save(store, of_table((12, 5, 1, 2)), runs("exp", "None", [1, None], first=20))
     comparison = store.compare(["exp"])
-    (pair,) = comparison.to_dict()["pairs"]
+    (pair,) = comparison.to_dict()["comparisons"]
     (row,) = comparison.to_frame().to_dict("records")
     nested = ("baseline", "candidate", "denominators", "difference_bounds", "warnings")
     assert {name for name in pair if name not in nested} <= row.keys()

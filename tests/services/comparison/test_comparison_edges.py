@@ -7,8 +7,8 @@ from scipy import stats
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.analysis_options import Settings
-from ml_agents_results.services.summary import AccuracyService
+from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.summary import SummaryService
 from ml_agents_results.statistics.cluster_robust import clustered_mean
 from tests.services.building import near, of_table, only_pair, run, runs, save
 
@@ -16,8 +16,8 @@ from tests.services.building import near, of_table, only_pair, run, runs, save
 def test_edge_nothing_graded(store: ResultsProcessor) -> None:
     save(store, runs("exp", "CoT1", [None] * 3), runs("exp", "None", ["failed"] * 3))
     comparison = store.compare(["exp"])
-    (pair,) = comparison.pairs
-    assert (pair.pairs, pair.difference, pair.p_value, pair.ci_low) == (
+    (pair,) = comparison.comparisons
+    assert (pair.samples, pair.difference, pair.p_value, pair.ci_low) == (
         0,
         None,
         None,
@@ -34,7 +34,7 @@ def test_edge_nothing_graded(store: ResultsProcessor) -> None:
 def test_edge_one_sample(store: ResultsProcessor) -> None:
     save(store, of_table((0, 1, 0, 0)))
     comparison = store.compare(["exp"])
-    (pair,) = comparison.pairs
+    (pair,) = comparison.comparisons
     right = next(variant for variant in comparison.variants if variant.correct)
     assert [right.ci_low, right.ci_high] == pytest.approx([0.2065, 1], abs=5e-5)
     assert right.se is None
@@ -68,8 +68,8 @@ def test_edge_all_against_none(store: ResultsProcessor) -> None:
 def test_edge_one_cluster(store: ResultsProcessor) -> None:
     """The error of independent samples is not put in its place."""
     save(store, of_table((5, 12, 3, 5), task="only"))
-    comparison = store.compare(["exp"], settings=Settings(cluster="task"))
-    (pair,) = comparison.pairs
+    comparison = store.compare(["exp"], options=AnalysisOptions(cluster="task"))
+    (pair,) = comparison.comparisons
     assert pair.difference == near(9 / 25)
     assert (pair.se, pair.ci_low, pair.p_value) == (None, None, None)
     assert pair.null_reason == "one_cluster"
@@ -88,7 +88,7 @@ def test_edge_cluster_value_missing(store: ResultsProcessor) -> None:
         store.database.read() as connection,
         pytest.raises(UsageError, match="have no sample_id to cluster by"),
     ):
-        AccuracyService(connection, settings=Settings(cluster="sample_id")).report()
+        SummaryService(connection, options=AnalysisOptions(cluster="sample_id")).report()
 
 
 def test_edge_cluster_value_missing_as_clusters_of_their_own(store: ResultsProcessor) -> None:
@@ -99,9 +99,9 @@ def test_edge_cluster_value_missing_as_clusters_of_their_own(store: ResultsProce
             store,
             [run("exp", variant, at, grade, sample_id="x") for at, grade in enumerate(grades)],
         )
-    choices = Settings(cluster="sample_id", null_cluster="singleton")
-    comparison = store.compare(["exp"], settings=choices)
-    (pair,) = comparison.pairs
+    choices = AnalysisOptions(cluster="sample_id", null_cluster="singleton")
+    comparison = store.compare(["exp"], options=choices)
+    (pair,) = comparison.comparisons
     assert (pair.n_clusters, pair.denominators["null_clusters"]) == (9, 8)
     assert "null_clusters" in pair.warnings
     differences = [0, 0, 0, 0, 0, 1, 1, 1, -1, 0]
@@ -111,7 +111,7 @@ def test_edge_cluster_value_missing_as_clusters_of_their_own(store: ResultsProce
     for result in comparison.variants:
         assert (result.n_clusters, result.null_clusters) == (9, 8)
         assert "null_clusters" in result.warnings
-    unpaired = store.compare(["exp"], settings=replace(choices, unpaired=True)).pairs[0]
+    unpaired = store.compare(["exp"], options=replace(choices, unpaired=True)).comparisons[0]
     assert (unpaired.n_clusters, unpaired.denominators["null_clusters"]) == (17, 16)
 
 
@@ -122,8 +122,8 @@ def test_edge_pair_missing_on_a_side(store: ResultsProcessor) -> None:
         runs("exp", "None", [0, 1, 1, 0, 0, 1], first=2),
     )
     comparison = store.compare(["exp"])
-    (pair,) = comparison.pairs
-    assert pair.pairs == 2  # samples 2 and 3
+    (pair,) = comparison.comparisons
+    assert pair.samples == 2  # samples 2 and 3
     assert (pair.denominators["only_in_candidate"], pair.denominators["only_in_baseline"]) == (2, 4)
     assert (pair.candidate_mean, pair.baseline_mean) == (0.5, 0.5)
     assert {variant.variant.approach_name: variant.accuracy for variant in comparison.variants} == {
@@ -138,7 +138,7 @@ def test_edge_pair_missing_on_a_side(store: ResultsProcessor) -> None:
 def test_edge_no_shared_samples(store: ResultsProcessor) -> None:
     save(store, runs("exp", "CoT1", [1, 0]), runs("exp", "None", [1, 1], first=2))
     pair = only_pair(store)
-    assert (pair.pairs, pair.difference, pair.p_value) == (0, None, None)
+    assert (pair.samples, pair.difference, pair.p_value) == (0, None, None)
     assert pair.null_reason == "no_shared_samples"
     assert "no_shared_samples" in pair.warnings
     assert pair.p_value_adjusted is None
@@ -151,7 +151,7 @@ def test_edge_undefined_p_values_do_not_count_in_the_family(store: ResultsProces
         runs("exp", "A", [1, 1] * 10),
         runs("exp", "B", [1] * 5, first=90),
     )
-    first, second = store.compare(["exp"]).pairs
+    first, second = store.compare(["exp"]).comparisons
     assert (first.family_size, first.p_value_adjusted) == (1, first.p_value)
     assert (second.p_value, second.p_value_adjusted) == (None, None)
 
@@ -168,9 +168,9 @@ def test_edge_different_data_set_grader_and_model(store: ResultsProcessor) -> No
         store.compare(["one", "two"])
     assert "--allow dataset,grader,model" in str(told.value.hint)
     with pytest.raises(UsageError, match="the model differs too"):
-        store.compare(["one", "two"], settings=Settings(allow=("dataset", "grader")))
-    allowed = Settings(allow=("dataset", "grader", "model"))
-    (pair,) = store.compare(["one", "two"], settings=allowed).pairs
+        store.compare(["one", "two"], options=AnalysisOptions(allow=("dataset", "grader")))
+    allowed = AnalysisOptions(allow=("dataset", "grader", "model"))
+    (pair,) = store.compare(["one", "two"], options=allowed).comparisons
     assert {"datasets_differ", "graders_differ", "models_differ"} <= set(pair.warnings)
     assert pair.pairing_rule == "content"
 
@@ -183,12 +183,12 @@ def test_what_may_not_be_compared_is_named_beside_what_may(store: ResultsProcess
         runs("exp", "CoT1", [1, 1], model="other"),
     )
     comparison = store.compare(["exp"])
-    assert [str(pair.candidate) for pair in comparison.pairs] == ["exp/CoT1/p/m"]
+    assert [str(pair.candidate) for pair in comparison.comparisons] == ["exp/CoT1/p/m"]
     (refused,) = comparison.to_dict()["refused"]
     assert refused["candidate"]["model"] == "other"
     assert refused["reasons"] == ("models_differ",)
-    both = store.compare(["exp"], settings=Settings(allow=("model",)))
-    assert (len(both.pairs), both.refused) == (2, [])
+    both = store.compare(["exp"], options=AnalysisOptions(allow=("model",)))
+    assert (len(both.comparisons), both.refused) == (2, [])
 
 
 def test_models_that_are_compared_are_no_mismatch(store: ResultsProcessor) -> None:
@@ -201,8 +201,8 @@ def test_an_experiment_that_says_anything_of_its_data_set(store: ResultsProcesso
     save(store, runs("one", "None", [1, 0]), runs("two", "CoT1", [1, 1]))
     for name in ("one", "two"):
         store.save_experiment(name, {"extra": "none"}, environment={"dataset": "gsm8k"})
-    (pair,) = store.compare(["one", "two"]).pairs
-    assert (pair.pairs, pair.pairing_rule) == (2, "content")
+    (pair,) = store.compare(["one", "two"]).comparisons
+    assert (pair.samples, pair.pairing_rule) == (2, "content")
 
 
 def test_edge_1024_discordant_pairs_and_more(processor: ResultsProcessor) -> None:

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from tests.services.building import clear, near, only_pair, runs, save
 
 
@@ -17,8 +17,8 @@ def test_missing_grades_as_incorrect(store: ResultsProcessor) -> None:
         runs("exp", "None", [0, 1, 1, 0, None, 0]),
     )
     excluded, counted = only_pair(store), only_pair(store, missing="incorrect")
-    assert (excluded.pairs, excluded.improved) == (3, 1)
-    assert counted.pairs == 6
+    assert (excluded.samples, excluded.improved) == (3, 1)
+    assert counted.samples == 6
     assert (
         counted.both_correct,
         counted.improved,
@@ -38,7 +38,7 @@ def test_bounds_where_both_variants_lack_something(store: ResultsProcessor) -> N
         runs("exp", "None", [0, 1, 1, 1], first=2),
     )
     pair = only_pair(store)
-    assert (pair.pairs, pair.difference) == (1, 1.0)
+    assert (pair.samples, pair.difference) == (1, 1.0)
     assert pair.difference_bounds == near((-4 / 6, 6 / 6))
 
 
@@ -67,8 +67,8 @@ def test_bounds_hold_whatever_is_missing(
         return
     (pair,) = processor.compare(
         list(dict.fromkeys(("exp", home))),
-        settings=Settings(missing=missing),  # type: ignore[arg-type]
-    ).pairs
+        options=AnalysisOptions(missing=missing),  # type: ignore[arg-type]
+    ).comparisons
     everything = asked[0].keys() | asked[1].keys()
     both = [
         (asked[1][place], asked[0][place])
@@ -91,5 +91,5 @@ def test_bounds_by_task(store: ResultsProcessor) -> None:
         runs("exp", "None", [0, 1], task="b"),
     )
     a, b = store.compare(["exp"], by_task=True).tasks
-    assert a.pairs[0].difference_bounds == near((0, 1))
-    assert b.pairs[0].difference_bounds == (0.0, 0.0)
+    assert a.comparisons[0].difference_bounds == near((0, 1))
+    assert b.comparisons[0].difference_bounds == (0.0, 0.0)

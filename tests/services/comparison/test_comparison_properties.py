@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from tests.services.building import clear, fresh, near, runs, save
 
 small = st.lists(st.sampled_from([0, 1, None]), min_size=4, max_size=12)
@@ -21,10 +21,10 @@ def test_swapping_the_variants_negates_the_difference(
     processor: ResultsProcessor, one: list[int | None], two: list[int | None]
 ) -> None:
     fresh(processor, {"A": one, "B": two})
-    (forth,) = processor.compare(["exp"], baseline="B").pairs
-    (back,) = processor.compare(["exp"], baseline="A").pairs
+    (forth,) = processor.compare(["exp"], baseline="B").comparisons
+    (back,) = processor.compare(["exp"], baseline="A").comparisons
     assert (forth.candidate, forth.baseline) == (back.baseline, back.candidate)
-    for name in ("p_value", "p_value_exact", "p_value_adjusted", "pairs", "mde", "phi"):
+    for name in ("p_value", "p_value_exact", "p_value_adjusted", "samples", "mde", "phi"):
         assert getattr(forth, name) == near(getattr(back, name)), name
     if forth.difference is not None:
         assert forth.difference == near(-(back.difference or 0))
@@ -40,9 +40,9 @@ def test_swapping_the_variants_over_tasks_and_unpaired(
     for task in ("a", "b", "c"):
         for variant in ("A", "B"):
             save(processor, runs("exp", variant, data.draw(small), task=task))
-    choices = Settings(unpaired=unpaired, cluster=cluster, margin=0.1)
-    (forth,) = processor.compare(["exp"], baseline="B", settings=choices).pairs
-    (back,) = processor.compare(["exp"], baseline="A", settings=choices).pairs
+    choices = AnalysisOptions(unpaired=unpaired, cluster=cluster, margin=0.1)
+    (forth,) = processor.compare(["exp"], baseline="B", options=choices).comparisons
+    (back,) = processor.compare(["exp"], baseline="A", options=choices).comparisons
     for name in ("p_value", "se", "dof", "mde"):
         assert getattr(forth, name) == near(getattr(back, name)), name
     assert (forth.null_reason, forth.equivalent) == (back.null_reason, back.equivalent)
@@ -70,8 +70,8 @@ def test_an_identical_repeat_changes_no_estimate(
         assert same.accuracy == near(variant.accuracy)
         assert same.samples == variant.samples
         assert same.graded == 2 * variant.graded
-    assert after.pairs[0].difference == near(before.pairs[0].difference)
-    assert after.pairs[0].pairs == before.pairs[0].pairs
+    assert after.comparisons[0].difference == near(before.comparisons[0].difference)
+    assert after.comparisons[0].samples == before.comparisons[0].samples
 
 
 @quick
@@ -82,9 +82,9 @@ def test_sums_over_tasks_equal_the_whole(processor: ResultsProcessor, data: st.D
         for variant in ("A", "B"):
             save(processor, runs("exp", variant, data.draw(small), task=task))
     comparison = processor.compare(["exp"], by_task=True)
-    (whole,) = comparison.pairs
-    parts = [task.pairs[0] for task in comparison.tasks]
-    for name in ("pairs", "both_correct", "improved", "regressed"):
+    (whole,) = comparison.comparisons
+    parts = [task.comparisons[0] for task in comparison.tasks]
+    for name in ("samples", "both_correct", "improved", "regressed"):
         assert sum(getattr(part, name) for part in parts) == getattr(whole, name)
     for name in ("only_in_candidate", "only_in_baseline"):
         assert sum(part.denominators[name] for part in parts) == whole.denominators[name]

@@ -6,7 +6,7 @@ from statsmodels.stats.contingency_tables import cochrans_q
 
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from tests.services.building import coin, near, of_table, runs, save
 
 
@@ -36,7 +36,9 @@ def study(store: ResultsProcessor) -> ResultsProcessor:
 def test_the_baseline(
     study: ResultsProcessor, ids: list[str], baseline: str | None, expected: str
 ) -> None:
-    pairs = study.compare(ids, baseline=baseline, settings=Settings(allow=("model",))).pairs
+    pairs = study.compare(
+        ids, baseline=baseline, options=AnalysisOptions(allow=("model",))
+    ).comparisons
     assert {str(pair.baseline) for pair in pairs} == {expected}
     assert expected not in {str(pair.candidate) for pair in pairs}
 
@@ -51,13 +53,16 @@ def test_a_baseline_that_nobody_is_called(study: ResultsProcessor) -> None:
 
 def test_all_pairs_are_one_family(study: ResultsProcessor) -> None:
     pairs = study.compare(
-        ["first", "second", "third"], settings=Settings(contrasts="all-pairs", allow=("model",))
-    ).pairs
+        ["first", "second", "third"],
+        options=AnalysisOptions(contrasts="all-pairs", allow=("model",)),
+    ).comparisons
     assert len(pairs) == 6
     assert len({frozenset((pair.candidate, pair.baseline)) for pair in pairs}) == 6
     assert {pair.family_size for pair in pairs} == {6}
-    against_one = study.compare(["first", "second", "third"], settings=Settings(allow=("model",)))
-    assert len(against_one.pairs) == 3
+    against_one = study.compare(
+        ["first", "second", "third"], options=AnalysisOptions(allow=("model",))
+    )
+    assert len(against_one.comparisons) == 3
 
 
 def test_an_experiment_named_twice_counts_once(study: ResultsProcessor) -> None:
@@ -91,7 +96,7 @@ def test_other_experiments_do_not_matter(store: ResultsProcessor) -> None:
     save(store, runs("other", "None", [[1, 0, 1]] * 5, task="t"))
     assert store.compare(["exp"], by_task=True).to_dict() == before
     with_filter = store.compare(["exp"], filters={"experiment_id": ["exp", "other"]})
-    assert with_filter.pairs == store.compare(["exp"]).pairs
+    assert with_filter.comparisons == store.compare(["exp"]).comparisons
     with pytest.raises(UsageError, match="0 variant"):
         store.compare(["exp"], filters={"experiment_id": "other"})
 
@@ -102,8 +107,8 @@ def test_two_hundred_variants_at_once(processor: ResultsProcessor) -> None:
         *(runs("exp", f"approach {variant:03}", coin(variant, 20, 0.5)) for variant in range(200)),
     )
     comparison = processor.compare(["exp"], by_task=True)
-    assert len(comparison.pairs) == 199
-    assert {pair.family_size for pair in comparison.pairs} == {199}
+    assert len(comparison.comparisons) == 199
+    assert {pair.family_size for pair in comparison.comparisons} == {199}
     assert comparison.cochrans_q is not None
     grades = np.array([coin(variant, 20, 0.5) for variant in range(200)]).T
     assert comparison.cochrans_q.statistic == near(cochrans_q(grades).statistic)

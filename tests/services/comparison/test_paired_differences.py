@@ -9,9 +9,9 @@ from scipy import stats
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.analysis_options import Settings
-from ml_agents_results.services.cost import CostService, PairCost
-from ml_agents_results.services.latency import LatencyService, PairLatency
+from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.cost import CostComparison, CostService
+from ml_agents_results.services.latency import LatencyComparison, LatencyService
 from tests.services.building import near, run, save
 from tests.statistics.matrices import Groups, dense_cr2
 
@@ -38,15 +38,17 @@ def tasks(store: ResultsProcessor) -> ResultsProcessor:
     return save(store, made)
 
 
-def costs(store: ResultsProcessor, **choices: Any) -> PairCost:
+def costs(store: ResultsProcessor, **choices: Any) -> CostComparison:
     with store.database.read() as connection:
-        (pair,) = CostService(connection, settings=Settings(**choices)).report().pairs
+        (pair,) = CostService(connection, options=AnalysisOptions(**choices)).report().comparisons
     return pair
 
 
-def times(store: ResultsProcessor, **choices: Any) -> PairLatency:
+def times(store: ResultsProcessor, **choices: Any) -> LatencyComparison:
     with store.database.read() as connection:
-        (pair,) = LatencyService(connection, settings=Settings(**choices)).report().pairs
+        (pair,) = (
+            LatencyService(connection, options=AnalysisOptions(**choices)).report().comparisons
+        )
     return pair
 
 
@@ -74,7 +76,7 @@ def test_cost_differences_are_clustered_by_task(
     groups, _ = grouped(tasks, "cost_estimate", families)
     mean, (se, dof) = np.mean(np.concatenate(groups)), dense_cr2(groups)
     half = stats.t.ppf(0.975, dof) * se
-    assert (pair.pairs, pair.n_clusters) == (54, 4 - len(families) // 2)
+    assert (pair.samples, pair.n_clusters) == (54, 4 - len(families) // 2)
     assert (pair.cost_difference, pair.cost_difference_se) == (near(mean), near(se))
     assert [pair.cost_difference_ci_low, pair.cost_difference_ci_high] == near(
         [mean - half, mean + half]

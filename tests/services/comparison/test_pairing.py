@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.comparison.paired import PairResult
+from ml_agents_results.services.comparison.paired import ComparisonRow
 from tests.services.building import run, runs, save
 
 
-def pair_of(store: ResultsProcessor, *ids: str) -> PairResult:
-    (pair,) = store.compare(ids or ("one", "two")).pairs
+def pair_of(store: ResultsProcessor, *ids: str) -> ComparisonRow:
+    (pair,) = store.compare(ids or ("one", "two")).comparisons
     return pair
 
 
@@ -24,7 +24,7 @@ def test_within_an_experiment_by_task_and_place(store: ResultsProcessor) -> None
     )
     pair = pair_of(store, "exp")
     assert pair.pairing_rule == "sample_index"
-    assert (pair.pairs, pair.both_correct, pair.neither_correct) == (4, 2, 2)
+    assert (pair.samples, pair.both_correct, pair.neither_correct) == (4, 2, 2)
 
 
 def test_one_data_set_by_place(store: ResultsProcessor) -> None:
@@ -37,7 +37,7 @@ def test_one_data_set_by_place(store: ResultsProcessor) -> None:
     for name in ("one", "two"):
         store.save_experiment(name, {}, environment={"dataset": {"fingerprint": "same"}})
     pair = pair_of(store)
-    assert (pair.pairing_rule, pair.pairs, pair.improved) == ("sample_index", 3, 1)
+    assert (pair.pairing_rule, pair.samples, pair.improved) == ("sample_index", 3, 1)
 
 
 def test_by_the_data_sets_own_id(store: ResultsProcessor) -> None:
@@ -48,7 +48,7 @@ def test_by_the_data_sets_own_id(store: ResultsProcessor) -> None:
         for place in range(3)
     ]
     pair = pair_of(save(store, one, two))
-    assert (pair.pairing_rule, pair.pairs) == ("sample_id", 3)
+    assert (pair.pairing_rule, pair.samples) == ("sample_id", 3)
     assert (pair.improved, pair.regressed) == (0, 0)
     assert pair.denominators["mismatched"] == 3
     assert "mismatched_inputs" in pair.warnings
@@ -78,7 +78,7 @@ def test_by_content_the_same_text_with_another_answer_is_another_sample(
             content("two", "CoT1", [("is it?", "no", 0), ("is it?", "yes", 1)]),
         )
     )
-    assert (pair.pairing_rule, pair.pairs) == ("content", 2)
+    assert (pair.pairing_rule, pair.samples) == ("content", 2)
     assert (pair.both_correct, pair.neither_correct) == (1, 1)
     assert pair.denominators["only_in_baseline"] == 1
 
@@ -92,7 +92,7 @@ def test_by_content_duplicates_pair_by_their_occurrence(store: ResultsProcessor)
             content("two", "CoT1", [("q", "a", 1), ("q", "a", 0), ("r", "b", 1)]),
         )
     )
-    assert (pair.pairs, pair.both_correct, pair.neither_correct) == (3, 1, 1)
+    assert (pair.samples, pair.both_correct, pair.neither_correct) == (3, 1, 1)
     assert pair.improved == 1
 
 
@@ -102,7 +102,7 @@ def test_without_any_content_nothing_is_shared(store: ResultsProcessor) -> None:
     pair = pair_of(
         save(store, runs("one", "None", [1, 0], **nothing), runs("two", "CoT1", [1, 1], **nothing))
     )
-    assert (pair.pairs, pair.difference) == (0, None)
+    assert (pair.samples, pair.difference) == (0, None)
     assert pair.null_reason == "no_shared_samples"
 
 
@@ -122,5 +122,5 @@ def test_by_content_with_repeats(store: ResultsProcessor, repeats: int) -> None:
         runs("two", "CoT1", [[1, 1][:repeats], [1, 0][:repeats]]),
     )
     pair = pair_of(store)
-    assert (pair.pairing_rule, pair.pairs) == ("content", 2)
+    assert (pair.pairing_rule, pair.samples) == ("content", 2)
     assert pair.difference == pytest.approx(0.5)

@@ -3,7 +3,7 @@
 import pytest
 
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.analysis_options import Settings
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.statistics.cluster_robust import clustered_mean
 from ml_agents_results.statistics.mcnemar import PairedTable
 from ml_agents_results.statistics.paired_intervals import bonett_price
@@ -26,10 +26,10 @@ def tasks(store: ResultsProcessor) -> ResultsProcessor:
 
 
 def test_variants_of_a_task_are_one_cluster(tasks: ResultsProcessor) -> None:
-    comparison = tasks.compare(["exp"], by_task=True, settings=Settings(families=FAMILIES))
-    (pair,) = comparison.pairs
-    own = {task.task: task.pairs[0] for task in comparison.tasks}
-    sums = [(own[task].pairs, (own[task].difference or 0) * own[task].pairs) for task in TASKS]
+    comparison = tasks.compare(["exp"], by_task=True, options=AnalysisOptions(families=FAMILIES))
+    (pair,) = comparison.comparisons
+    own = {task.task: task.comparisons[0] for task in comparison.tasks}
+    sums = [(own[task].samples, (own[task].difference or 0) * own[task].samples) for task in TASKS]
     (n3, d3), (n5, d5), dates, sorting = sums
     expected = clustered_mean(*zip((n3 + n5, d3 + d5), dates, sorting, strict=True))
     assert pair.method == "clustered by task family (CR2)"
@@ -46,8 +46,8 @@ def test_variants_of_a_task_are_one_cluster(tasks: ResultsProcessor) -> None:
 
 def test_intervals_that_hold_at_once(store: ResultsProcessor) -> None:
     save(store, *(runs("exp", name, coin(seed, 60, 0.6)) for seed, name in enumerate("ABCD")))
-    alone = store.compare(["exp"], settings=Settings()).pairs
-    together = store.compare(["exp"], settings=Settings(simultaneous=True)).pairs
+    alone = store.compare(["exp"], options=AnalysisOptions()).comparisons
+    together = store.compare(["exp"], options=AnalysisOptions(simultaneous=True)).comparisons
     for one, wide in zip(alone, together, strict=True):
         table = PairedTable(
             *(

@@ -8,8 +8,8 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.analysis_options import Settings
-from ml_agents_results.services.comparison.paired import PairResult
+from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.comparison.paired import ComparisonRow
 from ml_agents_results.statistics.two_samples import clustered_difference
 from tests.services.building import near, only_pair, runs, save
 
@@ -17,7 +17,7 @@ ONE = [1] * 56 + [0] * 14
 TWO = [1] * 48 + [0] * 32
 
 
-def unpaired(store: ResultsProcessor, **choices: Any) -> PairResult:
+def unpaired(store: ResultsProcessor, **choices: Any) -> ComparisonRow:
     return only_pair(store, unpaired=True, **choices)
 
 
@@ -25,7 +25,7 @@ def test_different_sample_sets(store: ResultsProcessor) -> None:
     save(store, runs("exp", "CoT1", ONE), runs("exp", "None", TWO, first=100))
     assert only_pair(store).null_reason == "no_shared_samples"
     pair = unpaired(store, margin=0.05)
-    assert (pair.pairs, pair.candidate_samples, pair.baseline_samples) == (0, 70, 80)
+    assert (pair.samples, pair.candidate_samples, pair.baseline_samples) == (0, 70, 80)
     assert (pair.candidate_mean, pair.baseline_mean) == (near(0.8), near(0.6))
     low, high = confint_proportions_2indep(56, 70, 48, 80, method="newcomb")
     assert [pair.ci_low, pair.ci_high] == near([low, high])
@@ -66,8 +66,8 @@ def test_several_tasks_are_clusters_of_both_variants(store: ResultsProcessor) ->
             for task, (right, wrong) in tasks.items()
         ),
     )
-    comparison = store.compare(["exp"], by_task=True, settings=Settings(unpaired=True))
-    (pair,) = comparison.pairs
+    comparison = store.compare(["exp"], by_task=True, options=AnalysisOptions(unpaired=True))
+    (pair,) = comparison.comparisons
     expected, cr1 = clustered_difference(
         [((10, 9), (10, 6)), ((10, 5), (8, 2)), ((11, 7), (0, 0)), ((0, 0), (6, 3))]
     )
@@ -75,7 +75,7 @@ def test_several_tasks_are_clusters_of_both_variants(store: ResultsProcessor) ->
     assert (pair.difference, pair.se) == (near(expected.estimate), near(expected.se))
     assert (pair.dof, pair.se_cr1) == (near(expected.dof), near(cr1))
     assert pair.n_clusters == 4
-    by_task = {task.task: task.pairs[0] for task in comparison.tasks}
+    by_task = {task.task: task.comparisons[0] for task in comparison.tasks}
     assert by_task["a"].difference == near(0.3)
     assert (by_task["c"].difference, by_task["c"].null_reason) == (None, "no_graded_runs")
     assert comparison.micro[0].tasks == 2
@@ -100,11 +100,11 @@ def test_other_data_sets_are_no_hindrance(store: ResultsProcessor) -> None:
         store.save_experiment(name, {}, environment={"dataset": {"fingerprint": name}})
     with pytest.raises(UsageError, match="different data sets"):
         store.compare(["one", "two"])
-    (pair,) = store.compare(["one", "two"], settings=Settings(unpaired=True)).pairs
+    (pair,) = store.compare(["one", "two"], options=AnalysisOptions(unpaired=True)).comparisons
     assert "datasets_differ" in pair.warnings
 
 
 @pytest.mark.parametrize("choice", [{"difference_interval": "tango"}, {"test": "exact"}])
 def test_paired_methods_are_not_for_it(choice: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="unpaired"):
-        Settings(unpaired=True, **choice)
+        AnalysisOptions(unpaired=True, **choice)

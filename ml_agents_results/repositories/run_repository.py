@@ -179,9 +179,11 @@ class RunRepository:
             while rows := self._connection.execute(after).all():
                 for row in rows:
                     yield _record(row)
+                # Without the experiment, which is given: SQLite seeks by the columns that follow
+                # an equality, and compares the whole key with every row from the first on.
                 # Bound with the types of the columns: texts compare as they are stored.
-                last = [literal(getattr(rows[-1], key.key), key.type) for key in _KEY]
-                after = page.where(tuple_(*_KEY) > tuple_(*last))
+                last = [literal(getattr(rows[-1], key.key), key.type) for key in _KEY[1:]]
+                after = page.where(tuple_(*_KEY[1:]) > tuple_(*last))
 
     def stream(self, experiment_id: str, chunk_size: int = 5000) -> Iterator[Sequence[Any]]:
         """All runs of the experiment in the order of their keys, for writing them elsewhere.

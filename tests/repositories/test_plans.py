@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -137,20 +137,66 @@ def test_every_query_on_runs_reads_a_covering_index(analysed: Database) -> None:
     assert wrong == []
 
 
-def test_a_page_and_a_batch_are_found_by_the_key(analysed: Database) -> None:
+def plans(connection: Connection, work: Callable[[], object]) -> list[str]:
+    """The plans of the statements on runs that `work` executes, in order."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        statements.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    work()
+    event.remove(connection, "before_cursor_execute", note)
+    sqlite = connection.dialect.name == "sqlite"
+    explained = []
+    for statement, parameters in statements:
+        explain = "EXPLAIN QUERY PLAN" if sqlite else "EXPLAIN"
+        rows = connection.exec_driver_sql(f"{explain} {statement}", parameters)
+        explained.append("\n".join(row.detail if sqlite else row[0] for row in rows))
+    return explained
+
+
+def test_a_batch_begins_at_the_last_key_of_the_one_before(analysed: Database) -> None:
     with analysed.read() as connection:
-        statements: list[tuple[str, Any]] = []
-        event.listen(
-            connection,
-            "before_cursor_execute",
-            lambda _c, _cursor, statement, parameters, *_: statements.append(
-                (statement, parameters)
-            ),
+        first, *later = plans(
+            connection, lambda: list(RunRepository(connection).iterate(["e1"], batch_size=300))
         )
-        assert sum(1 for _ in RunRepository(connection).iterate(["e1"], batch_size=500)) == 1250
-        RunRepository(connection).page("e1", 2, 100)
-        for statement, parameters in statements.copy():
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-            details = " ".join(row.detail for row in plan)
-            assert "SCAN runs" not in details
-            assert "experiment_id=?" in details or "(id=?)" in details
+    assert "(experiment_id=?)" in first
+    assert len(later) == 5
+    for plan in later:
+        assert re.search(
+            r"SEARCH runs USING INDEX \w+ \(experiment_id=\? AND "
+            r"\(approach_name,provider,model,task,sample_index,repeat_index\)>",
+            plan,
+        )
+    for plan in (first, *later):
+        assert "TEMP B-TREE" not in plan
+
+
+def test_pages_and_streams_follow_the_key(analysed: Database) -> None:
+    with analysed.read() as connection:
+        runs = RunRepository(connection)
+        [page] = plans(connection, lambda: runs.page("e1", 2, 100))
+        [stream] = plans(connection, lambda: list(runs.stream("e1")))
+        [keys] = plans(connection, lambda: list(runs.keys("e1")))
+    # What is skipped is skipped in the index; only the runs of the page are read.
+    assert "SEARCH runs USING COVERING INDEX ix_runs_analysis (experiment_id=?)" in page
+    assert "SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id=?)" in page
+    assert "(experiment_id=?)" in stream
+    assert "TEMP B-TREE" not in stream
+    assert "USING COVERING INDEX" in keys
+
+
+def test_a_server_seeks_by_the_key_too(postgresql_database: Database) -> None:
+    with postgresql_database.write() as connection:
+        ExperimentRepository(connection).save(ExperimentRecord("e"))
+        RunRepository(connection).save_many(
+            RunRecord("e", "None", number, raw_output="long " * 100) for number in range(5000)
+        )
+        connection.exec_driver_sql("ANALYZE runs")
+        _, *later = plans(
+            connection, lambda: list(RunRepository(connection).iterate(["e"], batch_size=500))
+        )
+    for plan in later:
+        assert re.search(r"Index Cond: .*ROW\(.*approach_name.* > ROW\(", plan)
+        assert "Sort" not in plan

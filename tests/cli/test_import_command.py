@@ -10,11 +10,9 @@ import pytest
 
 from ml_agents_results.database.engine import Database
 from tests.commands import call, contents, document, refusal
-from tests.formats.readers import test_lm_eval as lm_eval
-from tests.formats.readers import test_promptfoo as promptfoo
+from tests.formats.readers import lm_eval_logs, promptfoo_results
 from tests.generated import lines_of, make_runs, write_runs_file
-
-BBH = Path(__file__).parents[3] / "shared" / "data" / "bbh" / "runs.jsonl.gz"
+from tests.reference_data import GRADES
 
 
 @pytest.fixture
@@ -30,7 +28,7 @@ def line(sample_index: Any = 0, **others: Any) -> dict[str, Any]:
 def test_counts_what_it_imported(db_path: Path, runs_file: Path) -> None:
     found = document("import", runs_file, "--experiment-id", "x", "--db-path", db_path)
     assert found == {
-        "schema_version": 1,
+        "schema_version": 2,
         "experiments": ["x"],
         "read": 80,
         "inserted": 80,
@@ -416,19 +414,18 @@ def test_every_engine(database: Database, runs_file: Path, tmp_path: Path) -> No
     assert contents(database) == before
 
 
-@pytest.mark.skipif(not BBH.exists(), reason="needs the shared data folder")
-def test_real_outputs(db_path: Path) -> None:
-    found = document("import", BBH, "--experiment-id", "bbh", "--db-path", db_path)
-    assert (found["inserted"], found["ungraded"], found["failed"]) == (4022, 0, 0)
+def test_published_grades(db_path: Path) -> None:
+    found = document("import", GRADES, "--experiment-id", "bbh", "--db-path", db_path)
+    assert (found["inserted"], found["ungraded"], found["failed"]) == (13_022, 0, 0)
     (listed,) = document("list", "--db-path", db_path)["experiments"]
-    assert listed["correct"] == 2777
+    assert listed["correct"] == 3408 + 4816
 
 
 def test_dry_run_shows_what_was_chosen_and_why(tmp_path: Path, db_path: Path) -> None:
     logs = tmp_path / "logs"
-    rows = [lm_eval.row(), lm_eval.row(1), lm_eval.row(name="flexible")]
-    lm_eval.write(logs, "sums_cot", *rows)
-    lm_eval.write(logs, "colours", lm_eval.row())
+    rows = [lm_eval_logs.row(), lm_eval_logs.row(1), lm_eval_logs.row(name="flexible")]
+    lm_eval_logs.write(logs, "sums_cot", *rows)
+    lm_eval_logs.write(logs, "colours", lm_eval_logs.row())
     shown = call("import", logs, "--dry-run", "--db-path", db_path).stdout
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines()]
     sums, colours = (path.name for path in sorted(logs.glob("*.jsonl"), reverse=True))
@@ -454,8 +451,10 @@ def test_a_line_without_an_end_is_no_run(tmp_path: Path, db_path: Path, name: st
 
 
 def test_a_folder_of_several_formats(tmp_path: Path, db_path: Path) -> None:
-    lm_eval.write(tmp_path / "mix", "a", lm_eval.row())
-    promptfoo.write(tmp_path / "mix" / "b.json", promptfoo.document(promptfoo.result()))
+    lm_eval_logs.write(tmp_path / "mix", "a", lm_eval_logs.row())
+    promptfoo_results.write(
+        tmp_path / "mix" / "b.json", promptfoo_results.document(promptfoo_results.result())
+    )
     (tmp_path / "mix" / "notes.txt").write_text("hello", encoding="utf-8")
     message, hint = refusal("import", tmp_path / "mix", "--db-path", db_path, code=1)
     assert "files of several formats: promptfoo (1, such as b.json); lm-eval (1" in message
@@ -469,7 +468,9 @@ def test_a_folder_of_several_formats(tmp_path: Path, db_path: Path) -> None:
 
 def test_a_file_that_two_formats_could_claim(tmp_path: Path, db_path: Path) -> None:
     path = tmp_path / "both.jsonl"
-    path.write_text(json.dumps({**lm_eval.row(), **promptfoo.result()}), encoding="utf-8")
+    path.write_text(
+        json.dumps({**lm_eval_logs.row(), **promptfoo_results.result()}), encoding="utf-8"
+    )
     told = call("import", path, "--db-path", db_path)
     assert "it was read as lm-eval (to choose: --format promptfoo)" in told.stderr
     told = call("import", path, "--format", "promptfoo", "--db-path", db_path)

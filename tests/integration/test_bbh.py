@@ -1,26 +1,24 @@
-"""Real answers of a real model, recorded and analysed, against figures computed elsewhere.
+"""Published grades of a real model, recorded and analysed, against figures computed elsewhere.
 
-`reference.json` was made with SciPy and statsmodels and checked against R, independently of this
-code; both files lie in the project's shared folder and are not part of this repository.
+The reference is that of tests/data: nine of the 27 tasks, computed with SciPy and statsmodels and
+checked against R, independently of this code.
 """
 
-import gzip
-import json
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
 
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import RunRecord
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.comparison.paired import ComparisonRow
+from tests.reference_data import graded_runs, load
 
-FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "bbh"
-
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"needs the data in {FOLDER}")
+# Pairs of samples of causal_judgement that have the same question and opposite answers.
+SAME_QUESTION = {119: 32, 104: 36}
 
 
 def near(expected: Any) -> Any:
@@ -29,17 +27,17 @@ def near(expected: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def reference() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((FOLDER / "reference.json").read_text(encoding="utf-8"))
-    return loaded
+    return load("bbh_reference.json")
 
 
 @pytest.fixture(scope="module")
-def bbh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ResultsProcessor]:
+def bbh(
+    reference: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ResultsProcessor]:
     processor = ResultsProcessor(str(tmp_path_factory.mktemp("bbh") / "results.db"))
     processor.save_experiment("bbh", {"dataset": "bbh"}, status="completed")
-    with gzip.open(FOLDER / "runs.jsonl.gz", "rt", encoding="utf-8") as lines:
-        runs = [RunRecord(experiment_id="bbh", **json.loads(line)) for line in lines]
-    assert processor.save_runs(runs) == len(runs)
+    runs = graded_runs("bbh", reference["tasks"])
+    assert processor.save_runs(runs) == len(runs) == reference["meta"]["n_runs"]
     yield processor
     processor.close()
 
@@ -70,24 +68,14 @@ def test_counts_accuracies_and_tables_by_task(
             figures = expected[
                 {"None": "None_"}.get(variant.variant.approach_name, variant.variant.approach_name)
             ]
-            assert (variant.runs, variant.graded, variant.correct) == (
-                figures["n"],
-                figures["n"],
-                figures["k"],
-            )
+            assert variant.runs == variant.graded == figures["n"]
+            assert variant.correct == figures["k"]
             assert variant.accuracy == near(figures["accuracy"])
         (pair,) = task.comparisons
         paired = expected["paired"]
-        assert (pair.candidate.approach_name, pair.baseline.approach_name) == (
-            "ChainOfThought",
-            "None",
-        )
-        for name in (
-            "both_correct",
-            "improved",
-            "regressed",
-            "neither_correct",
-        ):
+        assert pair.candidate.approach_name == "ChainOfThought"
+        assert pair.baseline.approach_name == "None"
+        for name in ("both_correct", "improved", "regressed", "neither_correct"):
             assert getattr(pair, name) == paired[name]
         assert pair.samples == paired["n"]
         for ours, theirs in (
@@ -221,39 +209,61 @@ def test_macro_average_over_tasks(bbh: ResultsProcessor, reference: dict[str, An
     assert [fixed.difference.ci_low, fixed.difference.ci_high] == near(expected["ci_fixed_tasks"])
 
 
-def test_the_text_of_a_question_is_not_its_identity(bbh: ResultsProcessor) -> None:
-    """Copied without the data set's fingerprint, samples pair by content: texts that occur with
-    two opposite targets stay two samples."""
-    runs = bbh.get_runs_paginated("bbh", page_size=5000)["runs"]
+def test_the_text_of_a_question_is_not_its_identity(
+    bbh: ResultsProcessor, reference: dict[str, Any]
+) -> None:
+    """Copied without the dataset's fingerprint, samples pair by content: texts that occur with two
+    opposite expected answers stay two samples."""
+    runs = graded_runs("bbh", reference["tasks"])
+    for run in runs:
+        index = run.sample_index
+        if run.task == "causal_judgement":
+            index = SAME_QUESTION.get(index, index)
+        run.input_text = f"{run.task}: statement {index}?"
+        run.expected_answer = "Yes" if index == run.sample_index else "No"
     for name, approach in (("one", "None"), ("two", "ChainOfThought")):
         bbh.save_experiment(name, {})
-        bbh.save_runs(
-            [
-                RunRecord(
-                    experiment_id=name,
-                    approach_name=approach,
-                    provider=run["provider"],
-                    model=run["model"],
-                    task=run["task"],
-                    # Another order: the place of a sample says nothing across experiments.
-                    sample_index=run["sample_index"]
-                    if name == "one"
-                    else 999 - run["sample_index"],
-                    input_text=run["input_text"],
-                    expected_answer=run["expected_answer"],
-                    is_correct=run["is_correct"],
-                )
-                for run in runs
-                if run["approach_name"] == approach
-            ]
-        )
+        own = [run for run in runs if run.approach_name == approach]
+        for run in own:
+            run.experiment_id = name
+            if name == "two":  # Another order: across experiments a sample's index says nothing.
+                run.sample_index = 999 - run.sample_index
+        bbh.save_runs(own)
     (pair,) = bbh.compare(["one", "two"]).comparisons
     assert pair.pairing_rule == "content"
     assert pair.denominators["mismatched"] == 0
     (same,) = bbh.compare(["bbh"]).comparisons
-    assert pair.samples == 2011
+    assert pair.samples == reference["meta"]["n_samples"]
     assert pair.difference == near(same.difference)
-    assert (pair.improved, pair.regressed) == (
-        same.improved,
-        same.regressed,
-    )
+    assert pair.improved == same.improved
+    assert pair.regressed == same.regressed
+
+
+def test_the_whole_benchmark(processor: ResultsProcessor) -> None:
+    """All 27 files, and the averages of the paper, which counts logical_deduction and
+    tracking_shuffled_objects as one task each."""
+    processor.save_experiment("bbh", {}, status="completed")
+    processor.save_runs(graded_runs("bbh"))
+    comparison = processor.compare(["bbh"], by_task=True)
+    (pair,) = comparison.comparisons
+    assert pair.samples == 6511
+    assert pair.n_clusters == 27
+    assert pair.difference == pytest.approx(0.2162494, abs=5e-8)
+    assert pair.se == pytest.approx(0.0439103, abs=5e-8)
+    assert ci(pair) == pytest.approx([0.12594, 0.30656], abs=5e-6)
+    assert pair.p_value == pytest.approx(4.2e-5, abs=5e-7)
+    accuracies: dict[str, dict[str, list[float]]] = {"None": {}, "ChainOfThought": {}}
+    for task in comparison.tasks:
+        name = re.sub("_(three|five|seven)_objects$", "", task.task)
+        for variant in task.variants:
+            assert variant.accuracy is not None
+            of_approach = accuracies[variant.variant.approach_name]
+            of_approach.setdefault(name, []).append(variant.accuracy)
+    averages = {
+        approach: fmean(map(fmean, tasks.values())) for approach, tasks in accuracies.items()
+    }
+    assert {len(tasks) for tasks in accuracies.values()} == {23}
+    assert averages == {
+        "None": pytest.approx(0.566, abs=5e-4),
+        "ChainOfThought": pytest.approx(0.739, abs=5e-4),
+    }

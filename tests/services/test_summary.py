@@ -1,7 +1,6 @@
 """The accuracy of variants on real databases: denominators, policies, repeats, clusters."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,8 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.summary import SummaryReport, SummaryService, VariantSummary
+from tests.reference_data import load
 from tests.services.building import of_table, runs, save
-
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 
 def near(expected: Any) -> Any:
@@ -129,10 +127,8 @@ def test_epochs_of_the_fixture(store: ResultsProcessor) -> None:
     assert (third.samples_used, third.samples_excluded) == (3, 1)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"needs the data in {SHARED}")
 def test_epochs_against_the_reference(processor: ResultsProcessor) -> None:
-    path = SHARED / "statistics_fixtures.json"
-    fixture = json.loads(path.read_text(encoding="utf-8"))["epochs_fixture"]
+    fixture = load("statistics_fixtures.json")["epochs_fixture"]
     save(processor, runs("exp", "None", list(fixture["runs"].values())))
     variant = only_variant(processor)
     (row,) = report(processor).repeats

@@ -1,12 +1,9 @@
 """Published answers of a real model on nine BIG-Bench Hard tasks, ChainOfThought minus None.
 
 The figures were computed with SciPy and statsmodels and checked against R (clubSandwich for CR2,
-pROC for DeLong), independently of this code; a few are kept here, and the last tests compare all
-of them where the project's shared data lie next to the repository.
+pROC for DeLong), independently of this code; those of tests/data are compared one by one.
 """
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +37,7 @@ from ml_agents_results.statistics.sample_sizes import (
     paired_power,
     paired_sample_size,
 )
+from tests.reference_data import load
 
 # both, only ChainOfThought, only None, neither: in the order of the task names.
 TASKS = {
@@ -48,7 +46,6 @@ TASKS = {
 }
 POOLED = PairedTable(1042, 477, 216, 276)
 EXACT = 1e-9
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def near(expected: Any) -> Any:
@@ -97,17 +94,9 @@ def test_epochs() -> None:
     assert consistency(counts).estimate == near(0.5)
 
 
-def load(name: str) -> dict[str, Any]:
-    path = SHARED / name
-    if not path.is_file():
-        pytest.skip(f"the shared reference data are not here: {path}")
-    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return found
-
-
 @pytest.fixture(scope="module")
 def bbh() -> dict[str, Any]:
-    return load("bbh/reference.json")
+    return load("bbh_reference.json")
 
 
 @pytest.fixture(scope="module")
@@ -117,15 +106,7 @@ def fixtures() -> dict[str, Any]:
 
 def table_of(cells: dict[str, Any]) -> PairedTable:
     return PairedTable(
-        *(
-            int(cells[name])
-            for name in (
-                "both_correct",
-                "improved",
-                "regressed",
-                "neither_correct",
-            )
-        )
+        *(int(cells[name]) for name in ("both_correct", "improved", "regressed", "neither_correct"))
     )
 
 

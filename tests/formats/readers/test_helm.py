@@ -1,6 +1,5 @@
 """Run folders of HELM."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,66 +10,9 @@ import pytest
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.processor import ResultsProcessor
 from tests.formats.readers.conftest import Importer
+from tests.formats.readers.helm_runs import state, stats, write
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "formats" / "helm"
 Refused = Callable[..., ResultsError]
-
-
-def state(instance_id: Any = "id7", trial: int = 0, **others: Any) -> dict[str, Any]:
-    perturbation = others.pop("perturbation", None)
-    return {
-        "instance": {
-            "id": instance_id,
-            "split": "test",
-            "input": {"text": "2+2?"},
-            "references": [
-                {"output": {"text": "three"}, "tags": []},
-                {"output": {"text": "four"}, "tags": ["correct"]},
-            ],
-            **({"perturbation": perturbation} if perturbation else {}),
-        },
-        "train_trial_index": trial,
-        "request": {"model": "lab/m", "prompt": "Q: 2+2?"},
-        "result": {
-            "success": True,
-            "cached": False,
-            "completions": [{"text": " B", "logprob": -1.5}],
-            "request_time": 0.5,
-            "request_datetime": 1768473000,
-        },
-        "output_mapping": {"A": "three", "B": "four"},
-        **others,
-    }
-
-
-def stats(
-    instance_id: str = "id7", trial: int = 0, perturbation: Any = None, **means: float
-) -> dict[str, Any]:
-    return {
-        "instance_id": instance_id,
-        "train_trial_index": trial,
-        **({"perturbation": perturbation} if perturbation else {}),
-        "stats": [
-            {"name": {"name": name, "split": "test"}, "count": 1, "mean": mean}
-            for name, mean in means.items()
-        ],
-    }
-
-
-def write(folder: Path, states: Any, measured: Any) -> Path:
-    folder.mkdir()
-    spec = {
-        "name": "mmlu:subject=logic,model=lab_m",
-        "adapter_spec": {"method": "multiple_choice_joint", "model": "lab/m"},
-    }
-    for name, content in (
-        ("run_spec", spec),
-        ("scenario_state", {"adapter_spec": {}, "request_states": states}),
-        ("per_instance_stats", measured),
-        ("stats", []),
-    ):
-        (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
-    return folder
 
 
 def test_every_field(tmp_path: Path, imported: Importer, processor: ResultsProcessor) -> None:
@@ -166,10 +108,3 @@ def test_broken_folders(
     tmp_path: Path, refused: Refused, states: Any, measured: Any, message: str
 ) -> None:
     assert message in refused(write(tmp_path / "run", states, measured)).message
-
-
-@pytest.mark.skipif(not SAMPLES.exists(), reason="needs the samples of shared/data/formats")
-def test_samples(imported: Importer) -> None:
-    _, runs = imported(SAMPLES)
-    assert [run.is_correct for run in runs] == [True, False]
-    assert {run.execution_time_ms for run in runs} == {810}

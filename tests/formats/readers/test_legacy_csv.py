@@ -1,6 +1,5 @@
 """The predecessor's tables, in all four generations, with what lies beside them."""
 
-import csv
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,53 +11,9 @@ import pytest
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.processor import ResultsProcessor
 from tests.formats.readers.conftest import Importer
+from tests.formats.readers.legacy_tables import COLUMNS, NAME, row, write_folder, write_table
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "formats" / "legacy_csv"
-COLUMNS = (
-    "sample_id", "approach", "input", "expected_output", "extracted_answer", "response_text",
-    "execution_time", "total_tokens", "cost_estimate", "reasoning_steps", "timestamp",
-)  # fmt: skip
-NAME = "openrouter_lab_m_20250818_100000"
 Refused = Callable[..., ResultsError]
-
-
-def row(sample_id: object = 0, approach: str = "CoT", **others: object) -> dict[str, object]:
-    return {
-        "sample_id": sample_id,
-        "approach": approach,
-        "input": "2+2?",
-        "expected_output": "Four ",
-        "extracted_answer": "four",
-        "response_text": 'It is "four",\nI think',
-        "execution_time": 1.25,
-        "total_tokens": 100,
-        "cost_estimate": 0.001,
-        "reasoning_steps": 2,
-        "timestamp": "2025-08-18T10:00:00.000001",
-        **others,
-    }
-
-
-def write_table(path: Path, *rows: dict[str, object], columns: Any = COLUMNS) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def write_folder(folder: Path, *rows: dict[str, object], **files: Any) -> Path:
-    write_table(folder / "experiment_results.csv", *rows)
-    config = {
-        "experiment_id": f"exp_{folder.name}", "dataset_name": "lab/data", "provider": "openrouter",
-        "model": "lab/m", "api_key": "sk-verysecret",
-    }  # fmt: skip
-    files = {"config": config, "summary": {"start_time": "2025-09-05T10:00:00"}, **files}
-    for name, content in files.items():
-        path = folder / f"experiment_{name}.json"
-        path.write_text(json.dumps(content), encoding="utf-8")
-    return folder
 
 
 def test_folder(tmp_path: Path, imported: Importer, processor: ResultsProcessor) -> None:
@@ -212,11 +167,3 @@ def test_broken_tables(
     table = folder / "experiment_results.csv"
     table.write_bytes(change(table.read_bytes().decode()).encode())
     assert message in refused(folder).message
-
-
-@pytest.mark.skipif(not SAMPLES.exists(), reason="needs the samples of shared/data/formats")
-def test_samples(imported: Importer) -> None:
-    result, runs = imported(SAMPLES)
-    assert (len(result.experiments), result.read, result.failed, result.ungraded) == (4, 24, 3, 9)
-    own = [run for run in runs if run.experiment_id == "exp_20250905_100000_1234"]
-    assert sum(bool(run.is_correct) for run in own) == 4

@@ -1,6 +1,5 @@
 """Outputs of lm-evaluation-harness: filters, repeats, multiple choice, and what it leaves out."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,63 +12,9 @@ from hypothesis import strategies as st
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.processor import ResultsProcessor
 from tests.formats.readers.conftest import Importer
+from tests.formats.readers.lm_eval_logs import DATE, choices, row, write
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "formats" / "lm_eval"
-DATE = "2026-01-02T03-04-05.678901"
 Refused = Callable[..., ResultsError]
-
-
-def row(doc_id: Any = 0, name: str = "strict", **others: Any) -> dict[str, Any]:
-    return {
-        "doc_id": doc_id,
-        "doc": {"question": f"{doc_id}?", "id": f"q{doc_id}", "topic": "sums"},
-        "target": "4",
-        "arguments": {"gen_args_0": {"arg_0": f"Q: {doc_id}?", "arg_1": {"until": ["\n"]}}},
-        "resps": [["It is 4", "It is 5"]],
-        "filtered_resps": ["4"],
-        "filter": name,
-        "metrics": ["f1", "exact_match"],
-        "doc_hash": f"hash{doc_id}",
-        "prompt_hash": "p",
-        "f1": 0.5,
-        "exact_match": 1.0,
-        **others,
-    }
-
-
-def choices(*likelihoods: float, **others: Any) -> dict[str, Any]:
-    return row(
-        arguments={
-            f"gen_args_{n}": {"arg_0": "Q:", "arg_1": f" choice {n}"}
-            for n in range(len(likelihoods))
-        },
-        resps=[[[str(one), "False"]] for one in likelihoods],
-        filtered_resps=[[str(one), "False"] for one in likelihoods],
-        metrics=["acc", "acc_norm"],
-        acc=0.0,
-        acc_norm=1.0,
-        **others,
-    )
-
-
-def write(folder: Path, task: str, *rows: Any, results: bool = True) -> Path:
-    folder.mkdir(exist_ok=True)
-    path = folder / f"samples_{task}_{DATE}.jsonl"
-    path.write_text("".join(json.dumps(one) + "\n" for one in rows), encoding="utf-8")
-    if results:
-        document = {
-            "results": {task: {}},
-            "configs": {task: {"num_fewshot": 3, "metadata": {"api_key": "k", "version": 1}}},
-            "config": {"model": "local", "model_args": "api_key=sk-secret", "limit": None},
-            "lm_eval_version": "0.4.9",
-            "git_hash": "abc",
-            "date": 1767323045.5,
-            "model_source": "local-chat-completions",
-            "model_name": "lab/m",
-            "model_name_sanitized": "lab__m",
-        }
-        (folder / f"results_{DATE}.json").write_text(json.dumps(document), encoding="utf-8")
-    return path
 
 
 def test_every_field(tmp_path: Path, imported: Importer, processor: ResultsProcessor) -> None:
@@ -234,14 +179,3 @@ def test_values_of_any_kind_are_taken_or_refused(
     except ResultsError:
         return
     assert result.read == 1
-
-
-@pytest.mark.skipif(not SAMPLES.exists(), reason="needs the samples of shared/data/formats")
-def test_logs_that_lm_eval_wrote(imported: Importer) -> None:
-    result, runs = imported(SAMPLES)
-    assert result.experiments == ["lab__dummy-7b_2026-11-23T00-54-35.009274"]
-    by_task = {
-        task: sum(bool(run.is_correct) for run in runs if run.task == task)
-        for task in ("demo_gen", "demo_mc")
-    }
-    assert by_task == {"demo_gen": 1, "demo_mc": 2}

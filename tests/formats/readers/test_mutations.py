@@ -19,9 +19,14 @@ from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
-from tests.formats.readers import test_every_eval_ever_reader as eee
-from tests.formats.readers import test_helm, test_legacy_csv, test_lm_eval, test_openai_evals
-from tests.formats.readers import test_promptfoo as promptfoo
+from tests.formats.readers import (
+    every_eval_ever_files,
+    helm_runs,
+    legacy_tables,
+    lm_eval_logs,
+    openai_evals_logs,
+    promptfoo_results,
+)
 from tests.formats.readers.inspect_logs import log, sample, write_eval, write_json
 from tests.formats.writers.sample_experiments import study
 
@@ -53,29 +58,31 @@ def inspect_zstandard(folder: Path) -> Path:
 
 
 def lm_eval(folder: Path) -> Path:
-    other = test_lm_eval.row(name="flexible")
-    test_lm_eval.write(folder, "b", test_lm_eval.choices(-1, -2))
-    return test_lm_eval.write(folder, "a", test_lm_eval.row(), test_lm_eval.row(1), other).parent
+    other = lm_eval_logs.row(name="flexible")
+    lm_eval_logs.write(folder, "b", lm_eval_logs.choices(-1, -2))
+    return lm_eval_logs.write(folder, "a", lm_eval_logs.row(), lm_eval_logs.row(1), other).parent
 
 
-def promptfoo_results(folder: Path) -> Path:
+def promptfoo(folder: Path) -> Path:
     folder.mkdir()
-    content = promptfoo.document(promptfoo.result(), promptfoo.result(1))
-    return promptfoo.write(folder / "a.json", content)
+    content = promptfoo_results.document(promptfoo_results.result(), promptfoo_results.result(1))
+    return promptfoo_results.write(folder / "a.json", content)
 
 
 def helm(folder: Path) -> Path:
-    return test_helm.write(folder, [test_helm.state()], [test_helm.stats(exact_match=1)])
+    return helm_runs.write(folder, [helm_runs.state()], [helm_runs.stats(exact_match=1)])
 
 
 def openai_evals(folder: Path) -> Path:
     folder.mkdir()
-    events = [test_openai_evals.sampling("a.1"), test_openai_evals.event("a.1", "match")]
-    return test_openai_evals.write(folder / "a.jsonl", *events)
+    events = [openai_evals_logs.sampling("a.1"), openai_evals_logs.event("a.1", "match")]
+    return openai_evals_logs.write(folder / "a.jsonl", *events)
 
 
 def every_eval_ever(folder: Path) -> Path:
-    return eee.write(folder, eee.line(), eee.line("q2", error="timeout")).parent
+    return every_eval_ever_files.write(
+        folder, every_eval_ever_files.line(), every_eval_ever_files.line("q2", error="timeout")
+    ).parent
 
 
 def own_eee(folder: Path) -> Path:
@@ -108,7 +115,7 @@ def exported(format_name: str) -> dict[str, bytes]:
 
 def legacy(folder: Path) -> Path:
     errors = [{"sample_id": 1, "approach": "CoT", "error": "x"}]
-    return test_legacy_csv.write_folder(folder, test_legacy_csv.row(), errors=errors)
+    return legacy_tables.write_folder(folder, legacy_tables.row(), errors=errors)
 
 
 @pytest.mark.timeout(SECONDS * 3 + 300)
@@ -119,7 +126,7 @@ def legacy(folder: Path) -> Path:
         ("inspect", inspect_eval),
         ("inspect", inspect_zstandard),
         ("lm-eval", lm_eval),
-        ("promptfoo", promptfoo_results),
+        ("promptfoo", promptfoo),
         ("helm", helm),
         ("openai-evals", openai_evals),
         ("eee", every_eval_ever),

@@ -11,39 +11,9 @@ import pytest
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.processor import ResultsProcessor
 from tests.formats.readers.conftest import Importer
+from tests.formats.readers.openai_evals_logs import event, sampling, write
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "formats" / "openai_evals"
 Refused = Callable[..., ResultsError]
-
-
-def event(sample: Any, kind: str, **data: Any) -> dict[str, Any]:
-    return {
-        "run_id": "R1",
-        "sample_id": sample,
-        "type": kind,
-        "data": data,
-        "created_at": "2026-01-15 10:30:01.000000+00:00",
-    }
-
-
-def sampling(sample: str, sampled: Any = "4", **others: Any) -> dict[str, Any]:
-    prompt = [{"role": "user", "content": f"{sample}?"}]
-    usage = {"prompt_tokens": 20, "completion_tokens": 2}
-    return event(
-        sample, "sampling", prompt=prompt, sampled=[sampled], model="m-1", usage=usage, **others
-    )
-
-
-def write(path: Path, *events: Any, **spec: Any) -> Path:
-    first = {
-        "spec": {
-            "completion_fns": ["m"], "eval_name": "arith.dev.v0", "base_eval": "arith",
-            "run_id": "R1", "created_at": "2026-01-15 10:30:00.000000", **spec,
-        }
-    }  # fmt: skip
-    lines = [first, *events, {"final_report": {"accuracy": 0.5}}]
-    path.write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
-    return path
 
 
 def test_every_field(tmp_path: Path, imported: Importer, processor: ResultsProcessor) -> None:
@@ -131,12 +101,6 @@ def test_log_without_its_beginning(tmp_path: Path, refused: Refused) -> None:
     path.write_text(json.dumps(sampling("a")), encoding="utf-8")
     error = refused(path, format_name="openai-evals")
     assert "does not begin with the specification" in error.message
-
-
-@pytest.mark.skipif(not SAMPLES.exists(), reason="needs the samples of shared/data/formats")
-def test_samples(imported: Importer) -> None:
-    _, runs = imported(SAMPLES)
-    assert [(run.is_correct, run.parsed_answer) for run in runs] == [(True, "4"), (False, None)]
 
 
 def test_arguments_of_models_stay_away(

@@ -11,55 +11,9 @@ import pytest
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.processor import ResultsProcessor
 from tests.formats.readers.conftest import Importer
+from tests.formats.readers.promptfoo_results import document, result, write
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "formats" / "promptfoo"
 Refused = Callable[..., ResultsError]
-
-
-def result(test: int = 0, prompt: int = 0, **others: Any) -> dict[str, Any]:
-    return {
-        "id": f"r{test}{prompt}",
-        "promptIdx": prompt,
-        "testIdx": test,
-        "provider": {"id": "anthropic:messages:claude", "label": ""},
-        "prompt": {"raw": f"Think. {test}?", "label": "cot"},
-        "vars": {"question": f"{test}?", "expected": "4"},
-        "testCase": {"vars": {}, "assert": [{"type": "contains", "value": "four"}]},
-        "response": {
-            "output": "4",
-            "tokenUsage": {"total": 30, "prompt": 20, "completion": 10},
-            "cached": False,
-        },
-        "error": None,
-        "failureReason": 0,
-        "success": True,
-        "score": 0.75,
-        "latencyMs": 812,
-        "gradingResult": {"pass": True, "score": 1, "componentResults": []},
-        "namedScores": {"brevity": 0.5},
-        "cost": 0.001,
-        **others,
-    }
-
-
-def document(*results: dict[str, Any], **others: Any) -> dict[str, Any]:
-    return {
-        "evalId": "eval-1",
-        "results": {
-            "version": 3,
-            "timestamp": "2026-01-15T10:30:00.000Z",
-            "prompts": [{"raw": "x"}],
-            "results": list(results),
-        },
-        "config": {"description": "demo", "env": {"OPENAI_API_KEY": "sk-x"}},
-        "metadata": {"promptfooVersion": "0.99"},
-        **others,
-    }
-
-
-def write(path: Path, content: Any) -> Path:
-    path.write_text(json.dumps(content), encoding="utf-8")
-    return path
 
 
 def test_every_field(tmp_path: Path, imported: Importer, processor: ResultsProcessor) -> None:
@@ -184,13 +138,6 @@ def test_broken_files(tmp_path: Path, refused: Refused, content: str, message: s
     path = tmp_path / "a.json"
     path.write_text(content, encoding="utf-8")
     assert message in refused(path).message
-
-
-@pytest.mark.skipif(not SAMPLES.exists(), reason="needs the samples of shared/data/formats")
-def test_samples(imported: Importer) -> None:
-    told, runs = imported(SAMPLES)
-    assert (told.read, told.failed, told.ungraded) == (6, 2, 0)
-    assert sum(bool(run.is_correct) for run in runs) == 2
 
 
 def test_settings_of_providers_stay_away(

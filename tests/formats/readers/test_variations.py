@@ -14,11 +14,13 @@ from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.repositories.run_repository import RunRepository
-from tests.formats.readers import test_every_eval_ever_reader as eee
-from tests.formats.readers import test_helm as helm
-from tests.formats.readers import test_lm_eval as lm_eval
-from tests.formats.readers import test_openai_evals as openai_evals
-from tests.formats.readers import test_promptfoo as promptfoo
+from tests.formats.readers import (
+    every_eval_ever_files,
+    helm_runs,
+    lm_eval_logs,
+    openai_evals_logs,
+    promptfoo_results,
+)
 from tests.formats.readers.inspect_logs import log, sample, write_eval
 
 
@@ -43,9 +45,9 @@ def inspect(folder: Path, answers: Sequence[Answer]) -> Path:
     return write_eval(folder / "a.eval", log(*samples))
 
 
-def lm_evaluation(folder: Path, answers: Sequence[Answer]) -> Path:
+def lm_eval(folder: Path, answers: Sequence[Answer]) -> Path:
     rows = [
-        lm_eval.row(
+        lm_eval_logs.row(
             number,
             resps=[[one.output]],
             filtered_resps=["[invalid]" if one.grade is None else "4"],
@@ -53,13 +55,13 @@ def lm_evaluation(folder: Path, answers: Sequence[Answer]) -> Path:
         )
         for number, one in enumerate(answers)
     ]
-    return lm_eval.write(folder / "logs", "a", *rows)
+    return lm_eval_logs.write(folder / "logs", "a", *rows)
 
 
-def promptfoo_results(folder: Path, answers: Sequence[Answer]) -> Path:
+def promptfoo(folder: Path, answers: Sequence[Answer]) -> Path:
     unjudged: dict[str, Any] = {"gradingResult": None, "testCase": {}}
     results = [
-        promptfoo.result(
+        promptfoo_results.result(
             number,
             response={"output": one.output},
             success=bool(one.grade),
@@ -69,12 +71,12 @@ def promptfoo_results(folder: Path, answers: Sequence[Answer]) -> Path:
         )
         for number, one in enumerate(answers)
     ]
-    return promptfoo.write(folder / "a.json", promptfoo.document(*results))
+    return promptfoo_results.write(folder / "a.json", promptfoo_results.document(*results))
 
 
-def helm_run(folder: Path, answers: Sequence[Answer]) -> Path:
+def helm(folder: Path, answers: Sequence[Answer]) -> Path:
     states = [
-        helm.state(
+        helm_runs.state(
             f"id{number}",
             output_mapping=None,
             result={
@@ -86,27 +88,27 @@ def helm_run(folder: Path, answers: Sequence[Answer]) -> Path:
         for number, one in enumerate(answers)
     ]
     measured = [
-        helm.stats(f"id{number}", exact_match=int(one.grade))
+        helm_runs.stats(f"id{number}", exact_match=int(one.grade))
         for number, one in enumerate(answers)
         if one.grade is not None
     ]
-    return helm.write(folder / "run", states, measured)
+    return helm_runs.write(folder / "run", states, measured)
 
 
 def openai_log(folder: Path, answers: Sequence[Answer]) -> Path:
     events = []
     for number, one in enumerate(answers):
-        events.append(openai_evals.sampling(f"a.{number}", one.output))
+        events.append(openai_evals_logs.sampling(f"a.{number}", one.output))
         if one.error is not None:
-            events.append(openai_evals.event(f"a.{number}", "error", message=one.error))
+            events.append(openai_evals_logs.event(f"a.{number}", "error", message=one.error))
         elif one.grade is not None:
-            events.append(openai_evals.event(f"a.{number}", "match", correct=one.grade))
-    return openai_evals.write(folder / "a.jsonl", *events)
+            events.append(openai_evals_logs.event(f"a.{number}", "match", correct=one.grade))
+    return openai_evals_logs.write(folder / "a.jsonl", *events)
 
 
 def every_eval_ever(folder: Path, answers: Sequence[Answer]) -> Path:
     lines = [
-        eee.line(
+        every_eval_ever_files.line(
             f"q{number}",
             output={"raw": [one.output]},
             evaluation={
@@ -117,8 +119,8 @@ def every_eval_ever(folder: Path, answers: Sequence[Answer]) -> Path:
         )
         for number, one in enumerate(answers)
     ]
-    path = eee.write(folder / "x", *lines)
-    totals = path.with_name(f"{eee.UUID}.json")
+    path = every_eval_ever_files.write(folder / "x", *lines)
+    totals = path.with_name(f"{every_eval_ever_files.UUID}.json")
     text = totals.read_text(encoding="utf-8").replace(
         '"metric_name": "accuracy"', '"metric_name": "accuracy", "has_unknown_level": true'
     )
@@ -139,9 +141,9 @@ NUMBERS = itertools.count()
     ("write", "tells_errors"),
     [
         (inspect, True),
-        (lm_evaluation, False),
-        (promptfoo_results, True),
-        (helm_run, True),
+        (lm_eval, False),
+        (promptfoo, True),
+        (helm, True),
         (openai_log, True),
         (every_eval_ever, True),
     ],

@@ -15,7 +15,7 @@ from ml_agents_results.formats.archive_reader import (
     verify_file,
 )
 from ml_agents_results.formats.json_encoding import json_bytes, run_bytes
-from ml_agents_results.reports.snapshot import Snapshot
+from ml_agents_results.formats.snapshot import Snapshot
 
 PARTS = ("runs",)
 

@@ -16,8 +16,8 @@ from ml_agents_results.formats.json_encoding import (
     flat,
     metrics_text,
 )
+from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
 from ml_agents_results.records import SCHEMA_VERSION
-from ml_agents_results.reports.snapshot import ExportOptions, Snapshot
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
 from ml_agents_results.repositories.validation import METRIC_COLUMNS
 

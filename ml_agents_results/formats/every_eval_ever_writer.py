@@ -16,6 +16,7 @@ from ml_agents_results.formats.coercion import mapping
 from ml_agents_results.formats.embedded_runs import RUN, WRITTEN_BY
 from ml_agents_results.formats.every_eval_ever_reader import UNKNOWN
 from ml_agents_results.formats.json_encoding import json_bytes
+from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
 from ml_agents_results.formats.variant_logs import (
     VariantLog,
     packed,
@@ -24,7 +25,6 @@ from ml_agents_results.formats.variant_logs import (
     variant_logs,
 )
 from ml_agents_results.records import APPROACHES
-from ml_agents_results.reports.snapshot import ExportOptions, Snapshot
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
 from ml_agents_results.services.summary import VariantSummary
 

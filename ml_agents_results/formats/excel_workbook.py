@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from ml_agents_results.formats.excel_runs import write_runs
 from ml_agents_results.formats.json_encoding import experiment_object
+from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.reports.columns import COLUMNS, UNITS
 from ml_agents_results.reports.excel_charts import (
     add_cost_chart,
@@ -15,7 +16,6 @@ from ml_agents_results.reports.excel_charts import (
     rows_of_charts,
 )
 from ml_agents_results.reports.excel_sheets import Book
-from ml_agents_results.reports.snapshot import Snapshot
 from ml_agents_results.reports.tables import (
     comparison_tables,
     cost_tables,
@@ -67,7 +67,7 @@ def write_comparison(comparison: Comparison, file: BinaryIO) -> None:
 
 
 def _write_summary(book: Book, snapshot: Snapshot) -> None:
-    variants, *by_task = summary_tables(snapshot)
+    variants, *by_task = summary_tables(snapshot.accuracy)
     space = rows_of_charts(variants) if variants.rows else 0
     (placed, *_) = book.write_tables("Summary", [variants, *by_task], space_after_first=space)
     book.mark_summary(placed)

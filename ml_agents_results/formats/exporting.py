@@ -14,7 +14,7 @@ from ml_agents_results.errors import UsageError
 
 if TYPE_CHECKING:
     from ml_agents_results.database.engine import Database
-    from ml_agents_results.reports.snapshot import ExportOptions, Snapshot
+    from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
 
 ENTRY_POINTS = "ml_agents_results.exporters"
 FORMATS = {
@@ -133,7 +133,7 @@ def export(
         OutputError: The output exists and `force` is not set, or it cannot be written.
     """
     from ml_agents_results.formats.output_files import open_output, output_folder
-    from ml_agents_results.reports.snapshot import ExportOptions, Snapshot
+    from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
     from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 
     name = format or format_of(path)

@@ -16,6 +16,7 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.coercion import mapping, text, without_absent
 from ml_agents_results.formats.embedded_runs import RUN
 from ml_agents_results.formats.json_encoding import json_bytes, run_object
+from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
 from ml_agents_results.formats.variant_logs import (
     VariantLog,
     packed,
@@ -23,7 +24,6 @@ from ml_agents_results.formats.variant_logs import (
     storable,
     variant_logs,
 )
-from ml_agents_results.reports.snapshot import ExportOptions, Snapshot
 
 PARTS = ("runs", "metadata")
 FOLDER_ENTRY = r".+\.json"

@@ -3,8 +3,8 @@
 from typing import Any, BinaryIO
 
 from ml_agents_results.formats.json_encoding import experiment_object, json_bytes, run_bytes
+from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import SCHEMA_VERSION
-from ml_agents_results.reports.snapshot import Snapshot
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
 

@@ -3,7 +3,7 @@
 from typing import BinaryIO
 
 from ml_agents_results.formats.json_encoding import run_bytes
-from ml_agents_results.reports.snapshot import Snapshot
+from ml_agents_results.formats.snapshot import Snapshot
 
 PARTS = ("runs",)
 

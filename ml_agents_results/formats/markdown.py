@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
-from ml_agents_results.reports.paper_tables import Cell, PaperTable, comparison_tables, paper_tables
-from ml_agents_results.reports.snapshot import Snapshot
+from ml_agents_results.formats.snapshot import Snapshot
+from ml_agents_results.reports.paper_tables import Cell, PaperTable, comparison_tables
 from ml_agents_results.services.comparison.comparison_service import Comparison
 
 PARTS = ("summary", "comparisons")
@@ -16,7 +16,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 def write(snapshot: Snapshot, file: BinaryIO) -> None:
     """Writes the variants with their differences, and the accuracies by task."""
-    _write(paper_tables(snapshot), file)
+    _write(snapshot.paper_tables, file)
 
 
 def write_comparison(comparison: Comparison, file: BinaryIO) -> None:

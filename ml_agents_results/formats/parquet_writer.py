@@ -9,8 +9,8 @@ from ml_agents_results.database.digests import input_fingerprint
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.errors import OutputError, UsageError
 from ml_agents_results.formats.json_encoding import WIDTH, experiment_object, json_bytes
+from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
 from ml_agents_results.reports.columns import COLUMNS
-from ml_agents_results.reports.snapshot import ExportOptions, Snapshot
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
 from ml_agents_results.repositories.validation import METRIC_COLUMNS, outcome_of
 

@@ -12,8 +12,8 @@ from ml_agents_results.database.types import from_stored, to_stored
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.embedded_runs import EXPERIMENT, WRITER, WRITTEN_BY
 from ml_agents_results.formats.json_encoding import experiment_object, json_bytes, run_object
+from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import ExperimentRecord, Variant
-from ml_agents_results.reports.snapshot import Snapshot
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
 from ml_agents_results.services.summary import VariantSummary
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ml_agents_results.records import Variant
-from ml_agents_results.reports.snapshot import Snapshot
 from ml_agents_results.reports.wording import (
     UNKNOWN,
     dollars,
@@ -17,7 +16,7 @@ from ml_agents_results.reports.wording import (
 )
 from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.comparison.paired import ComparisonRow
-from ml_agents_results.services.summary import VariantSummary
+from ml_agents_results.services.summary import SummaryReport, VariantSummary
 from ml_agents_results.statistics.verdict import format_p
 
 _CORRECTIONS = {"holm": "Holm", "fdr_bh": "Benjamini-Hochberg", "bonferroni": "Bonferroni"}
@@ -56,12 +55,9 @@ class Marks:
         return Cell(_accuracy(variant), bold=name in self.best, underlined=name in self.close)
 
 
-def paper_tables(snapshot: Snapshot) -> list[PaperTable]:
-    """The variants with their differences from the baseline, and the accuracies by task."""
-    comparison = snapshot.comparison if snapshot.includes("comparisons") else None
-    if comparison is None:
-        return [_variants_alone(snapshot.accuracy.variants, snapshot.accuracy.confidence_level)]
-    return comparison_tables(comparison, snapshot.all_pairs)
+def summary_tables(report: SummaryReport) -> list[PaperTable]:
+    """The variants alone, with times and costs."""
+    return [_variants_alone(report.variants, report.confidence_level)]
 
 
 def comparison_tables(

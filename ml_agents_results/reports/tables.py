@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml_agents_results.records import Variant
-from ml_agents_results.reports.snapshot import Snapshot
 from ml_agents_results.reports.wording import explain, variant_labels
 from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.cost import CostReport
 from ml_agents_results.services.failures import FailureReport
 from ml_agents_results.services.parsing import ParsingReport
-from ml_agents_results.services.summary import VariantSummary
+from ml_agents_results.services.summary import SummaryReport, VariantSummary
 
 ALL_TASKS = "(all)"
 _VARIANT = ("variant", *Variant._fields)
@@ -81,9 +80,8 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def summary_tables(snapshot: Snapshot) -> list[Table]:
+def summary_tables(report: SummaryReport) -> list[Table]:
     """The variants over all tasks, and in each task where there are several."""
-    report = snapshot.accuracy
     tables = [variants_table(report.variants)]
     if len(report.tasks) > 1:
         labels = variant_labels([row.variant for row in report.variants])

@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 from ml_agents_results.formats.html_report.figures import comparison_figures, figures
 from ml_agents_results.formats.html_report.samples import samples_of
 from ml_agents_results.formats.json_encoding import experiment_object, json_bytes
+from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.columns import COLUMNS
-from ml_agents_results.reports.paper_tables import comparison_tables, paper_tables
-from ml_agents_results.reports.snapshot import Snapshot
+from ml_agents_results.reports.paper_tables import comparison_tables
 from ml_agents_results.reports.tables import (
     Table,
     cost_tables,
@@ -80,7 +80,7 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
         "experiments": [_facts(experiment_object(one)) for one in snapshot.experiments],
         "with_metadata": snapshot.includes("metadata"),
         "runs": sum(row.runs for row in snapshot.accuracy.variants),
-        "paper": paper_tables(snapshot) if snapshot.includes("summary") else [],
+        "paper": snapshot.paper_tables if snapshot.includes("summary") else [],
         "latency": _latency_rows(snapshot, labels) if snapshot.includes("costs") else [],
         "tables": tables,
         **_findings(comparison, labels),

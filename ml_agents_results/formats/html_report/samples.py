@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import Variant
-from ml_agents_results.reports.snapshot import Snapshot
 from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.patterns import PatternRepository
 from ml_agents_results.repositories.sample_texts import Sample, SampleRepository

@@ -6,8 +6,8 @@ import pytest
 
 from ml_agents_results.errors import NotFoundError, OutputError, UsageError
 from ml_agents_results.formats.exporting import FORMATS, export, find_exporter
+from ml_agents_results.formats.snapshot import PARTS
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.reports.snapshot import PARTS
 
 
 @pytest.fixture(params=list(FORMATS))

@@ -1,4 +1,4 @@
-"""What is exported: some experiments as of one moment, with the analyses that formats ask for."""
+"""Snapshot: the experiments to export as of one moment, with the analyses that formats write."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ml_agents_results.records import ExperimentRecord
+from ml_agents_results.reports.paper_tables import (
+    PaperTable,
+    comparison_tables,
+    summary_tables,
+)
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.services.analysis_options import ALLOWANCES, AnalysisOptions
@@ -95,6 +100,13 @@ class Snapshot:
             self.connection, self.filters, AnalysisOptions(contrasts="all-pairs", allow=ALLOWANCES)
         )
         return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
+
+    @property
+    def paper_tables(self) -> list[PaperTable]:
+        """The variants, with their differences where comparisons are exported, and the tasks."""
+        if not self.includes("comparisons") or self.comparison is None:
+            return summary_tables(self.accuracy)
+        return comparison_tables(self.comparison, self.all_pairs)
 
     @cached_property
     def costs(self) -> CostReport:

@@ -25,6 +25,7 @@ from ml_agents_results.records import (
     canonical_approach,
 )
 from ml_agents_results.redaction import redact
+from ml_agents_results.reports.sentences import comparison_frame
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.parsing_metrics_repository import ParsingMetricsRepository
@@ -243,13 +244,13 @@ class ResultsProcessor:
         )
 
     def compare_approaches(self, experiment_ids: Sequence[str]) -> "pd.DataFrame":
-        """One row a comparison with the baseline, as `Comparison.to_frame` gives it.
+        """One row per comparison with the baseline: `Comparison.to_frame` and its sentence.
 
         Raises:
             NotFoundError: There is no such experiment.
             UsageError: There are fewer than two variants.
         """
-        return self.compare(experiment_ids).to_frame()
+        return comparison_frame(self.compare(experiment_ids))
 
     def generate_accuracy_report(self, filters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Accuracies of the variants that pass the filters, overall and by task.

@@ -197,6 +197,7 @@ def compare(
     """Compare variants on the samples they share: differences, intervals, tests."""
     from ml_agents_results.errors import UsageError
     from ml_agents_results.formats.comparison_files import comparison_writer, write_comparison
+    from ml_agents_results.reports.sentences import comparison_document
     from ml_agents_results.reports.terminal_comparisons import comparison_parts
     from ml_agents_results.services.analysis_options import AnalysisOptions
     from ml_agents_results.services.comparison.comparison_service import ComparisonService
@@ -239,7 +240,7 @@ def compare(
     if output is not None:
         write_comparison(comparison, output, force=force)
     if as_json:
-        emit_json(comparison.to_dict())
+        emit_json(comparison_document(comparison))
     else:
         _show(comparison_parts(comparison))
     if output is not None:

@@ -8,17 +8,18 @@ from typing import BinaryIO
 from ml_agents_results.errors import OutputError, UsageError
 from ml_agents_results.formats.json_encoding import json_bytes
 from ml_agents_results.formats.output_files import STANDARD_OUTPUT, open_output
+from ml_agents_results.reports.sentences import comparison_document, comparison_frame
 from ml_agents_results.services.comparison.comparison_service import Comparison
 
 Writer = Callable[[Comparison, BinaryIO], None]
 
 
 def _json(comparison: Comparison, file: BinaryIO) -> None:
-    file.write(json_bytes(comparison.to_dict(), indent=True) + b"\n")
+    file.write(json_bytes(comparison_document(comparison), indent=True) + b"\n")
 
 
 def _csv(comparison: Comparison, file: BinaryIO) -> None:
-    file.write(comparison.to_frame().to_csv(index=False).encode("utf-8", "backslashreplace"))
+    file.write(comparison_frame(comparison).to_csv(index=False).encode("utf-8", "backslashreplace"))
 
 
 def _of_format(module: str) -> Writer:

@@ -5,6 +5,7 @@ from typing import Any, BinaryIO
 from ml_agents_results.formats.json_encoding import experiment_object, json_bytes, run_bytes
 from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import SCHEMA_VERSION
+from ml_agents_results.reports.sentences import comparison_document
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
 
@@ -22,7 +23,7 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
         _write_body(one, file)
     file.write(b"]")
     if snapshot.includes("comparisons") and snapshot.comparison is not None:
-        file.write(b',\n"comparison":' + json_bytes(snapshot.comparison.to_dict()))
+        file.write(b',\n"comparison":' + json_bytes(comparison_document(snapshot.comparison)))
     file.write(b"}\n")
 
 
@@ -65,7 +66,9 @@ def _analysis(snapshot: Snapshot) -> dict[str, Any]:
     if snapshot.includes("summary"):
         analysis["accuracy_by_approach"] = snapshot.accuracy.to_dict()
     if snapshot.includes("comparisons"):
-        analysis["comparison"] = snapshot.comparison and snapshot.comparison.to_dict()
+        analysis["comparison"] = (
+            comparison_document(snapshot.comparison) if snapshot.comparison else None
+        )
     if snapshot.includes("parsing"):
         analysis["parsing_performance"] = snapshot.parsing.to_dict()
     if snapshot.includes("costs"):

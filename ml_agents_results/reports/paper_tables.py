@@ -8,6 +8,7 @@ from ml_agents_results.reports.wording import (
     UNKNOWN,
     dollars,
     explain,
+    format_p,
     interval,
     milliseconds,
     points,
@@ -17,7 +18,6 @@ from ml_agents_results.reports.wording import (
 from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.comparison.paired import ComparisonRow
 from ml_agents_results.services.summary import SummaryReport, VariantSummary
-from ml_agents_results.statistics.verdict import format_p
 
 _CORRECTIONS = {"holm": "Holm", "fdr_bh": "Benjamini-Hochberg", "bonferroni": "Bonferroni"}
 _WITHOUT_DIFFERENCE = ("inconclusive", "equivalent")

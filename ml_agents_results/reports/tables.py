@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml_agents_results.records import Variant
+from ml_agents_results.reports.sentences import comparison_sentence
 from ml_agents_results.reports.wording import explain, variant_labels
 from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.cost import CostReport
@@ -108,6 +109,7 @@ def comparison_tables(comparison: Comparison | None) -> list[Table]:
     rows = [
         {
             **pair.to_dict(),
+            "sentence": comparison_sentence(pair),
             "task": task,
             "candidate": labels[pair.candidate],
             "baseline": labels[pair.baseline],

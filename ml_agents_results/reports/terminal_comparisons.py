@@ -4,10 +4,12 @@ out, and a sentence to quote."""
 from collections.abc import Sequence
 
 from ml_agents_results.records import Variant
+from ml_agents_results.reports.sentences import comparison_sentence
 from ml_agents_results.reports.terminal_accuracy import Part, notes, summary_parts, table
 from ml_agents_results.reports.wording import (
     UNKNOWN,
     explain,
+    format_p,
     percent,
     points,
     points_interval,
@@ -17,7 +19,6 @@ from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.comparison.paired import ComparisonRow
 from ml_agents_results.services.comparison.pairing import DIFFERING
 from ml_agents_results.services.summary import SummaryReport
-from ml_agents_results.statistics.verdict import format_p
 
 MOST_ROWS = 200
 """Rows of a table; of more, the clearest."""
@@ -239,11 +240,11 @@ def _correction(pairs: Sequence[ComparisonRow]) -> str:
 def _sentences(pairs: Sequence[ComparisonRow]) -> list[Part]:
     """Every comparison in words; of very many only those that found something."""
     if len(pairs) <= MOST_SENTENCES:
-        return [pair.sentence for pair in pairs]
+        return [comparison_sentence(pair) for pair in pairs]
     found = [pair for pair in pairs if pair.verdict != "inconclusive"]
     first = sorted(found, key=lambda pair: pair.p_value_adjusted or 0.0)[:MOST_SENTENCES]
     return [
-        *(pair.sentence for pair in first),
+        *(comparison_sentence(pair) for pair in first),
         f"{len(found):,} of {len(pairs):,} comparisons found something; the clearest "
         f"{len(first)} are told here.",
     ]

@@ -7,6 +7,7 @@ from ml_agents_results.reports.wording import (
     UNKNOWN,
     decimal,
     dollars,
+    format_p,
     interval,
     milliseconds,
     percent,
@@ -19,7 +20,6 @@ from ml_agents_results.services.cost import CostReport
 from ml_agents_results.services.failures import FailureReport
 from ml_agents_results.services.latency import LatencyReport
 from ml_agents_results.services.parsing import ParsingReport
-from ml_agents_results.statistics.verdict import format_p
 
 
 def latency_parts(report: LatencyReport) -> list[Part]:

@@ -3,6 +3,7 @@
 from ml_agents_results.records import Variant
 
 UNKNOWN = "-"
+SMALLEST_PRINTED_P = 1e-300
 
 EXPLANATIONS = {
     "conflicting_targets": "some questions occur with several expected answers; each is a sample "
@@ -84,6 +85,15 @@ def milliseconds(value: float | None) -> str:
 
 def decimal(value: float | None, digits: int = 2) -> str:
     return UNKNOWN if value is None else f"{value:.{digits}f}"
+
+
+def format_p(p: float | None) -> str:
+    """A p value: `0.0428`, `1.6e-28`, `<1e-300`; `-` for what is not known."""
+    if p is None:
+        return UNKNOWN
+    if p < SMALLEST_PRINTED_P:
+        return "<1e-300"
+    return f"{p:.3g}" if p >= 0.001 else f"{p:.1e}"
 
 
 def dollars(value: float | None) -> str:

@@ -158,7 +158,7 @@ def test_edge_different_data_sets(store: ResultsProcessor, db_path: Path) -> Non
         store.save_experiment(name, {}, environment={"dataset": {"fingerprint": name}})
     arguments = ("compare", "--experiment-ids", "one,two", "--db-path", db_path)
     message, hint = refusal(*arguments, code=2)
-    assert "different data sets" in message
+    assert "differ in more than their approach: dataset, model" in message
     assert "--allow dataset,model" in hint
     warnings = only(db_path, "--allow", "dataset,model", ids="one,two")["warnings"]
     assert {"datasets_differ", "models_differ"} <= set(warnings)

@@ -14,7 +14,7 @@ from scipy import stats
 from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics.estimate import Estimate, Interval
 from ml_agents_results.statistics.sign_flip import sign_flip_test
-from ml_agents_results.statistics.verdict import Finding, decide, format_p, sentence
+from ml_agents_results.statistics.verdict import Finding, decide
 
 FEW = settings(max_examples=40, deadline=None)
 Array = npt.NDArray[np.float64]
@@ -68,23 +68,10 @@ def test_sign_flip_edges() -> None:
 
 
 BETTER = Finding(
-    candidate="ChainOfThought",
-    baseline="None",
-    n=2011,
     difference=0.12978617603182496,
     interval=Interval(0.10462, 0.15469, "bonett-price"),
     p_adjusted=1.1325643305951262e-23,
-    family_size=9,
-    mde=0.03665,
 )
-
-
-def test_a_sentence_to_quote() -> None:
-    assert sentence(BETTER) == (
-        "ChainOfThought answered 13.0 points more of 2,011 shared samples than None "
-        "(95% CI 10.5 to 15.5; p adjusted over 9 tests = 1.1e-23; "
-        "detectable with 80% power: 3.7 points): ChainOfThought is better."
-    )
 
 
 def change(**fields: object) -> Finding:
@@ -92,38 +79,27 @@ def change(**fields: object) -> Finding:
 
 
 @pytest.mark.parametrize(
-    ("finding", "verdict", "words"),
+    ("finding", "verdict"),
     [
-        (change(), "candidate_better", "more of"),
-        (
-            change(difference=-0.1, interval=Interval(-0.15, -0.05, "tango")),
-            "baseline_better",
-            "fewer of 2,011 shared samples than None (95% CI -15.0 to -5.0",
-        ),
-        (change(p_adjusted=0.06), "inconclusive", "which does not mean equal"),
-        (change(p_adjusted=None), "inconclusive", "p adjusted over 9 tests undefined"),
-        (change(p_adjusted=0.0), "candidate_better", "tests <1e-300"),
-        (
-            change(p_adjusted=0.04, interval=Interval(-0.001, 0.2, "tango")),
-            "inconclusive",
-            "95% CI -0.1 to 20.0",
-        ),
+        (change(), "candidate_better"),
+        (change(difference=-0.1, interval=Interval(-0.15, -0.05, "tango")), "baseline_better"),
+        (change(p_adjusted=0.06), "inconclusive"),
+        (change(p_adjusted=None), "inconclusive"),
+        (change(p_adjusted=0.0), "candidate_better"),
+        (change(p_adjusted=0.04, interval=Interval(-0.001, 0.2, "tango")), "inconclusive"),
         (
             change(interval=Interval(None, None, "t-cr2"), p_adjusted=2.0**-26),
             "candidate_better",
-            "no confidence interval",
         ),
-        (change(p_adjusted=0.02, interval=Interval(0.1, 0.2, "t", 0.99)), "inconclusive", "99% CI"),
-        (change(difference=0.0, p_adjusted=1.0, mde=None), "inconclusive", "answered as many"),
+        (change(p_adjusted=0.02, interval=Interval(0.1, 0.2, "t", 0.99)), "inconclusive"),
+        (change(difference=0.0, p_adjusted=1.0), "inconclusive"),
         (
             change(difference=0.001, interval=Interval(-0.01, 0.012, "t"), margin=0.02),
             "equivalent",
-            "equivalent within 2.0 points",
         ),
         (
             change(difference=0.01, interval=Interval(0.001, 0.019, "t"), margin=0.02),
             "equivalent",
-            "equivalent within 2.0 points",
         ),
         (
             change(
@@ -134,54 +110,26 @@ def change(**fields: object) -> Finding:
                 equivalence_interval=Interval(0.0, 0.019, "t", 0.9),
             ),
             "equivalent",
-            "points more",
         ),
-        (change(margin=0.02), "candidate_better", "is better"),
+        (change(margin=0.02), "candidate_better"),
         (
             change(interval=Interval(None, None, "t"), p_adjusted=1.0, margin=0.02),
             "inconclusive",
+        ),
+        (
+            change(difference=None, interval=Interval(None, None, "t"), p_adjusted=None),
             "inconclusive",
         ),
-        (change(family_size=1), "candidate_better", "; p = 1.1e-23;"),
-        (change(mde=None), "candidate_better", "detectable difference undefined"),
     ],
 )
-def test_verdicts(finding: Finding, verdict: str, words: str) -> None:
+def test_verdicts(finding: Finding, verdict: str) -> None:
     assert decide(finding) == verdict
-    assert words in sentence(finding)
-
-
-def test_nothing_shared() -> None:
-    finding = change(difference=None, interval=Interval(None, None, "t"), p_adjusted=None, n=0)
-    assert decide(finding) == "inconclusive"
-    assert sentence(finding).endswith("nothing to compare.")
-
-
-def test_a_point_that_rounds_to_nothing_has_no_sign() -> None:
-    assert "95% CI 0.0 to 15.0" in sentence(change(interval=Interval(-0.0001, 0.15, "t")))
 
 
 @pytest.mark.parametrize("margin", [0.0, 1.0, 2.0])
 def test_impossible_margin(margin: float) -> None:
     with pytest.raises(UsageError, match="margin"):
         decide(change(margin=margin))
-
-
-@pytest.mark.parametrize(
-    ("p", "text"),
-    [
-        (None, "undefined"),
-        (1.0, "1"),
-        (0.04277, "0.0428"),
-        (0.001, "0.001"),
-        (1.6442e-28, "1.6e-28"),
-        (1e-300, "1.0e-300"),
-        (5e-324, "<1e-300"),
-        (0.0, "<1e-300"),
-    ],
-)
-def test_p_values_in_print(p: float | None, text: str) -> None:
-    assert format_p(p) == text
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

@@ -18,6 +18,7 @@ from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.columns import COLUMNS
 from ml_agents_results.reports.paper_tables import comparison_tables
+from ml_agents_results.reports.sentences import comparison_sentence
 from ml_agents_results.reports.tables import (
     Table,
     cost_tables,
@@ -28,13 +29,13 @@ from ml_agents_results.reports.wording import (
     UNKNOWN,
     dollars,
     explain,
+    format_p,
     milliseconds,
     percent,
     points,
     variant_labels,
 )
 from ml_agents_results.services.comparison.comparison_service import Comparison
-from ml_agents_results.statistics.verdict import format_p
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
 _SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "report.js")
@@ -116,7 +117,7 @@ def _findings(comparison: Comparison | None, labels: Mapping[Variant, str]) -> d
             (
                 pair.verdict,
                 f"{labels[pair.candidate]} against {labels[pair.baseline]}",
-                pair.sentence,
+                comparison_sentence(pair),
             )
             for pair in comparison.comparisons
         ],

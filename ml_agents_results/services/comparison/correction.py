@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ml_agents_results.records import Variant
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.paired import ComparisonRow
 from ml_agents_results.statistics.estimate import Interval
@@ -18,7 +17,7 @@ from ml_agents_results.statistics.sample_sizes import (
     minimum_detectable_difference,
     minimum_detectable_from_se,
 )
-from ml_agents_results.statistics.verdict import Finding, decide, sentence
+from ml_agents_results.statistics.verdict import Finding, decide
 
 
 def compare_family(
@@ -55,7 +54,6 @@ def _judged(result: ComparisonRow, options: AnalysisOptions) -> ComparisonRow:
         mde = minimum_detectable_difference(result.samples, result.discordance, alpha)
     else:
         mde = minimum_detectable_from_se(result.se, result.dof, alpha)
-    names = _names(result.candidate, result.baseline)
     interval = Interval(
         result.ci_low,
         result.ci_high,
@@ -63,14 +61,9 @@ def _judged(result: ComparisonRow, options: AnalysisOptions) -> ComparisonRow:
         result.interval_level,
     )
     finding = Finding(
-        *names,
-        n=result.candidate_samples,
-        baseline_n=result.baseline_samples if result.pairing_rule == "unpaired" else None,
         difference=result.difference,
         interval=interval,
         p_adjusted=result.p_value_adjusted,
-        family_size=result.family_size,
-        mde=mde,
         margin=options.margin,
         equivalence_interval=Interval(
             result.equivalence_ci_low,
@@ -80,18 +73,4 @@ def _judged(result: ComparisonRow, options: AnalysisOptions) -> ComparisonRow:
         ),
         alpha=options.alpha,
     )
-    return replace(result, mde=mde, verdict=decide(finding), sentence=sentence(finding))
-
-
-def _names(candidate: Variant, baseline: Variant) -> tuple[str, str]:
-    """The shortest names that tell the two variants apart."""
-    if candidate.approach_name != baseline.approach_name:
-        return candidate.approach_name, baseline.approach_name
-    parts = [
-        place
-        for place, (one, two) in enumerate(zip(candidate, baseline, strict=True))
-        if one != two
-    ]
-    return " ".join(candidate[place] for place in parts), " ".join(
-        baseline[place] for place in parts
-    )
+    return replace(result, mde=mde, verdict=decide(finding))

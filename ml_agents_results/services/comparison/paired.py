@@ -82,7 +82,6 @@ class ComparisonRow:
     test: str
     correction: str
     verdict: Verdict
-    sentence: str
     mde: float | None
     method: str
     confidence_level: float
@@ -163,7 +162,6 @@ def compare_pair(
         test=test,
         correction=options.correction,
         verdict="inconclusive",
-        sentence="",
         mde=None,
         method=method,
         confidence_level=options.confidence,

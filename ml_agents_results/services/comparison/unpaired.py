@@ -78,7 +78,6 @@ def compare_unpaired(
         test=test,
         correction=options.correction,
         verdict="inconclusive",
-        sentence="",
         mde=None,
         method=method,
         confidence_level=options.confidence,

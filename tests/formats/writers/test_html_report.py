@@ -12,6 +12,7 @@ import pytest
 from ml_agents_results.formats.comparison_files import write_comparison
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.reports.sentences import comparison_sentence
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from tests.formats.writers.sample_experiments import run
@@ -98,7 +99,7 @@ def test_the_figures_are_those_of_the_comparison(
         service = ComparisonService(connection, Filters(experiment_id=("exp",)))
         comparison = service.compare(["exp"], by_task=True)
     (pair,) = comparison.comparisons
-    assert pair.sentence in page
+    assert comparison_sentence(pair) in page
     data = json.loads(re.findall(r'id="data">(.*?)</script>', page, re.DOTALL)[0])
     for drawn, variant in zip(data["figures"]["accuracy"], comparison.variants, strict=True):
         assert drawn["accuracy"] == variant.accuracy

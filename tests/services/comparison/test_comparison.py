@@ -181,7 +181,7 @@ def test_a_repeated_variant_beside_one_asked_once(store: ResultsProcessor) -> No
         ((480, 5, 5, 510), 0.001, False, False, "inconclusive"),
         ((400, 150, 20, 430), 0.02, False, True, "candidate_better"),
         ((400, 20, 150, 430), 0.02, False, False, "baseline_better"),
-        # Inside at twice the alpha, outside at the plain level: the verdict and its sentence agree.
+        # Inside at twice the alpha, outside at the plain level: the verdict and the answer agree.
         ((450, 29, 30, 491), 0.015, True, True, "equivalent"),
     ],
 )
@@ -202,13 +202,6 @@ def test_equivalence_within_a_margin(
     p, q = (cells[1] + 1) / n, (cells[2] + 1) / n
     half = stats.norm.ppf(0.95) * np.sqrt((p + q - (p - q) ** 2) / n)
     assert [pair.equivalence_ci_low, pair.equivalence_ci_high] == near([p - q - half, p - q + half])
-    told = {
-        "equivalent": "equivalent within",
-        "inconclusive": "inconclusive",
-        "candidate_better": "ChainOfThought is better",
-        "baseline_better": "None is better",
-    }
-    assert told[verdict] in pair.sentence
 
 
 def test_without_a_margin_nothing_is_equivalent(processor: ResultsProcessor) -> None:
@@ -216,7 +209,6 @@ def test_without_a_margin_nothing_is_equivalent(processor: ResultsProcessor) -> 
     pair = only_pair(processor)
     assert (pair.equivalent, pair.non_inferior, pair.equivalence_ci_low) == (None, None, None)
     assert pair.verdict == "inconclusive"
-    assert "does not mean equal" in pair.sentence
 
 
 def test_the_frame_says_all_that_the_document_says(store: ResultsProcessor) -> None:

@@ -1,0 +1,114 @@
+"""A comparison in one sentence that can be quoted, and the documents that carry it."""
+
+from typing import TYPE_CHECKING, Any
+
+from ml_agents_results.records import Variant
+from ml_agents_results.reports.wording import format_p
+from ml_agents_results.services.comparison.comparison_service import Comparison
+from ml_agents_results.services.comparison.paired import ComparisonRow
+from ml_agents_results.statistics.paired_intervals import equivalence_level
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def comparison_sentence(row: ComparisonRow) -> str:
+    """The difference with its samples, interval, adjusted p value, minimum detectable difference
+    and verdict; with a margin also the interval that was held against it."""
+    candidate, baseline = two_names(row.candidate, row.baseline)
+    unpaired = row.pairing_rule == "unpaired"
+    if row.difference is None:
+        missing = (
+            f"{candidate} or {baseline} has no graded sample"
+            if unpaired
+            else f"{candidate} and {baseline} share no graded sample"
+        )
+        return f"{missing}: there is nothing to compare."
+    words, joint = _difference(row.difference)
+    compared = (
+        f"{candidate} is {words} on its {row.candidate_samples:,} samples {joint} "
+        f"{baseline} on its {row.baseline_samples:,}"
+        if unpaired
+        else f"On {row.samples:,} shared samples {candidate} is {words} {joint} {baseline}"
+    )
+    return f"{compared} ({_evidence(row)}): {_conclusion(row, candidate, baseline)}."
+
+
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """The document of `compare --json`: every comparison with its sentence."""
+    document = comparison.to_dict()
+    _tell(document["comparisons"], comparison.comparisons)
+    for task, within in zip(document["tasks"], comparison.tasks, strict=True):
+        _tell(task["comparisons"], within.comparisons)
+    return document
+
+
+def comparison_frame(comparison: Comparison) -> "pd.DataFrame":
+    """`Comparison.to_frame` with the column `sentence`."""
+    rows = [*comparison.comparisons, *(row for t in comparison.tasks for row in t.comparisons)]
+    return comparison.to_frame().assign(sentence=list(map(comparison_sentence, rows)))
+
+
+def two_names(candidate: Variant, baseline: Variant) -> tuple[str, str]:
+    """The shortest names that tell two variants apart."""
+    if candidate.approach_name != baseline.approach_name:
+        return candidate.approach_name, baseline.approach_name
+    differing = [(one, two) for one, two in zip(candidate, baseline, strict=True) if one != two]
+    return " ".join(one for one, _ in differing), " ".join(two for _, two in differing)
+
+
+def _tell(documents: list[dict[str, Any]], rows: Any) -> None:
+    for document, row in zip(documents, rows, strict=True):
+        document["sentence"] = comparison_sentence(row)
+
+
+def _difference(difference: float) -> tuple[str, str]:
+    """What stands before and after the samples: `12.5 percentage points more accurate`, `than`."""
+    if difference == 0.0:
+        return "exactly as accurate", "as"
+    word = "more" if difference > 0.0 else "less"
+    return f"{_points(abs(difference))} percentage points {word} accurate", "than"
+
+
+def _evidence(row: ComparisonRow) -> str:
+    p = "p undefined" if row.p_value_adjusted is None else f"p = {format_p(row.p_value_adjusted)}"
+    p = p.replace("= <", "< ")
+    if row.family_size > 1 and row.correction != "none":
+        p += f", adjusted for {row.family_size} tests"
+    parts = [_interval(row.ci_low, row.ci_high, row.interval_level), p]
+    if row.mde is None:
+        parts.append("minimum detectable difference undefined")
+    else:
+        parts.append(f"minimum detectable difference {_points(row.mde)} points at 80% power")
+    if row.margin is not None:
+        held = _interval(
+            row.equivalence_ci_low,
+            row.equivalence_ci_high,
+            equivalence_level(row.confidence_level),
+        )
+        parts.append(f"{held} held against a margin of {_points(row.margin)} points")
+    return "; ".join(parts)
+
+
+def _interval(low: float | None, high: float | None, level: float) -> str:
+    if low is None or high is None:
+        return "no confidence interval"
+    return f"{100 * level:.4g}% CI {_points(low)} to {_points(high)}"
+
+
+def _conclusion(row: ComparisonRow, candidate: str, baseline: str) -> str:
+    if row.verdict == "candidate_better":
+        return f"{candidate} is better"
+    if row.verdict == "baseline_better":
+        return f"{baseline} is better"
+    if row.verdict == "equivalent":
+        return f"equivalent within {_points(row.margin or 0.0)} points"
+    if row.non_inferior:
+        worse = f"less than {_points(row.margin or 0.0)} points worse"
+        return f"{candidate} is not shown to be better, but {worse} (non-inferior)"
+    return "inconclusive, which does not mean equal"
+
+
+def _points(fraction: float) -> str:
+    text = f"{100.0 * fraction:.1f}"
+    return "0.0" if text == "-0.0" else text

@@ -1,0 +1,275 @@
+"""The group of all commands: loads each when it is called, and reports errors in two lines."""
+
+import errno
+import os
+import sys
+import traceback
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from ml_agents_results.cli.shared import close_files, printable
+from ml_agents_results.errors import ResultsError, UsageError
+from ml_agents_results.redaction import redact_text
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+ENTRY_POINTS = "ml_agents_results.commands"
+"""Packages add commands as entry points of this group: a function, or a `typer.Typer`."""
+
+INTERRUPTED = 130
+BROKEN_PIPE = 1
+_OUTPUT_FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+_BUILT_IN = {
+    "run": "run_commands.run",
+    "resume": "run_commands.resume",
+    "grade": "grade_command.grade",
+    "analyze": "analysis_commands.analyze",
+    "compare": "analysis_commands.compare",
+    "export": "export_command.export",
+    "import": "import_command.import_",
+    "list": "experiment_commands.list_",
+    "show": "experiment_commands.show",
+    "delete": "experiment_commands.delete",
+    "db-init": "database_commands.db_init",
+    "db-migrate": "database_commands.db_migrate",
+    "db-backup": "maintenance_commands.db_backup",
+    "db-restore": "maintenance_commands.db_restore",
+    "db-check": "maintenance_commands.db_check",
+    "db-repair": "maintenance_commands.db_repair",
+    "db-stats": "database_commands.db_stats",
+}
+"""Module and function of each command, in the order of the help."""
+
+
+class _BuiltIn(Mapping[str, Any]):
+    """The commands of this package by name."""
+
+    def __getitem__(self, name: str) -> Any:
+        return _built_in(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _BUILT_IN
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_BUILT_IN)
+
+    def __len__(self) -> int:
+        return len(_BUILT_IN)
+
+
+class _Plugins(Mapping[str, Any]):
+    """The commands of other packages by name."""
+
+    def __getitem__(self, name: str) -> Any:
+        return _plugin(self._points()[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._points())
+
+    def __len__(self) -> int:
+        return len(self._points())
+
+    @staticmethod
+    @cache
+    def _points() -> "dict[str, EntryPoint]":
+        from importlib.metadata import entry_points
+
+        return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help lists its options by group (`rich_help_panel`)."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            if (record := parameter.get_help_record(ctx)) is not None:
+                named = getattr(parameter, "rich_help_panel", None)
+                default = "Arguments" if parameter.param_type_name == "argument" else "Options"
+                sections.setdefault(named or default, []).append(record)
+        # What a command is about comes first, then what it shares with others.
+        for name in sorted(sections, key=lambda name: name not in ("Arguments", "Options")):
+            with formatter.section(name):
+                formatter.write_dl(sections[name])
+
+
+@cache
+def _built_in(name: str) -> Any:
+    module, function = _BUILT_IN[name].split(".")
+    return _single(getattr(import_module(f"ml_agents_results.cli.{module}"), function))
+
+
+def _single(function: Callable[..., Any]) -> Any:
+    program = typer.Typer(add_completion=False, rich_markup_mode=None)
+    program.command(cls=GroupedCommand)(function)
+    return typer.main.get_command(program)
+
+
+@cache
+def _plugin(point: "EntryPoint") -> Any:
+    """The command of an entry point; where it cannot be loaded, one that says why."""
+    try:
+        loaded = point.load()
+    except Exception as error:  # noqa: BLE001 - a broken package must not break the others
+        reason = f"{type(error).__name__}: {error}"
+
+        def unavailable() -> None:
+            raise UsageError(
+                f"the command {point.name!r} cannot be loaded: {reason}",
+                f"It is declared as {point.value!r}: reinstall or remove the package.",
+            )
+
+        unavailable.__doc__ = f"Cannot be loaded: {reason}"
+        return _single(unavailable)
+    return typer.main.get_command(loaded) if isinstance(loaded, typer.Typer) else _single(loaded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Invocation:
+    """How the command line was called.
+
+    Attributes:
+        debug: Whether errors show their traceback.
+    """
+
+    debug: bool
+
+
+class CommandGroup(TyperGroup):
+    """All commands. `--debug` may stand anywhere on the line.
+
+    Messages and exit codes are the same where another Typer app embeds the group.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        # Commands that were added to the app come before ours, ours before those of packages.
+        self.commands = ChainMap(self.commands, _BuiltIn(), _Plugins())  # type: ignore[arg-type]
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        end = words.index("--") if "--" in words else len(words)
+        debug = "--debug" in words[:end] or _debug_by_environment()
+        words[:end] = [word for word in words[:end] if word != "--debug"]
+        invocation = _Invocation(debug)
+
+        def run() -> Any:
+            result = super(CommandGroup, self).main(
+                words,
+                prog_name,
+                complete_var,
+                standalone_mode=False,
+                windows_expand_args=windows_expand_args,
+                obj=invocation,
+                **extra,
+            )
+            # A full disk or a closed pipe may be noticed only now.
+            sys.stdout.flush()
+            return result
+
+        try:
+            result = _reported(run, debug)
+        except typer.Exit as ended:
+            result = ended.exit_code
+        if standalone_mode:
+            # A command returns nothing; a number is the code of a typer.Exit.
+            sys.exit(result if isinstance(result, int) else 0)
+        return result
+
+    def invoke(self, ctx: Any) -> Any:
+        invocation = ctx.find_object(_Invocation)
+        debug = invocation.debug if invocation else _debug_by_environment()
+        try:
+            return _reported(lambda: super(CommandGroup, self).invoke(ctx), debug)
+        finally:
+            close_files()
+
+
+def _debug_by_environment() -> bool:
+    return os.environ.get("ML_AGENTS_DEBUG", "0") not in ("", "0")
+
+
+def _reported(work: Callable[[], Any], debug: bool) -> Any:
+    """The result of `work`; what it raises is reported and becomes a typer.Exit."""
+    try:
+        return work()
+    except (typer.Exit, SystemExit):
+        raise
+    except KeyboardInterrupt:
+        typer.echo("Interrupted.", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        _silence()
+        code = BROKEN_PIPE
+    except ResultsError as error:
+        code = _report(error.message, error.hint, error.exit_code, debug)
+    except typer.TyperException as error:
+        code = _report_usage(error, debug)
+    except typer.Abort:
+        code = _report("cancelled", "Nothing was changed.", 1, debug)
+    except OSError as error:
+        if error.errno in _OUTPUT_FAILED:
+            _silence()
+            code = _report(
+                f"the output cannot be written: {error.strerror}", "Check where it goes.", 1, debug
+            )
+        else:
+            code = _report_unexpected(error, debug)
+    except Exception as error:  # noqa: BLE001 - the last line of defence
+        code = _report_unexpected(error, debug)
+    raise typer.Exit(code)
+
+
+def _report_usage(error: typer.TyperException, debug: bool) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(error.message, err=True)
+        return error.exit_code
+    command = context.command_path if context else "ml-agents"
+    return _report(error.format_message(), f"See: {command} --help", error.exit_code, debug)
+
+
+def _report(message: str, hint: str | None, code: int, debug: bool) -> int:
+    if debug:
+        typer.echo(redact_text(traceback.format_exc()), err=True, nl=False)
+    typer.echo(f"Error: {_line(redact_text(message))}", err=True)
+    if hint:
+        typer.echo(f"Hint: {_line(hint)}", err=True)
+    return code
+
+
+def _line(text: str) -> str:
+    """One line, without what would steer the terminal."""
+    return printable(text).replace("\n", " ")
+
+
+def _report_unexpected(error: Exception, debug: bool) -> int:
+    summary = traceback.format_exception_only(error)[-1].strip()
+    return _report(
+        f"unexpected error: {summary}",
+        "This is a bug: repeat the command with --debug, and report what it shows.",
+        1,
+        debug,
+    )
+
+
+def _silence() -> None:
+    """Lets the interpreter's own flush at the end succeed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

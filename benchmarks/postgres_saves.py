@@ -18,9 +18,10 @@ import psycopg
 from benchmarks.figures import Figure, quick, report
 from benchmarks.servers import driver_url, new_database
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.models import RUN_COLUMNS
+from ml_agents_results.database.validation import run_row
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
-from ml_agents_results.repositories.validation import RUN_COLUMNS, run_row
 
 LEAST = 0.5
 """Of the saves a second of bare psycopg."""

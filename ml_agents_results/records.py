@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 SCHEMA_VERSION = 2
 """The version of the JSON documents that commands and exports write."""
 
 ExperimentStatus = Literal["running", "completed", "failed"]
+STATUSES: tuple[ExperimentStatus, ...] = get_args(ExperimentStatus)
 
 PARSING_METHODS = ("instructor", "instructor_multiple", "regex", "manual")
 """How an answer was taken from the output; `instructor_multiple` occurs in older databases only."""

@@ -5,10 +5,10 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from ml_agents_results.config import ExperimentConfig
+from ml_agents_results.database.validation import check_number, refused
 from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.records import ParsingMetrics, RunRecord
 from ml_agents_results.redaction import redact
-from ml_agents_results.repositories.validation import check_number, refused
 
 _FROM_METADATA = (
     "sample_index",

@@ -13,7 +13,7 @@ from ml_agents_results.database.maintenance.backups import back_up, backup_now, 
 from ml_agents_results.database.maintenance.integrity_checks import CheckReport, check
 from ml_agents_results.database.maintenance.recovery.salvage import RepairReport, repair
 from ml_agents_results.database.migration_plan import MigrationPlan, plan
-from ml_agents_results.database.models import Experiment, Run, RunParsingMetrics
+from ml_agents_results.database.models import Experiment, ParsingMetric, Run
 from ml_agents_results.errors import DatabaseError
 
 
@@ -166,7 +166,7 @@ class DatabaseManager:
         with self.database.read() as connection:
             counts = [
                 connection.scalar(select(func.count()).select_from(table)) or 0
-                for table in (Experiment, Run, RunParsingMetrics)
+                for table in (Experiment, Run, ParsingMetric)
             ]
             if self.database.is_sqlite:
                 page, pages, free = (

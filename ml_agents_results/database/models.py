@@ -1,7 +1,11 @@
-"""The tables, as typed declarative models. Alembic creates them; a test keeps both in agreement."""
+"""Models: the tables as declarative SQLAlchemy classes, with relationships both ways.
+
+Alembic creates the tables; a test keeps both in agreement. `mapper_events` keeps what a Session
+writes valid, complete and true.
+"""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     REAL,
@@ -13,9 +17,11 @@ from sqlalchemy import (
     MetaData,
     UniqueConstraint,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.ext.mutable import MutableDict
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 from sqlalchemy.types import TypeEngine
 
+from ml_agents_results.database.mapper_events import digest_of_update, listen_to
 from ml_agents_results.database.types import JsonText, LosslessText, PlainText, UtcTimestamp
 
 NAMING_CONVENTION = {
@@ -67,14 +73,34 @@ class Base(DeclarativeBase):
         datetime: UtcTimestamp(),
         float: Number,
         str: LosslessText(),
-        dict[str, Any]: JsonText(),
+        # A value that is set or deleted in place is noticed; one that is deeper is not.
+        dict[str, Any]: MutableDict.as_mutable(JsonText()),
     }
+
+    def __repr__(self) -> str:
+        shown = ((name, self.__dict__.get(name)) for name in self._shown)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown)})"
+
+    _shown: ClassVar[tuple[str, ...]] = ()
+    """The columns that `repr` names; it never asks the database."""
+
+
+listen_to(Base)
+
+
+def _digest() -> Mapped[str]:
+    return mapped_column(PlainText, onupdate=digest_of_update)
 
 
 class Experiment(Base):
-    """One configured study."""
+    """One configured study.
+
+    Without an `id` it gets one that says when it began; `status` is `running`, and both times are
+    now. Deleting it deletes its runs and all that belongs to them.
+    """
 
     __tablename__ = "experiments"
+    _shown = ("id", "name", "status")
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str | None]
@@ -84,17 +110,31 @@ class Experiment(Base):
     status: Mapped[str] = mapped_column(PlainText)
     updated_at: Mapped[datetime]
     environment_json: Mapped[dict[str, Any] | None]
-    content_digest: Mapped[str] = mapped_column(PlainText)
+    content_digest: Mapped[str] = _digest()
+
+    runs: Mapped[list["Run"]] = relationship(
+        back_populates="experiment", cascade="all, delete-orphan", passive_deletes=True
+    )
 
     __table_args__ = (
         CheckConstraint("status IN ('running', 'completed', 'failed')", name="status"),
     )
+    __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        "version_id_col": content_digest,
+        "version_id_generator": False,
+    }
 
 
 class Run(Base):
-    """One sample answered once by one approach with one provider's model."""
+    """One sample answered once by one approach with one provider's model.
+
+    Only `experiment` (or `experiment_id`), `approach_name` and `sample_index` are required.
+    `outcome`, `input_fingerprint` and `content_digest` are set when a Session flushes. A run that
+    somebody else changed meanwhile is not overwritten: SQLAlchemy raises StaleDataError.
+    """
 
     __tablename__ = "runs"
+    _shown = ("id", *RUN_KEY, "outcome")
 
     id: Mapped[str] = mapped_column(primary_key=True)
     experiment_id: Mapped[str] = mapped_column(
@@ -125,8 +165,21 @@ class Run(Base):
     prompt_tokens: Mapped[int | None]
     completion_tokens: Mapped[int | None]
     error: Mapped[str | None]
-    content_digest: Mapped[str] = mapped_column(PlainText)
+    content_digest: Mapped[str] = _digest()
     outcome: Mapped[str] = mapped_column(PlainText)
+
+    experiment: Mapped[Experiment] = relationship(back_populates="runs")
+    parsing_metrics: Mapped["ParsingMetric | None"] = relationship(
+        back_populates="run", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+    @validates("parsing_metrics")
+    def _replace(self, _name: str, new: "ParsingMetric | None") -> "ParsingMetric | None":
+        """One that replaces another takes over its row: a run has one at most."""
+        old = self.parsing_metrics
+        if old is not None and new is not None and old is not new and new.id is None:
+            new.id = old.id
+        return new
 
     __table_args__ = (
         UniqueConstraint(*RUN_KEY, name="key"),
@@ -157,12 +210,17 @@ class Run(Base):
             "id",
         ),
     )
+    __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        "version_id_col": content_digest,
+        "version_id_generator": False,
+    }
 
 
-class RunParsingMetrics(Base):
-    """How the answer of one run was found; one row a run at most."""
+class ParsingMetric(Base):
+    """How the answer of one run was parsed; one row per run at most."""
 
     __tablename__ = "parsing_metrics"
+    _shown = ("id", "run_id", "parsing_attempts", "confidence_score")
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     run_id: Mapped[str] = mapped_column(
@@ -175,7 +233,9 @@ class RunParsingMetrics(Base):
     confidence_score: Mapped[float | None]
     extraction_time_ms: Mapped[int | None]
     error_details: Mapped[str | None]
-    content_digest: Mapped[str] = mapped_column(PlainText)
+    content_digest: Mapped[str] = _digest()
+
+    run: Mapped[Run] = relationship(back_populates="parsing_metrics")
 
     __table_args__ = (
         UniqueConstraint("run_id", name="run_id"),
@@ -190,8 +250,8 @@ class RunParsingMetrics(Base):
 class Claim(Base):
     """A planned run that a process is asking right now; gone when the run is saved.
 
-    `position` is the run's place in the plan of its experiment. A claim whose process is known to
-    be dead, or that was not renewed before `expires_at`, is free for others.
+    `position` is the index of the run in the plan of its experiment. A claim whose process is
+    known to be dead, or that was not renewed before `expires_at`, is free for others.
     """
 
     __tablename__ = "claims"
@@ -207,3 +267,11 @@ class Claim(Base):
     expires_at: Mapped[datetime]
 
     __table_args__ = (CheckConstraint("position >= 0", name="position"),)
+
+
+RUN_COLUMNS = tuple(column.name for column in Run.__table__.columns)
+PARSING_COLUMNS = tuple(
+    column.name
+    for column in ParsingMetric.__table__.columns
+    if column.name not in ("id", "run_id", "content_digest")
+)

@@ -9,11 +9,11 @@ import os
 import threading
 from collections.abc import Callable
 from copy import deepcopy
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig
+from ml_agents_results.database.validation import new_experiment_id
 from ml_agents_results.errors import DuplicateError, NotFoundError, OutputError, UsageError
 from ml_agents_results.experiments.environment import environment
 from ml_agents_results.experiments.progress import Progress
@@ -189,11 +189,6 @@ class _Connected:
         closing = threading.Thread(target=lambda: asyncio.run(self._provider.aclose()))
         closing.start()
         closing.join()
-
-
-def new_experiment_id() -> str:
-    """An id that says when the experiment began (UTC)."""
-    return f"exp_{datetime.now(UTC):%Y%m%d_%H%M%S}_{os.urandom(2).hex()}"
 
 
 def _exists(processor: ResultsProcessor, experiment_id: str) -> bool:

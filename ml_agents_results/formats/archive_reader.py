@@ -14,11 +14,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from ml_agents_results.database.validation import check_id, refused
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.field_mapping import FieldMapping, strict_json, time_of
 from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.records import ExperimentRecord
-from ml_agents_results.repositories.validation import check_id, refused
 
 KIND = "ml-agents-results archive"
 VERSION = 1

@@ -4,11 +4,12 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection
 
+from ml_agents_results.database.models import RUN_COLUMNS
+from ml_agents_results.database.validation import run_row
 from ml_agents_results.errors import DuplicateError
 from ml_agents_results.formats.duplicates import run_key
 from ml_agents_results.formats.log_source import Item, LogSource, OnConflict
 from ml_agents_results.repositories.import_keys import digests_of_keys
-from ml_agents_results.repositories.validation import RUN_COLUMNS, run_row
 
 _DIGEST_AT = RUN_COLUMNS.index("content_digest")
 

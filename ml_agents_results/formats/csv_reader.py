@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ml_agents_results.database.types import from_stored
+from ml_agents_results.database.validation import refused
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.archive_reader import LONGEST_LINE
 from ml_agents_results.formats.field_mapping import FieldMapping, strict_json, time_of
 from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
 from ml_agents_results.records import ExperimentRecord
-from ml_agents_results.repositories.validation import refused
 
 EMPTY_TEXTS = "empty_texts"
 """The column of our own exports that names the cells that are empty texts. Where it is, texts are

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.database.types import to_stored
 from ml_agents_results.formats.json_encoding import (
     TEXTS_AT,
@@ -19,7 +20,6 @@ from ml_agents_results.formats.json_encoding import (
 from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
 from ml_agents_results.records import SCHEMA_VERSION
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
-from ml_agents_results.repositories.validation import METRIC_COLUMNS
 
 PARTS = ("runs", "summary", "parsing", "metadata")
 FOLDER_ENTRY = r"(runs|summary|parsing_metrics)\.csv"
@@ -96,7 +96,7 @@ def _write_runs(snapshot: Snapshot, folder: Path) -> None:
             (folder / "parsing_metrics.csv").open("wb") as metrics_file,
             _writer(metrics_file, snapshot) as metrics,
         ):
-            metrics.writerow(("run_id", *METRIC_COLUMNS))
+            metrics.writerow(("run_id", *PARSING_COLUMNS))
             for row in snapshot.rows():
                 runs.writerow(_run_cells(row))
                 if row[WIDTH] is not None:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml_agents_results.database.types import from_stored
+from ml_agents_results.database.validation import check_id
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import mapping, moment, text
 from ml_agents_results.formats.field_mapping import FieldMapping, strict_json
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.records import ExperimentRecord, RunRecord
-from ml_agents_results.repositories.validation import check_id
 
 WRITTEN_BY = "ml-agents-results"
 WRITER = "written_by"

@@ -5,18 +5,18 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import Any
 
+from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.formats.json_encoding import WIDTH
 from ml_agents_results.reports.columns import COLUMNS
 from ml_agents_results.reports.excel_sheets import LONGEST_TEXT, Book, Placed
 from ml_agents_results.reports.tables import Table
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
-from ml_agents_results.repositories.validation import METRIC_COLUMNS
 
 ROWS_PER_SHEET = 1_048_575
 """A sheet has 1,048,576 rows, of which one is the header."""
 
-RUN_COLUMNS = (*RECORD_COLUMNS, *METRIC_COLUMNS)
+RUN_COLUMNS = (*RECORD_COLUMNS, *PARSING_COLUMNS)
 _ID_AT = RECORD_COLUMNS.index("id")
 _LONG = ("input_text", "raw_output", "metadata_json", "error", "error_details")
 _PLAIN_UP_TO = LONGEST_TEXT // 2
@@ -47,7 +47,7 @@ def _write_sheet(book: Book, name: str, rows: Iterable[Sequence[Any]]) -> None:
     sheet.freeze_panes(1, 1)
     sheet.repeat_rows(0)
     # The metrics of a streamed row follow after their id.
-    places = (*range(WIDTH), *range(WIDTH + 1, WIDTH + 1 + len(METRIC_COLUMNS)))
+    places = (*range(WIDTH), *range(WIDTH + 1, WIDTH + 1 + len(PARSING_COLUMNS)))
     cells = [
         (place, column, _writer(book, sheet, title), book.format_of(title))
         for column, (place, title) in enumerate(zip(places, RUN_COLUMNS, strict=True))

@@ -6,10 +6,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from ml_agents_results.database.validation import check_id, refused
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError, UsageError
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.records import ParsingMetrics, RunRecord, canonical_approach
-from ml_agents_results.repositories.validation import check_id, refused
 
 RUN_FIELDS = tuple(name for name in RunRecord.__dataclass_fields__)
 METRIC_FIELDS = tuple(ParsingMetrics.__dataclass_fields__)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.validation import check_id
 from ml_agents_results.errors import (
     DuplicateError,
     InvalidFileError,
@@ -25,7 +26,6 @@ from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.import_keys import KeyMap, keys_of_ids, recorded_keys
 from ml_agents_results.repositories.run_repository import RunRepository
-from ml_agents_results.repositories.validation import check_id
 
 BATCH_RUNS = 2000
 BATCH_BYTES = 16 * 1024 * 1024

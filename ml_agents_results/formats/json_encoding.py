@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
+from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.database.types import from_stored, to_json, to_stored
 from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
-from ml_agents_results.repositories.validation import METRIC_COLUMNS
 
 WIDTH = len(RECORD_COLUMNS)
 JSON_AT = RECORD_COLUMNS.index("metadata_json")
@@ -31,7 +31,7 @@ TEXTS_AT = tuple(
 )
 """Where a row of `RunRepository.stream` has texts that a model or a data set wrote."""
 
-_ERROR_DETAILS_AT = WIDTH + 1 + METRIC_COLUMNS.index("error_details")
+_ERROR_DETAILS_AT = WIDTH + 1 + PARSING_COLUMNS.index("error_details")
 _MARKED = "\ufdd0".encode()
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
@@ -124,7 +124,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _metrics(row: Sequence[Any]) -> dict[str, Any] | None:
     if row[WIDTH] is None:
         return None
-    return dict(zip(METRIC_COLUMNS, row[WIDTH + 1 :], strict=True))
+    return dict(zip(PARSING_COLUMNS, row[WIDTH + 1 :], strict=True))
 
 
 def _is_object(text: str) -> bool:

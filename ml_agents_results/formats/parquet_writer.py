@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ml_agents_results.database.digests import input_fingerprint
+from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.database.types import from_stored
+from ml_agents_results.database.validation import outcome_of
 from ml_agents_results.errors import OutputError, UsageError
 from ml_agents_results.formats.json_encoding import WIDTH, experiment_object, json_bytes
 from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
 from ml_agents_results.reports.columns import COLUMNS
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
-from ml_agents_results.repositories.validation import METRIC_COLUMNS, outcome_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -29,7 +30,7 @@ PARTITIONS = (
     "is_correct",
 )
 FOLDER_ENTRY = rf"({'|'.join(PARTITIONS)})=.*"
-COLUMN_NAMES = (*RECORD_COLUMNS, *METRIC_COLUMNS, "input_fingerprint", "outcome")
+COLUMN_NAMES = (*RECORD_COLUMNS, *PARSING_COLUMNS, "input_fingerprint", "outcome")
 BATCH_CHARACTERS = 32 * 1024 * 1024
 """Texts that are gathered before they are written, however few the runs."""
 

@@ -1,12 +1,14 @@
-"""Claims: who is asking which planned run, so that two processes ask nothing twice."""
+"""Claims: which process is asking which planned run, so that nothing is asked twice."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.orm import Session
 
 from ml_agents_results.database.models import Claim, Run
+from ml_agents_results.repositories.repository import Repository
 from ml_agents_results.repositories.upserts import insert_of
 
 
@@ -45,9 +47,11 @@ class RecordedRun(NamedTuple):
     metadata_json: dict[str, Any] | None
 
 
-class ClaimRepository:
-    def __init__(self, connection: Connection, experiment_id: str) -> None:
-        self._connection = connection
+class ClaimRepository(Repository):
+    """The claims of one experiment."""
+
+    def __init__(self, source: Connection | Session, experiment_id: str) -> None:
+        super().__init__(source)
         self._experiment_id = experiment_id
 
     def claim(
@@ -81,7 +85,7 @@ class ClaimRepository:
         if not wanted:
             return []
         # Where several may write at once, another one may have been faster.
-        claimed = insert_of(self._connection.dialect.name)(Claim.__table__).on_conflict_do_nothing()
+        claimed = insert_of(self._engine)(Claim.__table__).on_conflict_do_nothing()
         return sorted(self._connection.scalars(claimed.returning(Claim.position), wanted))
 
     def renew(self, claimant: Claimant, expires_at: datetime) -> None:
@@ -93,7 +97,7 @@ class ClaimRepository:
         )
 
     def release(self, claimant: Claimant, positions: Sequence[int] | None = None) -> set[int]:
-        """Gives positions back (None: all) and returns those that were still the claimant's."""
+        """Releases positions (None: all) and returns those that were still the claimant's."""
         released = delete(Claim).where(self._ours(), Claim.owner == claimant.token)
         if positions is not None:
             released = released.where(Claim.position.in_(positions))

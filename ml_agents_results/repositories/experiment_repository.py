@@ -1,4 +1,4 @@
-"""Experiments: create, find, list, delete."""
+"""Experiments: create, find, resolve, list, delete."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,18 +8,14 @@ from typing import Any
 from sqlalchemy import ColumnClause, Connection, Row, column, delete, func, select, table, update
 
 from ml_agents_results.database.digests import DIGESTED, digest_of
+from ml_agents_results.database.mapper_events import delete_dependents
 from ml_agents_results.database.models import Experiment, Run
 from ml_agents_results.database.types import to_stored
+from ml_agents_results.database.validation import check_status, check_time, experiment_values
 from ml_agents_results.errors import NotFoundError
 from ml_agents_results.records import ExperimentRecord, ExperimentStatus
+from ml_agents_results.repositories.repository import Repository
 from ml_agents_results.repositories.upserts import insert_of
-from ml_agents_results.repositories.validation import (
-    check_id,
-    check_json,
-    check_text,
-    check_time,
-    refused,
-)
 
 _COLUMNS = (
     Experiment.id,
@@ -32,7 +28,6 @@ _COLUMNS = (
     Experiment.environment_json,
 )
 _DIGESTED = DIGESTED[Experiment.__tablename__]
-_STATUSES = ("running", "completed", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +48,8 @@ class ExperimentCounts:
         return self.correct / self.graded if self.graded else None
 
 
-class ExperimentRepository:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class ExperimentRepository(Repository):
+    """Experiments, without their runs."""
 
     def save(self, experiment: ExperimentRecord) -> None:
         """Creates the experiment, or updates the one of this id; its runs stay.
@@ -63,28 +57,24 @@ class ExperimentRepository:
         Raises:
             InvalidRecordError: A value breaks a rule.
         """
-        check_id("id", experiment.id)
-        check_text("name", experiment.name)
-        check_text("description", experiment.description)
-        check_json("config_json", experiment.config_json)
-        check_json("environment_json", experiment.environment_json)
-        _check_status(experiment.status)
+        experiment_values(experiment)
         now = datetime.now(UTC)
-        insert = insert_of(self._connection.dialect.name)(Experiment).values(
-            id=experiment.id,
-            name=experiment.name,
-            description=experiment.description,
-            status=experiment.status,
-            created_at=check_time("created_at", experiment.created_at or now),
-            updated_at=now,
-            config_json=experiment.config_json,
-            environment_json=experiment.environment_json,
-            content_digest="",
-        )
-        kept = ("id", "created_at")
-        changed = {c.name: insert.excluded[c.name] for c in _COLUMNS if c.name not in kept}
-        self._connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changed))
-        self._seal(experiment.id)
+        with self._writing() as connection:
+            insert = insert_of(self._engine)(Experiment).values(
+                id=experiment.id,
+                name=experiment.name,
+                description=experiment.description,
+                status=experiment.status,
+                created_at=check_time("created_at", experiment.created_at or now),
+                updated_at=now,
+                config_json=experiment.config_json,
+                environment_json=experiment.environment_json,
+                content_digest="",
+            )
+            kept = ("id", "created_at")
+            changed = {c.name: insert.excluded[c.name] for c in _COLUMNS if c.name not in kept}
+            connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changed))
+            _seal(connection, experiment.id)
 
     def get(self, experiment_id: str) -> ExperimentRecord:
         """Raises NotFoundError, with the nearest ids, where there is no such experiment."""
@@ -100,30 +90,24 @@ class ExperimentRepository:
 
     def set_status(self, experiment_id: str, status: ExperimentStatus) -> None:
         """Raises NotFoundError where there is no such experiment."""
-        _check_status(status)
-        changed = self._connection.execute(
-            update(Experiment)
-            .where(Experiment.id == experiment_id)
-            .values(status=status, updated_at=datetime.now(UTC))
-        )
-        if not changed.rowcount:
-            raise self.missing(experiment_id)
-        self._seal(experiment_id)
+        check_status(status)
+        with self._writing() as connection:
+            changed = connection.execute(
+                update(Experiment)
+                .where(Experiment.id == experiment_id)
+                .values(status=status, updated_at=datetime.now(UTC), content_digest="")
+            )
+            if not changed.rowcount:
+                raise self.missing(experiment_id)
+            _seal(connection, experiment_id)
 
-    def _seal(self, experiment_id: str) -> None:
-        """Digests what is stored now: an update leaves some of a row as it was."""
-        columns: list[ColumnClause[Any]] = [column(name) for name in _DIGESTED]
-        stored = select(*columns).select_from(table(Experiment.__tablename__))
-        row = self._connection.execute(stored.where(column("id") == experiment_id)).one()
-        self._connection.execute(
-            update(Experiment)
-            .where(Experiment.id == experiment_id)
-            .values(content_digest=digest_of(_DIGESTED, row))
-        )
-
-    def delete(self, experiment_id: str) -> None:
-        """Deletes the experiment with its runs and their metrics."""
-        self._connection.execute(delete(Experiment).where(Experiment.id == experiment_id))
+    def delete(self, experiment_id: str) -> bool:
+        """Deletes the experiment with its runs and all that belongs to them; returns whether there
+        was one."""
+        with self._writing() as connection:
+            delete_dependents(connection, Experiment.__tablename__, experiment_id)
+            gone = connection.execute(delete(Experiment).where(Experiment.id == experiment_id))
+            return gone.rowcount > 0
 
     def resolve(self, reference: str) -> str:
         """The id that is meant by an id, a name, the unique beginning of an id, or `latest`.
@@ -208,9 +192,16 @@ class ExperimentRepository:
         return lines
 
 
-def _check_status(status: object) -> None:
-    if status not in _STATUSES:
-        raise refused("status", status, f"one of {', '.join(_STATUSES)}")
+def _seal(connection: Connection, experiment_id: str) -> None:
+    """Digests what is stored now: an update leaves some of a row as it was."""
+    columns: list[ColumnClause[Any]] = [column(name) for name in _DIGESTED]
+    stored = select(*columns).select_from(table(Experiment.__tablename__))
+    row = connection.execute(stored.where(column("id") == experiment_id)).one()
+    connection.execute(
+        update(Experiment)
+        .where(Experiment.id == experiment_id)
+        .values(content_digest=digest_of(_DIGESTED, row))
+    )
 
 
 def _record(row: Row[*tuple[object, ...]]) -> ExperimentRecord:

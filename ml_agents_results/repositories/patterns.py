@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select
 from sqlalchemy.orm import aliased
 
-from ml_agents_results.database.models import Run, RunParsingMetrics
+from ml_agents_results.database.models import ParsingMetric, Run
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.views import on_each
@@ -91,7 +91,7 @@ class PatternRepository:
 
     def metrics(self) -> Sequence[MetricSums]:
         """Sums of the parsing metrics by variant and parsing method."""
-        metrics = RunParsingMetrics
+        metrics = ParsingMetric
         rows = self._connection.execute(
             select(
                 *VARIANT,

@@ -11,21 +11,20 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ml_agents_results.database.engine import driver_of
-from ml_agents_results.database.models import RUN_KEY
-from ml_agents_results.repositories.upserts import METRIC_VALUES, metrics_upsert, run_upsert
-from ml_agents_results.repositories.validation import RUN_COLUMNS
+from ml_agents_results.database.models import RUN_COLUMNS, RUN_KEY
+from ml_agents_results.repositories.upserts import PARSING_VALUES, parsing_upsert, run_upsert
 
 LEAST = 50
 """Runs for which this is worth its own statements."""
 
 Rows = Iterable[tuple[Any, ...]]
 Metrics = Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]
-"""The `run_row` of a run, and the `metric_row` that belongs to it."""
+"""The `run_row` of a run, and the `parsing_row` that belongs to it."""
 
 _KEY_PLACES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
 _KEY = ", ".join(RUN_KEY)
 _RUNS = ", ".join(RUN_COLUMNS)
-_METRICS = ", ".join(METRIC_VALUES)
+_METRICS = ", ".join(PARSING_VALUES)
 
 
 def copy_new(connection: Connection, rows: Rows, metrics: Metrics) -> bool:
@@ -65,7 +64,7 @@ def copy_upsert(connection: Connection, rows: Rows, *, take_id: bool) -> int:
 
 
 def copy_upsert_metrics(connection: Connection, metrics: Metrics) -> None:
-    """Sets the metrics of runs as `metrics_upsert` does; of several for one run the last ones."""
+    """Sets the metrics of runs as `parsing_upsert` does; of several for one run the last ones."""
     last = {_key(run): values for run, values in metrics}
     connection.exec_driver_sql(
         "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_metrics ON COMMIT DROP AS "
@@ -74,7 +73,7 @@ def copy_upsert_metrics(connection: Connection, metrics: Metrics) -> None:
     connection.exec_driver_sql("TRUNCATE incoming_metrics")
     rows = ((*key, *values) for key, values in last.items())
     _copy(connection, f"incoming_metrics ({_KEY}, {_METRICS})", rows)
-    on_conflict = metrics_upsert(connection.dialect.name).partition("ON CONFLICT")[2]
+    on_conflict = parsing_upsert(connection.dialect.name).partition("ON CONFLICT")[2]
     connection.exec_driver_sql(
         f"INSERT INTO parsing_metrics (run_id, {_METRICS}) "
         f"SELECT runs.id, {_metrics_of('incoming_metrics')} "
@@ -83,7 +82,7 @@ def copy_upsert_metrics(connection: Connection, metrics: Metrics) -> None:
 
 
 def _metrics_of(table: str) -> str:
-    return ", ".join(f"{table}.{name}" for name in METRIC_VALUES)
+    return ", ".join(f"{table}.{name}" for name in PARSING_VALUES)
 
 
 def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:

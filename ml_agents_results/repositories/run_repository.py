@@ -1,4 +1,4 @@
-"""Runs: record, find, page through, iterate in constant memory."""
+"""Runs: record, find, page through, iterate in constant memory, delete."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -7,10 +7,19 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, Text, delete, func, literal, select, tuple_, type_coerce
+from sqlalchemy.orm import Session
 
 from ml_agents_results.database.engine import driver_of
-from ml_agents_results.database.models import RUN_KEY, Run, RunParsingMetrics
+from ml_agents_results.database.mapper_events import delete_dependents
+from ml_agents_results.database.models import (
+    PARSING_COLUMNS,
+    RUN_COLUMNS,
+    RUN_KEY,
+    ParsingMetric,
+    Run,
+)
 from ml_agents_results.database.types import JsonText, LosslessText
+from ml_agents_results.database.validation import parsing_row, run_row
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
 from ml_agents_results.records import ParsingMetrics, RunRecord
 from ml_agents_results.repositories.postgres_copy import (
@@ -19,52 +28,53 @@ from ml_agents_results.repositories.postgres_copy import (
     copy_upsert,
     copy_upsert_metrics,
 )
+from ml_agents_results.repositories.repository import Repository
 from ml_agents_results.repositories.upserts import (
-    metrics_insert,
-    metrics_parameters,
-    metrics_upsert,
+    parsing_insert,
+    parsing_parameters,
+    parsing_upsert,
     run_insert,
     run_upsert,
-)
-from ml_agents_results.repositories.validation import (
-    METRIC_COLUMNS,
-    RUN_COLUMNS,
-    metric_row,
-    run_row,
 )
 
 _DERIVED = ("input_fingerprint", "content_digest", "outcome")
 RECORD_COLUMNS = tuple(name for name in RUN_COLUMNS if name not in _DERIVED)
 _SELECTED = tuple(getattr(Run, name) for name in RECORD_COLUMNS)
-_METRICS = tuple(getattr(RunParsingMetrics, name) for name in METRIC_COLUMNS)
+_METRICS = tuple(getattr(ParsingMetric, name) for name in PARSING_COLUMNS)
 _KEY = tuple(getattr(Run, name) for name in RUN_KEY)
 _FLAGS = {0: False, 1: True, None: None}
 _FLAGS_AT = (
     RECORD_COLUMNS.index("is_correct"),
-    len(RECORD_COLUMNS) + 1 + METRIC_COLUMNS.index("fallback_used"),
+    len(RECORD_COLUMNS) + 1 + PARSING_COLUMNS.index("fallback_used"),
 )
 _Metrics = tuple[tuple[Any, ...], tuple[Any, ...]]
-"""The `run_row` of a run, and the `metric_row` that belongs to it."""
+"""The `run_row` of a run, and the `parsing_row` that belongs to it."""
 _CREATED_AT = RECORD_COLUMNS.index("created_at")
 
 
-class RunRepository:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._engine = connection.dialect.name
+class RunRepository(Repository):
+    """Runs with their parsing metrics."""
+
+    def __init__(self, source: Connection | Session) -> None:
+        super().__init__(source)
         self._all_new = True
 
     def save(self, run: RunRecord) -> bool:
-        """Records one run; see `save_many`."""
+        """Records one run, and returns whether it is new or changed; see `save_many`."""
+        with self._writing() as connection:
+            self._require_experiments(connection, (run.experiment_id,))
+            return self._save(run)
+
+    def _save(self, run: RunRecord) -> bool:
         metrics: list[_Metrics] = []
         [(take_id, row)] = self._rows((run,), metrics)
         if self._execute(run_insert(self._engine), [row]):
             for row, values in metrics:
-                self._execute(metrics_insert(self._engine), [(row[0], *values)])
+                self._execute(parsing_insert(self._engine), [(row[0], *values)])
             return True
         changed = self._execute(run_upsert(self._engine, take_id=take_id), [row])
         for both in metrics:
-            self._execute(metrics_upsert(self._engine), [metrics_parameters(*both)])
+            self._execute(parsing_upsert(self._engine), [parsing_parameters(*both)])
         return changed > 0
 
     def save_many(self, runs: Iterable[RunRecord]) -> int:
@@ -77,8 +87,14 @@ class RunRepository:
         Raises:
             InvalidRecordError: A value breaks a rule; the message names field, value and rule.
             DuplicateError: The id belongs to a run of another key.
+            NotFoundError: There is no such experiment.
         """
         records = runs if isinstance(runs, Sequence) else list(runs)
+        with self._writing() as connection:
+            self._require_experiments(connection, (run.experiment_id for run in records))
+            return self._save_many(records)
+
+    def _save_many(self, records: Sequence[RunRecord]) -> int:
         many = len(records) >= LEAST
         changed = 0
         if many and self._all_new:
@@ -97,8 +113,8 @@ class RunRepository:
         if metrics and copying:
             copy_upsert_metrics(self._connection, metrics)
         elif metrics:
-            by_key = [metrics_parameters(row, values) for row, values in metrics]
-            self._execute(metrics_upsert(self._engine), by_key)
+            by_key = [parsing_parameters(row, values) for row, values in metrics]
+            self._execute(parsing_upsert(self._engine), by_key)
         return changed
 
     def _insert_new(self, runs: Sequence[RunRecord]) -> int:
@@ -111,7 +127,7 @@ class RunRepository:
         inserted = self._execute(run_insert(self._engine), list(new))
         if inserted == len(runs) and metrics:
             by_id = [(row[0], *values) for row, values in metrics]
-            self._execute(metrics_insert(self._engine), by_id)
+            self._execute(parsing_insert(self._engine), by_id)
         return inserted
 
     def _rows(
@@ -122,7 +138,7 @@ class RunRepository:
             try:
                 row = run_row(run, self._engine == "sqlite")
                 if run.parsing_metrics is not None:
-                    metrics.append((row, metric_row(run.parsing_metrics)))
+                    metrics.append((row, parsing_row(run.parsing_metrics)))
             except InvalidRecordError as error:
                 error.record_number = number
                 raise
@@ -139,13 +155,16 @@ class RunRepository:
 
     def get(self, run_id: str) -> RunRecord:
         """Raises NotFoundError where there is no such run."""
-        row = self._connection.execute(_with_metrics().where(Run.id == run_id)).one_or_none()
-        if row is None:
+        if (run := self.find(run_id)) is None:
             raise NotFoundError(
                 f"there is no run {run_id!r}",
                 "Find it by its sample: ml-agents show --experiment-id ID --sample TASK:INDEX",
             )
-        return _record(row)
+        return run
+
+    def find(self, run_id: str) -> RunRecord | None:
+        row = self._connection.execute(_with_metrics().where(Run.id == run_id)).one_or_none()
+        return None if row is None else _record(row)
 
     def of_sample(self, experiment_id: str, task: str, sample_index: int) -> Sequence[RunRecord]:
         """Every variant's answers to one sample."""
@@ -189,16 +208,16 @@ class RunRepository:
         """All runs of the experiment in the order of their keys, for writing them elsewhere.
 
         A row holds RECORD_COLUMNS, the id of its metrics (None where there are none), and
-        METRIC_COLUMNS. Texts and JSON are as they are stored: `from_stored` brings the originals
+        PARSING_COLUMNS. Texts and JSON are as they are stored: `from_stored` brings the originals
         back. A server sends at most `chunk_size` rows at once.
         """
         selected = (
             select(
                 *map(_stored, _SELECTED),
-                RunParsingMetrics.id.label("metrics_id"),
+                ParsingMetric.id.label("metrics_id"),
                 *map(_stored, _METRICS),
             )
-            .outerjoin(RunParsingMetrics, RunParsingMetrics.run_id == Run.id)
+            .outerjoin(ParsingMetric, ParsingMetric.run_id == Run.id)
             .where(Run.experiment_id == experiment_id)
             .order_by(*_KEY)
         )
@@ -243,9 +262,11 @@ class RunRepository:
         for row in self._connection.execute(selected.execution_options(yield_per=5000)):
             yield tuple(row)
 
-    def delete(self, run_id: str) -> None:
-        """Deletes the run and its metrics; nothing happens where there is none."""
-        self._connection.execute(delete(Run).where(Run.id == run_id))
+    def delete(self, run_id: str) -> bool:
+        """Deletes the run and all that belongs to it; returns whether there was one."""
+        with self._writing() as connection:
+            delete_dependents(connection, Run.__tablename__, run_id)
+            return connection.execute(delete(Run).where(Run.id == run_id)).rowcount > 0
 
 
 def _typed(row: Sequence[Any]) -> Sequence[Any]:
@@ -258,8 +279,8 @@ def _typed(row: Sequence[Any]) -> Sequence[Any]:
 
 
 def _with_metrics() -> Any:
-    return select(*_SELECTED, RunParsingMetrics.id.label("metrics_id"), *_METRICS).outerjoin(
-        RunParsingMetrics, RunParsingMetrics.run_id == Run.id
+    return select(*_SELECTED, ParsingMetric.id.label("metrics_id"), *_METRICS).outerjoin(
+        ParsingMetric, ParsingMetric.run_id == Run.id
     )
 
 

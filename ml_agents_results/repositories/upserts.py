@@ -10,8 +10,13 @@ from typing import Any
 from sqlalchemy import Dialect, bindparam, or_, select
 from sqlalchemy.dialects import sqlite
 
-from ml_agents_results.database.models import RUN_KEY, Run, RunParsingMetrics
-from ml_agents_results.repositories.validation import METRIC_COLUMNS, RUN_COLUMNS
+from ml_agents_results.database.models import (
+    PARSING_COLUMNS,
+    RUN_COLUMNS,
+    RUN_KEY,
+    ParsingMetric,
+    Run,
+)
 
 
 def insert_of(engine: str) -> Any:
@@ -23,7 +28,7 @@ def insert_of(engine: str) -> Any:
     return postgresql.insert
 
 
-METRIC_VALUES = (*METRIC_COLUMNS, "content_digest")
+PARSING_VALUES = (*PARSING_COLUMNS, "content_digest")
 _KEY_PLACES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
 
 
@@ -61,45 +66,42 @@ def run_insert(engine: str) -> str:
 
 
 @cache
-def metrics_insert(engine: str) -> str:
-    """Sets the parsing metrics of a run; the parameters are its id and a `metric_row`.
+def parsing_insert(engine: str) -> str:
+    """Sets the parsing metrics of a run; the parameters are its id and a `parsing_row`.
 
     To find the run by its key costs three times as much.
     """
-    names = ("run_id", *METRIC_VALUES)
-    insert = insert_of(engine)(RunParsingMetrics.__table__)
+    names = ("run_id", *PARSING_VALUES)
+    insert = insert_of(engine)(ParsingMetric.__table__)
     statement = _set_metrics(insert.values({name: bindparam(name) for name in names}))
     return compiled(statement, engine, names)
 
 
 @cache
-def metrics_upsert(engine: str) -> str:
-    """Sets the parsing metrics of a run; parameters as `metrics_parameters` gives them."""
+def parsing_upsert(engine: str) -> str:
+    """Sets the parsing metrics of a run; parameters as `parsing_parameters` gives them."""
     chosen = select(
         Run.id,
-        *(
-            bindparam(name, type_=RunParsingMetrics.__table__.c[name].type)
-            for name in METRIC_VALUES
-        ),
+        *(bindparam(name, type_=ParsingMetric.__table__.c[name].type) for name in PARSING_VALUES),
     )
     for name in RUN_KEY:
         chosen = chosen.where(getattr(Run, name) == bindparam(f"key_{name}"))
-    insert = insert_of(engine)(RunParsingMetrics.__table__).from_select(
-        ["run_id", *METRIC_VALUES], chosen
+    insert = insert_of(engine)(ParsingMetric.__table__).from_select(
+        ["run_id", *PARSING_VALUES], chosen
     )
     return compiled(
-        _set_metrics(insert), engine, (*METRIC_VALUES, *(f"key_{name}" for name in RUN_KEY))
+        _set_metrics(insert), engine, (*PARSING_VALUES, *(f"key_{name}" for name in RUN_KEY))
     )
 
 
 def _set_metrics(insert: Any) -> Any:
     return insert.on_conflict_do_update(
-        index_elements=["run_id"], set_={name: insert.excluded[name] for name in METRIC_VALUES}
+        index_elements=["run_id"], set_={name: insert.excluded[name] for name in PARSING_VALUES}
     )
 
 
-def metrics_parameters(run_row: tuple[Any, ...], metric_row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (*metric_row, *(run_row[place] for place in _KEY_PLACES))
+def parsing_parameters(run_row: tuple[Any, ...], parsing_row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*parsing_row, *(run_row[place] for place in _KEY_PLACES))
 
 
 def compiled(statement: Any, engine: str, names: tuple[str, ...]) -> str:

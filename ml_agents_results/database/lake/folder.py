@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml_agents_results.database.models import Experiment, Run, RunParsingMetrics
+from ml_agents_results.database.models import Experiment, ParsingMetric, Run
 from ml_agents_results.database.types import UtcTimestamp, to_json
 from ml_agents_results.errors import InvalidFileError, NotFoundError
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 _UNUSED = ("content_digest",)
 RUN_COLUMNS = tuple(name for name in Run.__table__.columns.keys() if name not in _UNUSED)  # noqa: SIM118
-METRIC_COLUMNS = tuple(
+PARSING_COLUMNS = tuple(
     name
-    for name in RunParsingMetrics.__table__.columns.keys()  # noqa: SIM118
+    for name in ParsingMetric.__table__.columns.keys()  # noqa: SIM118
     if name not in ("id", "run_id", *_UNUSED)
 )
 EXPERIMENT_COLUMNS = tuple(Experiment.__table__.columns.keys())
@@ -29,7 +29,7 @@ _HINT = (
 
 def sql_type(name: str) -> str:
     """The type of a column, as both engines call it."""
-    for table in (Run, RunParsingMetrics):
+    for table in (Run, ParsingMetric):
         if (column := table.__table__.columns.get(name)) is not None:
             if isinstance(column.type, UtcTimestamp):
                 return "TIMESTAMP"
@@ -95,7 +95,7 @@ class Folder:
                 "Name one of them, or export all experiments to a folder of their own.",
             )
         wrong = []
-        for name in (*RUN_COLUMNS, *METRIC_COLUMNS):
+        for name in (*RUN_COLUMNS, *PARSING_COLUMNS):
             expected = sql_type(name)
             if name in self.partitions:
                 continue

@@ -12,7 +12,7 @@ from sqlalchemy.engine import IteratorResult, Result
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlglot import exp
 
-from ml_agents_results.database.lake.folder import METRIC_COLUMNS, RUN_COLUMNS, sql_type
+from ml_agents_results.database.lake.folder import PARSING_COLUMNS, RUN_COLUMNS, sql_type
 from ml_agents_results.database.types import JsonText, UtcTimestamp
 
 _POSTGRES = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
@@ -104,5 +104,5 @@ def runs_view(source: str, partitions: Sequence[str], named: str = "{}") -> str:
 
 def metrics_view(source: str) -> str:
     """The table `parsing_metrics`: of the runs of which something about parsing is known."""
-    known = " OR ".join(f"{name} IS NOT NULL" for name in METRIC_COLUMNS)
-    return f"SELECT id AS run_id, {', '.join(METRIC_COLUMNS)} FROM {source} WHERE {known}"
+    known = " OR ".join(f"{name} IS NOT NULL" for name in PARSING_COLUMNS)
+    return f"SELECT id AS run_id, {', '.join(PARSING_COLUMNS)} FROM {source} WHERE {known}"

@@ -11,6 +11,7 @@ import pytest
 from openpyxl import load_workbook
 from openpyxl.utils.escape import unescape
 
+from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.formats.excel_runs import RUN_COLUMNS, write_runs
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.json_encoding import WIDTH
@@ -18,7 +19,6 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.reports.excel_sheets import LONGEST_TEXT, Book
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS, RunRepository
-from ml_agents_results.repositories.validation import METRIC_COLUMNS
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.cost import CostService
 from tests.formats.writers.sample_experiments import ODD_TEXTS, all_runs, run
@@ -172,7 +172,7 @@ def test_a_full_sheet_needs_no_second_one(processor: ResultsProcessor, tmp_path:
 
 
 def _row(place: int) -> tuple[Any, ...]:
-    values: list[Any] = [None] * (WIDTH + 1 + len(METRIC_COLUMNS))
+    values: list[Any] = [None] * (WIDTH + 1 + len(PARSING_COLUMNS))
     values[RECORD_COLUMNS.index("id")] = f"run {place}"
     return tuple(values)
 

@@ -1,6 +1,7 @@
-"""What may enter the database: checks a record and turns it into the values that are stored.
+"""Validation: checks a record and turns it into the values that are stored.
 
-Every rule here is also a constraint of the schema; here it is said in the words of the user.
+Every rule here is also a constraint of the schema, stated in the user's words. Repositories and
+mapper events apply the same rules.
 """
 
 import os
@@ -13,22 +14,17 @@ from random import Random
 from typing import Any
 
 from ml_agents_results.database.digests import content_digest, input_fingerprint
-from ml_agents_results.database.models import Run, RunParsingMetrics
 from ml_agents_results.database.types import to_json, to_stored
 from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.records import (
     PARSING_METHODS,
+    STATUSES,
+    ExperimentRecord,
     ParsingMetrics,
     RunRecord,
     canonical_approach,
 )
 
-RUN_COLUMNS = tuple(column.name for column in Run.__table__.columns)
-METRIC_COLUMNS = tuple(
-    column.name
-    for column in RunParsingMetrics.__table__.columns
-    if column.name not in ("id", "run_id", "content_digest")
-)
 LONGEST_NAME = 500
 LONGEST_KEY = 2000
 """Bytes of all names in a key: a row of an index of PostgreSQL holds 2,704."""
@@ -164,9 +160,39 @@ def new_id() -> str:
     return f"{stamp[:8]}-{stamp[8:]}-7{digits[1:4]}-{variant}{digits[4:7]}-{digits[7:]}"
 
 
+def new_experiment_id() -> str:
+    """An id that says when the experiment began (UTC)."""
+    return f"exp_{datetime.now(UTC):%Y%m%d_%H%M%S}_{os.urandom(2).hex()}"
+
+
 def stored_time(moment: datetime, sqlite: bool) -> Any:
     """SQLite keeps times as text, in UTC and in an order that sorts."""
     return moment.isoformat(" ", "microseconds").removesuffix("+00:00") if sqlite else moment
+
+
+def check_status(status: object) -> str:
+    """The status of an experiment."""
+    if isinstance(status, str) and status in STATUSES:
+        return status
+    raise refused("status", status, f"one of {', '.join(STATUSES)}")
+
+
+def experiment_values(experiment: ExperimentRecord) -> tuple[Any, ...]:
+    """The stored values of an experiment, in the order of `DIGESTED`.
+
+    Raises:
+        InvalidRecordError: Names the field, its value and the rule that it breaks.
+    """
+    check_id("id", experiment.id)
+    return (
+        check_text("name", experiment.name),
+        check_text("description", experiment.description),
+        check_time("created_at", experiment.created_at),
+        check_json("config_json", experiment.config_json),
+        check_status(experiment.status),
+        check_time("updated_at", experiment.updated_at),
+        check_json("environment_json", experiment.environment_json),
+    )
 
 
 def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:
@@ -241,8 +267,8 @@ def outcome_of(
     return "unparsed" if parsed is None and output is not None else "ungraded"
 
 
-def metric_row(metrics: ParsingMetrics) -> tuple[Any, ...]:
-    """The stored values of parsing metrics, in the order of `METRIC_COLUMNS`, and their digest."""
+def parsing_row(metrics: ParsingMetrics) -> tuple[Any, ...]:
+    """The stored values of parsing metrics, in the order of `PARSING_COLUMNS`, and their digest."""
     values = (
         check_count("parsing_attempts", metrics.parsing_attempts),
         check_flag("fallback_used", metrics.fallback_used),

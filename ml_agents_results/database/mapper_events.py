@@ -1,0 +1,211 @@
+"""Mapper events: what a Session writes is as complete, valid and consistent as what we record.
+
+Objects get their defaults when they are made. When a Session flushes, they are checked by the rules
+of `validation`, and what is derived (approach, fingerprint, outcome, digest) is set from the same
+row that recording would write. What is deleted takes its dependents along where the database does
+not: an engine without our settings has SQLite's foreign keys off.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, event, inspect, text
+from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.orm import object_session
+from sqlalchemy.orm.attributes import flag_modified
+
+from ml_agents_results.database.digests import content_digest
+from ml_agents_results.database.validation import (
+    experiment_values,
+    new_experiment_id,
+    new_id,
+    parsing_row,
+    run_row,
+)
+from ml_agents_results.errors import InvalidRecordError, NotFoundError
+from ml_agents_results.records import (
+    ExperimentRecord,
+    ParsingMetrics,
+    RunRecord,
+    canonical_approach,
+)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+_DEFAULTS: Mapping[str, Mapping[str, Callable[[], Any]]] = {
+    "experiments": {
+        "id": new_experiment_id,
+        "status": lambda: "running",
+        "created_at": _now,
+        "updated_at": _now,
+        "config_json": dict,
+        "environment_json": dict,
+    },
+    "runs": {
+        "id": new_id,
+        "provider": str,
+        "model": str,
+        "task": str,
+        "repeat_index": int,
+        "created_at": _now,
+    },
+}
+
+_PARENTS = {
+    "runs": (("experiment_id", "experiments", "experiment"),),
+    "parsing_metrics": (("run_id", "runs", "run"),),
+}
+"""Column, table and relationship of what a row belongs to."""
+
+_DEPENDENTS = {
+    "experiments": (
+        "DELETE FROM parsing_metrics WHERE run_id IN "
+        "(SELECT id FROM runs WHERE experiment_id = :id)",
+        "DELETE FROM runs WHERE experiment_id = :id",
+        "DELETE FROM claims WHERE experiment_id = :id",
+    ),
+    "runs": ("DELETE FROM parsing_metrics WHERE run_id = :id",),
+}
+"""What the foreign keys delete together with a row."""
+
+
+def listen_to(base: type) -> None:
+    """Applies all of this to the models of a declarative base."""
+    event.listen(base, "init", _set_defaults, propagate=True)
+    event.listen(base, "before_insert", _before_insert, propagate=True)
+    event.listen(base, "before_update", _before_update, propagate=True)
+    event.listen(base, "before_delete", _before_delete, propagate=True)
+
+
+def delete_dependents(connection: Connection, table: str, row_id: object) -> None:
+    """Deletes what belongs to a row, where the foreign keys of the database do not."""
+    if enforces_foreign_keys(connection):
+        return
+    for statement in _DEPENDENTS[table]:
+        connection.execute(text(statement), {"id": row_id})
+
+
+def enforces_foreign_keys(connection: Connection) -> bool:
+    """Whether the database itself refuses orphans; SQLite does where a connection asks for it."""
+    if connection.dialect.name != "sqlite" or connection.info.get("configured"):
+        return True
+    return bool(connection.exec_driver_sql("PRAGMA foreign_keys").scalar())
+
+
+def digest_of_update(context: DefaultExecutionContext) -> str:
+    """The `onupdate` of a digest: what an UPDATE that does not set it writes.
+
+    A Session that changes keys only compares the digest with that of the row, as its version. Any
+    other UPDATE would leave a digest that is not true.
+
+    Raises:
+        InvalidRecordError: The UPDATE comes from elsewhere.
+    """
+    given = context.get_current_parameters(False)  # type: ignore[no-untyped-call]
+    table = str(context.current_column.table) if context.current_column is not None else ""
+    if (digest := given.get(f"{table}_content_digest")) is not None:
+        return str(digest)
+    raise InvalidRecordError(
+        f"an UPDATE of {table} does not set content_digest",
+        "Edit the objects in a Session. Where only keys change, also set content_digest to the "
+        "column itself.",
+    )
+
+
+def _set_defaults(target: Any, _args: Any, given: dict[str, Any]) -> None:
+    for name, default in _DEFAULTS.get(target.__tablename__, {}).items():
+        if given.get(name) is None:
+            given[name] = default()
+
+
+def _before_insert(_mapper: Any, connection: Connection, target: Any) -> None:
+    _complete(target)
+    _require_parents(connection, target)
+
+
+def _before_update(_mapper: Any, connection: Connection, target: Any) -> None:
+    session = object_session(target)
+    if session is None or not session.is_modified(target, include_collections=False):
+        return
+    if target.__tablename__ == "experiments":
+        target.updated_at = _now()
+    _complete(target)
+    _require_parents(connection, target)
+
+
+def _before_delete(_mapper: Any, connection: Connection, target: Any) -> None:
+    if target.__tablename__ in _DEPENDENTS:
+        delete_dependents(connection, target.__tablename__, target.id)
+
+
+def _complete(target: Any) -> None:
+    if (complete := _COMPLETE.get(target.__tablename__)) is not None:
+        complete(target)
+
+
+def _complete_experiment(experiment: Any) -> None:
+    values = experiment_values(_record(ExperimentRecord, experiment))
+    experiment.content_digest = content_digest(values)
+
+
+def _complete_run(run: Any) -> None:
+    row = dict(
+        zip(run.__table__.columns.keys(), run_row(_record(RunRecord, run), False), strict=True)
+    )
+    run.approach_name = canonical_approach(run.approach_name)
+    # Texts are encoded when they are bound; all else is as the row has it.
+    for name, value in row.items():
+        if not isinstance(value, str) or name in _DERIVED:
+            setattr(run, name, value)
+
+
+_DERIVED = ("id", "input_fingerprint", "outcome", "content_digest")
+
+
+def _complete_parsing(metric: Any) -> None:
+    metrics = _record(ParsingMetrics, metric)
+    *values, digest = parsing_row(metrics)
+    for name, value in zip((one.name for one in fields(ParsingMetrics)), values, strict=True):
+        if not isinstance(value, str):
+            setattr(metric, name, value)
+    metric.content_digest = digest
+    # All at once, so that of two Sessions one row wins, and not a mixture.
+    if inspect(metric).persistent:
+        for name in (*(one.name for one in fields(ParsingMetrics)), "content_digest"):
+            flag_modified(metric, name)
+
+
+_COMPLETE: Mapping[str, Callable[[Any], None]] = {
+    "experiments": _complete_experiment,
+    "runs": _complete_run,
+    "parsing_metrics": _complete_parsing,
+}
+
+
+def _record(kind: type[Any], target: Any) -> Any:
+    """The record that has the values of an object."""
+    columns = target.__table__.columns
+    return kind(
+        **{one.name: getattr(target, one.name) for one in fields(kind) if one.name in columns}
+    )
+
+
+def _require_parents(connection: Connection, target: Any) -> None:
+    """Refuses orphans where the database does not."""
+    if enforces_foreign_keys(connection):
+        return
+    for column, table, relationship in _PARENTS.get(target.__tablename__, ()):
+        parent = target.__dict__.get(relationship)
+        if parent is not None and inspect(parent).persistent:
+            continue
+        key = getattr(target, column)
+        known = connection.scalar(text(f"SELECT 1 FROM {table} WHERE id = :id"), {"id": key})
+        if known is None:
+            raise NotFoundError(
+                f"there is no row {key!r} in {table}", f"Add it before its {target.__tablename__}."
+            )

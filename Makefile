@@ -1,12 +1,15 @@
-# Everything happens in .venv, which is made on demand: `make demo` and `make test` need nothing else
-# than Python 3.11 or newer.
+# Everything happens in .venv, which is made on demand: Python 3.11 or newer is all that is needed.
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := $(BIN)/ml-agents
 DEMO_DB := --db-path demo/results.db
 
-.PHONY: demo test test-real-tools test-faults lint format bench bench-peers clean
+.PHONY: help demo test test-slow test-real-tools lint format bench bench-peers clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
 
 demo: .venv/.installed  ## a real experiment on the embedded model, compared and exported
 	rm -rf demo && mkdir demo
@@ -20,12 +23,15 @@ demo: .venv/.installed  ## a real experiment on the embedded model, compared and
 	$(DEMO) export --experiment-id demo --format html --output demo/report.html $(DEMO_DB)
 	@echo "Look at demo/report.html and demo/report.xlsx."
 
-test: .venv/.developing
-	$(BIN)/python -m pytest -q -n 2
+test: .venv/.developing  ## every kind of test, in at most 3 minutes on two cores
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow"
 
-# Logs that other tools write themselves, compared with what these tools read from them, and exports
-# that these tools read. every-eval-ever asks for Python 3.12; its validator needs less than all of it.
-test-real-tools: .venv/.developing
+test-slow: .venv/.testing-slow  ## the long forms: kills, damage, packaging, races, Spark, many examples
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "slow or hypothesis" \
+	    --hypothesis-profile thorough --timeout 1800
+
+# every-eval-ever asks for Python 3.12; its validator needs less than all of it.
+test-real-tools: .venv/.developing  ## logs that other tools write there and then, read by us; and back
 	rm -rf build/tools build/logs && mkdir -p build/logs && $(PYTHON) -m venv build/tools
 	build/tools/bin/pip install --quiet inspect-ai lm-eval
 	build/tools/bin/pip install --quiet --no-deps --ignore-requires-python every-eval-ever
@@ -34,31 +40,25 @@ test-real-tools: .venv/.developing
 	ML_AGENTS_REAL_LOGS=$(CURDIR)/build/logs ML_AGENTS_REAL_TOOLS=$(CURDIR)/build/tools/bin/python \
 	    $(BIN)/python -m pytest -q tests/real_tools
 
-# The long form of what `test` does shortly: kills at 50 moments of each operation, 200 damaged files.
-test-faults: .venv/.developing
-	ML_AGENTS_TEST_KILLS=50 ML_AGENTS_TEST_DAMAGES=50 $(BIN)/python -m pytest -q --timeout 1800 \
-	    tests/integration tests/database/test_repair.py
-
-lint: .venv/.developing
+lint: .venv/.developing  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: .venv/.developing
+format: .venv/.developing  ## lets ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/.developing
+bench: .venv/.developing  ## the figures of docs/performance.md, each next to its limit
 	$(BIN)/python -m benchmarks
 
-# Other tools that record runs, in an environment of their own.
-bench-peers: .venv/.developing
+bench-peers: .venv/.developing  ## other tools that record runs, in an environment of their own
 	test -x build/peers/bin/python || $(PYTHON) -m venv build/peers
 	build/peers/bin/pip install --quiet mlflow optuna inspect-ai
 	$(BIN)/python -m benchmarks peers
 
-clean:
+clean:  ## removes .venv and everything that was built
 	rm -rf .venv build dist demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -71,4 +71,8 @@ clean:
 
 .venv/.developing: .venv/.installed
 	$(PIP) install --quiet --constraint constraints.txt --editable ".[all]" --group dev
+	touch $@
+
+.venv/.testing-slow: .venv/.developing
+	$(PIP) install --quiet --constraint constraints.txt --group test-slow
 	touch $@

@@ -1,11 +1,13 @@
 """Fixtures for everyone: databases with our schema, empty ones of every engine, a processor."""
 
+import gc
 import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ml_agents_results.processor import ResultsProcessor
 
@@ -15,6 +17,27 @@ pytest_plugins = ("tests.databases",)
 # programs that it starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Property tests: few examples in `make test`, many in `make test-slow`. Examples share a database,
+# which takes as long as the machine is busy.
+settings.register_profile(
+    "quick",
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=100)
+settings.load_profile("quick")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported lives as long as the process: collecting garbage need not look at it."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

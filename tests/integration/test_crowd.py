@@ -3,19 +3,20 @@
 import threading
 from pathlib import Path
 
+import pytest
+
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.backups import copy
 from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.repositories.run_repository import RunRepository
+from tests.lengths import short_and_long
 from tests.processes import race
 
-PROCESSES = 8
-RUNS = 500
 
-
-def test_eight_processes_a_backup_and_a_long_read(
-    processor: ResultsProcessor, tmp_path: Path
+@pytest.mark.parametrize(("processes", "runs"), short_and_long((3, 100), (8, 500)))
+def test_many_processes_a_backup_and_a_long_read(
+    processor: ResultsProcessor, tmp_path: Path, processes: int, runs: int
 ) -> None:
     processor.save_experiment("e", {})
     database = processor.database
@@ -37,14 +38,14 @@ def test_eight_processes_a_backup_and_a_long_read(
         backups.start()
         try:
             race(
-                PROCESSES,
+                processes,
                 f"""
                 from ml_agents_results.processor import ResultsProcessor
                 from ml_agents_results.records import RunRecord
 
                 processor = ResultsProcessor(sys.argv[1])
                 ready()
-                for place in range({RUNS}):
+                for place in range({runs}):
                     processor.save_run(RunRecord("e", f"by {{number}}", place, error="x" * 500))
                 """,
                 path,
@@ -54,7 +55,7 @@ def test_eight_processes_a_backup_and_a_long_read(
             backups.join()
         # One state from its first query to its last, whoever writes.
         assert RunRepository(long_read).count("e") == 0
-    assert processor.get_runs_paginated("e")["total_runs"] == PROCESSES * RUNS
+    assert processor.get_runs_paginated("e")["total_runs"] == processes * runs
     assert copies == sorted(copies)
     assert copies[-1] > copies[0]
     assert check(database).intact

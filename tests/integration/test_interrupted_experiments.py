@@ -1,7 +1,6 @@
 """Experiments that are killed, interrupted, or worked on by several processes at once."""
 
 import json
-import os
 import random
 import signal
 import sqlite3
@@ -15,9 +14,9 @@ from typing import Any
 import pytest
 
 from tests.endpoint import Endpoint, Fault
+from tests.lengths import short_and_long
 
 PROGRAM = [sys.executable, "-c", "from ml_agents_results.cli import main; main()"]
-KILLS = int(os.environ.get("ML_AGENTS_TEST_KILLS", "5"))
 CONCURRENCY = 8
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
@@ -85,35 +84,40 @@ class Study:
             return []
 
 
-def test_killed_at_random_moments_nothing_is_lost_doubled_or_asked_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("questions", "kills"), short_and_long((60, 2), (250, 50)))
+def test_killed_at_random_moments_nothing_is_lost_doubled_or_asked_again(
+    tmp_path: Path, questions: int, kills: int
+) -> None:
     seconds = random.Random(0)
+    runs = 2 * questions
     with Endpoint(answer, latency=0.02) as endpoint:
-        study = Study(tmp_path, endpoint, questions=250)
+        study = Study(tmp_path, endpoint, questions)
         process = study.start("run")
         study.wait_for(1)
         saved: set[tuple[Any, ...]] = set()
-        for _ in range(KILLS):
-            time.sleep(seconds.uniform(0, 0.4))
+        for _ in range(kills):
+            time.sleep(seconds.uniform(0, 0.1 if kills == 2 else 0.4))
             process.send_signal(signal.SIGKILL)
             process.communicate()
             now = set(study.rows())
             assert saved <= now, "a run that was saved is gone or changed"
             saved = now
             process = study.start("resume")
-            study.wait_for(min(len(now) + 1, 500))
+            study.wait_for(min(len(now) + 1, runs))
         document = study.finish(process)
     rows = study.rows()
     assert document["status"] == "completed"
     assert saved <= set(rows)
     assert Counter(row[1:4] for row in rows) == Counter(
-        (approach, n, 0) for approach in ("None", "ChainOfThought") for n in range(250)
+        (approach, n, 0) for approach in ("None", "ChainOfThought") for n in range(questions)
     )
-    assert 500 <= endpoint.requests <= 500 + KILLS * CONCURRENCY
+    assert runs <= endpoint.requests <= runs + kills * CONCURRENCY
     with sqlite3.connect(study.database) as connection:
         assert connection.execute("SELECT count(*) FROM claims").fetchone() == (0,)
 
 
-def test_two_processes_ask_nothing_twice_also_when_one_is_killed(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_three_processes_ask_nothing_twice_also_when_one_is_killed(tmp_path: Path) -> None:
     with Endpoint(answer, latency=0.3) as endpoint:
         study = Study(tmp_path, endpoint, questions=150)
         first = study.start("run")
@@ -136,7 +140,7 @@ def test_an_interruption_saves_running_calls_and_names_the_way_on(
     tmp_path: Path, polite: signal.Signals
 ) -> None:
     with Endpoint(answer, latency=0.3) as endpoint:
-        study = Study(tmp_path, endpoint, questions=100)
+        study = Study(tmp_path, endpoint, questions=30)
         process = study.start("run")
         study.wait_for(CONCURRENCY)
         process.send_signal(polite)
@@ -145,7 +149,7 @@ def test_an_interruption_saves_running_calls_and_names_the_way_on(
         assert out == ""
         assert "Traceback" not in err
         # Every call that was answered is saved: none was dropped.
-        assert len(study.rows()) == endpoint.requests < 200
+        assert len(study.rows()) == endpoint.requests < 60
         command = err.rpartition("ml-agents resume ")[2].strip()
         assert command.startswith("--experiment-id mine --from-database --db-path ")
         rerun = subprocess.run(
@@ -155,7 +159,7 @@ def test_an_interruption_saves_running_calls_and_names_the_way_on(
             check=True,
         )
         assert json.loads(rerun.stdout)["status"] == "completed"
-        assert endpoint.requests == 200
+        assert endpoint.requests == 60
 
 
 def test_an_interruption_does_not_wait_for_calls_that_hang(tmp_path: Path) -> None:

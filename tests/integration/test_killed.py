@@ -19,11 +19,16 @@ from ml_agents_results.formats.archive_reader import verify_file
 from ml_agents_results.processor import ResultsProcessor
 from tests.commands import contents
 from tests.generated import lines_of, make_runs, write_runs_file
+from tests.lengths import short_and_long
 from tests.operations import SAVED, import_runs, migrate, start
 
-KILLS = int(os.environ.get("ML_AGENTS_TEST_KILLS", "5"))
-
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and forkserver")
+
+
+@pytest.fixture(params=short_and_long(2, 50))
+def kills(request: pytest.FixtureRequest) -> int:
+    """At how many moments the operation is killed."""
+    return int(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +46,16 @@ def template(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     processor.save_runs(make_runs(samples=400, seed=1))
     processor.close()
     write_runs_file(folder / "runs.jsonl", lines_of(make_runs(samples=500)))
+    # The server that forks the operations imports what they need when it makes the first of them.
+    start("back_up", folder).join()
+    (folder / "copy.db").unlink()
     return folder
 
 
 @contextmanager
-def killed(name: str, template: Path, tmp_path: Path) -> Iterator[Callable[[], Iterator[Path]]]:
+def killed(
+    name: str, kills: int, template: Path, tmp_path: Path
+) -> Iterator[Callable[[], Iterator[Path]]]:
     """Gives folders in which the operation was killed at a random moment."""
     folder = tmp_path / "whole"
     shutil.copytree(template, folder)
@@ -60,7 +70,7 @@ def killed(name: str, template: Path, tmp_path: Path) -> Iterator[Callable[[], I
         nonlocal hit, lasts
         yield folder
         chance = random.Random(f"{name} {os.environ.get('SEED')}")
-        for number in range(3 * KILLS):
+        for number in range(3 * kills + 10):
             broken = tmp_path / str(number)
             shutil.copytree(template, broken)
             process = start(name, broken)
@@ -68,13 +78,13 @@ def killed(name: str, template: Path, tmp_path: Path) -> Iterator[Callable[[], I
             process.kill()
             process.join()
             if process.exitcode == 0:
-                # It was faster than the first one, whose imports were not warm.
+                # It was faster than the one that was timed.
                 lasts *= 0.8
             else:
                 hit += 1
             yield broken
             shutil.rmtree(broken)
-            if hit == KILLS:
+            if hit == kills:
                 return
 
     yield folders
@@ -85,9 +95,9 @@ def intact(path: Path) -> bool:
     return check(Database(str(path), create=False)).problems == []
 
 
-def test_saving(template: Path, tmp_path: Path) -> None:
+def test_saving(template: Path, tmp_path: Path, kills: int) -> None:
     before = contents(template / "r.db")["runs"]
-    with killed("save", template, tmp_path) as folders:
+    with killed("save", kills, template, tmp_path) as folders:
         for folder in folders():
             assert intact(folder / "r.db")
             reported = (
@@ -107,9 +117,9 @@ def test_saving(template: Path, tmp_path: Path) -> None:
             assert set(before) <= set(contents(folder / "r.db")["runs"])
 
 
-def test_importing(template: Path, tmp_path: Path) -> None:
+def test_importing(template: Path, tmp_path: Path, kills: int) -> None:
     before = contents(template / "r.db")
-    with killed("import_runs", template, tmp_path) as folders:
+    with killed("import_runs", kills, template, tmp_path) as folders:
         for folder in folders():
             assert intact(folder / "r.db")
             found = len(contents(folder / "r.db")["runs"])
@@ -118,7 +128,7 @@ def test_importing(template: Path, tmp_path: Path) -> None:
             assert len(contents(folder / "r.db")["runs"]) == len(before["runs"]) + 2000
 
 
-def test_migrating(template: Path, tmp_path: Path) -> None:
+def test_migrating(template: Path, tmp_path: Path, kills: int) -> None:
     old = tmp_path / "old"
     shutil.copytree(template, old)
     database = Database(str(old / "r.db"))
@@ -126,7 +136,7 @@ def test_migrating(template: Path, tmp_path: Path) -> None:
     database.close()
     before = contents(old / "r.db")
     head = schema.revisions()[-1]
-    with killed("migrate", old, tmp_path) as folders:
+    with killed("migrate", kills, old, tmp_path) as folders:
         for folder in folders():
             database = Database(str(folder / "r.db"))
             with database.read() as connection:
@@ -145,9 +155,9 @@ def test_migrating(template: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["back_up", "repair"])
-def test_writing_a_copy(template: Path, tmp_path: Path, name: str) -> None:
+def test_writing_a_copy(template: Path, tmp_path: Path, kills: int, name: str) -> None:
     before = contents(template / "r.db")
-    with killed(name, template, tmp_path) as folders:
+    with killed(name, kills, template, tmp_path) as folders:
         for folder in folders():
             assert contents(folder / "r.db") == before
             if (folder / "copy.db").exists():
@@ -155,9 +165,9 @@ def test_writing_a_copy(template: Path, tmp_path: Path, name: str) -> None:
                 assert contents(folder / "copy.db") == before
 
 
-def test_restoring(template: Path, tmp_path: Path) -> None:
+def test_restoring(template: Path, tmp_path: Path, kills: int) -> None:
     old, new = contents(template / "r.db"), contents(template / "backup.db")
-    with killed("restore", template, tmp_path) as folders:
+    with killed("restore", kills, template, tmp_path) as folders:
         for folder in folders():
             assert intact(folder / "r.db")
             found = contents(folder / "r.db")
@@ -168,22 +178,22 @@ def test_restoring(template: Path, tmp_path: Path) -> None:
             assert kept or found == old
 
 
-def test_exporting_an_archive(template: Path, tmp_path: Path) -> None:
+def test_exporting_an_archive(template: Path, tmp_path: Path, kills: int) -> None:
     before = contents(template / "r.db")
-    with killed("export_archive", template, tmp_path) as folders:
+    with killed("export_archive", kills, template, tmp_path) as folders:
         for folder in folders():
             assert contents(folder / "r.db") == before
             if (folder / "out.mlar").exists():
                 verify_file(folder / "out.mlar")
 
 
-def test_exporting_over_a_folder(template: Path, tmp_path: Path) -> None:
+def test_exporting_over_a_folder(template: Path, tmp_path: Path, kills: int) -> None:
     """The one that was there is there still, or the new one is."""
     old = tmp_path / "old"
     shutil.copytree(template, old)
     process = start("export_folder", old)
     process.join()
     whole = {path.name: path.read_bytes() for path in (old / "out").iterdir()}
-    with killed("export_folder", old, tmp_path) as folders:
+    with killed("export_folder", kills, old, tmp_path) as folders:
         for folder in folders():
             assert {path.name: path.read_bytes() for path in (folder / "out").iterdir()} == whole

@@ -144,8 +144,8 @@ def test_duckdb_says_what_the_database_says(stored: tuple[ResultsProcessor, Path
         same(figures(connection), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("java") is None, reason="needs Java")
-@pytest.mark.timeout(600)
 def test_spark_on_two_worker_processes_says_so_too(
     stored: tuple[ResultsProcessor, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

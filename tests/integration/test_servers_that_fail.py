@@ -25,7 +25,10 @@ from tests.commands import refusal, start
 from tests.databases import embedded
 from tests.endpoint import Endpoint
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals"),
+]
 
 PROCESSES = 32
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -370,12 +370,8 @@ ANY_JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
     max_leaves=8,
 )
-ROUND_TRIP = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 
 
-@ROUND_TRIP
 @given(values=st.lists(ANY_TEXT, min_size=len(TEXTS) + 2, max_size=len(TEXTS) + 2), data=ANY_JSON)
 def test_any_text_comes_back_as_it_was(store: Database, values: list[str], data: Any) -> None:
     run = RunRecord("e", values.pop()[:20] or "x", 0, metadata_json={values[0]: data, "k": values})

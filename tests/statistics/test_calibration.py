@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import statsmodels.api as sm
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -17,7 +17,6 @@ from ml_agents_results.statistics.calibration import ConfidenceTable
 from ml_agents_results.statistics.proportions import wilson
 from ml_agents_results.statistics.reliability import calibration_error
 
-FEW = settings(max_examples=50, deadline=None)
 rows = st.lists(
     st.tuples(
         st.sampled_from([0.05, 0.1, 0.3, 0.5, 0.6, 0.8, 0.9, 0.95, 1.0]),
@@ -37,7 +36,6 @@ def expand(data: Rows) -> tuple[Array, Array]:
     return c, y
 
 
-@FEW
 @given(data=rows)
 def test_brier_and_murphys_identity(data: Rows) -> None:
     c, y = expand(data)
@@ -55,7 +53,6 @@ def test_brier_and_murphys_identity(data: Rows) -> None:
         assert (score.skill, score.null_reason) == (None, "one_class")
 
 
-@FEW
 @given(data=rows)
 def test_calibration_in_the_large_is_a_t_test_of_the_gaps(data: Rows) -> None:
     c, y = expand(data)
@@ -68,7 +65,6 @@ def test_calibration_in_the_large_is_a_t_test_of_the_gaps(data: Rows) -> None:
         assert result.ci_low == pytest.approx(max(-1.0, low), rel=1e-7, abs=1e-9)
 
 
-@FEW
 @given(data=rows)
 def test_spiegelhalter_equals_the_rows(data: Rows) -> None:
     c, y = expand(data)
@@ -84,7 +80,6 @@ def test_spiegelhalter_equals_the_rows(data: Rows) -> None:
 
 # Two distinct confidences fit exactly, which statsmodels remarks upon.
 @pytest.mark.filterwarnings("ignore:Perfect separation", "ignore:.*scalar divide")
-@FEW
 @given(data=rows)
 def test_slope_and_intercept_equal_statsmodels(data: Rows) -> None:
     table = ConfidenceTable.from_rows(data)
@@ -139,7 +134,6 @@ def test_extreme_confidences_still_converge() -> None:
     assert 0.3 < line.slope < 1.2
 
 
-@FEW
 @given(data=rows)
 def test_auroc_counts_pairs_and_delong_is_its_structural_components(data: Rows) -> None:
     c, y = expand(data)
@@ -181,7 +175,6 @@ def test_auroc_edges(data: Rows, reason: str | None) -> None:
     assert auroc(ConfidenceTable.from_rows(data)).null_reason == reason
 
 
-@FEW
 @given(data=rows)
 def test_ece_with_distinct_values_is_the_mean_gap(data: Rows) -> None:
     c, y = expand(data)
@@ -259,7 +252,6 @@ def test_the_seed_decides_and_is_given_back() -> None:
     assert (one.ece, one.seed, other.seed) == (other.ece, 1, 2)
 
 
-@FEW
 @given(data=rows, cut=st.integers(0, 12))
 def test_splitting_a_row_changes_nothing(data: Rows, cut: int) -> None:
     value, right, wrong = data[0]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -13,7 +13,6 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics.cluster_robust import clustered_mean, sample_mean
 from tests.statistics.matrices import Groups, dense_cr2, labels
 
-FEW = settings(max_examples=50, deadline=None)
 fractions = st.sampled_from([0.0, 1 / 3, 0.5, 2 / 3, 1.0, -1.0, -1 / 3])
 grouped = st.lists(st.lists(fractions, min_size=1, max_size=12), min_size=2, max_size=30).filter(
     lambda groups: any(abs(np.mean(g) - np.mean(np.concatenate(groups))) > 1e-6 for g in groups)
@@ -28,7 +27,6 @@ def sums(groups: Groups) -> tuple[list[float], list[float], list[float]]:
     )
 
 
-@FEW
 @given(groups=grouped)
 def test_cr1_equals_statsmodels(groups: Groups) -> None:
     y = np.concatenate(groups)
@@ -47,7 +45,6 @@ def test_cr1_equals_statsmodels(groups: Groups) -> None:
     )
 
 
-@FEW
 @given(groups=grouped)
 def test_cr2_and_its_degrees_of_freedom_equal_the_matrix_form(groups: Groups) -> None:
     se, dof = dense_cr2(groups)
@@ -56,7 +53,6 @@ def test_cr2_and_its_degrees_of_freedom_equal_the_matrix_form(groups: Groups) ->
     assert result.dof == pytest.approx(dof, rel=1e-8)
 
 
-@FEW
 @given(values=st.lists(st.floats(-5, 5), min_size=2, max_size=60))
 def test_without_groups_it_is_the_one_sample_t_test(values: list[float]) -> None:
     if np.std(values) < 1e-3:
@@ -73,7 +69,6 @@ def test_without_groups_it_is_the_one_sample_t_test(values: list[float]) -> None
     assert interval.high == pytest.approx(float(high), rel=1e-6, abs=1e-7)
 
 
-@FEW
 @given(groups=grouped)
 def test_singleton_clusters_are_independent_samples(groups: Groups) -> None:
     values = [x for g in groups for x in g]
@@ -86,7 +81,6 @@ def test_singleton_clusters_are_independent_samples(groups: Groups) -> None:
     assert alone.icc is None
 
 
-@FEW
 @given(groups=grouped)
 def test_design_effect_and_icc_equal_the_analysis_of_variance(groups: Groups) -> None:
     result = clustered_mean(*sums(groups))
@@ -105,7 +99,6 @@ def test_design_effect_and_icc_equal_the_analysis_of_variance(groups: Groups) ->
     assert result.icc == pytest.approx((msb - msw) / (msb + (n0 - 1) * msw), rel=1e-6, abs=1e-9)
 
 
-@FEW
 @given(groups=grouped)
 def test_order_of_clusters_and_empty_ones_change_nothing(groups: Groups) -> None:
     n, total, squares = sums(groups)
@@ -116,7 +109,6 @@ def test_order_of_clusters_and_empty_ones_change_nothing(groups: Groups) -> None
     assert there.n_clusters == here.n_clusters
 
 
-@FEW
 @given(groups=grouped)
 def test_negating_the_differences_negates_the_estimate_and_keeps_p(groups: Groups) -> None:
     here = clustered_mean(*sums(groups)).as_difference()

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -25,8 +25,6 @@ from ml_agents_results.statistics.time_ratios import (
     sign_test_p,
 )
 
-FEW = settings(max_examples=60, deadline=None)
-
 
 def summary(times: list[float], shift: float = 0.0, missing: int = 0) -> LatencySummary:
     positive = [t for t in times if t > 0]
@@ -43,7 +41,6 @@ def summary(times: list[float], shift: float = 0.0, missing: int = 0) -> Latency
     )
 
 
-@FEW
 @given(times=st.lists(st.integers(0, 60_000), min_size=2, max_size=60))
 def test_moments_equal_those_of_the_rows(times: list[int]) -> None:
     values = [float(t) for t in times]
@@ -80,7 +77,6 @@ def test_latency_edges() -> None:
         latency_summary(2, 0, 3.0, 5.0, 1.0, 2.0, 0.0, 3)
 
 
-@FEW
 @given(
     data=st.lists(
         st.tuples(st.floats(1, 1000), st.floats(1, 1000)), min_size=2, max_size=40
@@ -112,7 +108,6 @@ def test_ratio_edges() -> None:
         paired_ratio(sample_mean(0, 0.0, 0.0), 95)
 
 
-@FEW
 @given(slower=st.integers(0, 200), faster=st.integers(0, 200))
 def test_sign_test_equals_scipy(slower: int, faster: int) -> None:
     if slower + faster == 0:
@@ -135,7 +130,6 @@ def cost_of(rows: list[tuple[float, float]], confidence: float = 0.95) -> Estima
     )
 
 
-@FEW
 @given(
     rows=st.lists(
         st.tuples(st.floats(0.001, 0.1), st.sampled_from([0.0, 0.5, 1.0])), min_size=2, max_size=40
@@ -211,7 +205,6 @@ def test_pareto_front_with_missing_measures() -> None:
     assert pareto_front([]) == []
 
 
-@FEW
 @given(
     rows=st.lists(
         st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12

@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
@@ -16,7 +16,6 @@ from ml_agents_results.statistics import mcnemar as paired
 from ml_agents_results.statistics.estimate import Interval
 from ml_agents_results.statistics.mcnemar import PairedTable
 
-FEW = settings(max_examples=80, deadline=None)
 counts = st.integers(0, 400)
 tables = st.builds(PairedTable, counts, counts, counts, counts).filter(lambda t: t.pairs > 0)
 methods = st.sampled_from(sorted(paired_intervals.DIFFERENCE_METHODS))
@@ -37,7 +36,6 @@ def exact_lower_tail(k: int, m: int) -> Fraction:
     return Fraction(total, 2**m)
 
 
-@FEW
 @given(table=tables)
 def test_exact_p_equals_statsmodels(table: PairedTable) -> None:
     b, c = table.improved, table.regressed
@@ -45,7 +43,6 @@ def test_exact_p_equals_statsmodels(table: PairedTable) -> None:
     assert paired.mcnemar_exact_p(table) == pytest.approx(expected, rel=1e-9)
 
 
-@FEW
 @given(table=tables.filter(lambda t: t.discordant > 0))
 def test_mid_p_equals_its_definition(table: PairedTable) -> None:
     b, c = table.improved, table.regressed
@@ -90,7 +87,6 @@ def test_mcnemar_on_ten_million_samples() -> None:
     assert paired.mcnemar_mid_p(table) == pytest.approx(2 * stats.norm.sf(z), rel=1e-5)
 
 
-@FEW
 @given(table=tables, method=methods)
 def test_swapping_variants_negates_the_difference_and_keeps_p(
     table: PairedTable, method: str
@@ -103,7 +99,6 @@ def test_swapping_variants_negates_the_difference_and_keeps_p(
     assert there.ci_high == pytest.approx(-(here.ci_low or 0.0), abs=1e-13)
 
 
-@FEW
 @given(table=tables, method=methods)
 def test_every_interval_holds_the_estimate_inside_the_possible_range(
     table: PairedTable, method: str
@@ -115,7 +110,6 @@ def test_every_interval_holds_the_estimate_inside_the_possible_range(
         assert low - 1e-12 <= (table.difference or 0.0) <= high + 1e-12
 
 
-@FEW
 @given(table=tables.filter(lambda t: t.discordant > 0 and abs(t.difference or 0) < 1))
 def test_tango_bounds_solve_the_score_equation(table: PairedTable) -> None:
     """At a bound the score statistic, its nuisance parameter found numerically, is z."""
@@ -157,7 +151,6 @@ def test_bonett_price_by_hand() -> None:
     )
 
 
-@FEW
 @given(first=tables, second=tables)
 def test_tables_add_up_to_the_pool(first: PairedTable, second: PairedTable) -> None:
     pool = first + second
@@ -167,7 +160,6 @@ def test_tables_add_up_to_the_pool(first: PairedTable, second: PairedTable) -> N
     assert pool.candidate_correct - pool.baseline_correct == round(weighted)
 
 
-@FEW
 @given(table=tables)
 def test_standard_error_and_phi_equal_those_of_the_rows(table: PairedTable) -> None:
     rows = (
@@ -189,7 +181,6 @@ def test_standard_error_and_phi_equal_those_of_the_rows(table: PairedTable) -> N
         assert paired.phi_correlation(table) is None
 
 
-@FEW
 @given(table=tables)
 def test_probability_of_superiority_is_the_beta_tail(table: PairedTable) -> None:
     b, c = table.improved, table.regressed
@@ -206,7 +197,6 @@ def test_probability_of_superiority_by_simulated_posterior() -> None:
     assert exact == pytest.approx(simulated, abs=0.003)
 
 
-@FEW
 @given(a=st.integers(0, 60), n_a=st.integers(60, 90), b=st.integers(0, 40), n_b=st.integers(40, 70))
 def test_unpaired_newcombe_equals_statsmodels(a: int, n_a: int, b: int, n_b: int) -> None:
     expected = confint_proportions_2indep(a, n_a, b, n_b, method="newcomb", compare="diff")

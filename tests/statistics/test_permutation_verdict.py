@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -16,11 +16,9 @@ from ml_agents_results.statistics.estimate import Estimate, Interval
 from ml_agents_results.statistics.sign_flip import sign_flip_test
 from ml_agents_results.statistics.verdict import Finding, decide
 
-FEW = settings(max_examples=40, deadline=None)
 Array = npt.NDArray[np.float64]
 
 
-@FEW
 @given(
     data=st.lists(st.sampled_from([-1.0, -2 / 3, -1 / 3, 0.0, 0.5, 1.0]), min_size=2, max_size=9)
 )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import cochrans_q as reference_q
@@ -23,11 +23,9 @@ from ml_agents_results.statistics.macro_averages import (
 from ml_agents_results.statistics.mcnemar import PairedTable, mcnemar_mid_p
 from ml_agents_results.statistics.proportions import design_adjusted_wilson
 
-FEW = settings(max_examples=60, deadline=None)
 values = st.lists(st.integers(-10, 10), min_size=2, max_size=20).map(lambda v: [x / 20 for x in v])
 
 
-@FEW
 @given(data=values.filter(lambda v: len(set(v)) > 1))
 def test_random_tasks_are_a_one_sample_t_test(data: list[float]) -> None:
     expected = stats.ttest_1samp(data, 0.0)
@@ -97,7 +95,6 @@ def test_edges(macro: Callable[..., Estimate]) -> None:
         macro([TaskValue(0.5)], se="best")
 
 
-@FEW
 @given(
     cells=st.lists(
         st.tuples(*[st.integers(0, 30)] * 4).map(lambda c: PairedTable(*c)), min_size=2, max_size=9
@@ -119,7 +116,6 @@ def test_the_pool_is_the_sum_over_tasks(cells: list[PairedTable]) -> None:
         assert clustered.mean == pytest.approx(pool.difference, abs=1e-12)
 
 
-@FEW
 @given(
     rows=st.integers(2, 4).flatmap(
         lambda k: st.lists(st.tuples(*[st.integers(0, 1)] * k), min_size=1, max_size=40)

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
@@ -18,7 +18,6 @@ from ml_agents_results.statistics.denominators import (
 )
 from ml_agents_results.statistics.estimate import Interval
 
-FEW = settings(max_examples=80, deadline=None)
 STATSMODELS_NAME = {"wilson": "wilson", "jeffreys": "jeffreys", "clopper-pearson": "beta"}
 
 
@@ -35,7 +34,6 @@ def bounds(interval: Interval) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("method", sorted(STATSMODELS_NAME))
-@FEW
 @given(share=shares(), confidence=st.sampled_from([0.5, 0.9, 0.95, 0.999]))
 def test_interval_equals_statsmodels(
     method: str, share: tuple[int, int], confidence: float
@@ -49,7 +47,6 @@ def test_interval_equals_statsmodels(
     assert 0.0 <= low < high <= 1.0
 
 
-@FEW
 @given(share=shares())
 def test_bayes_uniform_is_the_beta_posterior(share: tuple[int, int]) -> None:
     k, n = share
@@ -58,7 +55,6 @@ def test_bayes_uniform_is_the_beta_posterior(share: tuple[int, int]) -> None:
     assert high == pytest.approx(stats.beta.ppf(0.975, k + 1, n - k + 1), rel=1e-9)
 
 
-@FEW
 @given(share=shares(), method=st.sampled_from(sorted(proportions.INTERVAL_METHODS)))
 def test_counting_errors_instead_mirrors_the_interval(share: tuple[int, int], method: str) -> None:
     k, n = share

@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -13,12 +13,10 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics.distributions import binomial_quantile
 from ml_agents_results.statistics.quantiles import from_histogram, quantile_ranks
 
-FEW = settings(max_examples=60, deadline=None)
 times = st.lists(st.integers(0, 500), min_size=1, max_size=120)
 levels = st.sampled_from([0.01, 0.25, 0.5, 0.9, 0.95, 0.99])
 
 
-@FEW
 @given(data=times, q=levels, confidence=st.sampled_from([0.8, 0.95, 0.99]))
 def test_value_and_interval_equal_the_libraries(
     data: list[int], q: float, confidence: float
@@ -31,7 +29,6 @@ def test_value_and_interval_equal_the_libraries(
         assert bound == (None if math.isnan(reference) else reference)
 
 
-@FEW
 @given(data=times, q=levels)
 def test_ranks_point_into_the_sorted_data(data: list[int], q: float) -> None:
     ordered, ranks = sorted(data), quantile_ranks(len(data), q)
@@ -41,7 +38,6 @@ def test_ranks_point_into_the_sorted_data(data: list[int], q: float) -> None:
     assert value == pytest.approx(float(np.quantile(data, q)), rel=1e-12)
 
 
-@FEW
 @given(
     n=st.integers(1, 10_000_000),
     rate=st.sampled_from([0.01, 0.5, 0.95, 0.99]),

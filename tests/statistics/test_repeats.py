@@ -6,7 +6,7 @@ import statistics
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -15,7 +15,6 @@ from ml_agents_results.statistics import repeats
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.proportions import wilson
 
-FEW = settings(max_examples=60, deadline=None)
 pairs = st.integers(1, 6).flatmap(lambda k: st.tuples(st.just(k), st.integers(0, k)))
 samples = st.lists(pairs, min_size=2, max_size=25)
 Samples = list[tuple[int, int]]
@@ -25,7 +24,6 @@ def answers(k: int, s: int) -> list[int]:
     return [1] * s + [0] * (k - s)
 
 
-@FEW
 @given(data=samples, k=st.integers(1, 4))
 def test_pass_at_k_is_the_share_of_subsets_with_a_right_answer(data: Samples, k: int) -> None:
     eligible = [answers(*row) for row in data if row[0] >= k]
@@ -48,7 +46,6 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_right_answer(data: Samples, k:
         assert at.se == pytest.approx(expected, rel=1e-9)
 
 
-@FEW
 @given(data=samples.filter(lambda rows: any(k > 1 for k, _ in rows)))
 def test_accuracy_weighs_samples_not_runs(data: Samples) -> None:
     result = repeats.repeated_accuracy(Counter(data))
@@ -63,7 +60,6 @@ def test_accuracy_weighs_samples_not_runs(data: Samples) -> None:
     assert 0 <= result.ci_low < result.ci_high <= 1
 
 
-@FEW
 @given(data=samples, times=st.integers(2, 5))
 def test_identical_repeats_of_every_sample_change_no_estimate(data: Samples, times: int) -> None:
     """Asking a sample again and getting the same answers is no new information about it."""
@@ -86,7 +82,6 @@ def test_single_answers_are_the_plain_accuracy() -> None:
     assert (result.ci_low, result.ci_high) == (interval.low, interval.high)
 
 
-@FEW
 @given(data=samples)
 def test_variance_split_equals_the_rows(data: Samples) -> None:
     result = repeats.variance_split(Counter(data))
@@ -101,7 +96,6 @@ def test_variance_split_equals_the_rows(data: Samples) -> None:
     assert result.between == pytest.approx(between, rel=1e-9, abs=1e-12)
 
 
-@FEW
 @given(data=samples)
 def test_consistency_counts_samples_that_never_waver(data: Samples) -> None:
     asked = [len(set(answers(k, s))) == 1 for k, s in data if k > 1]

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 from statsmodels.stats.power import NormalIndPower, normal_sample_size_one_tail
@@ -14,8 +14,6 @@ from statsmodels.stats.proportion import proportion_effectsize, samplesize_confi
 from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics import sample_sizes as power
 from ml_agents_results.statistics.mcnemar import PairedTable, mcnemar_mid_p
-
-FEW = settings(max_examples=80, deadline=None)
 
 
 def exact_power(n: int, difference: float, psi: float) -> float:
@@ -37,7 +35,6 @@ def test_the_sample_size_delivers_its_power() -> None:
     assert exact_power(size.samples, 0.1, 0.3) == pytest.approx(0.8065879484941574, abs=2e-5)
 
 
-@FEW
 @given(
     psi=st.floats(0.02, 1.0),
     share=st.floats(0.02, 1.0),
@@ -59,7 +56,6 @@ def test_size_power_and_difference_are_one_equation(
     assert found <= d + 1e-9
 
 
-@FEW
 @given(n=st.integers(1, 5000), psi=st.floats(0.01, 1.0), target=st.floats(0.3, 0.95))
 def test_minimum_difference_equals_the_root_found_numerically(
     n: int, psi: float, target: float
@@ -103,7 +99,6 @@ def test_difference_detected_at_a_standard_error() -> None:
     assert power.minimum_detectable_from_se(0.0) is None
 
 
-@FEW
 @given(cells=st.tuples(*[st.integers(0, 50)] * 4).filter(lambda c: sum(c) > 0))
 def test_discordance_from_margins_and_correlation_is_the_tables_own(
     cells: tuple[int, int, int, int],

@@ -1,7 +1,7 @@
 """Slices and Fisher's exact test, against SciPy and statsmodels."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -9,10 +9,7 @@ from statsmodels.stats.multitest import multipletests
 from ml_agents_results.statistics.proportions import wilson
 from ml_agents_results.statistics.slices import Slice, fisher_exact_p, scan_slices
 
-FEW = settings(max_examples=100, deadline=None)
 
-
-@FEW
 @given(
     cells=st.one_of(
         st.tuples(*[st.integers(0, 15)] * 4),

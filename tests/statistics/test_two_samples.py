@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import scipy.linalg
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
@@ -25,7 +25,6 @@ counts = st.tuples(st.integers(1, 60), st.integers(1, 60)).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(counts)
 def test_as_scipy_and_statsmodels(table: tuple[int, int, int, int]) -> None:
     k_a, n_a, k_b, n_b = table
@@ -53,7 +52,6 @@ def test_an_empty_variant() -> None:
 shares = st.lists(st.sampled_from([0.0, 1 / 3, 0.5, 1.0]), min_size=2, max_size=20)
 
 
-@settings(max_examples=40, deadline=None)
 @given(shares, shares)
 def test_welch_as_scipy(one: list[float], two: list[float]) -> None:
     assume(len({*one}) > 1 or len({*two}) > 1)
@@ -93,7 +91,6 @@ def by_definition(y: Array, variant: Array, cluster: Array) -> tuple[float, floa
     return variance**0.5, np.trace(product) ** 2 / float(np.sum(product**2))
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 8), st.booleans())
 def test_clusters_of_one_variant_or_of_both(seed: int, groups: int, apart: bool) -> None:
     generator = np.random.default_rng(seed)

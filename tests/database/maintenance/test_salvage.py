@@ -20,6 +20,7 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from tests.commands import contents
 from tests.generated import make_runs
+from tests.lengths import short_and_long
 
 SAMPLES = 150
 
@@ -88,29 +89,38 @@ def noise(data: bytearray, chance: random.Random) -> range:
     return range(start, start + 4096)
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("ML_AGENTS_TEST_DAMAGES", "6"))))
+@pytest.mark.parametrize("seeds", short_and_long(range(3), range(3, 53)), ids=["few", "many"])
 @pytest.mark.parametrize("damage", [flip, cut, blank, noise])
 def test_every_row_outside_of_the_damaged_pages_comes_back(
     template: Path,
     tmp_path: Path,
     damage: Callable[[bytearray, random.Random], range],
-    seed: int,
+    seeds: range,
 ) -> None:
-    """ML_AGENTS_TEST_DAMAGES=50 makes it 200 databases."""
-    data = bytearray(template.read_bytes())
-    size = Pages(bytes(data)).size
-    hit = damage(data, random.Random(f"{damage.__name__} {seed} {os.environ.get('SEED')}"))
-    damaged = {place // size + 1 for place in hit}
-    broken, mended = tmp_path / "broken.db", tmp_path / "new.db"
+    for seed in seeds:
+        data = bytearray(template.read_bytes())
+        size = Pages(bytes(data)).size
+        hit = damage(data, random.Random(f"{damage.__name__} {seed} {os.environ.get('SEED')}"))
+        damaged = {offset // size + 1 for offset in hit}
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        check_repair(template, bytes(data), damaged, folder, cut_off=damage is cut)
+
+
+def check_repair(
+    template: Path, data: bytes, damaged: set[int], folder: Path, *, cut_off: bool
+) -> None:
+    size = Pages(template.read_bytes()).size
+    broken, mended = folder / "broken.db", folder / "new.db"
     broken.write_bytes(data)
     try:
         repair(broken, mended)
     except CorruptDatabaseError:
         # Only where nearly nothing was left.
-        assert damage is cut
+        assert cut_off
         assert len(data) < 20 * size
         return
-    assert broken.read_bytes() == bytes(data)
+    assert broken.read_bytes() == data
     assert check(Database(str(mended))).intact
     before, after = contents(template), contents(mended)
     for table in before:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_agents_results.errors import ResultsError
@@ -342,9 +342,6 @@ def test_large_log_takes_little_memory(tmp_path: Path) -> None:
         assert peak < 6_000_000
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(
     ids=st.lists(st.one_of(st.integers(), st.text()), min_size=1, max_size=5, unique_by=str),
     texts=st.lists(st.text(), min_size=1, max_size=5),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_agents_results.formats.importing import load
@@ -34,9 +34,6 @@ def line(**others: Any) -> dict[str, Any]:
     return {"approach_name": "None", "sample_index": 0, **others}
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(text=TEXTS, metadata=st.dictionaries(TEXTS, JSON, max_size=3))
 def test_any_text_and_metadata_come_back(
     processor: ResultsProcessor, tmp_path: Path, text: str, metadata: dict[str, Any]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_agents_results.errors import ResultsError
@@ -158,9 +158,6 @@ def test_totals_alone_are_no_runs(tmp_path: Path, refused: Refused) -> None:
     assert "--log_samples" in str(error.hint)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(st.dictionaries(
     st.sampled_from([*row(), "acc"]),
     st.recursive(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_agents_results.formats.importing import load
@@ -147,11 +147,6 @@ NUMBERS = itertools.count()
         (openai_log, True),
         (every_eval_ever, True),
     ],
-)
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(answers=st.lists(ANSWERS, min_size=1, max_size=8))
 def test_any_answers(

@@ -6,11 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
-from tests.formats.writers.variant_log_runs import comes_back, there_and_back
+from ml_agents_results.records import RunRecord
+from tests.formats.writers.round_trips import (
+    ANY_RUNS,
+    any_runs_come_back,
+    odd_experiments_come_back,
+)
 
 
 def totals_of(folder: Path) -> list[dict[str, Any]]:
@@ -69,12 +75,15 @@ def test_samples_say_what_the_format_can(tmp_path: Path, processor: ResultsProce
     assert list(filter(None, errors)) == ["HTTP 500: overloaded"]
 
 
-def test_what_is_odd_comes_back(tmp_path: Path, processor: ResultsProcessor) -> None:
-    comes_back(processor, tmp_path, "eee", "out")
+def test_what_is_odd_comes_back(
+    tmp_path: Path, migrated_file: Path, processor: ResultsProcessor
+) -> None:
+    odd_experiments_come_back(processor, migrated_file, tmp_path, "eee", "out")
 
 
-def test_any_runs_come_back(tmp_path: Path) -> None:
-    there_and_back("eee", "out")
+@given(runs=ANY_RUNS)
+def test_any_runs_come_back(migrated_file: Path, runs: list[RunRecord]) -> None:
+    any_runs_come_back(runs, migrated_file, "eee", "out")
 
 
 def test_what_the_format_said_of_the_source_is_kept(

@@ -5,17 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.records import RunRecord
 from tests.formats.readers.inspect_logs import log as inspect_log
 from tests.formats.readers.inspect_logs import sample as inspect_sample
 from tests.formats.readers.inspect_logs import write_json
+from tests.formats.writers.round_trips import (
+    ANY_RUNS,
+    any_runs_come_back,
+    odd_experiments_come_back,
+)
 from tests.formats.writers.sample_experiments import all_runs, run
-from tests.formats.writers.variant_log_runs import comes_back, there_and_back
 
 
 def log_of(path: Path) -> dict[str, Any]:
@@ -64,12 +70,15 @@ def test_several_variants_are_a_folder(tmp_path: Path, processor: ResultsProcess
     assert sum("scores" not in one for one in cot["samples"]) == 2
 
 
-def test_what_is_odd_comes_back(tmp_path: Path, processor: ResultsProcessor) -> None:
-    comes_back(processor, tmp_path, "inspect", "logs")
+def test_what_is_odd_comes_back(
+    tmp_path: Path, migrated_file: Path, processor: ResultsProcessor
+) -> None:
+    odd_experiments_come_back(processor, migrated_file, tmp_path, "inspect", "logs")
 
 
-def test_any_runs_come_back(tmp_path: Path) -> None:
-    there_and_back("inspect", "logs")
+@given(runs=ANY_RUNS)
+def test_any_runs_come_back(migrated_file: Path, runs: list[RunRecord]) -> None:
+    any_runs_come_back(runs, migrated_file, "inspect", "logs")
 
 
 def test_samples_have_ids_of_their_own(tmp_path: Path, processor: ResultsProcessor) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_agents_results.processor import ResultsProcessor
@@ -45,9 +45,6 @@ def test_bounds_where_both_variants_lack_something(store: ResultsProcessor) -> N
 GRADES = st.lists(st.sampled_from([0, 1, None, "failed", "unparsed"]), max_size=8)
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(
     one=GRADES,
     two=GRADES,

@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_agents_results.processor import ResultsProcessor
@@ -10,12 +10,8 @@ from ml_agents_results.services.analysis_options import AnalysisOptions
 from tests.services.building import clear, fresh, near, runs, save
 
 small = st.lists(st.sampled_from([0, 1, None]), min_size=4, max_size=12)
-quick = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 
 
-@quick
 @given(one=small, two=small)
 def test_swapping_the_variants_negates_the_difference(
     processor: ResultsProcessor, one: list[int | None], two: list[int | None]
@@ -31,7 +27,6 @@ def test_swapping_the_variants_negates_the_difference(
         assert [forth.ci_low, forth.ci_high] == near([-(back.ci_high or 0), -(back.ci_low or 0)])
 
 
-@quick
 @given(data=st.data(), unpaired=st.booleans(), cluster=st.sampled_from(["task", "none"]))
 def test_swapping_the_variants_over_tasks_and_unpaired(
     processor: ResultsProcessor, data: st.DataObject, unpaired: bool, cluster: str
@@ -56,7 +51,6 @@ def test_swapping_the_variants_over_tasks_and_unpaired(
     )
 
 
-@quick
 @given(one=small, two=small)
 def test_an_identical_repeat_changes_no_estimate(
     processor: ResultsProcessor, one: list[int | None], two: list[int | None]
@@ -74,7 +68,6 @@ def test_an_identical_repeat_changes_no_estimate(
     assert after.comparisons[0].samples == before.comparisons[0].samples
 
 
-@quick
 @given(data=st.data())
 def test_sums_over_tasks_equal_the_whole(processor: ResultsProcessor, data: st.DataObject) -> None:
     clear(processor)
@@ -94,7 +87,6 @@ def test_sums_over_tasks_equal_the_whole(processor: ResultsProcessor, data: st.D
             assert sum(parts_of) == getattr(result, name)
 
 
-@quick
 @given(one=small, two=small, seed=st.integers(0, 99))
 def test_the_order_of_recording_does_not_matter(
     processor: ResultsProcessor, one: list[int | None], two: list[int | None], seed: int

@@ -1,0 +1,12 @@
+"""Tests that have a short form, for `make test`, and a long one, for `make test-slow`."""
+
+from typing import Any
+
+import pytest
+
+
+def short_and_long(short: Any, long: Any) -> list[Any]:
+    """The values of a parameter, tuples of several: the short form's, and the long form's marked
+    slow."""
+    values = long if isinstance(long, tuple) else (long,)
+    return [short, pytest.param(*values, marks=pytest.mark.slow)]

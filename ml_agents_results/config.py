@@ -1,26 +1,171 @@
 """Settings: where the database is, and what an experiment is made of."""
 
+import math
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, fields
+from functools import cache
+from types import UnionType
+from typing import (
+    Any,
+    Generic,
+    Literal,
+    Self,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
+
+from ml_agents_results.errors import UsageError
+
+T = TypeVar("T")
 
 DEFAULT_DB_PATH = "./ml_agents_results.db"
+
+ParsingMode = Literal["auto", "instructor", "regex", "manual"]
+"""How answers are taken from outputs: `auto` tries both parsers, `manual` none."""
+
+
+class Setting(Generic[T]):
+    """A setting, declared once: its default, meaning, bounds, and whether resuming may change it.
+
+    As a field of a dataclass it reads as the value that was given (None gives none), else as its
+    default; on the class it reads as this declaration.
+
+    Args:
+        help: The meaning, with the unit, as the command line shows it.
+        unset: What None stands for, where that is the default.
+        metavar: The name of its value in the help of the command line.
+        at_least: The least value.
+        above: A bound that the value must exceed.
+        recorded: Whether it is recorded at its default too, because it defines the experiment.
+        changeable: Whether it may change when an experiment is resumed: it says how answers are
+            obtained, not what is measured.
+    """
+
+    name: str
+
+    def __init__(
+        self,
+        default: T,
+        help: str,
+        *,
+        unset: str = "",
+        metavar: str | None = None,
+        at_least: float | None = None,
+        above: float | None = None,
+        recorded: bool = False,
+        changeable: bool = False,
+    ) -> None:
+        self.default = default
+        self.help = help
+        self.unset = unset
+        self.metavar = metavar
+        self.at_least = at_least
+        self.above = above
+        self.recorded = recorded
+        self.changeable = changeable
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name, self._owner = name, owner
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object, owner: type) -> Self | T:
+        if instance is None:
+            return self
+        value: T = instance.__dict__.get(self.name, self.default)
+        return value
+
+    def __set__(self, instance: object, value: T) -> None:
+        if value is None or value is self:
+            instance.__dict__.pop(self.name, None)
+        else:
+            instance.__dict__[self.name] = value
+
+    @property
+    def kind(self) -> Any:
+        """The type of its values, without None: `int`, `float`, `bool`, `str`, a Literal, ..."""
+        declared = get_args(_type_hints(self._owner)[self.name])[0]
+        if isinstance(declared, UnionType):
+            return next(kind for kind in get_args(declared) if kind is not type(None))
+        return declared
+
+    def check(self, value: object) -> None:
+        """Raises UsageError where a value is of another kind or out of bounds."""
+        check_value(self.name, value, self.kind, at_least=self.at_least, above=self.above)
+
+
+@cache
+def _type_hints(owner: type) -> dict[str, Any]:
+    return get_type_hints(owner)
+
+
+def check_value(
+    name: str,
+    value: object,
+    kind: Any,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+) -> None:
+    """Raises UsageError where `value` is neither None nor a value of `kind` within the bounds.
+
+    Texts and mappings are not shown in errors: an address may hold a password.
+    """
+    if value is None:
+        return
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise UsageError(f"{name} is {value!r}", f"One of: {', '.join(get_args(kind))}")
+    elif kind is str:
+        if not isinstance(value, str):
+            raise UsageError(f"{name} must be a string", "Put it in quotes.")
+    elif kind is bool:
+        # Neither "no" nor anything else that counts as true in Python switches something on.
+        if not isinstance(value, bool):
+            raise UsageError(f"{name} is {value!r}", "It is true or false, without quotes.")
+    elif kind in (int, float):
+        _check_number(name, value, kind, at_least, above)
+    elif not isinstance(value, Mapping) or not all(isinstance(v, str) for v in value.values()):
+        raise UsageError(f"{name} must be a mapping", "For example {input: question}.")
+
+
+def _check_number(
+    name: str, value: object, kind: type, at_least: float | None, above: float | None
+) -> None:
+    fits = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+    number: Any = value
+    if (
+        not fits
+        or not math.isfinite(number)
+        or (at_least is not None and number < at_least)
+        or (above is not None and number <= above)
+    ):
+        bound = "" if at_least is None else f" of at least {at_least:g}"
+        bound = bound if above is None else f" above {above:g}"
+        kinds = "whole number" if kind is int else "number"
+        raise UsageError(f"{name} is {value!r}", f"It is a {kinds}{bound}.")
 
 
 @dataclass
 class DatabaseConfig:
-    """How the database is reached and cared for.
+    """How the database is reached and maintained.
 
     Attributes:
         enabled: Whether results are recorded in a database at all.
         db_path: The SQLite file; ignored where `url` is given.
         backup_frequency: Back up after this many recorded runs; 0 never does.
-        auto_vacuum: Give the space of deleted runs back to the disk (SQLite, new files only).
+        auto_vacuum: Return the space of deleted runs to the disk (SQLite, new files only).
         connection_timeout: Seconds to wait for a busy or unreachable database.
         url: A SQLAlchemy URL, for example `postgresql+psycopg://user@host/results`.
-        keep: Backups to keep, the newest ones.
-        keep_days: Beyond those, keep the newest backup of each of this many days.
+        keep: Number of backups to keep, the newest ones.
+        keep_days: Besides those, keep the newest backup of each of this many days.
         statement_timeout: Seconds that a server may take for one statement; 0 sets no limit.
             Imports and migrations take the time they need.
     """
@@ -46,51 +191,168 @@ class DatabaseConfig:
             url = os.environ.get("ML_AGENTS_DB_URL")
         return cls(db_path=db_path or DEFAULT_DB_PATH, url=url)
 
+    def check(self) -> None:
+        """Raises UsageError for a value that cannot work.
+
+        Checked before anything is recorded: a backup that fails later would stop the experiment.
+        """
+        for name in ("enabled", "auto_vacuum"):
+            check_value(name, getattr(self, name), bool)
+        for name in ("backup_frequency", "keep", "keep_days"):
+            check_value(name, getattr(self, name), int, at_least=0)
+        check_value("connection_timeout", self.connection_timeout, float, above=0)
+        check_value("statement_timeout", self.statement_timeout, float, at_least=0)
+        for name in ("db_path", "url"):
+            check_value(name, getattr(self, name), str)
+
+
+@dataclass(kw_only=True)
+class ProviderSettings:
+    """How a model is asked. Each field states its meaning."""
+
+    temperature: Setting[float | None] = Setting(
+        None, "Sampling temperature.", unset="the provider's", at_least=0, recorded=True
+    )
+    max_tokens: Setting[int | None] = Setting(
+        None,
+        "Tokens of one answer at most.",
+        unset="the provider's",
+        at_least=1,
+        recorded=True,
+    )
+    seed: Setting[int | None] = Setting(None, "Passed to providers that take one.", recorded=True)
+    base_url: Setting[str | None] = Setting(
+        None,
+        "An OpenAI-compatible endpoint: vLLM, Ollama, ... Keys in it are used, never recorded.",
+        metavar="URL",
+        changeable=True,
+    )
+    timeout: Setting[float | None] = Setting(
+        None,
+        "Seconds for one attempt of one call.",
+        unset="120; 600 for `local`",
+        above=0,
+        changeable=True,
+    )
+    max_retries: Setting[int] = Setting(
+        5, "Attempts of a call beyond the first.", at_least=0, changeable=True
+    )
+    requests_per_minute: Setting[float | None] = Setting(
+        None, "Attempts to start in a minute at most.", above=0, changeable=True
+    )
+
 
 @dataclass
-class ExperimentConfig:
+class ExperimentConfig(ProviderSettings):
     """One configured study; saved with the experiment so that it can be repeated and resumed.
 
+    Each setting states its meaning where it is declared.
+
     Attributes:
-        name: A title for people.
-        description: What the study is about.
-        dataset: A file, a folder of files, or the name of a data set.
         approaches: Reasoning approaches, long or short names.
-        provider: Who serves the model (`local`, `openai`, `openrouter`, `anthropic`, ...).
-        model: The model's name there.
-        samples: Samples to ask per task; None asks all.
-        repeats: How often each sample is asked.
-        temperature: Sampling temperature; None leaves it to the provider.
-        max_tokens: Upper bound on the tokens of one answer; None leaves it to the provider.
-        seed: Passed to providers that take one.
-        database: Where the results are kept.
-        extra: Anything else worth keeping with the experiment.
+        database: Where the results are recorded.
+        extra: Anything else worth keeping with the experiment. Settings under their own names
+            are accepted here too.
     """
 
-    name: str = ""
-    description: str = ""
-    dataset: str | None = None
+    name: Setting[str] = Setting("", "A title for people.", recorded=True)
+    description: Setting[str] = Setting("", "What the study is about.", recorded=True)
+    dataset: Setting[str | None] = Setting(
+        None,
+        "A .jsonl, .csv or BIG-Bench .json file, a folder of them, a Hugging Face name "
+        "(owner/name), or `builtin`.",
+        unset="builtin",
+        metavar="SOURCE",
+        recorded=True,
+        changeable=True,
+    )
     approaches: list[str] = field(default_factory=lambda: ["None"])
-    provider: str | None = None
-    model: str | None = None
-    samples: int | None = None
-    repeats: int = 1
-    temperature: float | None = None
-    max_tokens: int | None = None
-    seed: int | None = None
+    provider: Setting[str | None] = Setting(
+        None,
+        "local, openai, openrouter, anthropic.",
+        unset="local, where installed",
+        recorded=True,
+    )
+    model: Setting[str | None] = Setting(
+        None, "Its name there; a .gguf file for `local`.", recorded=True
+    )
+    samples: Setting[int | None] = Setting(
+        None, "Questions of each task.", unset="all", at_least=1, recorded=True
+    )
+    repeats: Setting[int] = Setting(1, "How often each is asked.", at_least=1, recorded=True)
     database: DatabaseConfig = field(default_factory=DatabaseConfig)
     extra: dict[str, Any] = field(default_factory=dict)
+    concurrency: Setting[int] = Setting(
+        4, "Questions in flight at once.", at_least=1, changeable=True
+    )
+    prompts: Setting[str | None] = Setting(
+        None,
+        "A folder of prompts that replace those of the package.",
+        metavar="DIR",
+        changeable=True,
+    )
+    allow_code_execution: Setting[bool] = Setting(
+        False, "Let ProgramOfThought run the model's programs (docs/running.md)."
+    )
+    parsing: Setting[ParsingMode] = Setting("auto", "How answers are taken from outputs.")
+    grader: Setting[str] = Setting("exact", "exact, any_of, or a plug-in.")
+    columns: Setting[Mapping[str, str] | None] = Setting(
+        None, "Which column of the dataset holds input, target, id or task."
+    )
+    output_dir: Setting[str] = Setting(
+        "./outputs",
+        "Where a folder with the CSV and JSON files is created.",
+        metavar="DIR",
+        changeable=True,
+    )
+    grace: Setting[float] = Setting(
+        5.0,
+        "Seconds that running calls may take to end after an interruption.",
+        at_least=0,
+        changeable=True,
+    )
+
+    def __post_init__(self) -> None:
+        known = {setting.name for setting in settings()}
+        for name in known & self.extra.keys():
+            setattr(self, name, self.extra[name])
+        self.extra = {name: value for name, value in self.extra.items() if name not in known}
+
+    def check(self) -> None:
+        """Raises UsageError for a setting that makes no sense; the message names it."""
+        for setting in settings():
+            setting.check(getattr(self, setting.name))
+        if not self.approaches:
+            raise UsageError("no approach is named", "Name one, for example --approach CoT.")
+        names = self.approaches
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise UsageError("approaches must be a list of names", "For example [None, CoT].")
+        self.database.check()
+
+    def given(self) -> dict[str, Any]:
+        """The settings that were given a value, by name."""
+        return {
+            setting.name: getattr(self, setting.name)
+            for setting in settings()
+            if setting.name in self.__dict__
+        }
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings that belong to the study: all but where its results are kept."""
-        settings = asdict(self)
-        del settings["database"]
-        return settings
+        """The settings that belong to the study: all but where its results are recorded.
+
+        Those that do not define it are under `extra`, where they were given.
+        """
+        given = self.given()
+        document: dict[str, Any] = {"approaches": list(self.approaches)}
+        for setting in settings():
+            if setting.recorded:
+                document[setting.name] = given.pop(setting.name, setting.default)
+        return deepcopy({**document, "extra": {**self.extra, **given}})
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "ExperimentConfig":
         """The inverse of `to_dict`; settings of other names are kept in `extra`."""
-        known = {name for name in cls.__dataclass_fields__ if name not in ("database", "extra")}
+        known = {field.name for field in fields(cls)} - {"database", "extra"}
         extra = {**settings.get("extra", {})}
         extra |= {k: v for k, v in settings.items() if k not in known | {"database", "extra"}}
         database = settings.get("database") or {}
@@ -99,3 +361,9 @@ class ExperimentConfig:
         return cls(
             **{k: v for k, v in settings.items() if k in known}, database=database, extra=extra
         )
+
+
+def settings() -> Iterator[Setting[Any]]:
+    """The declarations of all settings of an experiment."""
+    for declaring in (ExperimentConfig, ProviderSettings):
+        yield from (value for value in vars(declaring).values() if isinstance(value, Setting))

@@ -4,7 +4,6 @@ Every method that saves is one transaction: when it returns, what it was given i
 raises, nothing of it is there.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -43,8 +42,6 @@ from ml_agents_results.services.summary import SummaryReport, SummaryService
 if TYPE_CHECKING:
     import pandas as pd
 
-_LOG = logging.getLogger(__name__)
-
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -58,8 +55,8 @@ class ResultsProcessor:
 
     Args:
         db_path: A SQLite file, a SQLAlchemy URL, a DatabaseConfig, a Database, or an Engine. A
-            missing SQLite file is created with its tables. With a DatabaseConfig, a SQLite file is
-            backed up after every `backup_frequency` results, in a thread beside.
+            missing SQLite file is created with its tables. A SQLite file is backed up in a
+            background thread after every `backup_frequency` saved runs (see DatabaseConfig).
 
     Raises:
         SchemaError: The database is of another schema; the hint names the command that helps.
@@ -70,17 +67,14 @@ class ResultsProcessor:
     ) -> None:
         self.database = db_path if isinstance(db_path, Database) else Database(db_path)
         DatabaseManager(self.database).initialize_schema()
-        self._backup = (
-            AutomaticBackup(self.database, _LOG.warning)
-            if isinstance(db_path, DatabaseConfig)
-            else None
-        )
+        self.backup = AutomaticBackup(self.database)
+        """Counts saved runs and backs the database up; whoever records past the processor counts
+        there, too."""
         self._cache = ResultCache(self.database)
 
     def close(self) -> None:
-        """Waits for a backup that is being made, and lets go of the database."""
-        if self._backup is not None:
-            self._backup.finish()
+        """Waits for a backup that is being made, and closes the database."""
+        self.backup.finish()
         self._cache.close()
         self.database.close()
 
@@ -140,12 +134,11 @@ class ResultsProcessor:
             DatabaseError: The database could not be written.
         """
         self.save_run(run_of_response(run_result))
-        if self._backup is not None:
-            self._backup.saved()
 
     def save_run(self, run: RunRecord) -> None:
         """Saves one run, durably."""
         self._record(lambda connection: RunRepository(connection).save(run))
+        self.backup.saved()
 
     def save_runs(self, runs: Iterable[RunRecord]) -> int:
         """Saves many runs in one transaction, all or none; returns how many were new or changed.
@@ -154,7 +147,9 @@ class ResultsProcessor:
             InvalidRecordError: A value breaks a rule; `record_number` tells which record.
         """
         records = runs if isinstance(runs, tuple | list) else tuple(runs)
-        return self._record(lambda connection: RunRepository(connection).save_many(records))
+        changed = self._record(lambda connection: RunRepository(connection).save_many(records))
+        self.backup.saved(len(records))
+        return changed
 
     def save_parsing_metrics(self, run_id: str, metrics: Mapping[str, Any]) -> None:
         """Sets the parsing metrics of a run.

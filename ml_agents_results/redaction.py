@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
@@ -32,44 +32,47 @@ _SECRET_TEXTS = tuple(
         ),
     )
 )
-"""Looks of secrets, each with a mark without which it is not looked for: on the texts of a run, a
-pattern takes as long as saving the run, and an `in` a hundredth of that."""
-# The dict inside: os.environ itself decodes every variable, which took a quarter of a save.
-_ENVIRONMENT: Mapping[Any, Any] = os.environ._data  # type: ignore[attr-defined]
+"""Patterns of secrets, each with a mark that is looked for first: on the texts of a run, a pattern
+takes as long as saving the run, and an `in` a hundredth of that."""
 _ENVIRONMENT_NAME = re.compile(r"(API_?KEY|TOKEN|SECRET|PASSWORD)$")
 
 
 def redact(value: Any) -> Any:
-    """The value without secrets: by the names of settings, by the looks of texts, and by the keys
-    that the environment holds. Mappings and sequences are copied; what JSON does not know becomes
-    text first, and could hold secrets there."""
+    """The value without secrets: recognized by the names of settings, by the look of texts, and by
+    the keys in the environment. Mappings and sequences are copied; objects that JSON does not have
+    become text first, and could hold secrets there."""
+    if value is None or isinstance(value, _PLAIN):
+        return value
+    return _redact(value, _secrets())
+
+
+def redact_text(text: str) -> str:
+    """The text without what looks like a key, without the user part of URLs, and without the
+    values of the environment's keys."""
+    return _redact_text(text, _secrets())
+
+
+def _redact(value: Any, secrets: Sequence[str]) -> Any:
     if value is None or isinstance(value, _PLAIN):
         return value
     if isinstance(value, str):
-        return redact_text(value)
+        return _redact_text(value, secrets)
     if is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):
         return {
             name: REDACTED
             if isinstance(name, str) and _is_secret(name) and inner is not None
-            else redact(inner)
+            else _redact(inner, secrets)
             for name, inner in value.items()
         }
     if isinstance(value, list | tuple | set | frozenset):
-        return [redact(inner) for inner in value]
-    return redact_text(str(value))
+        return [_redact(inner, secrets) for inner in value]
+    return _redact_text(str(value), secrets)
 
 
-@lru_cache(maxsize=2048)
-def _is_secret(name: str) -> bool:
-    return _SECRET_NAME.search(name) is not None
-
-
-def redact_text(text: str) -> str:
-    """The text without what looks like a key, without the user part of URLs, and without the
-    values of the environment's keys."""
-    for secret in _secrets():
+def _redact_text(text: str, secrets: Sequence[str]) -> str:
+    for secret in secrets:
         text = text.replace(secret, REDACTED)
     lowered = text.lower()
     for mark, pattern in _SECRET_TEXTS:
@@ -78,19 +81,17 @@ def redact_text(text: str) -> str:
     return text
 
 
-_known: tuple[Mapping[Any, Any], list[str]] = ({}, [])
-"""An environment, and the values of its keys."""
+@lru_cache(maxsize=2048)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
+
+
+@lru_cache(maxsize=2048)
+def _holds_key(variable: str) -> bool:
+    return _ENVIRONMENT_NAME.search(variable.upper()) is not None
 
 
 def _secrets() -> list[str]:
-    """The values of the environment's keys, looked for anew where it changed."""
-    global _known
-    environment, secrets = _known
-    if environment != _ENVIRONMENT:
-        secrets = [
-            value
-            for name, value in os.environ.items()
-            if len(value) >= 8 and _ENVIRONMENT_NAME.search(name.upper())
-        ]
-        _known = (dict(_ENVIRONMENT), secrets)
-    return secrets
+    """The values of the environment's keys, as they are now."""
+    values = [os.environ.get(name, "") for name in os.environ if _holds_key(name)]
+    return [value for value in values if len(value) >= 8]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.processor import ResultsProcessor
 
 pytest_plugins = ("tests.databases",)
@@ -55,6 +56,6 @@ def db_path(migrated_file: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def processor(db_path: Path) -> Iterator[ResultsProcessor]:
     """A processor on a database without rows."""
-    opened = ResultsProcessor(str(db_path))
+    opened = ResultsProcessor(DatabaseConfig(db_path=str(db_path), backup_frequency=0))
     yield opened
     opened.close()

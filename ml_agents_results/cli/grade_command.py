@@ -1,4 +1,4 @@
-"""grade: answers read by a person, and grades given again."""
+"""grade: answers read by a person, and parsed answers graded again."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from ml_agents_results.experiments.regrading import Grading
 
 _SHOWN = 3000
-"""Characters of an output that are shown, the last ones."""
+"""Characters of an output that are shown, from its end."""
 
 
 def grade(
     experiment_id: ExperimentId,
     run_id: Annotated[
-        str | None, typer.Option("--run-id", help="The run whose answer you have read.")
+        str | None, typer.Option("--run-id", help="The run whose answer you read.")
     ] = None,
     answer: Annotated[str | None, typer.Option("--answer", help="That answer.")] = None,
     regrade: Annotated[
@@ -39,14 +39,14 @@ def grade(
     db_url: DbUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Read answers that no parser found, one after the other, or grade everything again."""
+    """Read the answers that no parser found, one by one, or grade all answers again."""
     from ml_agents_results.experiments.regrading import Grading
     from ml_agents_results.processor import ResultsProcessor
 
     if (run_id is None) != (answer is None):
-        raise UsageError("--run-id and --answer belong together", "Give both, or neither.")
+        raise UsageError("--run-id and --answer go together", "Give both or neither.")
     if regrade and run_id is not None:
-        raise UsageError("--regrade takes no --run-id", "Give one of them.")
+        raise UsageError("--regrade and --run-id cannot be combined", "Give one of them.")
     database = open_database(db_path, db_url)
     with database.read() as connection:
         experiment = resolve_id(connection, experiment_id)

@@ -1,12 +1,13 @@
-"""run, resume: experiments that ask real models."""
+"""run, resume: experiments that ask models."""
 
 import signal
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ml_agents_results.cli.setting_options import takes_settings
 from ml_agents_results.cli.shared import (
     DbPath,
     DbUrl,
@@ -29,60 +30,14 @@ if TYPE_CHECKING:
 
     from ml_agents_results.config import DatabaseConfig
     from ml_agents_results.experiments.progress import Progress
-    from ml_agents_results.experiments.session import RunSummary
+    from ml_agents_results.experiments.runner import RunSummary
     from ml_agents_results.processor import ResultsProcessor
 
 PARTLY = 5
 """The exit code of an experiment with failed runs."""
 
-Concurrency = Annotated[
-    int | None,
-    typer.Option(
-        "--concurrency", help="Questions in flight at once. [default: 4; resuming: as before]"
-    ),
-]
-Timeout = Annotated[
-    float | None, typer.Option("--timeout", help="Seconds for one attempt of one call.")
-]
-MaxRetries = Annotated[
-    int | None,
-    typer.Option(
-        "--max-retries", help="Attempts beyond the first. [default: 5; resuming: as before]"
-    ),
-]
-PerMinute = Annotated[
-    float | None, typer.Option("--requests-per-minute", help="Attempts a minute at most.")
-]
-BaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--base-url", metavar="URL", help="An OpenAI-compatible endpoint: vLLM, Ollama, ..."
-    ),
-]
-Prompts = Annotated[
-    str | None,
-    typer.Option("--prompts", metavar="DIR", help="Prompts that replace those of the package."),
-]
-OutputDir = Annotated[
-    str | None,
-    typer.Option(
-        "--output-dir",
-        metavar="DIR",
-        help="Where a folder with the CSV and JSON files is made. [default: ./outputs; resuming: "
-        "as before]",
-    ),
-]
-DatasetSource = Annotated[
-    str | None,
-    typer.Option(
-        "--dataset",
-        metavar="SOURCE",
-        help="A .jsonl, .csv or BIG-Bench .json file, a folder of them, a Hugging Face name "
-        "(owner/name), or `builtin`. [default: builtin; resuming: as before]",
-    ),
-]
 
-
+@takes_settings(resuming=False)
 def run(
     approach: Annotated[
         list[str] | None,
@@ -93,40 +48,6 @@ def run(
             "[default: None]",
         ),
     ] = None,
-    dataset: DatasetSource = None,
-    samples: Annotated[
-        int | None, typer.Option("--samples", help="Questions of each task. [default: all]")
-    ] = None,
-    repeats: Annotated[
-        int | None, typer.Option("--repeats", help="How often each is asked. [default: 1]")
-    ] = None,
-    provider: Annotated[
-        str | None,
-        typer.Option(
-            "--provider",
-            help="local, openai, openrouter, anthropic. [default: local, where installed]",
-        ),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", help="Its name there; a .gguf file for `local`.")
-    ] = None,
-    base_url: BaseUrl = None,
-    temperature: Annotated[float | None, typer.Option("--temperature")] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", help="Tokens of one answer at most.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option("--seed")] = None,
-    concurrency: Concurrency = None,
-    timeout: Timeout = None,
-    max_retries: MaxRetries = None,
-    requests_per_minute: PerMinute = None,
-    parsing: Annotated[
-        str | None,
-        typer.Option("--parsing", help="auto, instructor, regex, manual. [default: auto]"),
-    ] = None,
-    grader: Annotated[
-        str | None, typer.Option("--grader", help="exact, any_of, or a plug-in. [default: exact]")
-    ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
@@ -135,19 +56,11 @@ def run(
             help="Which column holds input, target, id or task. Repeatable.",
         ),
     ] = None,
-    prompts: Prompts = None,
-    allow_code_execution: Annotated[
-        bool | None,
-        typer.Option(
-            "--allow-code-execution",
-            help="Let ProgramOfThought run the model's programs (docs/running.md).",
-        ),
-    ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="A title for people.")] = None,
-    description: Annotated[str | None, typer.Option("--description")] = None,
+    *,
+    settings: dict[str, Any],
     config: Annotated[
         str | None,
-        typer.Option("--config", metavar="FILE", help="Settings in YAML; options go before them."),
+        typer.Option("--config", metavar="FILE", help="Settings in YAML; options override them."),
     ] = None,
     experiment_id: Annotated[
         str | None, typer.Option("--experiment-id", help="An id of your own.")
@@ -158,77 +71,52 @@ def run(
     ] = None,
     db_path: DbPath = None,
     db_url: DbUrl = None,
-    output_dir: OutputDir = None,
     as_json: Json = False,
 ) -> None:
-    """Ask models, and record every answer as it arrives."""
+    """Ask models and record every answer as it arrives."""
     from ml_agents_results.config import ExperimentConfig
     from ml_agents_results.experiments.config_file import read_config
     from ml_agents_results.experiments.runner import ExperimentRunner
 
-    settings = read_config(config) if config is not None else {}
+    file = read_config(config) if config is not None else {}
     given = {
         "approaches": None if approach is None else listed(approach),
-        "dataset": dataset,
-        "samples": samples,
-        "repeats": repeats,
-        "provider": provider,
-        "model": model,
-        "base_url": base_url,
-        "temperature": temperature,
-        "max_tokens": max_tokens,
-        "seed": seed,
-        "concurrency": concurrency,
-        "timeout": timeout,
-        "max_retries": max_retries,
-        "requests_per_minute": requests_per_minute,
-        "parsing": parsing,
-        "grader": grader,
         "columns": _mapping(columns),
-        "prompts": prompts,
-        "allow_code_execution": allow_code_execution,
-        "name": name,
-        "description": description,
-        "output_dir": output_dir,
+        **settings,
     }
     study = ExperimentConfig.from_dict(
-        {**settings, **{name: value for name, value in given.items() if value is not None}}
+        {**file, **{name: value for name, value in given.items() if value is not None}}
     )
     processor = None
     if study.database.enabled if save_to_db is None else save_to_db:
         if db_path is None and db_url is None:
-            named = settings.get("database") or {}
+            named = file.get("database") or {}
             db_path, db_url = named.get("db_path"), named.get("url")
         processor = partial(_processor, db_path, db_url, study.database)
     elif db_path is not None or db_url is not None:
-        raise UsageError("--no-save-to-db with a database", "Leave one of them out.")
+        raise UsageError("--no-save-to-db and a database cannot be combined", "Leave one out.")
     runner = ExperimentRunner(study, processor, _progress())
     with _stopping_gently():
         summary = runner.run(experiment_id)
     _report(summary, as_json)
 
 
+@takes_settings(resuming=True)
 def resume(
     experiment_id: ExperimentId,
     from_database: Annotated[
-        bool, typer.Option("--from-database", help="What is done is what the database holds.")
+        bool, typer.Option("--from-database", help="The database says what is done.")
     ] = True,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Ask failed runs again, too.")
     ] = False,
-    dataset: DatasetSource = None,
-    base_url: BaseUrl = None,
-    concurrency: Concurrency = None,
-    timeout: Timeout = None,
-    max_retries: MaxRetries = None,
-    requests_per_minute: PerMinute = None,
-    prompts: Prompts = None,
+    *,
+    settings: dict[str, Any],
     db_path: DbPath = None,
     db_url: DbUrl = None,
-    output_dir: OutputDir = None,
     as_json: Json = False,
 ) -> None:
-    """Ask what is missing of an experiment, and nothing twice."""
+    """Resume an experiment; only missing runs are asked."""
     from ml_agents_results.config import ExperimentConfig
     from ml_agents_results.experiments.runner import ExperimentRunner
     from ml_agents_results.processor import ResultsProcessor
@@ -236,23 +124,12 @@ def resume(
     database = open_database(db_path, db_url)
     with database.read() as connection:
         experiment = resolve_id(connection, experiment_id)
-    extra = {
-        "base_url": base_url,
-        "concurrency": concurrency,
-        "timeout": timeout,
-        "max_retries": max_retries,
-        "requests_per_minute": requests_per_minute,
-        "prompts": prompts,
-        "output_dir": output_dir,
-    }
-    changes = ExperimentConfig(
-        dataset=dataset, extra={name: value for name, value in extra.items() if value is not None}
-    )
+    changes = ExperimentConfig(**settings)
     runner = ExperimentRunner(changes, ResultsProcessor(database), _progress())
     with _stopping_gently():
         summary = runner.resume(experiment, retry_failed)
     if not summary.asked:
-        say(f"Nothing was left to ask of {experiment}.")
+        say(f"Nothing is left to ask in {experiment}.")
     _report(summary, as_json)
 
 
@@ -262,9 +139,7 @@ def _mapping(values: list[str] | None) -> dict[str, str] | None:
     pairs = [value.partition("=") for value in values]
     for field, equals, column in pairs:
         if not (field and equals and column):
-            raise UsageError(
-                f"--map {field}{equals}{column}", "It looks like --map input=question."
-            )
+            raise UsageError(f"--map {field}{equals}{column}", "For example --map input=question.")
     return {field: column for field, _, column in pairs}
 
 
@@ -277,9 +152,9 @@ def _processor(
     from ml_agents_results.database.manager import DatabaseManager
     from ml_agents_results.processor import ResultsProcessor
 
-    place = named_database(db_path, db_url, create=True).config
+    named = named_database(db_path, db_url, create=True).config
     database = closed_at_end(
-        Database(replace(settings, enabled=True, db_path=place.db_path, url=place.url))
+        Database(replace(settings, enabled=True, db_path=named.db_path, url=named.url))
     )
     if DatabaseManager(database).initialize_schema():
         say(f"Created the database {database}.")
@@ -296,7 +171,7 @@ def _progress() -> "Progress":
 
 @contextmanager
 def _stopping_gently() -> "Iterator[None]":
-    """A polite kill is treated as Ctrl-C."""
+    """Treats SIGTERM like Ctrl-C."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import sqlite3
+import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -61,6 +62,13 @@ def unfinished(place: Path) -> Iterator[Path]:
         for suffix in ("", *COMPANIONS):
             with suppress(OSError):
                 draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+
+
+def create_like(source: Path, path: Path) -> None:
+    """Creates an empty file with the permissions of another one, before anything is in it."""
+    mode = stat.S_IMODE(source.stat().st_mode)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+    path.chmod(mode)
 
 
 def finish(draft: Path, place: Path) -> None:

@@ -1,14 +1,22 @@
-"""The plan: every run of an experiment, in an order that resuming finds again."""
+"""The plan of an experiment: its questions and approaches, and the order of its runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ml_agents_results.experiments.datasets import Question
+from ml_agents_results.config import ExperimentConfig
+from ml_agents_results.database.engine import Database
+from ml_agents_results.experiments.datasets import Dataset, Question, load_dataset
 from ml_agents_results.repositories.claim_repository import RunKey
+from ml_agents_results.repositories.run_repository import RunRepository
+from ml_agents_results.scoring.graders import find_grader
+
+if TYPE_CHECKING:
+    from ml_agents_results.experiments.approaches import Approach
 
 VERSION = 1
-"""The order below; an experiment of another one cannot be resumed by this version."""
+"""Version of the order below; an experiment with another order cannot be resumed."""
 
 
 @dataclass(frozen=True)
@@ -24,20 +32,20 @@ class Plan:
     repeats: int
     provider: str
     model: str
-    _places: dict[tuple[str, int], int] = field(default_factory=dict, repr=False)
+    _indexes: dict[tuple[str, int], int] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        for place, question in enumerate(self.questions):
-            self._places[question.task, question.sample_index] = place
+        for index, question in enumerate(self.questions):
+            self._indexes[question.task, question.sample_index] = index
 
     def __len__(self) -> int:
         return len(self.approaches) * len(self.questions) * self.repeats
 
     def at(self, position: int) -> tuple[int, Question, int]:
-        """The place of the approach, the question and the repeat at a position."""
+        """The index of the approach, the question and the repeat at a position."""
         rest, approach = divmod(position, len(self.approaches))
-        repeat, place = divmod(rest, len(self.questions))
-        return approach, self.questions[place], repeat
+        repeat, index = divmod(rest, len(self.questions))
+        return approach, self.questions[index], repeat
 
     def key(self, position: int) -> RunKey:
         """The key of the run at a position."""
@@ -53,20 +61,20 @@ class Plan:
 
     def position(self, key: RunKey) -> int | None:
         """The inverse of `key`; None for a run that was not planned."""
-        place = self._places.get((key.task, key.sample_index))
+        index = self._indexes.get((key.task, key.sample_index))
         if (
-            place is None
+            index is None
             or (key.provider, key.model) != (self.provider, self.model)
             or key.approach_name not in self.approaches
             or key.repeat_index >= self.repeats
         ):
             return None
         approach = self.approaches.index(key.approach_name)
-        rest = key.repeat_index * len(self.questions) + place
+        rest = key.repeat_index * len(self.questions) + index
         return rest * len(self.approaches) + approach
 
     def describe(self) -> dict[str, Any]:
-        """What is kept with the experiment."""
+        """The plan as it is recorded with the experiment."""
         return {
             "version": VERSION,
             "approaches": list(self.approaches),
@@ -74,3 +82,47 @@ class Plan:
             "repeats": self.repeats,
             "runs": len(self),
         }
+
+    def settled(
+        self, database: Database, experiment_id: str, *, retry_failed: bool = False
+    ) -> bytearray:
+        """One byte for each position: 1 where nothing is left to do."""
+        settled = bytearray(len(self))
+        with database.read() as connection:
+            for *key, outcome in RunRepository(connection).keys(experiment_id):
+                position = self.position(RunKey(*key))
+                if position is not None and not (retry_failed and outcome == "failed"):
+                    settled[position] = 1
+        return settled
+
+
+@dataclass(frozen=True)
+class Study:
+    """What an experiment asks, loaded and checked; nothing of it has been asked yet."""
+
+    config: ExperimentConfig
+    dataset: Dataset
+    approaches: Sequence["Approach"]
+    plan: Plan
+
+    def asking(self, provider: str, model: str) -> "Study":
+        """The same study, planned for a provider and model under the names they are stored by."""
+        return replace(self, plan=replace(self.plan, provider=provider, model=model))
+
+
+def prepare(config: ExperimentConfig) -> Study:
+    """Loads dataset, approaches and prompts; the provider comes later.
+
+    Raises:
+        UsageError, NotFoundError, InvalidFileError: Something in the configuration is wrong.
+    """
+    from ml_agents_results.experiments.approaches import load_approaches
+
+    config.check()
+    find_grader(config.grader)
+    prompts = Path(config.prompts) if config.prompts is not None else None
+    approaches = load_approaches(config.approaches, prompts, config.allow_code_execution)
+    dataset = load_dataset(config.dataset, config.columns)
+    names = [approach.name for approach in approaches]
+    plan = Plan(names, dataset.first(config.samples), config.repeats, provider="", model="")
+    return Study(config, dataset, approaches, plan)

@@ -5,20 +5,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ml_agents_results.database.engine import Database
+from ml_agents_results.experiments.plan import Plan
 from ml_agents_results.records import RunRecord
+from ml_agents_results.repositories.analysis import AnalysisRepository
 from ml_agents_results.repositories.counts import VariantCounts
+from ml_agents_results.repositories.filters import Filters
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
 PLAIN_LINES_EVERY = 10.0
-"""Seconds between two reports where there is no terminal."""
+"""Seconds between two reports without a terminal."""
 
 
 @dataclass
 class Tally:
-    """How one variant stands; `total_cost` is in USD, None while no cost is known."""
+    """Counts of one variant; `total_cost` is in USD, None while no cost is known."""
 
     approach_name: str
     planned: int
@@ -55,7 +59,7 @@ class Tally:
         return self.correct / self.graded if self.graded else None
 
     def document(self) -> dict[str, Any]:
-        """The values and what follows from them, as JSON."""
+        """The counts and what follows from them, as JSON."""
         return {**asdict(self), "graded": self.graded, "accuracy": self.accuracy}
 
     def __str__(self) -> str:
@@ -69,7 +73,7 @@ class Tally:
         return ", ".join(parts)
 
     def shown_accuracy(self) -> str:
-        """The accuracy so far with its 95% interval, runs taken as independent."""
+        """The accuracy so far with its 95% interval, runs treated as independent."""
         if not self.graded:
             return ""
         from ml_agents_results.statistics.proportions import wilson
@@ -78,8 +82,19 @@ class Tally:
         return f"accuracy {self.accuracy:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
 
 
+def recorded_tallies(database: Database, experiment_id: str, plan: Plan) -> dict[str, Tally]:
+    """The tallies of a plan's approaches, from the runs in the database."""
+    filters = Filters(
+        experiment_id=(experiment_id,), provider=(plan.provider,), model=(plan.model,)
+    )
+    with database.read() as connection:
+        variants = AnalysisRepository(connection, filters).variants()
+    planned = len(plan) // len(plan.approaches)
+    return tallies_of(dict.fromkeys(plan.approaches, planned), variants)
+
+
 def tallies_of(planned: Mapping[str, int], variants: Iterable[VariantCounts]) -> dict[str, Tally]:
-    """Tallies of the planned variants, summed over tasks, from what the database holds.
+    """The tallies of the planned approaches, summed over tasks.
 
     Args:
         planned: The runs planned for each approach.
@@ -96,23 +111,23 @@ def tallies_of(planned: Mapping[str, int], variants: Iterable[VariantCounts]) ->
 
 
 class Progress:
-    """What a running experiment tells; this one tells nothing."""
+    """Reports of a running experiment; this one reports nothing."""
 
     def begin(self, experiment_id: str, tallies: Mapping[str, Tally]) -> None:
-        """The experiment starts or goes on from here."""
+        """The experiment starts or is resumed with these counts."""
 
     def saved(self, tally: Tally) -> None:
-        """One more run of this variant is saved."""
+        """Another run of this variant is saved."""
 
     def say(self, text: str) -> None:
-        """Something a person should know."""
+        """A message for the user."""
 
     def end(self) -> None:
-        """Nothing more is asked."""
+        """The last question was answered."""
 
 
 class PlainProgress(Progress):
-    """Lines for logs and pipes, a few a minute."""
+    """Lines for logs and pipes, a few per minute."""
 
     def __init__(self, console: "Console") -> None:
         self._console = console

@@ -1,7 +1,7 @@
-"""The recorder: a thread with one connection that claims runs and saves them as they arrive.
+"""Recorder: a thread with one connection that claims runs and saves them as they arrive.
 
-The event loop never waits for the disk. What is waiting when the thread is free is committed
-together: a fast endpoint costs fewer commits, a slow one gets one commit a run.
+The event loop never waits for the disk. Jobs that are waiting when the thread is free are committed
+together: a fast endpoint costs fewer commits, a slow one gets one commit per run.
 """
 
 import asyncio
@@ -24,21 +24,21 @@ from ml_agents_results.repositories.claim_repository import ClaimRepository, Rec
 from ml_agents_results.repositories.run_repository import RunRepository
 
 LEASE = timedelta(seconds=60)
-"""How long a claim holds that is not renewed: its process hangs, or its machine is gone."""
+"""How long a claim lasts that is not renewed because its process hangs or its machine is gone."""
 
 RENEWAL = 15.0
 """Seconds between renewals."""
 
 GATHERING = 0.01
-"""Seconds that jobs are gathered for one commit while several come at once."""
+"""Seconds to gather jobs for one commit while several arrive at once."""
 
 FAILED_AT = "failed_at"
-"""The name in a failed run's metadata of the moment it failed."""
+"""Key in a failed run's metadata: the moment it failed."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """Positions that are this process' to ask, and how many are left that others are asking."""
+    """Positions that this process is to ask, and how many others are still asking."""
 
     positions: list[int]
     elsewhere: int
@@ -62,8 +62,8 @@ class Recorder:
 
     Args:
         settled: One byte for each position of the plan; 1 where nothing is left to do.
-        retry_since: Failed runs are asked again, but not those that failed after this moment:
-            another process is doing the same. None leaves failed runs as they are.
+        retry_since: Failed runs are asked again, except those that failed after this moment
+            (another process is doing the same). None leaves failed runs alone.
     """
 
     def __init__(
@@ -93,25 +93,25 @@ class Recorder:
         self._thread.start()
 
     async def take(self, count: int) -> Taken:
-        """Claims up to `count` runs. None claimed and none elsewhere: the plan is done."""
+        """Claims up to `count` runs. With none claimed and none elsewhere the plan is done."""
         done = self._loop.create_future()
         self._jobs.put(_Take(count, done))
         taken: Taken = await done
         return taken
 
     async def save(self, position: int, record: RunRecord) -> bool:
-        """Saves a run and gives its claim back; when this returns, the run is durable.
+        """Saves a run and releases its claim; when this returns, the run is durable.
 
-        It is saved also where the caller is cancelled meanwhile. Returns False where this process
-        lost its claim and another one has saved an answer: then that one stays.
+        It is saved even if the caller is cancelled meanwhile. Returns False if this process lost
+        its claim and another one has saved an answer, which then stays.
         """
         done = self._loop.create_future()
         self._jobs.put(_Save(position, record, done))
-        kept: bool = await done
-        return kept
+        saved: bool = await done
+        return saved
 
     async def finish(self) -> None:
-        """Saves what is waiting and gives all claims back."""
+        """Saves what is waiting and releases all claims."""
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         if self._failure is not None:
@@ -125,7 +125,7 @@ class Recorder:
             self._serve([job for job in jobs if job is not None], ending)
 
     def _waiting(self) -> list[_Save | _Take | None]:
-        """All jobs that are there; waits for one until the claims have to be renewed."""
+        """All waiting jobs; waits for the first until the claims have to be renewed."""
         jobs: list[_Save | _Take | None] = []
         try:
             jobs.append(self._jobs.get(timeout=max(0.0, self._renew_at - time.monotonic())))
@@ -140,12 +140,12 @@ class Recorder:
 
     def _serve(self, jobs: list[_Save | _Take], ending: bool = False) -> None:
         results: list[tuple[asyncio.Future[Any], Any]] = []
-        place, elsewhere = self._next, self._elsewhere
+        position, elsewhere = self._next, self._elsewhere
         renew = time.monotonic() >= self._renew_at
         try:
             for attempt in self._database.retrying():
                 with attempt, self._database.write() as connection:
-                    self._next, self._elsewhere = place, elsewhere
+                    self._next, self._elsewhere = position, elsewhere
                     results = self._apply(connection, jobs)
                     if ending:
                         ClaimRepository(connection, self._experiment_id).release(self._me)
@@ -159,7 +159,7 @@ class Recorder:
             results = [(job.done, error) for job in jobs]
         except Exception as error:  # noqa: BLE001 - raised by whoever waits for it
             results = [(job.done, error) for job in jobs]
-            self._next, self._elsewhere = place, elsewhere
+            self._next, self._elsewhere = position, elsewhere
             if not jobs:
                 self._failure = error
         if renew:
@@ -176,9 +176,9 @@ class Recorder:
     ) -> list[tuple["asyncio.Future[Any]", Any]]:
         claims = ClaimRepository(connection, self._experiment_id)
         saves = [job for job in jobs if isinstance(job, _Save)]
-        kept = self._save(connection, claims, saves) if saves else set()
+        saved = self._save(connection, claims, saves) if saves else set()
         results: list[tuple[asyncio.Future[Any], Any]] = [
-            (job.done, job.position in kept) for job in saves
+            (job.done, job.position in saved) for job in saves
         ]
         results += [
             (job.done, self._take(claims, job.count)) for job in jobs if isinstance(job, _Take)
@@ -197,27 +197,27 @@ class Recorder:
         return positions
 
     def _take(self, claims: ClaimRepository, count: int) -> Taken:
-        """Goes on through the plan; at its end, comes back to what others were asking."""
+        """Continues through the plan; at its end, returns to what others were asking."""
         obtained: list[int] = []
-        place, elsewhere = self._next, list(self._elsewhere)
-        while place < len(self._settled) and len(obtained) < count:
+        position, elsewhere = self._next, list(self._elsewhere)
+        while position < len(self._settled) and len(obtained) < count:
             wanted: list[int] = []
-            while place < len(self._settled) and len(obtained) + len(wanted) < count:
-                if not self._settled[place]:
-                    wanted.append(place)
-                place += 1
+            while position < len(self._settled) and len(obtained) + len(wanted) < count:
+                if not self._settled[position]:
+                    wanted.append(position)
+                position += 1
             got, others = self._claim(claims, wanted)
             obtained += got
             elsewhere += others
         if not obtained and elsewhere:
             obtained, others = self._claim(claims, elsewhere[:count])
-            # In turn, so that one that stays claimed does not hide the others.
+            # In turn, so that a run that stays claimed does not hide the others.
             elsewhere = elsewhere[count:] + others
-        self._next, self._elsewhere = place, elsewhere
+        self._next, self._elsewhere = position, elsewhere
         return Taken(obtained, len(elsewhere))
 
     def _claim(self, claims: ClaimRepository, wanted: list[int]) -> tuple[list[int], list[int]]:
-        """The positions that are ours now, and those that others are asking."""
+        """The positions that are claimed now, and those that others are asking."""
         if not wanted:
             return [], []
         now = datetime.now(UTC)
@@ -230,7 +230,7 @@ class Recorder:
     def _recorded(
         self, claims: ClaimRepository, positions: set[int], fits: Callable[[RecordedRun], bool]
     ) -> set[int]:
-        """Those of the positions whose run another process has saved, and it fits."""
+        """Those of the positions whose run another process has saved, if it fits."""
         keys = {self._plan.key(position): position for position in positions}
         return {keys[run.key] for run in claims.recorded(keys) if fits(run)}
 

@@ -1,4 +1,4 @@
-"""Grading after the fact: answers read by a person, and all answers again by another grader."""
+"""Regrading: answers read by a person, and all parsed answers graded again."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ BATCH = 500
 
 
 class Regraded(NamedTuple):
-    """`graded` runs have a grade now; that of `changed` ones is another than before."""
+    """`graded` runs have a grade now; the grade of `changed` runs differs from before."""
 
     graded: int
     changed: int
@@ -27,7 +27,7 @@ class Grading:
     """Grades the runs of one experiment in its database.
 
     Args:
-        grader: Another one than the experiment was run with; it is then kept with the experiment.
+        grader: Replaces the grader that the experiment was run with, also in its record.
     """
 
     def __init__(
@@ -40,15 +40,16 @@ class Grading:
         find_grader(self.grader)
 
     def unread(self) -> Iterator[RunRecord]:
-        """The runs whose output is there and whose answer was not found."""
+        """The runs with an output in which no answer was found."""
         with self._processor.database.read() as connection:
             for run in RunRepository(connection).iterate([self._experiment.id]):
                 if run.error is None and run.parsed_answer is None and run.raw_output is not None:
                     yield run
 
     def correct(self, run_id: str, answer: str) -> RunRecord:
-        """Sets the answer that a person read in a run's output, grades it, and keeps what was
-        there before in the run's metadata.
+        """Sets the answer that a person read in a run's output and grades it.
+
+        The values before are kept in the run's metadata.
 
         Raises:
             NotFoundError: There is no such run.
@@ -60,7 +61,7 @@ class Grading:
             raise InvalidRecordError(
                 f"{run_id} is a run of {run.experiment_id}"
                 if run.error is None
-                else f"{run_id} failed: it has no output that an answer could be read in",
+                else f"{run_id} failed: it has no output to read an answer from",
                 "Ask failed runs again with: ml-agents resume --retry-failed",
             )
         before = {
@@ -83,7 +84,7 @@ class Grading:
         """Grades every parsed answer again.
 
         Raises:
-            ResultsError: A grader of another package failed; what was regraded before stays.
+            ResultsError: A grader of another package failed; runs graded before that stay.
         """
         graded = changed = 0
         pending: list[RunRecord] = []
@@ -91,10 +92,10 @@ class Grading:
             for run in RunRepository(connection).iterate([self._experiment.id]):
                 if run.error is not None:
                     continue
-                verdict = grade(run.parsed_answer, run.expected_answer, self.grader)
-                graded += verdict.is_correct is not None or verdict.score is not None
-                if verdict != (run.is_correct, run.score):
-                    run.is_correct, run.score = verdict
+                regraded = grade(run.parsed_answer, run.expected_answer, self.grader)
+                graded += regraded.is_correct is not None or regraded.score is not None
+                if regraded != (run.is_correct, run.score):
+                    run.is_correct, run.score = regraded
                     pending.append(run)
                     changed += 1
                 if len(pending) >= BATCH:
@@ -105,7 +106,7 @@ class Grading:
         return Regraded(graded, changed)
 
     def write_files(self) -> Path | None:
-        """Writes the experiment's CSV and JSON files again, where it has some."""
+        """Writes the experiment's CSV and JSON files again, if it has some."""
         config = self._processor.get_experiment(self._experiment.id).config_json
         folder = (config.get("extra") or {}).get("output_dir")
         if folder is None or not (Path(folder) / self._experiment.id).is_dir():

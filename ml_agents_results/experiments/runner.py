@@ -1,53 +1,108 @@
-"""ExperimentRunner: asks real models, records every answer when it arrives, resumes exactly.
+"""ExperimentRunner: asks real models, records every answer on arrival, resumes exactly.
 
-Asynchronous inside, plain to call: the asking goes on in a thread of its own, and the caller's
-thread waits, so that it works in scripts, notebooks and servers alike.
+Asynchronous inside, plain to call: an event loop in a thread of its own asks the questions while
+the caller's thread waits, so that it works in scripts, notebooks and servers alike.
 """
 
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ml_agents_results.config import DatabaseConfig, ExperimentConfig
+from ml_agents_results.config import DatabaseConfig, ExperimentConfig, settings
+from ml_agents_results.database.engine import Database
 from ml_agents_results.database.validation import new_experiment_id
-from ml_agents_results.errors import DuplicateError, NotFoundError, OutputError, UsageError
+from ml_agents_results.errors import (
+    DatabaseError,
+    DuplicateError,
+    NotFoundError,
+    OutputError,
+    ResultsError,
+    UsageError,
+)
 from ml_agents_results.experiments.environment import environment
-from ml_agents_results.experiments.progress import Progress
-from ml_agents_results.experiments.run_settings import CHANGEABLE
-from ml_agents_results.experiments.session import RunSummary, Session, resume_command
-from ml_agents_results.experiments.study import (
-    Study,
+from ml_agents_results.experiments.plan import Study, prepare
+from ml_agents_results.experiments.platform_files import write_platform_files
+from ml_agents_results.experiments.progress import Progress, Tally, recorded_tallies
+from ml_agents_results.experiments.recorder import Recorder
+from ml_agents_results.experiments.resumption import (
     check_origin,
     check_same_model,
     check_unchanged,
-    connect,
     definition,
-    prepare,
 )
+from ml_agents_results.experiments.worker_pool import WorkerPool
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import ExperimentRecord
+from ml_agents_results.records import ExperimentRecord, ExperimentStatus, RunRecord
 
 if TYPE_CHECKING:
     from ml_agents_results.providers.interface import Provider
 
 LONGEST_ID = 200
-"""In bytes, so that the name of its folder is none that file systems refuse."""
+"""In bytes, so that the name of its folder is valid on every file system."""
+
+
+class ExperimentInterrupted(ResultsError):
+    """The user stopped the experiment; every answer that arrived is saved."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """State of an experiment when the runner is done.
+
+    Attributes:
+        planned_runs: All runs of the experiment.
+        asked: Runs that were answered or failed this time.
+        variants: One tally for each approach, over the whole experiment.
+        output_dir: The folder of the CSV and JSON files.
+    """
+
+    experiment_id: str
+    status: ExperimentStatus
+    planned_runs: int
+    asked: int
+    variants: Sequence[Tally]
+    output_dir: str
+
+    @property
+    def runs(self) -> int:
+        return sum(tally.runs for tally in self.variants)
+
+    @property
+    def failed(self) -> int:
+        return sum(tally.failed for tally in self.variants)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON; accuracies are fractions, costs USD."""
+        return {
+            "experiment_id": self.experiment_id,
+            "status": self.status,
+            "planned_runs": self.planned_runs,
+            "runs": self.runs,
+            "asked": self.asked,
+            "failed": self.failed,
+            "variants": [tally.document() for tally in self.variants],
+            "output_dir": self.output_dir,
+        }
 
 
 class ExperimentRunner:
     """Runs and resumes experiments.
 
     Args:
-        config: What to ask. Settings of the runner (see `RunSettings`) are in its `extra`. For
-            `resume`, only those in `CHANGEABLE`, and `dataset` where the file has moved.
+        config: What to ask, and how. For `resume`, only settings that may change are given.
         results_processor: Where the runs go, or a function that opens it: `run` calls that once
             everything else is checked. None records into a database of its own in the output
             folder, which is deleted when the experiment is complete.
-        progress: Who is told how it goes.
+        progress: Where progress is reported.
     """
 
     def __init__(
@@ -64,8 +119,8 @@ class ExperimentRunner:
         """Asks every planned run of a new experiment.
 
         Raises:
-            UsageError: The configuration makes no sense; nothing was asked or recorded.
-            DuplicateError: There is an experiment of this id.
+            UsageError: The configuration is invalid; nothing was asked or recorded.
+            DuplicateError: There is an experiment with this id.
             ExperimentInterrupted: Ctrl-C; the hint is the command that resumes.
             ProviderError: The endpoint refuses every request; the experiment can be resumed.
         """
@@ -73,17 +128,17 @@ class ExperimentRunner:
         experiment_id = experiment_id or new_experiment_id()
         _check_id(experiment_id)
         study = prepare(config)
-        with _Connected(config) as provider:
+        with _connected(config) as provider:
             study = study.asking(provider.name, provider.model)
-            processor, own_file = self._open(experiment_id, Path(study.settings.output_dir))
+            processor, own_file = self._open(experiment_id, Path(config.output_dir))
             if _exists(processor, experiment_id):
                 raise DuplicateError(
                     f"there is an experiment {experiment_id} already",
-                    f"Go on with it: {resume_command(processor, experiment_id)}",
+                    f"Resume it: {resume_command(processor.database, experiment_id)}",
                 )
             processor.save_experiment(
                 experiment_id,
-                _kept(config, study),
+                _recorded_config(study),
                 environment={
                     **environment(),
                     **definition(study),
@@ -94,22 +149,21 @@ class ExperimentRunner:
                     },
                 },
             )
-            session = Session(experiment_id, study, processor, self._progress)
-            summary = session.ask(provider)
+            summary = _Execution(experiment_id, study, processor, self._progress).run(provider)
         if own_file is not None and summary.status == "completed":
             processor.close()
             own_file.unlink()
         return summary
 
     def resume(self, experiment_id: str, retry_failed: bool = False) -> RunSummary:
-        """Asks what is missing of an experiment, and with `retry_failed` what failed.
+        """Asks only the missing runs of an experiment, with `retry_failed` also the failed ones.
 
-        Where nothing is missing, no provider is needed; the files are written again.
+        If nothing is missing, no provider is needed; the files are written again.
 
         Raises:
             NotFoundError: There is no such experiment.
-            ResumeRefused: It was not made by `run`, or by another version of it; or its dataset,
-                prompts or model are not what they were.
+            ResumeRefused: It was not started by `run`, or by another version of it; or its
+                dataset, prompts or model have changed.
             ExperimentInterrupted, ProviderError: As in `run`.
         """
         processor = self._opened()
@@ -118,29 +172,30 @@ class ExperimentRunner:
         record = processor.get_experiment(experiment_id)
         check_origin(record)
         config = self._merged(record)
-        then = record.environment_json["provider"]
-        study = prepare(config).asking(then["name"], then["model"])
+        recorded = record.environment_json["provider"]
+        study = prepare(config).asking(recorded["name"], recorded["model"])
         check_unchanged(record, study)
-        session = Session(record.id, study, processor, self._progress, retry_failed)
-        if session.complete():
-            return session.close(asked=0)
-        with _Connected(config) as provider:
+        execution = _Execution(record.id, study, processor, self._progress, retry_failed)
+        if execution.complete():
+            return execution.close()
+        with _connected(config) as provider:
             check_same_model(record, provider)
             processor.set_status(record.id, "running")
-            return session.ask(provider)
+            return execution.run(provider)
 
     def _merged(self, record: ExperimentRecord) -> ExperimentConfig:
-        """The experiment's own configuration, with what may be changed."""
+        """The experiment's own configuration with the changes that were given."""
         config = ExperimentConfig.from_dict(record.config_json)
-        given = {name: value for name, value in self._config.extra.items() if value is not None}
-        if fixed := sorted(set(given) - set(CHANGEABLE)):
+        changeable = [setting.name for setting in settings() if setting.changeable]
+        given = {**self._config.given(), **self._config.extra}
+        if fixed := sorted(given.keys() - set(changeable)):
             raise UsageError(
                 f"{fixed[0]} cannot be changed when an experiment is resumed",
-                f"These can: {', '.join(CHANGEABLE)}. Begin a new experiment for another setting.",
+                f"These can: {', '.join(changeable)}. Start a new experiment for other settings.",
             )
-        config.extra |= given
-        config.dataset = self._config.dataset or config.dataset
-        # What was chosen by default then, now has a name.
+        for name, value in given.items():
+            setattr(config, name, value)
+        # The default provider of that time is named in the record.
         config.provider = config.provider or record.environment_json["provider"]["name"]
         return config
 
@@ -150,7 +205,7 @@ class ExperimentRunner:
         return self._processor
 
     def _open(self, experiment_id: str, output_dir: Path) -> tuple[ResultsProcessor, Path | None]:
-        """Where to record; and the file, if it is the runner's own."""
+        """The processor to record with; and the file, if it is the runner's own."""
         if (processor := self._opened()) is not None:
             return processor, None
         folder = output_dir / experiment_id
@@ -158,11 +213,141 @@ class ExperimentRunner:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
-                f"the folder {folder} cannot be made: {error.strerror}",
+                f"the folder {folder} cannot be created: {error.strerror}",
                 "Name another one with --output-dir.",
             ) from error
         path = folder / "recording.db"
         return ResultsProcessor(DatabaseConfig(db_path=str(path), backup_frequency=0)), path
+
+
+class _Execution:
+    """One execution of an experiment: runs what is missing, sets the status, writes the files."""
+
+    def __init__(
+        self,
+        experiment_id: str,
+        study: Study,
+        processor: ResultsProcessor,
+        progress: Progress,
+        retry_failed: bool = False,
+    ) -> None:
+        self._id = experiment_id
+        self._study = study
+        self._processor = processor
+        self._database = processor.database
+        self._progress = progress
+        self._retry_since = datetime.now(UTC) if retry_failed else None
+        self._asked = 0
+
+    def complete(self) -> bool:
+        """Whether nothing is left to ask."""
+        return all(self._settled())
+
+    def run(self, provider: "Provider") -> RunSummary:
+        """Asks what is missing; raises what `ExperimentRunner.run` raises while asking."""
+        try:
+            return self._run(provider)
+        except KeyboardInterrupt:
+            raise ExperimentInterrupted(
+                f"interrupted; every answer to {self._id} that arrived is saved",
+                f"Resume with: {resume_command(self._database, self._id)}",
+            ) from None
+
+    def _run(self, provider: "Provider") -> RunSummary:
+        plan = self._study.plan
+        self._tallies = recorded_tallies(self._database, self._id, plan)
+        if self._retry_since is not None:
+            for tally in self._tallies.values():
+                tally.runs, tally.failed = tally.runs - tally.failed, 0
+        recorder = Recorder(self._database, self._id, plan, self._settled(), self._retry_since)
+        pool = WorkerPool(self._id, self._study, provider, recorder, self._saved)
+        self._progress.begin(self._id, self._tallies)
+        try:
+            failure, interrupted = self._wait_for(pool, provider)
+        finally:
+            self._progress.end()
+        self._processor.backup.finish()
+        command = resume_command(self._database, self._id)
+        if isinstance(failure, ResultsError):
+            failure.hint = f"{failure.hint or ''} Then resume: {command}".strip()
+        if isinstance(failure, DatabaseError):
+            raise failure
+        summary = self.close(failed=failure is not None)
+        if failure is not None:
+            raise failure
+        if interrupted and summary.status != "completed":
+            raise ExperimentInterrupted(
+                f"interrupted; {summary.runs} of {summary.planned_runs} runs of {self._id} "
+                "are saved",
+                f"Resume with: {command}",
+            )
+        return summary
+
+    def close(self, *, failed: bool = False) -> RunSummary:
+        """Sets the status, writes the files, and summarizes the experiment."""
+        plan = self._study.plan
+        status: ExperimentStatus = "failed" if failed else "running"
+        if all(plan.settled(self._database, self._id)):
+            status = "completed"
+        if self._processor.get_experiment(self._id).status != status:
+            self._processor.set_status(self._id, status)
+        output_dir = Path(self._study.config.output_dir)
+        folder = write_platform_files(self._database, self._id, output_dir, plan.approaches)
+        tallies = recorded_tallies(self._database, self._id, plan)
+        return RunSummary(
+            self._id, status, len(plan), self._asked, list(tallies.values()), str(folder)
+        )
+
+    def _settled(self) -> bytearray:
+        retry = self._retry_since is not None
+        return self._study.plan.settled(self._database, self._id, retry_failed=retry)
+
+    def _saved(self, record: RunRecord) -> None:
+        self._asked += 1
+        tally = self._tallies[record.approach_name]
+        tally.add(record)
+        self._progress.saved(tally)
+        self._processor.backup.saved()
+
+    def _wait_for(self, pool: WorkerPool, provider: "Provider") -> tuple[Exception | None, bool]:
+        """Runs the pool in a thread; Ctrl-C here stops it there."""
+        failures: list[Exception] = []
+        ended = threading.Event()
+
+        async def ask() -> None:
+            try:
+                await pool.run()
+            finally:
+                await provider.aclose()
+
+        def work() -> None:
+            try:
+                asyncio.run(ask())
+            except Exception as error:  # noqa: BLE001 - raised in the caller's thread
+                failures.append(error)
+            finally:
+                ended.set()
+
+        threading.Thread(target=work, name="experiment", daemon=True).start()
+        interrupted = False
+        while True:
+            try:
+                # A wait without a timeout cannot be interrupted on Windows.
+                while not ended.wait(0.5):
+                    pass
+                return (failures[0] if failures else None), interrupted
+            except KeyboardInterrupt:
+                pool.stop()
+                if not interrupted:
+                    self._progress.say(
+                        f"Stopping: running calls get {self._study.config.grace:g} s to end. "
+                        "Press Ctrl-C again to cancel them."
+                    )
+                interrupted = True
+
+
+def resume_command(database: Database, experiment_id: str) -> str:
+    return f"ml-agents resume --experiment-id {experiment_id} --from-database {database.option}"
 
 
 def _check_id(experiment_id: str) -> None:
@@ -171,22 +356,29 @@ def _check_id(experiment_id: str) -> None:
     if odd or len(os.fsencode(experiment_id)) > LONGEST_ID:
         raise UsageError(
             f"the id {experiment_id[:LONGEST_ID]!r} cannot name a folder",
-            f"Leave out slashes, and take {LONGEST_ID} bytes at most.",
+            f"Leave out slashes; at most {LONGEST_ID} bytes.",
         )
 
 
-class _Connected:
-    """A provider that is closed also where it was never asked; closing it twice does no harm."""
+@contextmanager
+def _connected(config: ExperimentConfig) -> "Iterator[Provider]":
+    """An open provider, closed at the end even if it was never asked; closing twice is harmless.
 
-    def __init__(self, config: ExperimentConfig) -> None:
-        self._provider = connect(config)
+    Raises what `open_provider` raises.
+    """
+    from ml_agents_results.providers import open_provider
 
-    def __enter__(self) -> "Provider":
-        return self._provider
-
-    def __exit__(self, *_: object) -> None:
+    provider = open_provider(config.provider, config.model, config)
+    try:
+        if config.parsing == "instructor" and not provider.structured_output:
+            raise UsageError(
+                f"{provider.name} does not support structured output",
+                "Choose --parsing auto or regex.",
+            )
+        yield provider
+    finally:
         # In a thread: the caller's may have an event loop already.
-        closing = threading.Thread(target=lambda: asyncio.run(self._provider.aclose()))
+        closing = threading.Thread(target=lambda: asyncio.run(provider.aclose()))
         closing.start()
         closing.join()
 
@@ -199,15 +391,15 @@ def _exists(processor: ResultsProcessor, experiment_id: str) -> bool:
     return True
 
 
-def _kept(config: ExperimentConfig, study: Study) -> ExperimentConfig:
-    """The configuration as it is saved: valid from any directory, without secrets."""
-    kept = deepcopy(config)
-    kept.dataset = study.dataset.source
-    for name in ("output_dir", "prompts"):
-        if (path := getattr(study.settings, name)) is not None:
-            kept.extra[name] = str(Path(path).absolute())
-    if study.settings.base_url is not None:
+def _recorded_config(study: Study) -> ExperimentConfig:
+    """The configuration as it is recorded: valid from any directory, without secrets."""
+    config = deepcopy(study.config)
+    config.dataset = study.dataset.source
+    config.output_dir = str(Path(config.output_dir).absolute())
+    if config.prompts is not None:
+        config.prompts = str(Path(config.prompts).absolute())
+    if config.base_url is not None:
         from ml_agents_results.providers import public_url
 
-        kept.extra["base_url"] = public_url(study.settings.base_url)
-    return kept
+        config.base_url = public_url(config.base_url)
+    return config

@@ -1,17 +1,15 @@
-"""The asking: as many questions in flight as wished, each answer saved before the next question."""
+"""Worker pool: asks up to `concurrency` questions at once and saves each answer."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.experiments.approaches.base import Trace
-from ml_agents_results.experiments.plan import Plan
+from ml_agents_results.experiments.plan import Study
 from ml_agents_results.experiments.recorder import FAILED_AT, Recorder
-from ml_agents_results.experiments.run_settings import RunSettings
 from ml_agents_results.providers.interface import (
     Provider,
     ProviderError,
@@ -22,35 +20,34 @@ from ml_agents_results.redaction import redact_text
 from ml_agents_results.scoring.extraction import parse, schema_for
 from ml_agents_results.scoring.graders import grade
 
-if TYPE_CHECKING:
-    from ml_agents_results.experiments.approaches.base import Approach
-
 LONGEST_SILENCE = 20
-"""So many runs in a row (or two for each question in flight) that got no usable answer, after all
-retries, end the experiment: the endpoint is down, or is none, and further runs would fail too."""
+"""Runs in a row (or two for each question in flight) without a usable answer, after all retries,
+that end the experiment: the endpoint is down, and further runs would fail too."""
 
 POLL = 0.5
 """Seconds between looks at the runs that another process is asking."""
 
 
-class Drive:
-    """Asks what the recorder gives out, until the plan is done or `stop` is called."""
+class WorkerPool:
+    """Asks what the recorder hands out, until the plan is done or `stop` is called.
+
+    Args:
+        saved: Called with each run when it is durable.
+    """
 
     def __init__(
         self,
         experiment_id: str,
-        plan: Plan,
-        approaches: Sequence["Approach"],
+        study: Study,
         provider: Provider,
-        settings: RunSettings,
         recorder: Recorder,
         saved: Callable[[RunRecord], None],
     ) -> None:
         self._experiment_id = experiment_id
-        self._plan = plan
-        self._approaches = approaches
+        self._plan = study.plan
+        self._approaches = study.approaches
+        self._config = study.config
         self._provider = provider
-        self._settings = settings
         self._recorder = recorder
         self._saved = saved
         self._taken: deque[int] = deque()
@@ -62,32 +59,32 @@ class Drive:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self) -> None:
-        """Returns when the plan is done or the stop complete.
+        """Returns when the plan is done or the pool has stopped.
 
         Raises:
-            ResultsError: What made it impossible to go on.
+            ResultsError: Why no further question can be asked.
         """
         self._loop = asyncio.get_running_loop()
         self._recorder.start()
-        crowd = min(self._settings.concurrency, len(self._plan))
-        self._workers = [self._loop.create_task(self._work()) for _ in range(crowd)]
-        patience = self._loop.create_task(self._end_in_time())
+        count = min(self._config.concurrency, len(self._plan))
+        self._workers = [self._loop.create_task(self._work()) for _ in range(count)]
+        deadline = self._loop.create_task(self._end_in_time())
         try:
             await asyncio.gather(*self._workers, return_exceptions=True)
         finally:
-            patience.cancel()
+            deadline.cancel()
             await self._recorder.finish()
         if self._failure is not None:
             raise self._failure
 
     def stop(self) -> None:
-        """Asks nothing more; running calls may end within the grace. Called again: not even that.
+        """Stops taking questions; running calls get `grace` seconds. A second call cancels them.
 
-        Called from any thread.
+        May be called from any thread.
         """
         if self._loop is not None:
-            hurry = self._stopping.is_set()
-            self._loop.call_soon_threadsafe(self._cancel if hurry else self._stopping.set)
+            again = self._stopping.is_set()
+            self._loop.call_soon_threadsafe(self._cancel if again else self._stopping.set)
 
     def _cancel(self) -> None:
         for worker in self._workers:
@@ -95,7 +92,7 @@ class Drive:
 
     async def _end_in_time(self) -> None:
         await self._stopping.wait()
-        await asyncio.sleep(self._settings.grace)
+        await asyncio.sleep(self._config.grace)
         self._cancel()
 
     async def _work(self) -> None:
@@ -109,10 +106,10 @@ class Drive:
             self._stopping.set()
 
     async def _next(self) -> int | None:
-        """The next position; None when there is nothing more to ask."""
+        """The next position; None when nothing is left to ask."""
         async with self._taking:
             while not self._taken and not self._stopping.is_set():
-                taken = await self._recorder.take(2 * self._settings.concurrency)
+                taken = await self._recorder.take(2 * self._config.concurrency)
                 self._taken.extend(taken.positions)
                 if not taken.positions and not taken.elsewhere:
                     return None
@@ -132,8 +129,8 @@ class Drive:
         Raises:
             ProviderError: Every further run would fail as this one did.
         """
-        place, question, repeat = self._plan.at(position)
-        approach = self._approaches[place]
+        index, question, repeat = self._plan.at(position)
+        approach = self._approaches[index]
         record = RunRecord(
             experiment_id=self._experiment_id,
             approach_name=approach.name,
@@ -147,7 +144,7 @@ class Drive:
             expected_answer=question.expected_answer,
         )
         schema = None
-        if self._settings.parsing in ("auto", "instructor") and self._provider.structured_output:
+        if self._config.parsing in ("auto", "instructor") and self._provider.structured_output:
             schema = schema_for(approach.name)
         trace = Trace()
         try:
@@ -158,7 +155,7 @@ class Drive:
             record.error = redact_text(f"{type(error).__name__}: {error.message}")
             record.metadata_json = {FAILED_AT: record.created_at.isoformat()}
             if trace.steps:
-                # They are paid for, and show how far it came.
+                # They are paid for, and show how far the approach got.
                 record.metadata_json["steps"] = _steps(trace)
                 _count(record, trace)
             return record
@@ -172,7 +169,7 @@ class Drive:
             trace.raw_output,
             trace.structured,
             record.input_text or "",
-            self._settings.parsing,
+            self._config.parsing,
             held_to_schema,
         )
         record.raw_output = trace.raw_output
@@ -185,22 +182,22 @@ class Drive:
         record.metadata_json = _metadata(trace)
         try:
             record.is_correct, record.score = grade(
-                parsed.parsed_answer, record.expected_answer, self._settings.grader
+                parsed.parsed_answer, record.expected_answer, self._config.grader
             )
         except ResultsError as error:
-            # The answer is paid for: it is kept, and can be graded again.
+            # The answer is paid for: it is recorded, and can be graded again.
             record.metadata_json["grading_error"] = error.message
 
     def _note_failure(self, error: ResultsError) -> None:
-        """Raises the error again where it means that nothing else will succeed."""
+        """Raises the error again if it means that nothing else will succeed."""
         if isinstance(error, ProviderError) and error.fatal:
             raise error
         silent = isinstance(error, ProviderError) and error.retryable
         self._silence = self._silence + 1 if silent else 0
-        if self._silence >= max(LONGEST_SILENCE, 2 * self._settings.concurrency):
+        if self._silence >= max(LONGEST_SILENCE, 2 * self._config.concurrency):
             raise ProviderUnavailable(
-                f"{self._silence} runs in a row found no answer; the last one: {error.message}",
-                "See whether the endpoint works. The failed runs are saved: "
+                f"{self._silence} runs in a row got no answer; the last one: {error.message}",
+                "Check the endpoint. The failed runs are saved: "
                 "add --retry-failed to ask them again.",
             ) from error
 
@@ -212,16 +209,16 @@ def _count(record: RunRecord, trace: Trace) -> None:
 
 
 def _steps(trace: Trace) -> list[dict[str, Any]]:
-    return [asdict(step) for step in trace.steps]
+    return [step.to_dict() for step in trace.steps]
 
 
 def _metadata(trace: Trace) -> dict[str, Any]:
-    """Every step of several; of a single one what the run's columns do not tell."""
+    """Every step of several; of a single one what the run's columns do not have."""
     if len(trace.steps) > 1:
         return {"steps": _steps(trace)}
     return {
         name: value
-        for step in trace.steps
+        for step in _steps(trace)
         for name in ("finish_reason", "attempts", "note")
-        if (value := getattr(step, name)) is not None
+        if (value := step[name]) is not None
     }

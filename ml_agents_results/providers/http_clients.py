@@ -1,13 +1,13 @@
-"""How client libraries are opened, so that they hold any concurrency and log no secret."""
+"""Options of client libraries: any concurrency, no secrets in logs."""
 
 import logging
 from typing import Any
 
-from ml_agents_results.providers.provider_settings import ProviderSettings, Target
+from ml_agents_results.providers.http_provider import Target
 
 
-def client_options(target: Target, settings: ProviderSettings) -> dict[str, Any]:
-    """What every client library is opened with.
+def client_options(target: Target, timeout: float) -> dict[str, Any]:
+    """Options for any of the client libraries; `timeout` in seconds.
 
     Connections suffice for any concurrency; a proxy from the environment is not used for a
     server on this machine.
@@ -24,7 +24,7 @@ def client_options(target: Target, settings: ProviderSettings) -> dict[str, Any]
         "default_query": address.query,
         "default_headers": basic,
         "max_retries": 0,
-        "timeout": httpx2.Timeout(settings.timeout, connect=min(10.0, settings.timeout)),
+        "timeout": httpx2.Timeout(timeout, connect=min(10.0, timeout)),
         "http_client": httpx2.AsyncClient(
             limits=limits, follow_redirects=True, trust_env=not address.loopback
         ),
@@ -32,7 +32,7 @@ def client_options(target: Target, settings: ProviderSettings) -> dict[str, Any]
 
 
 def _without_query(record: logging.LogRecord) -> bool:
-    """Let a line of the HTTP library pass without the query of its URL: that may hold a key."""
+    """Removes the query from URLs that the HTTP library logs: it may hold a key."""
     import httpx2
 
     if isinstance(record.args, tuple):
@@ -44,5 +44,5 @@ def _without_query(record: logging.LogRecord) -> bool:
 
 
 def sendable(text: str) -> str:
-    """The text in a form that UTF-8 can carry: half characters become U+FFFD."""
+    """The text as UTF-8 can encode it: lone surrogates become U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

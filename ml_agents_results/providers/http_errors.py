@@ -1,4 +1,4 @@
-"""What an HTTP status and the endpoint's own words mean for an experiment."""
+"""Errors of HTTP endpoints: what a status and the endpoint's own words mean."""
 
 import email.utils
 import json
@@ -30,28 +30,30 @@ def failure(
     `who` names the endpoint in the message; `key` is the environment variable of its key.
     """
     words = endpoint_words(body)
-    said = f"{who} answered {status}: {words}" if words else f"{who} answered {status}."
+    message = f"{who} answered {status}: {words}" if words else f"{who} answered {status}"
     if status == 402 or (status == 429 and _NO_CREDIT.search(words)):
-        return OutOfCredit(said, "Top up the account behind the key, or use another one.")
+        return OutOfCredit(message, "Top up the account behind the key, or use another one.")
     if status == 403 and _MODERATION.search(words):
-        return RequestRefused(said)
+        return RequestRefused(message)
     if status in (401, 403):
-        return AuthenticationFailed(said, f"Set {key} to a key that may use {model}.")
+        return AuthenticationFailed(message, f"Set {key} to a key that may use {model}.")
     if status in (404, 405, 410):
         return ModelNotFound(
-            f"{said} (model {model})", "Check the model's name and the base URL (often .../v1)."
+            f"{message} (model {model})", "Check the model's name and the base URL (often .../v1)."
         )
     if status == 429:
         return RateLimited(
-            said,
+            message,
             "Lower the concurrency or the requests per minute.",
             retry_after=_retry_after(headers),
         )
     if status in (408, 409, 425) or status >= 500:
         return ProviderUnavailable(
-            said, "Try again later: what was recorded stays.", retry_after=_retry_after(headers)
+            message,
+            "Try again later: what was recorded stays recorded.",
+            retry_after=_retry_after(headers),
         )
-    return RequestRefused(said)
+    return RequestRefused(message)
 
 
 def endpoint_words(body: str) -> str:
@@ -60,10 +62,10 @@ def endpoint_words(body: str) -> str:
     if start.startswith(("<!doctype", "<html")):
         return "(a web page instead of an API answer)"
     try:
-        said = _message(json.loads(body)) or body
+        text = _message(json.loads(body)) or body
     except ValueError:
-        said = body
-    line = " ".join(said.split())
+        text = body
+    line = " ".join(text.split())
     return line if len(line) <= _LONGEST_QUOTE else line[:_LONGEST_QUOTE] + "..."
 
 

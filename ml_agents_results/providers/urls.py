@@ -1,4 +1,4 @@
-"""Addresses of endpoints, with the secrets they may carry kept apart from what may be shown."""
+"""URLs of endpoints: what may be shown, and the secrets they may carry."""
 
 import base64
 import ipaddress
@@ -17,7 +17,7 @@ class Address:
     Attributes:
         url: Scheme, host, port and path: what may be recorded and shown.
         query: Query parameters to send along; may hold a key.
-        authorization: An Authorization header made of `user:password@`, else None.
+        authorization: The Authorization header for `user:password@`, else None.
         secrets: Texts that must never be recorded or shown.
         loopback: Whether the endpoint is on this machine.
     """
@@ -30,7 +30,7 @@ class Address:
 
 
 def read_address(base_url: str) -> Address:
-    """Take a base URL apart.
+    """Parses a base URL.
 
     Raises:
         UsageError: It is not an http or https URL.
@@ -40,11 +40,11 @@ def read_address(base_url: str) -> Address:
         parts = urlsplit(base_url.strip())
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise UsageError("The base URL cannot be read.", hint) from None
+        raise UsageError("the base URL cannot be read", hint) from None
     if parts.scheme not in ("http", "https") or not host:
-        raise UsageError("The base URL is not an http or https address.", hint)
+        raise UsageError("the base URL is not an http or https address", hint)
     shown_host = f"[{host}]" if ":" in host else host
-    place = shown_host if port is None else f"{shown_host}:{port}"
+    authority = shown_host if port is None else f"{shown_host}:{port}"
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     secrets = list(query.values())
     authorization = None
@@ -54,7 +54,7 @@ def read_address(base_url: str) -> Address:
         authorization = f"Basic {token}"
         secrets += [token, *pair.split(":", 1)]
     return Address(
-        url=urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", "")),
+        url=urlunsplit((parts.scheme, authority, parts.path.rstrip("/"), "", "")),
         query=query,
         authorization=authorization,
         secrets=tuple(secrets),

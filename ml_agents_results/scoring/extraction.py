@@ -13,15 +13,13 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ml_agents_results.config import ParsingMode
 from ml_agents_results.records import ParsingMetrics
 from ml_agents_results.scoring.graders import same_answer
-
-ParsingMode = Literal["auto", "instructor", "regex", "manual"]
-"""`auto` takes both parsers in turn, `manual` none, the others only that one."""
 
 STRUCTURED = 1.0
 EXPLICIT = 0.95

@@ -13,9 +13,8 @@ import pytest
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DuplicateError, NotFoundError, ResultsError, UsageError
-from ml_agents_results.experiments.runner import ExperimentRunner
-from ml_agents_results.experiments.session import RunSummary
-from ml_agents_results.experiments.study import ResumeRefused
+from ml_agents_results.experiments.resumption import ResumeRefused
+from ml_agents_results.experiments.runner import ExperimentRunner, RunSummary
 from ml_agents_results.experiments.worker_pool import LONGEST_SILENCE
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.providers.interface import AuthenticationFailed, ProviderUnavailable
@@ -258,7 +257,7 @@ def test_an_endpoint_that_is_down_ends_the_experiment(
     with Endpoint(doubling) as endpoint:
         study = config(endpoint, tmp_path, dataset=questions(tmp_path, 200), approaches=["None"])
         gone = endpoint.url
-    with pytest.raises(ProviderUnavailable, match="runs in a row found no answer"):
+    with pytest.raises(ProviderUnavailable, match="runs in a row got no answer"):
         ExperimentRunner(study, processor).run("mine")
     assert processor.get_experiment("mine").status == "failed"
     runs = recorded(processor, "mine")
@@ -416,7 +415,7 @@ def test_experiments_that_were_not_run_here_are_refused(processor: ResultsProces
     processor.save_experiment(
         "newer", {}, environment={"plan": {"version": 99}, "packages": {"ml-agents-results": "9.1"}}
     )
-    with pytest.raises(ResumeRefused, match="begun by another version") as caught:
+    with pytest.raises(ResumeRefused, match="started by another version") as caught:
         _resume(processor, "newer")
     assert "9.1" in str(caught.value.hint)
     with pytest.raises(NotFoundError):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import pytest
 from pydantic import BaseModel
 
+from ml_agents_results.config import ProviderSettings
+from ml_agents_results.providers.http_provider import Target
 from ml_agents_results.providers.interface import (
     AuthenticationFailed,
     Completion,
@@ -14,8 +16,7 @@ from ml_agents_results.providers.interface import (
     ProviderUnavailable,
     UnusableAnswer,
 )
-from ml_agents_results.providers.provider_settings import ProviderSettings, Target
-from ml_agents_results.providers.retry import Retries
+from ml_agents_results.providers.retry import RetryPolicy
 from ml_agents_results.providers.urls import read_address
 from ml_agents_results.scoring.extraction import StructuredAnswer
 from tests.endpoint import Endpoint, Fault
@@ -36,6 +37,7 @@ def ask(
         address = read_address(endpoint.url.removesuffix("/v1"))
         target = Target("anthropic", "claude-x", address, KEY, "ANTHROPIC_API_KEY")
         provider = anthropic_messages.Anthropic(target, settings)
+        provider.retry_policy = RetryPolicy(settings.max_retries, first_pause=0.01)
         try:
             completion: Completion = await provider.complete(messages, schema=schema)
             return completion
@@ -64,7 +66,7 @@ def test_what_is_sent_and_what_comes_back() -> None:
 def test_a_limit_is_always_sent_and_a_schema_on_demand() -> None:
     with Endpoint('{"reasoning": "r", "answer": "42"}') as endpoint:
         answer = ask(endpoint, [Message("user", "?")], ProviderSettings(), StructuredAnswer)
-        assert endpoint.bodies[-1]["max_tokens"] == anthropic_messages.DEFAULT_MAX_TOKENS
+        assert endpoint.bodies[-1]["max_tokens"] == anthropic_messages.Anthropic.default_max_tokens
         sent = endpoint.bodies[-1]["output_config"]["format"]
     assert sent["type"] == "json_schema"
     assert set(sent["schema"]["required"]) == {"reasoning", "answer"}
@@ -87,7 +89,7 @@ def test_a_broken_endpoint_ends_in_a_clear_error(
 ) -> None:
     with Endpoint() as endpoint:
         endpoint.fail(fault, times=None)
-        settings = ProviderSettings(retries=Retries(1, first_pause=0.01))
+        settings = ProviderSettings(max_retries=1)
         with pytest.raises(error) as raised:
             ask(endpoint, [Message("user", "?")], settings)
         assert endpoint.requests == requests

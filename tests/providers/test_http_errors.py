@@ -15,7 +15,7 @@ from ml_agents_results.providers.interface import (
     RateLimited,
     RequestRefused,
 )
-from ml_agents_results.providers.retry import Retries
+from ml_agents_results.providers.retry import RetryPolicy
 
 
 def error(status: int, body: str = "", retry_after: str | None = None) -> ProviderError:
@@ -85,9 +85,9 @@ def test_retry_after_as_a_date() -> None:
 
 
 def test_pauses_grow_to_a_limit_and_differ() -> None:
-    retries = Retries(first_pause=0.5, longest_pause=30)
+    policy = RetryPolicy(first_pause=0.5, longest_pause=30)
     for attempt, most in ((1, 0.5), (2, 1), (3, 2), (7, 30), (100, 30)):
-        pauses = {retries.pause(attempt, None) for _ in range(50)}
+        pauses = {policy.pause(attempt, None) for _ in range(50)}
         assert all(most / 2 <= pause <= most for pause in pauses)
         assert len(pauses) > 1
-    assert all(10 < retries.pause(1, 10) <= 10.5 for _ in range(50))
+    assert all(10 < policy.pause(1, 10) <= 10.5 for _ in range(50))

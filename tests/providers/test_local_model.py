@@ -5,12 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from ml_agents_results.config import ProviderSettings
 from ml_agents_results.providers import default_provider, open_provider
 from ml_agents_results.providers import local_model as local
 from ml_agents_results.providers.interface import Message, ProviderUnavailable
 from ml_agents_results.providers.local_model import Local
-from ml_agents_results.providers.provider_settings import ProviderSettings
-from ml_agents_results.providers.retry import Retries
 from ml_agents_results.scoring.extraction import StructuredAnswer
 
 pytestmark = pytest.mark.skipif(
@@ -20,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[Local]:
-    provider = open_provider("local", None, temperature=0, max_tokens=40, seed=1)
+    provider = open_provider("local", None, ProviderSettings(temperature=0, max_tokens=40, seed=1))
     assert isinstance(provider, Local)
     yield provider
     provider._server = None
@@ -49,7 +48,9 @@ def test_it_answers(model: Local) -> None:
 
 def test_it_is_held_to_a_schema() -> None:
     async def once() -> None:
-        provider = open_provider("local", "SmolLM2-135M-Instruct", temperature=0, seed=1)
+        provider = open_provider(
+            "local", "SmolLM2-135M-Instruct", ProviderSettings(temperature=0, seed=1)
+        )
         question = "What is 2 + 2? Reply with a JSON object of a short reasoning and the answer."
         answer = await provider.complete([Message("user", question)], schema=StructuredAnswer)
         await provider.aclose()
@@ -61,9 +62,9 @@ def test_it_is_held_to_a_schema() -> None:
 
 def test_it_is_for_this_process_alone_and_ends_with_the_provider() -> None:
     async def trespass() -> None:
-        provider = Local(None, ProviderSettings(retries=Retries(0)))
+        provider = Local(None, ProviderSettings(max_retries=0))
         address = f"{provider._server.listening_address}/v1"
-        stranger = open_provider(None, "m", base_url=address, max_retries=0)
+        stranger = open_provider(None, "m", ProviderSettings(base_url=address, max_retries=0))
         with pytest.raises(Exception, match="401"):
             await stranger.complete([Message("user", "?")])
         await provider.aclose()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ml_agents_results.config import ProviderSettings
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.providers import open_provider, public_url
 from ml_agents_results.providers.interface import AuthenticationFailed, Message, Provider
@@ -43,7 +44,7 @@ def test_an_empty_key_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_server_at_home_needs_no_key() -> None:
     with Endpoint() as endpoint:
-        provider = open_provider(None, "m", base_url=endpoint.url)
+        provider = open_provider(None, "m", ProviderSettings(base_url=endpoint.url))
         assert (provider.name, provider.model) == ("openai-compatible", "m")
         assert ask(provider) == "The answer is 42."
 
@@ -56,7 +57,8 @@ def test_the_key_of_the_named_provider_is_sent(
 ) -> None:
     monkeypatch.setenv(variable, "sk-right")
     with Endpoint(key="sk-right") as endpoint:
-        assert ask(open_provider(name, "m", base_url=endpoint.url)) == "The answer is 42."
+        provider = open_provider(name, "m", ProviderSettings(base_url=endpoint.url))
+        assert ask(provider) == "The answer is 42."
 
 
 def test_an_unknown_provider_lists_the_known() -> None:
@@ -66,14 +68,14 @@ def test_an_unknown_provider_lists_the_known() -> None:
 
 
 def test_a_model_must_be_named() -> None:
-    with pytest.raises(UsageError, match="No model"):
+    with pytest.raises(UsageError, match="no model"):
         open_provider("openai", None)
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", "http://", "http://[::1", "x"])
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(UsageError, match="base URL"):
-        open_provider(None, "m", base_url=url)
+        open_provider(None, "m", ProviderSettings(base_url=url))
 
 
 def test_what_is_recorded_of_an_address() -> None:
@@ -95,5 +97,5 @@ def test_a_local_model_that_is_not_there(tmp_path: Path) -> None:
 
 def test_without_a_local_model_a_provider_must_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    with pytest.raises(UsageError, match="No provider was chosen"):
+    with pytest.raises(UsageError, match="no provider was chosen"):
         open_provider(None, None)

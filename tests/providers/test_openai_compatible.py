@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from pydantic import BaseModel
 
-from ml_agents_results.providers.http_provider import LONGEST_ANSWER
+from ml_agents_results.config import ProviderSettings
+from ml_agents_results.providers.http_provider import LONGEST_ANSWER, Target
 from ml_agents_results.providers.interface import (
     AuthenticationFailed,
     Completion,
@@ -26,13 +27,12 @@ from ml_agents_results.providers.openai_compatible import (
     OPENROUTER_URL,
     OpenAICompatible,
 )
-from ml_agents_results.providers.provider_settings import ProviderSettings, Target
-from ml_agents_results.providers.retry import Retries
+from ml_agents_results.providers.retry import RetryPolicy
 from ml_agents_results.providers.urls import read_address
 from tests.endpoint import Endpoint, Fault
 
 KEY = "sk-very-secret-0123"
-QUICK = ProviderSettings(retries=Retries(2, first_pause=0.01), timeout=5)
+QUICK = ProviderSettings(max_retries=2, timeout=5)
 
 
 class Sum(BaseModel):
@@ -53,7 +53,9 @@ def provider(
     model: str = "m",
     key: str | None = KEY,
 ) -> OpenAICompatible:
-    return OpenAICompatible(Target(name, model, read_address(url), KEY), settings)
+    opened = OpenAICompatible(Target(name, model, read_address(url), KEY), settings)
+    opened.retry_policy = RetryPolicy(settings.max_retries, first_pause=0.01)
+    return opened
 
 
 def ask(
@@ -164,8 +166,8 @@ def test_an_endpoint_without_schemas_is_asked_without_from_then_on(endpoint: End
         (Fault.BROKEN_JSON, UnusableAnswer, 3, "an answer that is not JSON"),
         (Fault.EMPTY_TEXT, UnusableAnswer, 3, "empty text"),
         (Fault.NO_CHOICES, UnusableAnswer, 3, "not a completion"),
-        (Fault.CUT, ProviderUnavailable, 3, "broke the connection off"),
-        (Fault.RESET, ProviderUnavailable, 3, "broke the connection off"),
+        (Fault.CUT, ProviderUnavailable, 3, "closed the connection unexpectedly"),
+        (Fault.RESET, ProviderUnavailable, 3, "closed the connection unexpectedly"),
         (Fault.ENDLESS, ProviderError, 1, f"more than {LONGEST_ANSWER // 2**20} MiB"),
     ],
     ids=lambda value: value.name if isinstance(value, Fault) else "",
@@ -198,11 +200,7 @@ def test_a_slow_endpoint_is_given_up_in_time(endpoint: Endpoint, fault: Fault) -
     endpoint.fail(fault, times=None, seconds=5)
     started = time.monotonic()
     with pytest.raises(ProviderUnavailable, match=r"did not answer within 0.2 s"):
-        ask(
-            provider(
-                endpoint.url, ProviderSettings(timeout=0.2, retries=Retries(1, first_pause=0.01))
-            )
-        )
+        ask(provider(endpoint.url, ProviderSettings(timeout=0.2, max_retries=1)))
     assert time.monotonic() - started < 2
 
 
@@ -214,7 +212,7 @@ def test_an_endpoint_that_is_down(endpoint: Endpoint) -> None:
 
 def test_latency_is_that_of_the_attempt_that_succeeded(endpoint: Endpoint) -> None:
     endpoint.fail(Fault.SLOW, seconds=5)
-    settings = ProviderSettings(timeout=0.5, retries=Retries(1, first_pause=0.01))
+    settings = ProviderSettings(timeout=0.5, max_retries=1)
     assert ask(provider(endpoint.url, settings))[0].latency_ms < 400
 
 
@@ -260,7 +258,7 @@ def test_an_unknown_price_is_said_once(
         answers = ask(provider(endpoint.url), times=3)
     assert [answer.cost_estimate for answer in answers] == [None] * 3
     assert [record.getMessage() for record in caplog.records] == [
-        f"No price is known for m at {endpoint.url}: its cost stays empty."
+        f"no price is known for m at {endpoint.url}: its cost stays empty"
     ]
 
 

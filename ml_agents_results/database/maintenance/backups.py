@@ -123,6 +123,7 @@ def copy(source: Path, destination: Path, *, compress: bool = False) -> None:
         snapshot(source, draft)
         if compress:
             with files.unfinished(destination) as packed:
+                files.create_like(source, packed)
                 files.pack(draft, packed)
                 files.finish(packed, destination)
             return
@@ -131,6 +132,7 @@ def copy(source: Path, destination: Path, *, compress: bool = False) -> None:
 
 def snapshot(source: Path, draft: Path) -> None:
     """`copy` without the name: makes and verifies the file `draft`."""
+    files.create_like(source, draft)
     try:
         with (
             closing(sqlite3.connect(file_uri(source), uri=True)) as original,

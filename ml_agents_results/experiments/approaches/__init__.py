@@ -1,8 +1,8 @@
-"""Reasoning approaches: how a question is put to a model, and in how many steps.
+"""Reasoning approaches: the steps in which a model is asked a question.
 
 Each approach is one small class; its prompts are files in `prompts/<Approach>/<step>.md`, which
 `prompts_dir` overrides file by file. The placeholders of a file (`{question}`, `{answer}`, ...) are
-replaced in one pass; any other braces, in the file or in what is put in, stay as they are.
+replaced in one pass; any other braces, in the file or in the values, stay.
 """
 
 from collections.abc import Sequence
@@ -42,19 +42,19 @@ def load_approaches(
     """The approaches of these long or short names, in this order, each once.
 
     Args:
-        prompts_dir: A folder laid out as `prompts/`; what it lacks is taken from there.
+        prompts_dir: A folder with the layout of `prompts/`, which supplies what it lacks.
         allow_code_execution: Whether ProgramOfThought may run the programs that models write.
 
     Raises:
-        UsageError: An unknown name, none at all, or a prompt file that no approach reads.
+        UsageError: An unknown name, no name, or a prompt file that no approach reads.
         NotFoundError: There is no such folder.
-        InvalidFileError: A prompt that is not text, or that never shows the question.
+        InvalidFileError: A prompt is not text, or does not contain the question.
     """
     long_names = list(dict.fromkeys(canonical_approach(name.strip()) for name in names))
     unknown = [name for name in long_names if name not in _CLASSES]
     known = ", ".join(s if s == long else f"{long} ({s})" for s, long in APPROACHES.items())
     if unknown or not long_names:
-        what = f"There is no approach {', '.join(unknown)}." if unknown else "No approach is named."
+        what = f"there is no approach {', '.join(unknown)}" if unknown else "no approach is named"
         raise UsageError(what, f"Choose from: {known}.")
     if allow_code_execution:
         check_possible()

@@ -1,4 +1,4 @@
-"""What all approaches share: asking step by step, and keeping every step."""
+"""Base of all approaches: a dialogue that asks step by step, and the trace of its steps."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ml_agents_results.experiments.approaches.prompt_files import fill
-from ml_agents_results.providers.interface import Message, Provider
+from ml_agents_results.providers.interface import Completion, Message, Provider
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -21,24 +21,30 @@ class Step:
     Attributes:
         name: The step's name, with a number where a step is repeated.
         prompt: What was sent; of an `execution`, the program.
-        answer: What came back.
-        latency_ms: Of the attempt that succeeded, in ms.
-        cost_estimate: USD; None where the price is unknown.
-        finish_reason: Why the model stopped; `length` says that the answer is cut off.
-        attempts: Requests made until one succeeded.
-        note: What else is worth knowing about it.
+        completion: What came back.
+        note: Anything else worth knowing about it.
     """
 
     name: str
     prompt: str
-    answer: str
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    latency_ms: int
-    cost_estimate: float | None
-    finish_reason: str | None = None
-    attempts: int = 1
+    completion: Completion
     note: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The step as it is recorded."""
+        answer = self.completion
+        return {
+            "name": self.name,
+            "prompt": self.prompt,
+            "answer": answer.text,
+            "prompt_tokens": answer.prompt_tokens,
+            "completion_tokens": answer.completion_tokens,
+            "latency_ms": answer.latency_ms,
+            "cost_estimate": answer.cost_estimate,
+            "finish_reason": answer.finish_reason,
+            "attempts": answer.attempts,
+            "note": self.note,
+        }
 
 
 @dataclass(slots=True)
@@ -61,26 +67,26 @@ class Trace:
     @property
     def prompt_tokens(self) -> int | None:
         """Tokens read."""
-        return _sum([step.prompt_tokens for step in self.steps])
+        return _sum([step.completion.prompt_tokens for step in self.steps])
 
     @property
     def completion_tokens(self) -> int | None:
         """Tokens written."""
-        return _sum([step.completion_tokens for step in self.steps])
+        return _sum([step.completion.completion_tokens for step in self.steps])
 
     @property
     def cost_estimate(self) -> float | None:
         """USD."""
-        return _sum([step.cost_estimate for step in self.steps])
+        return _sum([step.completion.cost_estimate for step in self.steps])
 
     @property
     def execution_time_ms(self) -> int:
-        """How long the model (and its program) took, without pauses between attempts, in ms."""
-        return sum(step.latency_ms for step in self.steps)
+        """Time of the model and its program, without pauses between attempts, in ms."""
+        return sum(step.completion.latency_ms for step in self.steps)
 
 
 class Dialogue:
-    """One question being answered: fills prompts in, asks, and writes the trace."""
+    """Answers one question: fills in prompts, asks, and appends to the trace."""
 
     def __init__(
         self, question: str, prompts: Mapping[str, str], provider: Provider, trace: Trace
@@ -98,28 +104,17 @@ class Dialogue:
         schema: "type[BaseModel] | None" = None,
         **values: str | int,
     ) -> str:
-        """Send the step's prompt with these values in it; the model's text.
+        """Sends the step's prompt with these values filled in; returns the model's text.
 
-        `number` tells repetitions of a step apart; it is a value too.
+        `number` distinguishes repetitions of a step; it is a value, too.
         """
         if number is not None:
             values["number"] = number
         texts = {name: str(value) for name, value in values.items()}
         prompt = fill(self._prompts[step], {"question": self.question, **texts})
         completion = await self._provider.complete([Message("user", prompt)], schema=schema)
-        self.trace.steps.append(
-            Step(
-                name=step if number is None else f"{step} {number}",
-                prompt=prompt,
-                answer=completion.text,
-                prompt_tokens=completion.prompt_tokens,
-                completion_tokens=completion.completion_tokens,
-                latency_ms=completion.latency_ms,
-                cost_estimate=completion.cost_estimate,
-                finish_reason=completion.finish_reason,
-                attempts=completion.attempts,
-            )
-        )
+        label = step if number is None else f"{step} {number}"
+        self.trace.steps.append(Step(label, prompt, completion))
         self.trace.raw_output = completion.text
         self.trace.structured = completion.structured
         return completion.text
@@ -148,10 +143,10 @@ class Approach(ABC):
         trace: Trace,
         schema: "type[BaseModel] | None" = None,
     ) -> None:
-        """Answer one question. With a schema, the step that states the answer is held to it.
+        """Answers one question. With a schema, the step that states the answer is held to it.
 
         Args:
-            trace: An empty one, written while the steps are taken: it holds those before an error.
+            trace: An empty one, filled step by step: after an error it holds the steps before it.
 
         Raises:
             ProviderError: A step could not be asked.
@@ -160,7 +155,7 @@ class Approach(ABC):
 
     @abstractmethod
     async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
-        """Take the steps; the last one asked states the answer."""
+        """Takes the steps; the last one states the answer."""
 
 
 def _sum(parts: list[Number | None]) -> Number | None:

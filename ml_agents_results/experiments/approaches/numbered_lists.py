@@ -1,4 +1,4 @@
-"""Numbered lists, as models write them and as prompts show them."""
+"""Numbered lists: read from model output, written into prompts."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ _ITEM = re.compile(r"^\s*(?:\*\*)?(?:\d{1,2}[.):]|[-*•])(?:\*\*)?\s+", re.MULT
 
 
 def points(text: str, most: int) -> list[str]:
-    """The items of a list, at most so many; the whole text where there is no list."""
+    """The first `most` items of a list; the whole text if there is no list."""
     starts = list(_ITEM.finditer(text))
     ends = [start.start() for start in starts[1:]] + [len(text)]
     items = [text[start.end() : end].strip() for start, end in zip(starts, ends, strict=False)]

@@ -1,4 +1,4 @@
-"""Approaches that weigh several ways before they take one."""
+"""Approaches that compare several plans before following one."""
 
 import re
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ class ReasoningAsPlanning(Approach):
 
 
 class TreeOfThought(Approach):
-    """Thoughts proposed, voted on, the best one kept, level by level (Yao et al., 2023).
+    """Proposes thoughts, votes, and keeps the best, level by level (Yao et al., 2023).
 
     Breadth-first search with `breadth` proposals at each of `depth` levels; one is kept.
     """
@@ -56,6 +56,6 @@ class TreeOfThought(Approach):
 
 
 def _elected(vote: str, proposals: list[str]) -> str:
-    """The proposal that the vote names last; the first one where it names none."""
+    """The proposal that the vote names last; the first one if it names none."""
     named = [int(number) for number in _BEST.findall(vote)]
     return proposals[named[-1] - 1] if named and 0 < named[-1] <= len(proposals) else proposals[0]

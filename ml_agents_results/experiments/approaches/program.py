@@ -1,9 +1,10 @@
-"""An answer calculated by a program."""
+"""Program of thought: the answer is calculated by a program."""
 
 import re
 from typing import TYPE_CHECKING
 
 from ml_agents_results.experiments.approaches.base import Approach, Dialogue, Step
+from ml_agents_results.providers.interface import Completion
 from ml_agents_results.sandbox.program_runner import run_program
 
 if TYPE_CHECKING:
@@ -15,11 +16,11 @@ _STATEMENT = re.compile(r"^.*\banswer(?: is|:)[:\s]*", re.IGNORECASE)
 
 
 class ProgramOfThought(Approach):
-    """The model writes a program, and what that prints is the answer (Chen et al., 2022).
+    """The model writes a program whose output is the answer (Chen et al., 2022).
 
-    The program is run only where that was allowed (see `execution`). Where it was not, or the
-    program fails or prints nothing, the answer that the model stated beside it is taken; a schema
-    is asked for only where no program will be run.
+    The program is run only if that is allowed (see sandbox/program_runner.py). If it is not, or
+    the program fails or prints nothing, the answer that the model stated is used; a schema is
+    requested only if no program will be run.
     """
 
     name = "ProgramOfThought"
@@ -41,17 +42,19 @@ class ProgramOfThought(Approach):
 
 
 async def _run(program: str, dialogue: Dialogue) -> str | None:
-    """Run the program as a step of its own; what it printed, None where it failed."""
+    """Runs the program as a step of its own; returns its output, None if it failed."""
     outcome = await run_program(program)
     dialogue.trace.steps.append(
         Step(
             name="execution",
             prompt=program,
-            answer=outcome.output if outcome.error is None else f"Error: {outcome.error}",
-            prompt_tokens=0,
-            completion_tokens=0,
-            latency_ms=outcome.duration_ms,
-            cost_estimate=0.0,
+            completion=Completion(
+                text=outcome.output if outcome.error is None else f"Error: {outcome.error}",
+                prompt_tokens=0,
+                completion_tokens=0,
+                cost_estimate=0.0,
+                latency_ms=outcome.duration_ms,
+            ),
             note=f"network cut by {outcome.network_cut_by}",
         )
     )

@@ -1,4 +1,4 @@
-"""Reading prompt files, and filling them in."""
+"""Prompt files: reading them and filling in their placeholders."""
 
 import hashlib
 import re
@@ -24,8 +24,8 @@ def read_prompts(
 
     Raises:
         NotFoundError: There is no such folder.
-        UsageError: The folder overrides nothing, or has a file that is no step's.
-        InvalidFileError: A prompt that is not UTF-8, or does not show the question.
+        UsageError: The folder overrides nothing, or has a file that belongs to no step.
+        InvalidFileError: A prompt is not UTF-8, or does not contain the question.
     """
     own = _overrides(approaches, folder) if folder is not None else {}
     prompts: dict[str, dict[str, str]] = {}
@@ -40,8 +40,8 @@ def read_prompts(
 
 
 def fill(prompt: str, values: Mapping[str, str]) -> str:
-    """The prompt with its placeholders replaced; braces in the values are not looked at."""
-    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), prompt)
+    """The prompt with its placeholders replaced; braces in the values stay."""
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), prompt)
 
 
 def fingerprint(prompt: str) -> str:
@@ -51,37 +51,37 @@ def fingerprint(prompt: str) -> str:
 
 def _overrides(approaches: "Sequence[type[Approach]]", folder: Path) -> dict[tuple[str, str], str]:
     if not folder.is_dir():
-        raise NotFoundError(f"There is no folder of prompts {folder}.", "Check --prompts.")
-    found = {}
+        raise NotFoundError(f"there is no folder of prompts {folder}", "Check --prompts.")
+    prompts = {}
     for approach in approaches:
         for path in sorted((folder / approach.name).glob("*")):
             if path.suffix != SUFFIX or path.stem not in approach.steps:
                 steps = ", ".join(f"{step}{SUFFIX}" for step in approach.steps)
                 raise UsageError(
-                    f"{path} is no prompt of {approach.name}.", f"Its prompts are {steps}."
+                    f"{path} is not a prompt of {approach.name}", f"Its prompts are {steps}."
                 )
-            found[approach.name, path.stem] = _read(path)
-    if not found:
+            prompts[approach.name, path.stem] = _read(path)
+    if not prompts:
         example = f"{approaches[0].name}/{approaches[0].steps[0]}{SUFFIX}"
         raise UsageError(
-            f"{folder} has no prompt of the chosen approaches.",
-            f"Lay it out as {example}.",
+            f"{folder} has no prompt of the chosen approaches",
+            f"Its layout is {example}.",
         )
-    return found
+    return prompts
 
 
 def _read(path: Path) -> str:
     try:
         prompt = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        what = f"The prompt {path} is not UTF-8 text."
+        what = f"the prompt {path} is not UTF-8 text"
         raise InvalidFileError(what, "Save it as UTF-8.") from None
     except OSError as error:
-        what = f"The prompt {path} cannot be read: {error.strerror}."
+        what = f"the prompt {path} cannot be read: {error.strerror}"
         raise InvalidFileError(what, "Check --prompts.") from error
     if "{question}" not in prompt:
         raise InvalidFileError(
-            f"The prompt {path} never shows the question.",
+            f"the prompt {path} does not contain the question",
             "Put {question} where the question belongs.",
         )
     return prompt

@@ -1,4 +1,4 @@
-"""Approaches that look at a first answer again."""
+"""Approaches that revise a first answer."""
 
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ class Reflection(Approach):
 class ChainOfVerification(Approach):
     """Answer, plan questions that check it, answer each alone, revise (Dhuliawala et al., 2023).
 
-    The checks are factored: whoever answers them does not see the first answer.
+    The checks are factored: they are answered without showing the first answer.
     """
 
     name = "ChainOfVerification"
@@ -36,6 +36,6 @@ class ChainOfVerification(Approach):
         plan = await dialogue.ask("plan", answer=answer, count=self.most_checks)
         checks = []
         for number, question in enumerate(points(plan, self.most_checks), 1):
-            found = await dialogue.ask("verify", number=number, verification=question)
-            checks.append(f"{question}\n{found}")
+            answered = await dialogue.ask("verify", number=number, verification=question)
+            checks.append(f"{question}\n{answered}")
         await dialogue.ask("revise", schema=schema, answer=answer, checks=numbered(checks))

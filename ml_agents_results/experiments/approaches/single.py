@@ -1,4 +1,4 @@
-"""Approaches of a single request."""
+"""Approaches with a single request."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Direct(Approach):
-    """No approach: the question as it is. The baseline for all others."""
+    """No reasoning strategy: the bare question. The baseline for all others."""
 
     name = "None"
     steps = ("answer",)

@@ -1,4 +1,4 @@
-"""An answer written from its skeleton."""
+"""Skeleton of thought: an outline first, then each of its points."""
 
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class SkeletonOfThought(Approach):
     """A skeleton of points, each written out by itself, then put together (Ning et al., 2023).
 
-    The paper expands the points side by side to save time; here they follow one another, so that
-    the concurrency of an experiment is what was asked for. What each sees is the same.
+    The paper expands the points in parallel to save time; here they are expanded one after the
+    other, so that an experiment keeps to its concurrency. The prompts are the same.
     """
 
     name = "SkeletonOfThought"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ml_agents_results.config import ProviderSettings
 from ml_agents_results.errors import InvalidFileError, NotFoundError, UsageError
 from ml_agents_results.experiments.approaches import (
     Approach,
@@ -25,7 +26,7 @@ ALL = list(APPROACHES.values())
 
 def run(approach: Approach, endpoint: Endpoint, structured: bool = False) -> Trace:
     async def once() -> Trace:
-        provider = open_provider(None, "m", base_url=endpoint.url, max_retries=0)
+        provider = open_provider(None, "m", ProviderSettings(base_url=endpoint.url, max_retries=0))
         try:
             schema = StructuredAnswer if structured else None
             trace = Trace()
@@ -167,10 +168,10 @@ def test_a_program_is_run_where_allowed(code: str, ending: str) -> None:
         trace = run(approach, endpoint)
     program, execution = trace.steps
     assert trace.raw_output.endswith(ending)
-    assert trace.raw_output.startswith(program.answer)
+    assert trace.raw_output.startswith(program.completion.text)
     assert execution.name == "execution"
     assert code in execution.prompt
-    assert ("ZeroDivisionError" in execution.answer) is (code == "1 / 0")
+    assert ("ZeroDivisionError" in execution.completion.text) is (code == "1 / 0")
 
 
 def test_a_program_is_not_run_otherwise(tmp_path: Path) -> None:
@@ -196,8 +197,8 @@ def test_sums_over_steps() -> None:
     assert trace.completion_tokens == 6
     assert trace.prompt_tokens == sum(len(step.prompt.split()) for step in trace.steps)
     assert trace.cost_estimate == 1.5
-    assert 150 <= trace.execution_time_ms == sum(step.latency_ms for step in trace.steps)
-    trace.steps[1].cost_estimate = None
+    assert 150 <= trace.execution_time_ms == sum(step.completion.latency_ms for step in trace.steps)
+    trace.steps[1].completion.cost_estimate = None
     assert trace.cost_estimate is None
     assert Trace().prompt_tokens is None
 
@@ -242,9 +243,9 @@ def test_prompts_of_one_s_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "content", "error", "words"),
     [
-        ("Reflection/critic.md", b"{question}", UsageError, "no prompt of Reflection"),
+        ("Reflection/critic.md", b"{question}", UsageError, "not a prompt of Reflection"),
         ("ChainOfThought/answer.md", b"{question}", UsageError, "no prompt of the chosen"),
-        ("Reflection/answer.md", b"Answer!", InvalidFileError, "never shows the question"),
+        ("Reflection/answer.md", b"Answer!", InvalidFileError, "does not contain the question"),
         ("Reflection/answer.md", b"\xff{question}", InvalidFileError, "not UTF-8"),
     ],
 )

@@ -7,14 +7,15 @@ import pytest
 from ml_agents_results.config import ExperimentConfig
 from ml_agents_results.errors import UsageError
 from ml_agents_results.experiments.config_file import read_config
-from ml_agents_results.experiments.run_settings import RunSettings
 
 KEY = "sk-test-4f9a8b7c6d5e4f3a2b1c"
 
 
-def settings(tmp_path: Path, content: str) -> RunSettings:
+def settings(tmp_path: Path, content: str) -> ExperimentConfig:
     (tmp_path / "e.yaml").write_text(content, encoding="utf-8")
-    return RunSettings.of(ExperimentConfig.from_dict(read_config(str(tmp_path / "e.yaml"))))
+    config = ExperimentConfig.from_dict(read_config(str(tmp_path / "e.yaml")))
+    config.check()
+    return config
 
 
 @pytest.mark.parametrize(
@@ -28,17 +29,17 @@ def settings(tmp_path: Path, content: str) -> RunSettings:
         ("max_tokens: 1e3", "max_tokens is '1e3'"),
         ("samples: yes", "samples is True"),
         ("allow_code_execution: 'no'", "allow_code_execution is 'no'"),
-        ("approaches: [~, CoT]", "approaches holds what is no name"),
-        ("name: 2026", "name is no text"),
-        ("model: 4.5", "model is no text"),
-        (f"base_url: [{KEY}]", "base_url is no text"),
-        ("extra: [1]", "is no mapping"),
-        ("columns: {input: [question]}", "columns is no mapping"),
+        ("approaches: [~, CoT]", "approaches must be a list of names"),
+        ("name: 2026", "name must be a string"),
+        ("model: 4.5", "model must be a string"),
+        (f"base_url: [{KEY}]", "base_url must be a string"),
+        ("extra: [1]", "must be a mapping"),
+        ("columns: {input: [question]}", "columns must be a mapping"),
         ("database: {backup_frequency: often}", "backup_frequency is 'often'"),
         ("database: {keep: -1}", "keep is -1"),
         ("database: {enabled: 'no'}", "enabled is 'no'"),
         ("database: {connection_timeout: 0}", "connection_timeout is 0"),
-        ("database: {db_path: 5}", "db_path is no text"),
+        ("database: {db_path: 5}", "db_path must be a string"),
     ],
 )
 def test_a_value_of_another_kind_is_named(tmp_path: Path, content: str, told: str) -> None:

@@ -1,0 +1,56 @@
+"""Options for the settings of an experiment, made from their declarations in `config`."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from ml_agents_results.config import Setting, settings
+
+
+def takes_settings(*, resuming: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorator: gives a command an option for each setting in place of its parameter `settings`,
+    which receives the values that were given, by name.
+
+    Args:
+        resuming: Only the settings that resuming may change.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        options = {
+            setting.name: _option(setting, resuming)
+            for setting in settings()
+            # A mapping needs an option of its own.
+            if setting.kind != Mapping[str, str] and (setting.changeable or not resuming)
+        }
+        signature = inspect.signature(command, eval_str=True)
+        parameters: list[inspect.Parameter] = []
+        for parameter in signature.parameters.values():
+            parameters += options.values() if parameter.name == "settings" else [parameter]
+
+        @wraps(command)
+        def with_settings(**values: Any) -> None:
+            given = {name: values.pop(name) for name in options}
+            command(**values, settings={k: v for k, v in given.items() if v is not None})
+
+        # How `inspect` and `typing` let a function declare another signature than its own.
+        with_settings.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        with_settings.__annotations__ = {p.name: p.annotation for p in parameters}
+        return with_settings
+
+    return decorate
+
+
+def _option(setting: Setting[Any], resuming: bool) -> inspect.Parameter:
+    name = f"--{setting.name.replace('_', '-')}"
+    default = "as before" if resuming else setting.unset or setting.default
+    shown = f" [default: {default}]" if default not in (None, "", False) else ""
+    option = typer.Option(name, metavar=setting.metavar, help=setting.help + shown)
+    return inspect.Parameter(
+        setting.name,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=None,
+        annotation=Annotated[setting.kind | None, option],
+    )

@@ -1,18 +1,21 @@
-"""${message}
+"""${message}.
 
 Why:
 """
 
 from collections.abc import Sequence
 
-from alembic import op
 import sqlalchemy as sa
-${imports if imports else ""}
+from alembic import op
 
-revision: str = ${repr(up_revision)}
-down_revision: str | None = ${repr(down_revision)}
+revision: str = "${up_revision}"
+down_revision: str | None = ${'"' + down_revision + '"' if down_revision else None}
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
+% if imports:
+
+${imports}
+% endif
 
 
 def upgrade() -> None:

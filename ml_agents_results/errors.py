@@ -65,5 +65,9 @@ class DatabaseLockedError(DatabaseError):
     """Another process holds the database longer than we are willing to wait."""
 
 
+class MovedDatabaseError(DatabaseError):
+    """The file was moved, deleted or replaced while it was open."""
+
+
 class CorruptDatabaseError(DatabaseError):
     """The file is damaged or no database at all."""

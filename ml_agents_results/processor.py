@@ -15,7 +15,7 @@ from ml_agents_results.config import DatabaseConfig, ExperimentConfig
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.automatic_backup import AutomaticBackup
 from ml_agents_results.database.manager import DatabaseManager
-from ml_agents_results.errors import DatabaseLockedError, InvalidRecordError, NotFoundError
+from ml_agents_results.errors import InvalidRecordError, NotFoundError
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.records import (
     ExperimentRecord,
@@ -137,7 +137,7 @@ class ResultsProcessor:
 
     def save_run(self, run: RunRecord) -> None:
         """Saves one run, durably."""
-        self._record(lambda connection: RunRepository(connection).save(run))
+        self._write(lambda connection: RunRepository(connection).save(run))
         self.backup.saved()
 
     def save_runs(self, runs: Iterable[RunRecord]) -> int:
@@ -147,7 +147,7 @@ class ResultsProcessor:
             InvalidRecordError: A value breaks a rule; `record_number` tells which record.
         """
         records = runs if isinstance(runs, tuple | list) else tuple(runs)
-        changed = self._record(lambda connection: RunRepository(connection).save_many(records))
+        changed = self._write(lambda connection: RunRepository(connection).save_many(records))
         self.backup.saved(len(records))
         return changed
 
@@ -376,13 +376,6 @@ class ResultsProcessor:
         return self._cache.get(
             (service, chosen), lambda connection: service(connection, chosen).report()
         )
-
-    def _record(self, work: Callable[[Connection], T]) -> T:
-        try:
-            return self.database.record(work)
-        except DatabaseLockedError:
-            # Only now: to prepare for further attempts takes a tenth of a save.
-            return self._write(work)
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         for attempt in self.database.retrying():

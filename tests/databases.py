@@ -23,8 +23,15 @@ from sqlalchemy.pool import NullPool
 from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.migration import migration
 
 ENGINES = ("sqlite", "postgresql")
+UNITS_OF_WORK = {
+    "read": Database.read,
+    "write": Database.write,
+    "bulk": Database.bulk,
+    "migration": migration,
+}
 
 
 class Server:

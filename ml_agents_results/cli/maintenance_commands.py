@@ -144,7 +144,7 @@ def db_check(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False
     """
     from ml_agents_results.database.manager import DatabaseManager
 
-    report = DatabaseManager(named_database(db_path, db_url)).validate_integrity()
+    report = DatabaseManager(named_database(db_path, db_url)).check()
     if as_json:
         emit_json(report.to_dict())
     else:

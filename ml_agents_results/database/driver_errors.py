@@ -3,6 +3,9 @@
 import shlex
 import sqlite3
 
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
 from ml_agents_results.errors import (
     CorruptDatabaseError,
     DatabaseError,
@@ -79,6 +82,29 @@ _SERVER: dict[str, tuple[str, str]] = {
         "Narrow the analysis, or allow more time: add ?options=-cstatement_timeout=0 to the URL.",
     ),
 }
+
+
+class Translation:
+    """A `with` block whose driver errors become errors of this package; may be used many times."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            return
+        if isinstance(error, DBAPIError):
+            raise translate(error.orig or error, self._database) from error
+        if isinstance(error, sqlite3.Error):
+            raise translate(error, self._database) from error
+        if isinstance(error, PoolTimeoutError):
+            raise DatabaseLockedError(
+                f"every connection to {self._database} was in use all the time we waited",
+                "Use fewer threads.",
+            ) from error
 
 
 def translate(cause: BaseException, database: str) -> ResultsError:

@@ -9,6 +9,7 @@ import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ml_agents_results.errors import CorruptDatabaseError, DatabaseError, DatabaseLockedError
@@ -19,6 +20,15 @@ COMPANIONS = ("-journal", "-wal", "-shm")
 _GZIP = b"\x1f\x8b"
 _MAGIC = b"SQLite format 3\x00"
 _CHUNK = 1 << 20
+
+
+STAMP = "%Y%m%dT%H%M%S%fZ"
+"""The form of a moment in file names, for strftime; sorted by name is sorted by time."""
+
+
+def stamp() -> str:
+    """This moment, as the names of backups and of rescued files have it."""
+    return datetime.now(UTC).strftime(STAMP)
 
 
 def is_packed(path: Path) -> bool:

@@ -1,7 +1,7 @@
-"""The care of a database: its schema, its size, the space it gives back."""
+"""Database administration: create, migrate, back up, check, repair."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -9,17 +9,19 @@ from sqlalchemy import func, select
 from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.location import check_file
 from ml_agents_results.database.maintenance.backups import back_up, backup_now, restore
 from ml_agents_results.database.maintenance.integrity_checks import CheckReport, check
 from ml_agents_results.database.maintenance.recovery.salvage import RepairReport, repair
 from ml_agents_results.database.migration_plan import MigrationPlan, plan
 from ml_agents_results.database.models import Experiment, ParsingMetric, Run
-from ml_agents_results.errors import DatabaseError
+from ml_agents_results.database.sqlite import pragma
+from ml_agents_results.errors import DatabaseError, SchemaError
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseStats:
-    """What a database holds. Sizes are bytes; a server tells the size of the whole database.
+    """Rows and sizes of a database. Sizes are bytes; on a server, of the whole database.
 
     `free_bytes` is space inside the file that later runs fill first.
     """
@@ -36,10 +38,26 @@ class DatabaseStats:
 
 
 class DatabaseManager:
-    """Creates, migrates and describes a database."""
+    """Database administration: create, migrate, back up, check, repair.
 
-    def __init__(self, database: Database | DatabaseConfig | str) -> None:
-        self.database = database if isinstance(database, Database) else Database(database)
+    Args:
+        db_path: A path to a SQLite file, a SQLAlchemy URL, settings, or a Database.
+
+    Attributes:
+        db_path: The SQLite file, or the URL of a server without its password.
+    """
+
+    def __init__(self, db_path: str | os.PathLike[str] | DatabaseConfig | Database) -> None:
+        self.database = db_path if isinstance(db_path, Database) else Database(db_path)
+        self.db_path = str(self.database)
+
+    @property
+    def schema_version(self) -> str | None:
+        """The revision of the schema, such as "0004"; None while there are no tables."""
+        if self.database.path is not None and not self.database.path.exists():
+            return None
+        with self.database.read() as connection:
+            return schema.status(connection).revision
 
     def initialize_schema(self) -> bool:
         """Creates the tables where there are none; returns whether it did.
@@ -54,25 +72,37 @@ class DatabaseManager:
         schema.require_current(self.database)
         return False
 
-    def migrate_schema(self, *, backup: bool = True) -> schema.SchemaStatus:
+    def migrate_schema(
+        self, from_version: str | None = None, *, backup: bool = True
+    ) -> schema.SchemaStatus:
         """Brings the schema up to date, all steps or none; returns where it was before.
 
-        A database of the predecessor is adopted: the status tells how.
+        A database of the predecessor is adopted; the status says how.
 
         Args:
+            from_version: What the caller takes the schema version for; None checks nothing. For
+                a database that carries no version it may be the predecessor's (`1.0.0`, ...).
             backup: Whether a SQLite file is backed up first. Such backups are never deleted
                 automatically.
 
         Raises:
-            SchemaError: The database is empty, newer than this version, or another program's.
+            SchemaError: The database has another version than `from_version`, is empty, newer
+                than this version, or another program's.
         """
         found = self._require_migratable()
+        if from_version is not None and found.revision not in (None, from_version):
+            raise SchemaError(
+                f"{self.database} has schema {found.revision}, not {from_version}",
+                "Leave from_version out to migrate from whatever version there is.",
+            )
         if found.state == "current":
             return found
-        made = None
-        if backup and self.database.path is not None:
-            made = backup_now(self.database, f"before-{found.head}")
-        return replace(schema.upgrade(self.database), backup=made)
+        return schema.upgrade(self.database, before=self._back_up if backup else None)
+
+    def _back_up(self, found: schema.SchemaStatus) -> Path | None:
+        if self.database.path is None or found.state == "empty":
+            return None
+        return backup_now(self.database, f"before-{found.head}")
 
     def plan_migration(self) -> MigrationPlan:
         """What `migrate_schema` would do: its steps and its SQL. Changes nothing.
@@ -85,23 +115,23 @@ class DatabaseManager:
     def _require_migratable(self) -> schema.SchemaStatus:
         with self.database.read() as connection:
             found = schema.status(connection)
-        if found.state in ("empty", "newer", "foreign"):
+        if found.state in ("empty", "newer", "ambiguous", "foreign"):
             raise schema.refusal(found, self.database)
         return found
 
     def backup_database(
         self,
-        destination: str | os.PathLike[str],
+        backup_path: str | os.PathLike[str],
         *,
         compress: bool | None = None,
         force: bool = False,
     ) -> int:
         """Copies a SQLite database to a file, while others may write; returns the size in bytes.
 
-        The copy gets its name when it is complete and verified.
+        The copy gets its name when it is complete and verified, and the mode of the database.
 
         Args:
-            compress: Whether to pack it with gzip. By default where the name ends with `.gz`.
+            compress: Whether to pack it with gzip. By default if the name ends with `.gz`.
             force: Whether an existing file may be replaced. A database in use never is.
 
         Raises:
@@ -109,22 +139,22 @@ class DatabaseManager:
             DatabaseError: The destination is in the way or cannot be written, or the database is
                 damaged, or on a server.
         """
-        place = Path(destination)
+        destination = Path(backup_path)
         return back_up(
             self._file(),
-            place,
-            compress=place.suffix == ".gz" if compress is None else compress,
+            destination,
+            compress=destination.suffix == ".gz" if compress is None else compress,
             force=force,
         )
 
     def restore_database(
         self, source: str | os.PathLike[str], *, force: bool = False
     ) -> Path | None:
-        """Puts a backup in the place of this database; returns where what it replaced is kept.
+        """Replaces this database by a backup; returns where the replaced one is kept, if any.
 
         Raises:
             NotFoundError: There is no such backup.
-            CorruptDatabaseError: The backup is damaged, or no database.
+            CorruptDatabaseError: The backup is damaged, or not a database.
             SchemaError: It is a database of another program or of a newer version.
             DatabaseError: This database exists and `force` is not set, or another program has it
                 open.
@@ -133,7 +163,15 @@ class DatabaseManager:
         self.database.close()
         return restore(Path(source), destination, force=force)
 
-    def validate_integrity(self) -> CheckReport:
+    def validate_integrity(self) -> bool:
+        """Whether the database is intact; `check` says what is wrong.
+
+        Raises:
+            NotFoundError: There is no such file.
+        """
+        return self.check().intact
+
+    def check(self) -> CheckReport:
         """Checks pages, schema, references and the content of every run; changes nothing.
 
         Damage is in the report and never raised.
@@ -141,14 +179,16 @@ class DatabaseManager:
         Raises:
             NotFoundError: There is no such file.
         """
+        if self.database.path is not None:
+            check_file(self.database.path, create=False)
         return check(self.database)
 
     def repair(self, destination: str | os.PathLike[str], *, force: bool = False) -> RepairReport:
-        """Saves every row that can be read of this damaged file to a new one, which is checked.
+        """Writes every readable row of this damaged file to a new one, which is checked.
 
         Raises:
             UsageError: The destination is the database itself.
-            CorruptDatabaseError: Nothing of ours can be read.
+            CorruptDatabaseError: No experiment or run can be read.
             DatabaseError: The destination is in the way or cannot be written.
         """
         return repair(self._file(), Path(destination), force=force)
@@ -156,7 +196,7 @@ class DatabaseManager:
     def _file(self) -> Path:
         if self.database.path is None:
             raise DatabaseError(
-                f"{self.database} is no file that could be copied",
+                f"{self.database} is not a file that could be copied",
                 "Write an archive: ml-agents export --all --output FILE.mlar",
             )
         return self.database.path
@@ -168,33 +208,21 @@ class DatabaseManager:
                 connection.scalar(select(func.count()).select_from(table)) or 0
                 for table in (Experiment, Run, ParsingMetric)
             ]
-            if self.database.is_sqlite:
-                page, pages, free = (
-                    connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
-                    for name in ("page_size", "page_count", "freelist_count")
-                )
-                size, unused = page * pages, page * free
-                version = connection.exec_driver_sql("SELECT sqlite_version()").scalar_one()
-            else:
-                size = connection.scalar(select(func.pg_database_size(func.current_database())))
-                unused = 0
-                version = connection.exec_driver_sql("SHOW server_version").scalar_one()
+            size, free = self.database.backend.size(connection)
             return DatabaseStats(
                 database=str(self.database),
                 engine=connection.dialect.name,
-                engine_version=version,
+                engine_version=self.database.backend.version(connection),
                 schema_revision=schema.status(connection).revision,
                 experiments=counts[0],
                 runs=counts[1],
                 parsing_metrics=counts[2],
-                size_bytes=size or 0,
-                free_bytes=unused,
+                size_bytes=size,
+                free_bytes=free,
             )
 
     def reclaim(self) -> None:
-        """Gives the space of deleted runs back to the disk, where `auto_vacuum` is on."""
+        """Gives the space of deleted runs back to the disk, if `auto_vacuum` is on."""
         if self.database.is_sqlite:
-            with self.database.engine.connect() as connection:
-                driver = connection.connection.driver_connection
-                assert driver is not None
-                driver.execute("PRAGMA incremental_vacuum").fetchall()
+            with self.database.connection() as connection:
+                pragma(connection, "incremental_vacuum")

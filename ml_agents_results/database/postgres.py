@@ -1,74 +1,137 @@
-"""Connections to a PostgreSQL server: bounded waits, short transactions, many processes."""
+"""PostgreSQL: bounded waits for the server, for locks and for statements."""
 
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import NoSuchModuleError
 
 from ml_agents_results.config import DatabaseConfig
-from ml_agents_results.errors import UsageError
+from ml_agents_results.database.dialects import Dialect
 
 GRACE = 5.0
 """Seconds that a server has to say that a statement took too long, before we hang up."""
 
+MIGRATION_LOCK = 7_305_118
+"""The advisory lock that lets one process migrate at a time."""
 
-def server_engine(url: URL, config: DatabaseConfig) -> Engine:
-    """An engine whose connections wait for nothing without end. What the URL says wins.
 
-    Transactions are short and threads that write keep their connection, so a process uses as many
-    as it has threads at work, keeps at most five idle, and asks whether one is alive before use.
+class PatientConnection(psycopg.Connection[Any]):
+    """Waits `patience` seconds for each answer of the server; None waits forever.
 
-    Raises:
-        UsageError: The driver is not installed.
+    The server's own statement timeout does not help if the server itself hangs, and keepalives do
+    not either.
     """
-    try:
-        from ml_agents_results.database.postgres_connection import PatientConnection
 
-        engine = create_engine(url, pool_pre_ping=True, max_overflow=-1)
-    except (ImportError, NoSuchModuleError) as error:
-        raise UsageError(
-            "PostgreSQL needs the psycopg driver",
-            "Install it with: pip install 'ml-agents-results[postgres]'",
-        ) from error
-    settings = _settings(config)
-    limited = config.statement_timeout and "statement_timeout" not in url.query.get("options", "")
-    patience = config.statement_timeout + GRACE if limited else None
+    patience: float | None = None
 
-    @event.listens_for(engine, "do_connect")
-    def connect(
-        _dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]
-    ) -> PatientConnection:
-        further = f"{settings['options']} {options.get('options', '')}".strip()
-        made = PatientConnection.connect(*arguments, **{**settings, **options, "options": further})
-        made.patience = patience
-        return made
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        limit = self.patience if timeout is None else timeout
+        start = time.monotonic()
+        try:
+            return super().wait(gen, interval=interval, timeout=limit)
+        except psycopg.OperationalError as error:
+            if limit is None or error.sqlstate is not None or time.monotonic() - start < limit:
+                raise
+            # A late answer would be read as that of the next statement.
+            self.pgconn.finish()
+            raise psycopg.OperationalError(f"no answer for {limit:g} s") from error
 
-    @event.listens_for(engine, "checkin")
-    def checkin(connection: PatientConnection | None, _record: object) -> None:
-        if connection is not None:
+
+class PostgresBackend:
+    """A database on a PostgreSQL server."""
+
+    dialect = Dialect.POSTGRESQL
+
+    def __init__(self, url: URL, config: DatabaseConfig) -> None:
+        self._url = url
+        self._config = config
+
+    def create_engine(self) -> Engine:
+        """An engine whose connections wait for nothing forever. What the URL says wins.
+
+        Transactions are short and threads that write keep their connection, so a process uses as
+        many as it has threads at work, keeps at most five idle, and checks one before use.
+        """
+        engine = create_engine(self._url, pool_pre_ping=True, max_overflow=-1)
+        settings = self._settings()
+        timeout = self._config.statement_timeout
+        limited = timeout and "statement_timeout" not in self._url.query.get("options", "")
+        patience = timeout + GRACE if limited else None
+
+        @event.listens_for(engine, "do_connect")
+        def connect(
+            _dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]
+        ) -> PatientConnection:
+            merged = f"{settings['options']} {options.get('options', '')}".strip()
+            connection = PatientConnection.connect(
+                *arguments, **{**settings, **options, "options": merged}
+            )
             connection.patience = patience
+            return connection
 
-    return engine
+        @event.listens_for(engine, "checkin")
+        def checkin(connection: PatientConnection | None, _record: object) -> None:
+            if connection is not None:
+                connection.patience = patience
+
+        return engine
+
+    def _settings(self) -> dict[str, Any]:
+        """Parameters of libpq: how long to wait for the network, for locks and for statements."""
+        seconds = self._config.connection_timeout
+        milliseconds = max(1, int(seconds * 1000))
+        statement = max(0, int(self._config.statement_timeout * 1000))
+        return {
+            "fallback_application_name": "ml-agents",
+            "connect_timeout": max(2, int(seconds)),
+            "tcp_user_timeout": milliseconds,
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            # A writer waits its turn as long as in SQLite, not forever.
+            "options": f"-c timezone=UTC -c lock_timeout={milliseconds} "
+            f"-c statement_timeout={statement}",
+        }
+
+    def listen(self, engine: Engine) -> None:
+        """Nothing to prepare: an engine of the caller has settings of its own."""
+
+    def write(self, connection: Connection) -> AbstractContextManager[Any]:
+        return connection.begin()
+
+    def confirm(self, connection: Connection) -> None:
+        """A commit that the server has acknowledged is durable."""
+
+    @contextmanager
+    def bulk(self, connection: Connection) -> Iterator[None]:
+        with connection.begin():
+            _lift_timeout(connection)
+            yield
+
+    @contextmanager
+    def migration(self, connection: Connection) -> Iterator[None]:
+        with connection.begin():
+            _lift_timeout(connection)
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            yield
+
+    def version(self, connection: Connection) -> str:
+        return str(connection.exec_driver_sql("SHOW server_version").scalar_one())
+
+    def size(self, connection: Connection) -> tuple[int, int]:
+        size = connection.scalar(text("SELECT pg_database_size(current_database())"))
+        return size or 0, 0
 
 
-def _settings(config: DatabaseConfig) -> dict[str, Any]:
-    """What libpq is told: how long to wait for the network, for locks and for statements."""
-    seconds = config.connection_timeout
-    statement = max(0, int(config.statement_timeout * 1000))
-    return {
-        "fallback_application_name": "ml-agents",
-        "connect_timeout": max(2, int(seconds)),
-        "tcp_user_timeout": max(1, int(seconds * 1000)),
-        "keepalives_idle": 30,
-        "keepalives_interval": 10,
-        "keepalives_count": 3,
-        # A writer waits its turn as long as in SQLite, not for ever.
-        "options": f"-c timezone=UTC -c lock_timeout={max(1, int(seconds * 1000))} "
-        f"-c statement_timeout={statement}",
-    }
+def state(connection: Connection) -> str:
+    """Changes whenever anybody commits: the snapshot that a new transaction sees."""
+    return str(connection.scalar(text("SELECT pg_current_snapshot()::text")))
 
 
-def take_time(connection: Connection) -> None:
+def _lift_timeout(connection: Connection) -> None:
     """Lets the statements of this transaction take as long as they need."""
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     driver: Any = connection.connection.driver_connection

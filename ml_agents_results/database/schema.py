@@ -1,7 +1,8 @@
-"""Which schema a database has, and the way from there to ours. Alembic owns the tables."""
+"""The schema of a database: its revision, and upgrades and downgrades by Alembic."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -12,21 +13,27 @@ from sqlalchemy import Connection, inspect, text
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.adoption import layouts
 from ml_agents_results.database.maintenance.adoption.rebuild import Adoption, rebuild
+from ml_agents_results.database.migration import migration
 from ml_agents_results.errors import DatabaseError, SchemaError
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-State = Literal["empty", "unversioned", "behind", "current", "newer", "foreign"]
+State = Literal["empty", "unversioned", "behind", "current", "newer", "ambiguous", "foreign"]
+
+Before = Callable[["SchemaStatus"], Path | None]
+"""Called before a migration changes anything, to make a backup, whose path it returns."""
+
+_OURS = {"experiments", "runs"}
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaStatus:
-    """Where a database stands.
+    """The schema of a database.
 
     Attributes:
-        revision: None where it carries no version.
-        head: The revision that this version works on.
+        revision: None if the database carries no version.
+        head: The revision that this version of the program works on.
         adoption: What became of a database that carried no version, after its upgrade.
         backup: The backup that was made before the upgrade.
     """
@@ -40,7 +47,7 @@ class SchemaStatus:
 
 @cache
 def scripts_folder() -> Path:
-    """The migration scripts: inside an installed package, or beside it in the repository."""
+    """The migration scripts: inside an installed package, or next to it in the repository."""
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "_alembic", package.parent / "alembic"):
         if (folder / "versions").is_dir():
@@ -59,22 +66,34 @@ def revisions() -> Sequence[str]:
 
 
 def status(connection: Connection) -> SchemaStatus:
-    """What schema the database has; changes nothing."""
+    """The schema of a database; changes nothing."""
     head = revisions()[-1]
-    tables = set(inspect(connection).get_table_names())
-    has_ours = {"experiments", "runs"} <= tables
+    inspector = inspect(connection)
+    tables = set(inspector.get_table_names())
+    if not _known_tables().isdisjoint(inspector.get_view_names()):
+        # A view in the place of a table can do anything, also never end.
+        return SchemaStatus("foreign", None, head)
     if "alembic_version" in tables:
-        revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        if revision is not None:
+        found = connection.scalars(text("SELECT version_num FROM alembic_version")).all()
+        if len(found) > 1:
+            return SchemaStatus("ambiguous", ", ".join(sorted(map(str, found))), head)
+        if found and found[0] is not None:
+            revision = str(found[0])
             # Other programs number their revisions, too.
-            place = _place(revision, head) if has_ours else "foreign"
-            return SchemaStatus(place, revision, head)
-    if has_ours:
+            state = _state_of(revision, head) if tables >= _OURS else "foreign"
+            return SchemaStatus(state, revision, head)
+    if tables >= _OURS:
         return SchemaStatus("unversioned", None, head)
     return SchemaStatus("foreign" if tables - {"alembic_version"} else "empty", None, head)
 
 
-def _place(revision: str, head: str) -> State:
+def _known_tables() -> set[str]:
+    from ml_agents_results.database.models import Base
+
+    return {*Base.metadata.tables, "alembic_version"}
+
+
+def _state_of(revision: str, head: str) -> State:
     if revision == head:
         return "current"
     if revision in revisions():
@@ -83,11 +102,7 @@ def _place(revision: str, head: str) -> State:
 
 
 def require_current(database: Database) -> None:
-    """Lets only a database of our own schema pass.
-
-    Raises:
-        SchemaError: Says what the database is instead, and what helps.
-    """
+    """Raises SchemaError unless the database has the schema that this version works on."""
     with database.read() as connection:
         found = status(connection)
     if found.state != "current":
@@ -95,19 +110,19 @@ def require_current(database: Database) -> None:
 
 
 def require_migratable(connection: Connection, database: Database) -> SchemaStatus:
-    """Lets only a database pass that our migrations may work on: an empty one or one of ours.
+    """The status of a database that our migrations may change: an empty one, or one of ours.
 
     Raises:
-        SchemaError: Says what the database is instead, and what helps.
+        SchemaError: It is another program's, newer, or carries no version.
     """
     found = status(connection)
-    if found.state in ("newer", "foreign", "unversioned"):
+    if found.state in ("newer", "ambiguous", "foreign", "unversioned"):
         raise refusal(found, database)
     return found
 
 
 def refusal(found: SchemaStatus, database: Database) -> SchemaError:
-    """What to say of a database that is not of our schema."""
+    """The error for a database that does not have the schema of this version."""
     option = database.option
     match found.state:
         case "empty":
@@ -123,6 +138,11 @@ def refusal(found: SchemaStatus, database: Database) -> SchemaError:
             return SchemaError(
                 f"{database} has tables of experiments but no schema version",
                 f"Adopt it with: ml-agents db-migrate {option}",
+            )
+        case "ambiguous":
+            return SchemaError(
+                f"{database} has several schema versions: {found.revision}",
+                "Restore a backup with: ml-agents db-restore",
             )
         case "newer":
             return SchemaError(
@@ -147,38 +167,42 @@ def purposes() -> list[tuple[str, str]]:
 
 
 def upgrade(
-    database: Database, revision: str = "head", *, check: Callable[[], None] | None = None
+    database: Database,
+    revision: str = "head",
+    *,
+    before: Before | None = None,
+    check: Callable[[], None] | None = None,
 ) -> SchemaStatus:
     """Brings the schema up to `revision`, all steps or none, and returns where it was before.
 
-    `check` is called before the commit; what it raises undoes everything.
+    Two processes that do this at once take turns. Nothing happens if nothing is to be done.
 
-    Two processes that do this at once take turns. Nothing happens where nothing is to be done.
+    Args:
+        before: Makes a backup. It runs when the database is locked for others' writes, so that
+            the backup holds what the migration starts from.
+        check: Called before the commit; what it raises undoes everything.
 
     Raises:
         SchemaError: The database is newer than this version, or another program's.
     """
     from alembic import command
 
-    adopted = None
-    with database.migration() as connection:
-        before = status(connection)
-        if before.state in ("newer", "foreign"):
-            raise refusal(before, database)
-        if before.state != "current":
+    adopted = backup = None
+    with migration(database) as connection:
+        start = status(connection)
+        if start.state in ("newer", "ambiguous", "foreign"):
+            raise refusal(start, database)
+        if start.state != "current":
+            if before is not None:
+                backup = before(start)
             config = _alembic(connection)
-            if before.state == "unversioned":
+            if start.state == "unversioned":
                 adopted = _adopt(connection, config)
-            counts = _counts(connection)
-            command.upgrade(config, revision)
-            if counts and (found := _counts(connection)) != counts:
-                raise DatabaseError(
-                    f"the migration would turn {counts} rows into {found}; it was undone",
-                    "Check the database with: ml-agents db-check",
-                )
+            with rows_kept(connection):
+                command.upgrade(config, revision)
         if check is not None:
             check()
-    return replace(before, adoption=adopted)
+    return replace(start, adoption=adopted, backup=backup)
 
 
 def _adopt(connection: Connection, config: "Config") -> Adoption | None:
@@ -191,8 +215,20 @@ def _adopt(connection: Connection, config: "Config") -> Adoption | None:
     return rebuild(connection, lambda: command.upgrade(config, revisions()[0]))
 
 
+@contextmanager
+def rows_kept(connection: Connection) -> Iterator[None]:
+    """Raises DatabaseError if there are other numbers of rows after the block than before."""
+    before = _counts(connection)
+    yield
+    if before and (after := _counts(connection)) != before:
+        raise DatabaseError(
+            f"the migration would turn {before} rows into {after}; it was undone",
+            "Check the database with: ml-agents db-check",
+        )
+
+
 def _counts(connection: Connection) -> dict[str, int]:
-    """Rows of those tables of ours that there are."""
+    """Rows of those tables of revision 0001 that exist."""
     present = set(inspect(connection).get_table_names())
     return {
         table: connection.execute(text(f"SELECT COUNT(*) FROM {table}")).scalar_one()
@@ -201,12 +237,25 @@ def _counts(connection: Connection) -> dict[str, int]:
     }
 
 
-def downgrade(database: Database, revision: str) -> None:
-    """Takes the schema back to `revision`; what only later ones can hold is lost."""
+def downgrade(database: Database, revision: str, *, lossy: bool = False) -> None:
+    """Takes the schema back to `revision`.
+
+    Args:
+        lossy: Whether data that the older schema cannot hold may be lost.
+
+    Raises:
+        SchemaError: Data would be lost and `lossy` is not set; the message says which.
+    """
     from alembic import command
 
-    with database.migration() as connection:
-        command.downgrade(_alembic(connection), revision)
+    from ml_agents_results.database.downgrade_losses import require_lossless
+
+    with migration(database) as connection:
+        found = require_migratable(connection, database)
+        config = _alembic(connection)
+        if not lossy and found.revision is not None:
+            require_lossless(connection, database, found.revision, revision)
+        command.downgrade(config, revision)
 
 
 def _alembic(connection: Connection) -> "Config":

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ml_agents_results.database.engine import driver_of
+from ml_agents_results.database.dialects import driver_of
 from ml_agents_results.database.models import RUN_COLUMNS, RUN_KEY
 from ml_agents_results.repositories.upserts import PARSING_VALUES, parsing_upsert, run_upsert
 

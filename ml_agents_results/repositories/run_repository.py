@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Text, delete, func, literal, select, tuple_, type_coerce
 from sqlalchemy.orm import Session
 
-from ml_agents_results.database.engine import driver_of
+from ml_agents_results.database.dialects import driver_of
 from ml_agents_results.database.mapper_events import delete_dependents
 from ml_agents_results.database.models import (
     PARSING_COLUMNS,

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool, StaticPool
 
 from ml_agents_results.config import DatabaseConfig
-from ml_agents_results.database import engine, schema
+from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.migration import migration
 from ml_agents_results.errors import DatabaseError, NotFoundError, UsageError
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import ExperimentRecord, RunRecord
-from ml_agents_results.repositories.experiment_repository import ExperimentRepository
-from tests.databases import locator
+from ml_agents_results.records import RunRecord
+from tests.databases import UNITS_OF_WORK, locator
 from tests.processes import run
 
 
@@ -63,7 +63,7 @@ def test_bulk_relaxes_only_its_own_connection(sqlite_database: Database) -> None
 def test_migrations_hand_back_a_connection_that_checks_foreign_keys(
     sqlite_database: Database,
 ) -> None:
-    with sqlite_database.migration() as connection:
+    with migration(sqlite_database) as connection:
         assert pragmas(connection)["foreign_keys"] == 0
     with sqlite_database.read() as connection:
         assert pragmas(connection) == IN_FORCE
@@ -75,11 +75,12 @@ def test_a_block_that_raises_leaves_nothing(database: Database, opened: str) -> 
         "INSERT INTO experiments (id, created_at, updated_at, status, content_digest) VALUES "
         "('e', '2026-01-01 00:00:00', '2026-01-01 00:00:00', 'running', '')"
     )
-    with pytest.raises(ZeroDivisionError), getattr(database, opened)() as connection:
+    unit = UNITS_OF_WORK[opened]
+    with pytest.raises(ZeroDivisionError), unit(database) as connection:
         connection.execute(insert).rowcount / 0
     with database.read() as connection:
         assert connection.scalar(text("SELECT COUNT(*) FROM experiments")) == 0
-    with getattr(database, opened)() as connection:
+    with unit(database) as connection:
         connection.execute(insert)
     with database.read() as connection:
         assert connection.scalar(text("SELECT COUNT(*) FROM experiments")) == 1
@@ -95,46 +96,6 @@ def test_a_reader_sees_one_state(sqlite_database: Database) -> None:
         assert connection.scalar(count) == 0
     with sqlite_database.read() as connection:
         assert connection.scalar(count) == 1
-
-
-def _named(connection: Connection) -> list[str]:
-    return list(connection.scalars(text("SELECT id FROM experiments")))
-
-
-def test_two_readers_see_one_state(
-    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine, "LARGE", 0)
-    with sqlite_database.read_by_two() as connection:
-        second = connection.get_execution_options()["beside"]
-        with sqlite_database.write() as writer:
-            ExperimentRepository(writer).save(ExperimentRecord("new"))
-        assert _named(connection) == _named(second) == []
-    with sqlite_database.read_by_two() as connection:
-        second = connection.get_execution_options()["beside"]
-        assert _named(connection) == _named(second) == ["new"]
-    with sqlite_database.read() as connection:
-        assert "beside" not in connection.get_execution_options()
-
-
-def test_there_is_no_second_reader_where_somebody_writes_just_then(
-    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine, "LARGE", 0)
-    begun: list[None] = []
-
-    def write_before_the_second(*_: Any) -> None:
-        begun.append(None)
-        if len(begun) == 2:
-            with sqlite_database.write() as writer:
-                ExperimentRepository(writer).save(ExperimentRecord("new"))
-
-    listened = (sqlite_database.engine, "before_cursor_execute", write_before_the_second)
-    event.listen(*listened)
-    with sqlite_database.read_by_two() as connection:
-        event.remove(*listened)
-        assert "beside" not in connection.get_execution_options()
-        assert _named(connection) == []
 
 
 @pytest.mark.parametrize("name", ["plain.db", "a b?c#d%41&.db", "größe-测试.db", 'it\'s "q".db'])

@@ -23,7 +23,7 @@ from ml_agents_results.errors import (
 )
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
-from tests.databases import impatient
+from tests.databases import UNITS_OF_WORK, impatient
 from tests.processes import run, start
 
 
@@ -115,7 +115,10 @@ def test_a_damaged_file_is_named_as_such(
 def test_damage_is_told_by_every_way_in(tmp_path: Path, opened: str) -> None:
     path = tmp_path / "r.db"
     path.write_bytes(b"SQLite format 3\x00" + b"\xa5" * 5000)
-    with pytest.raises(CorruptDatabaseError), getattr(Database(str(path)), opened)() as connection:
+    with (
+        pytest.raises(CorruptDatabaseError),
+        UNITS_OF_WORK[opened](Database(str(path))) as connection,
+    ):
         connection.execute(text("SELECT COUNT(*) FROM runs"))
 
 
@@ -164,7 +167,7 @@ class TestLocks:
         with held(sqlite_database):
             with (
                 pytest.raises(DatabaseLockedError, match="another process") as caught,
-                getattr(database, opened)() as connection,
+                UNITS_OF_WORK[opened](database) as connection,
             ):
                 connection.execute(text("DELETE FROM experiments"))
             assert caught.value.exit_code == 4

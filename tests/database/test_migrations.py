@@ -2,8 +2,6 @@
 
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,13 +17,14 @@ from sqlalchemy import MetaData, Table, func, inspect, select, text
 from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.manager import DatabaseManager
+from ml_agents_results.database.migration import migration
 from ml_agents_results.database.models import Base
 from ml_agents_results.errors import DatabaseError, SchemaError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from tests.databases import locator
 from tests.lengths import short_and_long
-from tests.processes import ROOT, environment, race
+from tests.processes import ROOT, race
 
 TABLES = ("experiments", "runs", "parsing_metrics")
 REVISIONS = tuple(schema.revisions())
@@ -211,7 +210,10 @@ def test_every_revision_goes_up_and_down_with_rows_in_place(
     rows = first_columns(empty_database)
     assert [len(rows[table]) for table in TABLES] == [2, 12, 12]
     if before is None:
-        schema.downgrade(empty_database, "base")
+        with pytest.raises(SchemaError, match="12 rows of runs"):
+            schema.downgrade(empty_database, "base")
+        assert first_columns(empty_database) == rows
+        schema.downgrade(empty_database, "base", lossy=True)
         with empty_database.read() as connection:
             assert set(inspect(connection).get_table_names()) <= {"alembic_version"}
         schema.upgrade(empty_database, revision)
@@ -452,7 +454,7 @@ def test_a_step_that_would_leave_orphans_is_undone(
     rows = first_columns(sqlite_database)
     with (
         pytest.raises(DatabaseError, match="12 rows without their parent"),
-        sqlite_database.migration() as connection,
+        migration(sqlite_database) as connection,
     ):
         connection.execute(text("DELETE FROM experiments"))
     assert first_columns(sqlite_database) == rows
@@ -481,86 +483,6 @@ def test_processes_that_migrate_at_once_take_turns(
     first = "empty" if empty_database.is_sqlite else "behind"
     assert states == sorted(["current"] * (processes - 1) + [first])
     schema.require_current(empty_database)
-
-
-def alembic(*arguments: str, cwd: Path = ROOT, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "alembic", *arguments],
-        cwd=cwd,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
-class TestTheAlembicCommand:
-    def test_upgrades_the_default_file_of_the_folder_it_runs_in(self, tmp_path: Path) -> None:
-        # A copy of the repository: the default file must not appear in the real one.
-        shutil.copytree(ROOT / "alembic", tmp_path / "alembic")
-        shutil.copy(ROOT / "alembic.ini", tmp_path)
-        assert alembic("upgrade", "head", cwd=tmp_path).returncode == 0
-        schema.require_current(Database(str(tmp_path / "ml_agents_results.db"), create=False))
-
-    def test_takes_the_url_of_the_environment(self, empty_database: Database) -> None:
-        url = empty_database.config.url or f"sqlite:///{empty_database.path}"
-        done = alembic("upgrade", "head", ML_AGENTS_DB_URL=url)
-        assert done.returncode == 0, done.stderr
-        schema.require_current(empty_database)
-
-    def test_takes_the_path_of_the_environment(self, tmp_path: Path) -> None:
-        path = tmp_path / "by path.db"
-        assert alembic("upgrade", "head", ML_AGENTS_DB_PATH=str(path)).returncode == 0
-        schema.require_current(Database(str(path), create=False))
-
-    def test_an_option_wins_over_the_environment(self, tmp_path: Path) -> None:
-        path = tmp_path / "named.db"
-        other = tmp_path / "other.db"
-        done = alembic(
-            "-x",
-            f"url=sqlite:///{path}",
-            "upgrade",
-            "head",
-            ML_AGENTS_DB_URL=f"sqlite:///{other}",
-        )
-        assert done.returncode == 0, done.stderr
-        schema.require_current(Database(str(path), create=False))
-        assert not other.exists()
-
-    def test_goes_down_again(self, tmp_path: Path) -> None:
-        url = f"url=sqlite:///{tmp_path / 'r.db'}"
-        assert alembic("-x", url, "upgrade", "head").returncode == 0
-        assert alembic("-x", url, "downgrade", "base").returncode == 0
-        with Database(str(tmp_path / "r.db")).read() as connection:
-            assert schema.status(connection).state == "empty"
-
-    @pytest.mark.parametrize(
-        ("tables", "words"),
-        [
-            ("CREATE TABLE customers (id INTEGER)", "belongs to another program"),
-            (
-                "CREATE TABLE experiments (id TEXT); CREATE TABLE runs (id TEXT)",
-                "no schema version",
-            ),
-            (
-                "CREATE TABLE alembic_version (version_num TEXT); CREATE TABLE experiments (id);"
-                "CREATE TABLE runs (id); INSERT INTO alembic_version VALUES ('9999')",
-                "newer version",
-            ),
-        ],
-    )
-    def test_leaves_what_is_not_ours_alone(self, tmp_path: Path, tables: str, words: str) -> None:
-        path = tmp_path / "theirs.db"
-        with closing(sqlite3.connect(path)) as connection:
-            connection.executescript(tables)
-            before = list(connection.iterdump())
-        done = alembic("-x", f"url=sqlite:///{path}", "upgrade", "head")
-        assert done.returncode != 0
-        assert words in done.stderr
-        assert "Hint: " in done.stderr
-        assert "Traceback" not in done.stderr
-        with closing(sqlite3.connect(path)) as connection:
-            assert list(connection.iterdump()) == before
 
 
 OURS = "CREATE TABLE experiments (id TEXT); CREATE TABLE runs (id TEXT);"

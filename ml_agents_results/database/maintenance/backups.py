@@ -14,7 +14,6 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.database.location import file_uri
 from ml_agents_results.errors import DatabaseError, NotFoundError, UsageError
 
-_STAMP = "%Y%m%dT%H%M%S%fZ"
 _STAMPED = re.compile(r"\d{8}T\d{12}Z\.db")
 
 
@@ -52,19 +51,14 @@ def backup_now(database: Database, label: str = "") -> Path:
     return destination
 
 
-def stamp() -> str:
-    """This moment, as names of backups have it."""
-    return datetime.now(UTC).strftime(_STAMP)
-
-
 def _next_stamp(folder: Path) -> str:
     """This moment; where the clock went back, the moment after the newest backup. Otherwise the
     newest one would be taken for an old one, and deleted."""
     newest = max((path.stem for path in backups(folder)), default="")
-    if newest < (now := stamp()):
+    if newest < (now := files.stamp()):
         return now
-    moment = datetime.strptime(newest, _STAMP).replace(tzinfo=UTC)
-    return (moment + timedelta(microseconds=1)).strftime(_STAMP)
+    moment = datetime.strptime(newest, files.STAMP).replace(tzinfo=UTC)
+    return (moment + timedelta(microseconds=1)).strftime(files.STAMP)
 
 
 def backups(folder: Path) -> list[Path]:
@@ -220,7 +214,7 @@ def _exchange(draft: Path, destination: Path) -> Path | None:
     if not destination.exists():
         files.finish(draft, destination)
         return None
-    kept = destination.with_name(f"{destination.name}.replaced-{stamp()}")
+    kept = destination.with_name(f"{destination.name}.replaced-{files.stamp()}")
     with files.held(destination) as companions:
         # Under its second name the old file stays, whatever happens from here on.
         os.link(destination, kept)

@@ -14,6 +14,7 @@ import pytest
 from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.integrity_checks import CheckReport, check
+from ml_agents_results.database.migration import migration
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
@@ -44,7 +45,7 @@ def kinds(report: CheckReport) -> list[tuple[str, str | None]]:
 
 
 def change(database: Database, statement: str) -> None:
-    with database.migration() as connection:
+    with migration(database) as connection:
         if database.is_sqlite:
             connection.exec_driver_sql("PRAGMA ignore_check_constraints=ON")
         connection.exec_driver_sql(statement)

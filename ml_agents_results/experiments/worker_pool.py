@@ -171,6 +171,7 @@ class WorkerPool:
             record.input_text or "",
             self._config.parsing,
             held_to_schema,
+            finish_reason=trace.steps[-1].completion.finish_reason if trace.steps else None,
         )
         record.raw_output = trace.raw_output
         record.parsed_answer = parsed.parsed_answer
@@ -180,10 +181,20 @@ class WorkerPool:
         record.execution_time_ms = trace.execution_time_ms
         _count(record, trace)
         record.metadata_json = _metadata(trace)
+        if parsed.extraction:
+            record.metadata_json["extraction"] = parsed.extraction
+        if parsed.outcome is not None:
+            record.metadata_json["no_answer"] = parsed.outcome
         try:
-            record.is_correct, record.score = grade(
-                parsed.parsed_answer, record.expected_answer, self._config.grader
+            verdict = grade(
+                parsed.parsed_answer,
+                record.expected_answer,
+                self._config.grader,
+                question=record.input_text or "",
+                output=record.raw_output,
+                metadata=record.metadata_json,
             )
+            record.is_correct, record.score = verdict.is_correct, verdict.score
         except ResultsError as error:
             # The answer is paid for: it is recorded, and can be graded again.
             record.metadata_json["grading_error"] = error.message

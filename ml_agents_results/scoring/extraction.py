@@ -1,40 +1,41 @@
-"""Parsing: taking the answer out of what the model wrote.
+"""Extraction: takes the answer from what the model wrote.
 
 Two parsers, in this order: `instructor` reads the structured answer that the model was held to,
-`regex` looks for it in free text. What neither finds stays unparsed, until a person reads it
-(`ml-agents grade`, stored as `manual`). The expected answer is never looked at.
+`regex` looks for it in free text. What neither finds is `truncated`, `refused` or `unparsed`, until
+a person reads it (`ml-agents grade`, stored as `manual`). The expected answer is never looked at.
 
-The confidence, 0 to 1, says how explicitly the output states the answer that was taken: the
-strength of the evidence (the constants below) times the share of statements of that strength that
-agree with it. It says nothing about the answer being right.
+What is taken keeps unit, sign, brackets and bounds: nothing is dropped before it is compared.
 """
 
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ml_agents_results.config import ParsingMode
+from ml_agents_results.errors import UsageError
 from ml_agents_results.records import ParsingMetrics
-from ml_agents_results.scoring.graders import same_answer
+from ml_agents_results.scoring import cleaning, kinds, reading, statements, unstated
+from ml_agents_results.scoring.confidence import confidence
+from ml_agents_results.scoring.kinds import AnswerKind, Expectation
+from ml_agents_results.scoring.reading import Reading
+from ml_agents_results.scoring.statements import Evidence, Statement
 
-STRUCTURED = 1.0
-EXPLICIT = 0.95
-PHRASE = 0.8
-WHOLE_OUTPUT = 0.7
-LAST_CANDIDATE = 0.4
-"""Strength of evidence: a structured answer; a line like `Answer: 42` or `The answer is 42`; a
-sentence that says so in the middle of a line; an output that is short enough to be the answer; the
-last number (choice, yes or no) of an output to a question that asks for one."""
+Outcome = Literal["truncated", "refused", "unparsed"]
+"""Why no answer was found."""
 
-_LONGEST_SEARCHED = 100_000
-_LONGEST_WHOLE = 60
-_LONGEST_ANSWER = 1000
-_MOST_STATEMENTS = 50
-_PLACEHOLDER = "X"  # The prompts say "The answer is X", and small models repeat it.
+VERSION = 2
+"""Counts the changes of what is extracted; part of a metric's definition."""
+
+CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "pause_turn"})
+FILTERED = frozenset({"content_filter", "refusal", "safety", "recitation", "prohibited_content"})
+"""Finish reasons, in lower case, of an output that is cut off, and of one that was declined."""
+
+_LONGEST_ANSWER = statements.LONGEST
 
 
 class AnswerOnly(BaseModel):
@@ -55,18 +56,35 @@ class StructuredAnswer(BaseModel):
 
 
 def schema_for(approach_name: str) -> type[BaseModel]:
-    """What an approach is held to. A field for reasoning would turn `None` into another one."""
+    """The schema that an approach is held to. A field for reasoning would turn `None` into another
+    approach."""
     return AnswerOnly if approach_name == "None" else StructuredAnswer
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedAnswer:
-    """What was taken from the output; all None but the metrics where nothing was found."""
+    """What was taken from the output; all None but the metrics where nothing was found.
+
+    Attributes:
+        outcome: Why there is no answer; None where there is one, and for `manual`.
+        extraction: For the run's metadata: evidence, span (in the raw output, where the answer
+            stands there to the letter), label.
+    """
 
     parsed_answer: str | None
     parsing_method: str | None
     parsing_confidence: float | None
     metrics: ParsingMetrics
+    outcome: Outcome | None = None
+    extraction: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    answer: str
+    evidence: Evidence
+    confidence: float
+    label: str = ""
 
 
 def parse(
@@ -75,139 +93,232 @@ def parse(
     question: str,
     mode: ParsingMode = "auto",
     held_to_schema: bool = False,
+    *,
+    kind: AnswerKind | None = None,
+    choices: Sequence[str] | Mapping[str, str] | None = None,
+    labels: Sequence[str] = (),
+    finish_reason: str | None = None,
+    pattern: str | None = None,
 ) -> ParsedAnswer:
     """Takes the answer from an output.
 
     Args:
         structured: The structured answer where the model gave one.
-        question: Its text tells whether a number, a choice or yes or no is asked for.
+        question: Its text; shown options, `yes or no` and the like are read from it.
         held_to_schema: Whether a structured answer was asked for; its absence then is a failure.
+        kind: The kind of answer that the task asks for; None reads any kind.
+        choices: The options, where they are not part of the question.
+        labels: The closed set of kind `label`.
+        finish_reason: Why the model stopped, in the endpoint's words.
+        pattern: A regular expression with one group that finds the answer; it outranks all but
+            the structured answer.
+
+    Raises:
+        UsageError: The pattern is not a regular expression with one group.
     """
     start = time.perf_counter()
+    expected = kinds.expectation(question, kind, choices, labels)
+    own_pattern = compile_pattern(pattern) if pattern is not None else None
     attempts, failure, method = 0, None, None
-    found: tuple[str, float] | None = None
+    found: _Found | None = None
+    outcome: Outcome | None = None
+    reason = (finish_reason or "").lower()
+    filtered, cut = reason in FILTERED, reason in CUT_OFF
     if mode == "instructor" or (mode == "auto" and (held_to_schema or structured is not None)):
         attempts, method = 1, "instructor"
         try:
-            found = _from_structured(structured)
+            found = None if filtered else _from_structured(structured, expected)
         except ValueError as error:
             failure = f"instructor: {error}"
     if found is None and mode in ("auto", "regex"):
         attempts, method = attempts + 1, "regex"
-        found = _from_text(raw_output, question)
+        if not filtered:
+            found, outcome = _from_text(raw_output, expected, own_pattern, cut=cut)
         if found is None:
             failure = "; ".join(filter(None, [failure, "regex: no answer is stated"]))
-    answer, confidence = found or (None, None)
+    if found is None and mode != "manual":
+        outcome = "refused" if filtered else "truncated" if cut else outcome or "unparsed"
     metrics = ParsingMetrics(
         parsing_attempts=attempts,
-        fallback_used=attempts > 1 and answer is not None,
-        confidence_score=confidence,
+        fallback_used=attempts > 1 and found is not None,
+        confidence_score=found.confidence if found else None,
         extraction_time_ms=round((time.perf_counter() - start) * 1000),
         error_details=failure,
     )
-    return ParsedAnswer(answer, method if answer is not None else None, confidence, metrics)
+    if found is None:
+        return ParsedAnswer(None, None, None, metrics, outcome)
+    extraction: dict[str, Any] = {"evidence": found.evidence}
+    if (index := raw_output.rfind(found.answer)) >= 0:
+        extraction["span"] = [index, index + len(found.answer)]
+    if found.label:
+        extraction["label"] = found.label
+    return ParsedAnswer(found.answer, method, found.confidence, metrics, None, extraction)
 
 
-def _from_structured(structured: dict[str, Any] | None) -> tuple[str, float]:
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """A user's pattern. Raises UsageError where it is not one with exactly one group."""
+    try:
+        compiled = re.compile(pattern, re.MULTILINE)
+    except re.error as error:
+        raise UsageError(f"the answer pattern is not a regular expression: {error}") from error
+    if compiled.groups != 1:
+        raise UsageError(
+            f"the answer pattern has {compiled.groups} groups",
+            r"It needs one, around the answer: 'My choice: (\w)'.",
+        )
+    return compiled
+
+
+def _from_structured(structured: dict[str, Any] | None, expected: Expectation) -> _Found:
     """Raises ValueError that says what is wrong with the structured answer."""
     if structured is None:
-        raise ValueError("the output is no structured answer")
-    reasoning = structured.get("reasoning")
+        raise ValueError("the output is not a structured answer")
+    values = dict(structured)
+    answer = values.get("answer")
+    if isinstance(answer, int | float):
+        values["answer"] = str(answer)
+    reasoning = values.get("reasoning")
     try:
         schema = AnswerOnly if reasoning is None else StructuredAnswer
-        answer: str = schema.model_validate(structured).answer.strip()
+        text: str = schema.model_validate(values).answer.strip()
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ValueError("; ".join(faults)) from error
-    if not 0 < len(answer) <= _LONGEST_ANSWER:
-        raise ValueError("the answer is empty" if not answer else "the answer is an essay")
-    stated = _statements(_EXPLICIT, (reasoning or "")[-_LONGEST_SEARCHED:])
-    return answer, STRUCTURED * _agreement([*stated, answer])
+    if not 0 < len(text) <= _LONGEST_ANSWER:
+        raise ValueError("the answer is empty" if not text else "the answer is an essay")
+    text = cleaning.clean(text).text or text
+    inner = statements.find(text, shown_options=bool(expected.options))
+    source = inner[-1].text if inner and inner[-1].text else text
+    read = reading.of_statement(source, expected, final=True)
+    if read is None:
+        raise ValueError("the answer says nothing")
+    stated = _stated(cleaning.clean(reasoning or "").text, expected, None, cut=False)
+    agreeing = _agreement([*(r for _, r in stated), read], expected)
+    return _Found(read.text, "structured", confidence("structured", agreeing), read.status)
 
 
-def _from_text(raw_output: str, question: str) -> tuple[str, float] | None:
-    text = raw_output[-_LONGEST_SEARCHED:].rpartition("</think>")[2].strip()
-    wanted = _wanted(question)
-    if text.startswith("{"):
-        # A structured answer that is cut off: its answer counts where that is whole.
-        closed = [value for value in map(_bare, _JSON_ANSWER.findall(text)) if value]
-        return (closed[-1], EXPLICIT) if closed else None
-    for pattern, strength in ((_EXPLICIT, EXPLICIT), (_PHRASE, PHRASE)):
-        if stated := [_narrow(value, wanted) for value in _statements(pattern, text)]:
-            return stated[-1], round(strength * _agreement(stated), 4)
-    if 0 < len(text) <= _LONGEST_WHOLE and "\n" not in text:
-        whole = _narrow(_bare(text), wanted)
-        if whole and not _EMPTY_STATEMENT.search(whole) and _is_one(whole, wanted):
-            return whole, WHOLE_OUTPUT
-    if wanted is not None and (candidates := wanted.findall(text)):
-        agreement = 1.0 if wanted is _NUMBER else _agreement(candidates)
-        return candidates[-1], round(LAST_CANDIDATE * agreement, 4)
-    return None
+def _from_text(
+    raw_output: str, expected: Expectation, pattern: re.Pattern[str] | None, *, cut: bool
+) -> tuple[_Found | None, Outcome | None]:
+    cleaned = cleaning.clean(raw_output, expected.question)
+    if cleaned.unfinished:
+        return None, "truncated"
+    if not cleaned.text:
+        return None, "unparsed"
+    if cleaned.before_run_on:
+        found, outcome = _from_cleaned(
+            cleaning.Cleaned(cleaned.before_run_on, cleaned.bold), expected, pattern, cut=False
+        )
+        if found is not None:
+            return found, outcome
+    return _from_cleaned(cleaned, expected, pattern, cut=cut)
 
 
-_EXPLICIT = re.compile(
-    r"\banswer[\s*_]*[:=][\s*_]*(?P<line>\S.*)"
-    r"|^[ \t*_#>\"-]*(?:so |thus |therefore,? )?the (?:final |correct )?answer is[\s*_:]*"
-    r"(?P<own_line>\S.*?)(?=[.!?](?:\s|$)|$)"
-    r"|^\#{4}\s*(?P<hashes>\S.*)$"
-    r"|<answer>(?P<tag>[^<]*)</answer>"
-    r"|\\boxed\{(?P<box>(?:[^{}\n]|\{[^{}\n]*\})*)\}",
-    re.IGNORECASE | re.MULTILINE,
-)
-_JSON_ANSWER = re.compile(r'"answer"\s*:\s*"([^"\\]*)"')
-_PHRASE = re.compile(
-    r"\banswer (?:to this question |to the question )?(?:is|must be|would be|should be)\b[ :*]*"
-    r"(?P<sentence>\S.*?)(?=[.!?](?:\s|$)|$)",
-    re.IGNORECASE | re.MULTILINE,
-)
-_EMPTY_STATEMENT = re.compile(rf":$|\banswer is {_PLACEHOLDER}$")
-_NUMBER = re.compile(
-    r"(?<![\w.])[-\u2212]?[$€£¥]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?(?!\w)"
-)
-_CHOICE = re.compile(r"\([A-Z]\)")
-_TRUTH = re.compile(r"\b(?:yes|no|true|false)\b", re.IGNORECASE)
-_ASKS_NUMBER = re.compile(
-    r"\bhow (?:many|much|old|far|long|tall|fast|high)\b|\bwhat is (?:-?\d|\()"
-    r"|\b(?:sum|product|remainder|difference|quotient|average|mean|median|area|perimeter|speed)\b",
-    re.IGNORECASE,
-)
-_ASKS_TRUTH = re.compile(r"\b(?:yes or no|true or false)\b", re.IGNORECASE)
+def _stated(
+    text: str, expected: Expectation, pattern: re.Pattern[str] | None, *, cut: bool
+) -> list[tuple[Statement, Reading | None]]:
+    """The statements that count, with what each says; None for a final one that is not readable."""
+    counted: list[tuple[Statement, Reading | None]] = []
+    for statement in statements.find(text, shown_options=bool(expected.options), pattern=pattern):
+        if cut and not statement.closed:
+            continue
+        if not statement.text:
+            if statement.evidence == "box" and not statement.closed:
+                counted.append((statement, None))
+            continue
+        final = statement.evidence in statements.FINAL
+        read = reading.of_statement(
+            statement.text, expected, final=final, label=statement.evidence == "label"
+        )
+        if read is None:
+            if final and statement.evidence != "hashes":
+                counted.append((statement, None))
+            continue
+        if statement.negated and not read.status:
+            read = Reading(f"not {read.text}", "negated")
+        counted.append((statement, read))
+    return counted
 
 
-def _wanted(question: str) -> re.Pattern[str] | None:
-    """What the answer to this question looks like, where its text tells."""
-    if len(set(_CHOICE.findall(question))) > 1:
-        return _CHOICE
-    if _ASKS_TRUTH.search(question):
-        return _TRUTH
-    return _NUMBER if _ASKS_NUMBER.search(question) else None
+def _from_cleaned(
+    cleaned: cleaning.Cleaned,
+    expected: Expectation,
+    pattern: re.Pattern[str] | None,
+    *,
+    cut: bool,
+) -> tuple[_Found | None, Outcome | None]:
+    text = cleaned.text
+    stated = _stated(text, expected, pattern, cut=cut)
+    if stated:
+        last, read = stated[-1]
+        revised = reading.revision(text, last.end, expected)
+        if revised is not None:
+            return (
+                _Found(revised.text, "sentence", confidence("sentence", 0.5), revised.status),
+                None,
+            )
+        if read is None:
+            return None, "truncated" if cut else "unparsed"
+        if (listed := _listed_apart(stated, text, expected)) is not None:
+            return _Found(listed, last.evidence, confidence(last.evidence, 0.3), "multiple"), None
+        if read.status == "negated" and reading.is_closed_set(expected):
+            earlier = [r for _, r in stated[:-1] if r is not None and not r.status]
+            if not earlier:
+                return None, "unparsed"
+            read = earlier[-1]
+        elif read.status == "negated":
+            # "The answer is C. The answer is not A." states C.
+            denied = read.text.removeprefix("not ")
+            for _, earlier_read in reversed(stated[:-1]):
+                if earlier_read is not None and not earlier_read.status:
+                    if not reading.agree(earlier_read.text, denied, expected):
+                        read = earlier_read
+                    break
+        agreeing = _agreement([r for _, r in stated if r is not None], expected, read)
+        penalties = [0.95] if read.loose else []
+        return (
+            _Found(
+                read.text,
+                last.evidence,
+                confidence(last.evidence, agreeing, penalties),
+                read.status,
+            ),
+            None,
+        )
+    if cut:
+        return None, "truncated"
+    weak = unstated.read(cleaned, expected)
+    if weak is not None:
+        evidence, read = weak
+        return _Found(read.text, evidence, confidence(evidence, 1.0), read.status), None
+    return None, "refused" if reading.is_refusal(text) else "unparsed"
 
 
-def _statements(pattern: re.Pattern[str], text: str) -> list[str]:
-    values = (_bare(found[found.lastgroup or 0]) for found in pattern.finditer(text))
-    stated = [value for value in values if 0 < len(value) <= _LONGEST_ANSWER]
-    return [value for value in stated if value != _PLACEHOLDER][-_MOST_STATEMENTS:]
+def _listed_apart(
+    stated: Sequence[tuple[Statement, Reading | None]], text: str, expected: Expectation
+) -> str | None:
+    """Three or more statements on lines in a row that all differ: several answers, not one."""
+    if len(stated) < 3:
+        return None
+    tail = list(stated[-3:])
+    if any(read is None or read.status for _, read in tail):
+        return None
+    for (one, _), (other, _) in pairwise(tail):
+        if text[one.end : other.start].strip(" .\n*-#"):
+            return None
+    texts = [read.text for _, read in tail if read is not None]
+    if any(reading.agree(a, b, expected) for i, a in enumerate(texts) for b in texts[i + 1 :]):
+        return None
+    return "; ".join(texts)
 
 
-def _bare(value: str) -> str:
-    """Without Markdown, JSON's quotes and a box around the answer, and without the full stop."""
-    value = value.strip().strip("*_`\"' ").strip()
-    if box := re.fullmatch(r"\$?\\boxed\{(.*)\}\$?", value.rstrip(".")):
-        value = box[1]
-    return value.removesuffix(".").rstrip("*_`\"', ")
-
-
-def _narrow(value: str, wanted: re.Pattern[str] | None) -> str:
-    """The one number (choice, yes or no) of a value that says more than that."""
-    found = wanted.findall(value) if wanted is not None else []
-    return str(found[0]) if len(found) == 1 else value
-
-
-def _is_one(value: str, wanted: re.Pattern[str] | None) -> bool:
-    """Whether a value can be the answer as it is: not several of what is asked for."""
-    return wanted is None or len(wanted.findall(value)) <= 1
-
-
-def _agreement(stated: Sequence[str]) -> float:
-    """The share of statements that agree with the last one."""
-    return sum(same_answer(value, stated[-1]) for value in stated) / len(stated)
+def _agreement(
+    readings: Sequence[Reading | None], expected: Expectation, taken: Reading | None = None
+) -> float:
+    """The share of statements that agree with the one taken (the last)."""
+    stated = [read for read in readings if read is not None]
+    if not stated:
+        return 1.0
+    last = taken or stated[-1]
+    agreeing = sum(reading.agree(read.text, last.text, expected) for read in stated)
+    return min(1.0, agreeing / len(stated))

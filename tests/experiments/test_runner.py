@@ -94,11 +94,11 @@ def test_every_planned_run_is_asked_graded_and_recorded_once(
         assert (run.sample_id, run.input_text) == (f"q{number}", f"Double of {number}?")
         assert (run.provider, run.model, run.error) == ("openai-compatible", "m", None)
         assert run.parsed_answer == str(2 * number + number % 2)
-        assert (run.parsing_method, run.parsing_confidence) == ("regex", 0.95)
+        assert (run.parsing_method, run.parsing_confidence) == ("regex", 0.97)
         assert run.is_correct is (number % 2 == 0)
         assert run.cost_estimate == 0.25
         assert run.parsing_metrics is not None
-        assert run.parsing_metrics.confidence_score == 0.95
+        assert run.parsing_metrics.confidence_score == 0.97
     assert [
         (variant.approach_name, variant.accuracy, variant.total_cost)
         for variant in summary.variants

@@ -3,16 +3,9 @@ import time
 import pytest
 
 from ml_agents_results.records import ParsingMetrics
-from ml_agents_results.scoring.extraction import (
-    EXPLICIT,
-    LAST_CANDIDATE,
-    PHRASE,
-    STRUCTURED,
-    WHOLE_OUTPUT,
-    StructuredAnswer,
-    parse,
-    schema_for,
-)
+from ml_agents_results.scoring.confidence import CALIBRATION, confidence
+from ml_agents_results.scoring.extraction import StructuredAnswer, parse, schema_for
+from ml_agents_results.scoring.statements import Evidence
 
 HOW_MANY = "How many rolls does she sell?"
 CHOICES = "Which year? Options: (A) 1900 (B) 2000 (C) 2100"
@@ -21,35 +14,36 @@ NAME = "Who is third?"
 
 
 @pytest.mark.parametrize(
-    ("output", "question", "answer", "strength"),
+    ("output", "question", "answer", "evidence"),
     [
-        ("Steps...\nAnswer: 395", HOW_MANY, "395", EXPLICIT),
-        ("**Final answer:** 395 rolls.", HOW_MANY, "395", EXPLICIT),
-        ("so it is \\boxed{395}.", HOW_MANY, "395", EXPLICIT),
-        ("Answer: $\\boxed{\\frac{1}{2}}$.", NAME, "\\frac{1}{2}", EXPLICIT),
-        ("24*18 = 432\n#### 395", HOW_MANY, "395", EXPLICIT),
-        ("<answer> Ada </answer>", NAME, "Ada", EXPLICIT),
-        ("Answer:\n\nAda", NAME, "Ada", EXPLICIT),
-        ('{"reasoning": "...", "answer": "Ada"', NAME, "Ada", EXPLICIT),
-        ("I think the answer is (B) 2000. Hope it helps!", CHOICES, "(B)", PHRASE),
-        ("The answer is: **3.5**", "Half of seven?", "3.5", EXPLICIT),
-        ("7 / 2 = 3.5.\nThe answer is 3.5. I am sure.", "Half of seven?", "3.5", EXPLICIT),
-        ("The answer is X.\nSo the answer is Ada!", NAME, "Ada", EXPLICIT),
-        ("Ada.", NAME, "Ada", WHOLE_OUTPUT),
-        ("No, it does not.", TRUTH, "No", WHOLE_OUTPUT),
-        ("24 * 18 - 37 = 395", HOW_MANY, "395", LAST_CANDIDATE),
-        ("24 * 18 = 432.\nShe sells 432 - 37 = 395 rolls.", HOW_MANY, "395", LAST_CANDIDATE),
-        ("It cannot be 1900.\nIt must be (B).", CHOICES, "(B)", LAST_CANDIDATE),
-        ("Let me see.\nYes, it does follow.", TRUTH, "Yes", LAST_CANDIDATE),
-        ("<think>Answer: 3. Or 4?</think>\nAnswer: 395", HOW_MANY, "395", EXPLICIT),
+        ("Steps...\nAnswer: 395", HOW_MANY, "395", "label"),
+        ("**Final answer:** 395 rolls.", HOW_MANY, "395 rolls", "label"),
+        ("so it is \\boxed{395}.", HOW_MANY, "395", "box"),
+        ("Answer: $\\boxed{\\frac{1}{2}}$.", NAME, "\\frac{1}{2}", "box"),
+        ("24*18 = 432\n#### 395", HOW_MANY, "395", "hashes"),
+        ("<answer> Ada </answer>", NAME, "Ada", "tag"),
+        ("Answer:\n\nAda", NAME, "Ada", "label"),
+        ('{"reasoning": "...", "answer": "Ada"', NAME, "Ada", "tag"),
+        ("I think the answer is (B) 2000. Hope it helps!", CHOICES, "B", "sentence"),
+        ("The answer is: **3.5**", "Half of seven?", "3.5", "sentence"),
+        ("7 / 2 = 3.5.\nThe answer is 3.5. I am sure.", "Half of seven?", "3.5", "sentence"),
+        ("The answer is X.\nSo the answer is Ada!", NAME, "Ada", "sentence"),
+        ("Ada.", NAME, "Ada", "whole"),
+        ("No, it does not.", TRUTH, "No", "whole"),
+        ("24 * 18 - 37 = 395", HOW_MANY, "395", "whole"),
+        ("24 * 18 = 432.\nShe sells 432 - 37 = 395 rolls.", HOW_MANY, "395 rolls", "last_line"),
+        ("It cannot be 1900.\nIt must be (B).", CHOICES, "B", "sentence"),
+        ("Let me see.\nYes, it does follow.", TRUTH, "Yes", "last_line"),
+        ("<think>Answer: 3. Or 4?</think>\nAnswer: 395", HOW_MANY, "395", "label"),
     ],
 )
-def test_the_answer_is_found_with_a_confidence_that_fits_the_evidence(
-    output: str, question: str, answer: str, strength: float
+def test_the_answer_is_taken_with_a_confidence_that_fits_the_evidence(
+    output: str, question: str, answer: str, evidence: Evidence
 ) -> None:
     parsed = parse(output, None, question)
     assert (parsed.parsed_answer, parsed.parsing_method) == (answer, "regex")
-    assert parsed.parsing_confidence == parsed.metrics.confidence_score == strength
+    assert parsed.extraction["evidence"] == evidence
+    assert parsed.parsing_confidence == parsed.metrics.confidence_score == CALIBRATION[evidence]
     assert (parsed.metrics.parsing_attempts, parsed.metrics.fallback_used) == (1, False)
 
 
@@ -76,16 +70,16 @@ def test_where_no_answer_is_stated_none_is_made_up(output: str, question: str) -
 def test_contradicting_statements_lower_the_confidence() -> None:
     parsed = parse("Answer: 12\nNo, wait.\nAnswer: 14\nAnswer: 14.0", None, HOW_MANY)
     assert parsed.parsed_answer == "14.0"
-    assert parsed.parsing_confidence == pytest.approx(EXPLICIT * 2 / 3, abs=1e-4)
+    assert parsed.parsing_confidence == confidence("label", 2 / 3)
     structured = {"reasoning": "First: Answer: 12. Then", "answer": "14"}
-    assert parse("", structured, HOW_MANY).parsing_confidence == STRUCTURED / 2
+    assert parse("", structured, HOW_MANY).parsing_confidence == confidence("structured", 1 / 2)
 
 
 def test_a_structured_answer_goes_before_the_text() -> None:
     filled = StructuredAnswer(reasoning="24 * 18 - 37", answer=" 395 ").model_dump()
     parsed = parse("Answer: 1", filled, HOW_MANY, held_to_schema=True)
     assert (parsed.parsed_answer, parsed.parsing_method) == ("395", "instructor")
-    assert parsed.parsing_confidence == STRUCTURED
+    assert parsed.parsing_confidence == CALIBRATION["structured"]
     assert parse("Answer: 1", filled, HOW_MANY, "regex").parsed_answer == "1"
     assert parse("", {"answer": "395"}, HOW_MANY).parsed_answer == "395"
 
@@ -98,11 +92,11 @@ def test_without_an_approach_no_reasoning_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("structured", "reason"),
     [
-        (None, "instructor: the output is no structured answer"),
+        (None, "instructor: the output is not a structured answer"),
         ({"reasoning": "1"}, "instructor: answer: Field required"),
         ({"reasoning": "", "answer": " "}, "instructor: the answer is empty"),
         ({"reasoning": "", "answer": "1 " * 999}, "instructor: the answer is an essay"),
-        ({"reasoning": "", "answer": 3}, "instructor: answer: Input should be a valid string"),
+        ({"reasoning": "", "answer": [3]}, "instructor: answer: Input should be a valid string"),
     ],
 )
 def test_the_text_is_the_fallback_of_a_structured_answer_that_failed(
@@ -110,7 +104,7 @@ def test_the_text_is_the_fallback_of_a_structured_answer_that_failed(
 ) -> None:
     parsed = parse("Answer: 395", structured, HOW_MANY, held_to_schema=True)
     assert (parsed.parsed_answer, parsed.parsing_method) == ("395", "regex")
-    assert parsed.metrics == ParsingMetrics(2, True, EXPLICIT, 0, reason)
+    assert parsed.metrics == ParsingMetrics(2, True, CALIBRATION["label"], 0, reason)
     strict = parse("Answer: 395", structured, HOW_MANY, "instructor", held_to_schema=True)
     assert strict.parsed_answer is None
     assert strict.metrics == ParsingMetrics(1, False, None, 0, reason)

@@ -1,0 +1,297 @@
+"""Equality of answers: the rule of each kind, for texts that hold all that the model said."""
+
+import json
+import re
+from typing import Any, NamedTuple
+
+from ml_agents_results.scoring import (
+    dates,
+    expressions,
+    kinds,
+    latex,
+    mathematics,
+    options,
+    quantities,
+)
+from ml_agents_results.scoring.kinds import TRUTH, Expectation
+from ml_agents_results.scoring.plain_text import fold
+
+
+class Comparison(NamedTuple):
+    """Whether an answer is the expected one.
+
+    Attributes:
+        value: None where it cannot be decided.
+        label: Why: `negated`, `hedged`, `multiple`, `bound`, `undecided`; '' for a plain verdict.
+    """
+
+    value: bool | None
+    label: str = ""
+
+
+LONGEST = 10_000
+"""Characters of an answer that are compared by kind; longer ones only as text."""
+
+_HEDGED = re.compile(
+    r"\b(?:either\b.+\bor\b|or (?:maybe|perhaps|possibly|even)\b)|\S\s+or\s+\S", re.IGNORECASE
+)
+_NEGATED = re.compile(
+    r"^(?:it (?:is|was)\s+)?(?:not|isn'?t|neither|never|cannot be|can't be)\b", re.IGNORECASE
+)
+
+
+def compare(answer: str, target: str, expected: Expectation) -> Comparison:
+    """Compares by the kind of the expectation; by that of the target where it is `any`."""
+    answer, target = answer.strip(), target.strip()
+    if len(answer) > LONGEST:
+        return Comparison(fold(answer) == fold(target))
+    kind = expected.kind
+    if kind == "any":
+        kind = kinds.of_target(target, expected)
+    if kind == "choice":
+        return _choice(answer, target, expected)
+    if kind in ("boolean", "label"):
+        return _label(answer, target, expected)
+    if kind == "number":
+        return _number(answer, target, expected)
+    if kind == "math":
+        return _math(answer, target, expected)
+    if kind == "date":
+        return _date(answer, target, expected)
+    if kind in ("list", "set"):
+        return _list(answer, target, expected, unordered=kind == "set")
+    if kind == "symbols":
+        return Comparison(_symbols(answer) == _symbols(target))
+    if kind == "json":
+        return _json(answer, target)
+    return _text(answer, target)
+
+
+def _choice(answer: str, target: str, expected: Expectation) -> Comparison:
+    wanted = options.target_labels(target, expected.options)
+    if wanted is None:
+        return _text(answer, target)
+    chosen = options.read(answer, expected.options)
+    if chosen is None:
+        return Comparison(False, _status(answer))
+    if chosen.status:
+        return Comparison(False, chosen.status)
+    if len(chosen.labels) > 1 and len(wanted) == 1:
+        return Comparison(False, "multiple")
+    return Comparison(chosen.labels == wanted)
+
+
+def _status(answer: str) -> str:
+    if _NEGATED.search(answer):
+        return "negated"
+    return "hedged" if _HEDGED.search(answer) else ""
+
+
+_LABEL_HEAD = re.compile(
+    r"[\"'(\[*]*([^\W\d_]+(?:[- ][^\W\d_]+)?)[\"')\]*]*\s*(?=$|[,.;:!(–—\n]|-\s)"
+)
+
+
+def label_in(text: str, labels: tuple[str, ...] = ()) -> str | None:
+    """The label that a text is, or begins with before a comma, a stop or a reason; folded.
+
+    Args:
+        labels: The closed set; empty for yes, no, true and false.
+    """
+    closed = labels or tuple(TRUTH)
+    folded = fold(latex.plain(text))
+    if folded in closed:
+        return folded
+    head = folded
+    for _ in range(3):
+        found = re.match(r"(?:(?:clearly|definitely|certainly|obviously|that|it|this|is|the|option|"
+                         r"answer|choice|also|therefore|simply)\s+)+(?!not\b)", head)  # fmt: skip
+        if found is None:
+            break
+        head = head[found.end() :]
+    for label in sorted(closed, key=len, reverse=True):
+        if head.startswith(label):
+            rest = head[len(label) :]
+            if not rest or re.match(
+                r"\s*(?:[,.;:!()\"'–—\n-]|because\b|since\b|as\b|for\b|so\b|it (?:is|does|was"
+                r"|could|can)\b)",
+                rest,
+            ):
+                if re.match(r"\s*(?:,\s*)?(?:and|or|but not)\b", rest):
+                    return None
+                return label
+    return None
+
+
+def _label(answer: str, target: str, expected: Expectation) -> Comparison:
+    wanted = fold(target)
+    closed = expected.labels
+    if wanted not in closed:
+        closed = tuple(TRUTH) if wanted in TRUTH else (*closed, wanted)
+    elif wanted in TRUTH and not {"yes", "true"} <= set(closed):
+        closed = tuple({*closed, *TRUTH})
+    if expected.kind == "any" and options.read(answer, expected.options) and expected.options:
+        chosen = options.read(answer, expected.options)
+        if chosen and not chosen.status and len(chosen.labels) == 1:
+            answer = expected.options[next(iter(chosen.labels))]
+    given = label_in(answer, closed)
+    if given is None:
+        return Comparison(False, _status(answer))
+    if given in TRUTH and wanted in TRUTH:
+        return Comparison(TRUTH[given] == TRUTH[wanted])
+    return Comparison(given == wanted)
+
+
+def last_side(text: str) -> str:
+    """What stands right of the last equals sign."""
+    return re.split(r"=|≈|\\approx\b|\\Rightarrow\b|⇒", text)[-1].strip()
+
+
+def number_in(answer: str) -> quantities.Quantity | None:
+    """The quantity that an answer is: read wholly, or what an equation or expression comes to."""
+    found = quantities.read(answer)
+    if found is not None:
+        return found
+    plain = latex.plain(answer)
+    if "=" in plain or "≈" in plain:
+        side = last_side(plain)
+        if (found := quantities.read(side)) is not None:
+            return found
+        plain = side
+    try:
+        value = expressions.evaluate(plain)
+    except expressions.NotReadable:
+        return None
+    return quantities.Quantity(value) if not isinstance(value, complex) else None
+
+
+def _number(answer: str, target: str, expected: Expectation) -> Comparison:
+    wanted = quantities.read(target)
+    if wanted is None:
+        return _math(answer, target, expected)
+    given = number_in(answer)
+    if given is None:
+        if "boxed" in answer and (inner := [b for *_, b in latex.boxes(answer) if b]):
+            return _number(inner[-1], target, expected)
+        if fold(answer) == fold(target):
+            return Comparison(True)
+        several = len(list(quantities.find(latex.plain(answer)))) > 1
+        return Comparison(False, _status(answer) or ("multiple" if several else ""))
+    bounded = given.relation not in "=~" and given.ratio is None
+    same = quantities.same(given, wanted)
+    return Comparison(same, "bound" if bounded and not same else "")
+
+
+def _math(answer: str, target: str, expected: Expectation) -> Comparison:
+    if fold(answer) == fold(target):
+        return Comparison(True)
+    if _NEGATED.search(answer):
+        return Comparison(False, "negated")
+    if "boxed" in answer and (inner := [b for *_, b in latex.boxes(answer) if b]):
+        answer = ", ".join(inner)
+    plain = latex.plain(answer)
+    if re.search(r"\bor\b", plain) and not re.search(r"\bor\b|,|±|\\pm", target):
+        return Comparison(False, "hedged")
+    plain = re.sub(r"\s+or\s+", ", ", plain)
+    verdict = mathematics.same(
+        mathematics.read(plain), mathematics.read(target), unordered=expected.unordered
+    )
+    return Comparison(verdict, "undecided" if verdict is None else "")
+
+
+def _date(answer: str, target: str, expected: Expectation) -> Comparison:
+    wanted, given = dates.read(target, expected.order), dates.read(answer, expected.order)
+    if wanted is None or given is None:
+        return Comparison(fold(answer) == fold(target), _status(answer))
+    return Comparison(dates.same(given, wanted))
+
+
+def _items(text: str) -> list[str]:
+    items = kinds.items_of(latex.plain(text) if "\\" in text else text)
+    return items if items is not None else [text]
+
+
+def _list(answer: str, target: str, expected: Expectation, *, unordered: bool) -> Comparison:
+    wanted = _items(target)
+    given = _items(answer)
+    if len(given) == 1 and len(wanted) > 1:
+        given = given[0].split()
+    if len(given) != len(wanted):
+        return Comparison(fold(answer) == fold(target))
+    if unordered or expected.unordered:
+        left = list(given)
+        for item in wanted:
+            match = next((one for one in left if same_item(one, item)), None)
+            if match is None:
+                return Comparison(False)
+            left.remove(match)
+        return Comparison(True)
+    return Comparison(all(map(same_item, given, wanted)))
+
+
+def same_item(answer: str, target: str) -> bool:
+    """Whether two items of lists are equal: as text, number or expression."""
+    if fold(answer) == fold(target):
+        return True
+    one, other = quantities.read(answer), quantities.read(target)
+    if one is not None and other is not None:
+        return quantities.same(one, other)
+    if mathematics.looks_mathematical(target):
+        return mathematics.same(mathematics.read(answer), mathematics.read(target)) is True
+    return False
+
+
+def _symbols(text: str) -> str:
+    text = text.strip().strip("`\"'")
+    squeezed = re.sub(r"\s+", "", latex.plain(text))
+    return squeezed.replace(latex.SET_OPEN, "{").replace(latex.SET_CLOSE, "}").rstrip(".")
+
+
+def _text(answer: str, target: str) -> Comparison:
+    one, other = fold(latex.plain(answer)), fold(latex.plain(target))
+    if one == other:
+        return Comparison(True)
+    given, wanted = kinds.items_of(answer), kinds.items_of(target)
+    if given and not wanted and [w for item in given for w in fold(item).split()] == other.split():
+        return Comparison(True)
+    if wanted and given and list(map(fold, given)) == list(map(fold, wanted)):
+        return Comparison(True)
+    one_number, other_number = quantities.read(answer), quantities.read(target)
+    if one_number is not None and other_number is not None:
+        return Comparison(quantities.same(one_number, other_number))
+    unmarked = re.sub(r"[.\-']", "", one), re.sub(r"[.\-']", "", other)
+    if unmarked[0] == unmarked[1] and len(unmarked[1]) > 2:
+        return Comparison(True)
+    return Comparison(False, _status(answer))
+
+
+def _json(answer: str, target: str) -> Comparison:
+    try:
+        return Comparison(same_json(parse_json(answer), json.loads(target)))
+    except ValueError:
+        return Comparison(fold(answer) == fold(target))
+
+
+def parse_json(text: str) -> Any:
+    """The JSON value of a text, also inside a fence. Raises ValueError."""
+    fenced = re.search(r"```(?:json)?\s*\n(.*?)```", text, re.DOTALL)
+    return json.loads(fenced[1] if fenced else text)
+
+
+def same_json(answer: Any, target: Any) -> bool:
+    """Whether two JSON values are equal; numbers by value, keys in any order."""
+    if isinstance(target, dict):
+        return (
+            isinstance(answer, dict)
+            and answer.keys() == target.keys()
+            and all(same_json(answer[key], target[key]) for key in target)
+        )
+    if isinstance(target, list):
+        return (
+            isinstance(answer, list)
+            and len(answer) == len(target)
+            and all(map(same_json, answer, target))
+        )
+    if isinstance(target, bool) or isinstance(answer, bool):
+        return answer is target
+    return bool(answer == target)

@@ -1,0 +1,433 @@
+"""Quantities: numbers as exact fractions, with unit, percent sign, and bound or range."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+
+from ml_agents_results.scoring import latex, number_words, units
+
+LONGEST = 200
+"""Characters of a text that is read as one quantity."""
+
+_MOST_EXPONENT = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number and what it counts.
+
+    Attributes:
+        value: Exact. Of a range the lower end.
+        unit: A canonical unit, `#word` for what is counted, '' where there is none. A percent
+            sign is the unit `%`.
+        relation: `=`, `~` (about), `<`, `>`, `≤`, `≥`, `..` (range) or `±`.
+        upper: The upper end of a range, or what follows `±`.
+        ratio: The two parts of `3:2`.
+    """
+
+    value: Fraction
+    unit: str = ""
+    relation: str = "="
+    upper: Fraction | None = None
+    ratio: tuple[Fraction, Fraction] | None = None
+
+
+_DIGITS = (
+    r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?"
+    r"|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)(?:\.\d+)?"
+    r"|\d{1,3}(?: \d{3})+(?!\d)(?:\.\d+)?"
+    r"|\d{1,3}(?:\.\d{3})+,\d+"
+    r"|\d{1,3}(?:'\d{3})+(?!\d)(?:\.\d+)?"
+    r"|\d+\.\d+|\d+|\.\d+)"
+)
+_VULGAR = {
+    "½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5),
+    "⅗": (3, 5), "⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8),
+    "⅞": (7, 8), "⅐": (1, 7), "⅑": (1, 9), "⅒": (1, 10),
+}  # fmt: skip
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_CURRENCY = "(?:US|U\\.S\\.|C|A)?[$€£¥₹₩]|(?:USD|EUR|GBP|CHF|Rs\\.?)(?=\\s?\\d)"
+_SCALES = {
+    "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+    "k": 10**3, "K": 10**3, "M": 10**6, "mn": 10**6, "bn": 10**9, "B": 10**9, "mil": 10**6,
+    "dozen": 12, "lakh": 10**5, "crore": 10**7, "万": 10**4, "亿": 10**8,
+}  # fmt: skip
+_NUMBER = (
+    rf"(?P<sign>[-+]\s?|(?:minus|negative)\s+)?(?P<currency>{_CURRENCY})?\s?(?P<sign2>-)?"
+    rf"(?:(?P<vulgar_whole>\d+)?\s?(?P<vulgar>[{''.join(_VULGAR)}])"
+    rf"|(?P<mixed>\d+)(?:\s+|\s?(?=\\)|-)(?:(?P<above>\d+)\s?/\s?(?P<below>\d+)"
+    r"|\\frac\{(?P<above2>\d+)\}\{(?P<below2>\d+)\})"
+    r"|\\frac\{\s*(?P<above3>-?\d+)\s*\}\{\s*(?P<below3>-?\d+)\s*\}"
+    rf"|(?P<digits>{_DIGITS})"
+    r"(?:(?P<exponent>[eE][-+]?\d{1,4})(?![\d.])"
+    r"|\s?(?:×|x|\*|·)\s?10\s?(?:(?:\^|\*\*)\s?\{?\s?\(?(?P<power>[-+]?\d{1,4})\)?\s?\}?"
+    r"|(?P<super>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+))"
+    rf"|\s?/\s?(?P<divisor>{_DIGITS})(?![\d/]))?)"
+    r"(?:(?P<glued>(?-i:bn|mn|mil|[kKMB])(?!\w))|\s?(?P<wan>[万亿])"
+    r"|[\s-](?P<scale>hundred|thousand|million|billion|trillion|bn|mn|dozen|lakh|crore)s?\b)?"
+)
+_POWER = re.compile(r"10\s?\^\s?\{?\s?(-?\d{1,3})\s?\}?|10([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)")
+_WHOLE = re.compile(_NUMBER + r"(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_FIND = re.compile(
+    r"(?<![A-Za-zÀ-ɏ0-9_.\\^/])(?<!\d[,:])(?:(?<=\s)|(?<![A-Za-z0-9)}%°]))" + _NUMBER,
+    re.IGNORECASE,
+)
+_COMMA_DECIMALS = re.compile(r",\d{1,2}(?!\d)")
+_ORDINAL_REST = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
+_NOUNS = re.compile(
+    r"(?:(?:more|fewer|less|extra|total|full|whole|different|additional|new|of|the|in|to|per|a|an"
+    r"|for|each|every|on|at|\(s\))\s+)*"
+    r"[^\W\d_][\w'’.()/-]*(?:[\s-]+(?![\d])[^\W_][\w'’.()/-]*){0,6}"
+)
+_STOP = re.compile(
+    r"\b(?:or|nor|and|but|not|no|is|are|was|were|because|since|maybe|perhaps|possibly|then|than"
+    r"|minus|plus|times|divided|equals?|wrong|incorrect|which|that|who|has|have|had|will|would"
+    r"|so|if|between|either|neither|versus|vs)\b|n't\b",
+    re.IGNORECASE,
+)
+_BOUNDS = (
+    (re.compile(r"(?:no|not) (?:more|greater|higher|larger) than|at most|up to|maximum of|≤|<=|"
+                r"does not exceed|not exceeding", re.IGNORECASE), "≤"),
+    (re.compile(r"(?:no|not) (?:less|fewer|lower|smaller) than|at least|minimum of|≥|>=|"
+                r"a minimum of", re.IGNORECASE), "≥"),
+    (re.compile(r"(?:slightly |a (?:bit|little) |much |far |somewhat )?(?:more|greater|higher"
+                r"|larger|bigger|longer) than|over|above|exceed(?:ing|s)|in excess of|>",
+                re.IGNORECASE),
+     ">"),
+    (re.compile(r"(?:slightly |a (?:bit|little) |much |far |somewhat |just )?(?:less|fewer|lower"
+                r"|smaller|shorter) than|under|below|almost|nearly|<", re.IGNORECASE), "<"),
+    (re.compile(r"about|approximately|approx\.?|around|roughly|circa|ca\.|c\.|~|≈|some|close to|"
+                r"an estimated|exactly|precisely|just|only|a total of|equal to"
+                r"|=", re.IGNORECASE), "~"),
+)  # fmt: skip
+_AFTER_BOUND = re.compile(
+    r"\s*(?:or (?P<more>more|above|greater|higher|longer|over)|or (?P<less>less|fewer|below|lower)"
+    r"|and (?P<up>above|up|over|more)|(?P<plus>\+)(?=\s|$))\s*",
+    re.IGNORECASE,
+)
+_COMPOUND = re.compile(
+    rf"({_DIGITS})\s?(feet|foot|ft|['′]|hours?|hrs?|h|minutes?|mins?|min|m|pounds?|lbs?|lb|years?"
+    rf"|yrs?|weeks?|days?)\.?,?\s*(?:and\s+)?({_DIGITS})\s?(inches|inch|in|[\"″]|minutes?|mins?"
+    rf"|min|m|seconds?|secs?|s|ounces?|oz|months?|days?|hours?|hrs?|h)\.?",
+    re.IGNORECASE,
+)
+_COMPOUND_FACTOR = {
+    ("ft", "in"): 12, ("h", "min"): 60, ("min", "s"): 60, ("lb", "oz"): 16, ("pound", "oz"): 16,
+    ("year", "month"): 12, ("week", "day"): 7, ("day", "h"): 24,
+}  # fmt: skip
+_RANGE = re.compile(
+    r"(?:(?P<between>between|from)\s+)?(?P<low>.+?)\s*(?P<mark>-|to|and|through"
+    r"|\.\.)\s*(?P<high>.+)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@lru_cache(maxsize=16384)
+def read(text: str) -> Quantity | None:
+    """The quantity that a text is, wholly; None for any other text."""
+    if len(text) > LONGEST:
+        return None
+    text = re.sub(r"\s+", " ", latex.plain(text)).strip()
+    return _read(text) if text else None
+
+
+def _read(text: str) -> Quantity | None:
+    text = text.strip().strip("\"'").strip()
+    if text.startswith("(") and text.endswith(")") and "," not in text and _digit(text):
+        text = text[1:-1].strip()
+    text = text.rstrip("!.,;:").strip() if text[-1:] in "!.,;:" else text
+    text, relation = _relation(text)
+    if not text:
+        return None
+    found = _compound(text) or _plain(text) or _worded(text)
+    if found is not None:
+        return Quantity(found.value, found.unit, relation, found.upper, found.ratio)
+    if relation in ("=", "~"):
+        return _ratio(text) or _plus_minus(text) or _range(text) or _or_more(text)
+    return None
+
+
+def _digit(text: str) -> bool:
+    return any(character.isdigit() for character in text)
+
+
+def _relation(text: str) -> tuple[str, str]:
+    """The text without the words of a bound in front of it, and the bound."""
+    relation = "="
+    for _ in range(3):
+        for pattern, sign in _BOUNDS:
+            if (found := pattern.match(text)) is not None:
+                rest = text[found.end() :]
+                if found[0][-1:].isalpha() and rest[:1].isalpha():
+                    continue
+                exact = found[0].lower() in ("exactly", "precisely", "just", "only", "a total of",
+                                             "equal to", "=")  # fmt: skip
+                text = rest.strip()
+                relation = relation if exact else sign
+                break
+        else:
+            break
+    return text, relation
+
+
+def _plain(text: str) -> Quantity | None:
+    found = _WHOLE.fullmatch(text)
+    if found is None or found["rest"].startswith("^"):
+        return _power_of_ten(text)
+    if found["digits"] and _COMMA_DECIMALS.match(found["rest"]):
+        return _decimal_comma(text)
+    value = _value(found)
+    if value is None:
+        return None
+    rest = found["rest"]
+    if not found["digits"] and rest[:1].isdigit():
+        return None
+    unit = _unit(rest)
+    if unit is None:
+        return None
+    sign = (found["currency"] or "").strip()
+    if sign:
+        money = units.canonical(sign[-1] if sign[-1] in units.CURRENCY_SIGNS else sign) or sign
+        if unit.startswith(units.NOUN) or not unit:
+            unit = money
+        elif unit.split("/")[0] != money:
+            unit = f"{money}/{unit}"
+    return Quantity(value, unit)
+
+
+def _decimal_comma(text: str) -> Quantity | None:
+    """`12,5 km`, `€5,50`: a unit shows that this is one number."""
+    found = _plain(re.sub(r"(\d),(\d{1,2})(?!\d)", r"\1.\2", text, count=1))
+    return found if found is not None and found.unit else None
+
+
+def _power_of_ten(text: str) -> Quantity | None:
+    found = _POWER.fullmatch(text)
+    if found is None:
+        return None
+    exponent = int(found[1] or found[2].translate(_SUPERSCRIPTS))
+    return Quantity(Fraction(10) ** exponent)
+
+
+def _value(found: re.Match[str]) -> Fraction | None:
+    """The number of a match of `_NUMBER`; None for 1/0 and monsters."""
+    whole = found["mixed"] or found["vulgar_whole"]
+    above = found["above"] or found["above2"]
+    below = found["below"] or found["below2"]
+    value: Fraction
+    if found["vulgar"]:
+        value = Fraction(int(whole or 0)) + Fraction(*_VULGAR[found["vulgar"]])
+    elif above:
+        if not int(below or 0) or int(above) >= int(below or 0):
+            return None
+        value = int(whole or 0) + Fraction(int(above), int(below or 1))
+    elif found["above3"]:
+        if not int(found["below3"]):
+            return None
+        value = Fraction(int(found["above3"]), int(found["below3"]))
+    else:
+        value = _decimal(found["digits"])
+        exponent = found["exponent"] or found["power"] or found["super"]
+        if exponent is not None:
+            power = int(exponent.translate(_SUPERSCRIPTS).lstrip("eE"))
+            if abs(power) > _MOST_EXPONENT:
+                return None
+            value *= Fraction(10) ** power
+        if found["divisor"]:
+            below_value = _decimal(found["divisor"])
+            if not below_value:
+                return None
+            value /= below_value
+    scale = found["glued"] or found["wan"] or found["scale"]
+    if scale is not None:
+        value *= _SCALES[scale if scale in _SCALES else scale.lower()]
+    return -value if _negative(found) else value
+
+
+def _negative(found: re.Match[str]) -> bool:
+    sign = (found["sign"] or "").strip().lower()
+    return (sign in ("-", "minus", "negative")) != (found["sign2"] == "-")
+
+
+def _decimal(digits: str) -> Fraction:
+    digits = digits.replace("'", "").replace("’", "").replace(" ", "")
+    if re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d+", digits):
+        digits = digits.replace(".", "").replace(",", ".")
+    return Fraction(Decimal(digits.replace(",", "")))
+
+
+def _unit(rest: str) -> str | None:
+    """The canonical unit of what follows a number; None where that is not a unit or a noun."""
+    glued = not rest.startswith((" ", "-"))
+    text = rest.strip(" -").rstrip(".")
+    text = re.sub(r"^\((.*)\)$", r"\1", text)
+    if not text:
+        return "" if not rest.strip(" .") else None
+    if glued and _ORDINAL_REST.fullmatch(text):
+        return None
+    text = re.sub(r"^(?:of|in) (?=\w)", "", text)
+    if (name := units.canonical(text)) is not None:
+        if glued and text[0].isalpha() and not _may_be_glued(text):
+            return None
+        return name
+    if _STOP.search(text) or (glued and text[0].isalpha() and text[0].isascii()):
+        head = re.match(r"[A-Za-zµ°%/²³]+", text)
+        if glued and head and _may_be_glued(head[0]) and not _STOP.search(text):
+            return units.canonical(head[0])
+        return None
+    if not _NOUNS.fullmatch(text):
+        return None
+    words = text.split()
+    for length in (4, 3, 2, 1):  # "dollars a day in total": the unit is at the head
+        if (name := units.canonical(" ".join(words[:length]))) is not None and (
+            length > 1 or len(words[0]) > 1 or not words[0].isalpha()
+        ):
+            return name
+    return units.NOUN + words[-1].lower()
+
+
+def _may_be_glued(text: str) -> bool:
+    head = re.match(r"[A-Za-zµ°%]+", text)
+    return head is None or head[0].lower() in units.GLUED
+
+
+def _compound(text: str) -> Quantity | None:
+    """`5 feet 6 inches`: in the smaller unit, under the name of both."""
+    found = _COMPOUND.fullmatch(text)
+    if found is None:
+        return None
+    marks = {"'": "ft", "′": "ft", '"': "in", "″": "in"}
+    large = units.canonical(marks.get(found[2], found[2])) or ""
+    small = units.canonical(marks.get(found[4], found[4])) or ""
+    if large == "h" and small == "m":
+        small = "min"
+    if large == "m" and small == "s":
+        large = "min"
+    factor = _COMPOUND_FACTOR.get((large, small))
+    if factor is None:
+        return None
+    return Quantity(_decimal(found[1]) * factor + _decimal(found[3]), f"{large}+{small}")
+
+
+def _worded(text: str) -> Quantity | None:
+    if (value := number_words.read(text)) is not None:
+        return Quantity(value)
+    found = number_words.RUN.match(text)
+    if found is None:
+        return None
+    value, unit = number_words.read(found[0]), _unit(text[found.end() :])
+    return None if value is None or unit is None else Quantity(value, unit)
+
+
+def _ratio(text: str) -> Quantity | None:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s?(?::|to)\s?(\d+(?:\.\d+)?)", text)
+    if found is None or re.fullmatch(r"\d{1,2}:[0-5]\d", text) or not Fraction(found[2]):
+        return None
+    one, other = Fraction(found[1]), Fraction(found[2])
+    return Quantity(one / other, ratio=(one, other), relation="..", upper=other)
+
+
+def _plus_minus(text: str) -> Quantity | None:
+    head, found, tail = text.partition("±")
+    if not found or not head.strip():
+        return None
+    one, other = _plain(head.strip()), _plain(tail.strip())
+    if one is None or other is None:
+        return None
+    return Quantity(one.value, one.unit or other.unit, "±", other.value)
+
+
+def _range(text: str) -> Quantity | None:
+    found = _RANGE.fullmatch(text)
+    if found is None or (found["mark"] == "and" and not found["between"]):
+        return None
+    low, high = _plain(found["low"].strip()), _plain(found["high"].strip())
+    if low is None or high is None or low.value >= high.value:
+        return None
+    return Quantity(low.value, low.unit or high.unit, "..", high.value)
+
+
+def _or_more(text: str) -> Quantity | None:
+    for found in _AFTER_BOUND.finditer(text):
+        one = _plain(f"{text[: found.start()]} {text[found.end() :]}".strip())
+        if one is not None:
+            return Quantity(one.value, one.unit, "≤" if found["less"] else "≥")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A quantity inside a text, from `start` to `end`."""
+
+    start: int
+    end: int
+    quantity: Quantity
+
+
+_UNIT_AFTER = re.compile(
+    r"\s?(?:(?:square|cubic|sq\.?)\s[a-z]+|degrees?\s(?:celsius|fahrenheit|c\b|f\b)"
+    r"|°\s?[CF]?|%|[€£¥₹]|[A-Za-zµ]+(?:\s?/\s?[A-Za-z]+|[²³]|\^\{?[23]\}?)?)"
+    r"(?:\s(?:per|an?|each)\s[a-z]+)?",
+    re.IGNORECASE,
+)
+
+
+def find(text: str) -> Iterator[Span]:
+    """The quantities inside a text (without LaTeX), in order; whole tokens only."""
+    position = 0
+    while (found := _FIND.search(text, position)) is not None:
+        position = max(found.end(), position + 1)
+        end = found.end()
+        value = _value(found)
+        if value is None:
+            continue
+        rest = text[end : end + 40]
+        unit = ""
+        after = _UNIT_AFTER.match(rest)
+        if after is not None:
+            for candidate in (after[0], re.match(r"\s?[^\s/]*", after[0])[0]):  # type: ignore[index]
+                name = units.canonical(candidate)
+                spaced = candidate[:1] == " "
+                if name and (not spaced or len(candidate.strip()) > 1 or name in "%°$€£¥"):
+                    if not spaced and candidate[:1].isalpha() and not _may_be_glued(candidate):
+                        continue
+                    if spaced and candidate.strip().lower() in ("in", "a", "i"):
+                        continue
+                    unit, end = name, end + len(candidate)
+                    break
+        following = text[end : end + 1]
+        if not unit and following and (following.isalnum() or following == "_"):
+            if ord(following) < 0x2E80:
+                continue  # a part of a token: 3rd, 2x, A4
+        elif re.match(r"[.,:]\d", text[end : end + 2]) and not unit:
+            position = end + 1
+            while position < len(text) and (text[position].isdigit() or text[position] in ".,:"):
+                position += 1
+            continue
+        sign = (found["currency"] or "").strip()
+        if sign and (not unit or unit.startswith(units.NOUN)):
+            unit = units.canonical(sign[-1] if sign[-1] in units.CURRENCY_SIGNS else sign) or sign
+        position = max(position, end)
+        yield Span(found.start(), end, Quantity(value, unit))
+    return
+
+
+def same(answer: Quantity, expected: Quantity) -> bool:
+    """Equal values, compatible units, no bound or range against an exact number."""
+    relation = {"~": "="}
+    if answer.ratio is not None or expected.ratio is not None:
+        return answer.value == expected.value and not (
+            answer.ratio is None and answer.relation not in "=~"
+        )
+    if relation.get(answer.relation, answer.relation) != relation.get(
+        expected.relation, expected.relation
+    ):
+        return False
+    return (
+        answer.value == expected.value
+        and answer.upper == expected.upper
+        and units.same(answer.unit, expected.unit)
+    )

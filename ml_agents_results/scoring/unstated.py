@@ -1,0 +1,435 @@
+"""Outputs that state no answer: the output itself, what is bold, its last line, its last value."""
+
+import re
+
+from ml_agents_results.scoring import (
+    cleaning,
+    dates,
+    equality,
+    kinds,
+    latex,
+    mathematics,
+    options,
+    quantities,
+    reading,
+    statements,
+    units,
+)
+from ml_agents_results.scoring.kinds import TRUTH, Expectation
+from ml_agents_results.scoring.reading import Reading
+from ml_agents_results.scoring.statements import Evidence
+
+
+def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Reading] | None:
+    """The answer of an output that states none: the output itself, what is bold, its last line."""
+    text = cleaned.text
+    if (found := _whole(text, expected)) is not None:
+        return "whole", found
+    if _is_cut(text) or reading.SORRY.search(text[:200]):
+        return None
+    last = _last_sentence(text)
+    if reading.ABSTAINS.search(last):
+        return None
+    if expected.options and expected.kind in ("any", "choice"):
+        return _weak_choice(cleaned, last, expected)
+    if (found := _bold(cleaned, expected)) is not None:
+        return "bold", found
+    if reading.is_closed_set(expected) or expected.kind == "any":
+        labels = expected.labels or (tuple(TRUTH) if expected.kind == "boolean" else ())
+        if labels:
+            return _weak_label(text, last, labels)
+    if expected.kind in ("list", "set", "any", "text"):
+        block = _closing_list(text)
+        if block is not None:
+            return "last_line", Reading(block)
+    if expected.kind in ("number", "math") or (
+        expected.kind == "any" and kinds.asks_number(expected.question)
+    ):
+        return _weak_number(text, last, expected)
+    if expected.kind == "date" or (expected.kind == "any" and expected.order is not None):
+        found = reading.read_date(last, expected)
+        return ("last_line", found) if found is not None else None
+    return _weak_text(text, expected)
+
+
+_OUTER_LINES = 3
+
+
+def _whole(text: str, expected: Expectation) -> Reading | None:
+    """The output itself, where it is one value of the kind."""
+    line = text.strip()
+    if len(line) > 300 or statements.PLACEHOLDER.fullmatch(line):
+        return None
+    if expected.options and expected.kind in ("any", "choice"):
+        chosen = options.read(line.split("\n\n")[0], expected.options)
+        if chosen is not None and not (chosen.status == "" and reading.ABSTAINS.search(line)):
+            if chosen.status:
+                return Reading(reading.in_one_line(line), chosen.status)
+            return Reading(", ".join(sorted(chosen.labels)))
+        return None
+    if reading.is_closed_set(expected) or expected.kind == "any":
+        labels = expected.labels
+        word = equality.label_in(line, labels) if labels else None
+        if word is None and (not labels or set(labels) & set(TRUTH)):
+            word = equality.label_in(line)
+        if (
+            word is not None
+            and not reading.IDIOMS.match(line)
+            and not reading.ABSTAINS.search(line)
+        ):
+            return Reading(reading.as_written(line, word))
+        if reading.is_closed_set(expected):
+            return None
+    first = line.split("\n")[0].strip()
+    body = line if "\n" not in line else first if _only_further(line, first) else line
+    plain = latex.plain(body)
+    if (
+        expected.kind in ("any", "number", "math")
+        and quantities.read(plain.rstrip(".")) is not None
+        and not _is_prose_number(plain)
+    ):
+        return Reading(reading.without_quotes(plain), reading.bound(plain))
+    if expected.kind in ("any", "number") and "=" in plain and "\n" not in plain:
+        side = equality.last_side(plain)
+        arithmetic = len(plain) < 80 and not re.search(r"[A-Za-z]", re.sub(r"\bx\b", "", plain))
+        if arithmetic and quantities.read(side) is not None:
+            return Reading(side, reading.bound(side))
+    if expected.kind == "number":
+        return None
+    if expected.kind == "date":
+        return (
+            reading.read_date(body, expected)
+            if dates.read(reading.trimmed(body), expected.order)
+            else None
+        )
+    if expected.kind == "symbols":
+        return reading.of_statement(body, expected, final=False)
+    if reading.ABSTAINS.search(line) or reading.is_refusal(line):
+        return None
+    if "\n" in body:
+        items = kinds.items_of(body)
+        marked = all(
+            re.match(r"\s*(?:\(?\d{1,3}[.)]|[-*•–])\s", row)
+            for row in body.split("\n")
+            if row.strip()
+        )
+        return Reading(body) if items and marked else None
+    if mathematics.looks_mathematical(body) and not reading.PROSE.search(
+        re.sub(r"\\[a-z]+", "", body)
+    ):
+        return Reading(reading.without_quotes(body))
+    if (
+        kinds.asks_number(expected.question)
+        and re.match(r"[A-Za-z]+\s+\S", body)
+        and (any(character.isdigit() for character in body) or len(body.split()) > 3)
+    ):
+        return None
+    prose = reading.PROSE.search(body) or (len(body.split()) > 6 and body.endswith("."))
+    if len(body) <= 100 and not prose and not body.endswith(":"):
+        return Reading(reading.without_quotes(body))
+    return None
+
+
+def _only_further(text: str, first: str) -> bool:
+    """Whether the lines after the first begin something else: an explanation after a blank line."""
+    return text[len(first) :].startswith("\n\n") and quantities.read(latex.plain(first)) is not None
+
+
+def _is_prose_number(text: str) -> bool:
+    return bool(re.match(r"\d+\s+(?:is|are|was|were)\b", text))
+
+
+def _is_cut(text: str) -> bool:
+    """Whether a text seems to end in the middle of a sentence."""
+    last = text.rstrip().split("\n")[-1].strip()
+    if not last or last[-1] in ".!?。！？)]}\"'”’$%|*_>":
+        return False
+    if last[-1] in ",;:=+-*/×(" or last.endswith("\\"):
+        return True
+    word = re.search(r"([A-Za-z']+)$", last)
+    if word is None:
+        return False
+    return word[1].lower() in _OPEN_WORDS or (len(last.split()) >= 9 and not last[-1].isdigit())
+
+
+_OPEN_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "to",
+        "in",
+        "on",
+        "by",
+        "for",
+        "with",
+        "and",
+        "or",
+        "but",
+        "so",
+        "that",
+        "which",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "gives",
+        "give",
+        "get",
+        "gets",
+        "has",
+        "have",
+        "had",
+        "equals",
+        "than",
+        "from",
+        "as",
+        "at",
+        "we",
+        "he",
+        "she",
+        "they",
+        "it",
+        "i",
+        "if",
+        "then",
+        "when",
+        "where",
+        "this",
+        "these",
+        "those",
+        "let",
+        "because",
+        "since",
+        "multiply",
+        "divide",
+        "add",
+        "subtract",
+        "plus",
+        "minus",
+        "times",
+        "over",
+        "under",
+        "between",
+        "into",
+        "about",
+        "also",
+        "there",
+        "their",
+        "his",
+        "her",
+        "our",
+        "my",
+        "your",
+        "its",
+        "not",
+        "no",
+    ]
+)
+
+
+def _last_sentence(text: str) -> str:
+    """The last sentence that says something."""
+    paragraphs = [line for line in text.split("\n") if line.strip(" *_-#|")]
+    for line in reversed(paragraphs[-_OUTER_LINES:]):
+        for sentence in reversed(_sentences(line)):
+            if any(character.isalnum() for character in sentence):
+                return sentence
+    return ""
+
+
+def _sentences(line: str) -> list[str]:
+    parts, start = [], 0
+    while start < len(line):
+        end = statements.sentence_end(line, start)
+        parts.append(line[start : end + 1])
+        start = end + 1
+    return parts
+
+
+def _bold(cleaned: cleaning.Cleaned, expected: Expectation) -> Reading | None:
+    """The last bold text that is one value of the kind."""
+    for bold in reversed(cleaned.bold[-5:]):
+        if not bold.strip() or bold.strip().endswith(":"):
+            continue
+        plain = latex.plain(bold)
+        if expected.kind in ("number", "math") or (
+            expected.kind == "any" and kinds.asks_number(expected.question)
+        ):
+            value = equality.last_side(plain) if "=" in plain else plain
+            if quantities.read(value.rstrip(".")) is not None:
+                last = _last_sentence(cleaned.text)
+                if (
+                    value not in last
+                    and bold not in last
+                    and _weak_number(cleaned.text, last, expected)
+                ):
+                    return None  # something later is stated plainly
+                return Reading(reading.without_quotes(value), reading.bound(value))
+        elif reading.is_closed_set(expected):
+            word = equality.label_in(plain, expected.labels)
+            if word is not None:
+                return Reading(reading.as_written(bold, word))
+        elif (
+            expected.kind in ("any", "text")
+            and bold in _last_sentence(cleaned.text)
+            and len(bold) <= 80
+            and not reading.PROSE.search(bold)
+        ):
+            return Reading(reading.without_quotes(bold))
+    return None
+
+
+def _weak_choice(
+    cleaned: cleaning.Cleaned, last: str, expected: Expectation
+) -> tuple[Evidence, Reading] | None:
+    for bold in reversed(cleaned.bold[-3:]):
+        chosen = options.read(bold, expected.options, statement=False)
+        if chosen is not None and not chosen.status and len(chosen.labels) == 1:
+            return "bold", Reading(next(iter(chosen.labels)))
+    checked = {
+        match[1]
+        for match in re.finditer(
+            r"\(?\b([A-R])[).:]\)?[^\n()]{0,120}?[-–—:,(]\s*(?:yes|correct|right|true|✓|✔|✅)\b",
+            cleaned.text,
+            re.IGNORECASE,
+        )
+        if match[1] in expected.options
+    }
+    if len(checked) == 1:
+        return "last_line", Reading(checked.pop())
+    lines = [line.strip() for line in cleaned.text.split("\n") if line.strip()]
+    if lines:
+        chosen = options.read(lines[-1], expected.options, statement=False)
+        if chosen is not None:
+            if chosen.status:
+                return "last_line", Reading(reading.in_one_line(lines[-1]), chosen.status)
+            return "last_line", Reading(", ".join(sorted(chosen.labels)))
+    marked = re.findall(r"\(([A-R])\)|(?<![\w'])([B-HJ-R])(?=[.,;!?)]|\s*$)", last)
+    labels = [one or other for one, other in marked if (one or other) in expected.options]
+    if labels and len(set(labels)) == 1 and not statements.DENIED.search(last):
+        return "last_value", Reading(labels[-1])
+    if not labels:
+        by_text = options.asserted(last, expected.options)
+        if by_text is not None:
+            return "option_text", Reading(next(iter(by_text.labels)))
+    return None
+
+
+def _weak_label(text: str, last: str, labels: tuple[str, ...]) -> tuple[Evidence, Reading] | None:
+    closed = tuple({*labels, *(TRUTH if set(labels) & set(TRUTH) else ())})
+    side = equality.last_side(last) if "=" in last else ""
+    if side and (word := equality.label_in(side, closed)):
+        return "last_line", Reading(reading.as_written(side, word))
+    if (word := equality.label_in(last, closed)) and not reading.IDIOMS.match(last.strip()):
+        return "last_line", Reading(reading.as_written(last, word))
+    if (single := reading.only_label(last, closed)) is not None:
+        return "last_line", Reading(single)
+    first = _sentences(text.split("\n")[0])
+    if (
+        first
+        and (word := equality.label_in(first[0], closed))
+        and not reading.IDIOMS.match(first[0].strip())
+    ):
+        return "last_value", Reading(reading.as_written(first[0], word))
+    return None
+
+
+def _closing_list(text: str) -> str | None:
+    """The list at the end of an output, below a line that ends with a colon."""
+    lines = text.rstrip().split("\n")
+    rows: list[str] = []
+    while lines and re.match(r"\s*(?:\(?\d{1,3}[.)]|[-*•–])\s+\S", lines[-1]):
+        rows.insert(0, lines.pop().strip())
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if len(rows) > 1 and lines and lines[-1].rstrip().endswith(":"):
+        return "\n".join(rows)
+    return None
+
+
+def _weak_number(text: str, last: str, expected: Expectation) -> tuple[Evidence, Reading] | None:
+    plain = latex.plain(last)
+    given = {span.quantity.value for span in quantities.find(latex.plain(expected.question))}
+    sides = re.split(r"=|≈", plain)
+    if len(sides) > 1:
+        spans = list(quantities.find(sides[-1].strip()))
+        side = reading.trimmed(sides[-1])
+        if quantities.read(side) is not None:
+            return "last_line", Reading(side, reading.bound(side))
+        if spans and spans[0].start == 0 and (head := reading.quantity_at_head(side)) is not None:
+            return "last_line", Reading(head)
+        if expected.kind in ("math", "any") and mathematics.looks_mathematical(side):
+            return "last_line", Reading(side)
+    found = reading.single_quantity(plain, label=False)
+    if found is None:
+        if (earlier := _previous_sentence(text, last)) is None:
+            return None
+        if reading.ABSTAINS.search(earlier):
+            return None
+        plain = latex.plain(earlier)
+        sides = re.split(r"=|≈", plain)
+        side = reading.trimmed(sides[-1])
+        if len(sides) > 1 and quantities.read(side) is not None:
+            return "last_line", Reading(side, reading.bound(side))
+        found = reading.single_quantity(plain, label=False)
+        if found is None:
+            return None
+    if found.status == "multiple":
+        spans = list(quantities.find(plain))
+        fresh = [span for span in spans if span.quantity.value not in given]
+        if len({span.quantity.value for span in fresh}) == 1:
+            span = fresh[-1]
+            return "last_line", Reading(plain[span.start : span.end].strip())
+        unit = _unit_asked(expected.question)
+        fitting = [span for span in spans if unit and span.quantity.unit == unit]
+        if len({span.quantity.value for span in fitting}) == 1:
+            span = fitting[-1]
+            return "last_value", Reading(plain[span.start : span.end].strip())
+        if len({span.quantity.unit for span in spans}) == len(spans):
+            return "last_value", Reading(plain[spans[-1].start : spans[-1].end].strip())
+        return None
+    if found.status:
+        return "last_value", found
+    return "last_line", Reading(found.text)
+
+
+def _unit_asked(question: str) -> str | None:
+    found = re.search(
+        r"\bhow (?:many|much)\s+(?:more |total |in )?([a-z]+)|\bin ([a-z/%]+)\s*\?",
+        question,
+        re.IGNORECASE,
+    )
+    return units.canonical(found[1] or found[2]) if found else None
+
+
+def _previous_sentence(text: str, last: str) -> str | None:
+    head = text[: text.rfind(last)].rstrip() if last in text else ""
+    return _last_sentence(head) or None
+
+
+def _weak_text(text: str, expected: Expectation) -> tuple[Evidence, Reading] | None:
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    if not lines:
+        return None
+    last = lines[-1].strip("*_# ")
+    plain = latex.plain(last)
+    if "=" in plain:
+        side = reading.trimmed(equality.last_side(_last_sentence(text)))
+        if quantities.read(side) is not None or mathematics.looks_mathematical(side):
+            return "last_line", Reading(side)
+        word = equality.label_in(side)
+        if word is not None:
+            return "last_line", Reading(reading.as_written(side, word))
+    if (
+        len(lines) > 1
+        and len(last) <= 60
+        and not reading.PROSE.search(last)
+        and not last.endswith((":", ","))
+        and (quantities.read(plain.rstrip(".")) is not None or len(last.split()) <= 5)
+    ):
+        return "last_line", Reading(reading.without_quotes(last))
+    return None

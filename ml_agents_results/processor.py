@@ -335,19 +335,19 @@ class ResultsProcessor:
     def export_to_csv(
         self, experiment_ids: str | Sequence[str], path: str | Path, **options: Any
     ) -> None:
-        """Writes a folder of CSV files; options and errors as in `exporters.export`."""
+        """Writes a folder of CSV files; options and errors as in `exporting.export`."""
         export(self.database, experiment_ids, path, "csv", **options)
 
     def export_to_json(
         self, experiment_ids: str | Sequence[str], path: str | Path, **options: Any
     ) -> None:
-        """Writes one JSON document; options and errors as in `exporters.export`."""
+        """Writes one JSON document; options and errors as in `exporting.export`."""
         export(self.database, experiment_ids, path, "json", **options)
 
     def export_to_excel(
         self, experiment_ids: str | Sequence[str], path: str | Path, **options: Any
     ) -> None:
-        """Writes a workbook; options and errors as in `exporters.export`."""
+        """Writes a workbook; options and errors as in `exporting.export`."""
         export(self.database, experiment_ids, path, "excel", **options)
 
     def export_large_dataset(
@@ -360,7 +360,7 @@ class ResultsProcessor:
     ) -> None:
         """Writes any format in chunks; memory does not grow with the experiments.
 
-        Options and errors as in `exporters.export`.
+        Options and errors as in `exporting.export`.
         """
         export(self.database, experiment_ids, path, format, chunk_size=chunk_size, **options)
 

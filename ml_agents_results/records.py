@@ -10,6 +10,8 @@ SCHEMA_VERSION = 2
 ExperimentStatus = Literal["running", "completed", "failed"]
 STATUSES: tuple[ExperimentStatus, ...] = get_args(ExperimentStatus)
 
+MetricKind = Literal["binary", "numeric"]
+
 PARSING_METHODS = ("instructor", "instructor_multiple", "regex", "manual")
 """How an answer was taken from the output; `instructor_multiple` occurs in older databases only."""
 
@@ -118,6 +120,47 @@ class RunRecord:
     @property
     def variant(self) -> Variant:
         return Variant(self.experiment_id, self.approach_name, self.provider, self.model)
+
+
+@dataclass(slots=True)
+class MetricRecord:
+    """A named quantity measured on the runs of an experiment.
+
+    Attributes:
+        kind: `binary` if every value is 0 or 1, else `numeric`: decided for the metric, never value
+            by value. None while there is no value.
+        lower: The lowest value there can be; None if that is not known, as for `upper`.
+        higher_is_better: None if that is not known.
+        scorer: The grader, judge or person that produces the values.
+        definition_json: What the number means in its source: key, filter, split, scale, judge.
+        is_primary: Whether `is_correct` and `score` of the runs have its values.
+    """
+
+    name: str
+    kind: MetricKind | None = None
+    lower: float | None = None
+    upper: float | None = None
+    higher_is_better: bool | None = None
+    scorer: str | None = None
+    definition_json: dict[str, Any] = field(default_factory=dict)
+    is_primary: bool = False
+
+
+@dataclass(slots=True)
+class ScoreRecord:
+    """The value of one metric for one run.
+
+    Attributes:
+        value: None if the source has no number for it.
+        label: What the source or person wrote, such as `C`, `yes` or `7`.
+        explanation: Why, in the words of the scorer.
+        details_json: Anything else that belongs to the score.
+    """
+
+    value: float | None
+    label: str | None = None
+    explanation: str | None = None
+    details_json: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """The portable archive: whole experiments in one checksummed file.
 
-Nothing of an archive is believed before its checksums are right, and no more of it is read than
-its manifest says there is.
+Nothing of an archive is used before its checksums are verified, and no more of it is read than its
+manifest lists.
 """
 
 import hashlib
@@ -16,8 +16,12 @@ from typing import IO, Any, NoReturn
 
 from ml_agents_results.database.validation import check_id, refused
 from ml_agents_results.errors import InvalidFileError
-from ml_agents_results.formats.field_mapping import FieldMapping, strict_json, time_of
-from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
+from ml_agents_results.formats.coercion import time_of
+from ml_agents_results.formats.field_mapping import FieldMapping
+from ml_agents_results.formats.json_files import LONGEST_LINE
+from ml_agents_results.formats.json_values import parse
+from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.records import ExperimentRecord
 
 KIND = "ml-agents-results archive"
@@ -25,13 +29,10 @@ VERSION = 1
 MANIFEST = "manifest.json"
 EXPERIMENTS = "experiments.jsonl"
 RUNS = re.compile(r"runs/\d{6}\.jsonl")
-LONGEST_LINE = 1 << 28
-"""Bytes of one run; no honest one comes near it."""
-
 _LARGEST_MANIFEST = 64 << 20
 _HARMLESS = 1 << 30
 _LARGEST_RATIO = 200
-"""Runs pack to a twentieth or so. What claims more than this, and is large, is a bomb."""
+"""Runs compress to about a twentieth. A large member that claims more than this is a bomb."""
 _CHUNK = 1 << 20
 
 
@@ -44,17 +45,19 @@ def sniff(path: Path) -> bool:
     return beginning.startswith(b"PK\x03\x04") and b"experiments.jsonl" in beginning
 
 
-def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
-    """Those of the archive, all of which is verified first."""
+@contextmanager
+def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
+    """The experiments and runs of the archive, all of which is verified first."""
     with source.reading(), _opened(source.path, source.name) as archive:
         manifest = verify(archive, source.name)
-        records = [
+        experiments = [
             _experiment(_object(line, source.name), source)
             for line in _lines(archive, EXPERIMENTS, source.name)
         ]
-    if [record.id for record in records] != manifest["experiments"]:
-        _refuse(source.name, "its manifest names other experiments than it holds")
-    return records
+        if [experiment.id for experiment in experiments] != manifest["experiments"]:
+            _refuse(source.name, "its manifest names other experiments than it holds")
+        members = [member["name"] for member in manifest["members"]]
+        yield Log(experiments, _runs(source, options, archive, members))
 
 
 def _experiment(values: dict[str, Any], source: LogSource) -> ExperimentRecord:
@@ -73,26 +76,24 @@ def _experiment(values: dict[str, Any], source: LogSource) -> ExperimentRecord:
     return ExperimentRecord(**known)
 
 
-def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
-    """The runs of the archive, member by member."""
+def _runs(
+    source: LogSource, options: ImportOptions, archive: zipfile.ZipFile, members: Sequence[str]
+) -> Iterator[Item]:
     mapping = FieldMapping(source, options)
-    with source.reading(), _opened(source.path, source.name) as archive:
-        for member in verify(archive, source.name)["members"]:
-            if RUNS.fullmatch(member["name"]) is None:
-                continue
-            for number, line in enumerate(_lines(archive, member["name"], source.name), 1):
-                place = f"{member['name']} line {number}"
-                with source.locate(place):
-                    run = mapping.record(_object(line, source.name))
-                yield Item(place, run, len(line))
+    for member in filter(RUNS.fullmatch, members):
+        for number, line in enumerate(_lines(archive, member, source.name), 1):
+            position = f"{member} line {number}"
+            with source.locate(position):
+                run = mapping.record(_object(line, source.name))
+            yield Item(position, run, len(line))
     mapping.finish()
 
 
 def verify_file(path: Path) -> None:
-    """Reads an archive that was written, all of it.
+    """Checks the whole of an archive after it was written.
 
     Raises:
-        InvalidFileError: It is not what it should be.
+        InvalidFileError: It is damaged.
     """
     with _opened(path, str(path)) as archive:
         verify(archive, str(path))
@@ -102,7 +103,7 @@ def verify(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     """The manifest of an archive whose members are exactly those it lists, byte for byte.
 
     Raises:
-        InvalidFileError: Says what is wrong with it.
+        InvalidFileError: The archive is damaged, or holds something else; the message says what.
     """
     manifest = _manifest(archive, name)
     listed = {member["name"]: member for member in manifest["members"]}
@@ -144,14 +145,14 @@ def _manifest(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
         ):
             _refuse(name, "its manifest is incomplete")
         if member["name"] not in (EXPERIMENTS, "README.txt") and not RUNS.fullmatch(member["name"]):
-            _refuse(name, f"it lists {member['name']!r}, which is no member of an archive")
+            _refuse(name, f"it lists {member['name']!r}, which is not a member of an archive")
         if member["name"] not in names:
             _refuse(name, f"{member['name']!r} is missing")
     return manifest
 
 
 def _verify_member(archive: zipfile.ZipFile, member: dict[str, Any], name: str) -> None:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     size = records = 0
     with archive.open(member["name"]) as file:
         while chunk := file.read(_CHUNK):
@@ -159,8 +160,8 @@ def _verify_member(archive: zipfile.ZipFile, member: dict[str, Any], name: str) 
             if size > member["bytes"]:
                 _refuse(name, f"{member['name']!r} is longer than its manifest says")
             records += chunk.count(b"\n")
-            found.update(chunk)
-    if (size, found.hexdigest()) != (member["bytes"], member["sha256"]):
+            digest.update(chunk)
+    if (size, digest.hexdigest()) != (member["bytes"], member["sha256"]):
         _refuse(name, f"the checksum of {member['name']!r} is wrong")
     if records != member["records"]:
         _refuse(name, f"{member['name']!r} has {records} lines instead of {member['records']}")
@@ -193,15 +194,15 @@ def _lines(archive: zipfile.ZipFile, member: str, name: str) -> Iterator[bytes]:
 
 def _object(line: bytes, name: str) -> dict[str, Any]:
     try:
-        value = strict_json(line)
+        value = parse(line)
     except ValueError as error:
         _refuse(name, str(error), error)
     if not isinstance(value, dict):
-        _refuse(name, "it holds something that is no object")
+        _refuse(name, "it holds something that is not an object")
     return value
 
 
 def _refuse(name: str, why: str, cause: BaseException | None = None) -> NoReturn:
     raise InvalidFileError(
-        f"{name} cannot be trusted: {why}", "Get it again, and compare its size."
+        f"{name} cannot be trusted: {why}", "Copy it again and compare its size."
     ) from cause

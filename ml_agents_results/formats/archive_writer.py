@@ -52,15 +52,15 @@ def _experiments(snapshot: Snapshot) -> Iterator[bytes]:
 
 def _add(archive: zipfile.ZipFile, name: str, lines: Iterable[bytes]) -> dict[str, Any]:
     """Writes a member line by line, and returns what the manifest says of it."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     size = records = 0
     with archive.open(_entry(name), "w", force_zip64=True) as member:
         for line in lines:
             member.write(line)
-            found.update(line)
+            digest.update(line)
             size += len(line)
             records += 1
-    return {"name": name, "sha256": found.hexdigest(), "bytes": size, "records": records}
+    return {"name": name, "sha256": digest.hexdigest(), "bytes": size, "records": records}
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -1,68 +1,65 @@
-"""From the values of logs to those of runs. What is of another kind than expected is absent."""
+"""From the values of files to those of runs.
+
+Values of logs that are of another kind than expected are absent. Cells of tables and fields of runs
+files are named by their writer: there a wrong value is an error.
+"""
 
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
-from ml_agents_results.errors import InvalidFileError, InvalidRecordError, UsageError
-from ml_agents_results.formats.field_mapping import time_of
-from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.records import RunRecord
+from ml_agents_results.database.validation import refused
+from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.redaction import redact_text
 
-_MAPPED = (
-    "sample_id",
-    "input_text",
-    "expected_answer",
-    "raw_output",
-    "parsed_answer",
-    "task",
-    "approach_name",
-)
 _SECONDS = re.compile(r"\d{9,11}(\.\d+)?")
+_INTEGER = re.compile(r"[+-]?\d+")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_FLAGS = {
+    **dict.fromkeys(("true", "1", "1.0", "yes"), True),
+    **dict.fromkeys(("false", "0", "0.0", "no"), False),
+}
 _LONGEST_ERROR = 10_000
-_ABSENT = object()
 
 
 def text(value: object) -> str | None:
-    """A text as it is, anything else as JSON."""
+    """A text unchanged, anything else as JSON."""
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def number(value: object) -> float | None:
-    """A finite number; True is none."""
+    """A finite number; true and false are not numbers."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
+        with suppress(OverflowError):
             return value if isfinite(value) else None
-        except OverflowError:
-            return None
     return None
 
 
 def amount(value: object) -> float | None:
     """A number that is not negative: a time, a count, a cost."""
-    found = number(value)
-    return found if found is not None and found >= 0 else None
+    known = number(value)
+    return known if known is not None and known >= 0 else None
 
 
 def milliseconds(seconds: object) -> int | None:
-    found = amount(seconds)
-    return None if found is None else round(found * 1000)
+    known = amount(seconds)
+    return None if known is None else round(known * 1000)
 
 
 def count(value: object) -> int | None:
     """A number of tokens."""
-    found = amount(value)
-    return None if found is None else int(found)
+    known = amount(value)
+    return None if known is None else int(known)
 
 
 def total(values: Iterable[float | None]) -> float | None:
-    """The sum of those that are known; None where none is."""
+    """The sum of the known values; None if there are none."""
     known = [value for value in values if value is not None]
     return sum(known) if known else None
 
@@ -76,90 +73,68 @@ def sequence(value: object) -> list[Any]:
 
 
 def moment(value: object) -> datetime | None:
-    """A time in ISO 8601 or in seconds since 1970; None where it is neither."""
+    """A time in ISO 8601 or in seconds since 1970; None if it is neither."""
     if isinstance(value, str):
         try:
             return time_of(value).astimezone(UTC)
         except (InvalidRecordError, OverflowError):
             value = float(value) if _SECONDS.fullmatch(value) else None
-    found = amount(value)
-    if found is None or found >= 253_402_300_800:
+    seconds = amount(value)
+    if seconds is None or seconds >= 253_402_300_800:
         return None
-    return datetime.fromtimestamp(found, UTC)
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def error_text(value: object) -> str:
-    """What ended a run, without keys that messages of providers quote."""
-    told = value.get("message") if isinstance(value, Mapping) else value
-    shown = redact_text(text(told) or "error")
+    """What ended a run, without the keys that messages of providers quote."""
+    message = value.get("message") if isinstance(value, Mapping) else value
+    shown = redact_text(text(message) or "error")
     return shown if len(shown) <= _LONGEST_ERROR else shown[:_LONGEST_ERROR] + " [cut]"
 
 
 def without_absent(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is None or empty."""
+    """The values that are neither None nor empty."""
     return {name: value for name, value in values.items() if value not in (None, [], {}, "")}
 
 
-class Overrides:
-    """`--map FIELD=PATH`: fields of runs that are taken from elsewhere in a log's samples.
-
-    A path names a member, and members of members after a dot: `doc.question`.
-
-    Raises:
-        UsageError: A field cannot be taken from elsewhere.
-    """
-
-    def __init__(self, source: LogSource, options: ImportOptions) -> None:
-        if unfit := sorted(set(options.columns) - set(_MAPPED)):
-            raise UsageError(
-                f"{', '.join(unfit)} of this format cannot be mapped",
-                f"--map takes FIELD=PATH; fields are: {', '.join(_MAPPED)}",
-            )
-        self._source = source
-        self._paths = {field: path.split(".") for field, path in options.columns.items()}
-        self._unseen = dict(options.columns)
-
-    def apply(self, run: RunRecord, sample: Mapping[str, Any]) -> None:
-        """Takes the fields from the sample, where it has them."""
-        for field, path in self._paths.items():
-            value: Any = sample
-            for name in path:
-                value = value.get(name, _ABSENT) if isinstance(value, Mapping) else _ABSENT
-            if value is not _ABSENT and (found := text(value)) is not None:
-                setattr(run, field, found)
-                self._unseen.pop(field, None)
-
-    def finish(self) -> None:
-        """Raises InvalidFileError where a path never led anywhere."""
-        if self._unseen:
-            raise InvalidFileError(
-                f"{self._source.name} has no {', '.join(sorted(self._unseen.values()))}",
-                "Correct --map FIELD=PATH; names are spelled as in the file.",
-            )
-
-
-class SampleIds:
-    """The ids of the samples of one log, as texts.
-
-    Raises:
-        InvalidFileError: Two of them are the same text, and one is a number.
-    """
-
-    def __init__(self, source: LogSource) -> None:
-        self._source = source
-        self._known: dict[str, object] = {}
-
-    def text(self, sample_id: object) -> str:
-        found = text(sample_id) or ""
-        if type(self._known.setdefault(found, sample_id)) is not type(sample_id):
-            raise InvalidFileError(
-                f"{self._source.name} has a sample {found} whose id is a number, and another "
-                "one whose id is the same as a text",
-                "Give the samples of the data set different ids.",
-            )
-        return found
-
-
 def first_of(values: Mapping[str, Any], names: Iterable[str]) -> Any:
-    """The first value that is there."""
+    """The first of these values that is there."""
     return next((values[name] for name in names if values.get(name) is not None), None)
+
+
+def time_of(value: object) -> datetime:
+    """A time in ISO 8601, in UTC if it names no zone.
+
+    Raises:
+        InvalidRecordError: It is something else.
+    """
+    if isinstance(value, str):
+        with suppress(ValueError):
+            time = datetime.fromisoformat(value)
+            return time if time.tzinfo else time.replace(tzinfo=UTC)
+    raise refused("created_at", value, "a time such as 2026-11-23T10:15:00Z")
+
+
+def flag_cell(field: str, cell: str) -> bool:
+    """The cell of a table as yes or no.
+
+    Raises:
+        InvalidRecordError: It is something else.
+    """
+    if (flag := _FLAGS.get(cell.strip().lower())) is None:
+        raise refused(field, cell, "true, false, 1, 0, yes, no or empty")
+    return flag
+
+
+def number_cell(field: str, cell: str) -> float:
+    """The cell of a table as a number.
+
+    Raises:
+        InvalidRecordError: It is something else.
+    """
+    digits = cell.strip()
+    if _INTEGER.fullmatch(digits):
+        return int(digits)
+    if not _NUMBER.fullmatch(digits):
+        raise refused(field, cell, "a number or empty")
+    return float(digits)

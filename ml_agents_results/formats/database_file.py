@@ -1,20 +1,22 @@
-"""Another SQLite database of experiments: ours of any revision, or the predecessor's."""
+"""Another SQLite database of experiments: ours in any revision, or the predecessor's."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from ml_agents_results.database import files, schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.backups import snapshot
-from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
-from ml_agents_results.records import ExperimentRecord
+from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 
 _OVERHEAD = 500
-"""Bytes that a run takes beside its texts."""
+"""Bytes that a run takes besides its texts."""
 
 
 def sniff(path: Path) -> bool:
@@ -22,34 +24,33 @@ def sniff(path: Path) -> bool:
     return files.is_database(path)
 
 
-def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
-    """All that the database holds."""
+@contextmanager
+def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
+    """All experiments and runs of the database, as of one moment."""
     with _current(source) as database, database.read() as connection:
         repository = ExperimentRepository(connection)
-        return [repository.get(line.id) for line in repository.list()]
+        experiments = [repository.get(line.id) for line in repository.list()]
+        yield Log(experiments, _runs(connection, [experiment.id for experiment in experiments]))
 
 
-def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
-    """All runs, experiment by experiment, as of one moment."""
-    with _current(source) as database, database.read() as connection:
-        ids = [line.id for line in ExperimentRepository(connection).list()]
-        for run in RunRepository(connection).iterate(ids):
-            size = sum(len(text) for text in (run.input_text, run.raw_output) if text)
-            yield Item(f"run {run.id}", run, size + _OVERHEAD)
+def _runs(connection: Connection, experiment_ids: Sequence[str]) -> Iterator[Item]:
+    for run in RunRepository(connection).iterate(experiment_ids):
+        size = sum(len(text) for text in (run.input_text, run.raw_output) if text)
+        yield Item(f"run {run.id}", run, size + _OVERHEAD)
 
 
 @contextmanager
 def _current(source: LogSource) -> Iterator[Database]:
-    """The database; where it is of an older schema, a copy that is brought up to date."""
+    """The database, or a migrated copy of it if its schema is older."""
     database = Database(str(source.path), create=False)
     try:
         with database.read() as connection:
-            found = schema.status(connection)
-        if found.state == "current":
+            status = schema.status(connection)
+        if status.state == "current":
             yield database
             return
-        if found.state not in ("behind", "unversioned"):
-            raise schema.refusal(found, database)
+        if status.state not in ("behind", "unversioned"):
+            raise schema.refusal(status, database)
         with tempfile.TemporaryDirectory(prefix="ml-agents-") as folder:
             copy = Database(str(Path(folder) / "copy.db"))
             assert copy.path is not None

@@ -1,4 +1,4 @@
-"""A sample that is answered twice in one import: refused, superseded, or numbered as repeats."""
+"""A sample that is answered twice in one import: refused, superseded, or numbered as a repeat."""
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
@@ -7,12 +7,13 @@ from typing import Any
 
 from ml_agents_results.database.models import RUN_KEY
 from ml_agents_results.errors import DuplicateError
-from ml_agents_results.formats.log_source import Duplicates, Item, LogSource
+from ml_agents_results.formats.log import Item
+from ml_agents_results.formats.log_source import Duplicates, LogSource
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.import_keys import KeyMap
 
 Policy = Callable[[KeyMap, LogSource, Sequence[Item]], Sequence[Item]]
-"""Returns what remains of a batch, given the keys of the batches before it."""
+"""Returns the remaining items of a batch, given the keys of the batches before it."""
 
 
 run_key: Callable[[RunRecord], tuple[Any, ...]] = attrgetter(*RUN_KEY)
@@ -23,32 +24,34 @@ def refuse(seen: KeyMap, source: LogSource, batch: Sequence[Item]) -> Sequence[I
     """Lets only runs with a new key pass.
 
     Raises:
-        DuplicateError: Names the sample and both places.
+        DuplicateError: A key occurs again; the message names the sample and both positions.
     """
-    places: dict[bytes, str] = {}
+    positions: dict[bytes, str] = {}
     for item in batch:
-        place = source.where(item.place)
-        if (earlier := places.setdefault(_digest(run_key(item.run)), place)) is not place:
-            raise _twice(item.run, earlier, place)
-    if seen.add(places) < len(places):
-        stored = seen.get(places)
+        position = source.where(item.position)
+        if (earlier := positions.setdefault(_digest(run_key(item.run)), position)) is not position:
+            raise _twice(item.run, earlier, position)
+    if seen.add(positions) < len(positions):
+        stored = seen.get(positions)
         for item in batch:
-            if (earlier := stored[_digest(run_key(item.run))]) != source.where(item.place):
-                raise _twice(item.run, earlier, source.where(item.place))
+            if (earlier := stored[_digest(run_key(item.run))]) != source.where(item.position):
+                raise _twice(item.run, earlier, source.where(item.position))
     return batch
 
 
 def note_latest(seen: KeyMap, source: LogSource, batch: Sequence[Item]) -> None:
-    """The first pass of `latest`: which line is the last one of its key."""
-    seen.set({_digest(run_key(item.run)): source.where(item.place) for item in batch})
+    """Records the position of each key; later ones replace earlier ones. All before `latest`."""
+    seen.set({_digest(run_key(item.run)): source.where(item.position) for item in batch})
 
 
 def latest(seen: KeyMap, source: LogSource, batch: Sequence[Item]) -> Sequence[Item]:
-    """Drops what a later line supersedes."""
+    """Drops the items that a later line supersedes."""
     keys = [_digest(run_key(item.run)) for item in batch]
     last = seen.get(keys)
     return [
-        item for item, key in zip(batch, keys, strict=True) if last[key] == source.where(item.place)
+        item
+        for item, key in zip(batch, keys, strict=True)
+        if last[key] == source.where(item.position)
     ]
 
 

@@ -1,6 +1,6 @@
-"""What our own exports to other tools' formats carry along: experiments and runs as they are.
+"""Experiments and runs that our exports to other tools' formats carry along, unchanged.
 
-The other tool reads what its format has a place for; `ml-agents import` reads it back whole.
+The other tool reads what its format has fields for; `ml-agents import` restores the rest.
 """
 
 from collections.abc import Mapping
@@ -10,21 +10,22 @@ from ml_agents_results.database.types import from_stored
 from ml_agents_results.database.validation import check_id
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import mapping, moment, text
-from ml_agents_results.formats.field_mapping import FieldMapping, strict_json
+from ml_agents_results.formats.field_mapping import FieldMapping
+from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.records import ExperimentRecord, RunRecord
 
 WRITTEN_BY = "ml-agents-results"
 WRITER = "written_by"
-"""Where a log says who wrote it."""
+"""The key under which a log names its writer."""
 
 EXPERIMENT = "experiment"
 RUN = "ml_agents_run"
-"""Where a log keeps an experiment and a run, as objects or as JSON."""
+"""The keys under which a log keeps an experiment and a run, as objects or as JSON."""
 
 
-class Own:
-    """A log of which `described` says that it is one of ours."""
+class EmbeddedRuns:
+    """The runs in a log that `described` names as one of ours."""
 
     def __init__(self, source: LogSource, described: Mapping[str, Any]) -> None:
         self._source = source
@@ -32,13 +33,13 @@ class Own:
         self._fields = FieldMapping(source, ImportOptions())
 
     @classmethod
-    def of(cls, source: LogSource, described: object) -> "Own | None":
-        """None where the log is another program's."""
+    def of(cls, source: LogSource, described: object) -> "EmbeddedRuns | None":
+        """None if another program wrote the log."""
         known = mapping(described)
         return cls(source, known) if known.get(WRITER) == WRITTEN_BY else None
 
     def experiment(self) -> ExperimentRecord | None:
-        """The experiment as it was; None where the export left it out."""
+        """The original experiment; None if the export left it out."""
         known = self._object(self._described.get(EXPERIMENT))
         if not isinstance(known.get("id"), str):
             return None
@@ -54,11 +55,11 @@ class Own:
         )
 
     def run(self, sample: object, texts: Mapping[str, object]) -> RunRecord | None:
-        """The run as it was; None where the sample does not keep one.
+        """The original run; None if the sample does not carry one.
 
         Args:
-            sample: What the log says about the sample beside its format's own fields.
-            texts: Fields that stand in the format's own places.
+            sample: The metadata of the sample in the log.
+            texts: The fields of the run that the format has fields for.
         """
         packed = self._object(mapping(sample).get(RUN))
         if not packed:
@@ -72,7 +73,7 @@ class Own:
         if not isinstance(packed, str):
             return mapping(_original(packed))
         try:
-            return mapping(strict_json(from_stored(packed)))
+            return mapping(parse(from_stored(packed)))
         except ValueError as error:
             raise InvalidFileError(
                 f"{self._source.name} holds a damaged run or experiment: {error}",

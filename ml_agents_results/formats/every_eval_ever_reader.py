@@ -1,46 +1,45 @@
-"""Every Eval Ever: a file of samples (`*_samples.jsonl`) with a file of totals beside it.
+"""Every Eval Ever: a file of samples (`*_samples.jsonl`) with a file of totals next to it.
 
-A sample has a line for each result that it contributes to; one result for each evaluation is the
-grade. A sample that ended in an error is a failed run, whatever its line says of right and wrong.
-What our own export wrote comes back as it was.
+A sample has a line for each result that it contributes to; one result of each evaluation is the
+grade. A sample that ended in an error is a failed run, even if its line says right or wrong. What
+our own export wrote is restored.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import (
-    Overrides,
-    SampleIds,
     count,
     error_text,
     first_of,
     mapping,
     moment,
-    number,
     sequence,
     text,
     without_absent,
 )
-from ml_agents_results.formats.embedded_runs import Own
-from ml_agents_results.formats.json_stream import (
-    beginning,
-    first_line,
-    read_document,
-    read_lines,
-)
-from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
+from ml_agents_results.formats.embedded_runs import EmbeddedRuns
+from ml_agents_results.formats.field_mapping import Overrides
+from ml_agents_results.formats.grading import Grading, score_of
+from ml_agents_results.formats.json_files import beginning, first_line, read_lines, read_object
+from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.sample_ids import SampleIds
+from ml_agents_results.formats.spool import Spool
 from ml_agents_results.records import (
     PARSING_METHODS,
     ExperimentRecord,
     RunRecord,
+    ScoreRecord,
     canonical_approach,
 )
 from ml_agents_results.redaction import redact
 
 UNKNOWN = -1.0
-"""The score of a sample without a grade, where the totals declare an unknown level."""
+"""The score of a sample without a grade, if the totals declare an unknown level."""
 
 _SAMPLES = "_samples"
 _LINE = {"schema_version", "evaluation_id", "sample_id", "interaction_type", "evaluation"}
@@ -61,86 +60,44 @@ def parts(path: Path) -> Sequence[Path]:
     samples = path.with_name(f"{path.stem}{_SAMPLES}.jsonl")
     if not samples.is_file():
         raise InvalidFileError(
-            f"{path} has totals only; there is no file {samples.name} beside it",
+            f"{path} has totals only; there is no file {samples.name} next to it",
             "Runs are made of samples: import a file that has them.",
         )
     return [samples]
 
 
-def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
-    """The one evaluation."""
-    totals = _totals(source)
-    own = _own(source, totals)
-    if own is not None and (experiment := own.experiment()) is not None:
-        return [experiment]
-    library, about = mapping(totals.get("eval_library")), mapping(totals.get("source_metadata"))
-    environment = {
-        "tool": library.get("name") or "every_eval_ever",
-        "tool_version": library.get("version"),
-        "log": without_absent(
-            {
-                "schema_version": totals.get("schema_version"),
-                "retrieved_timestamp": totals.get("retrieved_timestamp"),
-                "library_details": library.get("additional_details"),
-            }
-        ),
-    }
-    config = {
-        "source_metadata": about,
-        "model_info": totals.get("model_info"),
-        "results": totals.get("evaluation_results"),
-    }
-    return [
-        ExperimentRecord(
-            id=_identity(source),
-            name=text(about.get("source_name")) or source.stem.removesuffix(_SAMPLES),
-            status="completed",
-            created_at=moment(totals.get("evaluation_timestamp")),
-            config_json=redact(without_absent(config)),
-            environment_json=redact(without_absent(environment)),
-        )
-    ]
-
-
-def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
-    """The lines of one result for each evaluation, as they stand."""
+@contextmanager
+def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
+    """The one evaluation, and the lines of one result of each of its evaluations."""
     samples = _Samples(source, options)
-    overrides = Overrides(source, options)
-    samples.note_other_results()
-    for place, line, size in read_lines(source):
-        if samples.are_of_another_result(line):
-            continue
-        with source.locate(place):
-            run = samples.run(line, place)
-        overrides.apply(run, line)
-        yield Item(place, run, size)
-    overrides.finish()
-    samples.finish()
+    yield Log([samples.experiment()], samples.items(), samples.grading.metrics)
 
 
 def _identity(source: LogSource) -> str:
-    found = text(first_line(source.path).get("evaluation_id"))
-    return found.replace("/", "_") if found else f"{source.stem}-{source.sha256[:8]}"
-
-
-def _own(source: LogSource, totals: dict[str, Any]) -> Own | None:
-    return Own.of(source, mapping(totals.get("eval_library")).get("additional_details"))
+    identity = text(first_line(source.path).get("evaluation_id"))
+    return identity.replace("/", "_") if identity else f"{source.stem}-{source.sha256[:8]}"
 
 
 def _totals(source: LogSource) -> dict[str, Any]:
     path = source.path.with_name(f"{source.stem.removesuffix(_SAMPLES)}.json")
     if path.is_file() and sniff(path):
-        return read_document(source, path)
-    source.warn(f"{source.name}: there is no file of totals beside it, which tells of the model")
+        return read_object(source, path)
+    source.warn(
+        f"{source.name}: there is no file of totals next to it; the provider of the model and the "
+        "metrics are not known"
+    )
     return {}
 
 
 class _Samples:
+    """The lines of one file, and how they become runs."""
+
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
         self._options = options
         self._totals = _totals(source)
-        self._own = _own(source, self._totals)
+        described = mapping(self._totals.get("eval_library")).get("additional_details")
+        self._own = EmbeddedRuns.of(source, described)
         model = mapping(self._totals.get("model_info"))
         self._provider = (
             text(model.get("inference_platform"))
@@ -151,70 +108,118 @@ class _Samples:
             text(result.get("evaluation_result_id")): mapping(result.get("metric_config"))
             for result in map(mapping, sequence(self._totals.get("evaluation_results")))
         }
+        self.grading = Grading(source, options.metric, rule="the first in the file")
         self._results: dict[str, object] = {}
         self._known: set[str] = set()
         self._ids = SampleIds(source)
-        self._indexes: dict[str, dict[str, int]] = {}
         self._answered: dict[tuple[str, str, str], int] = {}
-        self._others: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
 
-    def note_other_results(self) -> None:
-        """What lines say that are not the grade goes with the run whose grade they are not."""
-        for _, line, _ in read_lines(self._source):
-            if self.are_of_another_result(line):
+    def experiment(self) -> ExperimentRecord:
+        if self._own is not None and (experiment := self._own.experiment()) is not None:
+            return experiment
+        totals = self._totals
+        library, about = mapping(totals.get("eval_library")), mapping(totals.get("source_metadata"))
+        environment = {
+            "tool": library.get("name") or "every_eval_ever",
+            "tool_version": library.get("version"),
+            "log": without_absent(
+                {
+                    "schema_version": totals.get("schema_version"),
+                    "retrieved_timestamp": totals.get("retrieved_timestamp"),
+                    "library_details": library.get("additional_details"),
+                }
+            ),
+        }
+        config = {
+            "source_metadata": about,
+            "model_info": totals.get("model_info"),
+            "results": totals.get("evaluation_results"),
+        }
+        return ExperimentRecord(
+            id=_identity(self._source),
+            name=text(about.get("source_name")) or self._source.stem.removesuffix(_SAMPLES),
+            status="completed",
+            created_at=moment(totals.get("evaluation_timestamp")),
+            config_json=redact(without_absent(config)),
+            environment_json=redact(without_absent(environment)),
+        )
+
+    def items(self) -> Iterator[Item]:
+        """The runs in the order of their lines; they are set aside until the lines of other
+        results have been read."""
+        overrides = Overrides(self._source, self._options)
+        runs: Spool[tuple[tuple[str, str], int, Item]] = Spool()
+        others: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
+        for number, line, size in read_lines(self._source):
+            key = _task(line), text(line.get("sample_id")) or ""
+            if self._are_of_another_result(line):
                 self._source.left_out["lines of other results"] += 1
-                key = _task(line), text(line.get("sample_id")) or ""
                 result = text(line.get("evaluation_result_id")) or ""
-                said = self._others.setdefault(key, {}).setdefault(result, [])
-                said.append(mapping(line.get("evaluation")))
+                others.setdefault(key, {}).setdefault(result, []).append(
+                    mapping(line.get("evaluation"))
+                )
+                continue
+            with self._source.locate(number):
+                run, repeat = self._run(line, number)
+            overrides.apply(run, line)
+            runs.add((key, repeat, Item(number, run, size)))
+        for key, repeat, item in runs:
+            evaluations = {
+                name: known[repeat]
+                for name, known in others.get(key, {}).items()
+                if repeat < len(known)
+            }
+            if evaluations and repeat >= 0:
+                metadata = item.run.metadata_json or {}
+                item.run.metadata_json = {**metadata, "other_results": evaluations}
+            yield item
+        overrides.finish()
+        self._check_metric()
 
-    def are_of_another_result(self, line: dict[str, Any]) -> bool:
+    def _are_of_another_result(self, line: dict[str, Any]) -> bool:
         """Whether the line is about a result that is not the grade of its evaluation."""
-        result, task = text(line.get("evaluation_result_id")), _task(line)
+        result = text(line.get("evaluation_result_id"))
         metric = self._metrics.get(result, {})
         names = {result, text(metric.get("metric_id")), text(metric.get("metric_name"))} - {None}
         self._known.update(map(str, names))
-        if self._options.metric is not None:
-            if self._options.metric not in names:
-                return True
-            rule = "--metric"
-        else:
-            rule = "the first in the file"
-        taken = self._results.setdefault(task, result) == result
-        if taken and result is not None:
-            self._source.choose("metric", text(metric.get("metric_name")) or result, rule)
-        return not taken
+        if self._options.metric is not None and self._options.metric not in names:
+            return True
+        return self._results.setdefault(_task(line), result) != result
 
-    def run(self, line: dict[str, Any], place: int) -> RunRecord:
+    def _scores(self, line: dict[str, Any]) -> dict[str, ScoreRecord]:
+        """The score of a line by the name of its metric."""
+        result = text(line.get("evaluation_result_id"))
+        metric = self._metrics.get(result, {})
+        score = score_of(mapping(line.get("evaluation")).get("score"))
+        if metric.get("has_unknown_level") is True and score.value == UNKNOWN:
+            score.value = None
+        return {text(metric.get("metric_name")) or result or "score": score}
+
+    def _run(self, line: dict[str, Any], number: int) -> tuple[RunRecord, int]:
+        """The run, and which repetition of its sample it is; -1 for an embedded run."""
         sample_id, task = self._ids.text(line.get("sample_id")), _task(line)
         if not sample_id:
             raise InvalidFileError(
-                f"{self._source.where(place)} has no sample_id", "Every sample has an id."
+                f"{self._source.where(number)} has no sample_id", "Every sample has an id."
             )
         about = mapping(line.get("metadata"))
         if self._own is not None and (own := self._own.run(about, _texts(line))) is not None:
-            return own
+            return own, -1
         approach = self._approach(about)
         asked, evaluation = mapping(line.get("input")), mapping(line.get("evaluation"))
         usage, timing = mapping(line.get("token_usage")), mapping(line.get("performance"))
         references = sequence(asked.get("reference"))
         extracted, method = _extracted(line)
-        indexes = self._indexes.setdefault(task, {})
         key = (task, sample_id, approach)
         self._answered[key] = self._answered.get(key, -1) + 1
         repeat = self._answered[key]
-        others = {
-            name: said[repeat]
-            for name, said in self._others.get((task, sample_id), {}).items()
-            if repeat < len(said)
-        }
         run = RunRecord(
             experiment_id="",
             approach_name=approach,
             provider=self._provider,
             model=text(line.get("model_id")) or "",
             task=task,
-            sample_index=indexes.setdefault(sample_id, len(indexes)),
+            sample_index=self._ids.index(sample_id, task),
             sample_id=sample_id,
             repeat_index=repeat,
             input_text=text(asked.get("raw")),
@@ -230,7 +235,6 @@ class _Samples:
                 {
                     "evaluation": evaluation,
                     "evaluation_result_id": line.get("evaluation_result_id"),
-                    "other_results": others,
                     "sample_hash": line.get("sample_hash"),
                     "prompt": asked.get("formatted"),
                     "choices": asked.get("choices"),
@@ -245,16 +249,21 @@ class _Samples:
         )
         if line.get("error"):
             run.error = error_text(line["error"])
-            return run
-        run.score = number(evaluation.get("score"))
-        metric = self._metrics.get(text(line.get("evaluation_result_id")), {})
-        if metric.get("has_unknown_level") is True and run.score == UNKNOWN:
-            run.score = None
-        elif isinstance(evaluation.get("is_correct"), bool):
-            run.is_correct = evaluation["is_correct"]
-        return run
+        else:
+            self._grade(run, line)
+        return run, repeat
 
-    def finish(self) -> None:
+    def _grade(self, run: RunRecord, line: dict[str, Any]) -> None:
+        scores = self._scores(line)
+        self.grading.note(scores)
+        ((name, score),) = scores.items()
+        evaluation = mapping(line.get("evaluation"))
+        correct = evaluation.get("is_correct")
+        if not isinstance(correct, bool) or (score.value is None and evaluation.get("score")):
+            correct = None
+        self.grading.assign(run, name, score, correct)
+
+    def _check_metric(self) -> None:
         if self._options.metric is not None and not self._results:
             raise InvalidFileError(
                 f"{self._source.name} has no metric {self._options.metric!r}",
@@ -264,15 +273,19 @@ class _Samples:
     def _approach(self, about: dict[str, Any]) -> str:
         name, rule = self._options.approach, "--approach"
         if name is None:
-            found = first_of(about, ("approach", "approach_name"))
-            name, rule = (found, "metadata.approach") if isinstance(found, str) else (None, "")
-        name = canonical_approach(name or "None")
-        self._source.choose("approach", name, rule or "none is named")
+            named = first_of(about, ("approach", "approach_name"))
+            name, rule = (
+                (named, "metadata.approach")
+                if isinstance(named, str) and named
+                else ("None", "no approach is named")
+            )
+        name = canonical_approach(name)
+        self._source.choose("approach", name, rule)
         return name
 
 
 def _texts(line: dict[str, Any]) -> dict[str, object]:
-    """The texts of a run of ours that stand in the format's own places."""
+    """The texts of an embedded run that the format has fields for."""
     reference = sequence(mapping(line.get("input")).get("reference"))
     return {
         "input_text": mapping(line.get("input")).get("raw"),
@@ -288,10 +301,10 @@ def _task(line: dict[str, Any]) -> str:
 
 
 def _output(line: dict[str, Any]) -> str | None:
-    """What the model said; of a conversation, what it said last."""
-    said = sequence(mapping(line.get("output")).get("raw"))
-    if said:
-        return text(said[0] if len(said) == 1 else said)
+    """The output of the model; in a conversation, its last message."""
+    outputs = sequence(mapping(line.get("output")).get("raw"))
+    if outputs:
+        return text(outputs[0] if len(outputs) == 1 else outputs)
     answers = [
         message.get("content")
         for message in map(mapping, sequence(line.get("messages")))

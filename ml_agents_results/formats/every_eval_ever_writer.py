@@ -79,10 +79,10 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
 def write_folder(snapshot: Snapshot, folder: Path) -> None:
     """Writes data/<data set>/<developer>/<model>/<uuid>.json and <uuid>_samples.jsonl."""
     for log in variant_logs(snapshot):
-        _Log(log).write(folder)
+        _EvalWriter(log).write(folder)
 
 
-class _Log:
+class _EvalWriter:
     """One variant: its place, its totals, and its samples."""
 
     def __init__(self, log: VariantLog) -> None:

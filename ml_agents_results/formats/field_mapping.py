@@ -1,13 +1,12 @@
-"""From the names and values of a file to those of a run. What a run has no field for is kept."""
+"""From the names in a file to the fields of a run: `--map`."""
 
-import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from ml_agents_results.database.validation import check_id, refused
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError, UsageError
+from ml_agents_results.formats.coercion import text, time_of
+from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.records import ParsingMetrics, RunRecord, canonical_approach
 
@@ -25,13 +24,23 @@ _TEXTS = (
     "error",
 )
 _SHOWN = 10
+_OVERRIDABLE = (
+    "sample_id",
+    "input_text",
+    "expected_answer",
+    "raw_output",
+    "parsed_answer",
+    "task",
+    "approach_name",
+)
+_ABSENT = object()
 
 
 class FieldMapping:
-    """Makes runs of the lines of one source.
+    """Makes runs of lines whose names are the fields of runs; keeps the others in metadata_json.
 
     Args:
-        convert: Makes the value of a field from what the file has, where that is not None.
+        convert: Makes the value of a field from a value of the file that is not None.
 
     Raises:
         UsageError: `columns` has a field that runs do not have.
@@ -117,7 +126,7 @@ class FieldMapping:
         return RunRecord(**values)
 
     def finish(self) -> None:
-        """Says what became of columns that runs have no field for.
+        """Warns of the columns that runs have no field for.
 
         Raises:
             InvalidFileError: A column that was mapped never occurred.
@@ -136,31 +145,6 @@ class FieldMapping:
             )
 
 
-def strict_json(text: str | bytes) -> Any:
-    """Any JSON value.
-
-    Raises:
-        ValueError: The text is not JSON, or holds NaN or Infinity.
-    """
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number that can be compared; use null")
-
-
-def time_of(value: object) -> datetime:
-    """ISO 8601; UTC where no zone is named."""
-    if isinstance(value, str):
-        with suppress(ValueError):
-            time = datetime.fromisoformat(value)
-            return time if time.tzinfo else time.replace(tzinfo=UTC)
-    raise refused("created_at", value, "a time such as 2026-11-23T10:15:00Z")
-
-
 def _metrics(value: object) -> dict[str, Any]:
     metrics = _loaded("parsing_metrics", value)
     if not isinstance(metrics, dict) or not metrics.keys() <= _METRIC_NAMES:
@@ -177,6 +161,44 @@ def _loaded(field: str, value: object) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return strict_json(value)
+        return parse(value)
     except ValueError as error:
         raise refused(field, value, f"JSON ({error})") from error
+
+
+class Overrides:
+    """Fields of runs that `--map FIELD=PATH` takes from elsewhere in the samples of a log.
+
+    A path is a name, and names of inner objects after a dot: `doc.question`.
+
+    Raises:
+        UsageError: A field cannot be taken from elsewhere.
+    """
+
+    def __init__(self, source: LogSource, options: ImportOptions) -> None:
+        if unfit := sorted(set(options.columns) - set(_OVERRIDABLE)):
+            raise UsageError(
+                f"{', '.join(unfit)} of this format cannot be mapped",
+                f"--map takes FIELD=PATH; fields are: {', '.join(_OVERRIDABLE)}",
+            )
+        self._source = source
+        self._paths = {field: path.split(".") for field, path in options.columns.items()}
+        self._unseen = dict(options.columns)
+
+    def apply(self, run: RunRecord, sample: Mapping[str, Any]) -> None:
+        """Sets those fields that the sample has."""
+        for field, path in self._paths.items():
+            value: Any = sample
+            for name in path:
+                value = value.get(name, _ABSENT) if isinstance(value, Mapping) else _ABSENT
+            if value is not _ABSENT and (known := text(value)) is not None:
+                setattr(run, field, known)
+                self._unseen.pop(field, None)
+
+    def finish(self) -> None:
+        """Raises InvalidFileError if a path led nowhere in all samples."""
+        if self._unseen:
+            raise InvalidFileError(
+                f"{self._source.name} has no {', '.join(sorted(self._unseen.values()))}",
+                "Correct --map FIELD=PATH; names are spelled as in the file.",
+            )

@@ -1,14 +1,14 @@
-"""Run folders of HELM: what was asked and answered, joined with what was measured of each."""
+"""Run folders of HELM: requests and answers, joined with the statistics of each instance."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import (
-    Overrides,
     amount,
     count,
     error_text,
@@ -20,8 +20,13 @@ from ml_agents_results.formats.coercion import (
     text,
     without_absent,
 )
-from ml_agents_results.formats.json_stream import JsonStream, read_document
-from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
+from ml_agents_results.formats.field_mapping import Overrides
+from ml_agents_results.formats.grading import Grading, score_of
+from ml_agents_results.formats.json_files import read_object
+from ml_agents_results.formats.json_stream import JsonStream
+from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.sample_ids import SampleIds
 from ml_agents_results.records import ExperimentRecord, RunRecord, canonical_approach
 from ml_agents_results.redaction import redact
 
@@ -39,6 +44,7 @@ _PREFERRED = (
     "chain_of_thought_correctness",
     "ifeval_strict_accuracy",
 )
+_MEASURED = ("inference_runtime", "num_prompt_tokens", "num_completion_tokens")
 _MODEL = re.compile(r"[,:]?model(_deployment)?=[^,]*")
 _Key = tuple[str, int, str]
 
@@ -48,43 +54,27 @@ def sniff(path: Path) -> bool:
     return path.is_dir() and all((path / name).is_file() for name in (SPEC, STATE))
 
 
-def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
-    """The one run."""
-    run = _Run(source, options)
-    return [
-        ExperimentRecord(
-            id=f"{run.name}-{source.sha256[:8]}",
-            name=run.name,
-            status="completed",
-            config_json=redact(run.spec),
-            environment_json={"tool": "helm", "log": {"folder": source.path.name}},
-        )
-    ]
+@contextmanager
+def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
+    """The one run; requests about the choices of one instance are one run of ours."""
+    run = _HelmRun(source, options)
+    experiment = ExperimentRecord(
+        id=f"{run.name}-{source.sha256[:8]}",
+        name=run.name,
+        status="completed",
+        config_json=redact(run.spec),
+        environment_json={"tool": "helm", "log": {"folder": source.path.name}},
+    )
+    yield Log([experiment], run.items(), run.grading.metrics)
 
 
-def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
-    """The requests as they stand; those about one instance's choices together are one run."""
-    run = _Run(source, options)
-    overrides = Overrides(source, options)
-    metrics = _read_metrics(source)
-    for _, group in groupby(_states(source), key=_together):
-        states = list(group)
-        place, key, state, _ = states[0]
-        with source.locate(place):
-            record = run.record(key, [one[2] for one in states], metrics.get(key, {}))
-        overrides.apply(record, state)
-        yield Item(place, record, sum(one[3] for one in states))
-    overrides.finish()
-    run.finish()
-
-
-class _Run:
-    """What the folder says of the run, and how its requests become runs of ours."""
+class _HelmRun:
+    """The specification of the run, and how its requests become runs of ours."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
         self._options = options
-        self.spec = read_document(source, source.path / SPEC)
+        self.spec = read_object(source, source.path / SPEC)
         self.name = text(self.spec.get("name")) or source.path.name
         adapter = mapping(self.spec.get("adapter_spec"))
         self._task = _MODEL.sub("", self.name)
@@ -98,10 +88,34 @@ class _Run:
         else:
             self._approach, rule = method or "None", "adapter_spec.method"
         source.choose("approach", self._approach, rule)
-        self._indexes: dict[tuple[str, str], int] = {}
-        self._unjoined = 0
+        self._ids = SampleIds(source)
+        self._ungraded = 0
+        self.grading = Grading(source, options.metric, preferred=_PREFERRED)
 
-    def record(self, key: _Key, states: list[dict[str, Any]], metrics: dict[str, Any]) -> RunRecord:
+    def items(self) -> Iterator[Item]:
+        overrides = Overrides(self._source, self._options)
+        measured = _read_metrics(self._source)
+        for _, group in groupby(_states(self._source), key=_together):
+            states = list(group)
+            position, key, state, _ = states[0]
+            metrics = measured.get(key, {})
+            with self._source.locate(position):
+                run = self._run(key, [one[2] for one in states], metrics)
+            overrides.apply(run, state)
+            scores = {name: score_of(metrics[name]) for name in metrics if name not in _MEASURED}
+            if run.error is None:
+                self.grading.grade(run, scores)
+                self._ungraded += run.score is None
+            yield Item(position, run, sum(one[3] for one in states), scores)
+        overrides.finish()
+        self.grading.finish()
+        if self._ungraded:
+            self._source.warn(
+                f"{self._source.name}: {self._ungraded} runs have no grade; {STATS} has no metric "
+                "of right and wrong for them (to choose one: --metric)"
+            )
+
+    def _run(self, key: _Key, states: list[dict[str, Any]], metrics: dict[str, Any]) -> RunRecord:
         instance_id, trial, perturbation = key
         instance = mapping(states[0].get("instance"))
         results = [mapping(state.get("result")) for state in states]
@@ -121,7 +135,7 @@ class _Run:
             provider=self._provider,
             model=self._model,
             task=self._task,
-            sample_index=self._indexes.setdefault((instance_id, perturbation), len(self._indexes)),
+            sample_index=self._ids.index((instance_id, perturbation)),
             sample_id=f"{instance_id} {perturbation}".rstrip(),
             repeat_index=trial,
             input_text=text(shown.get("text")) or text(shown.get("messages")),
@@ -152,34 +166,7 @@ class _Run:
         _answer(run, states, results, references)
         if broken := next((one for one in results if one.get("success") is False), None):
             run.error = error_text(broken.get("error"))
-        else:
-            self._grade(run, metrics)
         return run
-
-    def finish(self) -> None:
-        if self._unjoined:
-            self._source.warn(
-                f"{self._source.name}: {self._unjoined} runs have no grade; {STATS} has no metric "
-                "of right and wrong for them (to choose one: --metric)"
-            )
-
-    def _grade(self, run: RunRecord, metrics: dict[str, Any]) -> None:
-        name = self._options.metric
-        rule = "--metric" if name else "the usual one"
-        if name is None:
-            name = next((one for one in _PREFERRED if one in metrics), None)
-        elif metrics and name not in metrics:
-            raise InvalidFileError(
-                f"{self._source.name} has no metric {name!r}",
-                f"Its metrics are: {', '.join(sorted(metrics))}",
-            )
-        run.score = None if name is None else number(metrics.get(name))
-        if name is None or run.score is None:
-            self._unjoined += 1
-            return
-        self._source.choose("metric", name, rule)
-        if run.score in (0.0, 1.0):
-            run.is_correct = run.score == 1.0
 
 
 def _states(source: LogSource) -> Iterator[tuple[str, _Key, dict[str, Any], int]]:
@@ -187,52 +174,57 @@ def _states(source: LogSource) -> Iterator[tuple[str, _Key, dict[str, Any], int]
         stream = JsonStream(source, file, STATE)
         for name in stream.members():
             if name == "request_states" and stream.first == b"[":
-                for number_ in stream.elements():
+                for index in stream.elements():
                     raw = stream.raw()
                     state = mapping(stream.parse(raw))
                     if state.get("request_mode") == "calibration":
                         source.left_out["calibration requests"] += 1
                         continue
                     instance = mapping(state.get("instance"))
-                    place = f"request {number_ + 1}"
-                    key = _key(source, place, instance.get("id"), instance, state)
-                    yield place, key, state, len(raw)
+                    position = f"request {index + 1}"
+                    key = _key(source, position, instance.get("id"), instance, state)
+                    yield position, key, state, len(raw)
         stream.finish()
 
 
-def _together(found: tuple[str, _Key, dict[str, Any], int]) -> tuple[_Key, str]:
-    """The same for requests about the choices of one instance, which follow each other."""
-    place, key, state, _ = found
-    return key, place if state.get("reference_index") is None else "choices"
+def _together(request: tuple[str, _Key, dict[str, Any], int]) -> tuple[_Key, str]:
+    """Equal for requests about the choices of one instance, which follow each other."""
+    position, key, state, _ = request
+    return key, position if state.get("reference_index") is None else "choices"
 
 
 def _read_metrics(source: LogSource) -> dict[_Key, dict[str, Any]]:
     """The means of all metrics of each instance."""
-    found: dict[_Key, dict[str, Any]] = {}
+    measured: dict[_Key, dict[str, Any]] = {}
     path = source.path / STATS
     if not path.is_file():
         source.warn(f"{source.name} has no {STATS}: nothing in it is graded")
-        return found
+        return measured
     with source.open(path) as file:
         stream = JsonStream(source, file, STATS)
-        for place in stream.elements():
-            one = mapping(stream.value())
-            key = _key(source, f"{STATS} {place + 1}", one.get("instance_id"), one, one)
-            means = found.setdefault(key, {})
-            for stat in map(mapping, sequence(one.get("stats"))):
+        for index in stream.elements():
+            instance = mapping(stream.value())
+            position = f"{STATS} {index + 1}"
+            key = _key(source, position, instance.get("instance_id"), instance, instance)
+            means = measured.setdefault(key, {})
+            for stat in map(mapping, sequence(instance.get("stats"))):
                 if isinstance(name := mapping(stat.get("name")).get("name"), str):
                     means.setdefault(name, stat.get("mean"))
         stream.finish()
-    return found
+    return measured
 
 
 def _key(
-    source: LogSource, place: str, instance_id: object, about: dict[str, Any], state: dict[str, Any]
+    source: LogSource,
+    position: str,
+    instance_id: object,
+    about: dict[str, Any],
+    state: dict[str, Any],
 ) -> _Key:
     trial = state.get("train_trial_index", 0)
     if not isinstance(instance_id, str | int) or not isinstance(trial, int) or trial < 0:
         raise InvalidFileError(
-            f"{source.where(place)} has the instance id {instance_id!r} and the trial {trial!r}",
+            f"{source.where(position)} has the instance id {instance_id!r} and the trial {trial!r}",
             "Every request names its instance and its trial.",
         )
     return str(instance_id), trial, text(about.get("perturbation")) or ""
@@ -256,7 +248,7 @@ def _answer(
         return
     chances = [number(completion.get("logprob")) for completion in completions]
     run.raw_output = text(chances)
-    known = [(chance, place) for place, chance in enumerate(chances) if chance is not None]
+    known = [(chance, index) for index, chance in enumerate(chances) if chance is not None]
     if len(known) == len(states):
         reference = states[max(known)[1]].get("reference_index")
         if isinstance(reference, int) and 0 <= reference < len(references):

@@ -1,10 +1,9 @@
-"""Importing: one transaction, whatever the format; all of it or nothing."""
+"""Importing: all logs of a call in one transaction, all of it or nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,13 @@ from ml_agents_results.errors import (
     InvalidRecordError,
     UsageError,
 )
-from ml_agents_results.formats.conflicts import settle
-from ml_agents_results.formats.duplicates import POLICIES, latest, note_latest, run_key
-from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
-from ml_agents_results.formats.registry import find, load_format
+from ml_agents_results.formats.conflicts import Incoming, settle
+from ml_agents_results.formats.detection import find_logs
+from ml_agents_results.formats.duplicates import POLICIES, Policy, latest, note_latest, run_key
+from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.registry import find_reader
+from ml_agents_results.formats.spool import Spool
 from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.import_keys import KeyMap, keys_of_ids, recorded_keys
@@ -33,20 +35,21 @@ BATCH_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What an import did, in runs.
+    """What an import did, in numbers of runs.
 
     Attributes:
         experiments: The ids of the experiments that the runs belong to.
         read: Runs in the files.
         inserted: Runs that are new.
-        updated: Runs that were there, and are different now.
-        conflicts: Runs that were there with other contents; which stays says `on_conflict`.
-        skipped: Runs that were there as they are.
+        updated: Runs that were recorded with other contents and have been replaced.
+        conflicts: Runs that were recorded with other contents; `on_conflict` says which stays.
+        skipped: Runs that were recorded with the same contents.
         superseded: Runs that a later line (`duplicates="latest"`) or a newer attempt replaced.
         ungraded: Of those read, the runs that are neither right nor wrong nor failed.
         failed: Of those read, the runs that ended in an error.
-        warnings: What a person should know.
-        sources: For each file: what is in it, what was chosen for it and by which rule, and what
+        metrics: The metrics of the logs, by name; the primary one is marked.
+        warnings: Messages for the user.
+        sources: For each file: what it holds, what was chosen for it and by which rule, and what
             of it does not become runs.
     """
 
@@ -59,6 +62,7 @@ class ImportResult:
     superseded: int
     ungraded: int
     failed: int
+    metrics: Sequence[Mapping[str, Any]]
     warnings: Sequence[str]
     sources: Sequence[Mapping[str, Any]]
     dry_run: bool = False
@@ -80,16 +84,16 @@ def load(
     dry_run: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> ImportResult:
-    """Imports the sources in one transaction.
+    """Imports the sources in one transaction. Each file is opened and parsed once.
 
     Args:
         sources: Files, or folders of files.
-        format_name: The format of all sources; None looks at each.
+        format_name: The format of all sources. [default: found by looking at each]
         dry_run: Whether to do everything and then undo it.
-        progress: Called with the number of bytes read since it was called before.
+        progress: Called with the number of bytes read since the last call.
 
     Raises:
-        InvalidFileError: A source is not what it was taken for.
+        InvalidFileError: A source is not what its format says.
         InvalidRecordError: A run breaks a rule; the message names its file and line.
         DuplicateError: A sample is answered twice.
         UsageError: The options do not fit the sources.
@@ -99,55 +103,93 @@ def load(
     for source in sources:
         if database.path is not None and source.path.samefile(database.path):
             raise UsageError(f"{source.name} is the database itself", "Name another file.")
-    with suppress(_DryRunError), database.bulk() as connection:
+    with suppress(_DryRunError), database.bulk() as connection, ExitStack() as stack:
+        logs = [log for source in sources for log in find_logs(source, format_name)]
+        parts = [_Part(source, name, options, stack) for source, name in logs]
         job = _Import(connection, options, progress or (lambda _: None))
-        found = [part for source in sources for part in find(source, format_name)]
-        parts = [_Part.of(source, options, name) for source, name in found]
-        # The newest attempts first: what they have, older ones do not replace.
-        parts.sort(key=lambda part: part.source.attempt or "", reverse=True)
         result = job.run(parts)
         if dry_run:
             raise _DryRunError
     return replace(result, dry_run=dry_run)
 
 
-@dataclass(frozen=True)
 class _Part:
-    """One source with its format and what it says about its experiments."""
+    """One log of the import: a source, its format, and what it holds once it is opened."""
 
-    source: LogSource
-    format_name: str
-    described: Mapping[str, ExperimentRecord]
-    items: Callable[[], Iterator[Item]]
+    def __init__(
+        self, source: LogSource, format_name: str, options: ImportOptions, stack: ExitStack
+    ) -> None:
+        self.source = source
+        self.format_name = format_name
+        self._options = options
+        self._stack = stack
+        self._opened: ExitStack | None = None
+        self._log: Log | None = None
+        self._spool: Spool[Item] | None = None
+        self.experiments: Mapping[str, ExperimentRecord] = {}
+        self._default = ""
 
-    @classmethod
-    def of(cls, source: LogSource, options: ImportOptions, name: str) -> "_Part":
-        module = load_format(name)
-        described = {record.id: record for record in module.experiments(source, options)}
-        default = next(iter(described), f"{source.stem}-{source.sha256[:8]}")
+    @property
+    def metrics(self) -> Iterable[Any]:
+        return () if self._log is None else self._log.metrics.values()
 
-        def items() -> Iterator[Item]:
-            for item in module.read(source, options):
-                own = item.run.experiment_id or default
-                item.run.experiment_id = options.experiment_id or own
-                if options.task is not None:
-                    item.run.task = options.task
-                yield item
+    def open(self) -> None:
+        """Opens the log; it stays open until `close` or the end of the import."""
+        reader = find_reader(self.format_name)
+        self._opened = self._stack.enter_context(ExitStack())
+        self._log = self._opened.enter_context(reader.open(self.source, self._options))
+        self.experiments = {record.id: record for record in self._log.experiments}
+        default = next(iter(self.experiments), None)
+        self._default = default or f"{self.source.stem}-{self.source.sha256[:8]}"
 
-        return cls(source, name, described, items)
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
 
-    def batches(self) -> Iterator[list[Item]]:
-        """Bounded by number and by size, for answers may be long."""
-        batch: list[Item] = []
-        size = 0
-        for item in self.items():
-            batch.append(item)
-            size += item.size
-            if len(batch) == BATCH_RUNS or size > BATCH_BYTES:
-                yield batch
-                batch, size = [], 0
-        if batch:
+    def batches(self, progress: Callable[[int], None]) -> Iterator[list[Item]]:
+        """The runs in batches that are bounded by number and by size, for answers may be long."""
+        if self._spool is not None:
+            yield from _batches(self._spool)
+            return
+        position = 0
+        for batch in _batches(self._items()):
             yield batch
+            progress(self.source.position - position)
+            position = self.source.position
+        progress(self.source.size - position)
+
+    def read_ahead(self, progress: Callable[[int], None]) -> Iterator[list[Item]]:
+        """The runs in batches; they are kept and `batches` gives them again."""
+        spool: Spool[Item] = Spool()
+        for batch in self.batches(progress):
+            yield batch
+            for item in batch:
+                spool.add(item)
+        self._spool = spool
+        self.close()
+
+    def _items(self) -> Iterator[Item]:
+        assert self._log is not None
+        options = self._options
+        for item in self._log.runs():
+            run = item.run
+            run.experiment_id = options.experiment_id or run.experiment_id or self._default
+            if options.task is not None:
+                run.task = options.task
+            yield item
+
+
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    batch: list[Item] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += item.size
+        if len(batch) == BATCH_RUNS or size > BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 class _Import:
@@ -161,24 +203,44 @@ class _Import:
         self._progress = progress
         self._runs = RunRepository(connection)
         self._experiments = ExperimentRepository(connection)
+        self._seen = KeyMap(connection)
         self._counts_before: dict[str, int] = {}
         self._counted: Counter[str] = Counter()
         self._sources: list[dict[str, Any]] = []
 
     def run(self, parts: Sequence[_Part]) -> ImportResult:
-        seen = KeyMap(self._connection)
         keep = POLICIES[self._options.duplicates]
-        if keep is latest:
-            for part in parts:
-                for batch in part.batches():
-                    note_latest(seen, part.source, batch)
+        waiting = []
         for part in parts:
-            self._add(part, partial(keep, seen, part.source))
+            part.open()
+            if part.source.attempt is not None:
+                waiting.append(part)
+            elif keep is latest:
+                self._note_latest(part)
+                waiting.append(part)
+            else:
+                self._add(part, keep)
+        # The newest attempts first: older ones do not replace what these have.
+        waiting.sort(key=lambda part: part.source.attempt or "", reverse=True)
+        if keep is latest:
+            for part in reversed(waiting):
+                if part.source.attempt is not None:
+                    self._note_latest(part)
+        for part in waiting:
+            self._add(part, keep)
+        return self._result(parts)
+
+    def _note_latest(self, part: _Part) -> None:
+        for batch in part.read_ahead(self._progress):
+            note_latest(self._seen, part.source, batch)
+
+    def _result(self, parts: Sequence[_Part]) -> ImportResult:
         counted = self._counted
         before = self._counts_before
         inserted = sum(self._runs.count(name) - count for name, count in before.items())
         updated = counted["changed"] - inserted
         kept = counted["read"] - counted["superseded"]
+        metrics = {metric.name: asdict(metric) for part in parts for metric in part.metrics}
         return ImportResult(
             experiments=sorted(before),
             read=counted["read"],
@@ -189,35 +251,28 @@ class _Import:
             superseded=counted["superseded"],
             ungraded=counted["ungraded"],
             failed=counted["failed"],
+            metrics=list(metrics.values()),
             warnings=[warning for part in parts for warning in part.source.warnings],
             sources=self._sources,
         )
 
-    def _add(self, part: _Part, keep: Callable[[list[Item]], Sequence[Item]]) -> None:
+    def _add(self, part: _Part, keep: Policy) -> None:
         source = part.source
         before = self._counted.copy()
-        superseded_by_newer: dict[str, bool] = {}
-        position = renamed = 0
-        for batch in part.batches():
+        has_newer: dict[str, bool] = {}
+        renamed = 0
+        for batch in part.batches(self._progress):
             for item in batch:
-                if (experiment_id := item.run.experiment_id) not in superseded_by_newer:
-                    with source.locate(item.place):
-                        superseded_by_newer[experiment_id] = self._begin(experiment_id, part)
-            kept = keep(self._without_newer(batch, superseded_by_newer))
-            superseded = len(batch) - len(kept)
-            policy = self._options.on_conflict
-            new = {name for name, count in self._counts_before.items() if not count}
-            kept, conflicts = settle(self._connection, policy, source, kept, new)
-            renamed += self._give_ids(source, kept)
-            self._save(source, kept)
+                if (experiment_id := item.run.experiment_id) not in has_newer:
+                    with source.locate(item.position):
+                        has_newer[experiment_id] = self._begin(experiment_id, part)
+            kept = keep(self._seen, source, self._without_newer(batch, has_newer))
             self._counted["read"] += len(batch)
-            self._counted["superseded"] += superseded
-            self._counted["conflicts"] += conflicts
-            self._progress(source.position - position)
-            position = source.position
-        if not superseded_by_newer:
+            self._counted["superseded"] += len(batch) - len(kept)
+            renamed += self._save(source, kept)
+        part.close()
+        if not has_newer:
             raise InvalidFileError(f"{source.name} holds no runs", "Check its path.")
-        self._progress(source.size - position)
         if renamed:
             source.warn(
                 f"{source.name}: {renamed} ids belong to runs of other experiments; "
@@ -228,48 +283,48 @@ class _Import:
             {
                 "file": source.name,
                 "format": part.format_name,
-                "experiments": sorted(superseded_by_newer),
+                "experiments": sorted(has_newer),
                 **{name: counts[name] for name in ("read", "superseded", "failed", "ungraded")},
                 "chosen": source.chosen,
                 "left_out": dict(source.left_out),
             }
         )
 
-    def _without_newer(self, batch: list[Item], superseded: Mapping[str, bool]) -> list[Item]:
+    def _without_newer(self, batch: list[Item], has_newer: Mapping[str, bool]) -> list[Item]:
         """Without the runs that newer attempts at the same experiments have."""
-        places: dict[str, set[int]] = {}
+        indexes: dict[str, set[int]] = {}
         for item in batch:
-            if superseded[item.run.experiment_id]:
-                places.setdefault(item.run.experiment_id, set()).add(item.run.sample_index)
-        if not places:
+            if has_newer[item.run.experiment_id]:
+                indexes.setdefault(item.run.experiment_id, set()).add(item.run.sample_index)
+        if not indexes:
             return batch
         recorded = set().union(
-            *(recorded_keys(self._connection, name, indexes) for name, indexes in places.items())
+            *(recorded_keys(self._connection, name, wanted) for name, wanted in indexes.items())
         )
         return [item for item in batch if run_key(item.run) not in recorded]
 
     def _begin(self, experiment_id: str, part: _Part) -> bool:
-        """Makes sure of the experiment, and notes in it what is imported. Returns whether it holds
-        a newer attempt."""
+        """Saves the experiment with a note of what is imported into it, and returns whether it
+        holds a newer attempt."""
         name = self._options.name
         if experiment_id not in self._counts_before:
             if name and self._counts_before:
                 raise UsageError(
-                    f"--name names one experiment, and the runs belong to several: "
+                    f"--name applies to one experiment, but these runs belong to several: "
                     f"{', '.join(self._counts_before)}, {experiment_id}",
                     "Leave it out, or join them with --experiment-id.",
                 )
             self._counts_before[experiment_id] = self._runs.count(experiment_id)
         existing = self._experiments.find(experiment_id)
         record = existing or self._described(experiment_id, part)
-        told = {
+        noted = {
             "file": Path(part.source.name).name,
             "format": part.format_name,
             "sha256": part.source.sha256,
         }
         attempt = part.source.attempt
         if attempt is not None:
-            told["attempt"] = attempt
+            noted["attempt"] = attempt
         environment = record.environment_json
         imports = environment.get("imports", [])
         newer = attempt is not None and any(one.get("attempt", "") > attempt for one in imports)
@@ -279,47 +334,58 @@ class _Import:
             name=name or record.name,
             status="completed" if newest.status == "running" else newest.status,
             environment_json=environment
-            if told in imports
-            else {**environment, "imports": [*imports, told]},
+            if noted in imports
+            else {**environment, "imports": [*imports, noted]},
         )
         if record != existing:
             self._experiments.save(record)
         return newer
 
     def _described(self, experiment_id: str, part: _Part) -> ExperimentRecord:
-        described = part.described.get(experiment_id)
-        if described is None and self._options.experiment_id and len(part.described) == 1:
-            described = replace(next(iter(part.described.values())), id=experiment_id)
+        described = part.experiments.get(experiment_id)
+        if described is None and self._options.experiment_id and len(part.experiments) == 1:
+            described = replace(next(iter(part.experiments.values())), id=experiment_id)
         return described or ExperimentRecord(experiment_id, name=part.source.stem)
 
-    def _give_ids(self, source: LogSource, batch: Sequence[Item]) -> int:
-        """Leaves out ids that runs of other experiments have; returns how many."""
-        given = [item for item in batch if item.run.id is not None]
-        owners = keys_of_ids(self._connection, [str(item.run.id) for item in given])
-        renamed = 0
-        for item in given:
-            key = run_key(item.run)
-            owner = owners.setdefault(str(item.run.id), key)
-            if owner[0] != key[0]:
-                item.run.id = None
-                renamed += 1
-            elif owner != key:
-                raise DuplicateError(
-                    f"{source.where(item.place)}: the id {item.run.id!r} belongs to another run "
-                    f"of experiment {key[0]!r}",
-                    "Ids of runs are unique. If it is the id of the question: --map sample_id=id",
-                )
-        return renamed
-
-    def _save(self, source: LogSource, batch: Sequence[Item]) -> None:
-        runs = [item.run for item in batch]
+    def _save(self, source: LogSource, batch: Sequence[Item]) -> int:
+        """Saves what is new or changed, and returns how many runs had the id of another one."""
         try:
-            self._counted["changed"] += self._runs.save_many(runs)
+            prepared = self._runs.prepare([item.run for item in batch])
         except InvalidRecordError as error:
             if error.record_number is None:
                 raise
-            with source.locate(batch[error.record_number].place):
+            with source.locate(batch[error.record_number].position):
                 raise
+        new = {name for name, count in self._counts_before.items() if not count}
+        incoming = [Incoming(item, run) for item, run in zip(batch, prepared, strict=True)]
+        policy = self._options.on_conflict
+        settled = settle(self._connection, policy, source, incoming, new)
+        renamed = self._give_ids(source, settled.changed)
+        self._counted["changed"] += self._runs.save_prepared(
+            [one.prepared for one in settled.changed]
+        )
+        self._counted["conflicts"] += settled.conflicts
+        runs = [item.run for item in batch]
         failed = sum(run.error is not None for run in runs)
         self._counted["failed"] += failed
         self._counted["ungraded"] += sum(run.is_correct is None for run in runs) - failed
+        return renamed
+
+    def _give_ids(self, source: LogSource, changed: Sequence[Incoming]) -> int:
+        """Replaces ids that runs of other experiments have, and returns how many."""
+        given = [one for one in changed if one.item.run.id is not None]
+        owners = keys_of_ids(self._connection, [str(one.item.run.id) for one in given])
+        renamed = 0
+        for one in given:
+            key = run_key(one.item.run)
+            owner = owners.setdefault(str(one.item.run.id), key)
+            if owner[0] != key[0]:
+                one.prepared = one.prepared.with_new_id()
+                renamed += 1
+            elif owner != key:
+                raise DuplicateError(
+                    f"{source.where(one.item.position)}: the id {one.item.run.id!r} belongs to "
+                    f"another run of experiment {key[0]!r}",
+                    "Ids of runs are unique. If it is the id of the question: --map sample_id=id",
+                )
+        return renamed

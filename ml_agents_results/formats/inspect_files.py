@@ -1,4 +1,4 @@
-"""Inspect AI's logs as files: `.eval`, a zip archive with a member a sample, and `.json`."""
+"""Files of Inspect AI: `.eval`, a zip archive with a member for each sample, and `.json`."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.json_stream import JsonStream
 from ml_agents_results.formats.log_source import LogSource
-from ml_agents_results.formats.zip_members import Archive
+from ml_agents_results.formats.zip_members import ZipMembers
 
 HEADER_PARTS = ("version", "status", "eval", "plan", "error", "invalidated", "tags", "metadata")
 HEADER = "header.json"
@@ -39,11 +39,11 @@ _SAMPLE_PARTS = (
     "limit",
     "score",
 )
-"""What of a sample is read. What is left, mostly its events, can be a thousand times as much."""
+"""What is read of a sample. The rest, mostly events, can be a thousand times as large."""
 
 
 def read_header(source: LogSource, *, model_args: bool) -> dict[str, Any]:
-    """What a log says of itself, without results and samples."""
+    """What a log says about itself, without results and samples."""
     with _opened(source) as (archive, file):
         if archive is None:
             header = _header(JsonStream(source, file), model_args)
@@ -51,7 +51,7 @@ def read_header(source: LogSource, *, model_args: bool) -> dict[str, Any]:
             name = next((name for name in (HEADER, START) if name in archive.names), None)
             if name is None:
                 raise InvalidFileError(
-                    f"{source.name} is a zip archive, but no log of Inspect: it has no {HEADER}",
+                    f"{source.name} is a zip archive, but not a log of Inspect: it has no {HEADER}",
                     "Check its path, or name its format with --format.",
                 )
             with archive.open(name) as member:
@@ -59,18 +59,18 @@ def read_header(source: LogSource, *, model_args: bool) -> dict[str, Any]:
                 header = _header(stream, model_args)
                 stream.finish()
             if name == START:
-                source.warn(f"{source.name} was never finished; what it has of samples was read")
+                source.warn(f"{source.name} is incomplete; the samples it contains were imported")
                 header["status"] = "started"
     if not isinstance(header.get("eval"), dict):
         raise InvalidFileError(
-            f"{source.name} is no log of Inspect: it does not say what was evaluated",
+            f"{source.name} is not a log of Inspect: it does not say what was evaluated",
             "Check its path, or name its format with --format.",
         )
     return header
 
 
 def read_samples(source: LogSource) -> Iterator[tuple[str, dict[str, Any], int]]:
-    """The place, the parts, and the size in bytes of each sample."""
+    """The position, the parts and the size in bytes of each sample."""
     with _opened(source) as (archive, file):
         if archive is not None:
             for name in sorted(filter(_SAMPLE.fullmatch, archive.names), key=_natural):
@@ -84,23 +84,26 @@ def read_samples(source: LogSource) -> Iterator[tuple[str, dict[str, Any], int]]
         for part in stream.members():
             if part == "samples" and stream.first == b"[":
                 for number in stream.elements():
-                    place = f"sample {number + 1}"
-                    sample, size = _sample(source, stream, place)
-                    yield place, sample, size
+                    position = f"sample {number + 1}"
+                    sample, size = _sample(source, stream, position)
+                    yield position, sample, size
         stream.finish()
 
 
 @contextmanager
-def _opened(source: LogSource) -> Iterator[tuple[Archive | None, BinaryIO]]:
+def _opened(source: LogSource) -> Iterator[tuple[ZipMembers | None, BinaryIO]]:
     with source.open() as file:
         beginning = file.read(2)
         file.seek(0)
-        yield (Archive(source, file) if beginning == b"PK" else None), file
+        yield (ZipMembers(source, file) if beginning == b"PK" else None), file
 
 
 def _header(stream: JsonStream, model_args: bool) -> dict[str, Any]:
     header: dict[str, Any] = {}
     for name in stream.members():
+        if name == "samples" and header.keys() >= {"status", "eval"}:
+            # Inspect writes what it says about the log first; samples can be gigabytes.
+            break
         if name == "eval" and stream.first == b"{":
             # The arguments of models can be as large as a log, and hold keys.
             header[name] = {
@@ -113,16 +116,18 @@ def _header(stream: JsonStream, model_args: bool) -> dict[str, Any]:
     return header
 
 
-def _sample(source: LogSource, stream: JsonStream, place: str) -> tuple[dict[str, Any], int]:
+def _sample(source: LogSource, stream: JsonStream, position: str) -> tuple[dict[str, Any], int]:
     if stream.first != b"{":
-        raise InvalidFileError(f"{source.where(place)} is no sample", "The log is damaged.")
+        raise InvalidFileError(
+            f"{source.where(position)} is not a sample", "The log is damaged: copy it again."
+        )
     parts: dict[str, bytes] = {}
     wanted: set[str] = set()
     attachments: dict[str, Any] = {}
     for name in stream.members():
         if name in _SAMPLE_PARTS:
             parts[name] = stream.raw()
-            wanted.update(found.decode() for found in _ATTACHMENT.findall(parts[name]))
+            wanted.update(digest.decode() for digest in _ATTACHMENT.findall(parts[name]))
         elif name == "attachments" and stream.first == b"{":
             for digest in stream.members():
                 if digest in wanted:
@@ -134,13 +139,14 @@ def _sample(source: LogSource, stream: JsonStream, place: str) -> tuple[dict[str
 
 
 def _resolved(value: Any, attachments: dict[str, Any]) -> Any:
-    """With long texts, which logs keep once and refer to, where they belong; images stay away."""
+    """The value with its attachments: long texts, which logs keep once and refer to. Images stay
+    references."""
     if not attachments:
         return value
     if isinstance(value, str):
         if value.startswith("attachment://"):
-            found = attachments.get(value.removeprefix("attachment://"), value)
-            return value if str(found).startswith("data:") else found
+            attached = attachments.get(value.removeprefix("attachment://"), value)
+            return value if str(attached).startswith("data:") else attached
         return value
     if isinstance(value, list):
         return [_resolved(inner, attachments) for inner in value]

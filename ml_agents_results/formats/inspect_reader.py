@@ -1,19 +1,16 @@
 """Logs of Inspect AI. One log is one task with one model: one experiment.
 
-A log that was retried repeats the samples that were finished; the newest attempt counts. A sample
-that ended in an error is a failed run, and one that was invalidated has no grade.
+The log of a retry repeats the samples that were finished; the newest attempt counts. A sample that
+ended in an error is a failed run, and one that was invalidated has no grade.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ml_agents_results.errors import InvalidFileError
-from ml_agents_results.formats import inspect_files as inspect_log
 from ml_agents_results.formats.coercion import (
-    Overrides,
-    SampleIds,
     amount,
     count,
     error_text,
@@ -26,13 +23,20 @@ from ml_agents_results.formats.coercion import (
     total,
     without_absent,
 )
-from ml_agents_results.formats.embedded_runs import Own
-from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
-from ml_agents_results.formats.zip_members import Archive
+from ml_agents_results.formats.embedded_runs import EmbeddedRuns
+from ml_agents_results.formats.field_mapping import Overrides
+from ml_agents_results.formats.grading import Grading
+from ml_agents_results.formats.inspect_files import HEADER, START, read_header, read_samples
+from ml_agents_results.formats.json_files import beginning
+from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.sample_ids import SampleIds
+from ml_agents_results.formats.zip_members import ZipMembers
 from ml_agents_results.records import (
     ExperimentRecord,
     ExperimentStatus,
     RunRecord,
+    ScoreRecord,
     canonical_approach,
 )
 from ml_agents_results.redaction import redact
@@ -63,45 +67,38 @@ def sniff(path: Path) -> bool:
         return False
     if path.suffix == ".eval":
         return True
-    source = LogSource(path)
-    with source.open() as file:
-        beginning = file.read(2048)
-    if beginning[:2] == b"PK":
+    start = beginning(path)[:2048]
+    if start[:2] == b"PK":
+        source = LogSource(path)
         try:
             with source.open() as file:
-                names = Archive(source, file).names
+                names = ZipMembers(source, file).names
         except InvalidFileError:
             return False
-        return inspect_log.HEADER in names or inspect_log.START in names
-    start = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
+        return HEADER in names or START in names
     return start[:1] == b"{" and b'"version"' in start and b'"eval"' in start
 
 
-def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
-    """The one that the log is about."""
-    return [_Log(source, options).experiment()]
+@contextmanager
+def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
+    """The one experiment of the log, and its samples: of an archive in the order of their names.
+
+    The file is not kept open before the samples are read: of many logs the newest goes first.
+    """
+    log = _InspectLog(source, options)
+    yield Log([log.experiment()], log.items(), log.grading.metrics)
 
 
-def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
-    """The samples: of an archive in the order of their names, else as they stand."""
-    log = _Log(source, options)
-    for place, sample, size in inspect_log.read_samples(source):
-        with source.locate(place):
-            run = log.run(sample, place)
-        yield Item(place, run, size)
-    log.finish()
-
-
-class _Log:
-    """One log: its header, and how its samples become runs."""
+class _InspectLog:
+    """The header of a log, and how its samples become runs."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
         self._options = options
         self._overrides = Overrides(source, options)
-        self._header = inspect_log.read_header(source, model_args=options.model_args)
+        self._header = read_header(source, model_args=options.model_args)
         self._eval = mapping(self._header["eval"])
-        self._own = Own.of(source, self._eval.get("metadata"))
+        self._own = EmbeddedRuns.of(source, self._eval.get("metadata"))
         self._task = text(self._eval.get("task")) or source.stem
         self._created = moment(self._eval.get("created"))
         self._provider, _, model = str(self._eval.get("model") or "").partition("/")
@@ -117,12 +114,24 @@ class _Log:
             for scorer in sequence(self._eval.get("scorers"))
             if isinstance(name := mapping(scorer).get("name"), str)
         ]
-        self._indexes: dict[object, int] = {}
         self._ids = SampleIds(source)
         for sample_id in sequence(mapping(self._eval.get("dataset")).get("sample_ids")):
             self._index(sample_id)
-        self._seen_scores: Counter[str] = Counter()
-        self._graded: Counter[str] = Counter()
+        self.grading = Grading(
+            source,
+            options.scorer,
+            option="--scorer",
+            rule="the first in the log",
+            fallback="first",
+        )
+
+    def items(self) -> Iterator[Item]:
+        for position, sample, size in read_samples(self._source):
+            with self._source.locate(position):
+                item = self._item(sample, position, size)
+            yield item
+        self._overrides.finish()
+        self.grading.finish()
 
     def experiment(self) -> ExperimentRecord:
         if self._own is not None and (own := self._own.experiment()) is not None:
@@ -166,16 +175,16 @@ class _Log:
             environment_json=redact(without_absent(environment)),
         )
 
-    def run(self, sample: dict[str, Any], place: str) -> RunRecord:
+    def _item(self, sample: dict[str, Any], position: str, size: int) -> Item:
         sample_id, epoch = sample.get("id"), sample.get("epoch", 1)
         if not isinstance(sample_id, str | int) or not isinstance(epoch, int) or epoch < 1:
             raise InvalidFileError(
-                f"{self._source.where(place)} has the id {sample_id!r} and the epoch {epoch!r}",
+                f"{self._source.where(position)} has the id {sample_id!r} and the epoch {epoch!r}",
                 "A sample's id is a text or a number, and epochs count from 1.",
             )
         output = mapping(sample.get("output"))
         if self._own is not None and (own := self._own.run(sample.get("metadata"), _texts(sample))):
-            return own
+            return Item(position, own, size)
         usage = [mapping(used) for used in mapping(sample.get("model_usage")).values()]
         run = RunRecord(
             experiment_id="",
@@ -198,79 +207,58 @@ class _Log:
             created_at=moment(sample.get("completed_at")) or self._created,
             metadata_json=self._metadata(sample, output),
         )
+        scores = self._scores(sample)
         if sample.get("error"):
             run.error = error_text(sample["error"])
         else:
-            self._grade(run, _scores(sample), invalid=bool(sample.get("invalidation")))
+            self._grade(run, sample, scores)
         self._overrides.apply(run, sample)
-        return run
-
-    def finish(self) -> None:
-        """Says what was found in the samples. Raises where what was asked for never occurred."""
-        source = self._source
-        self._overrides.finish()
-        wanted = self._options.scorer
-        if wanted is not None and self._seen_scores and wanted not in self._seen_scores:
-            raise InvalidFileError(
-                f"{source.name} has no scorer {wanted!r}",
-                f"Its scorers are: {', '.join(sorted(self._seen_scores))}",
-            )
-        if self._graded["both"] and self._graded["number"]:
-            source.warn(
-                f"{source.name}: {self._graded['number']} runs have scores between right and "
-                f"wrong; these are in `score` and have no grade. Compare such logs by `score`."
-            )
+        return Item(position, run, size, scores)
 
     def _find_approach(self) -> tuple[str, str]:
-        found = self._options.approach, "--approach"
-        if found[0] is None:
-            for part in ("metadata", "task_args"):
-                if isinstance(name := mapping(self._eval.get(part)).get("approach"), str) and name:
-                    found = name, f"eval.{part}.approach"
-                    break
-        if found[0] is None:
-            steps = sequence(mapping(self._header.get("plan")).get("steps"))
-            solvers = [str(name) for step in steps if (name := mapping(step).get("solver"))]
-            found = ("+".join(solvers), "solvers") if solvers else (self._task, "task")
-        return canonical_approach(str(found[0])), found[1]
+        """The approach and the rule by which it is chosen."""
+        if self._options.approach is not None:
+            return canonical_approach(self._options.approach), "--approach"
+        for part in ("metadata", "task_args"):
+            if isinstance(name := mapping(self._eval.get(part)).get("approach"), str) and name:
+                return canonical_approach(name), f"eval.{part}.approach"
+        steps = sequence(mapping(self._header.get("plan")).get("steps"))
+        if solvers := [str(name) for step in steps if (name := mapping(step).get("solver"))]:
+            return canonical_approach("+".join(solvers)), "solvers"
+        return canonical_approach(self._task), "task"
 
     def _index(self, sample_id: object) -> int:
-        """The place of a sample in its data set; of one that the log does not list, the next."""
-        index = self._indexes.setdefault((type(sample_id), sample_id), len(self._indexes))
+        """The index of a sample in its dataset; of one that the log does not list, the next."""
         self._ids.text(sample_id)
-        return index
+        return self._ids.index((type(sample_id), sample_id))
 
-    def _grade(self, run: RunRecord, scores: dict[str, Any], *, invalid: bool) -> None:
-        self._seen_scores.update(scores.keys())
-        name = self._scorer(scores)
-        if name is None or (score := mapping(scores.get(name))) == {}:
-            return
-        self._source.choose(
-            "scorer", name, "--scorer" if self._options.scorer else "the first in the log"
-        )
-        value = score.get("value")
-        if isinstance(value, dict) and self._options.metric is not None:
-            value = value.get(self._options.metric)
-        answer = score.get("answer")
-        # This scorer gives back the whole output in lower case.
-        if isinstance(answer, str) and name.rpartition("/")[2] != "includes":
+    def _scores(self, sample: dict[str, Any]) -> dict[str, ScoreRecord]:
+        """The scores in the order of the log's scorers; of scores with parts, the chosen part."""
+        scores = {}
+        known = _scores(sample)
+        names = (one for name in self._scorers for one in (name, name.rpartition("/")[2]))
+        for name in dict.fromkeys((*(name for name in names if name in known), *known)):
+            value = known[name].get("value")
+            if isinstance(value, dict) and self._options.metric is not None:
+                value = value.get(self._options.metric)
+            explanation = known[name].get("explanation")
+            scores[name] = ScoreRecord(
+                _graded(value),
+                label=value if isinstance(value, str) else None,
+                explanation=explanation if isinstance(explanation, str) else None,
+            )
+        return scores
+
+    def _grade(
+        self, run: RunRecord, sample: dict[str, Any], scores: dict[str, ScoreRecord]
+    ) -> None:
+        name = self.grading.grade(run, scores)
+        if sample.get("invalidation"):
+            run.is_correct = None
+        answer = None if name is None else _scores(sample)[name].get("answer")
+        # `includes` gives back the whole output in lower case.
+        if isinstance(answer, str) and str(name).rpartition("/")[2] != "includes":
             run.parsed_answer = answer
-        graded = _graded(value)
-        run.score = graded
-        if graded in (0.0, 1.0) and not invalid:
-            run.is_correct = graded == 1.0
-            self._graded["both"] += 1
-        elif graded is not None:
-            self._graded["number"] += 1
-
-    def _scorer(self, scores: dict[str, Any]) -> str | None:
-        if self._options.scorer is not None:
-            return self._options.scorer
-        for name in self._scorers:
-            for known in (name, name.rpartition("/")[2]):
-                if known in scores:
-                    return known
-        return next(iter(scores), None)
 
     def _metadata(self, sample: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
         messages = [mapping(message) for message in sequence(sample.get("messages"))]
@@ -303,7 +291,7 @@ class _Log:
 
 
 def _texts(sample: dict[str, Any]) -> dict[str, object]:
-    """The texts of a run of ours that stand in the format's own places."""
+    """The texts of an embedded run that the format has fields for."""
     return {
         "input_text": sample.get("input"),
         "expected_answer": sample.get("target"),
@@ -313,7 +301,7 @@ def _texts(sample: dict[str, Any]) -> dict[str, object]:
 
 
 def _scores(sample: dict[str, Any]) -> dict[str, Any]:
-    """All scores; older logs have a single one without a name."""
+    """All scores by scorer; older logs have a single one without a name."""
     if isinstance(sample.get("score"), dict) and not sample.get("scores"):
         return {"score": sample["score"]}
     return {
@@ -331,7 +319,7 @@ def _graded(value: object) -> float | None:
 
 
 def _completion(output: dict[str, Any]) -> str | None:
-    """What the model said; of older logs, from the message."""
+    """The output of the model; in older logs, its message."""
     if isinstance(completion := output.get("completion"), str):
         return completion
     choices = sequence(output.get("choices"))

@@ -53,7 +53,7 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
             "Name a folder, which gets a log for each: --output FOLDER",
         )
     for log in variant_logs(snapshot):
-        _Log(log).write(file)
+        _LogWriter(log).write(file)
 
 
 def write_folder(snapshot: Snapshot, folder: Path) -> None:
@@ -64,10 +64,10 @@ def write_folder(snapshot: Snapshot, folder: Path) -> None:
         with (folder / f"{created:%Y-%m-%dT%H-%M-%S-00-00}_{name}_{log.digest[:22]}.json").open(
             "xb"
         ) as file:
-            _Log(log).write(file)
+            _LogWriter(log).write(file)
 
 
-class _Log:
+class _LogWriter:
     def __init__(self, log: VariantLog) -> None:
         self._log = log
         self._model = "/".join(filter(None, (log.variant.provider, log.variant.model))) or "unknown"

@@ -1,19 +1,16 @@
-"""JSON that is too large to hold: values are taken, or passed over, one by one as they come.
+"""A JSON document that is too large to hold, read value by value.
 
 Other streaming parsers refuse the NaN and Infinity that Python programs write, and build every
 value on the way. Here a value that nobody asks for costs a search for its end.
 """
 
-import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, BinaryIO, Protocol
-
-import orjson
+from typing import Any, Protocol
 
 from ml_agents_results.errors import InvalidFileError
-from ml_agents_results.formats.log_source import LogSource
+from ml_agents_results.formats.json_values import parse
+from ml_agents_results.formats.log_source import BOM, LogSource
 
 LONGEST_VALUE = 64 * 1024 * 1024
 """Bytes of one value that is taken; memory is bounded by it."""
@@ -30,8 +27,6 @@ _STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _BETWEEN = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
-_WIDE_NUMBER = re.compile(rb"\d{19}")
-_BOM = b"\xef\xbb\xbf"
 
 
 class Readable(Protocol):
@@ -39,26 +34,30 @@ class Readable(Protocol):
 
 
 class JsonStream:
-    """One JSON document, read from its beginning to its end.
+    """One JSON document, read once from beginning to end.
 
-    At each value one of `members`, `elements`, `value`, `raw` and `skip` is called; a value for
-    which none was called is passed over.
+    For each value call one of `members`, `elements`, `value`, `raw` and `skip`; a value for which
+    none is called is skipped.
+
+    Args:
+        part: The part of the source that messages name, such as a member of an archive.
+        longest: Bytes of the longest value that is taken.
 
     Raises:
         InvalidFileError: The document is broken or cut off, or a value that is taken is too long.
     """
 
     def __init__(
-        self, source: LogSource, file: Readable, place: str = "", longest: int = LONGEST_VALUE
+        self, source: LogSource, file: Readable, part: str = "", longest: int = LONGEST_VALUE
     ) -> None:
         self._source = source
         self._file = file
-        self._place = place
+        self._part = part
         self._longest = longest
         self._buffer = b""
         self._at = 0
         self._untouched = False
-        if self._ahead(3).startswith(_BOM):
+        if self._ahead(3).startswith(BOM):
             self._at = 3
 
     @property
@@ -106,12 +105,12 @@ class JsonStream:
         return self._take(keep=True)
 
     def skip(self) -> None:
-        """Passes over the next value."""
+        """Skips the next value."""
         self._untouched = False
         self._take(keep=False)
 
     def finish(self) -> None:
-        """Makes sure that nothing follows, and that the file is whole."""
+        """Checks that nothing follows and that the file is complete."""
         if self._peek(end=True):
             raise self._broken("something follows the end of the document")
 
@@ -122,12 +121,12 @@ class JsonStream:
             self.skip()
 
     def _next_of(self, end: bytes) -> bool:
-        """Whether the object or array ends here; otherwise passes over the comma."""
-        found = self._peek()
+        """Whether the object or array ends here; otherwise skips the comma."""
+        separator = self._peek()
         self._at += 1
-        if found not in (b",", end):
+        if separator not in (b",", end):
             raise self._broken(f"',' or '{end.decode()}' is missing")
-        return found == end
+        return separator == end
 
     def _take(self, *, keep: bool) -> bytes:
         parts: list[bytes] = []
@@ -161,11 +160,11 @@ class JsonStream:
                     steps += 1
                     if depth:
                         self._at = _match_end(_BETWEEN, self._buffer, self._at)
-                    found = self._buffer[self._at : self._at + 1]
-                    self._at += len(found)
-                    in_string = found == b'"'
-                    depth += (found in (b"{", b"[")) - (found in (b"}", b"]"))
-                    more = not found
+                    mark = self._buffer[self._at : self._at + 1]
+                    self._at += len(mark)
+                    in_string = mark == b'"'
+                    depth += (mark in (b"{", b"[")) - (mark in (b"}", b"]"))
+                    more = not mark
                 if not (depth or in_string or more):
                     break
             if keep:
@@ -203,7 +202,7 @@ class JsonStream:
         self._at += 1
 
     def _peek(self, *, end: bool = False) -> bytes:
-        """The next byte that is no space; nothing where the file may end here, and does."""
+        """The next byte that is not white space; empty at the end, if the file may end here."""
         while True:
             self._at = _match_end(_SPACE, self._buffer, self._at)
             if self._at < len(self._buffer):
@@ -217,7 +216,7 @@ class JsonStream:
         return self._buffer[:size]
 
     def _fill(self, *, end: bool = False) -> bool:
-        """Reads on; whether there was more. The end is an error unless it may be here."""
+        """Reads on and returns whether there was more; raises if the file may not end here."""
         more = self._file.read(_CHUNK)
         self._buffer = self._buffer[self._at :] + more
         self._at = 0
@@ -226,111 +225,15 @@ class JsonStream:
         return bool(more)
 
     def _broken(self, reason: str) -> InvalidFileError:
-        where = f"{self._source.name} {self._place}".rstrip()
+        where = f"{self._source.name} {self._part}".rstrip()
         return InvalidFileError(
-            f"{where}: {reason}", "The file is damaged, or no JSON: copy it again."
+            f"{where}: {reason}", "The file is damaged or not JSON: copy it again."
         )
-
-
-def parse(text: bytes) -> Any:
-    """A JSON value. NaN and Infinity are given as texts of that name.
-
-    Raises:
-        ValueError: It is none.
-    """
-    try:
-        if _WIDE_NUMBER.search(text) is None:
-            return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        # Takes wide numbers, lone surrogates, NaN and Infinity, which orjson does not.
-        return json.loads(text.decode("utf-8"), parse_constant=str)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"this is not UTF-8 ({error.reason})") from error
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-
-
-def bounded_lines(source: LogSource, file: BinaryIO, longest: int) -> Iterator[tuple[int, bytes]]:
-    """The lines with their numbers from 1.
-
-    Raises:
-        InvalidFileError: A line is longer than `longest` bytes.
-    """
-    number = 0
-    while line := file.readline(longest + 1):
-        number += 1
-        if len(line) > longest:
-            raise _bad_line(source, number, f"it is longer than {longest >> 20} MiB")
-        yield number, line
-
-
-def read_lines(
-    source: LogSource, path: Path | None = None
-) -> Iterator[tuple[int, dict[str, Any], int]]:
-    """The number, the object and the size in bytes of each line; empty lines do not count.
-
-    Raises:
-        InvalidFileError: A line is no JSON object, or too long.
-    """
-    with source.open(path) as file:
-        for number, line in bounded_lines(source, file, LONGEST_VALUE):
-            text = line.removeprefix(_BOM) if number == 1 else line
-            if text.isspace():
-                continue
-            try:
-                values = parse(text)
-            except ValueError as error:
-                raise _bad_line(source, number, str(error)) from error
-            if not isinstance(values, dict):
-                raise _bad_line(source, number, f"it is a {type(values).__name__}, not an object")
-            yield number, values, len(line)
-
-
-def beginning(path: Path, size: int = 64 * 1024) -> bytes:
-    """The first bytes of a file, unpacked, without a mark of their order; of a folder, nothing."""
-    if not path.is_file():
-        return b""
-    with LogSource(path).open() as file:
-        return file.read(size).removeprefix(_BOM).lstrip()
-
-
-def first_line(path: Path) -> dict[str, Any]:
-    """The object on the first line of a file; empty where there is none."""
-    try:
-        found = parse(beginning(path, 1 << 20).partition(b"\n")[0])
-    except (ValueError, InvalidFileError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def read_document(source: LogSource, path: Path) -> dict[str, Any]:
-    """A small file that holds one JSON object.
-
-    Raises:
-        InvalidFileError: It holds something else.
-    """
-    with source.open(path) as file:
-        stream = JsonStream(source, file, path.name)
-        found = stream.value()
-        stream.finish()
-    if not isinstance(found, dict):
-        raise InvalidFileError(
-            f"{path}: it is a {type(found).__name__}, not an object", "Check its path."
-        )
-    return found
-
-
-def _bad_line(source: LogSource, number: int, reason: str) -> InvalidFileError:
-    return InvalidFileError(
-        f"{source.where(number)}: {reason}", "The file is damaged or cut off: copy it again."
-    )
 
 
 def _match_end(pattern: re.Pattern[bytes], buffer: bytes, at: int) -> int:
-    found = pattern.match(buffer, at)
-    return at if found is None else found.end()
+    match = pattern.match(buffer, at)
+    return at if match is None else match.end()
 
 
 def _levels(buffer: bytes, at: int) -> tuple[int, int, bool]:

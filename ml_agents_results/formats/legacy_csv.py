@@ -1,17 +1,17 @@
-"""Results of the predecessor: tables with JSON files beside them, in four generations.
+"""Results of the predecessor: tables with JSON files next to them, in four generations.
 
 The notebook wrote one table for each approach. Later programs wrote `NAME_results.csv` with
 `NAME_summary.json` and `NAME_errors.json`, then a folder with `experiment_results.csv` and the
-like. No table says what was right: that is computed as the predecessor did, and runs whose answer
-it did not extract have no grade. Samples that failed are in the file of errors alone.
+like. No table says which answers were right: that is computed as the predecessor did, and runs
+whose answer it did not extract have no grade. Samples that failed are in the file of errors only.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import (
@@ -24,9 +24,11 @@ from ml_agents_results.formats.coercion import (
     text,
     without_absent,
 )
-from ml_agents_results.formats.csv_rows import open_table
-from ml_agents_results.formats.json_stream import JsonStream, beginning
-from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
+from ml_agents_results.formats.csv_table import open_table
+from ml_agents_results.formats.json_files import beginning, read_document
+from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.sample_ids import SampleIds
 from ml_agents_results.records import APPROACHES, ExperimentRecord, RunRecord, canonical_approach
 from ml_agents_results.redaction import redact
 
@@ -49,7 +51,7 @@ _NUMBERS = ("execution_time", "execution_time_s", "cost_estimate", "cost_usd", *
 
 
 def sniff(path: Path) -> bool:
-    """Whether it is a folder or table of the predecessor, or a JSON file beside one."""
+    """Whether it is a folder or table of the predecessor, or a JSON file next to one."""
     if path.is_dir():
         return (path / RESULTS).is_file() or all((path / one).is_file() for one in (CONFIG, ERRORS))
     if path.suffix == ".json":
@@ -72,21 +74,15 @@ def parts(path: Path) -> Sequence[Path]:
     return [path]
 
 
-def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
-    """The one that the files are about."""
-    return [_Results(source, options).experiment()]
-
-
-def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
-    """The rows of the table, then the samples that failed."""
+@contextmanager
+def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
+    """The one experiment; the rows of the table, then the samples that failed."""
     results = _Results(source, options)
-    yield from results.rows()
-    yield from results.failures()
-    results.finish()
+    yield Log([results.experiment()], results.items())
 
 
 class _Results:
-    """A table and what lies beside it."""
+    """A table and the JSON files next to it."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
@@ -94,20 +90,24 @@ class _Results:
         folder, named = source.path, _FLAT.fullmatch(source.path.name)
         if folder.is_dir():
             self._table, self._name = folder / RESULTS, folder.name
-            beside = {"config": CONFIG, "summary": SUMMARY, "errors": ERRORS}
+            siblings = {"config": CONFIG, "summary": SUMMARY, "errors": ERRORS}
         else:
             self._table, folder = source.path, source.path.parent
             self._name = named["name"] if named else source.stem
-            beside = {one: f"{self._name}_{one}.json" for one in ("summary", "errors") if named}
-        found = {what: self._read(folder / name) for what, name in beside.items()}
-        self._summary = mapping(found.get("summary"))
-        self._config = mapping(found.get("config")) or mapping(self._summary.get("config"))
+            siblings = {one: f"{self._name}_{one}.json" for one in ("summary", "errors") if named}
+        documents = {
+            what: read_document(source, folder / name)
+            for what, name in siblings.items()
+            if (folder / name).is_file()
+        }
+        self._summary = mapping(documents.get("summary"))
+        self._config = mapping(documents.get("config")) or mapping(self._summary.get("config"))
         self._errors = {
             (self._approach_of(error.get("approach")), text(error.get("sample_id"))): error
-            for error in map(mapping, sequence(found.get("errors")))
+            for error in map(mapping, sequence(documents.get("errors")))
         }
         self._provider, self._model = self._find_model()
-        self._places: dict[str, int] = {}
+        self._ids = SampleIds(source)
         self._numbered: bool | None = None
         self._counts: Counter[str] = Counter()
 
@@ -132,20 +132,29 @@ class _Results:
             ),
         )
 
-    def rows(self) -> Iterator[Item]:
+    def items(self) -> Iterator[Item]:
+        yield from self._rows()
+        yield from self._failures()
+        if self._counts["not extracted"]:
+            self._source.warn(
+                f"{self._source.name}: of {self._counts['not extracted']} runs no answer was "
+                "extracted; these have no grade (the predecessor counted them as wrong)"
+            )
+
+    def _rows(self) -> Iterator[Item]:
         if not self._table.is_file():
             self._source.warn(f"{self._source.name} has no {RESULTS}; only failed samples came in")
             return
         with open_table(self._source, self._table) as table:
             notebook = set(table.header) >= _NOTEBOOK
             self._check(set(table.header), notebook)
-            for number, (place, row, size) in enumerate(table):
-                with self._source.locate(place):
-                    run = self._noted(row, number, place) if notebook else self._run(row, place)
-                yield Item(place, run, size)
+            for index, (line, row, size) in enumerate(table):
+                with self._source.locate(line):
+                    run = self._noted(row, index, line) if notebook else self._run(row, line)
+                yield Item(line, run, size)
 
-    def failures(self) -> Iterator[Item]:
-        """Those samples of the file of errors that have no row: the others were repeated."""
+    def _failures(self) -> Iterator[Item]:
+        """The samples in the file of errors that have no row: the others were asked again."""
         for (approach, sample_id), error in self._errors.items():
             index, own = self._index(sample_id, f"in the errors: sample {sample_id}")
             run = RunRecord(
@@ -160,17 +169,10 @@ class _Results:
             )
             yield Item(f"in the errors: sample {sample_id}", run, 1000)
 
-    def finish(self) -> None:
-        if self._counts["not extracted"]:
-            self._source.warn(
-                f"{self._source.name}: of {self._counts['not extracted']} runs no answer was "
-                "extracted; these have no grade (the predecessor counted them as wrong)"
-            )
-
-    def _run(self, row: Mapping[str, str | None], place: int) -> RunRecord:
-        numbers = self._numbers(row, place)
+    def _run(self, row: Mapping[str, str | None], line: int) -> RunRecord:
+        numbers = self._numbers(row, line)
         approach = self._approach_of(row.get("approach"))
-        index, own = self._index(row.get("sample_id"), place)
+        index, own = self._index(row.get("sample_id"), line)
         self._errors.pop((approach, row.get("sample_id")), None)
         run = RunRecord(
             experiment_id="",
@@ -194,13 +196,13 @@ class _Results:
             self._grade(run)
         return run
 
-    def _noted(self, row: Mapping[str, str | None], number: int, place: int) -> RunRecord:
+    def _noted(self, row: Mapping[str, str | None], index: int, line: int) -> RunRecord:
         """A row of the notebook's tables, which have neither ids nor expected answers."""
-        numbers = self._numbers(row, place)
+        numbers = self._numbers(row, line)
         return RunRecord(
             experiment_id="",
             approach_name=self._approach_of(row.get("reasoning_approach")),
-            sample_index=number,
+            sample_index=index,
             provider=row.get("provider") or "",
             model=row.get("model_name") or "",
             input_text=row.get("input"),
@@ -215,7 +217,7 @@ class _Results:
         )
 
     def _grade(self, run: RunRecord) -> None:
-        """As the predecessor's summary did; but what it did not extract is not wrong."""
+        """Grades as the predecessor did, but an answer that was not extracted is not wrong."""
         if run.expected_answer is None:
             return
         right = _same(run.parsed_answer or run.raw_output, run.expected_answer)
@@ -225,9 +227,9 @@ class _Results:
         else:
             self._counts["not extracted"] += 1
 
-    def _index(self, sample_id: str | None, place: int | str) -> tuple[int, str | None]:
-        """The place of a sample, and its own id where that is no number."""
-        shown = self._source.where(place)
+    def _index(self, sample_id: str | None, position: int | str) -> tuple[int, str | None]:
+        """The index of a sample, and its own id if that is not a number."""
+        shown = self._source.where(position)
         if sample_id is None:
             raise InvalidFileError(f"{shown} has no sample_id", "Fill it in, or leave it out.")
         numbered = sample_id.isascii() and sample_id.isdecimal() and len(sample_id) < 10
@@ -240,21 +242,21 @@ class _Results:
             )
         if numbered:
             return int(sample_id), None
-        return self._places.setdefault(sample_id, len(self._places)), sample_id
+        return self._ids.index(sample_id), sample_id
 
-    def _numbers(self, row: Mapping[str, str | None], place: int) -> dict[str, float | None]:
-        found: dict[str, float | None] = dict.fromkeys(_NUMBERS)
+    def _numbers(self, row: Mapping[str, str | None], line: int) -> dict[str, float | None]:
+        numbers: dict[str, float | None] = dict.fromkeys(_NUMBERS)
         for name in _NUMBERS:
             if (cell := row.get(name)) is not None and name != "reasoning_trace":
                 try:
                     value = float(cell)
                 except ValueError as error:
                     raise InvalidFileError(
-                        f"{self._source.where(place)}: `{name}` is {cell[:80]!r}, not a number",
+                        f"{self._source.where(line)}: `{name}` is {cell[:80]!r}, not a number",
                         "Correct the cell, or leave it empty.",
                     ) from error
-                found[name] = int(value) if value.is_integer() else amount(value)
-        return found
+                numbers[name] = int(value) if value.is_integer() else amount(value)
+        return numbers
 
     def _check(self, header: set[str], notebook: bool) -> None:
         needed = {"sample_id"} if not notebook else set()
@@ -298,16 +300,6 @@ class _Results:
         if (found := _TIME.search(self._name)) is None:
             return None
         return moment(f"{found[1]}T{found[2]}")
-
-    def _read(self, path: Path) -> Any:
-        """The contents of a JSON file; None where there is none."""
-        if not path.is_file():
-            return None
-        with self._source.open(path) as file:
-            stream = JsonStream(self._source, file, path.name)
-            found = stream.value()
-            stream.finish()
-        return found
 
 
 def _same(answer: str | None, expected: str) -> bool:

@@ -1,38 +1,37 @@
 """Outputs of lm-evaluation-harness, written with --log_samples.
 
 One results file is one experiment, and each of its tasks has a file of samples with a line for each
-question and filter. One filter is the run's answer; what the other filters made of the same output
-is kept with it. A run whose answer the filter did not find has no grade.
+question and filter. One filter gives the answer of the run; what the other filters took from the
+same output is kept with it. A run in whose output the filter finds no answer has no grade.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import (
-    Overrides,
     mapping,
     moment,
-    number,
     sequence,
     text,
     without_absent,
 )
-from ml_agents_results.formats.json_stream import (
-    beginning,
-    first_line,
-    read_document,
-    read_lines,
-)
-from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
-from ml_agents_results.records import ExperimentRecord, RunRecord, canonical_approach
+from ml_agents_results.formats.field_mapping import Overrides
+from ml_agents_results.formats.grading import Grading, score_of
+from ml_agents_results.formats.json_files import beginning, first_line, read_lines, read_object
+from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.spool import Spool
+from ml_agents_results.records import ExperimentRecord, RunRecord, ScoreRecord, canonical_approach
 from ml_agents_results.redaction import redact
 
 NO_ANSWER = "[invalid]"
-"""What a filter gives where it finds no answer."""
+"""What a filter gives if it finds no answer."""
 
 _PREFERRED = ("exact_match", "acc", "acc_norm", "pass@1")
 _DATE = r"(?P<date>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(\.\d+)?)"
@@ -68,7 +67,7 @@ _LOG = ("date", "start_time", "end_time", "total_evaluation_time_seconds", "mode
 
 
 def sniff(path: Path) -> bool:
-    """Whether it is a file of samples, or of results beside which such files may be."""
+    """Whether it is a file of samples, or of results with such files next to it."""
     if _RESULTS.fullmatch(path.name) and path.is_file():
         return b'"results"' in beginning(path)
     if path.suffix not in (".jsonl", ".gz") or not path.is_file():
@@ -84,62 +83,21 @@ def parts(path: Path) -> Sequence[Path]:
     samples = [file for file, name in named if name and name["date"] == found["date"]]
     if not samples:
         raise InvalidFileError(
-            f"{path} has totals only; there is no file samples_*_{found['date']}.jsonl beside it",
+            f"{path} has totals only; there is no file samples_*_{found['date']}.jsonl next to it",
             "Run lm-eval with --log_samples to have every answer written.",
         )
     return samples
 
 
-def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
-    """The one that the results file is about."""
-    return [_Log(source, options).experiment()]
+@contextmanager
+def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
+    """The one experiment of the results file, and the lines of the chosen filter."""
+    samples = _Samples(source, options)
+    yield Log([samples.experiment()], samples.items(), samples.grading.metrics)
 
 
-def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
-    """The lines of the chosen filter, as they stand."""
-    log = _Log(source, options)
-    overrides = Overrides(source, options)
-    filters = _filters(source)
-    chosen = _chosen_filter(source, options, filters)
-    others = [_Others(source, name) for name in filters if name != chosen]
-    source.left_out.update({f"lines of filter {name}": count for name, count in filters.items()})
-    del source.left_out[f"lines of filter {chosen}"]
-    try:
-        for place, row, size in read_lines(source):
-            if text(row.get("filter")) == chosen:
-                made = {one.name: one.of(row.get("doc_id")) for one in others}
-                with source.locate(place):
-                    run = log.run(row, place, made)
-                overrides.apply(run, row)
-                yield Item(place, run, size)
-    finally:
-        for one in others:
-            one.close()
-    overrides.finish()
-    log.finish()
-
-
-class _Others:
-    """What another filter made of each sample: read beside the chosen one's lines, for they are in
-    the same order, and there may be too many to hold."""
-
-    def __init__(self, source: LogSource, name: str | None) -> None:
-        self.name = str(name)
-        self._lines = (row for _, row, _ in read_lines(source) if text(row.get("filter")) == name)
-        self._next = next(self._lines, None)
-
-    def of(self, doc_id: object) -> dict[str, Any] | None:
-        if self._next is None or self._next.get("doc_id") != doc_id:
-            return None
-        row, self._next = self._next, next(self._lines, None)
-        return {"filtered_resps": row.get("filtered_resps"), "metrics": _metrics(row)}
-
-    def close(self) -> None:
-        self._lines.close()
-
-
-class _Log:
-    """One file of samples with the results file beside it, where there is one."""
+class _Samples:
+    """One file of samples, with what the results file next to it says about them."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
@@ -161,7 +119,48 @@ class _Log:
         self._model = text(model) or source.path.parent.name
         self._provider = text(self._results.get("model_source")) or ""
         self._created = moment(self._results.get("date")) or moment(self._written_date())
-        self._graded = self._between = 0
+        self.grading = Grading(source, options.metric, preferred=_PREFERRED, fallback="number")
+
+    def items(self) -> Iterator[Item]:
+        """The runs in the order of the lines. Lines of other filters come in any order, and those
+        of the chosen one are set aside until all have been read."""
+        overrides = Overrides(self._source, self._options)
+        chosen: str | None = self._options.filter
+        filters: Counter[str | None] = Counter()
+        runs: Spool[tuple[object, Item]] = Spool()
+        others = _OtherFilters()
+        for position, row, size in read_lines(self._source):
+            name = text(row.get("filter"))
+            if not filters and chosen is None:
+                chosen = name
+            filters[name] += 1
+            if name != chosen:
+                others.add(name, row)
+                continue
+            with self._source.locate(position):
+                run, scores = self._run(row, position)
+            overrides.apply(run, row)
+            runs.add((row.get("doc_id"), Item(position, run, size, scores)))
+        self._report_filters(chosen, filters)
+        for doc_id, item in runs:
+            if made := others.take(doc_id):
+                item.run.metadata_json = {**(item.run.metadata_json or {}), "filters": made}
+            yield item
+        overrides.finish()
+        self.grading.finish()
+
+    def _report_filters(self, chosen: str | None, filters: Counter[str | None]) -> None:
+        if self._options.filter is not None and chosen not in filters:
+            raise InvalidFileError(
+                f"{self._source.name} has no filter {chosen!r}",
+                f"Its filters are: {', '.join(map(str, filters))}",
+            )
+        if chosen is not None:
+            rule = "the first in the file" if self._options.filter is None else "--filter"
+            self._source.choose("filter", chosen, rule)
+        for name, count in filters.items():
+            if name != chosen:
+                self._source.left_out[f"lines of filter {name}"] = count
 
     def experiment(self) -> ExperimentRecord:
         results = self._results
@@ -191,11 +190,11 @@ class _Log:
             environment_json=redact(without_absent(environment)),
         )
 
-    def run(self, row: dict[str, Any], place: int, filters: dict[str, Any]) -> RunRecord:
+    def _run(self, row: dict[str, Any], line: int) -> tuple[RunRecord, dict[str, ScoreRecord]]:
         index = row.get("doc_id")
         if not isinstance(index, int) or isinstance(index, bool) or index < 0:
             raise InvalidFileError(
-                f"{self._source.where(place)} has the doc_id {index!r}", "It counts from 0."
+                f"{self._source.where(line)} has the doc_id {index!r}", "It counts from 0."
             )
         arguments = _arguments(row)
         metrics = _metrics(row)
@@ -218,58 +217,28 @@ class _Log:
                         if name not in ("doc_id", "target", "arguments", "metrics")
                     },
                     "metrics": metrics,
-                    "filters": without_absent(filters),
                     "generation": _generation(arguments),
                 }
             ),
         )
         _answer(run, row, arguments)
+        scores = {name: score_of(value) for name, value in metrics.items()}
         if run.parsed_answer == NO_ANSWER:
             run.parsed_answer = None
         else:
-            self._grade(run, metrics, place)
-        return run
-
-    def finish(self) -> None:
-        if self._graded and self._between:
-            self._source.warn(
-                f"{self._source.name}: {self._between} runs have scores other than 0 and 1; these "
-                "are in `score` and have no grade. Compare such tasks by `score`."
-            )
-
-    def _grade(self, run: RunRecord, metrics: dict[str, Any], place: int) -> None:
-        name = self._options.metric
-        rule = "--metric"
-        if name is None:
-            rule = "the usual one"
-            known = [one for one in metrics if number(metrics[one]) is not None]
-            name = next((one for one in _PREFERRED if one in known), next(iter(known), None))
-        elif name not in metrics:
-            raise InvalidFileError(
-                f"{self._source.where(place)} has no metric {name!r}",
-                f"Its metrics are: {', '.join(metrics) or 'none'}",
-            )
-        if name is None:
-            return
-        self._source.choose("metric", name, rule)
-        value = metrics[name]
-        run.score = float(value) if isinstance(value, bool) else number(value)
-        if run.score in (0.0, 1.0):
-            run.is_correct = run.score == 1.0
-            self._graded += 1
-        elif run.score is not None:
-            self._between += 1
+            self.grading.grade(run, scores)
+        return run, scores
 
     def _results_file(self) -> dict[str, Any]:
         if self._date is None:
             return {}
         for path in sorted(self._source.path.parent.iterdir()):
-            found = _RESULTS.fullmatch(path.name)
-            if found and found["date"] == self._date and sniff(path):
-                return read_document(self._source, path)
+            name = _RESULTS.fullmatch(path.name)
+            if name and name["date"] == self._date and sniff(path):
+                return read_object(self._source, path)
         self._source.warn(
-            f"{self._source.name}: there is no results file beside it; what was asked for, "
-            "the model and the versions are not known"
+            f"{self._source.name}: there is no results file next to it; its settings, the model "
+            "and the versions are not known"
         )
         return {}
 
@@ -281,36 +250,32 @@ class _Log:
         return f"{day}T{time.replace('-', ':')}"
 
 
-def _filters(source: LogSource) -> dict[str | None, int]:
-    """The filters in the file, in their order, with how many lines each has."""
-    counts: dict[str | None, int] = {}
-    for _, row, _ in read_lines(source):
-        name = text(row.get("filter"))
-        counts[name] = counts.get(name, 0) + 1
-    return counts
+class _OtherFilters:
+    """What the filters that were not chosen took from the output of each sample."""
 
+    def __init__(self) -> None:
+        self._lines: Spool[dict[str, Any]] = Spool()
+        self._offsets: dict[str | None, dict[str, list[int]]] = {}
 
-def _chosen_filter(
-    source: LogSource, options: ImportOptions, filters: dict[str | None, int]
-) -> str | None:
-    if options.filter is None:
-        first = next(iter(filters), None)
-        if first is not None:
-            source.choose("filter", first, "the first in the file")
-        return first
-    if options.filter not in filters:
-        raise InvalidFileError(
-            f"{source.name} has no filter {options.filter!r}",
-            f"Its filters are: {', '.join(map(str, filters))}",
-        )
-    source.choose("filter", options.filter, "--filter")
-    return options.filter
+    def add(self, name: str | None, row: dict[str, Any]) -> None:
+        line = {"filtered_resps": row.get("filtered_resps"), "metrics": _metrics(row)}
+        offsets = self._offsets.setdefault(name, {})
+        offsets.setdefault(text(row.get("doc_id")) or "", []).append(self._lines.add(line))
+
+    def take(self, doc_id: object) -> dict[str, Any]:
+        """By filter; of a sample that has several lines, the next one."""
+        sample = text(doc_id) or ""
+        return {
+            str(name): self._lines.get(offsets[sample].pop(0))
+            for name, offsets in self._offsets.items()
+            if offsets.get(sample)
+        }
 
 
 def _arguments(row: dict[str, Any]) -> list[list[Any]]:
-    """What each request was; older files have lists where newer ones have names."""
-    found = row.get("arguments")
-    requests = list(found.values()) if isinstance(found, dict) else sequence(found)
+    """The arguments of each request; older files have lists instead of names."""
+    named = row.get("arguments")
+    requests = list(named.values()) if isinstance(named, dict) else sequence(named)
     return [
         list(request.values()) if isinstance(request, dict) else sequence(request)
         for request in requests
@@ -341,7 +306,7 @@ def _answer(run: RunRecord, row: dict[str, Any], arguments: list[list[Any]]) -> 
     if resps and all(one is not None for one in likelihoods):
         run.raw_output = text(likelihoods)
         if len(resps) > 1 and len(arguments) >= len(resps):
-            best = max(range(len(resps)), key=lambda place: likelihoods[place] or 0.0)
+            best = max(range(len(resps)), key=lambda index: likelihoods[index] or 0.0)
             choice = text(_item(arguments, best, 1))
             run.parsed_answer = choice.strip() if choice is not None else None
         return
@@ -352,16 +317,15 @@ def _answer(run: RunRecord, row: dict[str, Any], arguments: list[list[Any]]) -> 
 
 
 def _likelihood(answers: list[Any]) -> float | None:
-    """The logarithm of the likelihood, of an answer that is one: a pair with whether it is what
-    the model would say itself."""
+    """The log-likelihood of a choice; None if the answer is something else."""
     first = answers[0] if answers else None
     if not isinstance(first, list) or len(first) != 2 or str(first[1]) not in ("True", "False"):
         return None
     try:
-        found = float(first[0])
+        likelihood = float(first[0])
     except (TypeError, ValueError):
         return None
-    return found if isfinite(found) else -1e308
+    return likelihood if isfinite(likelihood) else -1e308
 
 
 def _without_model_args(config: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is imported, and how: the file with its fingerprint, and the wishes of the user."""
+"""The file or folder of an import, with its fingerprint, and the options of the user."""
 
 import gzip
 import hashlib
@@ -9,26 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, cast
+from typing import BinaryIO, Literal, cast
 
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError
-from ml_agents_results.records import RunRecord
 
 Duplicates = Literal["refuse", "latest", "repeats"]
 OnConflict = Literal["replace", "keep", "fail"]
 
+BOM = b"\xef\xbb\xbf"
+"""The byte order mark that some programs write before UTF-8."""
+
 _GZIP = b"\x1f\x8b"
 _ENDINGS = (".gz", ".jsonl", ".ndjson", ".json", ".csv", ".eval")
 _SHOWN = 4
-
-
-class Item(NamedTuple):
-    """One run as it was read. `place` is a line number or says in words where it stands; `size` is
-    roughly what it takes in memory, in bytes."""
-
-    place: int | str
-    run: RunRecord
-    size: int
 
 
 @dataclass(frozen=True)
@@ -67,18 +60,17 @@ class ImportOptions:
 
 
 class LogSource:
-    """A file or folder.
+    """A file or folder to import.
 
     Args:
-        path: Where it is.
-        name: What messages call it.
+        name: The name in messages. [default: the path]
 
     Attributes:
-        warnings: What a person should know about it, each once, in order.
-        chosen: What was chosen for it, and by which rule, such as the approach.
-        left_out: What of it does not become runs, and how often.
-        attempt: When the log was begun, in UTC, where a log may be a new attempt at an older one:
-            a run of an older attempt never replaces that of a newer one.
+        warnings: Messages for the user, each once, in order.
+        chosen: What was chosen for it, such as the approach, and by which rule.
+        left_out: Parts that do not become runs, with their number.
+        attempt: When the log was started (ISO 8601, UTC), if a log may be a new attempt at an
+            older one: runs of an older attempt never replace those of a newer one.
 
     Raises:
         InvalidFileError: It is missing or cannot be read.
@@ -102,12 +94,12 @@ class LogSource:
 
     @property
     def position(self) -> int:
-        """How many bytes of the open file have been read; for progress."""
+        """Bytes of the open file that have been read."""
         return 0 if self._file is None or self._file.closed else self._file.tell()
 
     @property
     def stem(self) -> str:
-        """The name without folder and endings."""
+        """The name without folder and file extensions."""
         stem = Path(self.name).name
         while (ending := Path(stem).suffix.lower()) in _ENDINGS and ending:
             stem = stem[: -len(ending)]
@@ -115,7 +107,7 @@ class LogSource:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the file; of a folder, over the names and fingerprints of its files."""
+        """Fingerprint of the file; of a folder, of the names and fingerprints of its files."""
         if self.path.is_dir():
             files = sorted(file for file in self.path.rglob("*") if file.is_file())
             lines = (f"{_sha256(file)}  {file.relative_to(self.path).as_posix()}" for file in files)
@@ -127,10 +119,10 @@ class LogSource:
 
     @contextmanager
     def open(self, path: Path | None = None) -> Iterator[BinaryIO]:
-        """The contents, unpacked where they are packed with gzip.
+        """The contents, decompressed if they are gzip.
 
         Raises:
-            InvalidFileError: They cannot be read, or the packed data are damaged.
+            InvalidFileError: They cannot be read, or the compressed data are damaged.
         """
         with self.reading(), (path or self.path).open("rb") as file:
             self._file = file
@@ -139,7 +131,7 @@ class LogSource:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Says in the words of the user what goes wrong with files."""
+        """A block in which errors of files become errors for users."""
         try:
             yield
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -153,32 +145,32 @@ class LogSource:
         self.warnings[message] = None
 
     def choose(self, what: str, value: str, rule: str) -> None:
-        """Notes the choice for `dry_run`; where the rule gives several values, all of them."""
+        """Records a choice; if the rule gives several values, the first few of them."""
         known = self.chosen.get(what, "").removesuffix(f" ({rule})")
         values = dict.fromkeys([*filter(None, known.split(", ")), value])
         shown = list(values)[:_SHOWN] + ["..."] * (len(values) > _SHOWN)
         self.chosen[what] = f"{', '.join(shown)} ({rule})"
 
-    def where(self, place: int | str) -> str:
-        """How messages name a place in it."""
-        return f"{self.name} {f'line {place}' if isinstance(place, int) else place}"
+    def where(self, position: int | str) -> str:
+        """How messages name a position in it."""
+        return f"{self.name} {f'line {position}' if isinstance(position, int) else position}"
 
-    def locate(self, place: int | str) -> "_Place":
-        """Puts the place before what is said about a value there."""
-        return _Place(self, place)
+    def locate(self, position: int | str) -> "_Located":
+        """A block whose errors about a record begin with the position."""
+        return _Located(self, position)
 
 
 @dataclass(slots=True)
-class _Place:
+class _Located:
     source: LogSource
-    place: int | str
+    position: int | str
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, InvalidRecordError):
-            where = self.source.where(self.place)
+            where = self.source.where(self.position)
             raise InvalidRecordError(f"{where}: {error.message}", error.hint) from error
 
 

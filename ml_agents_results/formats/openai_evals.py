@@ -1,35 +1,39 @@
 """Logs of OpenAI's evals: events of all samples in one file, in the order they happened.
 
-Where a model grades, the last completion of a sample is the judge's: neither an answer nor a cost
-of the model asked. A judge that could not be understood (`__invalid__`) leaves no grade.
+If a model grades, the last completion of a sample is the judge's: neither an answer nor a cost of
+the model that was asked. A judge that could not be understood (`__invalid__`) leaves no grade.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import (
-    Overrides,
-    SampleIds,
     amount,
     count,
     error_text,
     mapping,
     moment,
-    number,
     sequence,
     text,
     total,
     without_absent,
 )
-from ml_agents_results.formats.json_stream import first_line, read_lines
-from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
-from ml_agents_results.records import ExperimentRecord, RunRecord, canonical_approach
+from ml_agents_results.formats.field_mapping import Overrides
+from ml_agents_results.formats.grading import Grading, score_of
+from ml_agents_results.formats.json_files import first_line, read_lines
+from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.sample_ids import SampleIds
+from ml_agents_results.formats.spool import Spool
+from ml_agents_results.records import ExperimentRecord, RunRecord, ScoreRecord, canonical_approach
 from ml_agents_results.redaction import redact
 
-_PREFERRED = ("correct", "accuracy", "score", "choice")
+_VERDICT = "match.correct"
+_PREFERRED = (_VERDICT, "correct", "accuracy", "score", "choice")
 _CHOICE, _INVALID = "choice", "__invalid__"
 _NUMBER = re.compile(r"\.(\d{1,9})$")
 _COT = re.compile(r"(^|[_./-])cot([_./-]|$)", re.IGNORECASE)
@@ -41,84 +45,100 @@ def sniff(path: Path) -> bool:
     return isinstance(spec, dict) and {"eval_name", "run_id"} <= spec.keys()
 
 
-def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
-    """The one evaluation."""
-    spec = _spec(source)
-    if not options.model_args:
-        asked = mapping(spec.get("run_config"))
-        spec = {**spec, "run_config": {k: v for k, v in asked.items() if k != "completion_args"}}
-    report: dict[str, Any] = {}
-    for _, line, _ in read_lines(source):
-        report = mapping(line.get("final_report")) or report
-    return [
-        ExperimentRecord(
-            id=text(spec.get("run_id")) or f"{source.stem}-{source.sha256[:8]}",
-            name=text(spec.get("eval_name")),
-            status="completed" if report else "failed",
-            created_at=moment(spec.get("created_at")),
-            config_json=redact(spec),
-            environment_json=redact({"tool": "evals", "log": {"final_report": report}}),
-        )
-    ]
-
-
-def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
-    """The samples, each when its last event has come: only those that are under way are held."""
+@contextmanager
+def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
+    """The one evaluation. Its events are set aside until the last event of each sample is known."""
     samples = _Samples(source, options)
-    overrides = Overrides(source, options)
-    last = {line["sample_id"]: place for place, line, _ in _events(source)}
-    begun: dict[str, list[dict[str, Any]]] = {}
-    sizes: dict[str, int] = {}
-    for place, line, size in _events(source):
-        sample_id = line["sample_id"]
-        begun.setdefault(sample_id, []).append(line)
-        sizes[sample_id] = sizes.get(sample_id, 0) + size
-        if last[sample_id] == place:
-            events = begun.pop(sample_id)
-            with source.locate(place):
-                run = samples.run(sample_id, events)
-            overrides.apply(run, {"data": {one["type"]: one["data"] for one in events}})
-            yield Item(place, run, sizes.pop(sample_id))
-    overrides.finish()
-
-
-def _spec(source: LogSource) -> dict[str, Any]:
-    for _, line, _ in read_lines(source):
-        if isinstance(line.get("spec"), dict):
-            return mapping(line["spec"])
-        break
-    raise InvalidFileError(
-        f"{source.name} does not begin with the specification of an evaluation",
-        "It is the first line that evals writes; copy the file again.",
-    )
-
-
-def _events(source: LogSource) -> Iterator[tuple[int, dict[str, Any], int]]:
-    ids = SampleIds(source)
-    for place, line, size in read_lines(source):
-        if (sample_id := line.get("sample_id")) is not None:
-            yield place, {**line, "sample_id": ids.text(sample_id), "type": str(line.get("type")),
-                          "data": mapping(line.get("data"))}, size  # fmt: skip
+    samples.read()
+    yield Log([samples.experiment()], samples.items(), samples.grading.metrics)
 
 
 class _Samples:
+    """The events of one log, and how those of a sample become a run."""
+
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
         self._options = options
-        spec = _spec(source)
+        self._spec: dict[str, Any] = {}
+        self._report: dict[str, Any] = {}
+        self._events: Spool[dict[str, Any]] = Spool()
+        self._offsets: dict[str, list[int]] = {}
+        self._last: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
+        self._ids = SampleIds(source)
+        self._numbered: bool | None = None
+        self.grading = Grading(source, options.metric, preferred=_PREFERRED)
+
+    def read(self) -> None:
+        """Reads the whole file.
+
+        Raises:
+            InvalidFileError: It does not begin with the specification of the evaluation.
+        """
+        for number, line, size in read_lines(self._source):
+            if not self._spec:
+                self._spec = mapping(line.get("spec"))
+            if not self._spec:
+                break
+            self._report = mapping(line.get("final_report")) or self._report
+            if (sample_id := line.get("sample_id")) is not None:
+                name = self._ids.text(sample_id)
+                event = {
+                    "type": str(line.get("type")),
+                    "data": mapping(line.get("data")),
+                    "created_at": line.get("created_at"),
+                }
+                self._offsets.setdefault(name, []).append(self._events.add(event))
+                self._sizes[name] = self._sizes.get(name, 0) + size
+                self._last.pop(name, None)
+                self._last[name] = number
+        if not self._spec:
+            raise InvalidFileError(
+                f"{self._source.name} does not begin with the specification of an evaluation",
+                "It is the first line that evals writes; copy the file again.",
+            )
+        spec = self._spec
         self._task = text(spec.get("base_eval")) or text(spec.get("eval_name")) or ""
         functions = [text(one) or "" for one in sequence(spec.get("completion_fns"))]
         self._function = functions[0] if functions else ""
-        name, rule = options.approach, "--approach"
-        if name is None:
+        approach, rule = self._options.approach, "--approach"
+        if approach is None:
             cot = _COT.search(f"{self._function} {spec.get('eval_name')}")
-            name, rule = ("CoT", "names of function and eval") if cot else ("None", "none is named")
-        self._approach = canonical_approach(name)
-        source.choose("approach", self._approach, rule)
-        self._indexes: dict[str, int] = {}
-        self._numbered: bool | None = None
+            approach = "CoT" if cot else "None"
+            rule = "names of function and eval" if cot else "no approach is named"
+        self._approach = canonical_approach(approach)
+        self._source.choose("approach", self._approach, rule)
 
-    def run(self, sample_id: str, events: list[dict[str, Any]]) -> RunRecord:
+    def experiment(self) -> ExperimentRecord:
+        spec = self._spec
+        if not self._options.model_args:
+            asked = mapping(spec.get("run_config"))
+            asked = {name: value for name, value in asked.items() if name != "completion_args"}
+            spec = {**spec, "run_config": asked}
+        return ExperimentRecord(
+            id=text(spec.get("run_id")) or f"{self._source.stem}-{self._source.sha256[:8]}",
+            name=text(spec.get("eval_name")),
+            status="completed" if self._report else "failed",
+            created_at=moment(spec.get("created_at")),
+            config_json=redact(spec),
+            environment_json=redact({"tool": "evals", "log": {"final_report": self._report}}),
+        )
+
+    def items(self) -> Iterator[Item]:
+        """The runs in the order of the last events of their samples."""
+        overrides = Overrides(self._source, self._options)
+        for sample_id, line in self._last.items():
+            events = [self._events.get(offset) for offset in self._offsets.pop(sample_id)]
+            with self._source.locate(line):
+                run, scores = self._run(sample_id, events)
+            overrides.apply(run, {"data": {event["type"]: event["data"] for event in events}})
+            yield Item(line, run, self._sizes[sample_id], scores)
+        overrides.finish()
+        self.grading.finish()
+
+    def _run(
+        self, sample_id: str, events: list[dict[str, Any]]
+    ) -> tuple[RunRecord, dict[str, ScoreRecord]]:
         data: dict[str, list[dict[str, Any]]] = {}
         for event in events:
             data.setdefault(event["type"], []).append(event["data"])
@@ -153,59 +173,51 @@ class _Samples:
             completion_tokens=count(total(amount(one.get("completion_tokens")) for one in usage)),
             created_at=moment(events[-1].get("created_at")),
             metadata_json=without_absent(
-                {name: found for name, found in data.items() if name != "sampling"}
+                {name: values for name, values in data.items() if name != "sampling"}
                 | {"sampling": recorded if len(recorded) > 1 else None}
             ),
         )
+        scores = _scores(match, metrics)
         if data.get("error"):
             run.error = error_text(data["error"][-1])
-        else:
-            self._grade(run, match, metrics)
-        return run
-
-    def _grade(self, run: RunRecord, match: dict[str, Any], metrics: dict[str, Any]) -> None:
-        name = self._options.metric
-        if name is None and isinstance(match.get("correct"), bool):
-            run.is_correct = match["correct"]
-            self._source.choose("metric", "match.correct", "the usual one")
-            return
-        if metrics.get(_CHOICE) == _INVALID:
-            return
-        rule = "--metric" if name else "the usual one"
-        name = name or next((one for one in _PREFERRED if one in metrics), None)
-        if name is None:
-            return
-        self._source.choose("metric", name, rule)
-        value = metrics.get(name)
-        run.score = float(value) if isinstance(value, bool) else number(value)
-        if run.score in (0.0, 1.0):
-            run.is_correct = run.score == 1.0
+        elif metrics.get(_CHOICE) != _INVALID or _VERDICT in scores:
+            self.grading.grade(run, scores)
+        return run, scores
 
     def _index(self, sample_id: str) -> int:
-        """The number at the end of the id, where all have one; else in the order of the file."""
-        found = _NUMBER.search(sample_id)
+        """The number at the end of the id if all ids have one; else by the order of the file."""
+        number = _NUMBER.search(sample_id)
         if self._numbered is None:
-            self._numbered = found is not None
-        if self._numbered and found:
-            return int(found[1])
+            self._numbered = number is not None
+        if self._numbered and number:
+            return int(number[1])
         if self._numbered:
             raise InvalidFileError(
                 f"{self._source.name} has a sample {sample_id!r}, others end with a number",
                 "The ids of one evaluation are alike; split the file.",
             )
-        return self._indexes.setdefault(sample_id, len(self._indexes))
+        return self._ids.index(sample_id)
 
 
-def _picked(found: object) -> str | None:
+def _scores(match: dict[str, Any], metrics: dict[str, Any]) -> dict[str, ScoreRecord]:
+    """The verdict of the match, and the metrics."""
+    correct = match.get("correct")
+    return {
+        **({_VERDICT: score_of(correct)} if isinstance(correct, bool) else {}),
+        **{name: score_of(value) for name, value in metrics.items()},
+    }
+
+
+def _picked(picked: object) -> str | None:
     """The answer that matched; a fuzzy match lists all that did."""
-    if isinstance(found, list) and len(found) < 2:
-        found = found[0] if found else None
-    return text(found)
+    if isinstance(picked, list) and len(picked) < 2:
+        picked = picked[0] if picked else None
+    return text(picked)
 
 
 def _prompt(prompt: object) -> str | None:
     """A text; of a single message, its text."""
     messages = sequence(prompt)
-    if len(messages) == 1 and isinstance(found := mapping(messages[0]).get("content"), str):
-        return found
+    if len(messages) == 1 and isinstance(content := mapping(messages[0]).get("content"), str):
+        return content
     return text(prompt)

@@ -1,17 +1,17 @@
-"""Results of promptfoo, in the shapes that its exports have had: one document, or a line a result.
+"""Results of promptfoo, in the shapes that its exports have had: a document, or JSON Lines.
 
-What a provider failed to answer is a failed run; what no assertion judged, or a judge failed on,
+A result whose provider failed is a failed run; one that no assertion judged, or whose judge failed,
 has no grade. Answers from promptfoo's cache have no time.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from ml_agents_results.formats.coercion import (
-    Overrides,
     amount,
     count,
     error_text,
@@ -23,17 +23,23 @@ from ml_agents_results.formats.coercion import (
     text,
     without_absent,
 )
-from ml_agents_results.formats.json_stream import JsonStream, beginning, first_line, read_lines
-from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
-from ml_agents_results.records import ExperimentRecord, RunRecord, canonical_approach
+from ml_agents_results.formats.field_mapping import Overrides
+from ml_agents_results.formats.grading import Grading, score_of
+from ml_agents_results.formats.json_files import beginning, first_line, read_lines
+from ml_agents_results.formats.json_stream import JsonStream
+from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.spool import Spool
+from ml_agents_results.records import ExperimentRecord, RunRecord, ScoreRecord, canonical_approach
 from ml_agents_results.redaction import redact
 
 _EXPECTED = ("expected", "answer", "target", "label")
 _COMPARING = ("equals", "contains", "icontains", "starts-with", "similar")
 _ASSERTION_FAILED, _FAILED = 1, 2
-# What promptfoo writes, with pass and a score of 1, of a test that asserts nothing.
+# The reason that promptfoo gives, with pass and a score of 1, for a test without assertions.
 _UNASSERTED = "No assertions"
 _LONGEST_LABEL = 80
+_SUCCESS = "success"
 _HEAD = ("evalId", "config", "metadata", "version", "timestamp", "createdAt")
 _JSON_LINES = re.compile(r"\.(jsonl|ndjson)(\.gz)?$", re.IGNORECASE)
 
@@ -49,61 +55,16 @@ def sniff(path: Path) -> bool:
     )
 
 
-def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]:
-    """The one evaluation."""
-    head = _head(source)
-    config, about = mapping(head.get("config")), mapping(head.get("metadata"))
-    identity = text(head.get("evalId")) or f"{source.stem}-{source.sha256[:8]}"
-    environment = {
-        "tool": "promptfoo",
-        "tool_version": about.get("promptfooVersion"),
-        "log": without_absent({**about, "version": head.get("version")}),
-    }
-    return [
-        ExperimentRecord(
-            id=identity,
-            name=text(config.get("description")) or source.stem,
-            status="completed",
-            created_at=moment(head.get("timestamp")) or moment(head.get("createdAt")),
-            config_json=redact(config if options.model_args else _without_arguments(config)),
-            environment_json=redact(without_absent(environment)),
-        )
-    ]
-
-
-def read(source: LogSource, options: ImportOptions) -> Iterator[Item]:
-    """The results as they stand."""
+@contextmanager
+def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
+    """The one evaluation. Its settings follow the results, which are set aside until then."""
     results = _Results(source, options)
-    overrides = Overrides(source, options)
-    for place, row, size in _rows(source):
-        with source.locate(place):
-            run = results.run(row)
-        overrides.apply(run, row)
-        yield Item(place, run, size)
-    overrides.finish()
-
-
-def _head(source: LogSource) -> dict[str, Any]:
-    """What stands beside the results."""
-    head: dict[str, Any] = {}
-    if _JSON_LINES.search(source.path.name):
-        return head
-    with source.open() as file:
-        stream = JsonStream(source, file)
-        if stream.first != b"{":
-            return head
-        for name in stream.members():
-            if name in _HEAD:
-                head[name] = stream.value()
-            elif name == "results" and stream.first == b"{":
-                for part in stream.members():
-                    if part in _HEAD:
-                        head[part] = stream.value()
-    return head
+    results.read()
+    yield Log([results.experiment()], results.items(), results.grading.metrics)
 
 
 def _without_arguments(config: Any) -> Any:
-    """Without the settings of providers, wherever they stand, and without the environment."""
+    """The configuration without the settings of providers and the environment."""
     if isinstance(config, list):
         return [_without_arguments(one) for one in config]
     if not isinstance(config, dict):
@@ -115,64 +76,117 @@ def _without_arguments(config: Any) -> Any:
     }
 
 
-def _rows(source: LogSource) -> Iterator[tuple[int | str, dict[str, Any], int]]:
-    if _JSON_LINES.search(source.path.name):
-        yield from read_lines(source)
-        return
-    with source.open() as file:
-        stream = JsonStream(source, file)
-        if stream.first == b"[":
-            yield from _elements(stream)
-        else:
-            for name in stream.members():
-                if name == "results" and stream.first == b"[":
-                    yield from _elements(stream)
-                elif name == "results" and stream.first == b"{":
-                    for part in stream.members():
-                        if part == "results" and stream.first == b"[":
-                            yield from _elements(stream)
-        stream.finish()
-
-
-def _elements(stream: JsonStream) -> Iterator[tuple[str, dict[str, Any], int]]:
-    for place in stream.elements():
-        raw = stream.raw()
-        yield f"result {place + 1}", mapping(stream.parse(raw)), len(raw)
-
-
 class _Results:
-    """How results become runs. Older ones have no numbers of their tests and prompts: these are
-    counted here, and so are repeats, which have numbers of their own in newer ones."""
+    """The results of one file, and how they become runs.
+
+    Older results have no numbers of their tests and prompts: these are counted here, and so are
+    repeats. In newer ones each repetition of a test has a number of its own.
+    """
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
         self._options = options
-        self._alike = _alike_tests(source)
+        self._overrides = Overrides(source, options)
+        self._head: dict[str, Any] = {}
+        self._runs: Spool[tuple[int, tuple[int, str], Item]] = Spool()
+        self._contents: dict[int, bytes] = {}
         self._tests: dict[str, int] = {}
         self._prompts: dict[str, int] = {}
         self._labels: dict[tuple[str, str], int] = {}
-        self._answered: dict[tuple[Any, ...], int] = {}
+        self.grading = Grading(
+            source, options.metric, preferred=(_SUCCESS, "score"), rule="all assertions"
+        )
 
-    def run(self, row: dict[str, Any]) -> RunRecord:
+    def read(self) -> None:
+        """Reads the whole file."""
+        if _JSON_LINES.search(self._source.path.name):
+            for line, row, size in read_lines(self._source):
+                self._add(line, row, size)
+            return
+        with self._source.open() as file:
+            stream = JsonStream(self._source, file)
+            if stream.first == b"[":
+                self._read_results(stream)
+            else:
+                self._read_object(stream)
+            stream.finish()
+
+    def _read_object(self, stream: JsonStream, *, inner: bool = False) -> None:
+        for name in stream.members():
+            if name == "results" and stream.first == b"[":
+                self._read_results(stream)
+            elif name == "results" and stream.first == b"{" and not inner:
+                self._read_object(stream, inner=True)
+            elif name in _HEAD:
+                self._head[name] = stream.value()
+
+    def _read_results(self, stream: JsonStream) -> None:
+        for index in stream.elements():
+            raw = stream.raw()
+            self._add(f"result {index + 1}", mapping(stream.parse(raw)), len(raw))
+
+    def experiment(self) -> ExperimentRecord:
+        head = self._head
+        config, about = mapping(head.get("config")), mapping(head.get("metadata"))
+        environment = {
+            "tool": "promptfoo",
+            "tool_version": about.get("promptfooVersion"),
+            "log": without_absent({**about, "version": head.get("version")}),
+        }
+        kept = config if self._options.model_args else _without_arguments(config)
+        return ExperimentRecord(
+            id=text(head.get("evalId")) or f"{self._source.stem}-{self._source.sha256[:8]}",
+            name=text(config.get("description")) or self._source.stem,
+            status="completed",
+            created_at=moment(head.get("timestamp")) or moment(head.get("createdAt")),
+            config_json=redact(kept),
+            environment_json=redact(without_absent(environment)),
+        )
+
+    def items(self) -> Iterator[Item]:
+        """The runs; tests of the same content are one sample that is asked several times."""
+        alike = _alike_tests(self._contents)
+        answered: dict[tuple[Any, ...], int] = {}
+        for test, prompt, item in self._runs:
+            tests = alike.get(test, [test])
+            before = answered.setdefault((test, *prompt), 0)
+            answered[(test, *prompt)] += 1
+            item.run.sample_index = tests[0]
+            item.run.repeat_index = tests.index(test) + before * len(tests)
+            yield item
+        self._overrides.finish()
+        self.grading.finish()
+
+    def _add(self, position: int | str, row: dict[str, Any], size: int) -> None:
+        test = _numbered(row.get("testIdx"), self._tests, row.get("vars"))
+        if _is_number(row.get("testIdx")) and test not in self._contents:
+            content = (text([row.get("vars"), row.get("testCase")]) or "").encode(
+                "utf-8", "surrogatepass"
+            )
+            self._contents[test] = blake2b(content, digest_size=16).digest()
+        provider_id = (
+            text(mapping(row.get("provider")).get("id")) or text(row.get("provider")) or ""
+        )
+        column = _numbered(row.get("promptIdx"), self._prompts, [row.get("prompt"), provider_id])
+        with self._source.locate(position):
+            run = self._run(row, test, column, provider_id)
+        scores = _scores(row)
+        if run.error is None and _is_judged(row):
+            self._grade(run, row, scores)
+        self._overrides.apply(run, row)
+        self._runs.add((test, (column, provider_id), Item(position, run, size, scores)))
+
+    def _run(self, row: dict[str, Any], test: int, column: int, provider_id: str) -> RunRecord:
         prompt, response = row.get("prompt"), mapping(row.get("response"))
         named = mapping(row.get("provider"))
-        provider_id = text(named.get("id")) or text(row.get("provider")) or ""
         provider, _, model = provider_id.partition(":")
-        numbered = _numbered(row.get("testIdx"), self._tests, row.get("vars"))
-        alike = self._alike.get(numbered, [numbered])
-        test = alike[0]
-        column = _numbered(row.get("promptIdx"), self._prompts, [prompt, provider_id])
         approach = self._approach(mapping(prompt).get("label"), column, provider_id)
-        key = (numbered, column, provider_id)
-        before = self._answered.setdefault(key, 0)
-        self._answered[key] += 1
         usage = mapping(response.get("tokenUsage"))
         cached = response.get("cached") is True
         run = RunRecord(
             experiment_id="",
             approach_name=approach,
             sample_index=test,
-            repeat_index=alike.index(numbered) + before * len(alike),
             provider=provider if model else "",
             model=model or provider,
             input_text=text(mapping(prompt).get("raw") if isinstance(prompt, dict) else prompt),
@@ -202,22 +216,12 @@ class _Results:
         )
         if _is_failed(row, response):
             run.error = error_text(first_of({**response, **without_absent(row)}, ("error",)))
-        else:
-            self._grade(run, row)
         return run
 
-    def _grade(self, run: RunRecord, row: dict[str, Any]) -> None:
-        metric = self._options.metric
-        value = row.get("score") if metric is None else mapping(row.get("namedScores")).get(metric)
-        rule = "--metric" if metric else "the whole"
-        self._source.choose("metric", metric or "success and score", rule)
-        if not _is_judged(row):
-            return
-        run.score = number(value)
-        if metric is None and isinstance(row.get("success"), bool):
-            run.is_correct = row["success"]
-        elif metric is not None and run.score in (0.0, 1.0):
-            run.is_correct = run.score == 1.0
+    def _grade(self, run: RunRecord, row: dict[str, Any], scores: dict[str, ScoreRecord]) -> None:
+        if self.grading.grade(run, scores) == _SUCCESS:
+            # The score next to it is the share of assertions that passed.
+            run.score = number(row.get("score"))
 
     def _approach(self, label: object, column: int, provider: str) -> str:
         """The label of the prompt; where there is none, or several prompts share it, its number."""
@@ -237,10 +241,10 @@ class _Results:
         variables = {**mapping(case.get("vars")), **mapping(row.get("vars"))}
         named = self._options.expected
         for name in _EXPECTED if named is None else (named,):
-            if (found := text(variables.get(name))) is not None:
+            if (value := text(variables.get(name))) is not None:
                 rule = "the usual variable" if named is None else "--expected-var"
                 self._source.choose("expected", f"vars.{name}", rule)
-                return found
+                return value
         for one in map(mapping, sequence(case.get("assert")) if named is None else []):
             if one.get("type") in _COMPARING and one.get("value") is not None:
                 self._source.choose("expected", str(one["type"]), "the first assertion")
@@ -248,29 +252,30 @@ class _Results:
         return None
 
 
-def _alike_tests(source: LogSource) -> dict[int, list[int]]:
-    """Of each numbered test the numbers of all tests with its content, ascending: with `--repeat`,
+def _alike_tests(contents: dict[int, bytes]) -> dict[int, list[int]]:
+    """For each numbered test the numbers of all tests with its content, ascending: with `--repeat`,
     promptfoo numbers every repetition of a test."""
-    contents: dict[int, bytes] = {}
-    for place, row, _ in _rows(source):
-        test = row.get("testIdx")
-        if _is_number(test) and test not in contents:
-            with source.locate(place):
-                content = (text([row.get("vars"), row.get("testCase")]) or "").encode(
-                    "utf-8", "surrogatepass"
-                )
-            contents[test] = blake2b(content, digest_size=16).digest()
     groups: dict[bytes, list[int]] = {}
     for test in sorted(contents):
         groups.setdefault(contents[test], []).append(test)
     return {test: group for group in groups.values() for test in group}
 
 
-def _numbered(given: object, known: dict[str, int], what: object) -> int:
-    """The number that a result gives; else that of the first result with the same."""
+def _scores(row: dict[str, Any]) -> dict[str, ScoreRecord]:
+    """The verdict, the score and the named scores of a result."""
+    success = row.get("success")
+    return {
+        **({_SUCCESS: score_of(success)} if isinstance(success, bool) else {}),
+        "score": score_of(row.get("score")),
+        **{name: score_of(value) for name, value in mapping(row.get("namedScores")).items()},
+    }
+
+
+def _numbered(given: object, known: dict[str, int], content: object) -> int:
+    """The number that a result gives; else that of the first result with the same content."""
     if _is_number(given):
         return given
-    return known.setdefault(text(what) or "", len(known))
+    return known.setdefault(text(content) or "", len(known))
 
 
 def _is_number(given: object) -> TypeGuard[int]:
@@ -278,7 +283,7 @@ def _is_number(given: object) -> TypeGuard[int]:
 
 
 def _cost(row: dict[str, Any], response: dict[str, Any]) -> float | None:
-    """USD. promptfoo writes 0 where it knows no price: only the provider's own 0 is one."""
+    """USD. promptfoo writes 0 if it knows no price: only a 0 of the provider is a price."""
     return amount(row.get("cost")) or amount(response.get("cost"))
 
 

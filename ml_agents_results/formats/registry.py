@@ -1,199 +1,183 @@
-"""Formats that can be imported: one module each, found by name or by their contents.
+"""The formats by name: what reads and what writes each of them.
 
-A format module offers three functions, and a fourth where a path can stand for several logs::
+A format that can be imported is a module (or object) with two functions, and a third if a path can
+stand for several logs::
 
     def sniff(path: Path) -> bool
-        Whether the file or folder looks like this format. Reads its beginning only.
+        Whether the file or folder looks like this format; looks at its beginning only.
 
-    def read(source: LogSource, options: ImportOptions) -> Iterator[Item]
-        The runs in a fixed order, each with its place. A run whose experiment_id is empty goes to
-        the first of `experiments`, or to an experiment named after the file.
-
-    def experiments(source: LogSource, options: ImportOptions) -> Sequence[ExperimentRecord]
-        What the file says about its experiments.
+    def open(source: LogSource, options: ImportOptions) -> ContextManager[Log]
+        The log, opened once: its experiments, its metrics and its runs.
 
     def parts(path: Path) -> Sequence[Path]
-        The files or folders that `read` takes one at a time, for a path that `sniff` accepts.
+        The files or folders to open for a path that `sniff` accepts.
 
-Other packages add formats as entry points of the group `ml_agents_results.importers`.
+A format that can be exported has `PARTS` and `write`, see `Writer`; one that writes folders, see
+`FolderWriter`.
+
+Other packages add formats with entry points of the group `ml_agents_results.formats`: the name of
+the entry point is that of the format, its value the module. A module that has all of these
+functions is both read and written.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
 
-from ml_agents_results.errors import InvalidFileError, UsageError
-from ml_agents_results.formats.log_source import ImportOptions, Item, LogSource
-from ml_agents_results.records import ExperimentRecord
+from ml_agents_results.errors import UsageError
 
-FORMATS = {
-    name: f"ml_agents_results.formats.{module}"
-    for name, module in (
-        ("archive", "archive_reader"),
-        ("database", "database_file"),
-        ("inspect", "inspect_reader"),
-        ("lm-eval", "lm_eval"),
-        ("promptfoo", "promptfoo"),
-        ("helm", "helm"),
-        ("openai-evals", "openai_evals"),
-        ("eee", "every_eval_ever_reader"),
-        ("legacy", "legacy_csv"),
-        ("runs", "runs_file"),
-    )
-}
-"""Name to module."""
+if TYPE_CHECKING:
+    from ml_agents_results.formats.log import Log
+    from ml_agents_results.formats.log_source import ImportOptions, LogSource
+    from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
+
+ENTRY_POINTS = "ml_agents_results.formats"
 
 GENERIC = "runs"
 """The format that is asked last: with `--map` it reads files of any program."""
 
 WHOLE = ("archive", "database")
-"""Formats that carry whole databases: taken where they are named, never picked out of a folder."""
-
-ENTRY_POINTS = "ml_agents_results.importers"
-
-_TABLES = re.compile(r"\.(jsonl|ndjson|csv)(\.gz)?$", re.IGNORECASE)
-_SHOWN = 5
+"""Formats that hold whole databases: read when they are named, never picked out of a folder."""
 
 
-class Format(Protocol):
-    """What a format module looks like."""
+class Reader(Protocol):
+    """A format that can be imported."""
 
-    def sniff(self, path: Path) -> bool: ...
+    def sniff(self, path: Path, /) -> bool: ...
 
-    def read(self, source: LogSource, options: ImportOptions) -> Iterator[Item]: ...
-
-    def experiments(
-        self, source: LogSource, options: ImportOptions
-    ) -> Sequence[ExperimentRecord]: ...
+    def open(
+        self, source: "LogSource", options: "ImportOptions", /
+    ) -> "AbstractContextManager[Log]": ...
 
 
-def format_names() -> list[str]:
-    """The names that `--format` takes."""
-    return [*FORMATS, *(point.name for point in entry_points(group=ENTRY_POINTS))]
+class Writer(Protocol):
+    """A format that can be exported. PARTS are those of `snapshot.PARTS` that it can write."""
+
+    PARTS: tuple[str, ...]
+
+    def write(self, snapshot: "Snapshot", file: BinaryIO, /) -> None:
+        """Writes to one file."""
 
 
-def load_format(name: str) -> Format:
-    """The module of a format.
+class FolderWriter(Writer, Protocol):
+    """A format that may also write a folder. FOLDER_ENTRY matches the names of what is in it."""
+
+    FOLDER_ENTRY: str
+
+    def is_folder(self, path: Path, options: "ExportOptions", /) -> bool:
+        """Whether this output is a folder."""
+
+    def write_folder(self, snapshot: "Snapshot", folder: Path, /) -> None:
+        """Writes into an empty folder."""
+
+
+class _Format(NamedTuple):
+    """The modules of a format, and the file extension that selects it for an export."""
+
+    reader: str | None = None
+    writer: str | None = None
+    suffix: str | None = None
+
+
+_FORMATS = {
+    "archive": _Format("archive_reader", "archive_writer", ".mlar"),
+    "database": _Format("database_file"),
+    "inspect": _Format("inspect_reader", "inspect_writer"),
+    "lm-eval": _Format("lm_eval"),
+    "promptfoo": _Format("promptfoo"),
+    "helm": _Format("helm"),
+    "openai-evals": _Format("openai_evals"),
+    "eee": _Format("every_eval_ever_reader", "every_eval_ever_writer"),
+    "legacy": _Format("legacy_csv"),
+    GENERIC: _Format("runs_file"),
+    "excel": _Format(None, "excel_workbook", ".xlsx"),
+    "csv": _Format(None, "csv_writer", ".csv"),
+    "json": _Format(None, "json_document", ".json"),
+    "jsonl": _Format(None, "jsonl_writer", ".jsonl"),
+    "parquet": _Format(None, "parquet_writer", ".parquet"),
+    "markdown": _Format(None, "markdown", ".md"),
+    "latex": _Format(None, "latex", ".tex"),
+    "html": _Format(None, "html_report", ".html"),
+}
+"""If two formats could read a file, the first one does."""
+
+SUFFIXES = {known.suffix: name for name, known in _FORMATS.items() if known.suffix}
+
+
+def reader_names() -> list[str]:
+    """The formats that can be imported; those of other packages come last."""
+    own = [name for name, known in _FORMATS.items() if known.reader]
+    return [*own, *_others(own, "open")]
+
+
+def writer_names() -> list[str]:
+    """The formats that can be exported; those of other packages come last."""
+    own = [name for name, known in _FORMATS.items() if known.writer]
+    return [*own, *_others(own, "write")]
+
+
+def find_reader(name: str) -> Reader:
+    """The reader of a format.
 
     Raises:
-        UsageError: There is no format of this name.
+        UsageError: No such format can be imported.
     """
-    if name in FORMATS:
-        return cast(Format, import_module(FORMATS[name]))
-    for point in entry_points(group=ENTRY_POINTS, name=name):
-        return cast(Format, point.load())
+    if (known := _FORMATS.get(name)) is not None and known.reader is not None:
+        return cast(Reader, _module(known.reader))
+    if (other := _other(name, "open")) is not None:
+        return cast(Reader, other)
     raise UsageError(
-        f"there is no import format {name!r}", f"Formats are: {', '.join(format_names())}"
+        f"there is no import format {name!r}", f"Formats are: {', '.join(reader_names())}"
     )
 
 
-def find(source: LogSource, format_name: str | None = None) -> list[tuple[LogSource, str]]:
-    """What there is to import in a file or folder, each part with the name of its format.
-
-    A folder is one part where a format says so; otherwise it is searched. A format that is named
-    takes a file unseen, and of a folder only what it recognises.
+def find_writer(name: str) -> Writer:
+    """The writer of a format.
 
     Raises:
-        InvalidFileError: Nothing is in a known format, or a folder holds several formats.
-        UsageError: There is no format of this name.
+        UsageError: No such format can be exported.
     """
-    names = format_names() if format_name is None else [format_name]
-    formats = {name: load_format(name) for name in sorted(names, key=lambda name: name == GENERIC)}
-    with source.reading():
-        return _find(source, formats, format_name)
+    if (known := _FORMATS.get(name)) is not None and known.writer is not None:
+        return cast(Writer, _module(known.writer))
+    if (other := _other(name, "write")) is not None:
+        return cast(Writer, other)
+    raise UsageError(
+        f"there is no export format {name!r}", f"Choose one of: {', '.join(writer_names())}"
+    )
 
 
-def _find(
-    source: LogSource, formats: Mapping[str, Format], format_name: str | None
-) -> list[tuple[LogSource, str]]:
-    if claims := _claims(source.path, formats):
-        return _parts(source, claims, formats)
-    if not source.path.is_dir():
-        if format_name is not None:
-            return _parts(source, [format_name], formats)
-        raise InvalidFileError(
-            f"{source.name} is in no format that is known here",
-            f"Name its format with --format: {', '.join(format_names())}",
-        )
-    return _search(source, formats)
+def format_of(path: str | Path) -> str:
+    """The export format that the extension of a file's name selects.
+
+    Raises:
+        UsageError: None has that extension.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
+    raise UsageError(
+        f"the ending of {path} names no export format",
+        f"Name the format: {', '.join(writer_names())}",
+    )
 
 
-def _claims(path: Path, formats: Mapping[str, Format]) -> list[str]:
-    claims = [name for name, module in formats.items() if module.sniff(path)]
-    return [name for name in claims if name != GENERIC] or claims
+def _module(name: str) -> object:
+    return import_module(f"ml_agents_results.formats.{name}")
 
 
-def _parts(
-    source: LogSource, claims: Sequence[str], formats: Mapping[str, Format]
-) -> list[tuple[LogSource, str]]:
-    taken, *others = claims
-    if others:
-        source.warn(
-            f"{source.name} could also be {' or '.join(others)}; it was read as {taken} "
-            f"(to choose: --format {others[0]})"
-        )
-    parts = getattr(formats[taken], "parts", None)
-    paths = [source.path] if parts is None else parts(source.path)
-    if list(paths) == [source.path]:
-        return [(source, taken)]
-    found = [LogSource(path) for path in paths]
-    found[0].warnings.update(source.warnings)
-    return [(one, taken) for one in found]
+def _others(own: Sequence[str], function: str) -> list[str]:
+    """The names of other packages' formats that have this function."""
+    names = dict.fromkeys(point.name for point in entry_points(group=ENTRY_POINTS))
+    return [name for name in names if name not in own and _other(name, function) is not None]
 
 
-def _search(folder: LogSource, formats: Mapping[str, Format]) -> list[tuple[LogSource, str]]:
-    found: dict[Path, tuple[LogSource, str]] = {}
-    unknown: list[str] = []
-    generic: list[Path] = []
-    formats = {name: one for name, one in formats.items() if name not in WHOLE} or formats
-    for path in _walk(folder.path, formats):
-        if claims := _claims(path, formats):
-            if claims == [GENERIC] and len(formats) > 1:
-                generic.append(path)
-                continue
-            for part, name in _parts(LogSource(path), claims, formats):
-                found.setdefault(part.path, (part, name))
-        else:
-            unknown.append(path.name)
-    if not found:
-        # Tables and texts of all kinds lie beside logs; they are runs only where nothing else is.
-        tables = [path for path in generic if _TABLES.search(path.name)]
-        found = {path: (LogSource(path), GENERIC) for path in tables}
-        generic = [path for path in generic if path not in found]
-    by_format: dict[str, list[str]] = {}
-    for part, name in found.values():
-        by_format.setdefault(name, []).append(part.path.name)
-    if not found:
-        raise InvalidFileError(
-            f"{folder.name} holds no file in a format that is known here",
-            f"Formats are: {', '.join(format_names())}",
-        )
-    if len(by_format) > 1:
-        held = "; ".join(
-            f"{name} ({len(paths)}, such as {paths[0]})" for name, paths in by_format.items()
-        )
-        raise InvalidFileError(
-            f"{folder.name} holds files of several formats: {held}",
-            f"Choose one: --format {next(iter(by_format))}",
-        )
-    parts = list(found.values())
-    if unknown := sorted({*unknown, *(path.name for path in generic)}):
-        parts[0][0].warn(
-            f"{folder.name}: left out {len(unknown)} files that are no logs: "
-            f"{', '.join(unknown[:_SHOWN])}{' ...' if len(unknown) > _SHOWN else ''}"
-        )
-    return parts
-
-
-def _walk(folder: Path, formats: Mapping[str, Format]) -> Iterator[Path]:
-    """The files below it, and those folders that a format takes as they are."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_file() or (path.is_dir() and _claims(path, formats)):
-            yield path
-        elif path.is_dir() and not path.is_symlink():
-            yield from _walk(path, formats)
+def _other(name: str, function: str) -> object | None:
+    """The format of another package, if it has this function."""
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        module: object = point.load()
+        if hasattr(module, function):
+            return module
+    return None

@@ -69,7 +69,7 @@ class VariantLog:
         return task or self.experiment.name or self.experiment.id
 
     def described(self) -> dict[str, Any]:
-        """What `importers.own` looks for."""
+        """The experiment as `embedded_runs` reads it back."""
         known: dict[str, Any] = {WRITER: WRITTEN_BY}
         if self.snapshot.includes("metadata"):
             known[EXPERIMENT] = experiment_object(self.experiment)

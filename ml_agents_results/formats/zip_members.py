@@ -1,4 +1,4 @@
-"""Zip archives from anywhere: members are read as streams and never written to disk."""
+"""Zip archives from elsewhere: members are read as streams and never written to disk."""
 
 import struct
 import zipfile
@@ -13,19 +13,19 @@ from ml_agents_results.formats.log_source import LogSource
 
 ZSTANDARD = 93
 LARGEST_RATIO = 200
-"""Text packs to a twentieth or so. What claims more than this, and is large, is a bomb."""
+"""Text compresses to about a twentieth. A large archive that claims more than this is a bomb."""
 HARMLESS_SIZE = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
 _LARGEST_WINDOW = 128 * 1024 * 1024
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 
 
-class Archive:
+class ZipMembers:
     """The members of an open zip archive.
 
     Raises:
         InvalidFileError: It is damaged or hostile: members outside of their folder, encrypted,
-            overlapping, or much larger than what they are packed into.
+            overlapping, or much larger than their compressed data.
     """
 
     def __init__(self, source: LogSource, file: BinaryIO) -> None:
@@ -35,11 +35,11 @@ class Archive:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
             raise InvalidFileError(
-                f"{source.name} is no whole zip archive: {error}",
+                f"{source.name} is not a complete zip archive: {error}",
                 "It was cut off or is still being written: copy it again.",
             ) from error
         members = self._zip.infolist()
-        # A log that is added to names a member again; the last one counts.
+        # A log that is appended to repeats the names of members; the last one counts.
         self.names = list(dict.fromkeys(member.filename for member in members))
         size = sum(member.file_size for member in members)
         packed = sum(member.compress_size for member in members)
@@ -54,7 +54,7 @@ class Archive:
 
     @contextmanager
     def open(self, name: str) -> Iterator[Readable]:
-        """The contents of a member, unpacked as they are read."""
+        """The contents of a member, decompressed as they are read."""
         member = self._zip.getinfo(name)
         try:
             if member.compress_type == ZSTANDARD:
@@ -87,7 +87,7 @@ class Archive:
 
 
 class _Section:
-    """A part of a file, as a file."""
+    """A section of a file, as a file."""
 
     def __init__(self, file: BinaryIO, start: int, size: int) -> None:
         self._file = file
@@ -103,7 +103,7 @@ class _Section:
 
 
 class _Measured:
-    """What a member holds, as long as it is what the archive says."""
+    """The contents of a member; raises if they are not as the archive says."""
 
     def __init__(self, source: LogSource, file: BinaryIO, member: zipfile.ZipInfo) -> None:
         self._source = source

@@ -15,7 +15,7 @@ from sqlalchemy import (
     select,
 )
 
-from ml_agents_results.database.models import RUN_KEY, Run
+from ml_agents_results.database.models import RUN_KEY, ParsingMetric, Run
 from ml_agents_results.repositories.upserts import compiled, insert_of
 
 _KEY = tuple(getattr(Run, name) for name in RUN_KEY)
@@ -27,8 +27,10 @@ _BY_ID = select(Run.id, *_KEY).where(Run.id.in_(_WANTED))
 _BY_INDEX = select(*_KEY).where(
     Run.experiment_id == bindparam("experiment_id"), Run.sample_index.in_(_WANTED)
 )
-_DIGESTS = _BY_INDEX.add_columns(Run.content_digest).where(
-    Run.repeat_index == bindparam("repeat_index")
+_DIGESTS = (
+    _BY_INDEX.add_columns(Run.content_digest, ParsingMetric.content_digest)
+    .outerjoin(ParsingMetric, ParsingMetric.run_id == Run.id)
+    .where(Run.repeat_index == bindparam("repeat_index"))
 )
 
 
@@ -88,19 +90,19 @@ def keys_of_ids(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[A
 
 def digests_of_keys(
     connection: Connection, keys: Iterable[tuple[Any, ...]]
-) -> dict[tuple[Any, ...], str]:
-    """Natural key to content digest, of those keys that are recorded."""
+) -> dict[tuple[Any, ...], tuple[str, str | None]]:
+    """Natural key to the digests of the run and of its parsing metrics, of recorded runs."""
     samples: dict[tuple[str, int], list[int]] = {}
     wanted = set(keys)
     for key in wanted:
         samples.setdefault((key[0], key[6]), []).append(key[5])
-    found = {}
+    digests = {}
     # One lookup a group: SQLite searches no index of several columns for a list of rows.
     for (experiment_id, repeat_index), indexes in samples.items():
         group = {"experiment_id": experiment_id, "repeat_index": repeat_index}
         rows = connection.execute(_DIGESTS, {**group, "wanted": list(set(indexes))})
-        found.update({tuple(row[:-1]): row[-1] for row in rows if tuple(row[:-1]) in wanted})
-    return found
+        digests.update({key: tuple(row[-2:]) for row in rows if (key := tuple(row[:-2])) in wanted})
+    return digests
 
 
 def recorded_keys(

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
-from operator import itemgetter
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Text, delete, func, literal, select, tuple_, type_coerce
 from sqlalchemy.orm import Session
@@ -19,7 +19,7 @@ from ml_agents_results.database.models import (
     Run,
 )
 from ml_agents_results.database.types import JsonText, LosslessText
-from ml_agents_results.database.validation import parsing_row, run_row
+from ml_agents_results.database.validation import new_id, parsing_row, run_row
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
 from ml_agents_results.records import ParsingMetrics, RunRecord
 from ml_agents_results.repositories.postgres_copy import (
@@ -47,9 +47,34 @@ _FLAGS_AT = (
     RECORD_COLUMNS.index("is_correct"),
     len(RECORD_COLUMNS) + 1 + PARSING_COLUMNS.index("fallback_used"),
 )
-_Metrics = tuple[tuple[Any, ...], tuple[Any, ...]]
-"""The `run_row` of a run, and the `parsing_row` that belongs to it."""
 _CREATED_AT = RECORD_COLUMNS.index("created_at")
+_DIGEST_AT = RUN_COLUMNS.index("content_digest")
+_EXPERIMENT_AT = RUN_COLUMNS.index("experiment_id")
+
+
+class PreparedRun(NamedTuple):
+    """A validated run as the row that is stored.
+
+    Attributes:
+        takes_id: Whether the run brings its id; otherwise it keeps the one that is recorded.
+        row: The `run_row` of the run.
+        metrics: The `parsing_row` of its parsing metrics, if it brings some.
+    """
+
+    takes_id: bool
+    row: tuple[Any, ...]
+    metrics: tuple[Any, ...] | None
+
+    @property
+    def digest(self) -> str:
+        return str(self.row[_DIGEST_AT])
+
+    @property
+    def metrics_digest(self) -> str | None:
+        return None if self.metrics is None else str(self.metrics[-1])
+
+    def with_new_id(self) -> "PreparedRun":
+        return self._replace(takes_id=False, row=(new_id(), *self.row[1:]))
 
 
 class RunRepository(Repository):
@@ -66,15 +91,14 @@ class RunRepository(Repository):
             return self._save(run)
 
     def _save(self, run: RunRecord) -> bool:
-        metrics: list[_Metrics] = []
-        [(take_id, row)] = self._rows((run,), metrics)
+        [(takes_id, row, metrics)] = self.prepare((run,))
         if self._execute(run_insert(self._engine), [row]):
-            for row, values in metrics:
-                self._execute(parsing_insert(self._engine), [(row[0], *values)])
+            if metrics is not None:
+                self._execute(parsing_insert(self._engine), [(row[0], *metrics)])
             return True
-        changed = self._execute(run_upsert(self._engine, take_id=take_id), [row])
-        for both in metrics:
-            self._execute(parsing_upsert(self._engine), [parsing_parameters(*both)])
+        changed = self._execute(run_upsert(self._engine, take_id=takes_id), [row])
+        if metrics is not None:
+            self._execute(parsing_upsert(self._engine), [parsing_parameters(row, metrics)])
         return changed > 0
 
     def save_many(self, runs: Iterable[RunRecord]) -> int:
@@ -89,27 +113,48 @@ class RunRepository(Repository):
             DuplicateError: The id belongs to a run of another key.
             NotFoundError: There is no such experiment.
         """
-        records = runs if isinstance(runs, Sequence) else list(runs)
-        with self._writing() as connection:
-            self._require_experiments(connection, (run.experiment_id for run in records))
-            return self._save_many(records)
+        return self.save_prepared(self.prepare(runs))
 
-    def _save_many(self, records: Sequence[RunRecord]) -> int:
-        many = len(records) >= LEAST
+    def prepare(self, runs: Iterable[RunRecord]) -> list[PreparedRun]:
+        """Validates runs and turns them into rows, once for all that is done with them.
+
+        Raises:
+            InvalidRecordError: A value breaks a rule; `record_number` says of which run.
+        """
+        prepared = []
+        for number, run in enumerate(runs):
+            try:
+                row = run_row(run, self._engine == "sqlite")
+                parsing = run.parsing_metrics
+                metrics = None if parsing is None else parsing_row(parsing)
+            except InvalidRecordError as error:
+                error.record_number = number
+                raise
+            prepared.append(PreparedRun(run.id is not None, row, metrics))
+        return prepared
+
+    def save_prepared(self, runs: Sequence[PreparedRun]) -> int:
+        """`save_many` of prepared runs."""
+        with self._writing() as connection:
+            self._require_experiments(connection, (run.row[_EXPERIMENT_AT] for run in runs))
+            return self._save_prepared(runs)
+
+    def _save_prepared(self, runs: Sequence[PreparedRun]) -> int:
+        many = len(runs) >= LEAST
         changed = 0
         if many and self._all_new:
-            if (changed := self._insert_new(records)) == len(records):
+            if (changed := self._insert_new(runs)) == len(runs):
                 return changed
             # Where runs are recorded again, those of later calls are, too.
             self._all_new = False
         copying = many and self._engine != "sqlite"
-        metrics: list[_Metrics] = []
-        for take_id, group in groupby(list(self._rows(records, metrics)), itemgetter(0)):
-            rows = [row for _, row in group]
+        for takes_id, group in groupby(runs, attrgetter("takes_id")):
+            rows = [run.row for run in group]
             if copying:
-                changed += copy_upsert(self._connection, rows, take_id=take_id)
+                changed += copy_upsert(self._connection, rows, take_id=takes_id)
             else:
-                changed += self._execute(run_upsert(self._engine, take_id=take_id), rows)
+                changed += self._execute(run_upsert(self._engine, take_id=takes_id), rows)
+        metrics = [(run.row, run.metrics) for run in runs if run.metrics is not None]
         if metrics and copying:
             copy_upsert_metrics(self._connection, metrics)
         elif metrics:
@@ -117,32 +162,18 @@ class RunRepository(Repository):
             self._execute(parsing_upsert(self._engine), by_key)
         return changed
 
-    def _insert_new(self, runs: Sequence[RunRecord]) -> int:
+    def _insert_new(self, runs: Sequence[PreparedRun]) -> int:
         """Inserts those runs whose key is new, and returns how many; with their parsing metrics
-        where that are all of them. PostgreSQL inserts all or none."""
-        metrics: list[_Metrics] = []
-        new = (row for _, row in self._rows(runs, metrics))
+        if that is all of them. PostgreSQL inserts all or none."""
+        rows = [run.row for run in runs]
+        metrics = [(run.row, run.metrics) for run in runs if run.metrics is not None]
         if self._engine != "sqlite":
-            return len(runs) if copy_new(self._connection, new, metrics) else 0
-        inserted = self._execute(run_insert(self._engine), list(new))
+            return len(runs) if copy_new(self._connection, rows, metrics) else 0
+        inserted = self._execute(run_insert(self._engine), rows)
         if inserted == len(runs) and metrics:
             by_id = [(row[0], *values) for row, values in metrics]
             self._execute(parsing_insert(self._engine), by_id)
         return inserted
-
-    def _rows(
-        self, runs: Sequence[RunRecord], metrics: list[_Metrics]
-    ) -> Iterator[tuple[bool, tuple[Any, ...]]]:
-        """Whether a run brings its id, and its values; its parsing metrics go to `metrics`."""
-        for number, run in enumerate(runs):
-            try:
-                row = run_row(run, self._engine == "sqlite")
-                if run.parsing_metrics is not None:
-                    metrics.append((row, parsing_row(run.parsing_metrics)))
-            except InvalidRecordError as error:
-                error.record_number = number
-                raise
-            yield run.id is not None, row
 
     def _execute(self, statement: str, rows: list[tuple[Any, ...]]) -> int:
         if self._engine == "sqlite":

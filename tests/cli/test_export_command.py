@@ -9,7 +9,7 @@ import pytest
 from openpyxl import load_workbook
 
 from ml_agents_results.formats.comparison_files import WRITERS
-from ml_agents_results.formats.exporting import SUFFIXES
+from ml_agents_results.formats.registry import SUFFIXES
 from ml_agents_results.processor import ResultsProcessor
 from tests.commands import call, contents, document, refusal
 from tests.generated import make_runs

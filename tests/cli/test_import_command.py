@@ -38,6 +38,7 @@ def test_counts_what_it_imported(db_path: Path, runs_file: Path) -> None:
         "superseded": 0,
         "ungraded": 6,
         "failed": 4,
+        "metrics": [],
         "warnings": [],
         "sources": [
             {
@@ -184,11 +185,15 @@ BROKEN = {
         "line 17: `is_correct` is 'maybe'; it must be true, false or null",
         "Correct the value",
     ),
-    "NaN": ('{"approach_name": "None", "sample_index": 1, "score": NaN}', "line 17: NaN", "object"),
+    "NaN": (
+        '{"approach_name": "None", "sample_index": 99, "score": NaN}',
+        "line 17: `score` is 'NaN'; it must be a finite number or null",
+        "",
+    ),
     "Infinity": (
-        '{"approach_name": "None", "sample_index": 1, "x": -Infinity}',
-        "line 17: -Infinity",
-        "object",
+        '{"approach_name": "None", "sample_index": 99, "cost_estimate": -Infinity}',
+        "line 17: `cost_estimate` is '-Infinity'",
+        "",
     ),
     "too large a number": (
         '{"approach_name": "None", "sample_index": 99, "cost_estimate": 1e999}',

@@ -199,7 +199,7 @@ def test_unfinished_log(tmp_path: Path, imported: Importer, processor: ResultsPr
     result, runs = imported(path)
     assert len(runs) == 2
     assert processor.get_experiment("arith-T1").status == "failed"
-    assert result.warnings == [f"{path} was never finished; what it has of samples was read"]
+    assert result.warnings == [f"{path} is incomplete; the samples it contains were imported"]
 
 
 def attempts(folder: Path) -> tuple[Path, Path]:
@@ -300,21 +300,21 @@ def broken(folder: Path, what: str) -> Path:
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("truncated archive", "is no whole zip archive"),
-        ("no log", "is a zip archive, but no log of Inspect"),
+        ("truncated archive", "is not a complete zip archive"),
+        ("no log", "is a zip archive, but not a log of Inspect"),
         ("outside", "is refused: it has a member 'samples/../../../x.json'"),
         ("bomb", "is refused: its"),
         ("damaged member", "samples/q1_epoch_1.json"),
         ("truncated document", "it is cut off"),
         ("something behind", "something follows the end of the document"),
-        ("no eval", "is no log of Inspect"),
+        ("no eval", "is not a log of Inspect"),
         ("nothing", "it is cut off"),
         ("deep", "it is nested too deeply"),
         ("twice", "is answered twice"),
         ("same id as a text", "a sample 1 whose id is a number"),
         ("no id", "sample 1 has the id None"),
         ("no samples", "holds no runs"),
-        ("samples of another kind", "sample 1 is no sample"),
+        ("samples of another kind", "sample 1 is not a sample"),
     ],
 )
 def test_broken_logs(tmp_path: Path, refused: Refused, what: str, message: str) -> None:
@@ -335,7 +335,8 @@ def test_large_log_takes_little_memory(tmp_path: Path) -> None:
     path = write_eval(tmp_path / "a.eval", log(*(sample(n, events=events) for n in range(10))))
     for one in (path, write_json(tmp_path / "a.json", log(*[sample(1, events=events)] * 5))):
         tracemalloc.start()
-        read = list(inspect_ai.read(LogSource(one), ImportOptions()))
+        with inspect_ai.open(LogSource(one), ImportOptions()) as opened:
+            read = list(opened.runs())
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert len(read) >= 5

@@ -132,7 +132,7 @@ def test_tree_of_experiments(tmp_path: Path, imported: Importer) -> None:
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
     result, runs = imported(folder)
     assert (len(result.experiments), len(runs), len(result.sources)) == (100, 200, 100)
-    assert result.warnings == [f"{folder}: left out 1 files that are no logs: notes.txt"]
+    assert result.warnings == [f"{folder}: left out 1 files that are not logs: notes.txt"]
 
 
 @pytest.mark.parametrize("change", ["BOM", "CRLF"])

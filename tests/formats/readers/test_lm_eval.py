@@ -114,7 +114,7 @@ def test_older_lines(tmp_path: Path, imported: Importer) -> None:
 
 def test_results_file_that_is_missing_is_told(tmp_path: Path, imported: Importer) -> None:
     result, (run,) = imported(write(tmp_path / "lab__m", "a", row(), results=False))
-    assert "there is no results file beside it" in result.warnings[0]
+    assert "there is no results file next to it" in result.warnings[0]
     assert run.experiment_id == f"lab__m_{DATE}"
     assert run.created_at == datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 

@@ -31,7 +31,7 @@ def test_every_field(tmp_path: Path, imported: Importer, processor: ResultsProce
     assert told.sources[0]["chosen"] == {
         "approach": "ChainOfThought (label of the prompt)",
         "expected": "vars.expected (the usual variable)",
-        "metric": "success and score (the whole)",
+        "metric": "success (all assertions)",
     }
     experiment = processor.get_experiment("eval-1")
     assert experiment.name == "demo"

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results.errors import NotFoundError, OutputError, UsageError
-from ml_agents_results.formats.exporting import FORMATS, export, find_exporter
+from ml_agents_results.formats.exporting import export
+from ml_agents_results.formats.registry import find_writer, writer_names
 from ml_agents_results.formats.snapshot import PARTS
 from ml_agents_results.processor import ResultsProcessor
 
 
-@pytest.fixture(params=list(FORMATS))
+@pytest.fixture(params=writer_names())
 def format(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -45,7 +46,7 @@ def test_nothing_is_replaced_without_force(
 
 
 @pytest.mark.parametrize(
-    "format", [name for name in FORMATS if name not in ("markdown", "latex", "html")]
+    "format", [name for name in writer_names() if name not in ("markdown", "latex", "html")]
 )
 def test_a_failed_export_leaves_the_old_output_and_nothing_else(
     processor: ResultsProcessor, tmp_path: Path, format: str
@@ -106,4 +107,4 @@ def test_unknown_things_are_named(processor: ResultsProcessor, tmp_path: Path) -
 
 
 def test_every_format_says_which_parts_it_has(format: str) -> None:
-    assert set(find_exporter(format).PARTS) <= set(PARTS)
+    assert set(find_writer(format).PARTS) <= set(PARTS)

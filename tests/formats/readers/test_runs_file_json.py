@@ -60,6 +60,13 @@ def test_wide_numbers_are_kept_exactly(processor: ResultsProcessor, tmp_path: Pa
     assert run["metadata_json"] == {"seed": 2**80 + 1, "x": {"n": -(2**70)}}
 
 
+def test_numbers_that_are_none_are_kept_as_texts(
+    processor: ResultsProcessor, tmp_path: Path
+) -> None:
+    (run,) = imported(processor, tmp_path / "a.jsonl", line(loss=float("nan"), x=[-float("inf")]))
+    assert run["metadata_json"] == {"loss": "NaN", "x": ["-Infinity"]}
+
+
 def test_metadata_may_be_an_object_a_text_or_any_value(
     processor: ResultsProcessor, tmp_path: Path
 ) -> None:

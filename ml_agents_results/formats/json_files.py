@@ -1,0 +1,106 @@
+"""Files of JSON: objects line by line, small documents, and how a file begins."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.formats.json_stream import JsonStream
+from ml_agents_results.formats.json_values import parse
+from ml_agents_results.formats.log_source import BOM, LogSource
+
+LONGEST_LINE = 1 << 28
+"""Bytes of one line; memory is bounded by it."""
+
+_BEGINNING = 64 * 1024
+_FIRST_LINE = 1 << 20
+_LISTED = "A runs file has one JSON object a line; a list becomes one by: jq -c '.[]' FILE"
+
+
+def read_lines(
+    source: LogSource, path: Path | None = None
+) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """The number, the object and the size in bytes of each line; empty lines do not count.
+
+    Raises:
+        InvalidFileError: A line is not a JSON object, or too long.
+    """
+    with source.open(path) as file:
+        number = 0
+        while line := file.readline(LONGEST_LINE + 1):
+            number += 1
+            if len(line) > LONGEST_LINE:
+                raise _bad_line(source, number, f"it is longer than {LONGEST_LINE >> 20} MiB")
+            if number == 1:
+                line = line.removeprefix(BOM)
+            if not line or line.isspace():
+                continue
+            try:
+                values = parse(line)
+            except ValueError as error:
+                raise _bad_line(source, number, str(error)) from error
+            if not isinstance(values, dict):
+                raise _bad_line(source, number, f"it is a {type(values).__name__}, not an object")
+            yield number, values, len(line)
+
+
+def read_document(source: LogSource, path: Path) -> Any:
+    """The value that a small file holds.
+
+    Raises:
+        InvalidFileError: It is not JSON.
+    """
+    with source.open(path) as file:
+        stream = JsonStream(source, file, path.name)
+        value = stream.value()
+        stream.finish()
+    return value
+
+
+def read_object(source: LogSource, path: Path) -> dict[str, Any]:
+    """The object that a small file holds.
+
+    Raises:
+        InvalidFileError: It holds something else.
+    """
+    value = read_document(source, path)
+    if not isinstance(value, dict):
+        raise InvalidFileError(
+            f"{path}: it is a {type(value).__name__}, not an object", "Check its path."
+        )
+    return value
+
+
+def beginning(path: Path) -> bytes:
+    """The first bytes of a file, decompressed, without byte order mark; of a folder b""."""
+    if not path.is_file():
+        return b""
+    state = path.stat()
+    return _beginning(path, _BEGINNING, state.st_size, state.st_mtime_ns)
+
+
+def first_line(path: Path) -> dict[str, Any]:
+    """The object on the first line of a file; empty where there is none."""
+    try:
+        start = beginning(path)
+        if start[:1] != b"{":
+            return {}
+        if b"\n" not in start and len(start) >= _BEGINNING // 2:
+            state = path.stat()
+            start = _beginning(path, _FIRST_LINE, state.st_size, state.st_mtime_ns)
+        value = parse(start.partition(b"\n")[0])
+    except (ValueError, InvalidFileError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+@lru_cache(maxsize=4)
+def _beginning(path: Path, size: int, _file_size: int, _changed: int) -> bytes:
+    """Every format looks at the same file: it is read once for all of them."""
+    with LogSource(path).open() as file:
+        return file.read(size).removeprefix(BOM).lstrip()
+
+
+def _bad_line(source: LogSource, number: int, reason: str) -> InvalidFileError:
+    return InvalidFileError(f"{source.where(number)}: {reason}", _LISTED)

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ml_agents_results.formats import importing
 from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
+from tests.lengths import short_and_long
 
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=40)
 JSON = st.recursive(
@@ -50,7 +52,7 @@ def test_any_text_and_metadata_come_back(
 
 
 def test_very_long_text(processor: ResultsProcessor, tmp_path: Path) -> None:
-    text = "\ud83d\x00 long \u00e9" * 1_300_000
+    text = "\ud83d\x00 long \u00e9" * 300_000
     (run,) = imported(processor, tmp_path / "a.jsonl", line(raw_output=text))
     assert run["raw_output"] == text
 
@@ -106,10 +108,17 @@ def test_byte_order_mark_and_empty_lines(processor: ResultsProcessor, tmp_path: 
     assert run["raw_output"] == "\u00e9"
 
 
+@pytest.mark.parametrize("batch", short_and_long(250, importing.BATCH_RUNS))
 @pytest.mark.parametrize("duplicates", ["refuse", "latest", "repeats"])
 def test_memory_does_not_grow_with_the_file(
-    processor: ResultsProcessor, tmp_path: Path, duplicates: Any
+    processor: ResultsProcessor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    duplicates: Any,
+    batch: int,
 ) -> None:
+    monkeypatch.setattr(importing, "BATCH_RUNS", batch)
+
     def peak(count: int) -> int:
         file = tmp_path / f"{count}.jsonl"
         with file.open("w", encoding="utf-8") as opened:
@@ -122,8 +131,8 @@ def test_memory_does_not_grow_with_the_file(
         tracemalloc.stop()
         return size
 
-    peak(2000)
-    assert peak(16_000) < 1.3 * peak(4000)
+    peak(batch)
+    assert peak(8 * batch) < 1.3 * peak(2 * batch)
 
 
 def test_long_answers_do_not_pile_up(processor: ResultsProcessor, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from ml_agents_results.cli.selection_options import (
     Providers,
     Tasks,
     To,
+    Verbose,
     families_in,
     filters_of,
 )
@@ -30,18 +31,17 @@ from ml_agents_results.cli.shared import (
     ExperimentIds,
     Force,
     Json,
-    console,
     emit_json,
     listed,
     resolve_ids,
-    say,
 )
 from ml_agents_results.cli.source_options import Engine, Source, SparkMaster, open_source
+from ml_agents_results.reports.terminal import print_report, say
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from ml_agents_results.reports.terminal_accuracy import Part
+    from ml_agents_results.reports.report import Report
     from ml_agents_results.repositories.filters import Filters
     from ml_agents_results.services.analysis_options import AnalysisOptions
 
@@ -86,6 +86,7 @@ def analyze(
     spark_master: SparkMaster = None,
     db_path: DbPath = None,
     db_url: DbUrl = None,
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Report accuracy, times, costs, parsing, failures or power, with error bars."""
@@ -117,13 +118,13 @@ def analyze(
             created_from=created_from,
             created_to=created_to,
         )
-        document, parts = _report(report_type, connection, ids, filters, options, baseline)
+        document, report = _report(report_type, connection, ids, filters, options, baseline)
     if not document.get("variants", document.get("outcomes")):
         say(f"Note: {', '.join(ids)} has no runs, or none that pass the filters.")
     if as_json:
         emit_json({"experiment_ids": ids, "report_type": report_type.value, **document})
     else:
-        _show(parts)
+        print_report(report, verbose=verbose)
 
 
 def compare(
@@ -192,13 +193,14 @@ def compare(
     spark_master: SparkMaster = None,
     db_path: DbPath = None,
     db_url: DbUrl = None,
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Compare variants on the samples they share: differences, intervals, tests."""
     from ml_agents_results.errors import UsageError
     from ml_agents_results.formats.comparison_files import comparison_writer, write_comparison
+    from ml_agents_results.reports.comparison_report import comparison_report
     from ml_agents_results.reports.sentences import comparison_document
-    from ml_agents_results.reports.terminal_comparisons import comparison_parts
     from ml_agents_results.services.analysis_options import AnalysisOptions
     from ml_agents_results.services.comparison.comparison_service import ComparisonService
 
@@ -242,7 +244,7 @@ def compare(
     if as_json:
         emit_json(comparison_document(comparison))
     else:
-        _show(comparison_parts(comparison))
+        print_report(comparison_report(comparison), verbose=verbose)
     if output is not None:
         say(f"Wrote {output}.")
 
@@ -254,46 +256,45 @@ def _report(
     filters: "Filters",
     options: "AnalysisOptions",
     baseline: str | None,
-) -> "tuple[dict[str, Any], list[Part]]":
-    """The document and the tables of one report."""
-    from ml_agents_results.reports import terminal_accuracy as rendering
-    from ml_agents_results.reports import terminal_reports as report_tables
+) -> "tuple[dict[str, Any], Report]":
+    """The document and the report of one type."""
+    scope = (connection, filters, options)
+    match report_type:
+        case ReportType.summary | ReportType.accuracy:
+            from ml_agents_results.reports.accuracy_report import accuracy_report, summary_report
+            from ml_agents_results.services.summary import SummaryService
 
-    if report_type in (ReportType.summary, ReportType.accuracy):
-        from ml_agents_results.services.summary import SummaryService
+            by_task = report_type is ReportType.accuracy
+            accuracy = SummaryService(*scope).report(by_task=by_task)
+            report = accuracy_report(accuracy) if by_task else summary_report(accuracy)
+            return accuracy.to_dict(), report
+        case ReportType.latency:
+            from ml_agents_results.reports.latency_report import latency_report
+            from ml_agents_results.services.latency import LatencyService
 
-        by_task = report_type is ReportType.accuracy
-        accuracy = SummaryService(connection, filters, options).report(by_task=by_task)
-        draw = rendering.accuracy_parts if by_task else rendering.summary_parts
-        return accuracy.to_dict(), draw(accuracy)
-    if report_type is ReportType.latency:
-        from ml_agents_results.services.latency import LatencyService
+            latency = LatencyService(*scope).report(baseline=baseline)
+            return latency.to_dict(), latency_report(latency)
+        case ReportType.cost:
+            from ml_agents_results.reports.cost_report import cost_report
+            from ml_agents_results.services.cost import CostService
 
-        latency = LatencyService(connection, filters, options).report(baseline=baseline)
-        return latency.to_dict(), report_tables.latency_parts(latency)
-    if report_type is ReportType.cost:
-        from ml_agents_results.services.cost import CostService
+            cost = CostService(*scope).report(baseline=baseline)
+            return cost.to_dict(), cost_report(cost)
+        case ReportType.parsing:
+            from ml_agents_results.reports.parsing_report import parsing_report
+            from ml_agents_results.services.parsing import ParsingService
 
-        cost = CostService(connection, filters, options).report(baseline=baseline)
-        return cost.to_dict(), report_tables.cost_parts(cost)
-    if report_type is ReportType.parsing:
-        from ml_agents_results.services.parsing import ParsingService
+            parsing = ParsingService(*scope).report()
+            return parsing.to_dict(), parsing_report(parsing)
+        case ReportType.failures:
+            from ml_agents_results.reports.failure_report import failure_report
+            from ml_agents_results.services.failures import FailureService
 
-        parsing = ParsingService(connection, filters, options).report()
-        return parsing.to_dict(), report_tables.parsing_parts(parsing)
-    if report_type is ReportType.failures:
-        from ml_agents_results.services.failures import FailureService
+            failures = FailureService(*scope).report(baseline=baseline)
+            return failures.to_dict(), failure_report(failures)
+        case ReportType.power:
+            from ml_agents_results.reports.power_report import power_report
+            from ml_agents_results.services.power import PowerService
 
-        failures = FailureService(connection, filters, options).report(baseline=baseline)
-        return failures.to_dict(), report_tables.failure_parts(failures)
-    from ml_agents_results.reports.terminal_power import power_parts
-    from ml_agents_results.services.power import PowerService
-
-    power = PowerService(connection, filters, options).report(baseline=baseline)
-    return power.to_dict(), power_parts(power)
-
-
-def _show(parts: "list[Part]") -> None:
-    screen = console()
-    for part in parts:
-        screen.print(part)
+            power = PowerService(*scope).report(baseline=baseline)
+            return power.to_dict(), power_report(power)

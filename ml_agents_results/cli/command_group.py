@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ml_agents_results.cli.shared import close_files, printable
+from ml_agents_results.cli.shared import close_files
 from ml_agents_results.errors import ResultsError, UsageError
 from ml_agents_results.redaction import redact_text
+from ml_agents_results.reports.terminal import printable, say
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -213,7 +214,7 @@ def _reported(work: Callable[[], Any], debug: bool) -> Any:
     except (typer.Exit, SystemExit):
         raise
     except KeyboardInterrupt:
-        typer.echo("Interrupted.", err=True)
+        say("Interrupted.")
         code = INTERRUPTED
     except BrokenPipeError:
         _silence()
@@ -240,7 +241,7 @@ def _reported(work: Callable[[], Any], debug: bool) -> Any:
 def _report_usage(error: typer.TyperException, debug: bool) -> int:
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
-        typer.echo(error.message, err=True)
+        say(error.message)
         return error.exit_code
     command = context.command_path if context else "ml-agents"
     return _report(error.format_message(), f"See: {command} --help", error.exit_code, debug)
@@ -248,10 +249,10 @@ def _report_usage(error: typer.TyperException, debug: bool) -> int:
 
 def _report(message: str, hint: str | None, code: int, debug: bool) -> int:
     if debug:
-        typer.echo(redact_text(traceback.format_exc()), err=True, nl=False)
-    typer.echo(f"Error: {_line(redact_text(message))}", err=True)
+        say(redact_text(traceback.format_exc()).rstrip("\n"))
+    say(f"Error: {_line(redact_text(message))}")
     if hint:
-        typer.echo(f"Hint: {_line(hint)}", err=True)
+        say(f"Hint: {_line(hint)}")
     return code
 
 

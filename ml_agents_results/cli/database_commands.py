@@ -13,9 +13,8 @@ from ml_agents_results.cli.shared import (
     file_size,
     named_database,
     open_database,
-    print_table,
-    say,
 )
+from ml_agents_results.reports.terminal import print_table, say, write
 
 if TYPE_CHECKING:
     from ml_agents_results.database.migration_plan import MigrationPlan
@@ -32,9 +31,9 @@ def db_init(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False)
     if as_json:
         emit_json({"database": str(database), "created": created, "schema_revision": revision})
     elif created:
-        typer.echo(f"Created {database} with schema {revision}.")
+        write(f"Created {database} with schema {revision}.")
     else:
-        typer.echo(f"{database} exists already, with schema {revision}; nothing was changed.")
+        write(f"{database} exists already, with schema {revision}; nothing was changed.")
 
 
 def db_migrate(
@@ -70,12 +69,12 @@ def db_migrate(
             }
         )
     elif before.revision == before.head:
-        typer.echo(f"{database} is up to date, with schema {before.head}; nothing was changed.")
+        write(f"{database} is up to date, with schema {before.head}; nothing was changed.")
     elif adoption is not None:
         rows = ", ".join(f"{count:,} {table}" for table, count in adoption.rows.items())
-        typer.echo(f"Adopted {database} of layout {adoption.layout} to {before.head}: {rows}.")
+        write(f"Adopted {database} of layout {adoption.layout} to {before.head}: {rows}.")
     else:
-        typer.echo(f"Migrated {database} from schema {before.revision} to {before.head}.")
+        write(f"Migrated {database} from schema {before.revision} to {before.head}.")
     if before.backup is not None:
         say(f"As it was before, it is kept as {before.backup}.")
 
@@ -85,16 +84,16 @@ def _show_plan(name: str, plan: "MigrationPlan", as_json: bool) -> None:
         emit_json({"database": name, **asdict(plan)})
         return
     if not plan.steps:
-        typer.echo(f"{name} is up to date, with schema {plan.head}; there is nothing to do.")
+        write(f"{name} is up to date, with schema {plan.head}; there is nothing to do.")
         return
     if plan.layout is not None:
-        typer.echo(f"{name} has the predecessor's layout {plan.layout} and would be adopted.")
+        write(f"{name} has the predecessor's layout {plan.layout} and would be adopted.")
     for revision, purpose in plan.steps:
-        typer.echo(f"{revision}: {purpose}")
+        write(f"{revision}: {purpose}")
     for warning in plan.warnings:
         say(f"Warning: {warning}.")
     for statement in plan.statements:
-        typer.echo(f"\n{statement};")
+        write(f"\n{statement};")
 
 
 def db_stats(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False) -> None:

@@ -13,18 +13,15 @@ from ml_agents_results.cli.shared import (
     DbUrl,
     ExperimentId,
     Json,
-    console,
     emit_json,
     moment,
     open_database,
-    percent,
-    print_table,
-    printable,
     require_utf8,
     resolve_id,
-    say,
 )
 from ml_agents_results.errors import NotFoundError, UsageError
+from ml_agents_results.reports.terminal import print_report, print_table, say, write
+from ml_agents_results.reports.wording import percent
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -132,12 +129,12 @@ def delete(
     if as_json:
         emit_json({"experiment_id": chosen, "deleted_runs": runs})
     else:
-        typer.echo(f"Deleted experiment {chosen} with {runs:,} runs.")
+        write(f"Deleted experiment {chosen} with {runs:,} runs.")
 
 
 def _show_experiment(connection: "Connection", experiment_id: str, as_json: bool) -> None:
     from ml_agents_results.formats.json_encoding import experiment_object
-    from ml_agents_results.reports.terminal_accuracy import summary_parts
+    from ml_agents_results.reports.accuracy_report import summary_report
     from ml_agents_results.repositories.experiment_repository import ExperimentRepository
     from ml_agents_results.repositories.filters import Filters
     from ml_agents_results.services.summary import SummaryService
@@ -158,10 +155,8 @@ def _show_experiment(connection: "Connection", experiment_id: str, as_json: bool
         **{f"Config {name}": value for name, value in record.config_json.items()},
     }
     _tell(lines)
-    typer.echo()
-    screen = console()
-    for part in summary_parts(report):
-        screen.print(part)
+    write()
+    print_report(summary_report(report))
 
 
 def _show_run(connection: "Connection", experiment_id: str, run_id: str, as_json: bool) -> None:
@@ -238,8 +233,8 @@ def _tell(values: dict[str, Any]) -> None:
     for name, value in values.items():
         if value not in (None, "", {}, []):
             shown = json.dumps(value) if isinstance(value, dict | list) else str(value)
-            typer.echo(f"{name}: {printable(shown)}")
+            write(f"{name}: {shown}")
 
 
 def _tell_text(title: str, text: str | None) -> None:
-    typer.echo(f"\n--- {printable(title)} ---\n{printable(text or '(none)')}")
+    write(f"\n--- {title} ---\n{text or '(none)'}")

@@ -15,9 +15,9 @@ from ml_agents_results.cli.shared import (
     open_database,
     progress,
     resolve_ids,
-    say,
 )
 from ml_agents_results.errors import UsageError
+from ml_agents_results.reports.terminal import say
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -12,9 +12,9 @@ from ml_agents_results.cli.shared import (
     emit_json,
     open_database,
     resolve_id,
-    say,
 )
 from ml_agents_results.errors import UsageError
+from ml_agents_results.reports.terminal import say, write
 
 if TYPE_CHECKING:
     from ml_agents_results.experiments.regrading import Grading
@@ -63,7 +63,7 @@ def grade(
     if as_json:
         emit_json(document)
     else:
-        typer.echo(", ".join(f"{name}: {value}" for name, value in document.items()))
+        write(", ".join(f"{name}: {value}" for name, value in document.items()))
 
 
 def _read_by_hand(grading: "Grading") -> int:

@@ -18,11 +18,10 @@ from ml_agents_results.cli.shared import (
     emit_json,
     named_database,
     open_database,
-    print_table,
     progress,
-    say,
 )
 from ml_agents_results.errors import NotFoundError, UsageError
+from ml_agents_results.reports.terminal import print_table, say, write
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -175,7 +174,7 @@ def import_(
     if as_json:
         emit_json(result.to_dict())
     else:
-        typer.echo(_told(result))
+        write(_told(result))
         if dry_run or len(result.sources) > 1:
             _print_sources(result)
         if dry_run:

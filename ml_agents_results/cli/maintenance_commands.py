@@ -14,11 +14,9 @@ from ml_agents_results.cli.shared import (
     every_id,
     file_size,
     named_database,
-    print_table,
-    printable,
-    say,
 )
 from ml_agents_results.errors import CorruptDatabaseError, DatabaseError
+from ml_agents_results.reports.terminal import print_table, say, write
 
 if TYPE_CHECKING:
     from ml_agents_results.database.engine import Database
@@ -68,7 +66,7 @@ def db_backup(
             }
         )
     else:
-        typer.echo(f"Backed {database} up to {dest} ({file_size(size)}).")
+        write(f"Backed {database} up to {dest} ({file_size(size)}).")
 
 
 def _archive(database: "Database", place: Path, force: bool) -> int:
@@ -132,7 +130,7 @@ def db_restore(
             }
         )
         return
-    typer.echo(f"Restored {config.db_path} from {source}.")
+    write(f"Restored {config.db_path} from {source}.")
     if kept is not None:
         say(f"What it replaced is kept as {kept}.")
 
@@ -157,11 +155,11 @@ def db_check(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False
             numbers=2,
         )
         for problem in report.problems:
-            typer.echo(printable(f"{problem.kind}: {problem.message}"))
+            write(f"{problem.kind}: {problem.message}")
             for example in problem.examples:
-                typer.echo(printable(f"    {example}"))
+                write(f"    {example}")
         if report.intact:
-            typer.echo(
+            write(
                 f"{report.database} is intact; the content of {report.runs_verified:,} runs is "
                 "what was recorded."
             )
@@ -193,8 +191,8 @@ def db_repair(
             [(name, one.saved, one.damaged, one.lost) for name, one in report.tables.items()],
             numbers=3,
         )
-        typer.echo(f"Saved what {source} still holds to {dest}.")
+        write(f"Saved what {source} still holds to {dest}.")
     for note in (*report.notes, *report.problems):
-        say(f"Note: {printable(note)}.")
+        say(f"Note: {note}.")
     if not report.complete:
         raise typer.Exit(INCOMPLETE)

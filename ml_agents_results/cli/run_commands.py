@@ -18,12 +18,10 @@ from ml_agents_results.cli.shared import (
     listed,
     named_database,
     open_database,
-    print_table,
-    printable,
     resolve_id,
-    say,
 )
 from ml_agents_results.errors import UsageError
+from ml_agents_results.reports.terminal import print_table, say, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,8 +199,8 @@ def _report(summary: "RunSummary", as_json: bool) -> None:
             for tally in summary.variants
         ]
         print_table(columns, rows, numbers=6)
-        typer.echo(f"Experiment {printable(summary.experiment_id)}: {summary.status}")
-        typer.echo(f"Files: {printable(summary.output_dir)}")
+        write(f"Experiment {summary.experiment_id}: {summary.status}")
+        write(f"Files: {summary.output_dir}")
     if summary.failed:
         say(f"{summary.failed} of {summary.planned_runs} runs failed; see experiment_errors.json.")
         raise typer.Exit(PARTLY)

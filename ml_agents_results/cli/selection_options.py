@@ -68,6 +68,12 @@ GroupMap = Annotated[
 Missing = Annotated[
     str, typer.Option(help="Runs without a grade: exclude them, or count them as incorrect.")
 ]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", help="Print every table, row and note, the methods and what columns mean."
+    ),
+]
 Confidence = Annotated[float, typer.Option(help="Level of all intervals, between 0 and 1.")]
 
 

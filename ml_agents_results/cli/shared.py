@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,9 +12,9 @@ import typer
 
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.records import SCHEMA_VERSION
+from ml_agents_results.reports.terminal import json_printable, say
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from sqlalchemy import Connection
 
     from ml_agents_results.database.engine import Database
@@ -54,6 +54,7 @@ _IDS = typer.Option(
 )
 ExperimentIds = Annotated[list[str], _IDS]
 OptionalExperimentIds = Annotated[list[str] | None, _IDS]
+_SURROGATE = re.compile("[\ud800-\udfff]")
 Output = Annotated[
     str,
     typer.Option("--output", metavar="FILE", help="Where to write; `-` is standard output."),
@@ -216,8 +217,7 @@ def json_bytes(document: dict[str, Any]) -> bytes:
         indent=2,
         default=_json_value,
     )
-    # Only lone surrogates are beyond UTF-8, and their backslash escape is the one of JSON.
-    return text.encode("utf-8", "backslashreplace") + b"\n"
+    return json_printable(text).encode() + b"\n"
 
 
 def _json_value(value: object) -> str:
@@ -230,62 +230,6 @@ def emit_json(document: dict[str, Any]) -> None:
     """Prints the document to stdout; see `json_bytes`."""
     sys.stdout.flush()
     sys.stdout.buffer.write(json_bytes(document))
-
-
-def say(message: str) -> None:
-    """A message for people, on stderr."""
-    typer.echo(printable(message), err=True)
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def printable(text: str) -> str:
-    """The text with control characters and lone surrogates as escapes: no output of a model may
-    steer the terminal."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-def console() -> "Console":
-    """The console for tables on stdout. In a pipe it is as wide as need be: nothing is cut."""
-    from rich.console import Console
-
-    terminal = sys.stdout.isatty()
-    return Console(width=None if terminal else 10_000, markup=False, highlight=False, emoji=False)
-
-
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: int = 0) -> None:
-    """A table on stdout; the last `numbers` columns go to the right, None is shown as `-`.
-
-    Cells wrap on a narrow terminal; no text is ever cut.
-    """
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(header_style="bold")
-    for place, name in enumerate(columns):
-        right = place >= len(columns) - numbers
-        if right:
-            table.add_column(name, justify="right", no_wrap=True)
-        else:
-            table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(cell)) for cell in row))
-    console().print(table)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else printable(str(value))
-
-
-def percent(fraction: float | None) -> str:
-    """A fraction as tables show it: 0.8333 is `83.3%`."""
-    from ml_agents_results.reports import wording
-
-    return wording.percent(fraction)
 
 
 def moment(time: datetime) -> str:

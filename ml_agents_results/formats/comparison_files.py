@@ -35,8 +35,8 @@ WRITERS: dict[str, Writer] = {
     ".json": _json,
     ".csv": _csv,
     ".xlsx": _of_format("excel_workbook"),
-    ".md": _of_format("markdown"),
-    ".tex": _of_format("latex"),
+    ".md": _of_format("markdown_writer"),
+    ".tex": _of_format("latex_writer"),
     ".html": _of_format("html_report"),
 }
 

@@ -8,15 +8,16 @@ from typing import Any
 from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.formats.json_encoding import WIDTH
-from ml_agents_results.reports.columns import COLUMNS
-from ml_agents_results.reports.excel_sheets import LONGEST_TEXT, Book, Placed
-from ml_agents_results.reports.tables import Table
+from ml_agents_results.reports.columns import Kind, columns
+from ml_agents_results.reports.excel import LONGEST_TEXT, Book, Placed
+from ml_agents_results.reports.report import Table
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
 
 ROWS_PER_SHEET = 1_048_575
 """A sheet has 1,048,576 rows, of which one is the header."""
 
 RUN_COLUMNS = (*RECORD_COLUMNS, *PARSING_COLUMNS)
+_COLUMNS = columns(*RUN_COLUMNS)
 _ID_AT = RECORD_COLUMNS.index("id")
 _LONG = ("input_text", "raw_output", "metadata_json", "error", "error_details")
 _PLAIN_UP_TO = LONGEST_TEXT // 2
@@ -39,35 +40,34 @@ def write_runs(
 
 def _write_sheet(book: Book, name: str, rows: Iterable[Sequence[Any]]) -> None:
     sheet = book.add_sheet(name)
-    for column, title in enumerate(RUN_COLUMNS):
-        kind = COLUMNS[title].kind
-        width = 50 if title in _LONG else 20 if kind in ("text", "time") else 12
-        sheet.set_column(column, column, width)
-    book.write_header(sheet, 0, RUN_COLUMNS)
+    for index, column in enumerate(_COLUMNS):
+        width = 50 if column.name in _LONG else 20 if column.kind in ("text", "time") else 12
+        sheet.set_column(index, index, width)
+    book.write_header(sheet, 0, _COLUMNS)
     sheet.freeze_panes(1, 1)
     sheet.repeat_rows(0)
     # The metrics of a streamed row follow after their id.
-    places = (*range(WIDTH), *range(WIDTH + 1, WIDTH + 1 + len(PARSING_COLUMNS)))
+    sources = (*range(WIDTH), *range(WIDTH + 1, WIDTH + 1 + len(PARSING_COLUMNS)))
     cells = [
-        (place, column, _writer(book, sheet, title), book.format_of(title))
-        for column, (place, title) in enumerate(zip(places, RUN_COLUMNS, strict=True))
+        (source, index, _writer(sheet, column.kind), book.formats.get(column.kind))
+        for index, (source, column) in enumerate(zip(sources, _COLUMNS, strict=True))
     ]
     last = 0
     for last, row in enumerate(rows, 1):
-        for place, column, write, shown in cells:
-            value = row[place]
+        for source, index, write, shown in cells:
+            value = row[source]
             if value is not None:
                 if value.__class__ is str and (len(value) > _PLAIN_UP_TO or "\ufdd0" in value):
-                    where = f"run {row[_ID_AT]}, {RUN_COLUMNS[column]}"
+                    where = f"run {row[_ID_AT]}, {RUN_COLUMNS[index]}"
                     value = book.text(from_stored(value), where)
-                write(last, column, value, shown)
+                write(last, index, value, shown)
     sheet.autofilter(0, 0, max(last, 1), len(RUN_COLUMNS) - 1)
     _mark(book, sheet, max(last, 1))
-    book.placed.append((name, Placed(Table("Runs", RUN_COLUMNS, []), 0)))
+    book.placed.append((name, Placed(Table("Runs", _COLUMNS, []), 0)))
 
 
-def _writer(book: Book, sheet: Any, title: str) -> Callable[..., Any]:
-    match COLUMNS[title].kind:
+def _writer(sheet: Any, kind: Kind) -> Callable[..., Any]:
+    match kind:
         case "text":
             write: Callable[..., Any] = sheet.write_string
         case "flag":
@@ -92,7 +92,7 @@ def _mark(book: Book, sheet: Any, last: int) -> None:
         correct,
         last,
         correct,
-        # An empty cell equals FALSE, but is no wrong answer.
+        # An empty cell equals FALSE, but is not a wrong answer.
         {
             "type": "formula",
             "criteria": f"=AND(ISLOGICAL({first}),NOT({first}))",

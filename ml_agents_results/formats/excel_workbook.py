@@ -9,22 +9,20 @@ from typing import Any, BinaryIO
 from ml_agents_results.formats.excel_runs import write_runs
 from ml_agents_results.formats.json_encoding import experiment_object
 from ml_agents_results.formats.snapshot import Snapshot
-from ml_agents_results.reports.columns import COLUMNS, UNITS
+from ml_agents_results.reports.accuracy_report import accuracy_report, summary_report
+from ml_agents_results.reports.columns import UNITS
+from ml_agents_results.reports.comparison_report import comparisons_table
+from ml_agents_results.reports.cost_report import cost_report
+from ml_agents_results.reports.excel import Book
 from ml_agents_results.reports.excel_charts import (
     add_cost_chart,
     add_summary_charts,
     rows_of_charts,
 )
-from ml_agents_results.reports.excel_sheets import Book
-from ml_agents_results.reports.tables import (
-    comparison_tables,
-    cost_tables,
-    failure_tables,
-    parsing_tables,
-    summary_tables,
-    variants_table,
-)
+from ml_agents_results.reports.failure_report import failure_report
+from ml_agents_results.reports.parsing_report import parsing_report
 from ml_agents_results.services.comparison.comparison_service import Comparison
+from ml_agents_results.services.summary import SummaryReport
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
 
@@ -39,17 +37,18 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
         if snapshot.includes("summary"):
             _write_summary(book, snapshot)
         if snapshot.includes("comparisons"):
-            book.write_tables("Comparisons", comparison_tables(snapshot.comparison))
+            book.write_tables("Comparisons", [comparisons_table(snapshot.comparison)])
         if snapshot.includes("runs"):
             write_runs(book, snapshot.rows())
         if snapshot.includes("parsing"):
-            book.write_tables("Parsing", parsing_tables(snapshot.parsing))
+            book.write_tables("Parsing", parsing_report(snapshot.parsing).tables)
         if snapshot.includes("costs"):
-            (costs,) = placed = book.write_tables("Costs", cost_tables(snapshot.costs))
+            (table, *_) = cost_report(snapshot.costs).tables
+            (costs,) = book.write_tables("Costs", [table])
             if costs.table.rows:
-                add_cost_chart(book, placed[0], row=costs.last_row + 2)
+                add_cost_chart(book, costs, below=costs.last_row + 2)
         if snapshot.includes("failures"):
-            book.write_tables("Failures", failure_tables(snapshot.failures))
+            book.write_tables("Failures", failure_report(snapshot.failures).tables)
         if snapshot.includes("metadata"):
             book.write_pairs("Metadata", list(_metadata(book, snapshot)))
 
@@ -57,19 +56,23 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
 def write_comparison(comparison: Comparison, file: BinaryIO) -> None:
     """Writes the sheets Summary, Comparisons and Metadata of a comparison."""
     with TemporaryDirectory() as folder, Book.open(file, folder) as book:
-        (variants,) = book.write_tables("Summary", [variants_table(comparison.variants)])
+        report = SummaryReport(comparison.confidence_level, comparison.variants)
+        (variants,) = book.write_tables("Summary", summary_report(report).tables)
         book.mark_summary(variants)
         add_summary_charts(book, variants, row=variants.last_row + 2)
-        book.write_tables("Comparisons", comparison_tables(comparison))
+        book.write_tables("Comparisons", [comparisons_table(comparison)])
         facts = [("", "Comparison", ""), ("", "confidence_level", comparison.confidence_level)]
         facts += [("", "warning", warning) for warning in comparison.warnings]
         book.write_pairs("Metadata", [*facts, *_definitions(book)])
 
 
 def _write_summary(book: Book, snapshot: Snapshot) -> None:
-    variants, *by_task = summary_tables(snapshot.accuracy)
+    variants, *others = accuracy_report(snapshot.accuracy).tables
+    if len(snapshot.accuracy.tasks) == 1:
+        # One task says what all tasks say.
+        others = others[1:]
     space = rows_of_charts(variants) if variants.rows else 0
-    (placed, *_) = book.write_tables("Summary", [variants, *by_task], space_after_first=space)
+    (placed, *_) = book.write_tables("Summary", [variants, *others], space_after_first=space)
     book.mark_summary(placed)
     if variants.rows:
         add_summary_charts(book, placed, row=placed.last_row + 2)
@@ -96,12 +99,11 @@ def _definitions(book: Book) -> Iterator[tuple[str, str, Any]]:
     yield "", "Columns", ""
     seen: set[tuple[str, str]] = set()
     for sheet, placed in book.placed:
-        for name in placed.table.columns:
-            if (sheet, name) not in seen:
-                seen.add((sheet, name))
-                kind, meaning = COLUMNS[name]
-                unit = f" [{UNITS[kind]}]" if kind in UNITS else ""
-                yield sheet, name, meaning + unit
+        for column in placed.table.columns:
+            if (sheet, column.name) not in seen:
+                seen.add((sheet, column.name))
+                unit = f" [{UNITS[column.kind]}]" if column.kind in UNITS else ""
+                yield sheet, column.name, column.meaning + unit
 
 
 def _cell(value: Any) -> Any:

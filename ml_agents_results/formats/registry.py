@@ -98,8 +98,8 @@ _FORMATS = {
     "json": _Format(None, "json_document", ".json"),
     "jsonl": _Format(None, "jsonl_writer", ".jsonl"),
     "parquet": _Format(None, "parquet_writer", ".parquet"),
-    "markdown": _Format(None, "markdown", ".md"),
-    "latex": _Format(None, "latex", ".tex"),
+    "markdown": _Format(None, "markdown_writer", ".md"),
+    "latex": _Format(None, "latex_writer", ".tex"),
     "html": _Format(None, "html_report", ".html"),
 }
 """If two formats could read a file, the first one does."""

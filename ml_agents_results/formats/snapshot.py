@@ -8,11 +8,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ml_agents_results.records import ExperimentRecord
-from ml_agents_results.reports.paper_tables import (
-    PaperTable,
-    comparison_tables,
-    summary_tables,
-)
+from ml_agents_results.reports.paper_report import paper_comparison, paper_summary
+from ml_agents_results.reports.report import Report
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.services.analysis_options import ALLOWANCES, AnalysisOptions
@@ -102,11 +99,11 @@ class Snapshot:
         return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
 
     @property
-    def paper_tables(self) -> list[PaperTable]:
+    def paper(self) -> Report:
         """The variants, with their differences where comparisons are exported, and the tasks."""
         if not self.includes("comparisons") or self.comparison is None:
-            return summary_tables(self.accuracy)
-        return comparison_tables(self.comparison, self.all_pairs)
+            return paper_summary(self.accuracy)
+        return paper_comparison(self.comparison, self.all_pairs)
 
     @cached_property
     def costs(self) -> CostReport:

@@ -1,144 +1,359 @@
-"""What the columns of exports mean, and how their values are shown to people."""
+"""Columns of every table: name, what heads them, kind of value, and what they mean."""
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal
 
-Kind = Literal["text", "count", "number", "fraction", "ms", "usd", "p", "flag", "time"]
+Kind = Literal[
+    "text", "count", "number", "fraction", "points", "distance", "ms", "usd", "p", "flag", "time"
+]
+"""What a value is. Fractions are shown in percent; `points` (a signed difference of fractions) and
+`distance` (an unsigned one) in percentage points."""
 
-
-class Definition(NamedTuple):
-    kind: Kind
-    meaning: str
-
-
-COLUMNS: dict[str, Definition] = {
-    # What a row is about
-    "id": Definition("text", "the id of the run"),
-    "experiment_id": Definition("text", "the id of the experiment"),
-    "variant": Definition(
-        "text", "what is compared: one approach with one model in one experiment"
-    ),
-    "approach_name": Definition("text", "the reasoning approach"),
-    "provider": Definition("text", "who serves the model"),
-    "model": Definition("text", "the model's name at the provider"),
-    "task": Definition("text", "the group of samples; (all) is over all tasks"),
-    "baseline": Definition("text", "the variant that is compared with"),
-    "candidate": Definition("text", "the variant that is compared"),
-    # Counts of runs
-    "runs": Definition("count", "runs of any outcome"),
-    "graded": Definition("count", "runs that are right or wrong"),
-    "failed": Definition("count", "runs that ended in an error; never counted as wrong"),
-    "unparsed": Definition("count", "runs in whose output no answer was found"),
-    "ungraded": Definition("count", "runs with an answer that was not graded"),
-    "correct": Definition("count", "runs whose answer is right"),
-    "samples": Definition("count", "samples with a grade (on both sides of a comparison)"),
-    # Accuracy
-    "accuracy": Definition("fraction", "right answers among the graded, as a fraction"),
-    "ci_low": Definition("fraction", "lower bound of the interval"),
-    "ci_high": Definition("fraction", "upper bound of the interval"),
-    "se": Definition("fraction", "standard error"),
-    "accuracy_bounds_low": Definition(
-        "fraction", "the accuracy if every run without a grade were wrong"
-    ),
-    "accuracy_bounds_high": Definition(
-        "fraction", "the accuracy if every run without a grade were right"
-    ),
-    "accuracy_error_minus": Definition("fraction", "from the accuracy down to the lower bound"),
-    "accuracy_error_plus": Definition("fraction", "from the accuracy up to the upper bound"),
-    "interval_method": Definition("text", "the formula of the interval"),
-    "method": Definition("text", "what the error and the interval take for independent"),
-    "n_clusters": Definition("count", "clusters (tasks) that errors are clustered by"),
-    "dof": Definition("number", "degrees of freedom of the interval"),
-    "confidence_level": Definition("number", "the level of the intervals"),
-    "null_reason": Definition("text", "why a figure is missing"),
-    "warnings": Definition("text", "what to keep in mind about the row"),
-    # Times and costs
-    "mean_execution_time_ms": Definition("ms", "mean time of an answer, failed runs left out"),
-    "median_execution_time_ms": Definition("ms", "median time of an answer"),
-    "p95_execution_time_ms": Definition("ms", "95th percentile of the time of an answer"),
-    "total_cost": Definition("usd", "cost of all runs that have one, failed ones included"),
-    "mean_cost": Definition("usd", "mean cost of a graded run"),
-    "mean_cost_se": Definition("usd", "standard error of the mean cost"),
-    "cost_per_correct": Definition("usd", "cost of the graded runs for each right answer"),
-    "cost_per_correct_se": Definition("usd", "standard error of the cost per right answer"),
-    "cost_per_correct_ci_low": Definition("usd", "lower bound of its interval"),
-    "cost_per_correct_ci_high": Definition("usd", "upper bound of its interval"),
-    "priced": Definition("count", "runs that have a cost"),
-    "price_coverage": Definition("fraction", "runs that have a cost, as a fraction of all"),
-    "on_pareto_front": Definition(
-        "flag", "no other variant is as accurate, as cheap and as fast, and better in one of these"
-    ),
-    # Differences
-    "both_correct": Definition("count", "samples that both variants answered right"),
-    "regressed": Definition("count", "samples that only the baseline answered right"),
-    "improved": Definition("count", "samples that only the candidate answered right"),
-    "neither_correct": Definition("count", "samples that neither variant answered right"),
-    "difference": Definition("fraction", "accuracy of the candidate minus that of the baseline"),
-    "p_value": Definition("p", "p value of the difference, before correction"),
-    "p_value_exact": Definition("p", "p value of McNemar's exact test"),
-    "p_value_adjusted": Definition("p", "p value corrected for the tests of the same table"),
-    "family_size": Definition("count", "tests that the correction is for"),
-    "test": Definition("text", "the test that gives the p value"),
-    "correction": Definition("text", "how p values are corrected for the number of tests"),
-    "verdict": Definition("text", "candidate_better, baseline_better, equivalent or inconclusive"),
-    "mde": Definition("fraction", "smallest difference that the pairs show with 80% power"),
-    "sentence": Definition("text", "the result in words"),
-    # Parsing
-    "parsing_method": Definition("text", "how the answer was found in the output"),
-    "rated": Definition("count", "runs that have a parsing confidence"),
-    "mean_parsing_confidence": Definition("number", "mean confidence of the parser, 0 to 1"),
-    "confidence_gap": Definition("fraction", "mean confidence minus accuracy"),
-    "metrics_runs": Definition("count", "runs that have parsing metrics"),
-    "mean_parsing_attempts": Definition("number", "mean number of parsers tried"),
-    "fallback_rate": Definition("fraction", "runs where the first parser failed"),
-    "mean_extraction_time_ms": Definition("ms", "mean time of parsing"),
-    "parsing_errors": Definition("count", "runs with an error on the way to the answer"),
-    "answered": Definition("count", "runs that did not fail"),
-    "unparsed_rate": Definition("fraction", "answered runs in which no answer was found"),
-    "unparsed_rate_ci_low": Definition("fraction", "lower bound of its interval"),
-    "unparsed_rate_ci_high": Definition("fraction", "upper bound of its interval"),
-    "brier": Definition("number", "Brier score of the confidence: 0 is perfect"),
-    "brier_skill": Definition("number", "skill over always saying the mean accuracy"),
-    "calibration_error": Definition("number", "expected calibration error"),
-    "calibration_error_if_calibrated": Definition(
-        "number", "the calibration error that chance alone would give"
-    ),
-    "auroc": Definition("number", "how well the confidence ranks right above wrong; 0.5 is chance"),
-    # Failures
-    "input_fingerprint": Definition("text", "what identifies the question and its expected answer"),
-    "outcome": Definition("text", "correct, wrong, failed, unparsed or ungraded"),
-    "of_runs": Definition("count", "all runs of the variant"),
-    "rate": Definition("fraction", "the share of the variant's runs"),
-    "rate_ci_low": Definition("fraction", "lower bound of the share's interval"),
-    "rate_ci_high": Definition("fraction", "upper bound of the share's interval"),
-    "dimension": Definition("text", "what the runs of the slice have in common"),
-    "value": Definition("text", "the value that they have in common"),
-    "rest_accuracy": Definition("fraction", "accuracy of the variant's other graded runs"),
-    "change": Definition("text", "gain: only the candidate is right; regression: the baseline"),
-    "candidate_run_id": Definition("text", "the run of the candidate"),
-    "baseline_run_id": Definition("text", "the run of the baseline"),
-    # Runs
-    "sample_index": Definition("count", "the place of the sample in its task, from 0"),
-    "repeat_index": Definition("count", "the how-many-eth time the sample was asked, from 0"),
-    "sample_id": Definition("text", "the data set's own id of the sample"),
-    "input_text": Definition("text", "the question"),
-    "expected_answer": Definition("text", "the answer key"),
-    "raw_output": Definition("text", "what the model wrote"),
-    "parsed_answer": Definition("text", "the answer found in it"),
-    "parsing_confidence": Definition("number", "confidence of the parser, 0 to 1"),
-    "is_correct": Definition("flag", "whether the answer is right; empty where it is not graded"),
-    "score": Definition("number", "the grade, where grading is not yes or no"),
-    "execution_time_ms": Definition("ms", "how long the model took"),
-    "cost_estimate": Definition("usd", "what the run cost"),
-    "prompt_tokens": Definition("count", "tokens of the question"),
-    "completion_tokens": Definition("count", "tokens of the answer"),
-    "error": Definition("text", "what ended the run without an answer"),
-    "created_at": Definition("time", "when the run was made, UTC"),
-    "metadata_json": Definition("text", "everything else that was recorded, as JSON"),
-    "parsing_attempts": Definition("count", "parsers tried"),
-    "fallback_used": Definition("flag", "whether the first parser failed and another answered"),
-    "confidence_score": Definition("number", "confidence that the parser reported, 0 to 1"),
-    "extraction_time_ms": Definition("ms", "time of parsing"),
-    "error_details": Definition("text", "what went wrong in parsing"),
+UNITS: dict[Kind, str] = {
+    "fraction": "fraction",
+    "points": "fraction",
+    "distance": "fraction",
+    "ms": "ms",
+    "usd": "USD",
+    "time": "UTC",
 }
 
-UNITS: dict[Kind, str] = {"fraction": "fraction", "ms": "ms", "usd": "USD", "time": "UTC"}
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        name: Its name in documents, data frames and workbooks.
+        label: What heads it where people read; may hold fields such as `{level}`.
+        meaning: What a value says, as one phrase.
+        parts: Names of the columns that it shows in one cell: the bounds of an interval, or a
+            figure and the bounds of its interval.
+    """
+
+    name: str
+    label: str
+    kind: Kind
+    meaning: str
+    parts: tuple[str, ...] = ()
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is aligned to the left."""
+        return self.kind in ("text", "flag", "time") and not self.parts
+
+    @property
+    def title(self) -> str:
+        """The label as it heads a table that is printed: capitalized, unless it is a symbol."""
+        return self.label if len(self.label) == 1 else self.label[:1].upper() + self.label[1:]
+
+    def filled(self, **values: object) -> "Column":
+        """The column with values for the fields of its name, label and meaning."""
+        return replace(
+            self,
+            name=self.name.format(**values),
+            label=self.label.format(**values),
+            meaning=self.meaning.format(**values),
+        )
+
+    def of_group(self, name: str, label: str) -> "Column":
+        """The column for one group of a table that has a column for each group."""
+        parts = tuple(f"{part} {name}" for part in self.parts)
+        return replace(self, name=name, label=label, parts=parts)
+
+
+def _column(
+    name: str,
+    kind: Kind,
+    meaning: str,
+    label: str | None = None,
+    parts: tuple[str, ...] = (),
+) -> Column:
+    return Column(name, name.replace("_", " ") if label is None else label, kind, meaning, parts)
+
+
+_DECLARED = (
+    # What a row is about
+    _column("id", "text", "id of the run"),
+    _column("experiment_id", "text", "id of the experiment", "experiment"),
+    _column("variant", "text", "what is compared: one approach with one model in one experiment"),
+    _column("approach_name", "text", "what was done with the question", "approach"),
+    _column("provider", "text", "who serves the model"),
+    _column("model", "text", "the model's name at the provider"),
+    _column("task", "text", "named group of samples; (all) is over all tasks"),
+    _column("baseline", "text", "the variant compared against"),
+    _column("candidate", "text", "the variant compared with the baseline"),
+    # Counts of runs
+    _column("runs", "count", "runs of any outcome"),
+    _column("graded", "count", "runs that are right or wrong"),
+    _column("failed", "count", "runs that ended in an error; never counted as wrong"),
+    _column("unparsed", "count", "runs in whose output no answer was found"),
+    _column("ungraded", "count", "runs with an answer that was not graded"),
+    _column("correct", "count", "runs whose answer is right"),
+    _column("samples", "count", "samples with a grade (on both sides of a comparison)"),
+    _column("pairs", "count", "samples that both variants share"),
+    _column("candidate_samples", "count", "samples of the candidate", "n"),
+    _column("baseline_samples", "count", "samples of the baseline", "n baseline"),
+    # Accuracy
+    _column("accuracy", "fraction", "right answers among the graded, as a fraction"),
+    _column("ci_low", "fraction", "lower bound of the interval"),
+    _column("ci_high", "fraction", "upper bound of the interval"),
+    _column("ci", "fraction", "confidence interval", "{level} CI", ("ci_low", "ci_high")),
+    _column(
+        "accuracy_ci",
+        "fraction",
+        "accuracy with its interval",
+        "accuracy % [{level} CI]",
+        ("accuracy", "ci_low", "ci_high"),
+    ),
+    _column("se", "fraction", "standard error"),
+    _column("accuracy_bounds_low", "fraction", "accuracy if all ungraded runs were wrong"),
+    _column("accuracy_bounds_high", "fraction", "accuracy if all ungraded runs were right"),
+    _column("accuracy_error_minus", "fraction", "from the accuracy down to the lower bound"),
+    _column("accuracy_error_plus", "fraction", "from the accuracy up to the upper bound"),
+    _column("interval_method", "text", "formula of the interval"),
+    _column("method", "text", "the unit that error and interval treat as independent"),
+    _column("n_clusters", "count", "clusters (tasks) that errors are clustered by"),
+    _column("dof", "number", "degrees of freedom of the interval"),
+    _column("confidence_level", "number", "level of the intervals"),
+    _column("null_reason", "text", "why a figure is missing"),
+    _column("warnings", "text", "what to keep in mind about the row"),
+    # Repeats
+    _column(
+        "consistency", "fraction", "samples that are always right or always wrong", "consistent"
+    ),
+    _column(
+        "pass_at_{k}", "fraction", "samples that at least one of {k} repeats gets right", "pass@{k}"
+    ),
+    _column("pass_hat_{k}", "fraction", "samples that all of {k} repeats get right", "pass^{k}"),
+    # Times
+    _column(
+        "mean_execution_time_ms", "ms", "mean time of an answer without failed runs", "mean ms"
+    ),
+    _column("median_execution_time_ms", "ms", "median time of an answer", "median ms"),
+    _column("p95_execution_time_ms", "ms", "95th percentile of the time of an answer", "p95 ms"),
+    _column("timed", "count", "runs that have a time and did not fail"),
+    _column("untimed", "count", "runs without a time"),
+    _column("mean_ms", "ms", "mean time of an answer", "mean"),
+    _column("sd_ms", "ms", "standard deviation of the times", "sd"),
+    _column("geometric_mean_ms", "ms", "geometric mean of the times", "geometric mean"),
+    _column("min_ms", "ms", "shortest time", "min"),
+    _column("max_ms", "ms", "longest time", "max"),
+    _column("quantile", "text", "share of the answers that came within the time"),
+    _column("quantile_ms", "ms", "time within which that share came (type 7)", "ms"),
+    _column(
+        "quantile_ci", "ms", "interval from order statistics", "{level} CI", ("ci_low", "ci_high")
+    ),
+    _column("ratio", "number", "ratio of geometric mean times; above 1 the candidate is slower"),
+    _column(
+        "ratio_ci",
+        "number",
+        "confidence interval of the ratio",
+        "{level} CI",
+        ("ratio_ci_low", "ratio_ci_high"),
+    ),
+    _column("slower", "count", "samples on which the candidate took longer"),
+    _column("faster", "count", "samples on which the candidate was faster"),
+    # Costs
+    _column("total_cost", "usd", "cost of all runs that have one, including failed ones", "total"),
+    _column("mean_cost", "usd", "mean cost of a graded run", "per run"),
+    _column("mean_cost_se", "usd", "standard error of the mean cost"),
+    _column("cost_per_correct", "usd", "cost of the graded runs per right answer", "per correct"),
+    _column("cost_per_correct_se", "usd", "standard error of the cost per right answer"),
+    _column("cost_per_correct_ci_low", "usd", "lower bound of its interval"),
+    _column("cost_per_correct_ci_high", "usd", "upper bound of its interval"),
+    _column(
+        "cost_per_correct_ci",
+        "usd",
+        "confidence interval of the cost per right answer",
+        "{level} CI",
+        ("cost_per_correct_ci_low", "cost_per_correct_ci_high"),
+    ),
+    _column("priced", "count", "runs that have a cost"),
+    _column("price_coverage", "fraction", "runs that have a cost, as a fraction of all"),
+    _column(
+        "on_pareto_front",
+        "flag",
+        "whether no other variant is as accurate, as cheap and as fast, and better in one of these",
+        "front",
+    ),
+    _column("cost_difference", "usd", "extra cost of the candidate per sample", "extra cost"),
+    _column(
+        "cost_difference_ci",
+        "usd",
+        "confidence interval of the extra cost",
+        "{level} CI",
+        ("cost_difference_ci_low", "cost_difference_ci_high"),
+    ),
+    _column("accuracy_difference", "points", "difference in accuracy", "points"),
+    _column("cost_increment", "usd", "extra cost per further right answer", "per further correct"),
+    # Differences
+    _column("both_correct", "count", "samples that both variants answered right", "both"),
+    _column("regressed", "count", "samples that only the baseline answered right"),
+    _column("improved", "count", "samples that only the candidate answered right"),
+    _column("neither_correct", "count", "samples that neither variant answered right", "neither"),
+    _column("candidate_mean", "fraction", "accuracy of the candidate on these samples", "accuracy"),
+    _column("baseline_mean", "fraction", "accuracy of the baseline on these samples", "baseline"),
+    _column(
+        "difference", "points", "accuracy of the candidate minus that of the baseline", "points"
+    ),
+    _column(
+        "difference_plot",
+        "points",
+        "difference with its interval",
+        "difference [{level} CI]",
+        ("difference", "difference_ci_low", "difference_ci_high"),
+    ),
+    _column("p_value", "p", "p value of the difference before correction", "p"),
+    _column("p_value_exact", "p", "p value of McNemar's exact test", "p exact"),
+    _column(
+        "p_value_adjusted",
+        "p",
+        "p value corrected for the tests of the same table",
+        "p ({correction})",
+    ),
+    _column("family_size", "count", "tests that the correction is for"),
+    _column("test", "text", "test that gives the p value"),
+    _column("correction", "text", "how p values are corrected for the number of tests"),
+    _column("verdict", "text", "candidate_better, baseline_better, equivalent or inconclusive"),
+    _column(
+        "mde", "distance", "minimum detectable difference: the smallest shown with 80% power", "MDE"
+    ),
+    _column("sentence", "text", "the result in words"),
+    _column("tasks", "count", "tasks that have a figure", "tasks"),
+    _column(
+        "error_over",
+        "text",
+        "what the error is over: random tasks (sd/sqrt(k), t) or these fixed ones (z)",
+        "tasks are",
+    ),
+    # Power
+    _column("discordance", "fraction", "samples that only one of the variants answered right"),
+    _column(
+        "samples_for_precision_{size}",
+        "count",
+        "samples whose interval reaches {size} points to either side of the accuracy",
+        "n for ±{size}",
+    ),
+    _column(
+        "samples_per_variant_{size}",
+        "count",
+        "samples per variant that show a gain of {size} points with 80% power (unpaired)",
+        "n for {size}",
+    ),
+    _column(
+        "samples_needed_{size}",
+        "count",
+        "shared samples that show {size} points with 80% power, at the discordance observed",
+        "n for {size}",
+    ),
+    # Parsing
+    _column("parsing_method", "text", "how the answer was found in the output", "method"),
+    _column("rated", "count", "runs that have a parsing confidence"),
+    _column(
+        "mean_parsing_confidence", "number", "mean confidence of the parser, 0 to 1", "confidence"
+    ),
+    _column("confidence_gap", "points", "mean confidence minus accuracy", "gap"),
+    _column("metrics_runs", "count", "runs that have parsing metrics"),
+    _column("mean_parsing_attempts", "number", "mean number of parsers tried", "attempts"),
+    _column("fallback_rate", "fraction", "runs where the first parser failed", "fallback"),
+    _column("mean_extraction_time_ms", "ms", "mean time of parsing", "ms"),
+    _column("parsing_errors", "count", "runs with an error in parsing", "errors"),
+    _column("answered", "count", "runs that did not fail"),
+    _column("unparsed_rate", "fraction", "answered runs in which no answer was found", "unparsed"),
+    _column("unparsed_rate_ci_low", "fraction", "lower bound of its interval"),
+    _column("unparsed_rate_ci_high", "fraction", "upper bound of its interval"),
+    _column("brier", "number", "Brier score of the confidence: 0 is perfect", "Brier"),
+    _column("brier_skill", "number", "skill over always stating the mean accuracy", "skill"),
+    _column("calibration_error", "number", "expected calibration error", "ECE"),
+    _column(
+        "calibration_error_if_calibrated",
+        "number",
+        "the calibration error that chance alone would give",
+        "ECE if calibrated",
+    ),
+    _column(
+        "auroc", "number", "how well the confidence ranks right above wrong; 0.5 is chance", "AUROC"
+    ),
+    _column(
+        "auroc_ci",
+        "number",
+        "confidence interval of the AUROC",
+        "{level} CI",
+        ("auroc_ci_low", "auroc_ci_high"),
+    ),
+    # Failures
+    _column("input_fingerprint", "text", "identifies the question and its expected answer"),
+    _column("outcome", "text", "correct, wrong, failed, unparsed or ungraded"),
+    _column("of_runs", "count", "all runs of the variant"),
+    _column("rate", "fraction", "share of the variant's runs", "share"),
+    _column("rate_ci_low", "fraction", "lower bound of the share's interval"),
+    _column("rate_ci_high", "fraction", "upper bound of the share's interval"),
+    _column(
+        "rate_ci",
+        "fraction",
+        "confidence interval of the share",
+        "{level} CI",
+        ("rate_ci_low", "rate_ci_high"),
+    ),
+    _column("dimension", "text", "what the runs of the slice have in common"),
+    _column("value", "text", "the value that they have in common"),
+    _column("rest_accuracy", "fraction", "accuracy of the variant's other graded runs", "rest"),
+    _column("change", "text", "improved: only the candidate is right; regressed: the baseline"),
+    _column("candidate_run_id", "text", "run of the candidate", "candidate's run"),
+    _column("baseline_run_id", "text", "run of the baseline", "baseline's run"),
+    # Runs
+    _column("sample_index", "count", "which sample of its task, starting at 0", "sample"),
+    _column("repeat_index", "count", "which repetition of the sample, starting at 0", "repeat"),
+    _column("sample_id", "text", "the dataset's own id of the sample"),
+    _column("input_text", "text", "the question"),
+    _column("expected_answer", "text", "the answer key"),
+    _column("raw_output", "text", "what the model wrote"),
+    _column("parsed_answer", "text", "the answer found in it"),
+    _column("parsing_confidence", "number", "confidence of the parser, 0 to 1"),
+    _column("is_correct", "flag", "whether the answer is right; empty where it is not graded"),
+    _column("score", "number", "the grade where it is not just right or wrong"),
+    _column("execution_time_ms", "ms", "how long the model took"),
+    _column("cost_estimate", "usd", "cost of the run"),
+    _column("prompt_tokens", "count", "tokens of the question"),
+    _column("completion_tokens", "count", "tokens of the answer"),
+    _column("error", "text", "what ended the run without an answer"),
+    _column("created_at", "time", "when the run was recorded, UTC"),
+    _column("metadata_json", "text", "everything else that was recorded, as JSON"),
+    _column("parsing_attempts", "count", "parsers tried"),
+    _column("fallback_used", "flag", "whether the first parser failed and another answered"),
+    _column("confidence_score", "number", "confidence that the parser reported, 0 to 1"),
+    _column("extraction_time_ms", "ms", "time of parsing"),
+    _column("error_details", "text", "what went wrong in parsing"),
+)
+
+COLUMNS: dict[str, Column] = {column.name: column for column in _DECLARED}
+"""The columns by name."""
+
+DIFFERENCE_COLUMNS: dict[str, Column] = COLUMNS | {
+    column.name: column
+    for column in (
+        _column("ci_low", "points", "lower bound of the difference's interval"),
+        _column("ci_high", "points", "upper bound of the difference's interval"),
+        _column(
+            "ci",
+            "points",
+            "confidence interval of the difference",
+            "{level} CI",
+            ("ci_low", "ci_high"),
+        ),
+        _column(
+            "difference_plot",
+            "points",
+            "difference with its interval",
+            "difference [{level} CI]",
+            ("difference", "ci_low", "ci_high"),
+        ),
+    )
+}
+"""The columns of tables of differences, where intervals are those of the difference."""
+
+
+def columns(*names: str, of: dict[str, Column] = COLUMNS, **fields: object) -> tuple[Column, ...]:
+    """The named columns, with values for the fields of their labels (`level`, `correction`)."""
+    return tuple(of[name].filled(**fields) if fields else of[name] for name in names)

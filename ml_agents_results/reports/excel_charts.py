@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ml_agents_results.reports.excel_sheets import Book, Placed
-from ml_agents_results.reports.tables import Table
+from ml_agents_results.reports.excel import Book, Placed
+from ml_agents_results.reports.report import Table
 
 _WIDTH = 560
 _ROW = 20
@@ -18,13 +18,13 @@ def add_summary_charts(book: Book, placed: Placed, row: int) -> None:
     """Accuracy with its interval, and times, side by side below the table."""
     sheet = book.sheet("Summary")
     height = _ROW * (rows_of_charts(placed.table) - 1)
-    for place, chart in enumerate((_accuracy(book, placed), _latency(book, placed))):
+    for number, chart in enumerate((_accuracy(book, placed), _latency(book, placed))):
         if chart is not None:
             chart.set_size({"width": _WIDTH, "height": height})
             # The bounds of the intervals stand in columns that are folded away.
             chart.show_hidden_data()
-            beside = {"object_position": 2, "x_offset": place * (_WIDTH + _ROW)}
-            sheet.insert_chart(row, 0, chart, beside)
+            options = {"object_position": 2, "x_offset": number * (_WIDTH + _ROW)}
+            sheet.insert_chart(row, 0, chart, options)
 
 
 def rows_of_charts(table: Table) -> int:
@@ -32,14 +32,14 @@ def rows_of_charts(table: Table) -> int:
     return max(18, 6 + 2 * len(table.rows))
 
 
-def add_cost_chart(book: Book, placed: Placed, row: int) -> None:
+def add_cost_chart(book: Book, placed: Placed, below: int) -> None:
     """Accuracy against the mean cost of a graded run, one point a variant."""
     table = placed.table
     cost, accuracy, label = (placed.column(name) for name in ("mean_cost", "accuracy", "variant"))
     chart = book.workbook.add_chart({"type": "scatter"})
     drawn = 0
-    for number, cells in enumerate(table.rows, placed.first_row + 1):
-        if cells[cost] is None or cells[accuracy] is None:
+    for number, row in enumerate(table.rows, placed.first_row + 1):
+        if row["mean_cost"] is None or row["accuracy"] is None:
             continue
         chart.add_series(
             {
@@ -62,7 +62,7 @@ def add_cost_chart(book: Book, placed: Placed, row: int) -> None:
     chart.set_y_axis({"name": "accuracy", "num_format": "0%", "min": 0, "max": 1, **_LIGHT})
     chart.set_legend({"position": "bottom"})
     chart.set_size({"width": _WIDTH, "height": 18 * _ROW})
-    book.sheet("Costs").insert_chart(row, 0, chart, {"object_position": 2})
+    book.sheet("Costs").insert_chart(below, 0, chart, {"object_position": 2})
 
 
 def _accuracy(book: Book, placed: Placed) -> Any:
@@ -91,8 +91,7 @@ def _accuracy(book: Book, placed: Placed) -> Any:
 
 def _latency(book: Book, placed: Placed) -> Any | None:
     """Median and 95th percentile of the time of an answer."""
-    median = placed.column("median_execution_time_ms")
-    if all(cells[median] is None for cells in placed.table.rows):
+    if all(row["median_execution_time_ms"] is None for row in placed.table.rows):
         return None
     chart = book.workbook.add_chart({"type": "bar"})
     for name, title, colour in (

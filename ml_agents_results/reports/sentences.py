@@ -26,10 +26,10 @@ def comparison_sentence(row: ComparisonRow) -> str:
         return f"{missing}: there is nothing to compare."
     words, joint = _difference(row.difference)
     compared = (
-        f"{candidate} is {words} on its {row.candidate_samples:,} samples {joint} "
+        f"{candidate} is {words} on its {_count(row.candidate_samples, 'sample')} {joint} "
         f"{baseline} on its {row.baseline_samples:,}"
         if unpaired
-        else f"On {row.samples:,} shared samples {candidate} is {words} {joint} {baseline}"
+        else f"On {_count(row.samples, 'shared sample')} {candidate} is {words} {joint} {baseline}"
     )
     return f"{compared} ({_evidence(row)}): {_conclusion(row, candidate, baseline)}."
 
@@ -107,6 +107,10 @@ def _conclusion(row: ComparisonRow, candidate: str, baseline: str) -> str:
         worse = f"less than {_points(row.margin or 0.0)} points worse"
         return f"{candidate} is not shown to be better, but {worse} (non-inferior)"
     return "inconclusive, which does not mean equal"
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
 def _points(fraction: float) -> str:

@@ -1,6 +1,9 @@
 """The words for codes and figures: the same in tables, reports and papers."""
 
+from typing import Any
+
 from ml_agents_results.records import Variant
+from ml_agents_results.reports.columns import Kind
 
 UNKNOWN = "-"
 SMALLEST_PRINTED_P = 1e-300
@@ -11,38 +14,38 @@ EXPLANATIONS = {
     "cost_coverage": "some runs have no cost; totals and means are over those that have one",
     "coverage": "more than 5% of the runs have no grade, or the variants differ in that by "
     "more than 2 points",
-    "datasets_differ": "the two experiments ran on different data sets",
-    "difference_not_resolved": "the accuracies do not differ clearly, so a price per point means "
-    "nothing",
+    "datasets_differ": "the two experiments ran on different datasets",
+    "difference_not_resolved": "the accuracies do not differ clearly, so a price per further right "
+    "answer means nothing",
     "duplicate_content": "some questions occur more than once with the same expected answer; "
-    "--cluster input_fingerprint takes them as one",
+    "--cluster input_fingerprint treats them as one",
     "experiment_without_runs": "an experiment that was named has no runs that pass the filters",
     "few_clusters": "there are few tasks (or other clusters): intervals may be too narrow",
-    "few_discordant": "fewer than 10 samples were answered by one variant only: the test can "
-    "hardly find anything",
+    "few_discordant": "fewer than 10 samples were answered right by one variant only: the "
+    "test has little power",
     "few_samples": "there are few samples: intervals may be too narrow",
     "graders_differ": "the two experiments were graded differently",
     "mismatched_inputs": "some paired samples differ in question or expected answer: are these the "
-    "same data set?",
-    "models_differ": "the model differs too: the approach is not all that changed",
+    "same dataset?",
+    "models_differ": "the model differs as well: the approach is not the only difference",
     "n_lt_2": "one sample is too few for an error bar",
     "no_correct": "no answer was correct",
     "no_costs": "no run has a cost",
     "no_discordant": "both variants answered exactly the same samples right",
     "no_graded_runs": "no run was graded",
-    "no_repeats": "no sample was asked twice",
-    "no_shared_samples": "the variants share no graded sample; compare --unpaired takes all that "
+    "no_repeats": "no sample was asked more than once",
+    "no_shared_samples": "the variants share no graded sample; compare --unpaired uses all that "
     "each variant was asked",
     "no_values": "no run has this value",
-    "null_clusters": "some samples have nothing to be clustered by; each is a cluster of its own",
+    "null_clusters": "some samples have no value to cluster by; each is a cluster of its own",
     "one_class": "all answers are right, or all are wrong",
     "one_cluster": "one task (or other cluster) is too few for a clustered error; --cluster none "
-    "takes samples as independent",
+    "treats samples as independent",
     "one_distinct_confidence": "every run has the same confidence",
     "outputs_not_read": "there are too many runs to read their outputs; slices by length and by "
     "answer marker are left out",
     "partial_overlap": "some samples were graded in one variant only and are left out of the pairs",
-    "shared_samples_unpaired": "the variants share samples; comparing these in pairs says more",
+    "shared_samples_unpaired": "the variants share samples; a paired comparison is more precise",
     "too_few_repeats": "no sample was asked that often",
     "unequal_epochs": "samples were asked a different number of times; each weighs the same",
     "zero_between_cluster_variance": "all tasks (or other clusters) agree exactly",
@@ -63,20 +66,6 @@ def percent(fraction: float | None, digits: int = 1) -> str:
 def points(fraction: float | None, digits: int = 1) -> str:
     """A difference in percentage points with its sign: 0.1298 as `+13.0`."""
     return UNKNOWN if fraction is None else f"{100 * fraction:+.{digits}f}"
-
-
-def interval(low: float | None, high: float | None, digits: int = 1) -> str:
-    """The bounds of an accuracy: `[60.5, 64.6]` in percent."""
-    if low is None or high is None:
-        return UNKNOWN
-    return f"[{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
-
-
-def points_interval(low: float | None, high: float | None, digits: int = 1) -> str:
-    """The bounds of a difference: `[-6.0, +32.0]` in percentage points."""
-    if low is None or high is None:
-        return UNKNOWN
-    return f"[{points(low, digits)}, {points(high, digits)}]"
 
 
 def milliseconds(value: float | None) -> str:
@@ -104,14 +93,68 @@ def dollars(value: float | None) -> str:
     return sign + (f"${size:,.2f}" if size >= 1 or size == 0 else f"${size:.3g}")
 
 
+def shown(value: Any, kind: Kind) -> str:
+    """A value as people read it; `-` for what is not known.
+
+    A tuple is the bounds of an interval, `[60.5, 64.6]`, or a figure and those bounds,
+    `62.6 [60.5, 64.6]`; fractions are then in percent without the sign.
+    """
+    if isinstance(value, tuple):
+        *figure, low, high = (_number(part, kind, bare=True) for part in value)
+        bounds = "" if value[-2] is None and value[-1] is None else f"[{low}, {high}]"
+        return " ".join(filter(None, (*figure, bounds))) or UNKNOWN
+    return _number(value, kind)
+
+
+def _number(value: Any, kind: Kind, *, bare: bool = False) -> str:
+    if value is None or value == "":
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
+        return str(value)
+    match kind:
+        case "fraction":
+            return f"{100 * value:.1f}" if bare else percent(value)
+        case "points":
+            return points(value)
+        case "distance":
+            return f"{100 * value:.1f}"
+        case "usd":
+            return dollars(value)
+        case "ms":
+            return milliseconds(value)
+        case "p":
+            return format_p(value)
+        case "number":
+            return decimal(value, 3)
+        case _:
+            return f"{value:,}"
+
+
+def level_text(level: float) -> str:
+    """A confidence level: 0.95 is `95%`."""
+    return f"{100 * level:.4g}%"
+
+
+CORRECTIONS = {"holm": "Holm", "fdr_bh": "Benjamini-Hochberg", "bonferroni": "Bonferroni"}
+
+
+def correction_text(correction: str, tests: int) -> str:
+    """What was done about the number of tests: `Holm over 3 tests`."""
+    if correction == "none":
+        return "uncorrected"
+    return f"{CORRECTIONS[correction]} over {tests} test{'' if tests == 1 else 's'}"
+
+
 def variant_labels(variants: list[Variant]) -> dict[Variant, str]:
     """The shortest names that tell the variants of one table apart."""
     differing = [
-        place
-        for place in range(len(Variant._fields))
-        if len({variant[place] for variant in variants}) > 1
+        index
+        for index in range(len(Variant._fields))
+        if len({variant[index] for variant in variants}) > 1
     ] or [Variant._fields.index("approach_name")]
     return {
-        variant: " / ".join(variant[place] for place in differing if variant[place])
+        variant: " / ".join(variant[index] for index in differing if variant[index])
         for variant in variants
     }

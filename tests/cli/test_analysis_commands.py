@@ -290,12 +290,15 @@ def test_tables_fit_and_name_what_they_show(study: Path) -> None:
         lines = text.splitlines()
         rules = [line for line in lines if line.strip().startswith("─")]
         assert rules
-        assert max(map(len, rules)) <= 100, max(lines, key=len)
-    comparison = told[0]
-    assert "correction holm over 2 tests" in comparison
+        assert max(map(len, rules)) <= 80, max(rules, key=len)
+        tables = [line for line in lines if not line.endswith((".", ":"))]
+        assert max(map(len, tables)) <= 80, max(tables, key=len)
+        assert sum(line.startswith("Note: ") for line in lines) <= 3
+    comparison = shown(study, "--by", "task", "--margin", "0.02", "--simultaneous", "--verbose")
+    assert "p values: Holm over 2 tests" in comparison
     assert "interval t-cr2" in comparison
     assert "clustered by task (CR2)" in comparison
-    assert "95% CI (all)" in comparison
+    assert "95% joint CI" in comparison
     assert "Paired by sample_index; 0 samples graded on one side only are left out" in comparison
     assert "90% CI" in comparison
     assert "held against a margin of 2.0 points" in comparison

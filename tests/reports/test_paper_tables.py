@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results.formats.exporting import export
-from ml_agents_results.formats.latex import escape as latex_escape
-from ml_agents_results.formats.markdown import escape as markdown_escape
 from ml_agents_results.processor import ResultsProcessor
-from tests.formats.writers.sample_experiments import ODD_TEXTS, run
+from ml_agents_results.reports.latex import escape as latex_escape
+from ml_agents_results.reports.markdown import escape as markdown_escape
+from tests.formats.writers.sample_experiments import ODD_TEXTS, run, save_experiments
 
 DOCUMENT = r"""\documentclass{article}
 \usepackage[T1]{fontenc}
@@ -22,6 +22,13 @@ DOCUMENT = r"""\documentclass{article}
 \input{table}
 \end{document}
 """
+
+
+@pytest.fixture
+def processor(processor: ResultsProcessor) -> ResultsProcessor:
+    """A processor with the sample experiments."""
+    save_experiments(processor)
+    return processor
 
 
 def text_of(processor: ResultsProcessor, path: Path, *names: str) -> str:

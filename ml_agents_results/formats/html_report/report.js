@@ -132,7 +132,7 @@
   const form = document.getElementById("filter");
   const dialog = document.getElementById("answers");
   const MARKS = { correct: "\u2713 correct", wrong: "\u2717 wrong", failed: "! failed", unparsed: "? unparsed", ungraded: "\u2013 ungraded" };
-  const KINDS = { "": "all", regression: "regressions", gain: "gains", hard: "hard samples", failed: "failed", disagree: "variants disagree" };
+  const KINDS = { "": "all", regressed: "regressed", improved: "improved", hard: "hard samples", failed: "failed", disagree: "variants disagree" };
   const visible = (text) => String(text).replace(/[\x00-\x08\x0b-\x1f\x7f]/g, (one) => String.fromCharCode(one === "\x7f" ? 0x2421 : 0x2400 + one.charCodeAt(0)));
   const make = (tag, text, type) => {
     const element = document.createElement(tag);
@@ -225,6 +225,6 @@
   more.addEventListener("click", () => { most += PAGE; fill(); });
   form.addEventListener("input", () => { most = PAGE; fill(); });
   form.addEventListener("submit", (event) => event.preventDefault());
-  if ([...form.kind.options].some((one) => one.value === "regression")) form.kind.value = "regression";
+  if ([...form.kind.options].some((one) => one.value === "regressed")) form.kind.value = "regressed";
   fill();
 })();

@@ -11,7 +11,7 @@ from ml_agents_results.repositories.sample_texts import Sample, SampleRepository
 
 MOST_SAMPLES = 300
 MOST_OF_A_KIND = 60
-"""Regressions, gains, hard and failed samples that are shown; the first ones fill the rest."""
+"""Regressed, improved, hard and failed samples that are shown; the first ones fill the rest."""
 
 LONGEST_TEXT = 6000
 """Characters of an answer that are shown, so that the page stays light."""
@@ -20,23 +20,23 @@ LONGEST_TEXT = 6000
 def samples_of(snapshot: Snapshot, labels: Mapping[Variant, str]) -> dict[str, Any]:
     """Samples with their kinds and answers, in the order of tasks.
 
-    Variants of several experiments are shown side by side only where they answered one data set.
+    Variants of several experiments are shown side by side only where they answered one dataset.
     """
-    variants = _variants_of_one_data_set(snapshot)
+    variants = _variants_of_one_dataset(snapshot)
     kinds = _kinds(snapshot, variants)
     samples: dict[Sample, dict[str, Any]] = {
         key: {"task": key[0], "index": key[1], "kinds": found, "answers": []}
         for key, found in sorted(kinds.items())
     }
     repository = SampleRepository(snapshot.connection)
-    for place, variant in enumerate(variants):
+    for index, variant in enumerate(variants):
         for key, row in repository.answers(variant, samples):
             sample = samples[key]
             sample.setdefault("question", _cut(row.input_text))
             sample.setdefault("expected", _cut(row.expected_answer))
             sample["answers"].append(
                 {
-                    "variant": place,
+                    "variant": index,
                     "id": row.id,
                     "outcome": row.outcome,
                     "output": _cut(row.raw_output),
@@ -63,7 +63,7 @@ def samples_of(snapshot: Snapshot, labels: Mapping[Variant, str]) -> dict[str, A
     }
 
 
-def _variants_of_one_data_set(snapshot: Snapshot) -> list[Variant]:
+def _variants_of_one_dataset(snapshot: Snapshot) -> list[Variant]:
     variants = [row.variant for row in snapshot.accuracy.variants]
     if all(pair.pairing_rule == "sample_index" for pair in _pairs(snapshot)):
         return variants
@@ -81,7 +81,7 @@ def _kinds(snapshot: Snapshot, variants: Sequence[Variant]) -> dict[Sample, list
                     found.append(kind)
 
     patterns = PatternRepository(snapshot.connection, snapshot.filters)
-    for kind, improved in (("regression", False), ("gain", True)):
+    for kind, improved in (("regressed", False), ("improved", True)):
         for pair in _pairs(snapshot):
             if {pair.candidate, pair.baseline} <= set(variants):
                 changed = patterns.changed(

@@ -22,6 +22,26 @@ ODD_TEXTS = (
 )
 
 
+def save_experiments(processor: ResultsProcessor) -> None:
+    """exp (two variants), second (one), odd (texts), none (no runs), failed."""
+    processor.save_experiment(
+        "exp", {"dataset": "sums", "seed": 7}, name="Sums", status="completed"
+    )
+    processor.save_runs(study())
+    processor.save_experiment("second", {}, name='it\'s "quoted"\nand\u2028/../odd 🧪')
+    processor.save_runs([run("second", sample, "Reflection") for sample in range(12)])
+    processor.save_experiment("odd", {"text": "\x00 \ud800"}, name="odd", description="\ud800")
+    processor.save_runs(odd("odd"))
+    processor.save_experiment("none", {})
+    processor.save_experiment("failed", {})
+    processor.save_runs(
+        [
+            run("failed", sample, is_correct=None, error="down", raw_output=None)
+            for sample in range(3)
+        ]
+    )
+
+
 def run(experiment_id: str, sample: int, approach: str = "None", **values: object) -> RunRecord:
     """A graded run of which everything is known."""
     fields: dict[str, object] = {

@@ -16,7 +16,7 @@ from ml_agents_results.formats.excel_runs import RUN_COLUMNS, write_runs
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.json_encoding import WIDTH
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.reports.excel_sheets import LONGEST_TEXT, Book
+from ml_agents_results.reports.excel import LONGEST_TEXT, Book
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS, RunRepository
 from ml_agents_results.services.comparison.comparison_service import ComparisonService

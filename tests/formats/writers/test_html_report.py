@@ -157,12 +157,12 @@ def test_an_injected_script_would_be_refused(
     assert any("Content Security Policy" in line for line in opened.said)
 
 
-def test_regressions_are_found_and_opened_side_by_side_by_keyboard(
+def test_regressed_samples_are_found_and_opened_side_by_side_by_keyboard(
     processor: ResultsProcessor, tmp_path: Path, browser: Any
 ) -> None:
     opened = Opened(browser, report(processor, tmp_path / "out.html", "exp"))
     page = opened.page
-    page.locator("select[name=kind]").select_option("regression")
+    page.locator("select[name=kind]").select_option("regressed")
     rows = page.locator("#sample-table tbody tr")
     # The baseline is right on even samples, the candidate wrong on every fifth.
     assert [int(text) for text in rows.locator("button").all_inner_texts()] == [0, 10, 20]
@@ -187,7 +187,7 @@ def test_a_sample_opens_with_the_variant_that_changed(
         )
     opened = Opened(browser, report(processor, tmp_path / "out.html", "three"))
     page = opened.page
-    page.locator("select[name=kind]").select_option("regression")
+    page.locator("select[name=kind]").select_option("regressed")
     page.locator("#sample-table tbody button").click()
     sides = page.locator("dialog .sides > div")
     assert sides.locator(".outcome").all_inner_texts() == ["\u2713 correct", "\u2717 wrong"]

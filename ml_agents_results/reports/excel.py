@@ -1,4 +1,4 @@
-"""Sheets of a workbook: formats, widths, filters, and texts that Excel can hold."""
+"""Excel: tables as sheets, with formats, widths, filters, and texts that a cell can hold."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,8 +9,8 @@ from textwrap import wrap
 from typing import Any, BinaryIO
 
 from ml_agents_results.records import Variant
-from ml_agents_results.reports.columns import COLUMNS
-from ml_agents_results.reports.tables import Table
+from ml_agents_results.reports.columns import Column, Kind
+from ml_agents_results.reports.report import Table
 
 LONGEST_TEXT = 32_767
 """UTF-16 units that a cell holds."""
@@ -26,23 +26,28 @@ DETAILS = (
 )
 """Columns that are folded away until a reader opens them with the `+` above."""
 
-_SIGNED = ("difference", "ci_low", "ci_high", "confidence_gap")
 _NUMBER_FORMATS = {
     "count": "#,##0",
     "number": "0.000",
     "fraction": "0.0%",
-    "signed": "+0.0%;-0.0%;0.0%",
+    "points": "+0.0%;-0.0%;0.0%",
+    "distance": "0.0%",
     "ms": "#,##0",
     "usd": "[<0.01]$0.000000;$#,##0.0000",
     "p": '[<0.001]"< 0.001";0.000',
     "time": "yyyy-mm-dd hh:mm:ss",
 }
-_WIDTHS = {"text": 16, "count": 11, "fraction": 11, "ms": 11, "usd": 12, "p": 10, "time": 20}
+_WIDTHS: dict[Kind, int] = {
+    "text": 16,
+    "usd": 12,
+    "time": 20,
+    **dict.fromkeys(("count", "fraction", "points", "distance", "ms"), 11),
+}
 _WIDEST = 60
 _VALUE_WIDTH = 100
 _LINE_HEIGHT = 15
 _MOST_LINES = 27
-_WRAPPED = ("sentence", "warnings", "null_reason", "")
+_WRAPPED = ("sentence", "warnings", "null_reason")
 _A4 = 9
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -59,7 +64,7 @@ class Placed:
         return self.first_row + len(self.table.rows)
 
     def column(self, name: str) -> int:
-        return self.table.columns.index(name)
+        return [column.name for column in self.table.columns].index(name)
 
 
 @dataclass
@@ -165,16 +170,13 @@ class Book:
                 row += 1
             placed = Placed(table, row)
             self.write_header(sheet, row, table.columns)
-            for cells in table.rows:
+            for values in map(table.values, table.rows):
                 row += 1
-                wrapped = (
-                    value
-                    for name, value in zip(table.columns, cells, strict=True)
-                    if name in _WRAPPED
-                )
+                cells = list(zip(table.columns, values, strict=True))
+                wrapped = (value for column, value in cells if column.name in _WRAPPED)
                 self._make_room(sheet, row, wrapped, _WIDEST)
-                for column, value in enumerate(cells):
-                    self._write(sheet, row, column, table.columns[column], value)
+                for index, (column, value) in enumerate(cells):
+                    self._write(sheet, row, index, self._format_of(column), value)
             if not number:
                 sheet.freeze_panes(1, 1)
                 if len(tables) == 1:
@@ -192,7 +194,8 @@ class Book:
         sheet.set_column(0, 0, 16)
         sheet.set_column(1, 1, 34)
         sheet.set_column(2, 2, _VALUE_WIDTH)
-        self.write_header(sheet, 0, ("sheet", "name", "value"))
+        for column, head in enumerate(("sheet", "name", "value")):
+            sheet.write_string(0, column, head, self.formats["header"])
         sheet.repeat_rows(0)
         sheet.freeze_panes(1, 0)
         sheet.autofilter(0, 0, max(len(rows), 1), 2)
@@ -202,18 +205,16 @@ class Book:
             sheet.write_string(row, 0, group, self.formats["text cell"])
             key = self.text(key, f"{name}, row {row + 1}")
             sheet.write_string(row, 1, key, self.formats["title" if title else "text cell"])
-            self._write(sheet, row, 2, "", value)
+            self._write(sheet, row, 2, self.formats["wrapped cell"], value)
 
-    def write_header(self, sheet: Any, row: int, columns: Sequence[str]) -> None:
-        for column, title in enumerate(columns):
-            left = title not in COLUMNS or COLUMNS[title].kind in ("text", "flag", "time")
-            shown = self.formats["header" if left else "number header"]
-            sheet.write_string(row, column, title, shown)
+    def write_header(self, sheet: Any, row: int, columns: Sequence[Column]) -> None:
+        for index, column in enumerate(columns):
+            shown = self.formats["header" if column.is_text else "number header"]
+            sheet.write_string(row, index, column.name, shown)
 
-    def format_of(self, column: str, where: str = "") -> Any:
-        """The format of a column's values; `where` is " cell" in tables with lines."""
-        kind: str = COLUMNS[column].kind if column in COLUMNS else "text"
-        return self.formats.get(("signed" if column in _SIGNED else kind) + where)
+    def _format_of(self, column: Column) -> Any:
+        wrapped = column.name in _WRAPPED
+        return self.formats["wrapped cell" if wrapped else f"{column.kind} cell"]
 
     def mark_summary(self, placed: Placed) -> None:
         """Bars in the cells of accuracies and times: their length says what their colour does."""
@@ -238,10 +239,7 @@ class Book:
                 bar |= {"max_type": "num", "max_value": 1}
             sheet.conditional_format(placed.first_row + 1, column, placed.last_row, column, bar)
 
-    def _write(self, sheet: Any, row: int, column: int, name: str, value: Any) -> None:
-        shown = self.format_of(name, " cell")
-        if name in _WRAPPED:
-            shown = self.formats["wrapped cell"]
+    def _write(self, sheet: Any, row: int, column: int, shown: Any, value: Any) -> None:
         if value is None:
             sheet.write_blank(row, column, None, shown)
         elif isinstance(value, bool):
@@ -263,18 +261,18 @@ class Book:
         widths: dict[int, int] = {}
         details: dict[int, bool] = {}
         for table in tables:
-            for column, name in enumerate(table.columns):
-                kind = COLUMNS[name].kind
-                longest = len(name)
-                if kind == "text":
-                    longest = max((len(str(row[column] or "")) for row in table.rows), default=0)
-                width = max(_WIDTHS.get(kind, 10), min(longest + 3, _WIDEST))
-                widths[column] = max(widths.get(column, 0), width)
-                details[column] = details.get(column, True) and name in DETAILS
-        for column, width in widths.items():
-            folded = {"level": 1, "hidden": True} if details[column] else {}
-            opens = details.get(column - 1, False) and not details[column]
-            sheet.set_column(column, column, width, None, {**folded, "collapsed": opens})
+            for index, column in enumerate(table.columns):
+                longest = len(column.name)
+                if column.kind == "text":
+                    texts = (str(row.get(column.name) or "") for row in table.rows)
+                    longest = max(map(len, texts), default=0)
+                width = max(_WIDTHS.get(column.kind, 10), min(longest + 3, _WIDEST))
+                widths[index] = max(widths.get(index, 0), width)
+                details[index] = details.get(index, True) and column.name in DETAILS
+        for index, width in widths.items():
+            folded = {"level": 1, "hidden": True} if details[index] else {}
+            opens = details.get(index - 1, False) and not details[index]
+            sheet.set_column(index, index, width, None, {**folded, "collapsed": opens})
         if details and details[max(details)]:
             last = max(details) + 1
             sheet.set_column(last, last, None, None, {"collapsed": True})

@@ -1,0 +1,181 @@
+"""Accuracy of variants: over all tasks, by task, and how repeated answers agree."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ml_agents_results.records import Variant
+from ml_agents_results.reports.columns import COLUMNS, Column, columns
+from ml_agents_results.reports.report import (
+    Report,
+    Row,
+    Table,
+    View,
+    plain,
+    variant_column,
+    warning_notes,
+)
+from ml_agents_results.reports.wording import UNKNOWN, level_text, variant_labels
+from ml_agents_results.services.repeated_answers import VariantRepeats
+from ml_agents_results.services.summary import SummaryReport, VariantSummary
+
+ALL_TASKS = "(all)"
+VARIANT_COLUMNS = columns("variant", *Variant._fields)
+_TASK_VARIANT = columns("variant", "task", *Variant._fields)
+_ACCURACY = columns(
+    *("runs", "graded", "failed", "unparsed", "ungraded", "correct"),
+    *("accuracy", "ci_low", "ci_high", "se", "interval_method"),
+    *("mean_execution_time_ms", "median_execution_time_ms", "p95_execution_time_ms"),
+    *("total_cost", "cost_per_correct", "mean_parsing_confidence", "method", "samples"),
+    *("n_clusters", "accuracy_bounds_low", "accuracy_bounds_high", "null_reason", "warnings"),
+    *("accuracy_error_minus", "accuracy_error_plus"),
+)
+_BY_TASK = _ACCURACY[: _ACCURACY.index(COLUMNS["mean_execution_time_ms"])]
+_MEASURES = (
+    *("median_execution_time_ms", "p95_execution_time_ms", "total_cost", "cost_per_correct"),
+    "mean_parsing_confidence",
+)
+
+
+def summary_report(report: SummaryReport) -> Report:
+    """The accuracy of every variant, and its times, costs and confidences where there are any."""
+    whole = variants_table(
+        report.variants, report.confidence_level, ("runs", "graded", "failed", "accuracy", "ci")
+    )
+    return _report("Summary", report, [whole])
+
+
+def accuracy_report(report: SummaryReport) -> Report:
+    """Accuracies of all variants, by task where there are tasks, and of repeats."""
+    level = level_text(report.confidence_level)
+    shown = ("accuracy", "ci", "correct", "graded", "runs", "failed", "unparsed")
+    tables = [variants_table(report.variants, report.confidence_level, shown)]
+    if report.tasks:
+        rows = variant_rows(
+            [(task, row) for task, variants in report.tasks for row in variants],
+            variant_labels([row.variant for row in report.variants]),
+        )
+        tables.append(
+            Table(
+                "Variants by task",
+                (*_TASK_VARIANT, *_BY_TASK),
+                rows,
+                [
+                    View(
+                        "tasks",
+                        "Accuracy by task",
+                        (
+                            COLUMNS["task"],
+                            variant_column(row.variant for row in report.variants),
+                            *columns("accuracy", "ci", "graded", "correct", level=level),
+                        ),
+                        [{**row, "task": row["task"] or UNKNOWN} for row in rows],
+                        interval=COLUMNS["accuracy_ci"],
+                    )
+                ],
+            )
+        )
+    if report.repeats:
+        tables.append(_repeats(report.repeats))
+    return _report("Accuracy", report, tables)
+
+
+def variants_table(
+    variants: Sequence[VariantSummary],
+    confidence: float,
+    shown: Sequence[str],
+    *,
+    measures_are_detail: bool = False,
+) -> Table:
+    """A row for each variant over all tasks.
+
+    Args:
+        shown: The columns that people see; times, costs and confidences follow in a view of
+            their own.
+        measures_are_detail: Whether those are only for readers who ask for more.
+    """
+    level = level_text(confidence)
+    labels = variant_labels([row.variant for row in variants])
+    rows = variant_rows([(ALL_TASKS, row) for row in variants], labels)
+    head = variant_column(labels)
+    views = [
+        View(
+            "variants",
+            "Accuracy",
+            (head, *columns(*shown, level=level)),
+            rows,
+            interval=COLUMNS["accuracy_ci"],
+        )
+    ]
+    measured = [name for name in _MEASURES if any(row[name] is not None for row in rows)]
+    if measured:
+        title = "Times, costs and confidences"
+        figures = (head, *columns(*measured))
+        views.append(View("measures", title, figures, rows, detail=measures_are_detail))
+    return Table("Variants", (*_TASK_VARIANT, *_ACCURACY), rows, views)
+
+
+def variant_rows(
+    variants: Sequence[tuple[str, VariantSummary]], labels: Mapping[Variant, str]
+) -> list[Row]:
+    """The values of variants, each with the task that it stands for."""
+    return [plain(_variant_row(row, labels, task)) for task, row in variants]
+
+
+def accuracy_methods(variants: Sequence[VariantSummary]) -> list[str]:
+    """Which interval the accuracies have, and what it treats as independent."""
+    methods = dict.fromkeys(f"interval {row.interval_method}, {row.method}" for row in variants)
+    return [f"Accuracy: {'; '.join(methods)}."] if methods else []
+
+
+def _report(title: str, report: SummaryReport, tables: Sequence[Table]) -> Report:
+    return Report(
+        title,
+        tables,
+        notes=warning_notes(row.warnings for row in report.variants),
+        methods=accuracy_methods(report.variants),
+    )
+
+
+def _repeats(repeats: Sequence[VariantRepeats]) -> Table:
+    labels = variant_labels([row.variant for row in repeats])
+    ks = sorted({share.k for row in repeats for share in row.passes})
+    passes: list[Column] = [
+        COLUMNS[name].filled(k=k) for name in ("pass_at_{k}", "pass_hat_{k}") for k in ks
+    ]
+    rows: list[Row] = [
+        {
+            "variant": labels[row.variant],
+            **row.variant._asdict(),
+            "samples": row.samples,
+            "graded": row.graded,
+            "consistency": row.consistency.estimate,
+            **{f"pass_at_{share.k}": share.pass_at_k for share in row.passes},
+            **{f"pass_hat_{share.k}": share.pass_hat_k for share in row.passes},
+        }
+        for row in repeats
+    ]
+    figures = (*columns("samples", "graded", "consistency"), *passes)
+    head = variant_column(labels)
+    return Table(
+        "Repeated answers",
+        (*VARIANT_COLUMNS, *figures),
+        rows,
+        [View("repeats", "Repeated answers", (head, *figures), rows)],
+    )
+
+
+def _variant_row(row: VariantSummary, labels: Mapping[Variant, str], task: str) -> dict[str, Any]:
+    low, high = row.accuracy_bounds or (None, None)
+    return {
+        **row.to_dict(),
+        "variant": labels[row.variant],
+        "task": task,
+        "accuracy_bounds_low": low,
+        "accuracy_bounds_high": high,
+        "accuracy_error_minus": _distance(row.ci_low, row.accuracy),
+        "accuracy_error_plus": _distance(row.accuracy, row.ci_high),
+    }
+
+
+def _distance(low: float | None, high: float | None) -> float | None:
+    return None if low is None or high is None else high - low

@@ -1,0 +1,326 @@
+"""Comparison of variants: the sentences first, then one table for each question."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from ml_agents_results.records import Variant
+from ml_agents_results.reports.accuracy_report import ALL_TASKS, accuracy_methods, variants_table
+from ml_agents_results.reports.columns import COLUMNS, DIFFERENCE_COLUMNS, Column, columns
+from ml_agents_results.reports.report import (
+    Report,
+    Row,
+    Table,
+    View,
+    counted_notes,
+    plain,
+    variant_column,
+    warning_notes,
+)
+from ml_agents_results.reports.sentences import comparison_sentence
+from ml_agents_results.reports.wording import (
+    UNKNOWN,
+    correction_text,
+    explain,
+    level_text,
+    variant_labels,
+)
+from ml_agents_results.services.comparison.comparison_service import Comparison
+from ml_agents_results.services.comparison.paired import ComparisonRow
+from ml_agents_results.services.comparison.pairing import DIFFERING
+
+MOST_ROWS = 200
+"""Comparisons shown in a table; of more, the strongest."""
+
+MOST_SENTENCES = 20
+"""Comparisons that are also put into words; of more, those that are conclusive."""
+
+PAIR_COLUMNS = columns(
+    *("task", "candidate", "baseline", "samples"),
+    *("both_correct", "improved", "regressed", "neither_correct"),
+    *("difference", "ci_low", "ci_high", "se"),
+    *("interval_method", "p_value", "p_value_exact", "p_value_adjusted", "family_size"),
+    *("test", "correction", "verdict", "mde", "method", "sentence", "warnings"),
+    of=DIFFERENCE_COLUMNS,
+)
+_AVERAGES = columns(
+    *("candidate", "baseline", "error_over", "tasks", "candidate_mean", "baseline_mean"),
+    *("difference", "ci_low", "ci_high", "p_value"),
+    of=DIFFERENCE_COLUMNS,
+)
+
+_OVERLAP = "partial_overlap"
+Labels = Mapping[Variant, str]
+
+
+def comparison_report(comparison: Comparison) -> Report:
+    """Which variant is better, by how much, and in which tasks."""
+    labels = variant_labels([row.variant for row in comparison.variants])
+    tables = [comparisons_table(comparison)]
+    if comparison.tasks:
+        tables.append(_averages(comparison, labels))
+    tables.append(
+        variants_table(
+            comparison.variants,
+            comparison.confidence_level,
+            ("runs", "graded", "failed", "accuracy", "ci"),
+            measures_are_detail=True,
+        )
+    )
+    return Report(
+        "Comparison",
+        tables,
+        sentences=_sentences(comparison.comparisons),
+        notes=_notes(comparison, labels),
+        methods=_methods(comparison),
+    )
+
+
+def comparisons_table(comparison: Comparison | None) -> Table:
+    """Every pair over all tasks, then in each task; without any where there is no comparison."""
+    if comparison is None:
+        return Table("Comparisons", PAIR_COLUMNS, [])
+    labels = variant_labels([row.variant for row in comparison.variants])
+    whole = [_row(pair, ALL_TASKS, labels) for pair in comparison.comparisons]
+    by_task = [
+        (pair, _row(pair, task.task, labels))
+        for task in comparison.tasks
+        for pair in task.comparisons
+    ]
+    views = _overall(comparison, whole, labels) if whole else []
+    for pair in _strongest(comparison.comparisons, MOST_SENTENCES):
+        if comparison.tasks:
+            views.append(_in_tasks(pair, by_task, labels))
+    return Table("Comparisons", PAIR_COLUMNS, [*whole, *(row for _, row in by_task)], views)
+
+
+def _row(pair: ComparisonRow, task: str, labels: Labels) -> Row:
+    return plain(
+        {
+            **pair.to_dict(),
+            "task": task,
+            "candidate": labels[pair.candidate],
+            "baseline": labels[pair.baseline],
+            "sentence": comparison_sentence(pair),
+        }
+    )
+
+
+def _overall(comparison: Comparison, rows: Sequence[Row], labels: Labels) -> list[View]:
+    """A row for each comparison; a baseline that all share stands in the title."""
+    pairs = comparison.comparisons
+    one = len({pair.baseline for pair in pairs}) == 1
+    against = f" from {labels[pairs[0].baseline]}" if one else ""
+    unpaired = pairs[0].pairing_rule == "unpaired"
+    shared = "all samples of each variant" if unpaired else "shared samples"
+    names = (_candidate_column(labels, one), *(() if one else columns("baseline")))
+    row_of = {id(pair): row for pair, row in zip(pairs, rows, strict=True)}
+    chosen = [row_of[id(pair)] for pair in _strongest(pairs, MOST_ROWS)]
+    caption = (
+        f"The {MOST_ROWS} clearest of {len(pairs):,} comparisons are shown; all are in --json "
+        "and --output."
+        if len(pairs) > MOST_ROWS
+        else ""
+    )
+    main = View(
+        "differences",
+        f"Difference{against} in percentage points, on {shared}",
+        (*names, *_figures(pairs)),
+        chosen,
+        interval=DIFFERENCE_COLUMNS["difference_plot"],
+        caption=caption,
+    )
+    counts: tuple[str, ...] = ("candidate_mean", "baseline_mean", "p_value")
+    if not unpaired:
+        counts = ("improved", "regressed", "both_correct", "neither_correct", "p_value")
+    detail = columns(*counts, "mde")
+    return [main, View("counts", "Counts", (*names, *detail), chosen, detail=True)]
+
+
+def _in_tasks(
+    whole: ComparisonRow, by_task: Sequence[tuple[ComparisonRow, Row]], labels: Labels
+) -> View:
+    """One comparison, a row for each task."""
+    two = (whole.candidate, whole.baseline)
+    rows = [
+        (pair, {**row, "task": row["task"] or UNKNOWN})
+        for pair, row in by_task
+        if (pair.candidate, pair.baseline) == two
+    ]
+    return View(
+        "tasks",
+        f"{labels[two[0]]} against {labels[two[1]]} in percentage points, by task",
+        (COLUMNS["task"], *_figures([pair for pair, _ in by_task])),
+        [row for _, row in rows],
+        interval=DIFFERENCE_COLUMNS["difference_plot"],
+    )
+
+
+def _candidate_column(labels: Labels, one: bool) -> Column:
+    """Headed by what differs where all variants have one baseline."""
+    column = COLUMNS["candidate"]
+    return replace(column, label=variant_column(labels).label) if one else column
+
+
+def _figures(pairs: Sequence[ComparisonRow]) -> tuple[Column, ...]:
+    """The figures of differences. A corrected p value stands only where it differs."""
+    level = "CI"
+    if pairs:
+        at_once = any(pair.interval_level != pair.confidence_level for pair in pairs)
+        level = level_text(pairs[0].confidence_level) + (" joint" if at_once else "")
+    corrected = any(pair.family_size > 1 for pair in pairs)
+    unpaired = bool(pairs) and pairs[0].pairing_rule == "unpaired"
+    return columns(
+        *("difference", "ci", "p_value_adjusted" if corrected else "p_value"),
+        *(("candidate_samples", "baseline_samples") if unpaired else ("samples",)),
+        of=DIFFERENCE_COLUMNS,
+        level=level,
+        correction=correction_text(pairs[0].correction, 2).split()[0] if pairs else "",
+    )
+
+
+def _averages(comparison: Comparison, labels: Labels) -> Table:
+    """Macro averages: each task is weighted equally."""
+    if not comparison.macro:
+        return Table("Macro averages", _AVERAGES, [])
+    one = len({row.baseline for row in comparison.macro}) == 1
+    against = f" from {labels[comparison.macro[0].baseline]}" if one else ""
+    rows: list[Row] = [
+        {
+            "candidate": labels[row.candidate],
+            "baseline": labels[row.baseline],
+            "error_over": "random" if row.estimand == "macro-random" else "fixed",
+            "tasks": row.tasks,
+            "candidate_mean": row.candidate_mean.estimate,
+            "baseline_mean": row.baseline_mean.estimate,
+            "difference": row.difference.estimate,
+            "ci_low": row.difference.ci_low,
+            "ci_high": row.difference.ci_high,
+            "p_value": row.difference.p_value,
+        }
+        for row in comparison.macro
+    ]
+    shown = columns(
+        *("error_over", "difference", "ci", "p_value"),
+        of=DIFFERENCE_COLUMNS,
+        level=level_text(comparison.confidence_level),
+    )
+    names = (_candidate_column(labels, one), *(() if one else columns("baseline")))
+    view = View(
+        "macro",
+        f"Macro average difference{against} over {_tasks_of(comparison)}",
+        (*names, *shown),
+        rows,
+        interval=DIFFERENCE_COLUMNS["difference_plot"],
+    )
+    return Table("Macro averages", _AVERAGES, rows, [view])
+
+
+def _tasks_of(comparison: Comparison) -> str:
+    counts = sorted({row.tasks for row in comparison.macro})
+    number = " to ".join(f"{count:,}" for count in {counts[0]: None, counts[-1]: None})
+    return f"{number} task{'' if counts[-1] == 1 else 's'}, each weighted equally"
+
+
+def _strongest(pairs: Sequence[ComparisonRow], most: int) -> Sequence[ComparisonRow]:
+    """All comparisons, or of very many those with the smallest p values."""
+    if len(pairs) <= most:
+        return pairs
+    known = [pair for pair in pairs if pair.p_value is not None]
+    return sorted(known, key=lambda pair: pair.p_value or 0.0)[:most]
+
+
+def _sentences(pairs: Sequence[ComparisonRow]) -> list[str]:
+    """Every comparison in words; of very many only those that are conclusive."""
+    if len(pairs) <= MOST_SENTENCES:
+        return list(map(comparison_sentence, pairs))
+    conclusive = [pair for pair in pairs if pair.verdict != "inconclusive"]
+    strongest = sorted(conclusive, key=lambda pair: pair.p_value_adjusted or 0.0)[:MOST_SENTENCES]
+    return [
+        f"{len(conclusive):,} of {len(pairs):,} comparisons are conclusive"
+        + (f"; the {len(strongest)} strongest follow." if strongest else "."),
+        *map(comparison_sentence, strongest),
+    ]
+
+
+def _notes(comparison: Comparison, labels: Labels) -> list[str]:
+    """What was not compared, then what holds for all, for some comparisons, for some tasks."""
+    notes = [*_refused(comparison, labels), *warning_notes([comparison.warnings])]
+    if left_out := _left_out(comparison.comparisons):
+        plural = "" if left_out == 1 else "s"
+        notes.append(f"{left_out:,} sample{plural} graded on one side only are left out of pairs")
+    in_pairs = [
+        [code for code in (*pair.warnings, pair.null_reason) if code not in (None, _OVERLAP)]
+        for pair in comparison.comparisons
+    ]
+    notes += counted_notes("comparisons", in_pairs)
+    known = {_OVERLAP, *(code for codes in in_pairs for code in codes)}
+    notes += warning_notes(
+        [code for code in row.warnings if code not in known] for row in comparison.variants
+    )
+    known |= {code for row in comparison.variants for code in row.warnings}
+    in_tasks = [
+        [code for pair in task.comparisons for code in pair.warnings if code not in known]
+        for task in comparison.tasks
+    ]
+    return [*notes, *counted_notes("tasks", in_tasks)]
+
+
+def _refused(comparison: Comparison, labels: Labels) -> list[str]:
+    """What was not compared, and how to have it compared."""
+    refused: dict[tuple[str, ...], list[str]] = {}
+    for row in comparison.refused:
+        names = f"{labels[row.candidate]} against {labels[row.baseline]}"
+        refused.setdefault(row.reasons, []).append(names)
+    return [
+        f"not compared: {', '.join(names[:5])}"
+        f"{f' and {len(names) - 5} more' if names[5:] else ''}: "
+        f"{'; '.join(map(explain, reasons))}. Compare them all the same with --allow "
+        f"{','.join(DIFFERING[code] for code in reasons)}"
+        for reasons, names in refused.items()
+    ]
+
+
+def _methods(comparison: Comparison) -> list[str]:
+    """What the intervals and tests are, on how many pairs, and what was left out."""
+    pairs = comparison.comparisons
+    lines = accuracy_methods(comparison.variants)
+    for title, rows in (
+        ("Over all tasks" if comparison.tasks else "Differences", pairs),
+        ("By task", [pair for task in comparison.tasks for pair in task.comparisons]),
+    ):
+        for method, interval, test in dict.fromkeys(
+            (p.method, p.interval_method, p.test) for p in rows
+        ):
+            lines.append(
+                f"{title}: {method}, interval {interval}{_at_once(rows)}, test {test}, "
+                f"p values: {correction_text(rows[0].correction, rows[0].family_size)}."
+            )
+    if not pairs:
+        return lines
+    if pairs[0].pairing_rule == "unpaired":
+        lines.append("Not paired: all graded samples of each variant, shared or not.")
+    else:
+        rules = ", ".join(dict.fromkeys(pair.pairing_rule for pair in pairs))
+        lines.append(
+            f"Paired by {rules}; {_left_out(pairs):,} samples graded on one side only are left out."
+        )
+    if comparison.macro:
+        lines.append(
+            "Macro averages: SE over random tasks: sd/sqrt(k), t; over fixed tasks: z; p values "
+            "uncorrected."
+        )
+    return lines
+
+
+def _left_out(pairs: Sequence[ComparisonRow]) -> int:
+    """Samples that only one side of a pair has a grade for; none where all are compared."""
+    return sum(
+        pair.denominators["only_in_candidate"] + pair.denominators["only_in_baseline"]
+        for pair in pairs
+        if pair.pairing_rule != "unpaired"
+    )
+
+
+def _at_once(pairs: Iterable[ComparisonRow]) -> str:
+    level = next((p.interval_level for p in pairs if p.interval_level != p.confidence_level), None)
+    return "" if level is None else f" (each at {level_text(level)}, so that all hold at once)"

@@ -1,0 +1,81 @@
+"""Costs: of answers, of right answers, and what a better variant costs more."""
+
+from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
+from ml_agents_results.reports.columns import columns
+from ml_agents_results.reports.report import (
+    Report,
+    Row,
+    Table,
+    View,
+    distinct,
+    plain,
+    variant_column,
+    warning_notes,
+)
+from ml_agents_results.reports.wording import level_text, variant_labels
+from ml_agents_results.services.cost import CostReport
+
+_COSTS = columns(
+    *("runs", "priced", "price_coverage", "total_cost", "mean_cost", "mean_cost_se"),
+    *("cost_per_correct", "cost_per_correct_se", "cost_per_correct_ci_low"),
+    *("cost_per_correct_ci_high", "accuracy", "mean_execution_time_ms", "on_pareto_front"),
+    *("null_reason", "warnings"),
+)
+_PAIR = columns(
+    *("candidate", "baseline", "samples", "cost_difference", "accuracy_difference"),
+    *("cost_increment", "null_reason", "warnings"),
+)
+
+
+def cost_report(report: CostReport) -> Report:
+    """Costs of every variant, and of variants against the baseline."""
+    tables = [_variants(report)]
+    methods = [
+        "Front: on the Pareto front of accuracy, cost per run and time. The total is over all runs "
+        "with a cost, including failed ones; costs per run and per right answer are over graded "
+        f"runs (ratio, delta method), {distinct(row.method for row in report.variants)}."
+    ]
+    if report.comparisons:
+        tables.append(_comparisons(report))
+        methods.append(
+            f"Differences in cost: paired t, {distinct(row.method for row in report.comparisons)}."
+        )
+    warnings = [
+        *(row.warnings for row in report.variants),
+        *(row.warnings for row in report.comparisons),
+    ]
+    return Report("Cost", tables, notes=warning_notes(warnings), methods=methods)
+
+
+def _variants(report: CostReport) -> Table:
+    labels = variant_labels([row.variant for row in report.variants])
+    rows: list[Row] = [
+        plain({**row.to_dict(), "variant": labels[row.variant]}) for row in report.variants
+    ]
+    names = ("total_cost", "mean_cost", "cost_per_correct", "cost_per_correct_ci", "accuracy")
+    shown = columns(
+        *names, "on_pareto_front", "runs", "priced", level=level_text(report.confidence_level)
+    )
+    view = View("costs", "Cost in USD", (variant_column(labels), *shown), rows)
+    return Table("Costs", (*VARIANT_COLUMNS, *_COSTS), rows, [view])
+
+
+def _comparisons(report: CostReport) -> Table:
+    labels = variant_labels([row.variant for row in report.variants])
+    rows: list[Row] = [
+        plain(
+            {
+                **row.to_dict(),
+                "candidate": labels[row.candidate],
+                "baseline": labels[row.baseline],
+            }
+        )
+        for row in report.comparisons
+    ]
+    shown = columns(
+        *("candidate", "baseline", "cost_difference", "cost_difference_ci"),
+        *("accuracy_difference", "cost_increment", "samples"),
+        level=level_text(report.confidence_level),
+    )
+    title = "Extra cost in USD per shared sample, and per further right answer"
+    return Table("Extra costs", _PAIR, rows, [View("extra", title, shown, rows)])

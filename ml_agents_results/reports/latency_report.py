@@ -1,0 +1,136 @@
+"""Times of answers: moments, quantiles, and ratios between variants."""
+
+from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
+from ml_agents_results.reports.columns import columns
+from ml_agents_results.reports.report import (
+    Report,
+    Row,
+    Table,
+    View,
+    distinct,
+    plain,
+    variant_column,
+    warning_notes,
+)
+from ml_agents_results.reports.wording import correction_text, level_text, variant_labels
+from ml_agents_results.services.latency import LatencyReport
+
+_MOMENTS = (
+    *("timed", "mean_ms", "sd_ms", "geometric_mean_ms", "min_ms", "max_ms"),
+    *("failed", "untimed"),
+)
+
+
+def latency_report(report: LatencyReport) -> Report:
+    """Times of every variant, and of variants against the baseline."""
+    if not any(row.summary.n_timed for row in report.variants):
+        return Report("Latency", [_moments(report)], sentences=["No run has a time."])
+    tables = [_moments(report), _quantiles(report)]
+    methods = [
+        "Quantiles of type 7 with intervals from order statistics; - is a bound that so few runs "
+        "do not have. Runs are treated as independent. Failed runs are left out of all times."
+    ]
+    if report.comparisons:
+        tables.append(_ratios(report))
+        size = report.comparisons[0].family_size
+        methods.append(
+            "Ratios: paired t on logarithms, "
+            f"{distinct(row.method for row in report.comparisons)}; "
+            f"p values: {correction_text(report.correction, size)}."
+        )
+    return Report(
+        "Latency",
+        tables,
+        notes=warning_notes(row.warnings for row in report.comparisons),
+        methods=methods,
+    )
+
+
+def _moments(report: LatencyReport) -> Table:
+    labels = variant_labels([row.variant for row in report.variants])
+    rows: list[Row] = [
+        plain(
+            {
+                **row.variant._asdict(),
+                "variant": labels[row.variant],
+                "timed": row.summary.n_timed,
+                "untimed": row.summary.n_missing,
+                "failed": row.failed,
+                "mean_ms": row.summary.mean,
+                "sd_ms": row.summary.sd,
+                "geometric_mean_ms": row.summary.geometric_mean,
+                "min_ms": row.summary.minimum,
+                "max_ms": row.summary.maximum,
+            }
+        )
+        for row in report.variants
+    ]
+    some = [name for name in _MOMENTS if name != "untimed" or any(row[name] for row in rows)]
+    shown = (variant_column(labels), *columns(*some))
+    view = View("times", "Time of an answer in ms", shown, rows)
+    return Table("Times", (*VARIANT_COLUMNS, *columns(*_MOMENTS)), rows, [view])
+
+
+def _quantiles(report: LatencyReport) -> Table:
+    labels = variant_labels([row.variant for row in report.variants])
+    rows: list[Row] = [
+        plain(
+            {
+                **row.variant._asdict(),
+                "variant": labels[row.variant],
+                "quantile": f"p{100 * quantile.q:g}",
+                "quantile_ms": quantile.value,
+                "ci_low": quantile.ci_low,
+                "ci_high": quantile.ci_high,
+            }
+        )
+        for row in report.variants
+        for quantile in row.quantiles
+    ]
+    level = level_text(report.confidence_level)
+    shown = columns("quantile", "quantile_ms", "quantile_ci", level=level)
+    return Table(
+        "Quantiles of the times",
+        (*VARIANT_COLUMNS, *columns("quantile", "quantile_ms", "ci_low", "ci_high")),
+        rows,
+        [View("quantiles", "Quantiles in ms", (variant_column(labels), *shown), rows)],
+    )
+
+
+def _ratios(report: LatencyReport) -> Table:
+    labels = variant_labels([row.variant for row in report.variants])
+    rows: list[Row] = [
+        plain(
+            {
+                **row.to_dict(),
+                "candidate": labels[row.candidate],
+                "baseline": labels[row.baseline],
+            }
+        )
+        for row in report.comparisons
+    ]
+    names = ("ratio", "ratio_ci", "p_value_adjusted", "samples", "slower", "faster")
+    correction = correction_text(report.correction, 2).split()[0]
+    shown = columns(
+        "candidate", "baseline", *names,
+        level=level_text(report.confidence_level), correction=correction,
+    )  # fmt: skip
+    wide = columns(
+        *("candidate", "baseline", "samples", "ratio", "p_value", "p_value_adjusted"),
+        *("family_size", "slower", "faster"),
+        correction=correction,
+    )
+    return Table(
+        "Ratios of times",
+        wide,
+        rows,
+        [
+            View(
+                "ratios",
+                "Ratio of geometric mean times on shared samples",
+                shown,
+                rows,
+                caption="Above 1 the candidate is slower.",
+            )
+        ],
+    )

@@ -1,0 +1,143 @@
+"""Report: tables of declared columns with sentences and notes, which every renderer draws."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from ml_agents_results.records import Variant
+from ml_agents_results.reports.columns import COLUMNS, Column
+from ml_agents_results.reports.wording import explain, shown
+
+Row = Mapping[str, Any]
+"""Plain values by the names of columns."""
+
+Mark = Literal["best", "close"]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A table as people read it: few columns, perhaps few rows, perhaps an interval plot.
+
+    Attributes:
+        name: For references to it: letters only.
+        columns: What is shown, in the order of importance: renderers may break the table where
+            there is no room.
+        interval: A column of three parts that is also drawn: a figure with its interval.
+        marks: Cells that stand out, by number of the row and name of the column.
+        caption: One paragraph under the table.
+        detail: Whether only readers who ask for more see it.
+        brief: How many rows the terminal shows to readers who do not ask for more.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: Sequence[Row]
+    interval: Column | None = None
+    marks: Mapping[tuple[int, str], Mark] = field(default_factory=dict)
+    caption: str = ""
+    detail: bool = False
+    brief: int = 200
+
+    def cells(self, row: Row) -> list[str]:
+        """The texts of a row."""
+        return [cell_text(row, column) for column in self.columns]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All columns and rows, for workbooks and data frames, and the views for people."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: Sequence[Row]
+    views: Sequence[View] = ()
+
+    def values(self, row: Row) -> list[Any]:
+        """The plain values of a row in the order of the columns."""
+        return [row.get(column.name) for column in self.columns]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one analysis says.
+
+    Attributes:
+        sentences: The results in words, the most important ones first.
+        notes: What to keep in mind, the most important first: phrases without a full stop.
+        methods: How the figures were computed, sentences.
+    """
+
+    title: str
+    tables: Sequence[Table]
+    sentences: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    methods: Sequence[str] = ()
+
+    @property
+    def views(self) -> list[View]:
+        """The tables as people read them."""
+        return [view for table in self.tables for view in table.views]
+
+    def _repr_html_(self) -> str:
+        """The report in a notebook."""
+        from ml_agents_results.reports.html import report_html
+
+        return report_html(self)
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a row for a table: lists of codes in words, NumPy's numbers as Python's."""
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return "; ".join(explain(str(code)) for code in value)
+    return value.item() if hasattr(value, "item") else value
+
+
+def value_of(row: Row, column: Column) -> Any:
+    """The value of a cell; of a column of several parts a tuple."""
+    if column.parts:
+        return tuple(row.get(part) for part in column.parts)
+    return row.get(column.name)
+
+
+def cell_text(row: Row, column: Column) -> str:
+    """A cell as people read it."""
+    return shown(value_of(row, column), column.kind)
+
+
+def variant_column(variants: Iterable[Variant]) -> Column:
+    """The column that names variants, headed by what they differ in."""
+    distinct = set(variants)
+    differing = [
+        name for name in Variant._fields if len({getattr(one, name) for one in distinct}) > 1
+    ] or ["approach_name"]
+    column = COLUMNS["variant"]
+    return replace(column, label=COLUMNS[differing[0]].label) if len(differing) == 1 else column
+
+
+def warning_notes(groups: Iterable[Iterable[str]]) -> list[str]:
+    """Each code once, in words."""
+    codes = dict.fromkeys(code for group in groups for code in group)
+    return [explain(code) for code in codes]
+
+
+def counted_notes(name: str, groups: Sequence[Iterable[str]]) -> list[str]:
+    """Each code in words, with how many of the rows (called `name`) it holds for."""
+    counts: dict[str, int] = {}
+    for codes in groups:
+        for code in dict.fromkeys(codes):
+            counts[code] = counts.get(code, 0) + 1
+    total = len(groups)
+    return [
+        explain(code) if count == total else f"on {count:,} of {total:,} {name}, {explain(code)}"
+        for code, count in sorted(counts.items())
+    ]
+
+
+def distinct(values: Iterable[str]) -> str:
+    """Each value once, with commas."""
+    return ", ".join(dict.fromkeys(values)) or "none"

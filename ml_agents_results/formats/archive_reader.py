@@ -18,7 +18,7 @@ from ml_agents_results.database.validation import check_id, refused
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import time_of
 from ml_agents_results.formats.field_mapping import FieldMapping
-from ml_agents_results.formats.json_files import LONGEST_LINE
+from ml_agents_results.formats.json_files import LONGEST_LINE, beginning
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
@@ -38,11 +38,8 @@ _CHUNK = 1 << 20
 
 def sniff(path: Path) -> bool:
     """Whether it is a zip file that begins with the name of an archive's first member."""
-    if path.is_dir():
-        return False
-    with path.open("rb") as file:
-        beginning = file.read(256)
-    return beginning.startswith(b"PK\x03\x04") and b"experiments.jsonl" in beginning
+    start = beginning(path)[:256]
+    return start.startswith(b"PK\x03\x04") and EXPERIMENTS.encode() in start
 
 
 @contextmanager

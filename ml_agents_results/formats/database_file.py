@@ -7,21 +7,23 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from ml_agents_results.database import files, schema
+from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.backups import snapshot
+from ml_agents_results.formats.json_files import beginning
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 
+_MAGIC = b"SQLite format 3\x00"
 _OVERHEAD = 500
 """Bytes that a run takes besides its texts."""
 
 
 def sniff(path: Path) -> bool:
     """Whether it begins as a SQLite file does."""
-    return files.is_database(path)
+    return beginning(path).startswith(_MAGIC)
 
 
 @contextmanager

@@ -125,7 +125,7 @@ class _Part:
         self._stack = stack
         self._opened: ExitStack | None = None
         self._log: Log | None = None
-        self._spool: Spool[Item] | None = None
+        self._spool: Spool[list[Item]] | None = None
         self.experiments: Mapping[str, ExperimentRecord] = {}
         self._default = ""
 
@@ -149,7 +149,7 @@ class _Part:
     def batches(self, progress: Callable[[int], None]) -> Iterator[list[Item]]:
         """The runs in batches that are bounded by number and by size, for answers may be long."""
         if self._spool is not None:
-            yield from _batches(self._spool)
+            yield from self._spool
             return
         position = 0
         for batch in _batches(self._items()):
@@ -160,11 +160,10 @@ class _Part:
 
     def read_ahead(self, progress: Callable[[int], None]) -> Iterator[list[Item]]:
         """The runs in batches; they are kept and `batches` gives them again."""
-        spool: Spool[Item] = Spool()
+        spool: Spool[list[Item]] = Spool()
         for batch in self.batches(progress):
             yield batch
-            for item in batch:
-                spool.add(item)
+            spool.add(batch)
         self._spool = spool
         self.close()
 

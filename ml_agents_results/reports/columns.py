@@ -44,8 +44,10 @@ class Column:
 
     @property
     def title(self) -> str:
-        """The label as it heads a table that is printed: capitalized, unless it is a symbol."""
-        return self.label if len(self.label) == 1 else self.label[:1].upper() + self.label[1:]
+        """The label as it heads a printed table: a word has a capital letter, a symbol has not."""
+        first = self.label.split(" ")[0]
+        is_word = first.isalpha() and len(first) > 2
+        return self.label[:1].upper() + self.label[1:] if is_word else self.label
 
     def filled(self, **values: object) -> "Column":
         """The column with values for the fields of its name, label and meaning."""
@@ -70,6 +72,11 @@ def _column(
     parts: tuple[str, ...] = (),
 ) -> Column:
     return Column(name, name.replace("_", " ") if label is None else label, kind, meaning, parts)
+
+
+def _interval(of: str, kind: Kind, meaning: str) -> Column:
+    """A column of the bounds `of`_low and `of`_high."""
+    return _column(of, kind, meaning, "{level} CI", (f"{of}_low", f"{of}_high"))
 
 
 _DECLARED = (
@@ -98,7 +105,7 @@ _DECLARED = (
     _column("accuracy", "fraction", "right answers among the graded, as a fraction"),
     _column("ci_low", "fraction", "lower bound of the interval"),
     _column("ci_high", "fraction", "upper bound of the interval"),
-    _column("ci", "fraction", "confidence interval", "{level} CI", ("ci_low", "ci_high")),
+    _interval("ci", "fraction", "confidence interval"),
     _column(
         "accuracy_ci",
         "fraction",
@@ -145,13 +152,7 @@ _DECLARED = (
         "quantile_ci", "ms", "interval from order statistics", "{level} CI", ("ci_low", "ci_high")
     ),
     _column("ratio", "number", "ratio of geometric mean times; above 1 the candidate is slower"),
-    _column(
-        "ratio_ci",
-        "number",
-        "confidence interval of the ratio",
-        "{level} CI",
-        ("ratio_ci_low", "ratio_ci_high"),
-    ),
+    _interval("ratio_ci", "number", "confidence interval of the ratio"),
     _column("slower", "count", "samples on which the candidate took longer"),
     _column("faster", "count", "samples on which the candidate was faster"),
     # Costs
@@ -162,13 +163,7 @@ _DECLARED = (
     _column("cost_per_correct_se", "usd", "standard error of the cost per right answer"),
     _column("cost_per_correct_ci_low", "usd", "lower bound of its interval"),
     _column("cost_per_correct_ci_high", "usd", "upper bound of its interval"),
-    _column(
-        "cost_per_correct_ci",
-        "usd",
-        "confidence interval of the cost per right answer",
-        "{level} CI",
-        ("cost_per_correct_ci_low", "cost_per_correct_ci_high"),
-    ),
+    _interval("cost_per_correct_ci", "usd", "confidence interval of the cost per right answer"),
     _column("priced", "count", "runs that have a cost"),
     _column("price_coverage", "fraction", "runs that have a cost, as a fraction of all"),
     _column(
@@ -178,13 +173,7 @@ _DECLARED = (
         "front",
     ),
     _column("cost_difference", "usd", "extra cost of the candidate per sample", "extra cost"),
-    _column(
-        "cost_difference_ci",
-        "usd",
-        "confidence interval of the extra cost",
-        "{level} CI",
-        ("cost_difference_ci_low", "cost_difference_ci_high"),
-    ),
+    _interval("cost_difference_ci", "usd", "confidence interval of the extra cost"),
     _column("accuracy_difference", "points", "difference in accuracy", "points"),
     _column("cost_increment", "usd", "extra cost per further right answer", "per further correct"),
     # Differences
@@ -275,13 +264,7 @@ _DECLARED = (
     _column(
         "auroc", "number", "how well the confidence ranks right above wrong; 0.5 is chance", "AUROC"
     ),
-    _column(
-        "auroc_ci",
-        "number",
-        "confidence interval of the AUROC",
-        "{level} CI",
-        ("auroc_ci_low", "auroc_ci_high"),
-    ),
+    _interval("auroc_ci", "number", "confidence interval of the AUROC"),
     # Failures
     _column("input_fingerprint", "text", "identifies the question and its expected answer"),
     _column("outcome", "text", "correct, wrong, failed, unparsed or ungraded"),
@@ -289,13 +272,7 @@ _DECLARED = (
     _column("rate", "fraction", "share of the variant's runs", "share"),
     _column("rate_ci_low", "fraction", "lower bound of the share's interval"),
     _column("rate_ci_high", "fraction", "upper bound of the share's interval"),
-    _column(
-        "rate_ci",
-        "fraction",
-        "confidence interval of the share",
-        "{level} CI",
-        ("rate_ci_low", "rate_ci_high"),
-    ),
+    _interval("rate_ci", "fraction", "confidence interval of the share"),
     _column("dimension", "text", "what the runs of the slice have in common"),
     _column("value", "text", "the value that they have in common"),
     _column("rest_accuracy", "fraction", "accuracy of the variant's other graded runs", "rest"),
@@ -335,13 +312,7 @@ DIFFERENCE_COLUMNS: dict[str, Column] = COLUMNS | {
     for column in (
         _column("ci_low", "points", "lower bound of the difference's interval"),
         _column("ci_high", "points", "upper bound of the difference's interval"),
-        _column(
-            "ci",
-            "points",
-            "confidence interval of the difference",
-            "{level} CI",
-            ("ci_low", "ci_high"),
-        ),
+        _interval("ci", "points", "confidence interval of the difference"),
         _column(
             "difference_plot",
             "points",

@@ -4,12 +4,12 @@ from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
 from ml_agents_results.reports.columns import columns
 from ml_agents_results.reports.report import (
     Report,
-    Row,
     Table,
     View,
     distinct,
-    plain,
+    pair_row,
     variant_column,
+    variant_row,
     warning_notes,
 )
 from ml_agents_results.reports.wording import level_text, variant_labels
@@ -49,9 +49,7 @@ def cost_report(report: CostReport) -> Report:
 
 def _variants(report: CostReport) -> Table:
     labels = variant_labels([row.variant for row in report.variants])
-    rows: list[Row] = [
-        plain({**row.to_dict(), "variant": labels[row.variant]}) for row in report.variants
-    ]
+    rows = [variant_row(row, labels) for row in report.variants]
     names = ("total_cost", "mean_cost", "cost_per_correct", "cost_per_correct_ci", "accuracy")
     shown = columns(
         *names, "on_pareto_front", "runs", "priced", level=level_text(report.confidence_level)
@@ -62,16 +60,7 @@ def _variants(report: CostReport) -> Table:
 
 def _comparisons(report: CostReport) -> Table:
     labels = variant_labels([row.variant for row in report.variants])
-    rows: list[Row] = [
-        plain(
-            {
-                **row.to_dict(),
-                "candidate": labels[row.candidate],
-                "baseline": labels[row.baseline],
-            }
-        )
-        for row in report.comparisons
-    ]
+    rows = [pair_row(row, labels) for row in report.comparisons]
     shown = columns(
         *("candidate", "baseline", "cost_difference", "cost_difference_ci"),
         *("accuracy_difference", "cost_increment", "samples"),

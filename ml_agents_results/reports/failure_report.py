@@ -9,8 +9,8 @@ from ml_agents_results.reports.report import (
     Row,
     Table,
     View,
-    plain,
     variant_column,
+    variant_row,
     warning_notes,
 )
 from ml_agents_results.reports.wording import level_text, variant_labels
@@ -59,9 +59,7 @@ def failure_report(report: FailureReport) -> Report:
 
 
 def _outcomes(report: FailureReport, labels: dict[Variant, str]) -> Table:
-    rows: list[Row] = [
-        plain({**row.to_dict(), "variant": labels[row.variant]}) for row in report.outcomes
-    ]
+    rows = [variant_row(row, labels) for row in report.outcomes]
     head = variant_column(labels)
     shown = columns("outcome", "runs", "rate", "rate_ci", level=level_text(report.confidence_level))
     views = [View("outcomes", "Outcomes", (head, *shown), rows)]
@@ -69,9 +67,7 @@ def _outcomes(report: FailureReport, labels: dict[Variant, str]) -> Table:
 
 
 def _slices(report: FailureReport, labels: dict[Variant, str]) -> Table:
-    rows: list[Row] = [
-        plain({**row.to_dict(), "variant": labels[row.variant]}) for row in report.slices
-    ]
+    rows = [variant_row(row, labels) for row in report.slices]
     order = list(labels.values())
     clear = sorted(
         (row for row in rows if _is_clear(row["p_value_adjusted"])),
@@ -93,9 +89,7 @@ def _slices(report: FailureReport, labels: dict[Variant, str]) -> Table:
 
 
 def _errors(report: FailureReport, labels: dict[Variant, str]) -> Table:
-    rows: list[Row] = [
-        plain({**row.to_dict(), "variant": labels[row.variant]}) for row in report.errors
-    ]
+    rows = [variant_row(row, labels) for row in report.errors]
     view = View("errors", "Errors", (variant_column(labels), *columns("error", "runs")), rows)
     return Table("Errors", _ERRORS, rows, [view] if rows else [])
 

@@ -2,6 +2,7 @@
 
 from html import escape
 
+from ml_agents_results.reports.columns import Column
 from ml_agents_results.reports.report import Report, View
 
 MOST_ROWS = 60
@@ -25,7 +26,9 @@ def report_html(report: Report) -> str:
 
 def view_html(view: View) -> str:
     """A table in a region that scrolls sideways, with its caption below."""
-    titles = "".join(f'<th scope="col">{text(column.title)}</th>' for column in view.columns)
+    titles = "".join(
+        f'<th scope="col"{_class(column)}>{text(column.title)}</th>' for column in view.columns
+    )
     rows = [_row(view, index) for index in range(min(len(view.rows), MOST_ROWS))]
     if not rows:
         rows = [f'<tr><td colspan="{len(view.columns)}">none</td></tr>']
@@ -49,5 +52,12 @@ def _row(view: View, index: int) -> str:
         shown = text(cell)
         if mark := view.marks.get((index, column.name)):
             shown = f"<{_MARKS[mark]}>{shown}</{_MARKS[mark]}>"
-        cells.append(f"<td>{shown}</td>" if cells else f'<th scope="row">{shown}</th>')
+        if cells:
+            cells.append(f"<td{_class(column)}>{shown}</td>")
+        else:
+            cells.append(f'<th scope="row">{shown}</th>')
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _class(column: Column) -> str:
+    return ' class="text"' if column.is_text else ""

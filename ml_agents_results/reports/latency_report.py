@@ -8,6 +8,7 @@ from ml_agents_results.reports.report import (
     Table,
     View,
     distinct,
+    pair_row,
     plain,
     variant_column,
     warning_notes,
@@ -99,16 +100,7 @@ def _quantiles(report: LatencyReport) -> Table:
 
 def _ratios(report: LatencyReport) -> Table:
     labels = variant_labels([row.variant for row in report.variants])
-    rows: list[Row] = [
-        plain(
-            {
-                **row.to_dict(),
-                "candidate": labels[row.candidate],
-                "baseline": labels[row.baseline],
-            }
-        )
-        for row in report.comparisons
-    ]
+    rows = [pair_row(row, labels) for row in report.comparisons]
     names = ("ratio", "ratio_ci", "p_value_adjusted", "samples", "slower", "faster")
     correction = correction_text(report.correction, 2).split()[0]
     shown = columns(

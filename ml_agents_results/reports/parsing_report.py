@@ -12,6 +12,7 @@ from ml_agents_results.reports.report import (
     View,
     plain,
     variant_column,
+    variant_row,
     warning_notes,
 )
 from ml_agents_results.reports.wording import level_text, points, shown, variant_labels
@@ -58,9 +59,7 @@ def parsing_report(report: ParsingReport) -> Report:
 
 
 def _methods(report: ParsingReport, labels: dict[Variant, str]) -> Table:
-    rows: list[Row] = [
-        plain({**row.to_dict(), "variant": labels[row.variant]}) for row in report.methods
-    ]
+    rows = [variant_row(row, labels) for row in report.methods]
     few = columns(
         *("parsing_method", "runs", "accuracy", "mean_parsing_confidence", "confidence_gap"),
         *("mean_parsing_attempts", "fallback_rate", "mean_extraction_time_ms", "parsing_errors"),

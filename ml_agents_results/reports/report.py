@@ -7,6 +7,7 @@ from typing import Any, Literal
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.columns import COLUMNS, Column
 from ml_agents_results.reports.wording import explain, shown
+from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow
 
 Row = Mapping[str, Any]
 """Plain values by the names of columns."""
@@ -84,6 +85,17 @@ class Report:
         from ml_agents_results.reports.html import report_html
 
         return report_html(self)
+
+
+def variant_row(row: VariantRow, labels: Mapping[Variant, str], **values: Any) -> Row:
+    """The values of a row about one variant, with its label and further values."""
+    return plain({**row.to_dict(), "variant": labels[row.variant], **values})
+
+
+def pair_row(row: TwoVariantRow, labels: Mapping[Variant, str], **values: Any) -> Row:
+    """The values of a row about two variants, with their labels and further values."""
+    two = {"candidate": labels[row.candidate], "baseline": labels[row.baseline]}
+    return plain({**row.to_dict(), **two, **values})
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

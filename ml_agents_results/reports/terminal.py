@@ -64,7 +64,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], number
     _draw(
         _console(),
         [
-            _Drawn(name, index >= first_number, [row[index] for row in texts])
+            _Drawn(printable(name), index >= first_number, [row[index] for row in texts])
             for index, name in enumerate(columns)
         ],
         framed=True,

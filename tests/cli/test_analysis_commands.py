@@ -1,6 +1,7 @@
 """compare and analyze as a user types them: the edge contract, bad input, and what tables say."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -310,6 +311,33 @@ def test_filters_that_nothing_passes_are_told(study: Path, report: str) -> None:
                  "--task", "nosuch", "--json", "--db-path", study)  # fmt: skip
     assert "none that pass the filters" in ended.stderr
     assert json.loads(ended.stdout)["report_type"] == report
+
+
+def test_no_text_of_a_model_or_a_file_steers_the_terminal(
+    store: ResultsProcessor, db_path: Path
+) -> None:
+    hostile = "\x1b]0;owned\x07\x1b[2J \x9b31m \u202e txet \u2066 \x7f \u2028"
+    for approach in ("None", "CoT"):
+        made = [
+            run("exp", approach, index, 1, task=hostile, input_text=hostile, raw_output=hostile)
+            for index in range(3)
+        ]
+        made.append(run("exp", approach, 3, None, task=hostile, error=hostile))
+        made[0].id, made[3].id = f"{approach}-0", f"{approach}-3"
+        save(store, made)
+    commands = [
+        ("compare", "--by", "task", "--verbose"),
+        ("analyze", "--report-type", "failures"),
+        ("analyze", "--report-type", "accuracy", "--json"),
+        ("show", "--sample", f"{hostile}:1"),
+        ("show", "--run", "CoT-0"),
+        ("show", "--run", "CoT-3", "--json"),
+    ]
+    for command, *options in commands:
+        ended = call(command, "--experiment-id", "exp", "--db-path", db_path, *options)
+        assert "x1b" in ended.stdout or "u001b" in ended.stdout
+        for text in (ended.stdout, ended.stderr):
+            assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", text)
 
 
 def test_filters_of_every_kind(study: Path) -> None:

@@ -26,13 +26,15 @@ _BOLD = re.compile(
 _BOLD_LINES = re.compile(r"\*\*(?=[^\s*])([^*]{1,400}?)\*\*")
 _ITALIC = re.compile(r"(?<![\w*\\)}\]])\*(?=[^\s*])([^*\n]{1,200}?)(?<=[^\s*])\*(?![\w*({\\])")
 _CODE = re.compile(r"`([^`\n]{1,300})`")
-_QUOTE = re.compile(r"^[ \t]*>+[ \t]?(?=\S)", re.MULTILINE)
-_CITATION = re.compile(r"(?<=[\w.)])\s?\[\^?\d{1,2}\](?!\()|(?<=[\w.)])【[^】]*】")
+_QUOTE = re.compile(r"^[ \t]*>+[ \t]?(?=[A-Za-z*\"'\\#])", re.MULTILINE)
+_CITATION = re.compile(r"(?<!sqrt)(?<=[\w.)])\s?\[\^?\d{1,2}\](?![({])|(?<=[\w.)])【[^】]*】")
+_CALCULATION = re.compile(r"<<[^<>\n]{1,200}>>")
 _RUN_ON = re.compile(
     r"\n[ \t]*(?:#{1,6}\s*)?(?:(?:next |new )?(?:question|problem|exercise|example)(?:\s*\d+)?"
     r"|q\d*|human|user|instruction|问题|题目|質問)\s*[:：]",
     re.IGNORECASE,
 )
+_RUN_ON_WORD = re.compile(r"\n[ \t#]*(?:[QqPpEeHhUuIiNn]|问|题|質)[^\n:：]{0,24}[:：]")
 _CLOSING = re.compile(
     r"(?:(?:please )?(?:let me know|feel free)\b|(?:i )?hope (?:this|that|it)\b"
     r"|is there anything else\b"
@@ -58,7 +60,7 @@ class _Folding(dict[int, str]):
             value = str(unicodedata.digit(character))
         elif (
             unicodedata.category(character) == "No" and not 0x2460 <= code <= 0x24FF
-        ) or character in "：。，！？（）；":
+        ) or character in "：。，！？；":
             value = character
         else:
             value = unicodedata.normalize("NFKC", character)
@@ -97,14 +99,15 @@ def characters(text: str) -> str:
 def clean(raw: str, question: str = "") -> Cleaned:
     """Makes an output ready to be read."""
     raw = raw[-LONGEST:]
-    closings = list(_THINK_CLOSE.finditer(raw))
+    marked = "<" in raw or "[" in raw
+    closings = list(_THINK_CLOSE.finditer(raw)) if marked else []
     body = raw[closings[-1].end() :] if closings else raw
-    if (opened := _THINK_OPEN.search(body)) is not None:
+    if marked and (opened := _THINK_OPEN.search(body)) is not None:
         return Cleaned(body[: opened.start()].strip(), unfinished=True)
     body = characters(body)
-    if (end := _END_TOKEN.search(body)) is not None and body[: end.start()].strip():
+    if marked and (end := _END_TOKEN.search(body)) is not None and body[: end.start()].strip():
         body = body[: end.start()]
-    if "<" in body or "[" in body:
+    if marked:
         body = _TOKEN.sub(" ", _END_TOKEN.sub(" ", body))
     body = body.replace("\r\n", "\n").replace("\r", "\n")
     body = _without_closing(body.strip())
@@ -119,6 +122,8 @@ def clean(raw: str, question: str = "") -> Cleaned:
 
 def _further_question(text: str, question: str) -> int | None:
     """Where the model goes on with another question; None where it only repeats its own."""
+    if "\n" not in text or not _RUN_ON_WORD.search(text):
+        return None
     own = " ".join(question.split())[:40].casefold()
     for found in _RUN_ON.finditer(text):
         if not text[: found.start()].strip():
@@ -145,6 +150,8 @@ def _without_closing(text: str) -> str:
 
 
 def _unmarked(text: str, bold: list[str]) -> str:
+    if ">" in text:
+        text = _QUOTE.sub("", text)
     if "`" in text or "~~~" in text:
         text = _CODE.sub(r"\1", _FENCE.sub("", text))
     if "**" in text or "__" in text:
@@ -159,8 +166,8 @@ def _unmarked(text: str, bold: list[str]) -> str:
         text = re.sub(r"(?<![\w)])\*\*|\*\*(?![\w(])", "", text)
     if "*" in text:
         text = _ITALIC.sub(r"\1", text)
-    if ">" in text:
-        text = _QUOTE.sub("", text)
+    if "<<" in text:
+        text = _CALCULATION.sub("", text)
     if "[" in text or "【" in text:
         text = _CITATION.sub("", text)
     return text

@@ -144,7 +144,7 @@ def _label(answer: str, target: str, expected: Expectation) -> Comparison:
 
 def last_side(text: str) -> str:
     """What stands right of the last equals sign."""
-    return re.split(r"=|≈|\\approx\b|\\Rightarrow\b|⇒", text)[-1].strip()
+    return re.split(r"(?<![<>!])=|≈|\\approx\b|\\Rightarrow\b|⇒", text)[-1].strip()
 
 
 def number_in(answer: str) -> quantities.Quantity | None:
@@ -236,7 +236,7 @@ def same_item(answer: str, target: str) -> bool:
     one, other = quantities.read(answer), quantities.read(target)
     if one is not None and other is not None:
         return quantities.same(one, other)
-    if mathematics.looks_mathematical(target):
+    if mathematics.looks_mathematical(target) or (other is not None and "=" in answer):
         return mathematics.same(mathematics.read(answer), mathematics.read(target)) is True
     return False
 
@@ -259,8 +259,8 @@ def _text(answer: str, target: str) -> Comparison:
     one_number, other_number = quantities.read(answer), quantities.read(target)
     if one_number is not None and other_number is not None:
         return Comparison(quantities.same(one_number, other_number))
-    unmarked = re.sub(r"[.\-']", "", one), re.sub(r"[.\-']", "", other)
-    if unmarked[0] == unmarked[1] and len(unmarked[1]) > 2:
+    letters = [re.sub(r"[^\w+#&/%$]|_", "", text) for text in (one, other)]
+    if letters[0] == letters[1] and len(letters[1]) > 2 and not any(map(str.isdigit, one)):
         return Comparison(True)
     return Comparison(False, _status(answer))
 

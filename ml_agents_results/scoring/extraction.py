@@ -187,7 +187,7 @@ def _from_structured(structured: dict[str, Any] | None, expected: Expectation) -
     if not 0 < len(text) <= _LONGEST_ANSWER:
         raise ValueError("the answer is empty" if not text else "the answer is an essay")
     text = cleaning.clean(text).text or text
-    inner = statements.find(text, shown_options=bool(expected.options))
+    inner = statements.find(text, options=expected.options)
     source = inner[-1].text if inner and inner[-1].text else text
     read = reading.of_statement(source, expected, final=True)
     if read is None:
@@ -219,7 +219,7 @@ def _stated(
 ) -> list[tuple[Statement, Reading | None]]:
     """The statements that count, with what each says; None for a final one that is not readable."""
     counted: list[tuple[Statement, Reading | None]] = []
-    for statement in statements.find(text, shown_options=bool(expected.options), pattern=pattern):
+    for statement in statements.find(text, options=expected.options, pattern=pattern):
         if cut and not statement.closed:
             continue
         if not statement.text:
@@ -294,6 +294,9 @@ def _from_cleaned(
     return None, "refused" if reading.is_refusal(text) else "unparsed"
 
 
+_BETWEEN = re.compile(r"[\s.*#-]*(?:(?:so|thus|therefore|and|the)\b,?\s*)*", re.IGNORECASE)
+
+
 def _listed_apart(
     stated: Sequence[tuple[Statement, Reading | None]], text: str, expected: Expectation
 ) -> str | None:
@@ -304,7 +307,7 @@ def _listed_apart(
     if any(read is None or read.status for _, read in tail):
         return None
     for (one, _), (other, _) in pairwise(tail):
-        if text[one.end : other.start].strip(" .\n*-#"):
+        if not _BETWEEN.fullmatch(text[one.end : other.start]):
             return None
     texts = [read.text for _, read in tail if read is not None]
     if any(reading.agree(a, b, expected) for i, a in enumerate(texts) for b in texts[i + 1 :]):

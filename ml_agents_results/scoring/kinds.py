@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from ml_agents_results.errors import UsageError
@@ -116,6 +117,7 @@ _ASKS_NUMBER = re.compile(
 )
 
 
+@lru_cache(maxsize=8192)
 def asks_number(question: str) -> bool:
     """Whether the text of a question asks for a number."""
     return _ASKS_NUMBER.search(question) is not None
@@ -135,12 +137,28 @@ def expectation(
         choices: The options, where the dataset has them apart from the question.
         labels: The labels of kind `label`.
     """
+    given = (
+        tuple(
+            choices.items() if isinstance(choices, Mapping) else options.of_choices(choices).items()
+        )
+        if choices
+        else None
+    )
+    return _expectation(question, kind, given, tuple(labels))
+
+
+@lru_cache(maxsize=8192)
+def _expectation(
+    question: str,
+    kind: AnswerKind | None,
+    choices: tuple[tuple[str, str], ...] | None,
+    labels: tuple[str, ...],
+) -> Expectation:
+    shown: Mapping[str, str] = {}
     if choices:
-        shown = dict(choices) if isinstance(choices, Mapping) else options.of_choices(choices)
+        shown = dict(choices)
     elif kind in (None, "any", "choice", "text", "math"):
         shown = options.in_question(question)
-    else:
-        shown = {}
     closed = tuple(fold(label) for label in labels)
     if not closed and not shown and kind in (None, "any", "boolean", "label"):
         closed = labels_in(question)

@@ -31,7 +31,7 @@ _DOLLARS = re.compile(r"(?<![\\$\w])\$(?=[^\s$])([^$\n]*?[^\s$\\])\$(?![\d$])")
 _FRACTION = re.compile(r"\\[dtc]?frac\s*(?![{\s])(\d|[A-Za-z])\s*(?:\{([^{}]*)\}|(\d|[A-Za-z]))")
 _FRACTION_HALF = re.compile(r"\\[dtc]?frac\s*(\{(?:[^{}]|\{[^{}]*\})*\})\s*(\d|[A-Za-z])")
 _ROOT = re.compile(r"\\sqrt\s*(\d+|[A-Za-z])")
-_SPACING = re.compile(r"\\[,;: ]|~|\\\n")
+_SPACING = re.compile(r"(?<!\\)\\[,;: ]|~|(?<!\\)\\\n")
 _DEGREES = re.compile(r"\^\s*\{?\s*(?:\\circ|\\degree|∘|°)\s*\}?")
 
 

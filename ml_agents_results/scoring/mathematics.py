@@ -324,7 +324,9 @@ def _squeeze(text: str) -> str:
 def looks_mathematical(text: str) -> bool:
     """Whether a text is an expression, a tuple, a set or an equation; not a word or a number."""
     if "\\" in text and re.search(
-        r"\\(?:frac|sqrt|begin|pi|cup|infty|pm|left|cdot|times|\{)", text
+        r"\\(?:[dt]?frac|sqrt|begin|pi|cup|infty|pm|left|cdot|times|\{|ln|log|sin|cos|tan|binom"
+        r"|le|ge|ne|lt|gt|angle|alpha|beta|theta|lambda|sum|int|lim|mod|pmod)(?![a-z])",
+        text,
     ):
         return True
     plain = latex.plain(text[:LONGEST]).strip()
@@ -333,7 +335,10 @@ def looks_mathematical(text: str) -> bool:
     if len(plain) < 2 or re.fullmatch(r"[A-Z][a-z]?\.?|[A-Z]{2,}", plain):
         return False
     return bool(
-        re.search(r"[\^√π∪≤≥∞±⦃]|\d\s*[a-z]\b|[a-z]\s*[-+*/=]|[-+*/=]\s*[a-z]|_\d", plain)
+        re.search(
+            r"[\^√π∪≤≥∞±⦃]|[a-z]\s*[<>]=?\s*-?\d|-?\d\s*[<>]=?\s*[a-z]\b|\d\s*[a-z]\b|[a-z]\s*[-+*/=]|[-+*/=]\s*[a-z]|_\d",
+            plain,
+        )
         or re.fullmatch(r"[(\[]\s*-?[\w./]+(?:\s*,\s*-?[\w./]+)+\s*[)\]]", plain)
         or re.search(r"\d\s*[-+*×]\s*\d", plain)
     )

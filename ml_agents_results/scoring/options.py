@@ -197,7 +197,10 @@ def _labels(text: str, options: Options, statement: bool) -> Choice | None:
     return None
 
 
-_REASON = re.compile(r"\s+(?:because|since|as|is the (?:correct|right|best)|due to)\b")
+_REASON = re.compile(
+    r"\s+(?:because|since|as|is the (?:correct|right|best)|is (?:correct|right)|due to|rather than"
+    r"|instead of|and not|not|over|but not)\b"
+)
 
 
 def _run_together(text: str, names: Options) -> Choice | None:

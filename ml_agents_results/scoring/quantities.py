@@ -135,7 +135,10 @@ def read(text: str) -> Quantity | None:
 
 
 def _read(text: str) -> Quantity | None:
-    text = text.strip().strip("\"'").strip()
+    text = text.strip()
+    if (compound := _compound(text)) is not None:
+        return compound
+    text = text.strip("\"'").strip()
     if text.startswith("(") and text.endswith(")") and "," not in text and _digit(text):
         text = text[1:-1].strip()
     text = text.rstrip("!.,;:").strip() if text[-1:] in "!.,;:" else text
@@ -375,6 +378,9 @@ _UNIT_AFTER = re.compile(
 )
 
 
+_AND_WORDS = re.compile(rf"\s+and\s+(?={number_words.RUN.pattern})", re.IGNORECASE)
+
+
 def find(text: str) -> Iterator[Span]:
     """The quantities inside a text (without LaTeX), in order; whole tokens only."""
     position = 0
@@ -410,6 +416,9 @@ def find(text: str) -> Iterator[Span]:
         sign = (found["currency"] or "").strip()
         if sign and (not unit or unit.startswith(units.NOUN)):
             unit = units.canonical(sign[-1] if sign[-1] in units.CURRENCY_SIGNS else sign) or sign
+        if (more := _AND_WORDS.match(text, end)) is not None:  # 7 hundred and ten
+            position = more.end()
+            continue
         position = max(position, end)
         yield Span(found.start(), end, Quantity(value, unit))
     return

@@ -161,7 +161,7 @@ def of_statement(
     if not text or (ABSTAINS.search(text) and not final and len(text) < 300):
         return None
     if final and "boxed" not in text:
-        inner = statements.find(text, shown_options=bool(expected.options))
+        inner = statements.find(text, options=expected.options)
         if inner and inner[-1].text and len(inner[-1].text) < len(text):
             return of_statement(inner[-1].text, expected)
     if (found := _NOT_BUT.match(text)) is not None:
@@ -208,7 +208,7 @@ def _choice(text: str, expected: Expectation, *, final: bool) -> Reading | None:
     by_text = options.asserted(short, expected.options)
     if by_text is not None:
         return Reading(next(iter(by_text.labels)), loose=True)
-    if final:
+    if final or _NO_OPTION.match(short):
         return Reading(without_quotes(text))
     if len(short) <= 200 and expected.kind == "any" and quantities.read(short) is not None:
         return Reading(short)
@@ -216,6 +216,12 @@ def _choice(text: str, expected: Expectation, *, final: bool) -> Reading | None:
     if len(inside) == 1 and not statements.DENIED.search(text):
         return Reading(inside.pop(), loose=True)
     return None
+
+
+_NO_OPTION = re.compile(
+    r"\W*(?:none of|no (?:option|choice|answer|correct)|neither|not (?:listed|among|given))\b",
+    re.IGNORECASE,
+)
 
 
 def in_one_line(text: str) -> str:
@@ -242,18 +248,23 @@ def as_written(text: str, folded: str) -> str:
 
 
 IDIOMS = re.compile(
-    r"\bno (?:doubt|idea|way|matter|one|longer|more|need|problem|reason|other)\b|\bnot at all\b"
-    r"|\btrue or false\b|\byes or no\b"
-    r"|\bvalid or invalid\b|\byes and no\b|\bfalse or true\b|\bno or yes\b|\btrue,? (?:but"
-    r"|though)\b",
+    r"\bno (?:doubt|idea|matter|one|longer|more|need|problem|reason|other|such|wonder)\b"
+    r"|\bnot at all\b",
+    re.IGNORECASE,
+)
+_UNDECIDED = re.compile(
+    r"\bno way\b|\btrue or false\b|\byes or no\b|\bvalid or invalid\b|\byes and no\b"
+    r"|\bfalse or true\b"
+    r"|\bno or yes\b|\binvalid or valid\b|\btrue,? (?:but|though)\b",
     re.IGNORECASE,
 )
 
 
 def only_label(sentence: str, labels: tuple[str, ...]) -> str | None:
     """The one label that a sentence asserts: `The argument is invalid.`"""
-    if IDIOMS.search(sentence):
+    if _UNDECIDED.search(sentence):
         return None
+    sentence = IDIOMS.sub(" ", sentence)
     closed = sorted({*labels}, key=len, reverse=True)
     pattern = re.compile(
         rf"(?<![\w-])(?:{'|'.join(re.escape(label) for label in closed)})(?![\w-])", re.IGNORECASE
@@ -279,7 +290,7 @@ def only_label(sentence: str, labels: tuple[str, ...]) -> str | None:
 _RANGE_WORDS = re.compile(
     r"\b(?:between|at least|at most|more than|less than|fewer than|greater than|over|under|up to"
     r"|no more than"
-    r"|no less than|above|below|around|about|approximately|roughly|exactly|either)\b[^\d]{0,12}$"
+    r"|no less than|above|below|around|about|approximately|roughly|exactly|either)\b\s*[$€£]?\s*$"
     r"|[<>≤≥~≈]\s*$",
     re.IGNORECASE,
 )
@@ -366,7 +377,7 @@ def single_quantity(text: str, *, label: bool) -> Reading | None:
     if len(values) == 1:
         before = text[: spans[0].start]
         if statements.DENIED.search(before) or re.search(
-            r"\b(?:wrong|incorrect)\b", text[last.end : last.end + 40]
+            r"\b(?:wrong|incorrect|is not|isn't|was not|cannot)\b", text[last.end : last.end + 40]
         ):
             return Reading(text[:200], "negated", True)
         edge = _RANGE_WORDS.search(before)

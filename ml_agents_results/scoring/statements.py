@@ -6,7 +6,7 @@ decided in `extraction.py`.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -84,8 +84,8 @@ _HEADING = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _CONCLUSION = re.compile(
-    r"^[ \t#>-]*(?:(?:final )?(?:result|solution|conclusion)|total|therefore|thus|so"
-    r"|hence)\s*[:：][ \t]*",
+    r"^[ \t#>-]*(?:(?:final )?(?:result|solution|conclusion|output|response|verdict)"
+    r"|sorted(?: (?:list|words|order))?|total|therefore|thus|so|hence)\s*[:：][ \t]*",
     re.IGNORECASE | re.MULTILINE,
 )
 _A_LINE = re.compile(r"^[ \t]*A[ \t]*[:：][ \t]*(?=\S)", re.MULTILINE)
@@ -134,7 +134,10 @@ _TAG = re.compile(
 _BRACKET_TAG = re.compile(
     r"\[(?:ANSWER|ANS)\](.*?)\[/(?:ANSWER|ANS)\]|\[\[(.{1,200}?)\]\]", re.DOTALL
 )
-_HASHES = re.compile(r"(?:^|(?<=[\s.]))#{4}[ \t]*(?=[^\s#])([^\n]*?)(?=\s*(?:####|\n|$))")
+_HASHES = re.compile(r"(?:^|(?<=[\s.]))#{4}[ \t]*(?![\s#])([^\n]*)")
+_HEADING_WORDS = re.compile(
+    r"(?:final |the )?(?:answer|result|step|solution|conclusion)\b", re.IGNORECASE
+)
 _JSON_KEY = re.compile(
     r"[\"'“]?\b(?:final[ _]?answer|answer|correct_answer|result|choice|prediction)\b[\"'”]\s*:\s*"
     r"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|-?[\d.,/eE+-]*\d%?|true|false|null|True|False"
@@ -207,13 +210,13 @@ _STOP = re.compile(r"[.!?。！？](?=[\s\"'”)\]]|$)|\n|。")
 
 
 def find(
-    text: str, *, shown_options: bool, pattern: re.Pattern[str] | None = None
+    text: str, *, options: Mapping[str, str], pattern: re.Pattern[str] | None = None
 ) -> list[Statement]:
     """The statements of a cleaned text, in the order in which they end.
 
     Args:
-        shown_options: Whether the question shows options: then single letters are looked for, and
-            `A:` is one of them, not an answer's label.
+        options: Those that the question shows: then single letters are looked for, and `A:` is one
+            of them, not an answer's label.
         pattern: One of the user's, with one group.
     """
     found: list[Statement] = []
@@ -229,42 +232,111 @@ def find(
         found += _boxes(text)
     if "<" in text or "[" in text:
         found += _tags(text)
-    if "nswer" in text or "ANSWER" in text or "{" in text:
+    if any(key in lower for key in _JSON_KEYS):
         found += _json(text)
     if "####" in text:
-        found += [
-            Statement(m.start(), m.end(), "hashes", m[1].strip(), closed=_closed(text, m.end()))
-            for m in _HASHES.finditer(text)
-            if not re.match(
-                r"(?:final |the )?(?:answer|result|step|solution|conclusion)\b", m[1], re.IGNORECASE
-            )
-        ]
-    if "answer" in lower or "ans" in lower or "result" in lower or "final" in lower:
-        found += _cued(text, _LABEL, "label")
-        found += _cued(text, _HEADING, "label")
-        found += _cued(text, _SENTENCE, "sentence")
-        found += _grouped(text, _REVERSED)
-    elif re.search(r"\b(?:correct|right|best|most|only|closest)\b", lower):
-        found += _cued(text, _SENTENCE, "sentence")
-    found += _cued(text, _CONCLUSION, "label")
-    found += _cued(text, _COMES_TO, "sentence")
-    found += _cued(text, _CHOOSE, "sentence")
-    if shown_options:
-        found += _grouped(text, _LETTER_IS_RIGHT)
-        found += _grouped(text, _HENCE_LETTER)
+        found += _hashes(text)
+    for cue, evidence, words in _CUES:
+        found += _cued(text, cue, evidence, _windows(text, lower, words), options=options)
+    found += _grouped(text, _REVERSED, _windows(text, lower, ("answer",)))
+    if options:
+        found += _grouped(text, _LETTER_IS_RIGHT, _windows(text, lower, _RIGHT))
+        found += _grouped(text, _HENCE_LETTER, _windows(text, lower, _HENCE))
     else:
-        found += _cued(text, _A_LINE, "label")
-    if (
-        not text.isascii()
-        or "espuesta" in lower
-        or "antwor" in lower
-        or "ispost" in lower
-        or "respost" in lower
-        or "svar" in lower
-    ):
-        found += _cued(text, _FOREIGN, "sentence")
+        found += _cued(text, _A_LINE, "label", [(0, len(text))], options={})
+    if not text.isascii() or any(word in lower for word in _FOREIGN_WORDS):
+        found += _cued(text, _FOREIGN, "sentence", [(0, len(text))], options=options)
     found.sort(key=lambda statement: (statement.end, statement.start))
     return _innermost(found[-MOST:])
+
+
+_Cue = tuple[re.Pattern[str], Evidence, tuple[str, ...]]
+_CUES: tuple[_Cue, ...] = (
+    (_LABEL, "label", ("answer", "ans")),
+    (_HEADING, "label", ("answer", "result", "final")),
+    (
+        _SENTENCE,
+        "sentence",
+        (
+            "answer",
+            "correct ",
+            "right ",
+            "best ",
+            "final ",
+            "closest ",
+            "proper ",
+            "only ",
+            "most ",
+        ),
+    ),
+    (
+        _CONCLUSION,
+        "label",
+        (
+            *("result", "solution", "conclusion", "output", "response", "verdict", "sorted"),
+            *("total", "therefore", "thus", "so:", "hence"),
+        ),
+    ),
+    (
+        _COMES_TO,
+        "sentence",
+        (
+            *("evaluates to", "simplifies to", "reduces to", "amounts to", "comes to"),
+            *("comes out", "works out", "boils down"),
+        ),
+    ),
+    (
+        _CHOOSE,
+        "sentence",
+        (
+            *("choose", "chose", "pick", "select", "go with", "going with", "opt for", "i say"),
+            *("i would say", "i'd say", "vote for", "settle on"),
+        ),
+    ),
+)
+"""Cues with the words, in lower case, of which each holds one."""
+
+_RIGHT = ("correct", "right", "best", "appropriate", "suitable", "accurate", "fitting")
+_HENCE = (
+    *("so", "thus", "hence", "therefore", "it's", "it is", "must be", "leaves", "gives"),
+    *("corresponds", "matches", "this is", "that is", "it must", "it has", "it should"),
+)
+_FOREIGN_WORDS = (
+    *("respuesta", "antwor", "antwoord", "rispost", "respost", "svar", "opción", "reponse"),
+    *("lösung", "odpowied"),
+)
+_JSON_KEYS = (
+    *('answer"', "answer'", "answer:", "answer :", 'result"', 'choice"', 'prediction"'),
+    *("result'", "choice'"),
+)
+_BEFORE, _AFTER = 120, 240
+
+
+def _windows(text: str, lower: str, words: tuple[str, ...]) -> list[tuple[int, int]]:
+    """The parts of a text around words: only there a cue is looked for."""
+    if len(lower) != len(text):  # a few letters change their length
+        return [(0, len(text))]
+    hits = []
+    for word in words:
+        position = lower.find(word)
+        while position >= 0:
+            hits.append(position)
+            position = lower.find(word, position + len(word))
+    windows: list[tuple[int, int]] = []
+    for hit in sorted(hits):
+        start, end = max(0, hit - _BEFORE), min(len(text), hit + _AFTER)
+        if windows and start <= windows[-1][1]:
+            windows[-1] = (windows[-1][0], end)
+        else:
+            windows.append((start, end))
+    return windows
+
+
+def _matches(
+    text: str, pattern: re.Pattern[str], windows: list[tuple[int, int]]
+) -> Iterator[re.Match[str]]:
+    for start, end in windows:
+        yield from pattern.finditer(text, start, end)
 
 
 def _innermost(found: list[Statement]) -> list[Statement]:
@@ -372,8 +444,18 @@ def _json(text: str) -> Iterator[Statement]:
         yield Statement(match.start(), match.end(), "tag", match[1].strip())
 
 
-def _grouped(text: str, pattern: re.Pattern[str]) -> Iterator[Statement]:
-    for match in pattern.finditer(text):
+def _hashes(text: str) -> Iterator[Statement]:
+    for match in _HASHES.finditer(text):
+        value = match[1].split("####")[0].strip()
+        if value and not _HEADING_WORDS.match(value):
+            end = match.start(1) + len(value)
+            yield Statement(match.start(), end, "hashes", value, closed=_closed(text, end))
+
+
+def _grouped(
+    text: str, pattern: re.Pattern[str], windows: list[tuple[int, int]]
+) -> Iterator[Statement]:
+    for match in _matches(text, pattern, windows):
         if match["value"] and not _is_conditional(text, match.start("value")):
             value = match["value"]
             if value in ("A", "I") and match.groupdict().get("own"):
@@ -382,12 +464,19 @@ def _grouped(text: str, pattern: re.Pattern[str]) -> Iterator[Statement]:
                             negated=_is_denied(text, match.start("value")))  # fmt: skip
 
 
-def _cued(text: str, pattern: re.Pattern[str], evidence: Evidence) -> Iterator[Statement]:
-    for match in pattern.finditer(text):
+def _cued(
+    text: str,
+    pattern: re.Pattern[str],
+    evidence: Evidence,
+    windows: list[tuple[int, int]],
+    *,
+    options: Mapping[str, str],
+) -> Iterator[Statement]:
+    for match in _matches(text, pattern, windows):
         start = match.start()
         if evidence == "sentence" and _is_conditional(text, start):
             continue
-        value, end = right_side(text, match.end())
+        value, end = right_side(text, match.end(), options=options)
         if not value or PLACEHOLDER.fullmatch(value) or value.endswith("?"):
             continue
         if _NO_STATEMENT.match(value) and evidence == "sentence":
@@ -420,8 +509,17 @@ def _is_conditional(text: str, start: int) -> bool:
     )
 
 
-def right_side(text: str, start: int) -> tuple[str, int]:
-    """What stands to the right of a cue: to the end of its sentence, or the next line or list."""
+_LETTER = re.compile(r"[\s(\[]*[A-R][)\]]?\s*")
+
+
+def right_side(
+    text: str, start: int, *, options: Mapping[str, str] | None = None
+) -> tuple[str, int]:
+    """What stands to the right of a cue: to the end of its sentence, or the next line or list.
+
+    Args:
+        options: Those of the question: the stop of `B. Paris` does not end a sentence.
+    """
     while start < len(text) and text[start] in " \t":
         start += 1
     if (start < len(text) and text[start] == "\n") or text[start : start + 1] in ":*":
@@ -437,6 +535,10 @@ def right_side(text: str, start: int) -> tuple[str, int]:
         if 0 <= end < start + 2000 and closing != "\\)":
             return text[display.end() : end].strip(), end + len(closing)
     end = sentence_end(text, start)
+    if options and text[end : end + 2] == ". " and _LETTER.fullmatch(text[start:end]):
+        rest = text[end + 2 : end + 202].lstrip().casefold()
+        if any(own and rest.startswith(own[:200].casefold()) for own in options.values()):
+            end = sentence_end(text, end + 1)
     return text[start:end].strip().strip("*_").strip(), end
 
 

@@ -88,7 +88,7 @@ MONEY = frozenset("$€£¥₹₩¢")
 CURRENCY_SIGNS = "$€£¥₹₩"
 _SAME = {("lb", "pound"), ("£", "pound")}
 _POWERS = {"square": "²", "sq": "²", "sq.": "²", "cubic": "³", "cu": "³"}
-_CASED = {"K": "K", "M": NOUN + "M", "A": "A", "Mg": NOUN + "Mg"}
+_CASED = {"K": "K", "M": NOUN + "M", "A": "A", "C": "°C", "F": "°F", "Mg": NOUN + "Mg"}
 GLUED = frozenset(
     spelling for spelling in _CANONICAL if len(spelling) <= 5 and spelling.isalpha()
 ) | {"°c", "°f", "°", "%", "kmh", "sqft"}

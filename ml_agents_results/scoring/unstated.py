@@ -45,11 +45,11 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
     if expected.kind in ("number", "math") or (
         expected.kind == "any" and kinds.asks_number(expected.question)
     ):
-        return _weak_number(text, last, expected)
+        return _weak_number(text, last, expected) or _copula(last, expected)
     if expected.kind == "date" or (expected.kind == "any" and expected.order is not None):
         found = reading.read_date(last, expected)
         return ("last_line", found) if found is not None else None
-    return _weak_text(text, expected)
+    return _weak_text(text, expected) or _copula(last, expected)
 
 
 _OUTER_LINES = 3
@@ -58,9 +58,12 @@ _OUTER_LINES = 3
 def _whole(text: str, expected: Expectation) -> Reading | None:
     """The output itself, where it is one value of the kind."""
     line = text.strip()
-    if len(line) > 300 or statements.PLACEHOLDER.fullmatch(line):
+    if len(line) > 300 or statements.PLACEHOLDER.fullmatch(line) or "boxed" in line:
         return None
     if expected.options and expected.kind in ("any", "choice"):
+        several = {one or other for one, other in _MARKED.findall(line)}
+        if len(several & set(expected.options)) > 2:
+            return None
         chosen = options.read(line.split("\n\n")[0], expected.options)
         if chosen is not None and not (chosen.status == "" and reading.ABSTAINS.search(line)):
             if chosen.status:
@@ -89,6 +92,8 @@ def _whole(text: str, expected: Expectation) -> Reading | None:
         and not _is_prose_number(plain)
     ):
         return Reading(reading.without_quotes(plain), reading.bound(plain))
+    if (number := _leading_number(plain, expected)) is not None:
+        return number
     if expected.kind in ("any", "number") and "=" in plain and "\n" not in plain:
         side = equality.last_side(plain)
         arithmetic = len(plain) < 80 and not re.search(r"[A-Za-z]", re.sub(r"\bx\b", "", plain))
@@ -113,7 +118,9 @@ def _whole(text: str, expected: Expectation) -> Reading | None:
             for row in body.split("\n")
             if row.strip()
         )
-        return Reading(body) if items and marked else None
+        rows = [row.strip() for row in body.split("\n") if row.strip()]
+        bare = all(len(row.split()) <= 3 and row[-1].isalnum() for row in rows)
+        return Reading(body) if items and (marked or bare) else None
     if mathematics.looks_mathematical(body) and not reading.PROSE.search(
         re.sub(r"\\[a-z]+", "", body)
     ):
@@ -124,9 +131,32 @@ def _whole(text: str, expected: Expectation) -> Reading | None:
         and (any(character.isdigit() for character in body) or len(body.split()) > 3)
     ):
         return None
-    prose = reading.PROSE.search(body) or (len(body.split()) > 6 and body.endswith("."))
+    prose = (
+        reading.PROSE.search(body)
+        or _IS.match(body)
+        or (len(body.split()) > 6 and body.endswith("."))
+    )
     if len(body) <= 100 and not prose and not body.endswith(":"):
         return Reading(reading.without_quotes(body))
+    return None
+
+
+_MARKED = re.compile(r"\(([A-R])\)|(?<![\w'])([A-R])[).:]")
+_NAMED = re.compile(r"[A-Za-z][A-Za-z ']{0,30}[:：]\s+(?=\S)")
+
+
+def _leading_number(line: str, expected: Expectation) -> Reading | None:
+    """`12 km (7.5 miles)`, `18 eggs, not 20`, `Tom: 36`: one quantity, and what explains it."""
+    if "\n" in line or len(line) > 120 or expected.kind not in ("any", "number"):
+        return None
+    short = reading.trimmed(line)
+    if re.match(r"[-+$€£.]?\s?[$€£]?\d", short) and quantities.read(short) is not None:
+        return Reading(short, reading.bound(short))
+    named = _NAMED.match(line)
+    if named is not None and (expected.kind == "number" or kinds.asks_number(expected.question)):
+        rest = line[named.end() :].strip()
+        if quantities.read(rest.rstrip(".")) is not None:
+            return Reading(reading.without_quotes(rest), reading.bound(rest))
     return None
 
 
@@ -293,7 +323,7 @@ def _weak_choice(
     checked = {
         match[1]
         for match in re.finditer(
-            r"\(?\b([A-R])[).:]\)?[^\n()]{0,120}?[-–—:,(]\s*(?:yes|correct|right|true|✓|✔|✅)\b",
+            r"\(?\b([A-R])[).:]\)?[^\n()]{0,120}?[-–—:,(\s]\s*(?:yes|correct|right|true|✓|✔|✅)\b",
             cleaned.text,
             re.IGNORECASE,
         )
@@ -389,12 +419,56 @@ def _weak_number(text: str, last: str, expected: Expectation) -> tuple[Evidence,
         if len({span.quantity.value for span in fitting}) == 1:
             span = fitting[-1]
             return "last_value", Reading(plain[span.start : span.end].strip())
+        if (named := _named_clause(plain, expected.question)) is not None:
+            return "last_value", Reading(named)
         if len({span.quantity.unit for span in spans}) == len(spans):
             return "last_value", Reading(plain[spans[-1].start : spans[-1].end].strip())
         return None
     if found.status:
         return "last_value", found
     return "last_line", Reading(found.text)
+
+
+def _named_clause(sentence: str, question: str) -> str | None:
+    """The quantity of the clause about whom the question asks: `Ann has 12 and Tom has 36.`"""
+    asked = re.split(r"(?<=[.!])\s", question.strip())[-1]
+    names = set(re.findall(r"(?<!^)\b[A-Z][a-z]+\b", asked))
+    if not names:
+        return None
+    clauses = re.split(r",\s|;\s|\s(?:and|while|but|whereas)\s", sentence)
+    about = [clause for clause in clauses if names & set(re.findall(r"\b[A-Z][a-z]+\b", clause))]
+    if len(about) != 1 or len(clauses) < 2:
+        return None
+    spans = list(quantities.find(about[0]))
+    return about[0][spans[0].start : spans[0].end].strip() if len(spans) == 1 else None
+
+
+_IS = re.compile(
+    r"^(?P<subject>[^,;:]{1,80}?)\s+(?:is|was|are|were|equals|(?:leaves|departs) (?:at|on)"
+    r"|starts at|ends at|arrives at|takes place (?:on|at|in)|happened (?:on|in))"
+    r"\s+(?P<predicate>[^,;:].{0,60}?)[.!]?$"
+)
+
+
+def _copula(sentence: str, expected: Expectation) -> tuple[Evidence, Reading] | None:
+    """`The ratio is 3:2.`, `Ada is third.`: the side that the question does not name."""
+    found = _IS.match(sentence.strip())
+    if found is None or statements.DENIED.search(sentence):
+        return None
+    subject, predicate = found["subject"], reading.trimmed(found["predicate"])
+    if quantities.read(predicate) is not None or dates.read(predicate, expected.order) is not None:
+        return "last_line", Reading(predicate, reading.bound(predicate))
+    if expected.kind == "number" or kinds.asks_number(expected.question):
+        return None
+    asked = set(re.findall(r"\w{3,}", expected.question.casefold())) - {"the", "what", "which"}
+    in_predicate, in_subject = (
+        set(re.findall(r"\w{3,}", side.casefold())) - {"the"} for side in (predicate, subject)
+    )
+    if in_predicate and in_predicate <= asked and not in_subject & asked:
+        return "option_text", Reading(subject)
+    if in_subject and in_subject <= asked and not in_predicate & asked and len(predicate) <= 40:
+        return "option_text", Reading(predicate)
+    return None
 
 
 def _unit_asked(question: str) -> str | None:

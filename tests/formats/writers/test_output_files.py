@@ -49,6 +49,16 @@ def test_failure_leaves_nothing_and_the_old_file(tmp_path: Path) -> None:
     assert names(tmp_path) == ["out.json"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
+def test_who_reads_the_old_file_reads_it_to_its_end(tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    write(target, b"old")
+    with target.open("rb") as reader:
+        write(target, b"new", force=True)
+        assert reader.read() == b"old"
+    assert target.read_bytes() == b"new"
+
+
 def test_existing_file_is_replaced_by_force_alone(tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     write(target, b"old")

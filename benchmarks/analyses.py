@@ -91,7 +91,7 @@ def figures(runs: int, experiments: int) -> list[Figure]:
     with (
         closing(sqlite3.connect(path)) as bare,
         closing(ResultsProcessor(str(path))) as processor,
-        processor.database.read_by_two() as connection,
+        processor.database.read() as connection,
     ):
         works = analyses(connection, experiment, Filters(experiment_id=(experiment,)))
         for name, queries in bare_sql(experiment).items():

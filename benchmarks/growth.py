@@ -59,7 +59,7 @@ def grown(sizes: Sequence[int]) -> Curves:
     curves: Curves = {}
     for runs in sizes:
         processor = ResultsProcessor(str(database(runs)))
-        with processor.database.read_by_two() as connection:
+        with processor.database.read() as connection:
             for name, work in analyses(connection, filters=OF_ONE).items():
                 (times,) = together(work, rounds=3)
                 curves.setdefault(name, []).append((runs, times.median()))

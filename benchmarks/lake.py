@@ -20,8 +20,8 @@ import pyarrow
 from pyarrow import parquet
 
 from benchmarks.figures import Figure, quick, report
-from ml_agents_results.database.lake import Lake
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.lake import Lake
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.summary import SummaryService
 

@@ -39,9 +39,8 @@ from ml_agents_results.cli.source_options import Engine, Source, SparkMaster, op
 from ml_agents_results.reports.terminal import print_report, say
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from ml_agents_results.reports.report import Report
+    from ml_agents_results.repositories.columns import RunSource
     from ml_agents_results.repositories.filters import Filters
     from ml_agents_results.services.analysis_options import AnalysisOptions
 
@@ -106,8 +105,8 @@ def analyze(
         families=families_in(group_map),
         missing=missing,  # type: ignore[arg-type]  # AnalysisOptions checks it
     )
-    with open_source(source, engine, spark_master, db_path, db_url) as connection:
-        ids = resolve_ids(connection, experiment_ids)
+    with open_source(source, engine, spark_master, db_path, db_url) as runs:
+        ids = resolve_ids(runs.connection, experiment_ids)
         filters = filters_of(
             experiment_id=ids,
             approach_name=approach,
@@ -118,7 +117,7 @@ def analyze(
             created_from=created_from,
             created_to=created_to,
         )
-        document, report = _report(report_type, connection, ids, filters, options, baseline)
+        document, report = _report(report_type, runs, ids, filters, options, baseline)
     if not document.get("variants", document.get("outcomes")):
         say(f"Note: {', '.join(ids)} has no runs, or none that pass the filters.")
     if as_json:
@@ -224,8 +223,8 @@ def compare(
         margin=margin,
         contrasts=contrasts,
     )
-    with open_source(source, engine, spark_master, db_path, db_url) as connection:
-        ids = resolve_ids(connection, experiment_ids)
+    with open_source(source, engine, spark_master, db_path, db_url) as runs:
+        ids = resolve_ids(runs.connection, experiment_ids)
         filters = filters_of(
             experiment_id=ids,
             approach_name=approach,
@@ -236,7 +235,7 @@ def compare(
             created_from=created_from,
             created_to=created_to,
         )
-        comparison = ComparisonService(connection, filters, options).compare(
+        comparison = ComparisonService(runs, filters, options).compare(
             ids, baseline=baseline, by_task=by == "task"
         )
     if output is not None:
@@ -251,14 +250,14 @@ def compare(
 
 def _report(
     report_type: ReportType,
-    connection: "Connection",
+    runs: "RunSource",
     ids: list[str],
     filters: "Filters",
     options: "AnalysisOptions",
     baseline: str | None,
 ) -> "tuple[dict[str, Any], Report]":
     """The document and the report of one type."""
-    scope = (connection, filters, options)
+    scope = (runs, filters, options)
     match report_type:
         case ReportType.summary | ReportType.accuracy:
             from ml_agents_results.reports.accuracy_report import accuracy_report, summary_report

@@ -1,6 +1,7 @@
 """Where analyses read: a database, or a folder of Parquet files."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -9,7 +10,7 @@ from ml_agents_results.cli.shared import open_database
 from ml_agents_results.errors import UsageError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from ml_agents_results.repositories.columns import RunSource
 
 Source = Annotated[
     str | None,
@@ -35,8 +36,8 @@ def open_source(
     spark_master: str | None,
     db_path: str | None,
     db_url: str | None,
-) -> "AbstractContextManager[Connection]":
-    """A connection to what is named, for a `with` block.
+) -> "AbstractContextManager[RunSource]":
+    """The runs of what is named, for a `with` block.
 
     Raises:
         UsageError: The options do not fit together.
@@ -46,11 +47,19 @@ def open_source(
             raise UsageError(
                 "--engine and --spark-master are for Parquet files", "Name them with --source."
             )
-        return open_database(db_path, db_url).read_by_two()
+        return _database_source(db_path, db_url)
     if db_path or db_url:
         raise UsageError("--source and a database name two sources", "Give one of them.")
     if spark_master and engine == "duckdb":
         raise UsageError("DuckDB needs no --spark-master", "Leave it out, or give --engine spark.")
-    from ml_agents_results.database.lake import Lake
+    from ml_agents_results.repositories.lake import Lake
 
     return Lake(source, "spark" if spark_master else engine or "duckdb", spark_master).read()
+
+
+@contextmanager
+def _database_source(db_path: str | None, db_url: str | None) -> "Iterator[RunSource]":
+    from ml_agents_results.repositories.columns import DatabaseSource
+
+    with open_database(db_path, db_url).read() as connection:
+        yield DatabaseSource(connection)

@@ -102,8 +102,6 @@ class Database:
         with self.connection() as connection, connection.begin():
             yield connection
 
-    read_by_two = read
-
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction: committed and durable when the block ends, rolled back when it raises.

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ml_agents_results.database.engine import Database
 from ml_agents_results.experiments.plan import Plan
 from ml_agents_results.records import RunRecord
-from ml_agents_results.repositories.analysis import AnalysisRepository
 from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.tabulator import Tabulator
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,7 +88,7 @@ def recorded_tallies(database: Database, experiment_id: str, plan: Plan) -> dict
         experiment_id=(experiment_id,), provider=(plan.provider,), model=(plan.model,)
     )
     with database.read() as connection:
-        variants = AnalysisRepository(connection, filters).variants()
+        variants = Tabulator(connection, filters).variants()
     planned = len(plan) // len(plan.approaches)
     return tallies_of(dict.fromkeys(plan.approaches, planned), variants)
 

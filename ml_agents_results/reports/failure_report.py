@@ -14,7 +14,7 @@ from ml_agents_results.reports.report import (
     warning_notes,
 )
 from ml_agents_results.reports.wording import level_text, variant_labels
-from ml_agents_results.repositories.patterns import ChangedSample
+from ml_agents_results.repositories.text_patterns import ChangedSample
 from ml_agents_results.services.failures import Changes, FailureReport
 
 _OUTCOMES = columns("outcome", "runs", "of_runs", "rate", "rate_ci_low", "rate_ci_high")

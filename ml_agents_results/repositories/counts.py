@@ -2,19 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from ml_agents_results.records import Variant
+from ml_agents_results.statistics.tabulation import Cluster
 
-Missing = Literal["exclude", "incorrect"]
-"""What a run without a grade counts as: nothing, or a wrong answer."""
-
-PairingRule = Literal["sample_index", "sample_id", "content"]
-"""What makes two samples the same one: their place in one data set, the data set's own id, or the
-question with its expected answer and its occurrence."""
-
-Cluster = Literal["task", "sample_id", "input_fingerprint"]
-CLUSTERS: tuple[str, ...] = get_args(Cluster)
+CLUSTERS: tuple[Cluster, ...] = tuple(name for name in get_args(Cluster) if name != "sample")
+"""What errors may be clustered by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +16,11 @@ class VariantCounts:
     """The runs of one variant in one task, counted by class.
 
     Attributes:
-        repeats: The largest number of runs of one sample.
+        repeated: Runs with a `repeat_index` above 0.
         timed: Runs that did not fail and have a time; `total_time_ms` is its sum.
         priced: Runs with a cost, failed ones included; `total_cost` is its sum (USD).
         priced_correct: Correct runs with a cost.
-        graded_cost: The sum of the costs of graded runs (USD).
+        graded_cost: The costs of the runs that count (USD).
         rated: Runs with a parsing confidence; `total_confidence` is its sum.
     """
 
@@ -38,35 +32,22 @@ class VariantCounts:
     failed: int
     unparsed: int
     ungraded: int
-    repeats: int
     timed: int
+    total_time_ms: int
+    repeated: int
     priced: int
     priced_correct: int
-    rated: int
-    total_time_ms: float
     total_cost: float
     graded_cost: float
+    rated: int
     total_confidence: float
 
 
 @dataclass(frozen=True, slots=True)
-class GradedCosts:
-    """The graded runs with a cost of one variant in one task: how many, how many correct, the
-    sums of their costs (USD) and of the squares, and the sum over the correct ones."""
-
-    task: str
-    runs: int
-    correct: int
-    cost: float
-    cost_squared: float
-    correct_cost: float
-
-
-@dataclass(frozen=True, slots=True)
 class SampleCounts:
-    """`samples` samples of a group that were graded `graded` times and right `correct` times."""
+    """`samples` samples of a cluster that were graded `graded` times and correct `correct` times
+    each; None for samples that belong to no cluster."""
 
-    variant: Variant
     group: str | None
     graded: int
     correct: int
@@ -75,7 +56,7 @@ class SampleCounts:
 
 @dataclass(frozen=True, slots=True)
 class PairCounts:
-    """`samples` shared samples of a group with the same grades on both sides."""
+    """`samples` shared samples of a cluster with the same grades on both sides."""
 
     group: str | None
     candidate_graded: int
@@ -94,21 +75,60 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True)
+class RunSums:
+    """A measure over the runs of a cluster that count and have it: how many there are, how many are
+    correct, the sum, the sum of squares, and the sum over the correct ones. Without a group, the
+    runs are those of one sample that belongs to no cluster."""
+
+    group: str | None
+    runs: int
+    correct: int
+    total: float
+    squares: float
+    correct_total: float
+
+
+@dataclass(frozen=True, slots=True)
 class PairedSums:
-    """What `pairs` shared samples of a group differ by: the sum, the sum of squares, and how many
-    differences are above and below 0. Without a group, a sample stands alone."""
+    """A measure on the `pairs` shared samples of a cluster that have it on both sides.
+
+    Without a group, it is one sample that belongs to no cluster. Times are natural logarithms of
+    milliseconds, so that their differences are those of ratios.
+
+    Attributes:
+        above, below: Samples where the candidate has more, and less.
+        candidate, baseline, candidate_squares, baseline_squares, products: Sums over the samples.
+        difference, difference_squares: The same of candidate minus baseline.
+    """
 
     group: str | None
     pairs: int
-    total: float
-    squares: float
     above: int
     below: int
+    candidate: float
+    baseline: float
+    candidate_squares: float
+    baseline_squares: float
+    products: float
+    difference: float
+    difference_squares: float
+
+
+@dataclass(frozen=True, slots=True)
+class MethodCounts:
+    """Runs of a variant with the same parsing method and confidence, by outcome."""
+
+    variant: Variant
+    parsing_method: str | None
+    confidence: float | None
+    correct: int
+    wrong: int
+    other: int
 
 
 @dataclass(frozen=True, slots=True)
 class HardSample:
-    """A sample that hardly any run got right."""
+    """A sample that hardly any run answered correctly."""
 
     task: str
     sample_index: int

@@ -11,6 +11,14 @@ from ml_agents_results.database.models import Run
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant, canonical_approach
 
+VARIANT = (Run.experiment_id, Run.approach_name, Run.provider, Run.model)
+"""The columns that tell variants apart."""
+
+
+def of_variant(variant: Variant, run: Any = Run) -> Sequence[ColumnElement[bool]]:
+    """The conditions on the runs of a variant; `run` is the table or an alias of it."""
+    return [getattr(run, name) == part for name, part in variant._asdict().items()]
+
 
 @dataclass(frozen=True, slots=True)
 class Filters:
@@ -33,7 +41,7 @@ class Filters:
         """Filters from a mapping: a value, a list of values, and times as datetime or ISO 8601.
 
         Raises:
-            UsageError: A key is not known (the hint lists those that are), or a time is none.
+            UsageError: A key is not known (the hint lists those that are), or a value is not valid.
         """
         if isinstance(filters, Filters):
             return filters
@@ -58,27 +66,20 @@ class Filters:
 
     def conditions(self, run: Any = Run) -> Sequence[ColumnElement[bool]]:
         """The conditions on the columns of `run`, the table or an alias of it."""
-        found: list[ColumnElement[bool]] = []
+        conditions: list[ColumnElement[bool]] = []
         for field in fields(self):
             value = getattr(self, field.name)
             if value is None:
                 continue
             if field.name == "created_from":
-                found.append(run.created_at >= value)
+                conditions.append(run.created_at >= value)
             elif field.name == "created_to":
-                found.append(run.created_at < value)
+                conditions.append(run.created_at < value)
             elif len(value) == 1:
-                found.append(getattr(run, field.name) == value[0])
+                conditions.append(getattr(run, field.name) == value[0])
             else:
-                found.append(getattr(run, field.name).in_(value))
-        return found
-
-    def passes(self, variant: Variant) -> bool:
-        """Whether runs of the variant may pass."""
-        given = (self.experiment_id, self.approach_name, self.provider, self.model)
-        return all(
-            values is None or part in values for part, values in zip(variant, given, strict=True)
-        )
+                conditions.append(getattr(run, field.name).in_(value))
+        return conditions
 
 
 def _names(name: str, value: object) -> tuple[str, ...]:
@@ -87,7 +88,7 @@ def _names(name: str, value: object) -> tuple[str, ...]:
         names = tuple(given)
         if all(isinstance(each, str) for each in names):
             return names
-    raise UsageError(f"the filter {name} is {value!r}", "Give a text, or a list of texts.")
+    raise UsageError(f"the filter {name} cannot be {value!r}", "Give a text, or a list of texts.")
 
 
 def _time(name: str, value: object) -> datetime:
@@ -96,7 +97,7 @@ def _time(name: str, value: object) -> datetime:
             value = datetime.fromisoformat(value)
         except ValueError as error:
             raise UsageError(
-                f"{name} is {value!r}, which is no time", "Write it like 2026-11-23T10:15:00"
+                f"{value!r} is not a valid time for {name}", "Write it like 2026-11-23T10:15:00"
             ) from error
     if not isinstance(value, datetime):
         raise UsageError(f"{name} must be a datetime or ISO 8601 text")

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, select
 
 from ml_agents_results.database.models import Run
 from ml_agents_results.records import Variant
+from ml_agents_results.repositories.filters import of_variant
 
 Sample = tuple[str, int]
 """Task and sample_index."""
@@ -33,7 +34,7 @@ class SampleRepository:
 
     def first(self, variant: Variant, limit: int, outcome: str | None = None) -> Sequence[Sample]:
         """The first samples of a variant, or those of its runs that ended in `outcome`."""
-        conditions = list(_of_variant(variant))
+        conditions = list(of_variant(variant))
         if outcome is not None:
             conditions.append(Run.outcome == outcome)
         rows = self._connection.execute(
@@ -51,7 +52,7 @@ class SampleRepository:
         for task, index in samples:
             row = self._connection.execute(
                 select(*_ANSWER).where(
-                    *_of_variant(variant),
+                    *of_variant(variant),
                     Run.task == task,
                     Run.sample_index == index,
                     Run.repeat_index == 0,
@@ -59,12 +60,3 @@ class SampleRepository:
             ).one_or_none()
             if row is not None:
                 yield (task, index), row
-
-
-def _of_variant(variant: Variant) -> tuple[Any, ...]:
-    return (
-        Run.experiment_id == variant.experiment_id,
-        Run.approach_name == variant.approach_name,
-        Run.provider == variant.provider,
-        Run.model == variant.model,
-    )

@@ -4,11 +4,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.repositories.counts import CLUSTERS, Missing
+from ml_agents_results.repositories.counts import CLUSTERS
 from ml_agents_results.statistics.distributions import check_confidence
 from ml_agents_results.statistics.multiplicity import CORRECTIONS
 from ml_agents_results.statistics.paired_intervals import DIFFERENCE_METHODS
 from ml_agents_results.statistics.proportions import INTERVAL_METHODS
+from ml_agents_results.statistics.tabulation import Missing
 
 TESTS = {"mid-p": "mcnemar-mid-p", "exact": "mcnemar-exact"}
 NULL_CLUSTERS = ("error", "singleton")

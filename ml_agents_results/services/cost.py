@@ -4,22 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
-
 from ml_agents_results.records import Variant
-from ml_agents_results.repositories.counts import GradedCosts
-from ml_agents_results.repositories.dependence import ClusterSums, DependenceRepository
-from ml_agents_results.repositories.experiment_repository import ExperimentRepository
-from ml_agents_results.repositories.fastest import analysis
-from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.clustering import Dependence
+from ml_agents_results.repositories.tabulator import Tabulator
+from ml_agents_results.services.analysis_service import AnalysisService
+from ml_agents_results.services.clustering import cluster_sums, dependence
 from ml_agents_results.services.comparison.paired import ComparisonRow, compare_pair
-from ml_agents_results.services.comparison.paired_differences import cluster_column, mean_difference
+from ml_agents_results.services.comparison.paired_differences import mean_difference
 from ml_agents_results.services.comparison.pairing import Differences, contrasts
 from ml_agents_results.services.comparison.shared_samples import ContrastReader, Variants
-from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow, variant_frame
-from ml_agents_results.services.summary import estimate_accuracy, task_cells
+from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
+from ml_agents_results.services.summary import cluster_column, estimate_accuracy, task_cells
 from ml_agents_results.statistics.cluster_robust import clustered_mean, sample_mean
 from ml_agents_results.statistics.cost_ratios import (
     ParetoPoint,
@@ -92,40 +86,20 @@ class CostComparison(TwoVariantRow):
 
 
 @dataclass(frozen=True, slots=True)
-class CostReport:
+class CostReport(Row):
     """Costs by variant, and of variants against the baseline."""
 
     confidence_level: float
     variants: Sequence[VariantCost]
     comparisons: Sequence[CostComparison]
 
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "confidence_level": self.confidence_level,
-            "variants": [variant.to_dict() for variant in self.variants],
-            "comparisons": [pair.to_dict() for pair in self.comparisons],
-        }
-
     def to_frame(self) -> "pd.DataFrame":
         """One row a variant, the columns of VariantCost."""
         return variant_frame(self.variants)
 
 
-class CostService:
-    def __init__(
-        self,
-        connection: Connection,
-        filters: Filters | None = None,
-        options: AnalysisOptions | None = None,
-    ) -> None:
-        self._options = options or AnalysisOptions()
-        self._connection = connection
-        self._repository = analysis(
-            connection, filters, self._options.missing, pairs=True, costs=True
-        )
-        self._dependence = Dependence(
-            DependenceRepository(connection, filters, self._options.missing), self._options
-        )
+class CostService(AnalysisService):
+    """What each variant costs, and how much more than the baseline."""
 
     def report(self, *, baseline: str | None = None, pairs: bool = True) -> CostReport:
         """Every variant that has runs, and the variants with costs against the baseline.
@@ -133,9 +107,10 @@ class CostService:
         Args:
             pairs: Whether variants are compared, which takes longer than all the rest.
         """
-        counts = self._repository.variants()
-        variants = Variants(counts, task_cells(self._repository, counts, self._options))
-        rows = [self._variant(variant, variants) for variant in variants.names]
+        tabulator = self._tabulator(pairs=pairs, columns=["cost"])
+        counts = tabulator.variants()
+        variants = Variants(counts, task_cells(tabulator, counts, self._options))
+        rows = [self._variant(variant, variants, tabulator) for variant in variants.names]
         front = pareto_front(
             [ParetoPoint(row.accuracy, row.mean_cost, row.mean_execution_time_ms) for row in rows]
         )
@@ -143,24 +118,26 @@ class CostService:
         return CostReport(
             self._options.confidence,
             [replace(row, on_pareto_front=on) for row, on in zip(rows, front, strict=True)],
-            self._pairs(priced, baseline, variants) if pairs else [],
+            self._pairs(priced, baseline, variants, tabulator) if pairs else [],
         )
 
     def _pairs(
-        self, priced: Sequence[Variant], baseline: str | None, variants: Variants
+        self,
+        priced: Sequence[Variant],
+        baseline: str | None,
+        variants: Variants,
+        tabulator: Tabulator,
     ) -> list[CostComparison]:
         ids = list(dict.fromkeys(variant.experiment_id for variant in priced))
         chosen = contrasts(priced, ids, baseline, self._options.contrasts)
-        experiments = ExperimentRepository(self._connection)
-        reader = ContrastReader(
-            self._repository, self._options, {name: experiments.get(name) for name in ids}
-        )
+        records = {name: self._experiment(name) for name in ids}
+        reader = ContrastReader(tabulator, self._options, records)
         rows = []
         for pair in chosen:
             contrast = reader.read(*pair, variants)
             costs, method = mean_difference(
-                self._repository.paired_costs(
-                    *pair, rule=contrast.rule, group=cluster_column(self._options)
+                tabulator.paired(
+                    *pair, "cost", rule=contrast.rule, cluster=cluster_column(self._options)
                 ),
                 self._options,
                 repeated=any(map(variants.repeated, pair)),
@@ -175,7 +152,7 @@ class CostService:
             )
         return rows
 
-    def _variant(self, variant: Variant, variants: Variants) -> VariantCost:
+    def _variant(self, variant: Variant, variants: Variants, tabulator: Tabulator) -> VariantCost:
         parts = variants.parts(variant)
         cells = [cell for part in parts for cell in variants.cells(part)]
 
@@ -183,29 +160,24 @@ class CostService:
             return sum(getattr(row, name) for row in rows)
 
         runs, priced, timed = total("runs"), total("priced"), total("timed")
-        graded = self._repository.graded_costs(variant)
-        cluster, method = self._dependence.choose(
-            {part.task for part in parts}, repeated=variants.repeated(variant)
-        )
+        tasks = {part.task for part in parts}
+        cluster, method = dependence(tasks, self._options, repeated=variants.repeated(variant))
         if cluster is not None:
-            # Tasks are counted already: to count them again would double the time.
-            sums = (
-                self._dependence.families(map(_of_task, graded))
-                if cluster == "task"
-                else self._dependence.sums(variant, cluster)
+            sums = cluster_sums(tabulator, variant, cluster, "cost", self._options)
+            mean = clustered_mean([row.runs for row in sums], [row.total for row in sums])
+            ratio = clustered_cost_per_correct(
+                [(row.runs, row.total, row.correct) for row in sums], self._options.confidence
             )
-            clusters = [(c.priced, c.cost, c.priced_correct) for c in sums]
-            mean = clustered_mean([c[0] for c in clusters], [c[1] for c in clusters])
-            ratio = clustered_cost_per_correct(clusters, self._options.confidence)
         else:
-            n, cost, squares = (total(name, graded) for name in ("runs", "cost", "cost_squared"))
+            graded = tabulator.sums(variant, "task", "cost")
+            n, cost, squares = (total(name, graded) for name in ("runs", "total", "squares"))
             mean = sample_mean(n, cost, squares)
             ratio = cost_per_correct(
                 n,
                 cost,
                 squares,
                 total("correct", graded),
-                total("correct_cost", graded),
+                total("correct_total", graded),
                 confidence=self._options.confidence,
             )
         warnings = [*ratio.warnings]
@@ -232,11 +204,6 @@ class CostService:
             n_clusters=mean.n_clusters,
             dof=mean.dof,
         )
-
-
-def _of_task(costs: GradedCosts) -> ClusterSums:
-    """The costs of a task as those of a cluster."""
-    return ClusterSums(costs.task, costs.runs, costs.cost, costs.correct, 0, 0.0, 0)
 
 
 def _pair_cost(pair: ComparisonRow, cost: Estimate, method: str) -> CostComparison:

@@ -1,24 +1,15 @@
 """What goes wrong, where, and is it more than chance? Explorations, labelled as such."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
-
 from ml_agents_results.records import Variant
-from ml_agents_results.repositories.counts import HardSample, VariantCounts
-from ml_agents_results.repositories.dependence import DependenceRepository
-from ml_agents_results.repositories.fastest import analysis
-from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.patterns import (
-    ChangedSample,
-    PatternRepository,
-    SliceCounts,
-)
-from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.repositories.counts import HardSample, MethodCounts, VariantCounts
+from ml_agents_results.repositories.text_patterns import ChangedSample, SliceCounts, TextPatterns
+from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.comparison.pairing import contrasts
-from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow, variant_frame
+from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
 from ml_agents_results.statistics.estimate import Interval
 from ml_agents_results.statistics.proportions import proportion_interval
 from ml_agents_results.statistics.slices import Slice, scan_slices
@@ -83,7 +74,7 @@ class Changes(TwoVariantRow):
 
 
 @dataclass(frozen=True, slots=True)
-class FailureReport:
+class FailureReport(Row):
     """Failure patterns. Slices are explorations: they suggest what to look at next.
 
     `patterns` counts samples by which of `pattern_variants` answered them: "101" are the first and
@@ -107,39 +98,19 @@ class FailureReport:
     warnings: Sequence[str]
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "confidence_level": self.confidence_level,
-            "outcomes": [row.to_dict() for row in self.outcomes],
-            "slices": [row.to_dict() for row in self.slices],
-            "errors": [row.to_dict() for row in self.errors],
-            "hard_samples": [asdict(row) for row in self.hard_samples],
-            "changes": [row.to_dict() for row in self.changes],
-            "patterns": {
-                "variants": [variant._asdict() for variant in self.pattern_variants],
-                "counts": self.patterns,
-                "oracle_accuracy": self.oracle_accuracy,
-            },
-            "duplicate_content": self.duplicate_content,
-            "conflicting_targets": self.conflicting_targets,
-            "warnings": list(self.warnings),
-        }
+        values = Row.to_dict(self)
+        counts, variants = values.pop("patterns"), values.pop("pattern_variants")
+        oracle = values.pop("oracle_accuracy")
+        patterns = {"variants": variants, "counts": counts, "oracle_accuracy": oracle}
+        return {**values, "patterns": patterns}
 
     def to_frame(self) -> "pd.DataFrame":
         """One row a slice, the columns of SliceRow."""
         return variant_frame(self.slices)
 
 
-class FailureService:
-    def __init__(
-        self,
-        connection: Connection,
-        filters: Filters | None = None,
-        options: AnalysisOptions | None = None,
-    ) -> None:
-        self._options = options or AnalysisOptions()
-        self._counts = analysis(connection, filters, pairs=True)
-        self._patterns = PatternRepository(connection, filters)
-        self._dependence = DependenceRepository(connection, filters)
+class FailureService(AnalysisService):
+    """What goes wrong, by outcome, slice, error and sample."""
 
     def report(
         self, *, baseline: str | None = None, limit: int = 20, read_texts: bool | None = None
@@ -150,20 +121,24 @@ class FailureService:
             limit: The longest list of samples.
             read_texts: Whether to look into the outputs; by default for up to 50,000 runs.
         """
-        counts = self._counts.variants()
+        tabulator = self._tabulator(
+            missing="exclude", columns=["method", "sample_index", "fingerprint"]
+        )
+        texts = self._source.text_patterns(self._filters)
+        counts = tabulator.variants()
         variants = list(dict.fromkeys(part.variant for part in counts))
-        slices = [*_by_task(counts), *self._patterns.method_slices(variants)]
+        slices = [*_by_task(counts), *_by_method(tabulator.methods())]
         failed = list(dict.fromkeys(part.variant for part in counts if part.failed))
         warnings = []
         conflicting = None
         if read_texts is None:
             read_texts = sum(part.runs for part in counts) <= READ_TEXTS_UP_TO
         if read_texts:
-            slices += self._patterns.text_slices()
-            conflicting = self._dependence.conflicting_targets()
+            slices += texts.text_slices()
+            conflicting = texts.conflicting_targets()
         else:
             warnings.append("outputs_not_read")
-        duplicates = self._counts.duplicate_contents()
+        duplicates = tabulator.duplicate_contents()
         if duplicates:
             warnings.append("duplicate_content")
         if conflicting:
@@ -172,14 +147,14 @@ class FailureService:
         one_experiment = len(ids) == 1
         chosen = contrasts(variants, ids, baseline, "vs-baseline") if one_experiment else []
         patterned = variants if one_experiment and 2 <= len(variants) <= 8 else []
-        patterns = self._counts.patterns(patterned) if patterned else {}
+        patterns = tabulator.patterns(patterned) if patterned else {}
         return FailureReport(
             confidence_level=self._options.confidence,
             outcomes=self._outcomes(counts),
             slices=self._scan(slices, counts),
-            errors=[ErrorRow(*row) for row in self._patterns.errors(failed, limit)],
-            hard_samples=self._counts.hard_samples(limit),
-            changes=[self._changes(*pair, limit) for pair in chosen],
+            errors=[ErrorRow(*row) for row in texts.errors(failed, limit)],
+            hard_samples=tabulator.hard_samples(limit),
+            changes=[_changes(texts, *pair, limit) for pair in chosen],
             patterns=patterns,
             pattern_variants=patterned,
             oracle_accuracy=_oracle(patterns),
@@ -251,12 +226,27 @@ class FailureService:
             ]
         return rows
 
-    def _changes(self, candidate: Variant, baseline: Variant, limit: int) -> Changes:
-        gains, regressions = (
-            tuple(self._patterns.changed(candidate, baseline, improved=improved, limit=limit))
-            for improved in (True, False)
+
+def _changes(texts: TextPatterns, candidate: Variant, baseline: Variant, limit: int) -> Changes:
+    gains, regressions = (
+        tuple(texts.changed(candidate, baseline, improved=improved, limit=limit))
+        for improved in (True, False)
+    )
+    return Changes(baseline, candidate, gains, regressions)
+
+
+def _by_method(counts: Sequence[MethodCounts]) -> list[SliceCounts]:
+    return [
+        SliceCounts(
+            row.variant,
+            "parsing_method",
+            row.parsing_method or "unknown",
+            row.correct,
+            row.correct + row.wrong,
         )
-        return Changes(baseline, candidate, gains, regressions)
+        for row in sorted(counts, key=lambda row: (row.variant, row.parsing_method or "unknown"))
+        if row.correct + row.wrong
+    ]
 
 
 def _by_task(counts: Sequence[VariantCounts]) -> list[SliceCounts]:

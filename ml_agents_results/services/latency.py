@@ -3,18 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import Connection
+from typing import TYPE_CHECKING
 
 from ml_agents_results.records import Variant
-from ml_agents_results.repositories.experiment_repository import ExperimentRepository
-from ml_agents_results.repositories.fastest import analysis
-from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.comparison.paired_differences import cluster_column, mean_difference
+from ml_agents_results.repositories.tabulator import Tabulator
+from ml_agents_results.services.analysis_service import AnalysisService
+from ml_agents_results.services.comparison.paired_differences import mean_difference
 from ml_agents_results.services.comparison.pairing import contrasts, pairing_rule
-from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow, variant_frame
+from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
+from ml_agents_results.services.summary import cluster_column
 from ml_agents_results.statistics.multiplicity import adjust, family_size
 from ml_agents_results.statistics.quantiles import Quantile, from_histogram
 from ml_agents_results.statistics.time_ratios import (
@@ -67,7 +64,7 @@ class LatencyComparison(TwoVariantRow):
 
 
 @dataclass(frozen=True, slots=True)
-class LatencyReport:
+class LatencyReport(Row):
     """Times by variant, and variants against the baseline."""
 
     confidence_level: float
@@ -75,40 +72,26 @@ class LatencyReport:
     comparisons: Sequence[LatencyComparison]
     correction: str = "holm"
 
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "confidence_level": self.confidence_level,
-            "variants": [variant.to_dict() for variant in self.variants],
-            "comparisons": [pair.to_dict() for pair in self.comparisons],
-        }
-
     def to_frame(self) -> "pd.DataFrame":
         """One row per variant: n_timed, n_missing, failed, mean, sd, p50 to p99 with bounds."""
         return variant_frame(self.variants).pipe(_flattened)
 
 
-class LatencyService:
-    def __init__(
-        self,
-        connection: Connection,
-        filters: Filters | None = None,
-        options: AnalysisOptions | None = None,
-    ) -> None:
-        self._options = options or AnalysisOptions()
-        self._repository = analysis(connection, filters, pairs=True)
-        self._experiments = ExperimentRepository(connection)
+class LatencyService(AnalysisService):
+    """How long each variant takes, and how much longer than the baseline."""
 
     def report(self, *, baseline: str | None = None) -> LatencyReport:
         """Every variant that has runs, and the variants compared on the samples they share."""
+        tabulator = self._tabulator(missing="exclude", pairs=True)
         runs: dict[Variant, tuple[int, int]] = {}
         repeated = set()
-        for part in self._repository.variants():
+        for part in tabulator.variants():
             before = runs.get(part.variant, (0, 0))
             runs[part.variant] = (before[0] + part.runs, before[1] + part.failed)
-            if part.repeats > 1:
+            if part.repeated:
                 repeated.add(part.variant)
         rows = [
-            self._variant(variant, total, failed, *self._repository.latencies(variant))
+            self._variant(variant, total, failed, *tabulator.latencies(variant))
             for variant, (total, failed) in runs.items()
         ]
         timed = [row.variant for row in rows if row.summary.n_timed]
@@ -117,7 +100,7 @@ class LatencyService:
         return LatencyReport(
             self._options.confidence,
             rows,
-            self._pairs(chosen, repeated),
+            self._pairs(chosen, repeated, tabulator),
             self._options.correction,
         )
 
@@ -142,17 +125,20 @@ class LatencyService:
         return VariantLatency(variant, runs, failed, summary, tuple(quantiles))
 
     def _pairs(
-        self, chosen: Sequence[tuple[Variant, Variant]], repeated: set[Variant]
+        self,
+        chosen: Sequence[tuple[Variant, Variant]],
+        repeated: set[Variant],
+        tabulator: Tabulator,
     ) -> list[LatencyComparison]:
         rows = []
         for candidate, baseline in chosen:
             records = {
-                variant.experiment_id: self._experiments.get(variant.experiment_id)
+                variant.experiment_id: self._experiment(variant.experiment_id)
                 for variant in (candidate, baseline)
             }
-            rule = pairing_rule(self._repository, records, candidate, baseline)
-            sums = self._repository.paired_latency(
-                candidate, baseline, rule=rule, group=cluster_column(self._options)
+            rule = pairing_rule(tabulator, records, candidate, baseline)
+            sums = tabulator.paired(
+                candidate, baseline, "time_ms", rule=rule, cluster=cluster_column(self._options)
             )
             logs, method = mean_difference(
                 sums, self._options, repeated=not repeated.isdisjoint((candidate, baseline))

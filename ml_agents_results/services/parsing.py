@@ -2,22 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import Connection
+from typing import TYPE_CHECKING
 
 from ml_agents_results.records import Variant
-from ml_agents_results.repositories.dependence import DependenceRepository
-from ml_agents_results.repositories.fastest import analysis
-from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.patterns import (
-    ConfidenceCounts,
-    MetricSums,
-    PatternRepository,
-)
-from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.clustering import Dependence
-from ml_agents_results.services.result_rows import VariantRow, variant_frame
+from ml_agents_results.repositories.counts import MethodCounts
+from ml_agents_results.repositories.tabulator import Tabulator
+from ml_agents_results.repositories.text_patterns import MetricSums
+from ml_agents_results.services.analysis_service import AnalysisService
+from ml_agents_results.services.clustering import cluster_sums, dependence
+from ml_agents_results.services.result_rows import Row, VariantRow, variant_frame
 from ml_agents_results.statistics.auroc import Auroc, auroc
 from ml_agents_results.statistics.calibration import (
     BrierScore,
@@ -36,6 +29,7 @@ from ml_agents_results.statistics.reliability import (
     CalibrationError,
     calibration_error,
 )
+from ml_agents_results.statistics.tabulation import Cluster
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,62 +86,45 @@ class VariantParsing(VariantRow):
     spiegelhalter: Spiegelhalter
     calibration_line: CalibrationLine
 
-    def to_dict(self) -> dict[str, Any]:
-        values = VariantRow.to_dict(self)
-        values["calibration_in_the_large"] = self.calibration_in_the_large.to_dict()
-        return values
-
 
 @dataclass(frozen=True, slots=True)
-class ParsingReport:
+class ParsingReport(Row):
     """Parsing quality by variant, and by variant and parsing method."""
 
     confidence_level: float
     variants: Sequence[VariantParsing]
     methods: Sequence[ParsingMethodRow]
 
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "confidence_level": self.confidence_level,
-            "variants": [variant.to_dict() for variant in self.variants],
-            "methods": [row.to_dict() for row in self.methods],
-        }
-
     def to_frame(self) -> "pd.DataFrame":
         """One row a variant and parsing method, the columns of ParsingMethodRow."""
         return variant_frame(self.methods)
 
 
-class ParsingService:
-    def __init__(
-        self,
-        connection: Connection,
-        filters: Filters | None = None,
-        options: AnalysisOptions | None = None,
-    ) -> None:
-        self._options = options or AnalysisOptions()
-        self._counts = analysis(connection, filters)
-        self._patterns = PatternRepository(connection, filters)
-        self._dependence = Dependence(DependenceRepository(connection, filters), self._options)
+class ParsingService(AnalysisService):
+    """How well answers are parsed."""
 
     def report(self) -> ParsingReport:
         """Every variant that has runs."""
         runs: dict[Variant, tuple[int, int, int]] = {}
-        parts = self._counts.variants()
-        cluster, _ = self._dependence.choose(
-            {part.task for part in parts}, repeated=any(part.repeats > 1 for part in parts)
+        tabulator = self._tabulator(missing="exclude", columns=["method", "confidence"])
+        parts = tabulator.variants()
+        cluster, _ = dependence(
+            {part.task for part in parts},
+            self._options,
+            repeated=any(part.repeated for part in parts),
         )
         for part in parts:
             total, failed, unparsed = runs.get(part.variant, (0, 0, 0))
             runs[part.variant] = (total + part.runs, failed + part.failed, unparsed + part.unparsed)
-        rows: dict[Variant, list[ConfidenceCounts]] = {}
-        for row in self._patterns.confidences(runs):
+        rows: dict[Variant, list[MethodCounts]] = {}
+        for row in tabulator.confidences():
             rows.setdefault(row.variant, []).append(row)
-        metrics = {(row.variant, row.parsing_method): row for row in self._patterns.metrics()}
+        texts = self._source.text_patterns(self._filters)
+        metrics = {(row.variant, row.parsing_method): row for row in texts.metrics()}
         return ParsingReport(
             self._options.confidence,
             [
-                self._variant(variant, counts, rows[variant], cluster)
+                self._variant(variant, counts, rows[variant], cluster, tabulator)
                 for variant, counts in runs.items()
             ],
             [
@@ -166,8 +143,9 @@ class ParsingService:
         self,
         variant: Variant,
         counts: tuple[int, int, int],
-        rows: Sequence[ConfidenceCounts],
-        cluster: str | None,
+        rows: Sequence[MethodCounts],
+        cluster: Cluster | None,
+        tabulator: Tabulator,
     ) -> VariantParsing:
         level = self._options.confidence
         runs, failed, unparsed = counts
@@ -176,9 +154,9 @@ class ParsingService:
         table = _table(rows)
         large = calibration_in_the_large(table, level)
         if cluster is not None and table.n:
-            clusters = [c for c in self._dependence.sums(variant, cluster) if c.rated]
+            sums = cluster_sums(tabulator, variant, cluster, "confidence", self._options)
             large = clustered_mean(
-                [c.rated for c in clusters], [c.rated_correct - c.confidence for c in clusters]
+                [row.runs for row in sums], [row.correct - row.total for row in sums]
             ).as_difference(level)
         return VariantParsing(
             variant=variant,
@@ -200,7 +178,7 @@ class ParsingService:
         self,
         variant: Variant,
         method: str | None,
-        rows: Sequence[ConfidenceCounts],
+        rows: Sequence[MethodCounts],
         metrics: MetricSums,
     ) -> ParsingMethodRow:
         rows = [row for row in rows if row.parsing_method == method]
@@ -235,7 +213,7 @@ class ParsingService:
         )
 
 
-def _table(rows: Sequence[ConfidenceCounts]) -> ConfidenceTable:
+def _table(rows: Sequence[MethodCounts]) -> ConfidenceTable:
     return ConfidenceTable.from_rows(
         (row.confidence, row.correct, row.wrong) for row in rows if row.confidence is not None
     )

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection
-
-from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.analysis_options import ALLOWANCES, AnalysisOptions
+from ml_agents_results.services.analysis_options import ALLOWANCES
+from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.comparison.paired import ComparisonRow
-from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow
+from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow
 from ml_agents_results.services.summary import SummaryService, VariantSummary
 from ml_agents_results.statistics.sample_sizes import (
     clustered_sample_size,
@@ -71,19 +69,12 @@ class VariantPower(VariantRow):
 
 
 @dataclass(frozen=True, slots=True)
-class PowerReport:
-    """One row a variant and one a comparison."""
+class PowerReport(Row):
+    """One row per variant and one per comparison."""
 
     confidence_level: float
     variants: Sequence[VariantPower]
     comparisons: Sequence[PowerComparison]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "confidence_level": self.confidence_level,
-            "variants": [row.to_dict() for row in self.variants],
-            "comparisons": [row.to_dict() for row in self.comparisons],
-        }
 
     def to_frame(self) -> "pd.DataFrame":
         """One row a comparison, the columns of PowerComparison."""
@@ -92,28 +83,19 @@ class PowerReport:
         return pd.DataFrame([row.to_dict() for row in self.comparisons])
 
 
-class PowerService:
+class PowerService(AnalysisService):
     """Compares variants whatever they differ in: only sample sizes are asked for."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        filters: Filters | None = None,
-        options: AnalysisOptions | None = None,
-    ) -> None:
-        options = replace(options or AnalysisOptions(), allow=ALLOWANCES)
-        self._filters = filters or Filters()
-        self._accuracy = SummaryService(connection, filters, options)
-        self._comparison = ComparisonService(connection, filters, options)
 
     def report(self, *, baseline: str | None = None) -> PowerReport:
         """Every variant, and every variant against the baseline."""
-        variants = self._accuracy.report()
+        options = replace(self._options, allow=ALLOWANCES)
+        variants = SummaryService(self._source, self._filters, options).report()
         pairs: Sequence[ComparisonRow] = ()
         if len(variants.variants) > 1:
             having = list(dict.fromkeys(row.variant.experiment_id for row in variants.variants))
             ids = self._filters.experiment_id or having
-            pairs = self._comparison.compare(ids, baseline=baseline).comparisons
+            service = ComparisonService(self._source, self._filters, options)
+            pairs = service.compare(ids, baseline=baseline).comparisons
         level = variants.confidence_level
         return PowerReport(
             level,

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from ml_agents_results.records import Variant
+from ml_agents_results.repositories.counts import SampleCounts
 from ml_agents_results.services.result_rows import VariantRow
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.repeats import (
@@ -17,15 +17,6 @@ from ml_agents_results.statistics.repeats import (
 )
 
 _SIZES = (1, 2, 3, 4, 5, 8, 10, 16, 20, 32, 50, 64, 100)
-
-
-class _Repeated(Protocol):
-    @property
-    def graded(self) -> int: ...
-    @property
-    def correct(self) -> int: ...
-    @property
-    def samples(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +55,8 @@ class VariantRepeats(VariantRow):
     variance: VarianceSplit
     passes: tuple[PassShare, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        values = VariantRow.to_dict(self)
-        values["samples_by_repeats"] = {str(k): n for k, n in self.samples_by_repeats.items()}
-        values["consistency"] = self.consistency.to_dict()
-        return values
 
-
-def tabulate(cells: Iterable[_Repeated]) -> dict[tuple[int, int], int]:
+def tabulate(cells: Iterable[SampleCounts]) -> dict[tuple[int, int], int]:
     """How many samples were graded how often and right how often."""
     counts: dict[tuple[int, int], int] = {}
     for cell in cells:

@@ -34,7 +34,7 @@ class ResultCache:
                 self._results.move_to_end(key)
                 return cast(T, known[1])
         # The state was taken before the computation: a change in between makes it stale at once.
-        with self._database.read_by_two() as connection:
+        with self._database.read() as connection:
             result = compute(connection)
         if state is not None:
             with self._lock:

@@ -2,20 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import Connection
+from typing import TYPE_CHECKING, Any, cast
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
-from ml_agents_results.repositories.analysis import AnalysisRepository
-from ml_agents_results.repositories.counts import VariantCounts
-from ml_agents_results.repositories.dependence import DependenceRepository
-from ml_agents_results.repositories.fastest import analysis
-from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.counts import SampleCounts, VariantCounts
+from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.repeated_answers import VariantRepeats, tabulate, variant_repeats
-from ml_agents_results.services.result_rows import VariantRow, variant_frame
+from ml_agents_results.services.result_rows import Row, VariantRow, variant_frame
 from ml_agents_results.statistics.cluster_robust import clustered_mean
 from ml_agents_results.statistics.denominators import (
     Denominators,
@@ -26,19 +22,10 @@ from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.proportions import accuracy
 from ml_agents_results.statistics.quantiles import points_of_histogram
 from ml_agents_results.statistics.repeats import repeated_accuracy
+from ml_agents_results.statistics.tabulation import Cluster
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """`samples` samples of a group, graded `graded` times and right `correct` times each."""
-
-    group: str | None
-    graded: int
-    correct: int
-    samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +67,7 @@ class VariantSummary(VariantRow):
 
 
 @dataclass(frozen=True, slots=True)
-class SummaryReport:
+class SummaryReport(Row):
     """The variants of an analysis, and the same by task where that was asked for.
 
     `repeats` has a row for each variant that was asked some sample more than once.
@@ -92,47 +79,32 @@ class SummaryReport:
     repeats: Sequence[VariantRepeats] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "confidence_level": self.confidence_level,
-            "variants": [variant.to_dict() for variant in self.variants],
-            "tasks": [
-                {"task": task, "variants": [variant.to_dict() for variant in variants]}
-                for task, variants in self.tasks
-            ],
-            "repeats": [row.to_dict() for row in self.repeats],
-        }
+        tasks = [
+            {"task": task, "variants": [variant.to_dict() for variant in variants]}
+            for task, variants in self.tasks
+        ]
+        return {**Row.to_dict(self), "tasks": tasks}
 
     def to_frame(self) -> "pd.DataFrame":
         """One row a variant, the columns of VariantSummary."""
         return variant_frame(self.variants)
 
 
-class SummaryService:
-    """Accuracy with its error bar, from counts that the database makes."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        filters: Filters | None = None,
-        options: AnalysisOptions | None = None,
-    ) -> None:
-        self._options = options or AnalysisOptions()
-        self._repository = analysis(connection, filters, self._options.missing)
-        self._dependence = DependenceRepository(connection, filters)
+class SummaryService(AnalysisService):
+    """How accurate, fast and expensive each variant is."""
 
     def report(self, *, by_task: bool = False) -> SummaryReport:
         """Every variant that has runs, in the order of their names."""
-        counts = self._repository.variants()
-        cells = sample_cells(self._repository, counts, self._options)
+        tabulator = self._tabulator()
+        counts = tabulator.variants()
+        cells = sample_cells(tabulator, counts, self._options)
         whole = [
-            variant_summary(
-                parts, cells[variant], self._options, self._repository.latencies(variant)
-            )
+            variant_summary(parts, cells[variant], self._options, tabulator.latencies(variant))
             for variant, parts in _by_variant(counts).items()
         ]
         tasks: dict[str, list[VariantSummary]] = {}
         if by_task:
-            in_task = task_cells(self._repository, counts, self._options)
+            in_task = task_cells(tabulator, counts, self._options)
             for part in counts:
                 cell = in_task.get((part.variant, part.task), [])
                 tasks.setdefault(part.task, []).append(
@@ -143,7 +115,7 @@ class SummaryService:
             for variant, of_variant in cells.items()
             if any(cell.graded > 1 for cell in of_variant)
         }
-        partial = self._dependence.partial_repeats() if repeated else {}
+        partial = tabulator.partial_repeats() if repeated else {}
         repeats = [
             variant_repeats(
                 variant, tabulate(of_variant), self._options.confidence, partial.get(variant, 0)
@@ -154,29 +126,36 @@ class SummaryService:
 
 
 def sample_cells(
-    repository: AnalysisRepository, counts: Sequence[VariantCounts], options: AnalysisOptions
-) -> dict[Variant, list[Cell]]:
+    tabulator: Tabulator, counts: Sequence[VariantCounts], options: AnalysisOptions
+) -> dict[Variant, list[SampleCounts]]:
     """The graded samples of each variant, grouped by what the options cluster by.
 
     Raises:
         UsageError: A sample has no value to cluster by.
     """
-    group = options.cluster if options.cluster not in (None, "none") else "task"
-    cells: dict[Variant, list[Cell]] = {part.variant: [] for part in counts}
-    if group == "task" and all(part.repeats == 1 for part in counts):
+    cluster = cluster_column(options)
+    cells: dict[Variant, list[SampleCounts]] = {part.variant: [] for part in counts}
+    if cluster == "task" and not any(part.repeated for part in counts):
         for part in counts:
-            family = options.family(part.task)
-            cells[part.variant] += [replace(c, group=family) for c in _single_cells(part, options)]
+            cells[part.variant] += _single_cells(part, options)
     else:
-        for row in repository.samples(group):
-            name = options.family(row.group) if group == "task" else row.group
-            cells[row.variant].append(Cell(name, row.graded, row.correct, row.samples))
+        cells |= tabulator.samples(cluster)
         for of_variant in cells.values():
-            refuse_null_cluster(null_clusters(of_variant), group, options)
+            refuse_null_cluster(null_clusters(of_variant), cluster, options)
+    if cluster == "task":
+        return {
+            variant: [replace(cell, group=options.family(cell.group)) for cell in of_variant]
+            for variant, of_variant in cells.items()
+        }
     return cells
 
 
-def null_clusters(cells: Iterable[Cell]) -> int:
+def cluster_column(options: AnalysisOptions) -> Cluster:
+    """What samples are grouped by, whether or not errors are clustered by it."""
+    return "task" if options.cluster in (None, "none") else cast(Cluster, options.cluster)
+
+
+def null_clusters(cells: Iterable[SampleCounts]) -> int:
     """How many samples have no value to cluster by."""
     return sum(cell.samples for cell in cells if cell.group is None)
 
@@ -193,23 +172,23 @@ def refuse_null_cluster(samples: int, cluster: str, options: AnalysisOptions) ->
 
 
 def task_cells(
-    repository: AnalysisRepository, counts: Sequence[VariantCounts], options: AnalysisOptions
-) -> dict[tuple[Variant, str], list[Cell]]:
+    tabulator: Tabulator, counts: Sequence[VariantCounts], options: AnalysisOptions
+) -> dict[tuple[Variant, str], list[SampleCounts]]:
     """The graded samples of each variant in each task."""
-    if all(part.repeats == 1 for part in counts):
+    if not any(part.repeated for part in counts):
         return {(part.variant, part.task): _single_cells(part, options) for part in counts}
-    cells: dict[tuple[Variant, str], list[Cell]] = {}
-    for row in repository.samples("task"):
-        cell = Cell(row.group, row.graded, row.correct, row.samples)
-        cells.setdefault((row.variant, row.group or ""), []).append(cell)
+    cells: dict[tuple[Variant, str], list[SampleCounts]] = {}
+    for variant, of_variant in tabulator.samples().items():
+        for cell in of_variant:
+            cells.setdefault((variant, cell.group or ""), []).append(cell)
     return cells
 
 
-def _single_cells(part: VariantCounts, options: AnalysisOptions) -> list[Cell]:
+def _single_cells(part: VariantCounts, options: AnalysisOptions) -> list[SampleCounts]:
     wrong = part.wrong
     if options.missing == "incorrect":
         wrong = part.runs - part.correct
-    cells = [Cell(part.task, 1, 1, part.correct), Cell(part.task, 1, 0, wrong)]
+    cells = [SampleCounts(part.task, 1, 1, part.correct), SampleCounts(part.task, 1, 0, wrong)]
     return [cell for cell in cells if cell.samples]
 
 
@@ -222,7 +201,7 @@ def _by_variant(counts: Iterable[VariantCounts]) -> dict[Variant, list[VariantCo
 
 def variant_summary(
     parts: Sequence[VariantCounts],
-    cells: Sequence[Cell],
+    cells: Sequence[SampleCounts],
     options: AnalysisOptions,
     latencies: tuple[Sequence[int], Sequence[int]] | None = None,
     *,
@@ -287,7 +266,7 @@ def denominators(parts: Sequence[VariantCounts]) -> Denominators:
 
 
 def estimate_accuracy(
-    cells: Sequence[Cell], options: AnalysisOptions, *, clustered: bool = True
+    cells: Sequence[SampleCounts], options: AnalysisOptions, *, clustered: bool = True
 ) -> tuple[Estimate, str]:
     """The mean over samples with the error that clusters and repeats ask for, and its method."""
     groups = {cell.group for cell in cells}
@@ -320,7 +299,7 @@ Sums = tuple[float, float, float]
 """Of some samples how many there are, the sum of their shares of right answers and its squares."""
 
 
-def cluster_sums(cells: Iterable[Cell]) -> tuple[dict[str, Sums], list[Sums]]:
+def cluster_sums(cells: Iterable[SampleCounts]) -> tuple[dict[str, Sums], list[Sums]]:
     """The sums of each cluster, and of each sample without one."""
     sums: dict[str, Sums] = {}
     singles: list[Sums] = []
@@ -338,7 +317,7 @@ def cluster_sums(cells: Iterable[Cell]) -> tuple[dict[str, Sums], list[Sums]]:
     return sums, singles
 
 
-def _clustered(cells: Sequence[Cell], options: AnalysisOptions) -> Estimate:
+def _clustered(cells: Sequence[SampleCounts], options: AnalysisOptions) -> Estimate:
     sums, singles = cluster_sums(cells)
     columns = list(zip(*sums.values(), *singles, strict=True)) or [(), (), ()]
     runs = sum(cell.graded * cell.samples for cell in cells)

@@ -52,7 +52,7 @@ def test_commands_import_what_they_need(
     command: str, absent: tuple[str, ...], filled: Path
 ) -> None:
     _, loaded = _told_and_loaded(*command.split(), ML_AGENTS_DB_PATH=str(filled))
-    heavy = ("alembic", "numpy", "openai", "pandas", "psycopg", "scipy", "sqlglot")
+    heavy = ("alembic", "numpy", "openai", "pandas", "psycopg", "scipy")
     assert not loaded & {*heavy, *absent}
 
 

@@ -1,4 +1,4 @@
-"""Analyses of Parquet folders: the figures of the database, from the same selects."""
+"""Analyses of Parquet folders: the figures of the database, from the same tabulation."""
 
 import random
 import shutil
@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from ml_agents_results.database.lake import Lake
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord
+from ml_agents_results.repositories.columns import RunSource
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
-from ml_agents_results.repositories.fastest import analysis
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.lake import Lake
+from ml_agents_results.repositories.tabulator import Tabulator, source_of
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.cost import CostService
@@ -27,7 +28,6 @@ from tests.commands import call, document, refusal, start
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs the package pyarrow")
 pytest.importorskip("duckdb", reason="needs the package duckdb")
-pytest.importorskip("sqlglot", reason="needs the package sqlglot")
 
 PARTITIONS = ("experiment_id", "approach_name")
 FOR_SPARK = 5
@@ -88,35 +88,33 @@ def stored(
     processor.close()
 
 
-def figures(connection: Connection, few: int | None = None) -> dict[str, Any]:
+def figures(source: Connection | RunSource, few: int | None = None) -> dict[str, Any]:
     """What analyses of every kind say, or the first few of them."""
+    experiments = ExperimentRepository(source_of(source).connection)
     one, both, repeated = (
         Filters.of({"experiment_id": names}) for names in (["one"], ["one", "two"], ["1e3"])
     )
     compare: Callable[..., Any] = lambda ids, **given: (  # noqa: E731
-        ComparisonService(connection, None, AnalysisOptions(**given))
+        ComparisonService(source, None, AnalysisOptions(**given))
         .compare(ids, by_task=True)
         .to_dict()
     )
     found: dict[str, Callable[[], Any]] = {
-        "experiment": lambda: ExperimentRepository(connection).get("one").config_json,
-        "listed": lambda: [
-            (line.id, line.name, line.runs, line.created_at)
-            for line in ExperimentRepository(connection).list()
-        ],
+        "experiment": lambda: experiments.get("one").config_json,
+        "latest": lambda: experiments.resolve("latest"),
         "none": lambda: [
-            analysis(connection, Filters.of({"created_from": moment})).variants() == []
+            Tabulator(source, Filters.of({"created_from": moment})).variants() == []
             for moment in ("2020-01-01", "2100-01-01")
         ],
         "across": lambda: compare(["one", "two"]),
         "accuracy": lambda: SummaryService(
-            connection, repeated, AnalysisOptions(cluster="sample_id")
+            source, repeated, AnalysisOptions(cluster="sample_id")
         ).report(by_task=True).to_dict(),
-        "failures": lambda: FailureService(connection, one).report().to_dict(),
+        "failures": lambda: FailureService(source, one).report().to_dict(),
         "repeated": lambda: compare(["1e3"], missing="incorrect"),
-        "cost": lambda: CostService(connection, both).report().to_dict(),
-        "latency": lambda: LatencyService(connection, repeated).report().to_dict(),
-        "parsing": lambda: ParsingService(connection, one).report().to_dict(),
+        "cost": lambda: CostService(source, both).report().to_dict(),
+        "latency": lambda: LatencyService(source, repeated).report().to_dict(),
+        "parsing": lambda: ParsingService(source, one).report().to_dict(),
     }  # fmt: skip
     return {name: work() for name, work in list(found.items())[:few]}
 
@@ -140,8 +138,8 @@ def test_duckdb_says_what_the_database_says(stored: tuple[ResultsProcessor, Path
     processor, folder = stored
     with processor.database.read() as connection:
         expected = figures(connection)
-    with Lake(folder).read() as connection:
-        same(figures(connection), expected)
+    with Lake(folder).read() as source:
+        same(figures(source), expected)
 
 
 @pytest.mark.slow
@@ -159,8 +157,8 @@ def test_spark_on_two_worker_processes_says_so_too(
     processor, folder = stored
     with processor.database.read() as connection:
         expected = figures(connection, FOR_SPARK)
-    with Lake(folder, "spark", "local-cluster[2,1,1024]").read() as connection:
-        same(figures(connection, FOR_SPARK), expected)
+    with Lake(folder, "spark", "local-cluster[2,1,1024]").read() as source:
+        same(figures(source, FOR_SPARK), expected)
     assert {worker.name for worker in tmp_path.glob("work/*/*")} == {"0", "1"}
 
 

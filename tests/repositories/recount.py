@@ -49,6 +49,7 @@ def generate(seed: int) -> list[RunRecord]:
 
 
 def _answer(run: RunRecord, chance: random.Random) -> None:
+    run.score = chance.choice([None, 0.1 + 0.2, chance.uniform(-1, 1) / 3])
     run.cost_estimate = chance.choice([None, 0.0, chance.random()])
     run.execution_time_ms = chance.choice([None, 0, chance.randrange(1, 50), 7])
     kind = chance.random()
@@ -60,6 +61,7 @@ def _answer(run: RunRecord, chance: random.Random) -> None:
         return
     run.parsed_answer = "A"
     run.parsing_confidence = chance.choice([None, chance.random()])
+    run.parsing_method = chance.choice([None, "regex", "manual"])
     if kind > 0.3:
         run.is_correct = chance.random() < 0.6
 
@@ -83,6 +85,7 @@ class Sample:
     fingerprint: tuple[str | None, str | None]
     times: list[int]
     costs: list[float]
+    scores: list[float]
 
 
 class Recount:
@@ -114,7 +117,7 @@ class Recount:
         return {
             "runs": len(runs),
             **{kind: outcomes[kind] for kind in kinds},
-            "repeats": max(run.repeat_index for run in runs) + 1,
+            "repeated": sum(run.repeat_index > 0 for run in runs),
             "timed": len(times),
             "priced": len(priced),
             "priced_correct": len(correct),
@@ -125,21 +128,24 @@ class Recount:
             "total_confidence": sum(rated),
         }
 
-    def graded_costs(self, variant: Variant) -> dict[str, tuple[float, ...]]:
+    def run_sums(self, variant: Variant, measure: str) -> dict[str, tuple[float, ...]]:
+        """By task: runs that count and have the measure, correct ones, sum, squares, sum of the
+        correct ones."""
         groups: dict[str, list[RunRecord]] = defaultdict(list)
         for run in self.of(variant):
             groups[run.task].append(run)
         found: dict[str, tuple[float, ...]] = {}
         for task in sorted(groups):
-            graded = [
-                (run.cost_estimate, run.is_correct is True)
+            known = [
+                (value, run.is_correct is True)
                 for run in groups[task]
-                if run.cost_estimate is not None and self.counted(run)
+                if (value := getattr(run, measure)) is not None and self.counted(run)
             ]
-            costs = [cost for cost, _ in graded]
-            right = [cost for cost, correct in graded if correct]
-            squares = sum(cost * cost for cost in costs)
-            found[task] = (len(costs), len(right), sum(costs), squares, sum(right))
+            values = [value for value, _ in known]
+            right = [value for value, correct in known if correct]
+            squares = sum(value * value for value in values)
+            if known:
+                found[task] = (len(values), len(right), sum(values), squares, sum(right))
         return found
 
     def of(self, variant: Variant) -> list[RunRecord]:
@@ -176,6 +182,7 @@ class Recount:
                         for run in runs
                         if self.counted(run) and run.cost_estimate is not None
                     ],
+                    [run.score for run in runs if self.counted(run) and run.score is not None],
                 )
             )
         return samples
@@ -203,16 +210,22 @@ class Recount:
                 continue
             first, second = (sum(each.times) / len(each.times) for each in (one, two))
             if first > 0 and second > 0:
-                ratios[one.cluster].append(log(first / second))
+                ratios[one.cluster].append((log(first), log(second)))
         return summed(ratios)
 
     def costs(self, candidate: Variant, baseline: Variant, rule: str, group: str) -> Sums:
+        return self.differences(candidate, baseline, rule, group, "costs")
+
+    def differences(
+        self, candidate: Variant, baseline: Variant, rule: str, group: str, name: str
+    ) -> Sums:
         others = {sample.place: sample for sample in self.samples(baseline, rule, group)}
         differences = defaultdict(list)
         for one in self.samples(candidate, rule, group):
             two = others.get(one.place)
-            if two is not None and one.costs and two.costs:
-                differences[one.cluster].append(fmean(one.costs) - fmean(two.costs))
+            if two is not None and getattr(one, name) and getattr(two, name):
+                x, y = (fmean(getattr(sample, name)) for sample in (one, two))
+                differences[one.cluster].append((x, y))
         return summed(differences)
 
     def patterns(self, variants: Sequence[Variant]) -> Counter[str]:
@@ -233,14 +246,20 @@ class Recount:
         return counts
 
 
-def summed(groups: Mapping[str | None, Sequence[float]]) -> Sums:
+def summed(groups: Mapping[str | None, Sequence[tuple[float, float]]]) -> Sums:
+    """The fields of PairedSums after the group, from the values of both sides."""
     return {
         group: (
             len(values),
-            sum(values),
-            sum(value * value for value in values),
-            sum(value > 0 for value in values),
-            sum(value < 0 for value in values),
+            sum(x > y for x, y in values),
+            sum(x < y for x, y in values),
+            sum(x for x, _ in values),
+            sum(y for _, y in values),
+            sum(x * x for x, _ in values),
+            sum(y * y for _, y in values),
+            sum(x * y for x, y in values),
+            sum(x - y for x, y in values),
+            sum((x - y) ** 2 for x, y in values),
         )
         for group, values in groups.items()
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import Variant
-from ml_agents_results.repositories.fastest import analysis
+from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.summary import VariantSummary
 from ml_agents_results.statistics.cost_ratios import ParetoPoint, pareto_front
@@ -97,10 +97,10 @@ def _costs(snapshot: Snapshot, labels: Mapping[Variant, str]) -> list[dict[str, 
 
 def _latency(snapshot: Snapshot, labels: Mapping[Variant, str]) -> list[dict[str, Any]]:
     """The share of answers that came within a time, at every percent."""
-    repository = analysis(snapshot.connection, snapshot.filters)
+    tabulator = Tabulator(snapshot.connection, snapshot.filters)
     rows = []
     for variant, label in labels.items():
-        values, counts = repository.latencies(variant)
+        values, counts = tabulator.latencies(variant)
         if not values:
             continue
         points = points_of_histogram(values, counts, _SHARES)

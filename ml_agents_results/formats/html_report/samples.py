@@ -5,9 +5,9 @@ from typing import Any
 
 from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import Variant
-from ml_agents_results.repositories.fastest import analysis
-from ml_agents_results.repositories.patterns import PatternRepository
 from ml_agents_results.repositories.sample_texts import Sample, SampleRepository
+from ml_agents_results.repositories.tabulator import Tabulator
+from ml_agents_results.repositories.text_patterns import PatternRepository
 
 MOST_SAMPLES = 300
 MOST_OF_A_KIND = 60
@@ -88,7 +88,7 @@ def _kinds(snapshot: Snapshot, variants: Sequence[Variant]) -> dict[Sample, list
                     pair.candidate, pair.baseline, improved=improved, limit=MOST_OF_A_KIND
                 )
                 add(kind, [(row.task, row.sample_index) for row in changed])
-    hard = analysis(snapshot.connection, snapshot.filters).hard_samples(MOST_OF_A_KIND)
+    hard = Tabulator(snapshot.connection, snapshot.filters).hard_samples(MOST_OF_A_KIND)
     add("hard", [(row.task, row.sample_index) for row in hard if 2 * row.correct < row.graded])
     samples = SampleRepository(snapshot.connection)
     for variant in variants:

@@ -4,21 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
-
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import SCHEMA_VERSION, ExperimentRecord, Variant
-from ml_agents_results.repositories.analysis import AnalysisRepository
-from ml_agents_results.repositories.counts import PairCounts
-from ml_agents_results.repositories.experiment_repository import ExperimentRepository
-from ml_agents_results.repositories.fastest import analysis
+from ml_agents_results.repositories.counts import PairCounts, SampleCounts
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.repositories.tabulator import Tabulator
+from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.comparison.averages import PooledDifference, macro, micro
 from ml_agents_results.services.comparison.correction import compare_family
 from ml_agents_results.services.comparison.paired import ComparisonRow, compare_pair
 from ml_agents_results.services.comparison.pairing import (
     DIFFERING,
+    REASONS,
     Differences,
     contrasts,
     differing,
@@ -32,7 +29,6 @@ from ml_agents_results.services.comparison.shared_samples import (
 from ml_agents_results.services.comparison.unpaired import compare_unpaired
 from ml_agents_results.services.result_rows import TwoVariantRow
 from ml_agents_results.services.summary import (
-    Cell,
     VariantSummary,
     sample_cells,
     task_cells,
@@ -112,19 +108,8 @@ class Comparison:
         return pd.DataFrame([{"task": task, **_flat(pair)} for task, pair in rows])
 
 
-class ComparisonService:
+class ComparisonService(AnalysisService):
     """Compares variants on the samples they share."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        filters: Filters | None = None,
-        options: AnalysisOptions | None = None,
-    ) -> None:
-        self._options = options or AnalysisOptions()
-        self._filters = filters or Filters()
-        self._connection = connection
-        self._experiments = ExperimentRepository(connection)
 
     def compare(
         self,
@@ -147,11 +132,10 @@ class ComparisonService:
                 (`AnalysisOptions.families`).
         """
         ids = list(dict.fromkeys(experiment_ids))
-        records = {name: self._experiments.get(name) for name in ids}
-        filters = self._within(ids)
-        repository = analysis(self._connection, filters, self._options.missing, pairs=True)
-        counts = repository.variants()
-        variants = Variants(counts, task_cells(repository, counts, self._options))
+        records = {name: self._experiment(name) for name in ids}
+        tabulator = self._tabulator(filters=self._within(ids), pairs=True)
+        counts = tabulator.variants()
+        variants = Variants(counts, task_cells(tabulator, counts, self._options))
         if len(variants.names) < 2:
             raise UsageError(
                 f"there is nothing to compare: {len(variants.names)} variant in {', '.join(ids)}",
@@ -167,15 +151,15 @@ class ComparisonService:
         chosen, refused = self._allowed(
             contrasts(variants.names, ids, baseline, self._options.contrasts), records
         )
-        reader = ContrastReader(repository, self._options, records)
+        reader = ContrastReader(tabulator, self._options, records)
         contrasted = [reader.read(*pair, variants) for pair in chosen]
-        cells = sample_cells(repository, counts, self._options)
+        cells = sample_cells(tabulator, counts, self._options)
         results = {
             variant: variant_summary(
                 variants.parts(variant),
                 cells[variant],
                 self._options,
-                repository.latencies(variant),
+                tabulator.latencies(variant),
             )
             for variant in variants.names
         }
@@ -200,7 +184,7 @@ class ComparisonService:
             if by_task
             else [],
             refused=refused,
-            cochrans_q=_omnibus(repository, variants),
+            cochrans_q=_omnibus(tabulator, variants),
             warnings=_warnings(ids, variants),
         )
 
@@ -233,7 +217,7 @@ class ComparisonService:
             first = refused[0]
             raise UsageError(
                 f"{first.candidate} and {first.baseline} differ in more than their approach: "
-                + ", ".join(DIFFERING[code] for code in reasons),
+                + "; ".join(REASONS[code] for code in reasons),
                 "Compare them all the same with "
                 f"--allow {','.join(DIFFERING[code] for code in reasons)}.",
             )
@@ -249,7 +233,7 @@ class ComparisonService:
         self,
         contrast: Contrast,
         shared: Sequence[PairCounts],
-        cells: Mapping[Variant, Sequence[Cell]],
+        cells: Mapping[Variant, Sequence[SampleCounts]],
         sides: Sides,
         *,
         level: float,
@@ -309,12 +293,12 @@ class ComparisonService:
         ]
 
 
-def _omnibus(repository: AnalysisRepository, variants: Variants) -> CochranQ | None:
+def _omnibus(tabulator: Tabulator, variants: Variants) -> CochranQ | None:
     """Whether more than two variants of one experiment differ at all."""
     one_experiment = len({variant.experiment_id for variant in variants.names}) == 1
     if len(variants.names) < 3 or not one_experiment or any(map(variants.repeated, variants.names)):
         return None
-    return cochrans_q(repository.patterns(variants.names))
+    return cochrans_q(tabulator.patterns(variants.names))
 
 
 def _warnings(experiment_ids: Sequence[str], variants: Variants) -> list[str]:

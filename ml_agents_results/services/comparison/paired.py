@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ml_agents_results.records import Variant
-from ml_agents_results.repositories.counts import PairingRule
 from ml_agents_results.services.analysis_options import TESTS, AnalysisOptions
 from ml_agents_results.services.comparison.pairing import Differences
 from ml_agents_results.services.comparison.shared_samples import Sides
@@ -28,6 +27,7 @@ from ml_agents_results.statistics.paired_intervals import (
     paired_difference,
 )
 from ml_agents_results.statistics.sign_flip import sign_flip_test
+from ml_agents_results.statistics.tabulation import PairingRule
 from ml_agents_results.statistics.verdict import Verdict
 
 FEW_DISCORDANT = 10

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 from ml_agents_results.repositories.counts import PairedSums
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.summary import cluster_method, clusters_apply, refuse_null_cluster
+from ml_agents_results.services.summary import (
+    cluster_column,
+    cluster_method,
+    clusters_apply,
+    refuse_null_cluster,
+)
 from ml_agents_results.statistics.cluster_robust import (
     ClusteredMean,
     clustered_mean,
     sample_mean,
 )
-
-
-def cluster_column(options: AnalysisOptions) -> str:
-    """What differences are summed by."""
-    return "task" if options.cluster in (None, "none") else options.cluster
 
 
 def mean_difference(
@@ -46,4 +46,4 @@ def mean_difference(
 
 
 def _sums(rows: Sequence[PairedSums]) -> tuple[float, float]:
-    return sum(row.total for row in rows), sum(row.squares for row in rows)
+    return sum(row.difference for row in rows), sum(row.difference_squares for row in rows)

@@ -7,9 +7,10 @@ from typing import Any
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import ExperimentRecord, Variant, canonical_approach
-from ml_agents_results.repositories.analysis import AnalysisRepository
-from ml_agents_results.repositories.counts import PairCounts, PairingRule
+from ml_agents_results.repositories.counts import PairCounts
+from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.statistics.mcnemar import PairedTable
+from ml_agents_results.statistics.tabulation import PairingRule
 
 
 def find_variant(variants: Sequence[Variant], name: str) -> Variant:
@@ -63,7 +64,7 @@ def contrasts(
 
 
 def pairing_rule(
-    repository: AnalysisRepository,
+    tabulator: Tabulator,
     experiments: Mapping[str, ExperimentRecord],
     candidate: Variant,
     baseline: Variant,
@@ -74,13 +75,20 @@ def pairing_rule(
     one, two = (_dataset(experiments[variant.experiment_id]) for variant in (candidate, baseline))
     if one is not None and one == two:
         return "sample_index"
-    if repository.has_sample_ids(candidate) and repository.has_sample_ids(baseline):
+    if tabulator.has_sample_ids(candidate) and tabulator.has_sample_ids(baseline):
         return "sample_id"
     return "content"
 
 
 DIFFERING = {"datasets_differ": "dataset", "graders_differ": "grader", "models_differ": "model"}
-"""What `differing` finds, and what `Settings.allow` calls it."""
+"""The codes that `differing` gives, and what `AnalysisOptions.allow` calls them."""
+
+REASONS = {
+    "datasets_differ": "the two experiments ran on different data sets",
+    "graders_differ": "the two experiments were graded differently",
+    "models_differ": "the model differs too",
+}
+"""The same codes as reasons to refuse a comparison."""
 
 
 def differing(

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ml_agents_results.records import ExperimentRecord, Variant
-from ml_agents_results.repositories.analysis import AnalysisRepository
-from ml_agents_results.repositories.counts import PairCounts, PairingRule, VariantCounts
+from ml_agents_results.repositories.counts import PairCounts, Pairs, SampleCounts, VariantCounts
+from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.pairing import Differences, differing, pairing_rule
-from ml_agents_results.services.summary import Cell, denominators, refuse_null_cluster
+from ml_agents_results.services.summary import cluster_column, denominators, refuse_null_cluster
 from ml_agents_results.statistics.denominators import coverage_warnings
 from ml_agents_results.statistics.mcnemar import PairedTable
+from ml_agents_results.statistics.tabulation import Cluster, Missing, PairingRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Variants:
     def __init__(
         self,
         counts: Sequence[VariantCounts],
-        samples: Mapping[tuple[Variant, str], Sequence[Cell]],
+        samples: Mapping[tuple[Variant, str], Sequence[SampleCounts]],
     ) -> None:
         self.counts = counts
         self.names = list(dict.fromkeys(part.variant for part in counts))
@@ -78,11 +79,11 @@ class Variants:
         """The counts of every variant that was asked something in the task."""
         return [part for variant in self.names for part in self.parts(variant, task)]
 
-    def cells(self, part: VariantCounts) -> Sequence[Cell]:
+    def cells(self, part: VariantCounts) -> Sequence[SampleCounts]:
         return self._samples.get((part.variant, part.task), ())
 
     def repeated(self, variant: Variant) -> bool:
-        return any(part.repeats > 1 for part in self._parts[variant].values())
+        return any(part.repeated for part in self._parts[variant].values())
 
     def samples(self, variant: Variant, task: str | None = None) -> int:
         """The variant's samples that count."""
@@ -118,15 +119,13 @@ class ContrastReader:
 
     def __init__(
         self,
-        repository: AnalysisRepository,
+        tabulator: Tabulator,
         options: AnalysisOptions,
         experiments: Mapping[str, ExperimentRecord],
     ) -> None:
         self._options = options
         self._experiments = experiments
-        self._counted = repository.counting(options.missing)
-        self._graded = repository.counting("exclude")
-        self._asked = repository.counting("incorrect")
+        self._tabulator = tabulator
 
     def read(self, candidate: Variant, baseline: Variant, variants: Variants) -> Contrast:
         """The shared samples of two variants.
@@ -134,39 +133,41 @@ class ContrastReader:
         Raises:
             UsageError: A shared sample has no value to cluster by.
         """
-        rule = pairing_rule(self._counted, self._experiments, candidate, baseline)
+        rule = pairing_rule(self._tabulator, self._experiments, candidate, baseline)
         repeated = variants.repeated(candidate) or variants.repeated(baseline)
 
-        def pairs(repository: AnalysisRepository, group: str = "task") -> Sequence[PairCounts]:
-            return repository.pairs(candidate, baseline, rule=rule, group=group).counts
+        def pairs(missing: Missing = self._options.missing, cluster: Cluster = "task") -> Pairs:
+            return self._tabulator.pairs(
+                candidate, baseline, rule=rule, cluster=cluster, missing=missing
+            )
 
-        found = self._counted.pairs(candidate, baseline, rule=rule)
-        by_cluster = graded = found.counts
-        cluster = self._options.cluster
-        if cluster not in (None, "none", "task"):
-            by_cluster = pairs(self._counted, cluster)
+        shared = pairs()
+        by_cluster = graded = shared.counts
+        cluster = cluster_column(self._options)
+        if cluster != "task":
+            by_cluster = pairs(cluster=cluster).counts
             without = sum(row.samples for row in by_cluster if row.group is None)
             refuse_null_cluster(without, cluster, self._options)
         elif self._options.families:
             by_cluster = [
-                replace(row, group=self._options.family(row.group)) for row in found.counts
+                replace(row, group=self._options.family(row.group)) for row in shared.counts
             ]
-        asked = _by_group(found.counts)
+        asked = _by_group(shared.counts)
         # Where every run is graded, the counts at hand say it all.
         if not repeated and not (variants.complete(candidate) and variants.complete(baseline)):
             if self._options.missing == "incorrect":
-                graded = pairs(self._graded)
+                graded = pairs("exclude").counts
             else:
-                asked = _by_group(pairs(self._asked))
+                asked = _by_group(pairs("incorrect").counts)
         return Contrast(
             candidate=candidate,
             baseline=baseline,
             rule=rule,
-            by_task=found.counts,
+            by_task=shared.counts,
             by_cluster=by_cluster,
             graded=graded,
             asked=asked,
-            mismatched=found.mismatched,
+            mismatched=shared.mismatched,
             warnings=differing(self._experiments, candidate, baseline),
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from ml_agents_results.repositories.counts import SampleCounts
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.paired import (
     TABLE_FIELDS,
@@ -10,7 +11,6 @@ from ml_agents_results.services.comparison.paired import (
 )
 from ml_agents_results.services.comparison.shared_samples import Contrast, Sides
 from ml_agents_results.services.summary import (
-    Cell,
     cluster_method,
     cluster_sums,
     clusters_apply,
@@ -28,7 +28,7 @@ from ml_agents_results.statistics.two_samples import (
     welch_difference,
 )
 
-Two = tuple[Sequence[Cell], Sequence[Cell]]
+Two = tuple[Sequence[SampleCounts], Sequence[SampleCounts]]
 """The graded samples of the candidate and of the baseline."""
 
 
@@ -139,7 +139,7 @@ def _pair(sums: Mapping[str, Sequence[float]], group: str) -> tuple[float, float
     return n, total
 
 
-def _sample_mean(cells: Sequence[Cell]) -> ClusteredMean:
+def _sample_mean(cells: Sequence[SampleCounts]) -> ClusteredMean:
     shares = [(cell.samples, cell.correct / cell.graded) for cell in cells]
     return sample_mean(
         sum(n for n, _ in shares),
@@ -148,7 +148,7 @@ def _sample_mean(cells: Sequence[Cell]) -> ClusteredMean:
     )
 
 
-def _accuracy(cells: Sequence[Cell]) -> float | None:
+def _accuracy(cells: Sequence[SampleCounts]) -> float | None:
     samples = sum(cell.samples for cell in cells)
     total = sum(cell.samples * cell.correct / cell.graded for cell in cells)
     return total / samples if samples else None

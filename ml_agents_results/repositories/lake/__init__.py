@@ -1,20 +1,13 @@
-"""Runs outside of a database: a folder of Parquet files that the same selects are asked of.
-
-The repositories' selects are written once, for SQLAlchemy. Here they are rendered for an engine
-that reads Parquet, on one machine (DuckDB) or on many (Spark), behind what repositories use of a
-Connection. So no figure has a second definition.
-"""
+"""Lake: runs in exported Parquet files, read by DuckDB on this machine or by Spark on many."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal
 
-from ml_agents_results.database.lake.folder import Folder
 from ml_agents_results.errors import UsageError
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
+from ml_agents_results.repositories.columns import RunSource
+from ml_agents_results.repositories.lake.folder import Folder
 
 LakeEngine = Literal["duckdb", "spark"]
 
@@ -28,7 +21,7 @@ class Lake:
 
     Raises:
         NotFoundError: There is no such file or folder.
-        InvalidFileError: A file in it is not of our export, or unlike the others.
+        InvalidFileError: A file in it is not of our export, or differs from the others.
         UsageError: The packages that read it are not installed.
     """
 
@@ -36,8 +29,6 @@ class Lake:
         self, path: str | Path, engine: LakeEngine = "duckdb", spark_master: str | None = None
     ) -> None:
         try:
-            import sqlglot  # noqa: F401
-
             self._folder = Folder(Path(path))
             if engine == "spark":
                 import pyspark  # noqa: F401
@@ -53,15 +44,15 @@ class Lake:
         self._master = spark_master or "local[*]"
 
     @contextmanager
-    def read(self) -> Iterator["Connection"]:
-        """What repositories and services take for a connection; it can only read."""
+    def read(self) -> Iterator[RunSource]:
+        """The runs, as services take them."""
         if self._engine == "spark":
-            from ml_agents_results.database.lake.spark import opened
+            from ml_agents_results.repositories.lake.spark_source import open_spark
 
-            with opened(self._folder, self._master) as spark:
-                yield cast("Connection", spark)
+            with open_spark(self._folder, self._master) as source:
+                yield source
         else:
-            from ml_agents_results.database.lake.duck import opened as opened_here
+            from ml_agents_results.repositories.lake.duckdb_source import open_duckdb
 
-            with opened_here(self._folder) as duck:
-                yield cast("Connection", duck)
+            with open_duckdb(self._folder) as source:
+                yield source

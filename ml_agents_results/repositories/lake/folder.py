@@ -5,12 +5,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml_agents_results.database.models import Experiment, ParsingMetric, Run
-from ml_agents_results.database.types import UtcTimestamp, to_json
+from ml_agents_results.database.models import ParsingMetric, Run
+from ml_agents_results.database.types import UtcTimestamp
 from ml_agents_results.errors import InvalidFileError, NotFoundError
 
 if TYPE_CHECKING:
     import pyarrow
+    from pyarrow import parquet
 
 _UNUSED = ("content_digest",)
 RUN_COLUMNS = tuple(name for name in Run.__table__.columns.keys() if name not in _UNUSED)  # noqa: SIM118
@@ -19,7 +20,6 @@ PARSING_COLUMNS = tuple(
     for name in ParsingMetric.__table__.columns.keys()  # noqa: SIM118
     if name not in ("id", "run_id", *_UNUSED)
 )
-EXPERIMENT_COLUMNS = tuple(Experiment.__table__.columns.keys())
 _TYPES = {int: "INTEGER", float: "DOUBLE", bool: "BOOLEAN"}
 _HINT = (
     "Write such a folder with: ml-agents export --all --format parquet "
@@ -42,19 +42,22 @@ class Folder:
 
     Attributes:
         partitions: The columns that the names of folders hold.
-        experiments: Rows of EXPERIMENT_COLUMNS, of those that the files describe.
+        runs: How many there are in all files.
+        experiments: Rows of the table `experiments`, of those that the files describe.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.files = self._found()
-        schemas = [(file, self._schema(file)) for file in self.files]
+        described = [(file, self._metadata(file)) for file in self.files]
+        self.runs = sum(metadata.num_rows for _, metadata in described)
         self.partitions = self._partitions(self.files[0])
-        self.experiments: dict[str, tuple[Any, ...]] = {}
-        for file, schema in schemas:
+        self.experiments: dict[str, dict[str, Any]] = {}
+        for file, metadata in described:
+            schema = metadata.schema.to_arrow_schema()
             self._check(file, schema)
-            for told in json.loads((schema.metadata or {}).get(b"experiments", b"[]")):
-                self.experiments[told["id"]] = _experiment(told)
+            for described_here in json.loads((schema.metadata or {}).get(b"experiments", b"[]")):
+                self.experiments[described_here["id"]] = _experiment(described_here)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -73,12 +76,12 @@ class Folder:
             raise InvalidFileError(f"{self.path} holds no Parquet files", _HINT)
         return files
 
-    def _schema(self, file: Path) -> "pyarrow.Schema":
+    def _metadata(self, file: Path) -> "parquet.FileMetaData":
         import pyarrow
         from pyarrow import parquet
 
         try:
-            return parquet.read_schema(file)
+            return parquet.read_metadata(file)
         except (pyarrow.ArrowException, OSError) as error:
             raise InvalidFileError(f"{file} cannot be read as Parquet: {error}", _HINT) from error
 
@@ -122,14 +125,13 @@ def _type_of(kind: "pyarrow.DataType") -> str:
     return "TIMESTAMP" if types.is_timestamp(kind) and kind.tz else str(kind)
 
 
-def _experiment(told: dict[str, Any]) -> tuple[Any, ...]:
-    """A row of EXPERIMENT_COLUMNS; what exports do not tell stays unknown."""
-    created = told["created_at"] and datetime.fromisoformat(told["created_at"])
-    values = {
-        **{name: told.get(name) for name in ("id", "name", "description", "status")},
+def _experiment(described: dict[str, Any]) -> dict[str, Any]:
+    """A row of the table `experiments`; what exports leave out stays unknown."""
+    created = described["created_at"] and datetime.fromisoformat(described["created_at"])
+    return {
+        **{name: described.get(name) for name in ("id", "name", "description", "status")},
         "created_at": created,
         "updated_at": created,
-        "config_json": to_json(told.get("config") or {}),
-        "environment_json": to_json(told.get("environment") or {}),
+        "config_json": described.get("config") or {},
+        "environment_json": described.get("environment") or {},
     }
-    return tuple(values.get(name) for name in EXPERIMENT_COLUMNS)

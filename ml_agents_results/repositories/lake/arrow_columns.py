@@ -1,0 +1,72 @@
+"""Runs from Arrow. NumPy and PyArrow are all it needs: Spark's workers run it as it stands."""
+
+import pickle
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+import numpy as np
+
+from ml_agents_results.statistics.tabulation import Array, Fields, Key, Runs, assembled
+
+KEYS = ("experiment_id", "approach_name", "provider", "model", "task")
+
+SQL_COLUMNS = {
+    "time_ms": "COALESCE(execution_time_ms, -1)",
+    "cost": "cost_estimate",
+    "value": "score",
+    "confidence": "parsing_confidence",
+    "method": "parsing_method",
+    "sample_index": "sample_index",
+    "sample_id": "sample_id",
+    "fingerprint": "COALESCE(input_fingerprint, 'ffffffffffffffff')",
+}
+"""What is read for each column of Columns, as both engines call it."""
+
+
+def decoded(name: str, values: Any) -> Any:
+    """A column of Columns from the Arrow array that was read for it."""
+    if name in ("method", "sample_id"):
+        return values.to_pylist()
+    if name == "fingerprint" and not str(values.type).startswith("uint"):
+        digits = "".join(values.to_pylist())
+        return np.frombuffer(bytes.fromhex(digits), ">u8").astype(np.uint64)
+    return values.to_numpy(zero_copy_only=False)
+
+
+def runs_of_rows(table: Any, columns: Collection[str]) -> Runs:
+    """Runs from one row each: KEYS, `outcome` (an index in OUTCOMES), `repeat_index`, and
+    `columns`."""
+    codes = [table[name].combine_chunks().dictionary_encode() for name in KEYS]
+    indexes = [code.indices.to_numpy(zero_copy_only=False) for code in codes]
+    sizes = [max(len(code.dictionary), 1) for code in codes]
+    group = np.ravel_multi_index(tuple(indexes), sizes)
+    order = np.argsort(group, kind="stable")
+    groups, starts = np.unique(group[order], return_index=True)
+    table = table.take(order)
+
+    def parts() -> Iterator[tuple[Key, str, Fields, dict[str, Any]]]:
+        for number, start, end in zip(groups, starts, [*starts[1:], len(order)], strict=True):
+            place = np.unravel_index(number, sizes)
+            *variant, task = (
+                c.dictionary[int(i)].as_py() for c, i in zip(codes, place, strict=True)
+            )
+            rows = table.slice(int(start), int(end - start)).combine_chunks()
+            fields = {name: decoded(name, rows[name].combine_chunks()) for name in columns}
+            fields["outcome"] = rows["outcome"].combine_chunks().to_numpy().astype(np.uint8)
+            repeats: Array = rows["repeat_index"].combine_chunks().to_numpy()
+            yield tuple(variant), task, fields, {"repeated": int(np.count_nonzero(repeats))}
+
+    return assembled(parts())
+
+
+def tabulation_of(function: Callable[[Runs], Any], columns: Collection[str]) -> Any:
+    """What a worker does with one part of the runs: it gives one row, `part` and `result`."""
+    import pyarrow
+
+    # Spark tells by the types what the function takes and gives.
+    def tabulate(table: pyarrow.Table) -> pyarrow.Table:
+        part = table["part"].combine_chunks()[:1]
+        result = pickle.dumps(function(runs_of_rows(table, columns)))
+        return pyarrow.table({"part": part, "result": pyarrow.array([result], pyarrow.binary())})
+
+    return tabulate

@@ -1,0 +1,211 @@
+"""What DuckDB and Spark have in common: views of the files, and counts over texts in SQL that both
+understand."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, insert
+from sqlalchemy.pool import StaticPool
+
+from ml_agents_results.database.models import Experiment
+from ml_agents_results.records import Variant
+from ml_agents_results.repositories.columns import Reading
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.lake.folder import (
+    PARSING_COLUMNS,
+    RUN_COLUMNS,
+    Folder,
+    sql_type,
+)
+from ml_agents_results.repositories.text_patterns import (
+    ANSWER_MARKER,
+    ERROR_CHARACTERS,
+    LENGTHS,
+    LONGER,
+    ChangedSample,
+    MetricSums,
+    SliceCounts,
+    TextPatterns,
+    most_frequent,
+)
+from ml_agents_results.statistics.tabulation import Column
+
+Query = Callable[[str, Sequence[Any]], Sequence[Sequence[Any]]]
+"""Runs SQL with `?` for each parameter and gives its rows."""
+
+VARIANT = "experiment_id, approach_name, provider, model"
+
+
+class LakeSource:
+    """Runs in the view `runs` of an engine.
+
+    Args:
+        connection: To a database with the experiments of these runs.
+        reading: Opens the runs that pass.
+    """
+
+    def __init__(
+        self,
+        query: Query,
+        connection: Connection,
+        reading: Callable[[Filters, Collection[Column]], Reading],
+    ) -> None:
+        self._query = query
+        self._reading = reading
+        self.connection = connection
+
+    def reading(self, filters: Filters, columns: Collection[Column]) -> Reading:
+        return self._reading(filters, columns)
+
+    def has_sample_ids(self, variant: Variant, filters: Filters) -> bool:
+        condition, values = passing(filters)
+        sql = f"SELECT id FROM runs WHERE {_OF_VARIANT} AND sample_id IS NULL AND {condition}"
+        return not self._query(f"{sql} LIMIT 1", [*variant, *values])
+
+    def text_patterns(self, filters: Filters) -> TextPatterns:
+        return LakePatterns(self._query, filters)
+
+
+@contextmanager
+def experiments_of(folder: Folder, query: Query) -> Iterator[Connection]:
+    """The experiments of a folder in a database in memory.
+
+    An export without metadata has the ids of its runs only.
+    """
+    rows = list(folder.experiments.values())
+    if not rows:
+        sql = "SELECT experiment_id, MIN(created_at) FROM runs GROUP BY experiment_id"
+        for experiment_id, created_at in query(sql, []):
+            created_at = created_at.replace(tzinfo=UTC)
+            known = {"id": experiment_id, "created_at": created_at, "updated_at": created_at}
+            rows.append({**known, "status": "completed", "config_json": {}, "environment_json": {}})
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    Experiment.metadata.create_all(engine, [Experiment.__table__])  # type: ignore[list-item]
+    with engine.begin() as connection:
+        for row in rows:
+            connection.execute(insert(Experiment).values(**row, content_digest=""))
+        yield connection
+    engine.dispose()
+
+
+def runs_view(source: str, partitions: Sequence[str], named: str = "{}") -> str:
+    """The view `runs`; values that folders are named after are texts by themselves.
+
+    Args:
+        named: How such a text is read, where the engine needs help.
+    """
+
+    def column(name: str) -> str:
+        if name == "created_at":
+            return "CAST(created_at AS TIMESTAMP) AS created_at"
+        if name not in partitions:
+            return name
+        if (kind := sql_type(name)) != "VARCHAR":
+            return f"CAST({name} AS {kind}) AS {name}"
+        text = named.format(name)
+        return f"COALESCE({text}, '') AS {name}" if name == "task" else f"{text} AS {name}"
+
+    return f"SELECT {', '.join(map(column, (*RUN_COLUMNS, *PARSING_COLUMNS)))} FROM {source}"
+
+
+def passing(filters: Filters, table: str = "runs") -> tuple[str, list[Any]]:
+    """The condition that runs of `table` pass, with its parameters."""
+    conditions, values = ["TRUE"], []
+    for name in ("created_from", "created_to"):
+        if (moment := getattr(filters, name)) is not None:
+            sign = ">=" if name == "created_from" else "<"
+            conditions.append(f"{table}.created_at {sign} CAST(? AS TIMESTAMP)")
+            values.append(moment.astimezone(UTC).replace(tzinfo=None).isoformat(" "))
+    for name in ("experiment_id", "approach_name", "provider", "model", "task", "parsing_method"):
+        if (names := getattr(filters, name)) is not None:
+            marks = ", ".join("?" * len(names)) or "NULL"
+            conditions.append(f"{table}.{name} IN ({marks})")
+            values += names
+    return " AND ".join(conditions), values
+
+
+_OF_VARIANT = " AND ".join(f"{name} = ?" for name in Variant._fields)
+
+
+class LakePatterns:
+    """TextPatterns of Parquet files."""
+
+    def __init__(self, query: Query, filters: Filters) -> None:
+        self._query = query
+        self._filters = filters
+        self._passing, self._values = passing(filters)
+
+    def metrics(self) -> Sequence[MetricSums]:
+        known = " OR ".join(f"{name} IS NOT NULL" for name in PARSING_COLUMNS)
+        rows = self._query(
+            f"SELECT {VARIANT}, parsing_method, COUNT(*), "
+            "COUNT(parsing_attempts), COALESCE(SUM(parsing_attempts), 0), "
+            "COUNT(fallback_used), COALESCE(SUM(CASE WHEN fallback_used THEN 1 ELSE 0 END), 0), "
+            "COUNT(extraction_time_ms), COALESCE(SUM(extraction_time_ms), 0), "
+            f"COUNT(error_details) FROM runs WHERE ({known}) AND {self._passing} "
+            f"GROUP BY {VARIANT}, parsing_method ORDER BY {VARIANT}, parsing_method",
+            self._values,
+        )
+        return [MetricSums(Variant(*row[:4]), row[4], *map(int, row[5:])) for row in rows]
+
+    def text_slices(self) -> Sequence[SliceCounts]:
+        bins = " ".join(f"WHEN n <= {limit} THEN '{name}'" for limit, name in LENGTHS)
+        length = f"CASE {bins} ELSE '{LONGER}' END"
+        marker = (
+            f"CASE WHEN LOWER(raw_output) LIKE '%{ANSWER_MARKER}%' "
+            f"THEN 'has ''{ANSWER_MARKER}''' ELSE 'lacks ''{ANSWER_MARKER}''' END"
+        )
+        return [*self._slices("output_length", length), *self._slices("answer_marker", marker)]
+
+    def _slices(self, dimension: str, value: str) -> list[SliceCounts]:
+        rows = self._query(
+            f"SELECT {VARIANT}, {value} AS value, "
+            "SUM(CASE WHEN outcome = 'correct' THEN 1 ELSE 0 END), COUNT(*) "
+            "FROM (SELECT *, LENGTH(COALESCE(raw_output, '')) AS n FROM runs "
+            f"WHERE outcome IN ('correct', 'wrong') AND {self._passing}) AS graded "
+            f"GROUP BY {VARIANT}, value ORDER BY {VARIANT}, value",
+            self._values,
+        )
+        return [
+            SliceCounts(Variant(*row[:4]), dimension, row[4], int(row[5]), row[6]) for row in rows
+        ]
+
+    def errors(
+        self, variants: Iterable[Variant], limit: int = 20
+    ) -> Sequence[tuple[Variant, str, int]]:
+        rows = self._query(
+            f"SELECT {VARIANT}, SUBSTR(error, 1, {ERROR_CHARACTERS}) AS kind, COUNT(*) FROM runs "
+            f"WHERE outcome = 'failed' AND {self._passing} GROUP BY {VARIANT}, kind",
+            self._values,
+        )
+        wanted = set(variants)
+        counted = ((Variant(*row[:4]), row[4], row[5]) for row in rows)
+        return most_frequent((row for row in counted if row[0] in wanted), limit)
+
+    def changed(
+        self, candidate: Variant, baseline: Variant, *, improved: bool, limit: int = 20
+    ) -> Sequence[ChangedSample]:
+        right, wrong = ("one", "two") if improved else ("two", "one")
+        same = (f"one.{name} = two.{name}" for name in ("task", "sample_index", "repeat_index"))
+        of_both = (f"{side}.{name} = ?" for side in ("one", "two") for name in Variant._fields)
+        condition, values = passing(self._filters, "one")
+        rows = self._query(
+            "SELECT one.task, one.sample_index, one.repeat_index, one.id, two.id FROM runs AS one "
+            f"JOIN runs AS two ON {' AND '.join(same)} WHERE {' AND '.join(of_both)} "
+            f"AND {right}.outcome = 'correct' AND {wrong}.outcome = 'wrong' AND {condition} "
+            f"ORDER BY one.task, one.sample_index, one.repeat_index LIMIT {limit:d}",
+            [*candidate, *baseline, *values],
+        )
+        return [ChangedSample(*row) for row in rows]
+
+    def conflicting_targets(self) -> int:
+        rows = self._query(
+            "SELECT COUNT(*) FROM (SELECT experiment_id, input_text FROM runs "
+            f"WHERE input_text IS NOT NULL AND expected_answer IS NOT NULL AND {self._passing} "
+            "GROUP BY experiment_id, input_text HAVING COUNT(DISTINCT expected_answer) > 1) "
+            "AS several",
+            self._values,
+        )
+        return int(rows[0][0])

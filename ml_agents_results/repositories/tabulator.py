@@ -1,0 +1,244 @@
+"""Tabulator: the counts and sums of the runs that pass some filters."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.records import Variant
+from ml_agents_results.repositories.columns import DatabaseSource, Result, RunSource, SplitBy
+from ml_agents_results.repositories.counts import (
+    CLUSTERS,
+    HardSample,
+    MethodCounts,
+    PairCounts,
+    PairedSums,
+    Pairs,
+    RunSums,
+    SampleCounts,
+    VariantCounts,
+)
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.statistics import tabulation
+from ml_agents_results.statistics.tabulation import (
+    Cluster,
+    Column,
+    Counts,
+    Measure,
+    Missing,
+    PairingRule,
+    Runs,
+)
+
+_OF_PAIRS: tuple[Column, ...] = ("time_ms", "sample_index", "fingerprint")
+_OF_CLUSTER: dict[str, tuple[Column, ...]] = {
+    "sample_id": ("sample_id",),
+    "input_fingerprint": ("fingerprint",),
+}
+
+
+def source_of(source: Connection | RunSource) -> RunSource:
+    """A connection as a source of runs."""
+    return source if isinstance(source, RunSource) else DatabaseSource(source)
+
+
+class Tabulator:
+    """Counts the runs of a source. What it read once it does not read again.
+
+    Args:
+        source: A database's connection, or Parquet files (`repositories.lake`).
+        missing: "exclude" leaves runs without a grade out, "incorrect" counts them as wrong.
+        pairs: Whether variants will be paired: what that needs is then read at once.
+        columns: What else will be needed.
+    """
+
+    def __init__(
+        self,
+        source: Connection | RunSource,
+        filters: Filters | None = None,
+        missing: Missing = "exclude",
+        *,
+        pairs: bool = False,
+        columns: Collection[Column] = (),
+    ) -> None:
+        self._source = source_of(source)
+        self._filters = filters or Filters()
+        self._missing = missing
+        first: set[Column] = {"time_ms", *columns, *(_OF_PAIRS if pairs else ())}
+        self._reading = self._source.reading(self._filters, first)
+
+    def variants(self) -> Sequence[VariantCounts]:
+        """The counts of every variant in every task, in the order of variants and tasks."""
+        rows = tabulation.add_sums(self._tabulate(tabulation.variant_counts, ["time_ms"]))
+        counts = [VariantCounts(Variant(*v), task, *numbers) for (v, task), *numbers in rows]
+        if self._missing == "incorrect":
+            return [replace(row, graded_cost=row.total_cost) for row in counts]
+        return counts
+
+    def latencies(self, variant: Variant) -> tuple[list[int], list[int]]:
+        """The distinct times of the variant in ms, ascending, and how often each occurs.
+
+        Failed runs are left out: they end when they fail, not when the model has answered.
+        """
+        count = partial(tabulation.time_histogram, variant=variant)
+        return tabulation.add_histograms(self._tabulate(count, ["time_ms"]))
+
+    def sums(self, variant: Variant, cluster: Cluster, measure: Measure) -> list[RunSums]:
+        """A measure of the variant's runs that count, by cluster."""
+        add = partial(
+            tabulation.run_sums,
+            variant=variant,
+            missing=self._missing,
+            cluster=cluster,
+            measure=measure,
+        )
+        columns: list[Column] = [measure, "sample_index", *_columns_of(cluster)]
+        parts = self._tabulate(add, columns, "sample_index")
+        return [RunSums(*row) for row in tabulation.add_sums(parts)]
+
+    def methods(self) -> list[MethodCounts]:
+        """Runs by variant and parsing method; `confidence` is None."""
+        counts = tabulation.add_counts(self._tabulate(tabulation.method_counts, ["method"]))
+        return _by_outcome({(v, m, None, o): n for (v, m, o), n in counts.items()})
+
+    def confidences(self) -> list[MethodCounts]:
+        """Runs by variant, parsing method and confidence."""
+        columns: list[Column] = ["method", "confidence"]
+        parts = self._tabulate(tabulation.confidence_counts, columns)
+        return _by_outcome(tabulation.add_counts(parts))
+
+    def samples(self, cluster: Cluster = "task") -> dict[Variant, list[SampleCounts]]:
+        """How often samples were graded and correct, by variant and cluster.
+
+        Samples that were never graded are left out.
+        """
+        count = partial(tabulation.sample_counts, missing=self._missing, cluster=cluster)
+        columns: list[Column] = ["sample_index", *_columns_of(cluster)]
+        counts = tabulation.add_counts(self._tabulate(count, columns, "sample_index"))
+        samples: dict[Variant, list[SampleCounts]] = {}
+        for (variant, group, graded, correct), number in counts.items():
+            row = SampleCounts(group, graded, correct, number)
+            samples.setdefault(Variant(*variant), []).append(row)
+        return samples
+
+    def partial_repeats(self) -> dict[Variant, int]:
+        """By variant, how many samples have repeats with and repeats without a grade."""
+        parts = self._tabulate(tabulation.partial_repeats, ["sample_index"], "sample_index")
+        return {Variant(*key[0]): n for key, n in tabulation.add_counts(parts).items()}
+
+    def pairs(
+        self,
+        candidate: Variant,
+        baseline: Variant,
+        *,
+        rule: PairingRule = "sample_index",
+        cluster: Cluster = "task",
+        missing: Missing | None = None,
+    ) -> Pairs:
+        """The samples that both variants were graded on, by cluster and grades.
+
+        Args:
+            missing: Another meaning of a missing grade.
+        """
+        count = partial(
+            tabulation.pair_counts,
+            candidate=candidate,
+            baseline=baseline,
+            missing=missing or self._missing,
+            rule=rule,
+            cluster=cluster,
+        )
+        parts = self._tabulate(count, _columns_of_pairs(rule, cluster), rule)
+        counts = tabulation.add_counts(part[0] for part in parts)
+        return Pairs(
+            [PairCounts(*row) for row in ((*labels, number) for labels, number in counts.items())],
+            sum(part[1] for part in parts),
+        )
+
+    def paired(
+        self,
+        candidate: Variant,
+        baseline: Variant,
+        measure: Measure,
+        *,
+        rule: PairingRule = "sample_index",
+        cluster: Cluster = "task",
+    ) -> list[PairedSums]:
+        """A measure on the samples that have it on both sides, by cluster.
+
+        Repeats of a sample are averaged first.
+        """
+        add = partial(
+            tabulation.paired_sums,
+            candidate=candidate,
+            baseline=baseline,
+            missing=self._missing,
+            rule=rule,
+            cluster=cluster,
+            measure=measure,
+        )
+        columns: list[Column] = [measure, *_columns_of_pairs(rule, cluster)]
+        parts = self._tabulate(add, columns, rule)
+        return [PairedSums(*row) for row in tabulation.add_sums(parts)]
+
+    def patterns(self, variants: Sequence[Variant]) -> dict[str, int]:
+        """How many samples each set of variants answered: "101" are the first and the third.
+
+        Only samples that every variant was graded on exactly once, all in one experiment.
+        """
+        count = partial(tabulation.patterns, variants=variants, missing=self._missing)
+        parts = self._tabulate(count, ["sample_index"], "sample_index")
+        return {str(key[0]): number for key, number in tabulation.add_counts(parts).items()}
+
+    def hard_samples(self, limit: int = 20) -> Sequence[HardSample]:
+        """The samples with the smallest share of correct answers over all variants, hardest
+        first."""
+        find = partial(tabulation.hard_samples, limit=limit)
+        parts = self._tabulate(find, ["sample_index"], "sample_index")
+        rows = tabulation.hardest_first((row for part in parts for row in part), limit)
+        return [HardSample(*row) for row in rows]
+
+    def duplicate_contents(self) -> int:
+        """How many questions with their expected answer are those of several samples."""
+        columns: list[Column] = ["sample_index", "fingerprint"]
+        return sum(self._tabulate(tabulation.duplicate_contents, columns, "fingerprint"))
+
+    def has_sample_ids(self, variant: Variant) -> bool:
+        """Whether every sample of the variant carries the data set's own id."""
+        return self._source.has_sample_ids(variant, self._filters)
+
+    def _tabulate(
+        self,
+        function: Callable[[Runs], Result],
+        columns: Collection[Column],
+        split_by: SplitBy = "run",
+    ) -> Sequence[Result]:
+        return self._reading.tabulate(function, columns, split_by)
+
+
+def _columns_of(cluster: str) -> tuple[Column, ...]:
+    if cluster not in (*CLUSTERS, "sample"):
+        raise UsageError(
+            f"runs cannot be clustered by {cluster!r}",
+            f"Choose one of: {', '.join(CLUSTERS)}, none",
+        )
+    return _OF_CLUSTER.get(cluster, ())
+
+
+def _columns_of_pairs(rule: PairingRule, cluster: Cluster) -> tuple[Column, ...]:
+    own: tuple[Column, ...] = ("sample_id",) if rule == "sample_id" else ()
+    return ("sample_index", "fingerprint", *own, *_columns_of(cluster))
+
+
+def _by_outcome(counts: Counts) -> list[MethodCounts]:
+    groups: dict[Any, list[int]] = {}
+    for (variant, method, confidence, outcome), number in counts.items():
+        group = groups.setdefault((variant, method, confidence), [0, 0, 0])
+        group[{"correct": 0, "wrong": 1}.get(outcome, 2)] += number
+    return [
+        MethodCounts(Variant(*variant), method, confidence, *numbers)
+        for (variant, method, confidence), numbers in groups.items()
+    ]

@@ -1,0 +1,212 @@
+"""Patterns that only texts tell: lengths of outputs, errors, parsing metrics, changed samples."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, and_, case, func, select
+from sqlalchemy.orm import aliased
+
+from ml_agents_results.database.models import ParsingMetric, Run
+from ml_agents_results.records import Variant
+from ml_agents_results.repositories.filters import VARIANT, Filters, of_variant
+
+ANSWER_MARKER = "the answer is"
+LENGTHS = ((0, "empty"), (100, "1-100"), (500, "101-500"), (2000, "501-2000"))
+LONGER = "over 2000"
+"""Names of the lengths of outputs, in characters, and the largest of each."""
+
+ERROR_CHARACTERS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSums:
+    """Parsing metrics of a variant and method; sums run over the rows where the value is known."""
+
+    variant: Variant
+    parsing_method: str | None
+    runs: int
+    attempts_known: int
+    attempts: int
+    fallback_known: int
+    fallbacks: int
+    timed: int
+    extraction_time_ms: int
+    errors: int
+
+    @classmethod
+    def none(cls, variant: Variant, parsing_method: str | None) -> "MetricSums":
+        """No metrics were recorded."""
+        return cls(variant, parsing_method, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SliceCounts:
+    """The graded runs of a variant that share `value` in `dimension`."""
+
+    variant: Variant
+    dimension: str
+    value: str
+    correct: int
+    graded: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedSample:
+    """A sample that one variant answered and the other did not, with both run ids."""
+
+    task: str
+    sample_index: int
+    repeat_index: int
+    candidate_run_id: str
+    baseline_run_id: str
+
+
+class TextPatterns(Protocol):
+    """Counts over the texts of the runs that pass some filters."""
+
+    def metrics(self) -> Sequence[MetricSums]:
+        """Sums of the parsing metrics by variant and parsing method."""
+
+    def text_slices(self) -> Sequence[SliceCounts]:
+        """Graded runs by the length of the output and by whether it states its answer."""
+
+    def errors(
+        self, variants: Iterable[Variant], limit: int = 20
+    ) -> Sequence[tuple[Variant, str, int]]:
+        """The most frequent errors of failed runs, by their first ERROR_CHARACTERS characters."""
+
+    def changed(
+        self, candidate: Variant, baseline: Variant, *, improved: bool, limit: int = 20
+    ) -> Sequence[ChangedSample]:
+        """Samples that only the candidate answered (`improved`), or only the baseline.
+
+        Both variants belong to one experiment, or to experiments on the same data set.
+        """
+
+    def conflicting_targets(self) -> int:
+        """How many question texts have several expected answers."""
+
+
+class PatternRepository:
+    """TextPatterns of a database."""
+
+    def __init__(self, connection: Connection, filters: Filters | None = None) -> None:
+        self._connection = connection
+        self._filters = filters or Filters()
+
+    def metrics(self) -> Sequence[MetricSums]:
+        metrics = ParsingMetric
+        rows = self._connection.execute(
+            select(
+                *VARIANT,
+                Run.parsing_method,
+                func.count(),
+                func.count(metrics.parsing_attempts),
+                func.coalesce(func.sum(metrics.parsing_attempts), 0),
+                func.count(metrics.fallback_used),
+                func.coalesce(func.sum(case((metrics.fallback_used.is_(True), 1), else_=0)), 0),
+                func.count(metrics.extraction_time_ms),
+                func.coalesce(func.sum(metrics.extraction_time_ms), 0),
+                func.count(metrics.error_details),
+            )
+            .join_from(metrics, Run, metrics.run_id == Run.id)
+            .where(*self._filters.conditions())
+            .group_by(*VARIANT, Run.parsing_method)
+            .order_by(*VARIANT, Run.parsing_method)
+        )
+        return [
+            MetricSums(Variant(*row[:4]), row[4], *(int(number) for number in row[5:]))
+            for row in rows
+        ]
+
+    def text_slices(self) -> Sequence[SliceCounts]:
+        length = func.length(func.coalesce(Run.raw_output, ""))
+        binned = case(*((length <= limit, name) for limit, name in LENGTHS), else_=LONGER)
+        stated = case(
+            (func.lower(Run.raw_output).contains(ANSWER_MARKER), f"has '{ANSWER_MARKER}'"),
+            else_=f"lacks '{ANSWER_MARKER}'",
+        )
+        return [*self._slices("output_length", binned), *self._slices("answer_marker", stated)]
+
+    def _slices(self, dimension: str, value: Any) -> list[SliceCounts]:
+        inner = (
+            select(*VARIANT, value.label("value"), Run.outcome)
+            .where(*self._filters.conditions(), Run.outcome.in_(("correct", "wrong")))
+            .subquery()
+        )
+        keys = tuple(column for column in inner.c if column.name != "outcome")
+        correct = func.sum(case((inner.c.outcome == "correct", 1), else_=0))
+        rows = self._connection.execute(
+            select(*keys, correct, func.count()).group_by(*keys).order_by(*keys)
+        )
+        return [
+            SliceCounts(Variant(*row[:4]), dimension, row[4], int(row[5]), row[6]) for row in rows
+        ]
+
+    def errors(
+        self, variants: Iterable[Variant], limit: int = 20
+    ) -> Sequence[tuple[Variant, str, int]]:
+        kind, runs = func.substr(Run.error, 1, ERROR_CHARACTERS), func.count()
+        counted: list[tuple[Variant, str, int]] = []
+        # One by one, because SQLite sorts all that it groups.
+        for variant in variants:
+            rows = self._connection.execute(
+                select(kind, runs)
+                .where(*of_variant(variant), *self._filters.conditions(), Run.outcome == "failed")
+                .group_by(kind)
+                .order_by(runs.desc(), kind)
+                .limit(limit)
+            )
+            counted += [(variant, error, count) for error, count in rows]
+        return most_frequent(counted, limit)
+
+    def changed(
+        self, candidate: Variant, baseline: Variant, *, improved: bool, limit: int = 20
+    ) -> Sequence[ChangedSample]:
+        one, two = aliased(Run, name="candidate"), aliased(Run, name="baseline")
+        right, wrong = (one, two) if improved else (two, one)
+        rows = self._connection.execute(
+            select(one.task, one.sample_index, one.repeat_index, one.id, two.id)
+            .join_from(
+                one,
+                two,
+                and_(
+                    one.task == two.task,
+                    one.sample_index == two.sample_index,
+                    one.repeat_index == two.repeat_index,
+                ),
+            )
+            .where(
+                *of_variant(candidate, one),
+                *of_variant(baseline, two),
+                *self._filters.conditions(one),
+                right.outcome == "correct",
+                wrong.outcome == "wrong",
+            )
+            .order_by(one.task, one.sample_index, one.repeat_index)
+            .limit(limit)
+        )
+        return [ChangedSample(*row) for row in rows]
+
+    def conflicting_targets(self) -> int:
+        contents = (
+            select(Run.experiment_id, Run.input_text)
+            .where(
+                *self._filters.conditions(),
+                Run.input_text.is_not(None),
+                Run.expected_answer.is_not(None),
+            )
+            .group_by(Run.experiment_id, Run.input_text, Run.expected_answer)
+            .subquery()
+        )
+        keys = (contents.c.experiment_id, contents.c.input_text)
+        several = select(*keys).group_by(*keys).having(func.count() > 1).subquery()
+        return self._connection.scalar(select(func.count()).select_from(several)) or 0
+
+
+def most_frequent(
+    counted: Iterable[tuple[Variant, str, int]], limit: int
+) -> Sequence[tuple[Variant, str, int]]:
+    """The errors that occur most often first."""
+    return sorted(counted, key=lambda row: (-row[2], row[:2]))[:limit]

@@ -1,0 +1,762 @@
+"""Tabulation: counts, sums and pairs of runs, from their columns.
+
+Every analysis begins here. Runs come as columns by variant and task; what comes out is small, and
+the results of parts of the runs add up to those of the whole (`add_counts`, `add_sums`). NumPy is
+all it needs: Spark's workers run it as it stands.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Key = tuple[str, str, str, str]
+"""The four parts of a variant."""
+
+Missing = Literal["exclude", "incorrect"]
+"""What a run without a grade counts as: nothing, or a wrong answer."""
+
+PairingRule = Literal["sample_index", "sample_id", "content"]
+"""What makes two samples the same one: their index in one data set, the data set's own id, or the
+question with its expected answer and its occurrence."""
+
+Cluster = Literal["task", "sample_id", "input_fingerprint", "sample"]
+"""What runs or samples are grouped by; `sample` is all runs of one sample."""
+
+Measure = Literal["time_ms", "cost", "value", "confidence"]
+"""A number of a run: ms, USD, the value of the metric in its own unit, a fraction."""
+
+Column = Literal[
+    "time_ms", "cost", "value", "confidence", "method", "sample_index", "sample_id", "fingerprint"
+]
+"""What may be read of a run next to its outcome."""
+
+Counts = dict[tuple[Any, ...], int]
+"""How often each combination of labels occurs."""
+
+Sums = list[tuple[Any, ...]]
+"""Rows of a label and numbers that add up; each row whose label is None is of one sample."""
+
+OUTCOMES = ("correct", "wrong", "failed", "unparsed", "ungraded")
+CORRECT, WRONG, FAILED = range(3)
+NO_FINGERPRINT = 2**64 - 1
+"""Larger than every other: where some repeats of a sample have one, the sample has it."""
+
+NONE: Array = np.array([])
+
+
+def _absent() -> Array:
+    return NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the runs of one variant in one task, which databases make faster than columns.
+
+    Attributes:
+        repeated: Runs with a `repeat_index` above 0.
+        priced, priced_correct: Runs with a cost, and the correct ones among them.
+        total_cost, graded_cost: The costs of all runs, and of the graded ones (USD).
+        rated: Runs with a parsing confidence; `total_confidence` is its sum.
+    """
+
+    repeated: int
+    priced: int
+    priced_correct: int
+    total_cost: float
+    graded_cost: float
+    rated: int
+    total_confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The runs of one variant in one task, every column in the same order. Columns that were not
+    asked for are empty.
+
+    Attributes:
+        outcome: Index in OUTCOMES.
+        time_ms: -1 where unknown.
+        cost, value, confidence: NaN where unknown.
+        method, sample_id: Index in `Runs.names`, -1 where unknown.
+        fingerprint: NO_FINGERPRINT where unknown.
+    """
+
+    outcome: Array
+    totals: Totals
+    time_ms: Array = field(default_factory=_absent)
+    cost: Array = field(default_factory=_absent)
+    value: Array = field(default_factory=_absent)
+    confidence: Array = field(default_factory=_absent)
+    method: Array = field(default_factory=_absent)
+    sample_index: Array = field(default_factory=_absent)
+    sample_id: Array = field(default_factory=_absent)
+    fingerprint: Array = field(default_factory=_absent)
+
+    @property
+    def correct(self) -> Array:
+        return self._is(CORRECT)
+
+    @property
+    def graded(self) -> Array:
+        return self.outcome <= WRONG
+
+    def counted(self, missing: Missing) -> Array:
+        """Which runs have a grade, or are given one."""
+        return self.graded if missing == "exclude" else np.ones(len(self.outcome), bool)
+
+    def measured(self, measure: Measure, missing: Missing) -> Array:
+        """The numbers of the runs; NaN where there is none or where it does not count.
+
+        The time of a failed run does not: it ended when it failed. Costs and values are those of
+        the runs that are counted.
+        """
+        values: Array = getattr(self, measure)
+        if measure == "time_ms":
+            return np.where(self._is(FAILED) | (values < 0), np.nan, values)
+        return np.where(self.counted(missing), values, np.nan)
+
+    def clusters(self, cluster: Cluster) -> Array:
+        """What each run is grouped by, as whole numbers; 0 where it has nothing."""
+        numbers: Array = (
+            self.sample_id + 1 if cluster == "sample_id" else self.fingerprint + np.uint64(1)
+        )
+        return numbers
+
+    def _is(self, outcome: int) -> Array:
+        found: Array = self.outcome == outcome
+        return found
+
+
+Names = Mapping[str, Sequence[str]]
+
+
+class Runs:
+    """Columns by variant and task, in ascending order.
+
+    Variants that were asked the same samples share one index and one list of fingerprints, so that
+    two million runs of two variants with their times take some 30 MB.
+
+    Args:
+        parts: Each variant and task once.
+        names: What `Columns.method` and `Columns.sample_id` are indexes of, in ascending order.
+    """
+
+    def __init__(self, parts: Iterable[tuple[Key, str, Columns]], names: Names) -> None:
+        self.names = names
+        self.columns: dict[Key, dict[str, Columns]] = {}
+        first: dict[str, Columns] = {}
+        for variant, task, columns in sorted(parts, key=lambda part: part[:2]):
+            shared = _sharing(columns, first.setdefault(task, columns))
+            self.columns.setdefault(variant, {})[task] = shared
+        tasks = {task for of_variant in self.columns.values() for task in of_variant}
+        self.tasks = sorted(tasks)
+
+    def of(self, variant: Key) -> dict[str, Columns]:
+        return self.columns.get(variant, {})
+
+    def label(self, cluster: Cluster, number: int) -> str | None:
+        """The name of what `Columns.clusters` has a number for."""
+        if number == 0:
+            return None
+        if cluster == "task":
+            return self.tasks[number - 1]
+        if cluster == "sample_id":
+            return self.names["sample_id"][number - 1]
+        return f"{number - 1:016x}"
+
+
+Fields = dict[str, Any]
+"""The columns of one variant and task; methods and ids of samples are still texts."""
+
+
+def assembled(
+    parts: Iterable[tuple[Key, str, Fields, Mapping[str, Any]]], decode: Callable[[str], str] = str
+) -> Runs:
+    """Runs from the columns of each variant and task, and those fields of Totals that do not
+    follow from the columns.
+
+    Args:
+        decode: Makes names of what is stored.
+    """
+    read = [(variant, task, dict(columns), sums) for variant, task, columns, sums in parts]
+    names: dict[str, Sequence[str]] = {}
+    for column in ("method", "sample_id"):
+        if read and column in read[0][2]:
+            stored, indexes = ordered_names([columns[column] for _, _, columns, _ in read])
+            names[column] = list(map(decode, stored))
+            for (_, _, columns, _), index in zip(read, indexes, strict=True):
+                columns[column] = index
+    return Runs(
+        [
+            (variant, task, Columns(totals=_totals(columns, sums), **columns))
+            for variant, task, columns, sums in read
+        ],
+        names,
+    )
+
+
+def _totals(columns: Fields, sums: Mapping[str, Any]) -> Totals:
+    known = dict.fromkeys(Totals.__slots__, 0) | dict(sums)
+    if "cost" in columns:
+        outcome, cost = columns["outcome"], columns["cost"]
+        priced = ~np.isnan(cost)
+        known |= {
+            "priced": int(np.count_nonzero(priced)),
+            "priced_correct": int(np.count_nonzero(priced & (outcome == CORRECT))),
+            "total_cost": float(cost[priced].sum()),
+            "graded_cost": float(cost[priced & (outcome <= WRONG)].sum()),
+        }
+    if "confidence" in columns:
+        rated = columns["confidence"][~np.isnan(columns["confidence"])]
+        known |= {"rated": len(rated), "total_confidence": float(rated.sum())}
+    return Totals(**known)
+
+
+def _sharing(columns: Columns, other: Columns) -> Columns:
+    if np.array_equal(columns.sample_index, other.sample_index) and np.array_equal(
+        columns.fingerprint, other.fingerprint
+    ):
+        return replace(columns, sample_index=other.sample_index, fingerprint=other.fingerprint)
+    return columns
+
+
+def ordered_names(columns: Iterable[Sequence[str | None]]) -> tuple[list[str], list[Array]]:
+    """The distinct names of some columns, ascending, and the columns as indexes of these."""
+    seen: dict[str | None, int] = {None: 0}
+    codes = []
+    for column in columns:
+        for name in set(column) - seen.keys():
+            seen[name] = len(seen)
+        codes.append(np.fromiter(map(seen.__getitem__, column), np.int32, len(column)))
+    del seen[None]
+    names = sorted(name for name in seen if name is not None)
+    ranks = np.full(len(seen) + 1, -1, np.int32)
+    for rank, name in enumerate(names):
+        ranks[seen[name]] = rank
+    return names, [ranks[column] for column in codes]
+
+
+# Adding up
+
+
+def add_counts(parts: Iterable[Counts]) -> Counts:
+    """The counts of all parts, in the order of their labels."""
+    total: Counts = {}
+    for part in parts:
+        for labels, count in part.items():
+            total[labels] = total.get(labels, 0) + count
+    return dict(sorted(total.items(), key=lambda item: [_none_first(part) for part in item[0]]))
+
+
+def _none_first(label: Any) -> tuple[Any, ...]:
+    return (False,) if label is None else (True, label)
+
+
+def add_sums(parts: Iterable[Sums]) -> Sums:
+    """The sums of all parts by label, in the order of labels; samples without one stay alone."""
+    total: dict[Any, tuple[Any, ...]] = {}
+    alone: Sums = []
+    for part in parts:
+        for row in part:
+            if row[0] is None:
+                alone.append(row)
+            elif (known := total.get(row[0])) is not None:
+                added = (one + two for one, two in zip(known[1:], row[1:], strict=True))
+                total[row[0]] = (row[0], *added)
+            else:
+                total[row[0]] = row
+    return [*alone, *(total[label] for label in sorted(total))]
+
+
+# One variant
+
+
+def variant_counts(runs: Runs) -> Sums:
+    """By (variant, task): runs, runs of each outcome, timed runs and their time in ms, then the
+    fields of Totals."""
+    rows: Sums = []
+    for variant, of_variant in runs.columns.items():
+        for task, columns in of_variant.items():
+            times = columns.time_ms[_timed(columns)]
+            t = columns.totals
+            rows.append(
+                (
+                    (variant, task),
+                    len(columns.outcome),
+                    *np.bincount(columns.outcome, minlength=len(OUTCOMES)).tolist(),
+                    len(times),
+                    int(times.sum()),
+                    *(t.repeated, t.priced, t.priced_correct, t.total_cost, t.graded_cost),
+                    *(t.rated, t.total_confidence),
+                )
+            )
+    return rows
+
+
+def time_histogram(runs: Runs, variant: Key) -> tuple[Array, Array]:
+    """The distinct times of the variant's runs that did not fail, in ms, ascending, and how often
+    each occurs."""
+    timed = (columns.time_ms[_timed(columns)] for columns in runs.of(variant).values())
+    times = np.concatenate([np.array([], np.int32), *timed])
+    times.sort()
+    starts = _firsts(times)
+    return times[starts], np.diff(starts, append=len(times))
+
+
+def add_histograms(parts: Sequence[tuple[Array, Array]]) -> tuple[list[int], list[int]]:
+    """Values and counts of all parts."""
+    if not parts:
+        return [], []
+    values, inverse = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
+    counts = np.zeros(len(values), np.int64)
+    np.add.at(counts, inverse, np.concatenate([part[1] for part in parts]))
+    return values.tolist(), counts.tolist()
+
+
+def _timed(columns: Columns) -> Array:
+    timed: Array = (columns.outcome != FAILED) & (columns.time_ms >= 0)
+    return timed
+
+
+def run_sums(
+    runs: Runs, variant: Key, missing: Missing, cluster: Cluster, measure: Measure
+) -> Sums:
+    """By cluster, of the runs that count and have the measure: how many there are, how many are
+    correct, the sum, the sum of squares, and the sum over the correct ones."""
+    rows: Sums = []
+    for task, columns in runs.of(variant).items():
+        values = columns.measured(measure, missing)
+        known = ~np.isnan(values)
+        x, right = values[known], columns.correct[known]
+        sums = (np.ones(len(x)), right * 1.0, x, x * x, np.where(right, x, 0.0))
+        if cluster == "task":
+            grouped = None
+        elif cluster == "sample":
+            grouped = np.zeros(len(x), np.int64)
+        else:
+            grouped = columns.clusters(cluster)[known]
+        index = columns.sample_index[known] if grouped is not None else NONE
+        rows += _grouped(runs, cluster, task, grouped, index, sums, whole=2)
+    return rows
+
+
+def method_counts(runs: Runs) -> Counts:
+    """Runs by variant, parsing method (None where unknown) and outcome."""
+    names = (*runs.names.get("method", ()), None)
+    counts: Counts = {}
+    for variant, of_variant in runs.columns.items():
+        for columns in of_variant.values():
+            for method, outcome, count in tabulated(columns.method + 1, columns.outcome):
+                labels = (variant, names[method - 1], OUTCOMES[outcome])
+                counts[labels] = counts.get(labels, 0) + count
+    return counts
+
+
+def confidence_counts(runs: Runs) -> Counts:
+    """Runs by variant, parsing method, parsing confidence (each None where unknown), outcome."""
+    names = (*runs.names.get("method", ()), None)
+    counts: Counts = {}
+    for variant, of_variant in runs.columns.items():
+        for columns in of_variant.values():
+            values, codes = np.unique(columns.confidence, return_inverse=True)
+            levels = [None if level != level else level for level in values.tolist()]
+            rows = tabulated(columns.method + 1, codes, columns.outcome)
+            for method, level, outcome, count in rows:
+                labels = (variant, names[method - 1], levels[level], OUTCOMES[outcome])
+                counts[labels] = counts.get(labels, 0) + count
+    return counts
+
+
+# Samples
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTable:
+    """One row a sample of a variant.
+
+    Attributes:
+        key: What a sample is paired by.
+        fingerprint: The smallest of its runs'.
+        cluster: The number of its cluster, 0 where it has none; None where all are of one task.
+        graded, correct: How many of its runs count, and how many are correct.
+        measure: The mean of a measure over the runs that have it, else NaN; empty where none was
+            asked for.
+    """
+
+    key: Array
+    fingerprint: Array
+    cluster: Array | None
+    graded: Array
+    correct: Array
+    measure: Array
+
+    def take(self, rows: Any) -> "SampleTable":
+        if isinstance(rows, slice):
+            return self
+        return SampleTable(
+            self.key[rows],
+            self.fingerprint[rows] if len(self.fingerprint) else NONE,
+            None if self.cluster is None else self.cluster[rows],
+            self.graded[rows],
+            self.correct[rows],
+            self.measure[rows] if len(self.measure) else NONE,
+        )
+
+
+def sample_table(
+    columns: Columns,
+    missing: Missing,
+    rule: PairingRule = "sample_index",
+    cluster: Cluster = "task",
+    measure: Measure | None = None,
+) -> SampleTable:
+    """The samples of one variant in one task, in the order of their keys."""
+    key = columns.sample_id if rule == "sample_id" else columns.sample_index
+    rows: Any = slice(None)
+    if rule == "sample_id" and np.any(key < 0):
+        rows = np.flatnonzero(key >= 0)
+    if np.any(key[rows][1:] < key[rows][:-1]):
+        order = np.argsort(key[rows], kind="stable")
+        rows = order if isinstance(rows, slice) else rows[order]
+    key = key[rows]
+    starts = _firsts(key)
+    single = len(starts) == len(key)
+
+    def reduced(operation: np.ufunc, values: Array) -> Array:
+        ordered: Array = values[rows]
+        return ordered if single or not len(starts) else operation.reduceat(ordered, starts)
+
+    def total(values: Array) -> Array:
+        return reduced(np.add, values * 1)
+
+    mean = NONE
+    if measure is not None:
+        values = columns.measured(measure, missing)
+        known = ~np.isnan(values)
+        with np.errstate(invalid="ignore"):
+            mean = total(np.where(known, values, 0.0)) / total(known)
+    return SampleTable(
+        key=key[starts],
+        fingerprint=reduced(np.minimum, columns.fingerprint) if len(columns.fingerprint) else NONE,
+        cluster=None if cluster == "task" else reduced(np.maximum, columns.clusters(cluster)),
+        graded=total(columns.counted(missing)),
+        correct=total(columns.correct),
+        measure=mean,
+    )
+
+
+def sample_counts(runs: Runs, missing: Missing, cluster: Cluster) -> Counts:
+    """Samples by variant, cluster, how many of its runs count and how many of these are correct;
+    those of which none counts are left out."""
+    counts: Counts = {}
+    for variant, of_variant in runs.columns.items():
+        for task, columns in of_variant.items():
+            table = sample_table(columns, missing, cluster=cluster)
+            table = table.take(np.flatnonzero(table.graded > 0))
+            rows = _tabulated(runs, cluster, task, table.cluster, table.graded, table.correct)
+            for *labels, count in rows:
+                key = (variant, *labels)
+                counts[key] = counts.get(key, 0) + count
+    return counts
+
+
+def partial_repeats(runs: Runs) -> Counts:
+    """By variant, how many samples have graded runs and runs without a grade."""
+    counts: Counts = {}
+    for variant, of_variant in runs.columns.items():
+        for columns in of_variant.values():
+            graded = sample_table(columns, "exclude").graded
+            runs_of_sample = sample_table(columns, "incorrect").graded
+            part = int(np.count_nonzero((graded > 0) & (graded < runs_of_sample)))
+            if part:
+                counts[variant,] = counts.get((variant,), 0) + part
+    return counts
+
+
+def hard_samples(runs: Runs, limit: int) -> list[tuple[str, int, int, int]]:
+    """The samples with the smallest share of correct answers over all variants, hardest first:
+    task, index, graded runs and correct ones."""
+    tables: dict[str, list[SampleTable]] = {}
+    for of_variant in runs.columns.values():
+        for task, columns in of_variant.items():
+            tables.setdefault(task, []).append(sample_table(columns, "exclude"))
+    hardest = []
+    for task, samples in tables.items():
+        index = reduce(_united, (table.key for table in samples))
+        graded, correct = np.zeros((2, len(index)), int)
+        for table in samples:
+            rows = _matched(index, table.key)[0]
+            graded[rows] += table.graded
+            correct[rows] += table.correct
+        asked = graded > 0
+        index, graded, correct = index[asked], graded[asked], correct[asked]
+        order = np.lexsort((index, -graded, correct / graded))[:limit]
+        columns_of = (column[order].tolist() for column in (index, graded, correct))
+        hardest += [(task, *row) for row in zip(*columns_of, strict=True)]
+    return hardest_first(hardest, limit)
+
+
+def hardest_first(
+    samples: Iterable[tuple[str, int, int, int]], limit: int
+) -> list[tuple[str, int, int, int]]:
+    """The first rows of `hard_samples`, of several parts."""
+    return sorted(samples, key=lambda row: (row[3] / row[2], -row[2], row[0], row[1]))[:limit]
+
+
+def duplicate_contents(runs: Runs) -> int:
+    """How many questions with their expected answer several samples of an experiment have."""
+    contents: dict[tuple[str, str], list[Columns]] = {}
+    for variant, of_variant in runs.columns.items():
+        for task, columns in of_variant.items():
+            contents.setdefault((variant[0], task), []).append(columns)
+    experiments: dict[str, list[Array]] = {}
+    for (experiment, _), of_variants in contents.items():
+        # Variants that were asked the same share one list.
+        parts = {id(columns.fingerprint): columns for columns in of_variants}.values()
+        fingerprint = np.concatenate([columns.fingerprint for columns in parts])
+        index = np.concatenate([columns.sample_index for columns in parts])
+        if np.any(index[1:] <= index[:-1]):
+            order = np.lexsort((fingerprint, index))
+            fingerprint, index = fingerprint[order], index[order]
+            new = (fingerprint[1:] != fingerprint[:-1]) | (index[1:] != index[:-1])
+            fingerprint = fingerprint[np.concatenate([[True], new])]
+        known = fingerprint[fingerprint != NO_FINGERPRINT]
+        experiments.setdefault(experiment, []).append(known)
+    several = 0
+    for prints in experiments.values():
+        ordered = np.sort(np.concatenate(prints))
+        counts = np.diff(_firsts(ordered), append=len(ordered))
+        several += int(np.count_nonzero(counts > 1))
+    return several
+
+
+def patterns(runs: Runs, variants: Sequence[Key], missing: Missing) -> Counts:
+    """Samples by which of the variants answered them correctly: "101" are the first and the third.
+
+    Only samples of which exactly one run of each variant counts.
+    """
+    counts: Counts = {}
+    of_variants = [runs.of(variant) for variant in variants]
+    for task in sorted(set.intersection(*map(set, of_variants))):
+        tables = [sample_table(of_variant[task], missing) for of_variant in of_variants]
+        tables = [table.take(np.flatnonzero(table.graded == 1)) for table in tables]
+        shared = reduce(lambda one, two: one[_matched(one, two)[0]], (t.key for t in tables))
+        correct = [table.correct[_matched(table.key, shared)[0]] for table in tables]
+        digits = (np.stack(correct, axis=1) + ord("0")).astype(np.uint8)
+        found = np.unique(digits.view(f"S{len(variants)}"), return_counts=True)
+        for pattern, count in zip(*(column.tolist() for column in found), strict=True):
+            name = pattern.decode()
+            counts[name,] = counts.get((name,), 0) + count
+    return counts
+
+
+# Pairs
+
+
+def pair_counts(
+    runs: Runs, candidate: Key, baseline: Key, missing: Missing, rule: PairingRule, cluster: Cluster
+) -> tuple[Counts, int]:
+    """Samples graded on both sides by cluster and by how often they were graded and correct on
+    each (candidate first); and how many have another fingerprint on the two sides."""
+    counts: Counts = {}
+    mismatched = 0
+    for task, one, two in _shared(runs, (candidate, baseline), missing, rule, cluster, None):
+        both = (one.graded > 0) & (two.graded > 0)
+        rows: Any = slice(None) if both.all() else np.flatnonzero(both)
+        one, two = one.take(rows), two.take(rows)
+        grades = (one.graded, one.correct, two.graded, two.correct)
+        for *labels, count in _tabulated(runs, cluster, task, one.cluster, *grades):
+            key = tuple(labels)
+            counts[key] = counts.get(key, 0) + count
+        known = np.maximum(one.fingerprint, two.fingerprint) != NO_FINGERPRINT
+        mismatched += int(np.count_nonzero(known & (one.fingerprint != two.fingerprint)))
+    return counts, mismatched
+
+
+def paired_sums(
+    runs: Runs,
+    candidate: Key,
+    baseline: Key,
+    missing: Missing,
+    rule: PairingRule,
+    cluster: Cluster,
+    measure: Measure,
+) -> Sums:
+    """By cluster, of the samples with the measure on both sides: how many there are, how many
+    differ upwards and downwards, and the sums of x, y, x^2, y^2, xy, x - y and (x - y)^2.
+
+    x is the mean over the candidate's runs of the sample, y that over the baseline's; of times the
+    natural logarithms of the means, where both are above 0.
+    """
+    rows: Sums = []
+    for task, one, two in _shared(runs, (candidate, baseline), missing, rule, cluster, measure):
+        x, y = one.measure, two.measure
+        if measure == "time_ms":
+            x, y = (np.log(np.where(side > 0, side, np.nan)) for side in (x, y))
+        known = ~np.isnan(x - y)
+        x, y = x[known], y[known]
+        d = x - y
+        sums = (np.ones(len(d)), (d > 0) * 1.0, (d < 0) * 1.0, x, y, x * x, y * y, x * y, d, d * d)
+        grouped = None if one.cluster is None else one.cluster[known]
+        rows += _grouped(runs, cluster, task, grouped, np.arange(len(d)), sums, whole=3)
+    return rows
+
+
+def _shared(
+    runs: Runs,
+    variants: tuple[Key, Key],
+    missing: Missing,
+    rule: PairingRule,
+    cluster: Cluster,
+    measure: Measure | None,
+) -> Iterator[tuple[str, SampleTable, SampleTable]]:
+    """The samples of two variants that are paired, row by row, with their task; by content, the
+    samples of all tasks at once."""
+    first, second = (runs.of(variant) for variant in variants)
+    if rule == "content":
+        one, two = (
+            _by_content(runs, of_variant, missing, cluster, measure)
+            for of_variant in (first, second)
+        )
+        yield "", *_same_occurrence(one, two)
+        return
+    for task in sorted(first.keys() & second.keys()):
+        one, two = (
+            sample_table(of_variant[task], missing, rule, cluster, measure)
+            for of_variant in (first, second)
+        )
+        i, j = _matched(one.key, two.key)
+        yield task, one.take(i), two.take(j)
+
+
+def _by_content(
+    runs: Runs,
+    of_variant: Mapping[str, Columns],
+    missing: Missing,
+    cluster: Cluster,
+    measure: Measure | None,
+) -> SampleTable:
+    """The samples of all tasks in the order of fingerprints, then of tasks and indexes."""
+    tables, clusters = [], []
+    for task in sorted(of_variant):
+        table = sample_table(of_variant[task], missing, "content", cluster, measure)
+        number = runs.tasks.index(task) + 1
+        tables.append(table)
+        clusters.append(np.full(len(table.key), number) if table.cluster is None else table.cluster)
+    if not tables:
+        return SampleTable(NONE, NONE, NONE, NONE, NONE, NONE)
+    whole = SampleTable(
+        key=np.concatenate([table.fingerprint for table in tables]),
+        fingerprint=np.concatenate([table.fingerprint for table in tables]),
+        cluster=np.concatenate(clusters),
+        graded=np.concatenate([table.graded for table in tables]),
+        correct=np.concatenate([table.correct for table in tables]),
+        measure=np.concatenate([table.measure for table in tables]),
+    )
+    order = np.argsort(whole.key, kind="stable")
+    return whole.take(order[whole.key[order] != NO_FINGERPRINT])
+
+
+def _same_occurrence(one: SampleTable, two: SampleTable) -> tuple[SampleTable, SampleTable]:
+    """The n-th sample of a content on the one side with the n-th on the other."""
+    sides = []
+    for own, other in ((one, two), (two, one)):
+        starts = _firsts(own.key)
+        occurrence = np.arange(len(own.key)) - np.repeat(
+            starts, np.diff(starts, append=len(own.key))
+        )
+        times = np.searchsorted(other.key, own.key, "right") - np.searchsorted(other.key, own.key)
+        sides.append(own.take(np.flatnonzero(occurrence < times)))
+    return sides[0], sides[1]
+
+
+# Arrays
+
+
+def tabulated(*numbers: Array) -> list[tuple[int, ...]]:
+    """The distinct combinations of small whole numbers, ascending, and how often each occurs."""
+    if not len(numbers[0]):
+        return []
+    sizes = [int(column.max()) + 1 for column in numbers]
+    codes = np.ravel_multi_index(tuple(numbers), sizes)
+    if np.prod(sizes, dtype=float) <= 4 * len(codes) + 64:
+        every = np.bincount(codes)
+        codes = np.flatnonzero(every)
+        counts = every[codes]
+    else:
+        codes, counts = np.unique(codes, return_counts=True)
+    columns = np.unravel_index(codes, sizes)
+    return list(zip(*(column.tolist() for column in (*columns, counts)), strict=True))
+
+
+def _tabulated(
+    runs: Runs, cluster: Cluster, task: str, grouped: Array | None, *numbers: Array
+) -> Iterator[tuple[Any, ...]]:
+    """As `tabulated`, with the name of the cluster before each row."""
+    if grouped is None:
+        yield from ((task, *row) for row in tabulated(*numbers))
+        return
+    values, codes = np.unique(grouped, return_inverse=True)
+    names = [runs.label(cluster, number) for number in values.tolist()]
+    for code, *row in tabulated(codes, *numbers):
+        yield names[code], *row
+
+
+def _grouped(
+    runs: Runs,
+    cluster: Cluster,
+    task: str,
+    grouped: Array | None,
+    sample: Array,
+    numbers: Sequence[Array],
+    whole: int,
+) -> Sums:
+    """The sums of the numbers by cluster, the first `whole` of them as whole numbers; samples
+    without a cluster one by one."""
+    if not len(numbers[0]):
+        return []
+    if grouped is None:
+        return [(task, *_typed([float(column.sum()) for column in numbers], whole))]
+    alone = grouped == 0
+    values, codes = np.unique(grouped[~alone], return_inverse=True)
+    _, samples = np.unique(sample[alone], return_inverse=True)
+    rows: Sums = []
+    for labels, part, index in (
+        ([None] * (int(samples.max(initial=-1)) + 1), alone, samples),
+        ([runs.label(cluster, number) for number in values.tolist()], ~alone, codes),
+    ):
+        sums = [np.bincount(index, column[part]).tolist() for column in numbers]
+        rows += [
+            (label, *_typed(row, whole))
+            for label, row in zip(labels, zip(*sums, strict=True), strict=True)
+        ]
+    return rows
+
+
+def _typed(row: Sequence[float], whole: int) -> tuple[float, ...]:
+    return (*map(int, row[:whole]), *row[whole:])
+
+
+def _firsts(ordered: Array) -> Array:
+    """The index of the first of each distinct value of an ascending list."""
+    new = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return np.flatnonzero(new)
+
+
+def _matched(one: Array, two: Array) -> tuple[Any, Any]:
+    """The indexes, in two ascending lists of distinct values, of those in both."""
+    if np.array_equal(one, two):
+        return slice(None), slice(None)
+    _, i, j = np.intersect1d(one, two, assume_unique=True, return_indices=True)
+    return i, j
+
+
+def _united(one: Array, two: Array) -> Array:
+    """The values of two ascending lists."""
+    return one if np.array_equal(one, two) else np.union1d(one, two)

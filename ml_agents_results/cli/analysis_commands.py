@@ -58,7 +58,7 @@ class ReportType(StrEnum):
 
 
 COMPARING = (ReportType.latency, ReportType.cost, ReportType.failures, ReportType.power)
-"""Reports of variants against a baseline, too."""
+"""Reports that also compare variants with a baseline."""
 
 
 def analyze(
@@ -94,7 +94,7 @@ def analyze(
 
     if baseline is not None and report_type not in COMPARING:
         raise UsageError(
-            f"--report-type {report_type} compares no variants, so it takes no --baseline",
+            f"--report-type {report_type} does not compare variants, so --baseline does not apply",
             f"Leave it out, give --report-type {', '.join(COMPARING)}, or use: ml-agents compare",
         )
     options = AnalysisOptions(
@@ -130,21 +130,24 @@ def compare(
     experiment_ids: ExperimentIds,
     baseline: Baseline = None,
     contrasts: Annotated[
-        str, typer.Option(help="vs-baseline: every variant against one; all-pairs: each with each.")
+        str,
+        typer.Option(help="vs-baseline: each variant against the baseline; all-pairs: every pair."),
     ] = "vs-baseline",
-    by: Annotated[str | None, typer.Option(help="Also compare within each task: task.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Also compare within each task (the only value: task).")
+    ] = None,
     unpaired: Annotated[
         bool,
         typer.Option(
             "--unpaired",
-            help="Compare all that each variant was asked, not the samples they share.",
+            help="Compare all samples of each variant instead of those they share.",
         ),
     ] = False,
     allow: Annotated[
         list[str] | None,
         typer.Option(
             metavar="WHAT,...",
-            help="Compare variants although their dataset, grader or model differs as well.",
+            help="Compare variants even if dataset, grader or model differ.",
         ),
     ] = None,
     cluster: Cluster = None,
@@ -152,24 +155,24 @@ def compare(
     group_map: GroupMap = None,
     interval: Interval = "wilson",
     difference_interval: Annotated[
-        str, typer.Option(help="Of a paired difference: bonett-price, tango or newcombe.")
+        str, typer.Option(help="Interval for paired differences: bonett-price, tango or newcombe.")
     ] = "bonett-price",
     test: Annotated[str, typer.Option(help="McNemar's test: mid-p or exact.")] = "mid-p",
     correction: Annotated[
-        str, typer.Option(help="For the number of tests: holm, fdr_bh, bonferroni or none.")
+        str, typer.Option(help="Multiple-testing correction: holm, fdr_bh, bonferroni or none.")
     ] = "holm",
     simultaneous: Annotated[
         bool,
         typer.Option(
             "--simultaneous",
-            help="Widen the intervals of the differences of a table to hold all at once.",
+            help="Widen the intervals of a table's differences so that all hold jointly.",
         ),
     ] = False,
     missing: Missing = "exclude",
     margin: Annotated[
         float | None,
         typer.Option(
-            help="Test equivalence: the largest difference that does not matter, for example 0.02."
+            help="Equivalence margin: the largest difference that does not matter, such as 0.02."
         ),
     ] = None,
     confidence: Confidence = 0.95,
@@ -183,7 +186,8 @@ def compare(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Also write the comparison to a file; its ending decides."
+            metavar="FILE",
+            help="Also write the comparison to a file; the extension selects the format.",
         ),
     ] = None,
     force: Force = False,
@@ -204,7 +208,7 @@ def compare(
     from ml_agents_results.services.comparison.comparison_service import ComparisonService
 
     if by not in (None, "task"):
-        raise UsageError(f"--by cannot be {by!r}", "Give --by task.")
+        raise UsageError(f"--by cannot be {by!r}", "Use --by task.")
     if output is not None:
         comparison_writer(output, force=force)
     options = AnalysisOptions(

@@ -1,4 +1,4 @@
-"""Options that analyze and compare share: which runs, compared with what, under which settings."""
+"""Options that analyze and compare share: selection of runs, baseline, statistics."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,45 +24,50 @@ Tasks = Annotated[
 ]
 Methods = Annotated[
     list[str] | None,
-    typer.Option("--parsing-method", metavar="NAME,...", help="Only runs parsed like this."),
+    typer.Option("--parsing-method", metavar="NAME,...", help="Only runs parsed by these methods."),
 ]
 From = Annotated[
-    str | None, typer.Option("--from", metavar="TIME", help="Only runs made at or after (UTC).")
+    str | None,
+    typer.Option("--from", metavar="TIME", help="Only runs recorded at or after this time (UTC)."),
 ]
 To = Annotated[
-    str | None, typer.Option("--to", metavar="TIME", help="Only runs made before (UTC).")
+    str | None,
+    typer.Option("--to", metavar="TIME", help="Only runs recorded before this time (UTC)."),
 ]
 Baseline = Annotated[
     str | None,
     typer.Option(
         metavar="VARIANT",
-        help="The variant to compare with: an approach, a model, or several parts with slashes. "
+        help="The variant to compare against: an approach, a model, or several parts joined by "
+        "slashes. "
         "[default: the approach None, else the first variant]",
     ),
 ]
 Interval = Annotated[
     str,
-    typer.Option(help="Of an accuracy: wilson, jeffreys, clopper-pearson or bayes-uniform."),
+    typer.Option(
+        help="Interval for accuracies: wilson, jeffreys, clopper-pearson or bayes-uniform."
+    ),
 ]
 Cluster = Annotated[
     str | None,
     typer.Option(
-        help="What errors are clustered by: task, sample_id, input_fingerprint or none. "
-        "[default: task where there is more than one]"
+        help="Unit to cluster standard errors by: task, sample_id, input_fingerprint or none. "
+        "[default: task if there is more than one]"
     ),
 ]
 NullCluster = Annotated[
     str,
     typer.Option(
-        help="Samples without a value to cluster by: error, or singleton (a cluster of its own)."
+        help="Samples without a value to cluster by: error, or singleton (each its own cluster)."
     ),
 ]
 GroupMap = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help='Tasks that are variants of one another, as JSON: {"task": "family", ...}. Errors are '
-        "clustered by family; macro averages take the mean of each family first.",
+        help='Families of related tasks, as JSON: {"task": "family", ...}. Errors are clustered by '
+        "family; macro averages take the mean of each family first.",
     ),
 ]
 Missing = Annotated[
@@ -71,14 +76,16 @@ Missing = Annotated[
 Verbose = Annotated[
     bool,
     typer.Option(
-        "--verbose", help="Print every table, row and note, the methods and what columns mean."
+        "--verbose", help="Print all tables, rows and notes, the methods and what columns mean."
     ),
 ]
-Confidence = Annotated[float, typer.Option(help="Level of all intervals, between 0 and 1.")]
+Confidence = Annotated[
+    float, typer.Option(help="Confidence level of all intervals, between 0 and 1.")
+]
 
 
 def filters_of(**given: Any) -> "Filters":
-    """Filters from options; lists may hold commas."""
+    """Filters from options, whose lists may contain commas."""
     from ml_agents_results.repositories.filters import Filters
 
     chosen = {}
@@ -90,20 +97,22 @@ def filters_of(**given: Any) -> "Filters":
 
 
 def families_in(path: Path | None) -> dict[str, str]:
-    """The families of tasks that a file names."""
+    """Reads a JSON file that maps tasks to families."""
     import json
 
     from ml_agents_results.errors import UsageError
 
     if path is None:
         return {}
-    hint = 'Write it like {"tracking_three": "tracking", "tracking_five": "tracking"}.'
+    hint = 'For example: {"tracking_three": "tracking", "tracking_five": "tracking"}'
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        families = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", hint) from error
     except ValueError as error:
-        raise UsageError(f"{path} is no JSON: {error}", hint) from error
-    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
+        raise UsageError(f"{path} is not JSON: {error}", hint) from error
+    if not isinstance(families, dict) or not all(
+        isinstance(name, str) for name in families.values()
+    ):
         raise UsageError(f"{path} does not map tasks to families", hint)
-    return found
+    return families

@@ -1,4 +1,4 @@
-"""Where analyses read: a database, or a folder of Parquet files."""
+"""Options for the source of analyses: a database or a folder of Parquet files."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -20,13 +20,11 @@ Source = Annotated[
 ]
 Engine = Annotated[
     Literal["duckdb", "spark"] | None,
-    typer.Option(help="What reads the Parquet files. [default: duckdb]"),
+    typer.Option(help="Engine that reads the Parquet files. [default: duckdb]"),
 ]
 SparkMaster = Annotated[
     str | None,
-    typer.Option(
-        metavar="URL", help="The Spark cluster that reads them. [default: this machine's cores]"
-    ),
+    typer.Option(metavar="URL", help="Spark master URL. [default: all cores of this machine]"),
 ]
 
 
@@ -37,21 +35,24 @@ def open_source(
     db_path: str | None,
     db_url: str | None,
 ) -> "AbstractContextManager[RunSource]":
-    """The runs of what is named, for a `with` block.
+    """The runs of the database or the folder, for a `with` block.
 
     Raises:
-        UsageError: The options do not fit together.
+        UsageError: The options contradict each other.
     """
     if source is None:
         if engine or spark_master:
             raise UsageError(
-                "--engine and --spark-master are for Parquet files", "Name them with --source."
+                "--engine and --spark-master apply to Parquet files",
+                "Name the folder with --source.",
             )
         return _database_source(db_path, db_url)
     if db_path or db_url:
-        raise UsageError("--source and a database name two sources", "Give one of them.")
+        raise UsageError("--source and a database cannot be combined", "Leave one out.")
     if spark_master and engine == "duckdb":
-        raise UsageError("DuckDB needs no --spark-master", "Leave it out, or give --engine spark.")
+        raise UsageError(
+            "--spark-master does not apply to DuckDB", "Leave it out, or use --engine spark."
+        )
     from ml_agents_results.repositories.lake import Lake
 
     return Lake(source, "spark" if spark_master else engine or "duckdb", spark_master).read()

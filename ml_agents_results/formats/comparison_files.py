@@ -1,4 +1,4 @@
-"""A comparison as a file; the ending of its name decides the format."""
+"""Files of a comparison; the extension selects the format."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -23,7 +23,7 @@ def _csv(comparison: Comparison, file: BinaryIO) -> None:
 
 
 def _of_format(module: str) -> Writer:
-    """The writer of a format's module, which is imported when it is used."""
+    """The writer of a format's module, imported when it is used."""
 
     def write(comparison: Comparison, file: BinaryIO) -> None:
         import_module(f"ml_agents_results.formats.{module}").write_comparison(comparison, file)
@@ -42,12 +42,12 @@ WRITERS: dict[str, Writer] = {
 
 
 def comparison_writer(path: Path, *, force: bool = False) -> Writer:
-    """The writer for the ending of `path`; `-` (standard output) is JSON.
+    """The writer for the extension of `path`; `-` (standard output) is JSON.
 
-    Called before the work begins, so that nobody waits for a result that cannot be written.
+    Call it before the analysis, so that nobody waits for a result that cannot be written.
 
     Raises:
-        UsageError: There is no format of that ending; the hint lists those there are.
+        UsageError: No format has that extension; the hint lists those that do.
         OutputError: The file exists and `force` is not set.
     """
     if str(path) == STANDARD_OUTPUT:
@@ -55,11 +55,13 @@ def comparison_writer(path: Path, *, force: bool = False) -> Writer:
     writer = WRITERS.get(path.suffix.lower())
     if writer is None:
         raise UsageError(
-            f"the ending of {path} names no format of comparisons",
-            f"End it with one of: {', '.join(WRITERS)}",
+            f"the extension of {path} is not that of a comparison format",
+            f"Use one of: {', '.join(WRITERS)}",
         )
     if path.is_file() and not force:
-        raise OutputError(f"{path} exists already", "Replace it with --force, or name another one.")
+        raise OutputError(
+            f"{path} exists already", "Replace it with --force, or choose another name."
+        )
     return writer
 
 
@@ -67,7 +69,7 @@ def write_comparison(comparison: Comparison, path: Path, *, force: bool = False)
     """Writes the comparison, whole or not at all.
 
     Raises:
-        UsageError: There is no format of that ending.
+        UsageError: No format has that extension.
         OutputError: The file exists and `force` is not set, or cannot be written.
     """
     writer = comparison_writer(path, force=force)

@@ -1,4 +1,4 @@
-"""The runs as sheets: `Runs`, and `Runs 2` and on where there are more than a sheet holds."""
+"""Sheets of runs: `Runs`, then `Runs 2` and so on if there are more than a sheet holds."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -82,7 +82,7 @@ def _writer(sheet: Any, kind: Kind) -> Callable[..., Any]:
 
 
 def _mark(book: Book, sheet: Any, last: int) -> None:
-    """Wrong answers and the slowest twentieth: bold, so that it shows without colour too."""
+    """Marks wrong answers and the slowest 5%; bold, so that it shows without colour as well."""
     from xlsxwriter.utility import xl_rowcol_to_cell
 
     correct = RUN_COLUMNS.index("is_correct")

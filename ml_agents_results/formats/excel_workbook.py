@@ -1,4 +1,4 @@
-"""A workbook: results with charts to look at, the runs to filter, and what the columns mean."""
+"""Excel workbook: results with charts, the runs with filters, and the meaning of the columns."""
 
 import json
 from collections.abc import Iterator

@@ -21,11 +21,11 @@ from ml_agents_results.services.parsing import ParsingReport, ParsingService
 from ml_agents_results.services.summary import SummaryReport, SummaryService
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
-"""What `--include` chooses from."""
+"""The values of `--include`."""
 
-MOST_ARMS_IN_PAIRS = 12
+MOST_VARIANTS_IN_PAIRS = 12
 MOST_ROWS_AT_ONCE = 500
-"""Rows that are fetched at once: more take memory, and are no faster."""
+"""Rows fetched at once: more would take memory without being faster."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Experiments in the order asked for; everything is read over one connection."""
+    """Experiments in the requested order; everything is read over one connection."""
 
     connection: Connection
     experiments: Sequence[ExperimentRecord]
@@ -61,7 +61,7 @@ class Snapshot:
         return part in self.options.include
 
     def single(self) -> Iterator["Snapshot"]:
-        """A source for each experiment."""
+        """A snapshot of each experiment alone."""
         for experiment in self.experiments:
             yield Snapshot(self.connection, (experiment,), self.options)
 
@@ -80,7 +80,7 @@ class Snapshot:
 
     @cached_property
     def comparison(self) -> Comparison | None:
-        """Against the baseline, by task too; None where there are fewer than two variants."""
+        """Against the baseline, also by task; None for fewer than two variants."""
         if len(self.accuracy.variants) < 2:
             return None
         service = ComparisonService(
@@ -90,8 +90,8 @@ class Snapshot:
 
     @cached_property
     def all_pairs(self) -> Comparison | None:
-        """Every variant against each other; `comparison` where that is the same or too many."""
-        if not 2 < len(self.accuracy.variants) <= MOST_ARMS_IN_PAIRS:
+        """All pairs of variants; `comparison` where those are the same or too many."""
+        if not 2 < len(self.accuracy.variants) <= MOST_VARIANTS_IN_PAIRS:
             return self.comparison
         service = ComparisonService(
             self.connection, self.filters, AnalysisOptions(contrasts="all-pairs", allow=ALLOWANCES)

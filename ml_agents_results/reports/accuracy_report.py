@@ -50,9 +50,9 @@ def accuracy_report(report: SummaryReport) -> Report:
     shown = ("accuracy", "ci", "correct", "graded", "runs", "failed", "unparsed")
     tables = [variants_table(report.variants, report.confidence_level, shown)]
     if report.tasks:
+        labels = variant_labels([row.variant for row in report.variants])
         rows = variant_rows(
-            [(task, row) for task, variants in report.tasks for row in variants],
-            variant_labels([row.variant for row in report.variants]),
+            [(task, row) for task, variants in report.tasks for row in variants], labels
         )
         tables.append(
             Table(
@@ -65,7 +65,7 @@ def accuracy_report(report: SummaryReport) -> Report:
                         "Accuracy by task",
                         (
                             COLUMNS["task"],
-                            variant_column(row.variant for row in report.variants),
+                            variant_column(labels),
                             *columns("accuracy", "ci", "graded", "correct", level=level),
                         ),
                         [{**row, "task": row["task"] or UNKNOWN} for row in rows],

@@ -54,7 +54,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a table stands: its header is in `first_row`."""
+    """A table on its sheet; its header is in `first_row`."""
 
     table: Table
     first_row: int
@@ -79,7 +79,7 @@ class Book:
     @classmethod
     @contextmanager
     def open(cls, file: BinaryIO, folder: str) -> Iterator["Book"]:
-        """A workbook that is complete when the block ends; `folder` takes what is on its way."""
+        """A workbook that is complete when the block ends; `folder` holds temporary files."""
         from xlsxwriter import Workbook
         from xlsxwriter.exceptions import FileCreateError
 
@@ -110,9 +110,9 @@ class Book:
         except FileCreateError as error:
             raise error.args[0] from error
         finally:
-            output.let_go()
+            output.detach()
             for sheet in workbook.worksheets():
-                # The library closes its temporary files only when all went well.
+                # XlsxWriter closes its temporary files only on success.
                 sheet._opt_close()
 
     def set_created(self, time: datetime) -> None:
@@ -128,8 +128,8 @@ class Book:
         return sheet
 
     def _add_page(self, name: str) -> Any:
-        """A sheet of tables, as wide as the paper. Runs are too wide: LibreOffice fails to print
-        them so small."""
+        """A sheet of tables that prints as wide as the paper. (Runs are too wide for that:
+        LibreOffice cannot scale them so far down.)"""
         sheet = self.add_sheet(name)
         sheet.hide_gridlines(2)
         sheet.fit_to_pages(1, 0)
@@ -139,14 +139,14 @@ class Book:
         return self.workbook.get_worksheet_by_name(name)
 
     def note(self, text: str) -> None:
-        """A remark for the Metadata sheet; beyond many, only that there are more."""
+        """Adds a note to the Metadata sheet; after MOST_NOTES only that there are more."""
         if len(self.notes) < MOST_NOTES:
             self.notes.append(text)
         elif len(self.notes) == MOST_NOTES:
-            self.notes.append("and further ones")
+            self.notes.append("further notes are left out")
 
     def text(self, text: str, where: str) -> str:
-        """The text as a cell can hold it; what had to be changed is noted."""
+        """The text as a cell can hold it; changes are noted."""
         if _SURROGATE.search(text):
             text = _SURROGATE.sub("\ufffd", text)
             self.note(f"{where}: lone surrogates, which Excel cannot hold, are \ufffd")
@@ -162,7 +162,7 @@ class Book:
         """A sheet with the first table under a frozen header with filters, the others below."""
         sheet = self._add_page(name)
         self._set_widths(sheet, tables)
-        places = []
+        result = []
         row = 0
         for number, table in enumerate(tables):
             if number:
@@ -184,9 +184,9 @@ class Book:
                 sheet.autofilter(0, 0, max(row, 1), len(table.columns) - 1)
                 row += space_after_first
             row += 3
-            places.append(placed)
-        self.placed += [(name, placed) for placed in places]
-        return places
+            result.append(placed)
+        self.placed += [(name, placed) for placed in result]
+        return result
 
     def write_pairs(self, name: str, rows: Sequence[tuple[str, str, Any]]) -> None:
         """A sheet of names and values in groups; a row without sheet and value begins a group."""
@@ -217,7 +217,7 @@ class Book:
         return self.formats["wrapped cell" if wrapped else f"{column.kind} cell"]
 
     def mark_summary(self, placed: Placed) -> None:
-        """Bars in the cells of accuracies and times: their length says what their colour does."""
+        """Draws data bars in the cells of accuracies and times."""
         if not placed.table.rows:
             return
         sheet = self.sheet("Summary")
@@ -257,7 +257,7 @@ class Book:
             sheet.set_row(row, _LINE_HEIGHT * min(lines, _MOST_LINES))
 
     def _set_widths(self, sheet: Any, tables: Sequence[Table]) -> None:
-        """As wide as what is in them; columns that only hold details are folded away."""
+        """Fits the widths to the content; columns of details are folded away."""
         widths: dict[int, int] = {}
         details: dict[int, bool] = {}
         for table in tables:
@@ -279,36 +279,36 @@ class Book:
 
 
 class _Output:
-    """A file that can be let go: a half-written zip file completes itself when it is forgotten, and
-    would complain on stderr that its file is full or closed."""
+    """A file that can be detached: Python completes a half-written zip file when it is collected,
+    and would complain on stderr that the file is full or closed."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file: BinaryIO | None = file
-        self._place = 0
+        self._position = 0
 
     def write(self, data: bytes) -> int:
         if self._file:
             self._file.write(data)
-        self._place += len(data)
+        self._position += len(data)
         return len(data)
 
     def tell(self) -> int:
-        return self._place
+        return self._position
 
-    def seek(self, place: int) -> int:
-        self._place = self._file.seek(place) if self._file else place
-        return self._place
+    def seek(self, position: int) -> int:
+        self._position = self._file.seek(position) if self._file else position
+        return self._position
 
     def flush(self) -> None:
         if self._file:
             self._file.flush()
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         self._file = None
 
 
 def _lines(text: str, width: int) -> int:
-    """Lines that a text takes in a cell that breaks it between words."""
+    """How many lines a text fills in a cell that wraps it."""
     return sum(len(wrap(line, width)) or 1 for line in text[:LONGEST_TEXT].split("\n"))
 
 

@@ -1,4 +1,4 @@
-"""Charts that Excel draws itself, so that a reader can change them."""
+"""Native Excel charts, which a reader can edit."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _WIDTH = 560
 _ROW = 20
 _BLUE, _ORANGE, _GREY = "#2F6DA8", "#C55A11", "#7F7F7F"
 _LIGHT = {"major_gridlines": {"visible": True, "line": {"color": "#D9D9D9", "width": 0.75}}}
-# Points are told apart by shape and by colour.
+# Shape as well as colour distinguishes the points.
 _MARKERS = ("circle", "square", "diamond", "triangle", "x", "star", "plus")
 _COLOURS = (_BLUE, _ORANGE, "#2E8B57", "#8E44AD", "#B8860B", "#C0392B", "#16A085", _GREY)
 
@@ -21,7 +21,7 @@ def add_summary_charts(book: Book, placed: Placed, row: int) -> None:
     for number, chart in enumerate((_accuracy(book, placed), _latency(book, placed))):
         if chart is not None:
             chart.set_size({"width": _WIDTH, "height": height})
-            # The bounds of the intervals stand in columns that are folded away.
+            # The bounds of the intervals are in columns that are folded away.
             chart.show_hidden_data()
             options = {"object_position": 2, "x_offset": number * (_WIDTH + _ROW)}
             sheet.insert_chart(row, 0, chart, options)
@@ -33,7 +33,7 @@ def rows_of_charts(table: Table) -> int:
 
 
 def add_cost_chart(book: Book, placed: Placed, below: int) -> None:
-    """Accuracy against the mean cost of a graded run, one point a variant."""
+    """Accuracy against the mean cost of a graded run, one point per variant."""
     table = placed.table
     cost, accuracy, label = (placed.column(name) for name in ("mean_cost", "accuracy", "variant"))
     chart = book.workbook.add_chart({"type": "scatter"})
@@ -113,7 +113,7 @@ def _series(placed: Placed, name: str) -> dict[str, Any]:
 
 
 def _cells(placed: Placed, name: str) -> str:
-    """The reference of a column's cells. LibreOffice draws no error bars of literal values."""
+    """The cells of a column: LibreOffice does not draw error bars from literal values."""
     from xlsxwriter.utility import xl_range_formula
 
     column = placed.column(name)

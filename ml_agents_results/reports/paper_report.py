@@ -11,8 +11,8 @@ from ml_agents_results.reports.report import (
     Row,
     Table,
     View,
-    plain,
     variant_column,
+    variant_row,
 )
 from ml_agents_results.reports.wording import (
     UNKNOWN,
@@ -36,12 +36,9 @@ def paper_summary(report: SummaryReport) -> Report:
     level = level_text(report.confidence_level)
     methods = _joined(f"{row.interval_method}, {row.method}" for row in variants)
     shown = columns(
-        *("samples", "accuracy_ci", "median_execution_time_ms", "total_cost"), level=level
+        *("graded", "accuracy_ci", "median_execution_time_ms", "total_cost"), level=level
     )
-    rows: list[Row] = [
-        plain({**row.to_dict(), "variant": labels[row.variant], "samples": row.graded})
-        for row in variants
-    ]
+    rows: list[Row] = [variant_row(row, labels) for row in variants]
     caption = f"Accuracy with its {level} interval ({methods or 'no runs'})."
     return _report(
         [("variants", (variant_column(labels), *shown), rows, {}, caption + _notes(variants))]
@@ -87,20 +84,15 @@ def _variants(comparison: Comparison, marking: Comparison, labels: Mapping[Varia
         {pair.candidate: pair for pair in pairs} if len({p.baseline for p in pairs}) == 1 else {}
     )
     rows: list[Row] = [
-        plain(
-            {
-                **row.to_dict(),
-                "variant": labels[row.variant],
-                "samples": row.graded,
-                **_difference(against.get(row.variant)),
-            }
-        )
+        variant_row(row, labels, **_difference(against.get(row.variant)))
         for row in comparison.variants
     ]
-    shown: tuple[str, ...] = ("samples", "accuracy_ci")
+    shown: tuple[str, ...] = ("graded", "accuracy_ci")
     caption = _caption(comparison, marking, pairs)
     if against:
-        shown += ("difference_plot", "pairs", "p_value_adjusted")
+        corrected = any(pair.family_size > 1 for pair in pairs)
+        p_value = "p_value_adjusted" if corrected else "p_value"
+        shown += ("difference_plot", "pairs", p_value)
         caption = (
             f"Accuracy, and difference from {labels[pairs[0].baseline]} in percentage points on "
             f"{_samples_of(pairs)}. {caption}"
@@ -155,6 +147,7 @@ def _difference(pair: ComparisonRow | None) -> dict[str, Any]:
         "difference_ci_low": pair.ci_low,
         "difference_ci_high": pair.ci_high,
         "pairs": None if pair.pairing_rule == "unpaired" else pair.samples,
+        "p_value": pair.p_value,
         "p_value_adjusted": pair.p_value_adjusted,
     }
 

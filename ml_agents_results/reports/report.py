@@ -1,12 +1,12 @@
 """Report: tables of declared columns with sentences and notes, which every renderer draws."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.columns import COLUMNS, Column
-from ml_agents_results.reports.wording import explain, shown
+from ml_agents_results.reports.wording import differing_fields, explain, shown
 from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow
 
 Row = Mapping[str, Any]
@@ -121,13 +121,9 @@ def cell_text(row: Row, column: Column) -> str:
     return shown(value_of(row, column), column.kind)
 
 
-def variant_column(variants: Iterable[Variant]) -> Column:
+def variant_column(variants: Collection[Variant]) -> Column:
     """The column that names variants, headed by what they differ in."""
-    distinct = set(variants)
-    differing = [
-        name for name in Variant._fields if len({getattr(one, name) for one in distinct}) > 1
-    ] or ["approach_name"]
-    column = COLUMNS["variant"]
+    column, differing = COLUMNS["variant"], differing_fields(variants)
     return replace(column, label=COLUMNS[differing[0]].label) if len(differing) == 1 else column
 
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, TextIO
 
-from ml_agents_results.reports.interval_plot import Axis
-from ml_agents_results.reports.report import Report, Row, View, value_of
-from ml_agents_results.reports.wording import UNKNOWN
-
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from ml_agents_results.reports.report import Report, Row, View
 
 WIDTH = 80
 """Columns of a page where the output is not a terminal."""
@@ -71,7 +69,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], number
     )
 
 
-def print_report(report: Report, *, verbose: bool = False) -> None:
+def print_report(report: "Report", *, verbose: bool = False) -> None:
     """Prints sentences, tables and notes.
 
     Args:
@@ -124,7 +122,7 @@ class _Drawn:
         return max(map(cell_len, (*self.texts, *self.head.split("\n"))))
 
 
-def _print_view(console: "Console", view: View, rows: Sequence[Row]) -> None:
+def _print_view(console: "Console", view: "View", rows: "Sequence[Row]") -> None:
     texts = [[_cell(text) for text in view.cells(row)] for row in rows]
     drawn = [
         _Drawn(printable(column.label), not column.is_text, [row[index] for row in texts])
@@ -150,8 +148,13 @@ def _print_view(console: "Console", view: View, rows: Sequence[Row]) -> None:
         _paragraph(console, view.caption)
 
 
-def _plot(plot: _Drawn, view: View, rows: Sequence[Row], width: int, console: "Console") -> None:
+def _plot(
+    plot: _Drawn, view: "View", rows: "Sequence[Row]", width: int, console: "Console"
+) -> None:
     """Fills the plot of the intervals of a view."""
+    from ml_agents_results.reports.interval_plot import Axis
+    from ml_agents_results.reports.report import value_of
+
     assert view.interval is not None
     estimates = [value_of(row, view.interval) for row in rows]
     axis = Axis.of(estimates, width, signed=view.interval.kind == "points")
@@ -219,7 +222,7 @@ def _console() -> "Console":
 
 def _cell(value: object) -> str:
     if value is None:
-        return UNKNOWN
+        return "-"
     if isinstance(value, int):
         return f"{value:,}"
     return printable(str(value)).replace("\n", "\\n").replace("\t", "\\t")

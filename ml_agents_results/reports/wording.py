@@ -1,9 +1,12 @@
 """The words for codes and figures: the same in tables, reports and papers."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ml_agents_results.records import Variant
-from ml_agents_results.reports.columns import Kind
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from ml_agents_results.records import Variant
+    from ml_agents_results.reports.columns import Kind
 
 UNKNOWN = "-"
 SMALLEST_PRINTED_P = 1e-300
@@ -93,7 +96,7 @@ def dollars(value: float | None) -> str:
     return sign + (f"${size:,.2f}" if size >= 1 or size == 0 else f"${size:.3g}")
 
 
-def shown(value: Any, kind: Kind) -> str:
+def shown(value: Any, kind: "Kind") -> str:
     """A value as people read it; `-` for what is not known.
 
     A tuple is the bounds of an interval, `[60.5, 64.6]`, or a figure and those bounds,
@@ -106,7 +109,7 @@ def shown(value: Any, kind: Kind) -> str:
     return _number(value, kind)
 
 
-def _number(value: Any, kind: Kind, *, bare: bool = False) -> str:
+def _number(value: Any, kind: "Kind", *, bare: bool = False) -> str:
     if value is None or value == "":
         return UNKNOWN
     if isinstance(value, bool):
@@ -147,14 +150,19 @@ def correction_text(correction: str, tests: int) -> str:
     return f"{CORRECTIONS[correction]} over {tests} test{'' if tests == 1 else 's'}"
 
 
-def variant_labels(variants: list[Variant]) -> dict[Variant, str]:
+def differing_fields(variants: "Collection[Variant]") -> list[str]:
+    """The parts in which variants differ; the approach where they do not differ."""
+    columns = zip(*variants, strict=True)
+    names = next(iter(variants))._fields if variants else ()
+    return [name for name, values in zip(names, columns, strict=True) if len(set(values)) > 1] or [
+        "approach_name"
+    ]
+
+
+def variant_labels(variants: "Collection[Variant]") -> "dict[Variant, str]":
     """The shortest names that tell the variants of one table apart."""
-    differing = [
-        index
-        for index in range(len(Variant._fields))
-        if len({variant[index] for variant in variants}) > 1
-    ] or [Variant._fields.index("approach_name")]
+    fields = differing_fields(variants)
     return {
-        variant: " / ".join(variant[index] for index in differing if variant[index])
+        variant: " / ".join(filter(None, (getattr(variant, name) for name in fields)))
         for variant in variants
     }

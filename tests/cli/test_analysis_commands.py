@@ -372,7 +372,7 @@ def test_reports_without_pairs_take_no_baseline(
         *("--db-path", db_path),
         code=2,
     )
-    assert message == f"--report-type {report} compares no variants, so it takes no --baseline"
+    assert message.startswith(f"--report-type {report} does not compare variants")
     assert "ml-agents compare" in hint
 
 

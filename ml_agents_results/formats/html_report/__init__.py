@@ -1,8 +1,8 @@
-"""A report to click through: one page that needs no network, nothing of it run but our own code.
+"""HTML report: one interactive page that needs no network and runs only our own scripts.
 
-Whatever a model, a data set or a user wrote reaches the page as text: the template escapes it, the
-samples are data that the script shows as text, and the page's own policy forbids every script but
-the three whose digests it names.
+Whatever a model, a dataset or a user wrote reaches the page as text: the template escapes it, the
+script shows samples as text, and the page's content security policy allows only the three scripts
+whose digests it lists.
 """
 
 import base64
@@ -129,7 +129,7 @@ def _write(page: Mapping[str, Any], data: Mapping[str, Any], file: BinaryIO) -> 
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """Forbids the network, and every script but ours."""
+    """The content security policy: no network, no scripts but ours."""
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
     allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     return (
@@ -139,7 +139,7 @@ def _policy(scripts: Sequence[str]) -> str:
 
 
 def _embedded(data: Mapping[str, Any]) -> str:
-    """JSON that no parser of HTML can take for an end of its element."""
+    """JSON in which no HTML parser finds the end of its element."""
     text = json_bytes(data).decode()
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")

@@ -1,4 +1,4 @@
-"""What the charts of a report draw, as plain values."""
+"""Data of the charts of an HTML report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from ml_agents_results.services.summary import VariantSummary
 from ml_agents_results.statistics.cost_ratios import ParetoPoint, pareto_front
 from ml_agents_results.statistics.quantiles import points_of_histogram
 
-_SHARES = tuple(place / 100 for place in range(1, 100))
+_SHARES = tuple(percent / 100 for percent in range(1, 100))
 
 
 def comparison_figures(comparison: Comparison, labels: Mapping[Variant, str]) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def comparison_figures(comparison: Comparison, labels: Mapping[Variant, str]) ->
 
 
 def figures(snapshot: Snapshot, labels: Mapping[Variant, str]) -> dict[str, Any]:
-    """All that the page draws; a chart without values is an empty list."""
+    """The data of every chart; without values an empty list."""
     report = snapshot.accuracy
     drawn: dict[str, Any] = {"accuracy": [], "tasks": []}
     if snapshot.includes("summary"):

@@ -1,4 +1,4 @@
-"""The samples of a report: those worth looking at first, with every variant's answer."""
+"""Samples of an HTML report: the most informative ones, with the answers of all variants."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ MOST_OF_A_KIND = 60
 """Regressed, improved, hard and failed samples that are shown; the first ones fill the rest."""
 
 LONGEST_TEXT = 6000
-"""Characters of an answer that are shown, so that the page stays light."""
+"""Characters shown of an answer, so that the page stays small."""
 
 
 def samples_of(snapshot: Snapshot, labels: Mapping[Variant, str]) -> dict[str, Any]:

@@ -30,11 +30,14 @@ _QUOTE = re.compile(r"^[ \t]*>+[ \t]?(?=[A-Za-z*\"'\\#])", re.MULTILINE)
 _CITATION = re.compile(r"(?<!sqrt)(?<=[\w.)])\s?\[\^?\d{1,2}\](?![({])|(?<=[\w.)])【[^】]*】")
 _CALCULATION = re.compile(r"<<[^<>\n]{1,200}>>")
 _RUN_ON = re.compile(
-    r"\n[ \t]*(?:#{1,6}\s*)?(?:(?:next |new )?(?:question|problem|exercise|example)(?:\s*\d+)?"
+    r"\n[ \t]*#{1,6}[ \t]*(?:next |new )?(?:question|problem|exercise)\b[^\n]*(?=\n)"
+    r"|\n[ \t]*(?:#{1,6}\s*)?(?:(?:next |new )?(?:question|problem|exercise|example)(?:\s*\d+)?"
     r"|q\d*|human|user|instruction|问题|题目|質問)\s*[:：]",
     re.IGNORECASE,
 )
-_RUN_ON_WORD = re.compile(r"\n[ \t#]*(?:[QqPpEeHhUuIiNn]|问|题|質)[^\n:：]{0,24}[:：]")
+_RUN_ON_WORD = re.compile(
+    r"\n[ \t#]*(?:[QqPpEeHhUuIiNn]|问|题|質)[^\n:：]{0,24}[:：]|\n[ \t]*#+ ?[QqPpEeNn]"
+)
 _CLOSING = re.compile(
     r"(?:(?:please )?(?:let me know|feel free)\b|(?:i )?hope (?:this|that|it)\b"
     r"|is there anything else\b"

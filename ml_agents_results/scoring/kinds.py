@@ -80,7 +80,8 @@ _LOGIC = re.compile(
 )
 _DASHED = re.compile(r"(?:^|\s)-\s+([A-Za-z][\w ]{0,30}?)(?=\s+-\s|\s*$|\s*\n|\s+\[)")
 _OR_QUESTION = re.compile(
-    r"[,:]\s+(?:an?\s+|the\s+)?([a-z]+) or (?:an?\s+|the\s+)?([a-z]+)\s*\?", re.IGNORECASE
+    r"[,:]\s+((?:(?:an? |the )?[a-z]+,\s+)*(?:an? |the )?[a-z]+,? or (?:an? |the )?[a-z]+)\s*\?",
+    re.IGNORECASE,
 )
 
 
@@ -100,8 +101,8 @@ def labels_in(question: str) -> tuple[str, ...]:
         dashed = [fold(label) for label in _DASHED.findall(tail)]
         if 2 <= len(dashed) <= _MOST_LABELS:
             return tuple(dashed)
-    if (pair_found := _OR_QUESTION.search(question)) is not None:
-        return (fold(pair_found[1]), fold(pair_found[2]))
+    if (named := _OR_QUESTION.search(question)) is not None:
+        return tuple(fold(label) for label in re.split(r",\s*(?:or\s+)?|\s+or\s+", named[1]))
     return ()
 
 

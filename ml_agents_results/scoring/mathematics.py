@@ -19,6 +19,9 @@ _MATRIX = re.compile(
     r"\\begin\{([pbvBV]?matrix|array)\}(?:\{[lcr|]*\})?(.*?)\\end\{\1\}", re.DOTALL
 )
 _BASE = re.compile(r"([0-9A-Fa-f]+)_\{?(\d{1,2})\}?")
+_OPERATION = re.compile(
+    r"(?:\\frac\{\s*(?:d|∂)[^{}]*\}\{\s*(?:d|∂)[^{}]*\}|d\w?/d\w|\\(?:int|lim|sum|prod)|[a-zA-Z]'+\()"
+)
 NAME = re.compile(r"(?:[A-Za-zα-ω](?:_\{?\w+\}?)?|[A-Za-z]\([A-Za-z](?:,\s*[A-Za-z])*\)|[xyz]['′])")
 
 
@@ -177,6 +180,7 @@ def _aligned(answer: Form, expected: Form) -> tuple[Form, Form]:
         if answer.shape == "equation" and expected.shape != "equation":
             if (
                 NAME.fullmatch(answer.parts[0].text)
+                or _OPERATION.match(answer.parts[0].text)
                 or len(answer.parts) > 2
                 or not (expressions.letters(answer.parts[-1].text))
             ):

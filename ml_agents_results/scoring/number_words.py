@@ -42,7 +42,8 @@ _PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth":
 WORDS = frozenset({*_SMALL, *_TENS, *_SCALES, "hundred", "dozen"})
 _WORD = "|".join(sorted(WORDS, key=len, reverse=True))
 RUN = re.compile(
-    rf"(?:(?:minus|negative)\s+)?(?:{_WORD})(?:(?:[\s-]+(?:and[\s-]+)?)(?:{_WORD}))*"
+    rf"(?:(?:minus|negative)\s+)?(?:an?\s+(?=hundred|thousand|million|billion|dozen))?"
+    rf"(?:{_WORD})(?:(?:[\s-]+(?:and[\s-]+)?)(?:{_WORD}))*"
     rf"(?:[\s-]+and[\s-]+(?:a|one)[\s-]+(?:half|quarter|third))?(?![\w-])",
     re.IGNORECASE,
 )

@@ -77,6 +77,8 @@ class Choice(NamedTuple):
 
 
 _PREFIX = (
+    r"(?:(?:so|thus|hence|therefore|i (?:think|believe|guess|say)|i'd say|it is|it's|this is"
+    r"|that is|that's|must be)\b\s*,?\s*)*"
     r"(?:(?:the\s+)?(?:answer|option|choice|letter|alternative|statement|number)s?"
     r"(?:\s+(?:is|option|choice|letter))?\s*:?\s*)*"
 )
@@ -132,7 +134,7 @@ def read(text: str, options: Options, *, statement: bool = True) -> Choice | Non
 def _labels(text: str, options: Options, statement: bool) -> Choice | None:
     names = options or dict.fromkeys(LABELS, "")
     numbers = any(name.isdigit() for name in names)
-    label = r"\d{1,2}(?!\d)" if numbers else r"[A-Ra-r](?![A-Za-zÀ-ɏ'])"
+    label = r"\d{1,2}(?!\d)" if numbers else r"[A-Ra-r](?![A-Za-z0-9À-ɏ'₀-₉²³])"
     head = re.match(rf"{_PREFIX}({_MARK})({label})({_CLOSE})", text, re.IGNORECASE)
     if head is None or head[2].upper() not in names:
         return _run_together(text, names) if not numbers else None
@@ -188,6 +190,8 @@ def _labels(text: str, options: Options, statement: bool) -> Choice | None:
         return Choice(frozenset({first, other}), "multiple")
     if first in "AI" and re.match(r"\s+[a-z]", rest) and not marked and not named:
         return Choice(labels) if statement and _REASON.match(rest) else None
+    if re.match(r"\s*\?+\s*\S", rest):  # C? I doubt it.
+        return None
     if marked or _END.match(rest) or not rest.strip():
         return Choice(labels)
     if statement and (_GOES_ON.match(rest) or _own_text(rest, names.get(first, "")) is not None):

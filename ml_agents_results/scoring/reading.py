@@ -37,7 +37,9 @@ class Reading(NamedTuple):
 
 
 _REASON = re.compile(
-    r"\s*[,;(–—-]?\s*\b(?:because|since|due to|given that|as (?:it|the|they|we|there|he|she|this"
+    r"\s*[,;(–—-]?\s*\b(?:because|since|i\.e\.|that is,"
+    r"|in other words|or equivalently|or about|namely"
+    r"|due to|given that|as (?:it|the|they|we|there|he|she|this"
     r"|that|per"
     r"|shown|given|calculated|required|stated|you|all|both|a|an|our)|which (?:is|are|means|makes"
     r"|gives"
@@ -53,17 +55,18 @@ _REASON = re.compile(
 _NOT_ANOTHER = re.compile(
     r"\s*(?:,|\(|–|—|;|\s-)\s*(?:and |but )?not\b.*|\s+not\s+[\d$(].*", re.IGNORECASE | re.DOTALL
 )
-_NOT_BUT = re.compile(
-    r"^(?:\(?it'?s? ?(?:is)?\s*)?not\s+(?P<denied>.{1,80}?)\s*[,;.]?\s*(?:but(?: rather)?|rather"
-    r"|instead|it(?: is|'s)"
-    r"|it should be|the (?:correct|right) (?:answer|one) is)\s+(?P<meant>\S.*)",
+NOT_BUT = re.compile(
+    r"^(?:\(?(?:it|that|this|the answer)(?:'s| is| was)?\s+)?(?:not|isn't|wasn't|neither)\s+"
+    r"(?P<denied>.{1,80}?)\s*[,;.]?\s*(?:but(?: rather)?|rather|instead|it(?: is|'s)|it should be"
+    r"|the (?:correct|right) (?:answer|one) is)\s+(?P<meant>\S.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _PARENTHESIS = re.compile(
     r"(?<=[\w%$°.})])\s+\([^()]*[^\W\d_]{2,}[^()]*\)\s*$|\s*\((?:[A-Za-z ,.'-]{12,})\)\s*$"
 )
 _LEAD = re.compile(
-    r"^(?:[\s:\"'“”*_>~]+(?![\d.$])|(?:that |simply |therefore |thus |just |indeed |clearly "
+    r"^(?:[\s:\"'*_>~]+(?![\d.$])|(?:=>|->|→|⇒|=)\s*"
+    r"|(?:that |simply |therefore |thus |just |indeed |clearly "
     r"|definitely |now )+)",
     re.IGNORECASE,
 )
@@ -90,7 +93,7 @@ SORRY = re.compile(
 PROSE = re.compile(
     r"\b(?:is|are|was|were|be|has|have|had|do|does|did|can|cannot|could|will|would|should|must"
     r"|may|might"
-    r"|I|we|you|they|let|lets|first|then|because|there|so|here|sure|okay|means|gives|think|need"
+    r"|(?-i:I)|we|you|they|let|lets|first|then|because|there|so|here|sure|okay|means|gives|think|need"
     r"|makes)\b|n't\b",
     re.IGNORECASE,
 )
@@ -164,7 +167,7 @@ def of_statement(
         inner = statements.find(text, options=expected.options)
         if inner and inner[-1].text and len(inner[-1].text) < len(text):
             return of_statement(inner[-1].text, expected)
-    if (found := _NOT_BUT.match(text)) is not None:
+    if (found := NOT_BUT.match(text)) is not None:
         return of_statement(found["meant"], expected)
     if expected.options and expected.kind in ("any", "choice"):
         return _choice(text, expected, final=final)

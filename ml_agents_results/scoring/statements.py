@@ -75,7 +75,7 @@ _LABEL = re.compile(
     r"(?:^|(?<=[\s>#(.,;:\-]))(?:(?:final|correct|right|best|short|numerical|overall|my|your"
     r"|the)\s+)*"
     r"(?:answers?|ans)\b\.?(?:\s*\([^()\n]{0,40}\))?(?:\s+(?:choice|option|letter))?(?:\s+is)?"
-    r"\s*(?:[:：=]|\s[-–—](?=\s)|→|=>|⇒)[ \t]*",
+    r"\s*(?:[:：=]|\s[-–—](?=\s)|→|=>|⇒|(?<=[Aa]ns\.)[ \t]+(?=[\d$(\\-]))[ \t]*",
     re.IGNORECASE,
 )
 _HEADING = re.compile(
@@ -87,6 +87,11 @@ _CONCLUSION = re.compile(
     r"^[ \t#>-]*(?:(?:final )?(?:result|solution|conclusion|output|response|verdict)"
     r"|sorted(?: (?:list|words|order))?|total|therefore|thus|so|hence)\s*[:：][ \t]*",
     re.IGNORECASE | re.MULTILINE,
+)
+_SO_VALUE = re.compile(
+    r"(?:^|(?<=[.!?,;:]\s)|(?<=\n))(?:so|thus|hence|therefore|=>|→|⇒),?\s+"
+    r"(?P<value>[-+]?[$€£]?\s?\d[^\n.!?;:=]{0,40}(?:\.\d+)?[^\n.!?;:=\d]{0,40})[.!]?\s*$(?![\s\S])",
+    re.IGNORECASE,
 )
 _A_LINE = re.compile(r"^[ \t]*A[ \t]*[:：][ \t]*(?=\S)", re.MULTILINE)
 _CHOOSE = re.compile(
@@ -110,7 +115,9 @@ _REVERSED = re.compile(
 )
 _LETTER_IS_RIGHT = re.compile(
     r"(?<![\w'])(?:(?:the )?(?:option|choice|answer|letter|alternative)s?\s+)?"
-    r"(?P<value>[(\[]?(?-i:[A-R])[)\]]?)(?P<own>[.:)]?\s[^.\n?]{1,100}?)?\s*,?\s+"
+    r"(?P<value>[(\[]?(?-i:[A-R])[)\]]?)"
+    r"(?P<own>(?:[.:)]?\s+(?!(?:is|seems|might|may|could|looks|was|must|would|should|has|appears)\b)"
+    r"[^\s.,;?\n]+){1,8}?|,\s[^,.\n]{1,60},)?\s*,?\s+"
     r"(?:is|must be|would be|should be|has to be|seems(?: to be)?|appears(?: to be)?|is therefore"
     r"|is thus"
     r"|is clearly|is indeed|is probably|is most likely|is the one that is|is definitely)\s+"
@@ -181,7 +188,7 @@ _CONDITION = re.compile(
     re.IGNORECASE,
 )
 PLACEHOLDER = re.compile(
-    r"(?:X|_{2,}|\.{3,}|…|[\[<{(]?\s*(?:your|the|final|insert)?\s*(?:final "
+    r"(?:X|_{2,}|\.{2,}|…|[\[<{(]?\s*(?:your|the|final|insert)?\s*(?:final "
     r"|short )?answer(?: here)?\s*[\]>})]?"
     r"|\[[A-Za-z ]*\]|<[A-Za-z _]*>|\?+|-+|:+|\*+|N/?A)[.\s]*"
 )
@@ -237,7 +244,10 @@ def find(
     if "####" in text:
         found += _hashes(text)
     for cue, evidence, words in _CUES:
+        if options and cue is _COMES_TO:
+            continue  # "which simplifies to H₂O" names no option
         found += _cued(text, cue, evidence, _windows(text, lower, words), options=options)
+    found += _grouped(text, _SO_VALUE, [(max(0, len(text) - 120), len(text))])
     found += _grouped(text, _REVERSED, _windows(text, lower, ("answer",)))
     if options:
         found += _grouped(text, _LETTER_IS_RIGHT, _windows(text, lower, _RIGHT))
@@ -535,6 +545,8 @@ def right_side(
         if 0 <= end < start + 2000 and closing != "\\)":
             return text[display.end() : end].strip(), end + len(closing)
     end = sentence_end(text, start)
+    if (tag := text.find("</", start, end)) >= 0:
+        end = tag
     if options and text[end : end + 2] == ". " and _LETTER.fullmatch(text[start:end]):
         rest = text[end + 2 : end + 202].lstrip().casefold()
         if any(own and rest.startswith(own[:200].casefold()) for own in options.values()):

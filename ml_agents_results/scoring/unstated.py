@@ -25,9 +25,13 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
     text = cleaned.text
     if (found := _whole(text, expected)) is not None:
         return "whole", found
+    last = _last_sentence(text)
+    if (corrected := reading.NOT_BUT.match(last.strip())) is not None:
+        found = reading.of_statement(corrected["meant"], expected)
+        if found is not None:
+            return "last_line", found
     if _is_cut(text) or reading.SORRY.search(text[:200]):
         return None
-    last = _last_sentence(text)
     if reading.ABSTAINS.search(last):
         return None
     if expected.options and expected.kind in ("any", "choice"):
@@ -48,20 +52,24 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
         return _weak_number(text, last, expected) or _copula(last, expected)
     if expected.kind == "date" or (expected.kind == "any" and expected.order is not None):
         found = reading.read_date(last, expected)
-        return ("last_line", found) if found is not None else None
+        return ("last_line", found) if found is not None else _copula(last, expected)
     return _weak_text(text, expected) or _copula(last, expected)
 
 
 _OUTER_LINES = 3
 
 
+_LABELLED = re.compile(r"^(?:the )?(?:final )?answer(?: is)?\s*[:=]?\s*(?=\S)", re.IGNORECASE)
+
+
 def _whole(text: str, expected: Expectation) -> Reading | None:
     """The output itself, where it is one value of the kind."""
     line = text.strip()
-    if len(line) > 300 or statements.PLACEHOLDER.fullmatch(line) or "boxed" in line:
+    content = _LABELLED.sub("", line)
+    if len(line) > 300 or statements.PLACEHOLDER.fullmatch(content) or "boxed" in line:
         return None
     if expected.options and expected.kind in ("any", "choice"):
-        several = {one or other for one, other in _MARKED.findall(line)}
+        several = {one or other for one, other in _MARKED.findall(line.split("\n\n")[0])}
         if len(several & set(expected.options)) > 2:
             return None
         chosen = options.read(line.split("\n\n")[0], expected.options)
@@ -131,6 +139,9 @@ def _whole(text: str, expected: Expectation) -> Reading | None:
         and (any(character.isdigit() for character in body) or len(body.split()) > 3)
     ):
         return None
+    items = kinds.items_of(body) or []
+    if len(items) > 2 and all(len(item.split()) <= 3 for item in items) and len(body) <= 200:
+        return Reading(reading.without_quotes(body))
     prose = (
         reading.PROSE.search(body)
         or _IS.match(body)
@@ -152,6 +163,9 @@ def _leading_number(line: str, expected: Expectation) -> Reading | None:
     short = reading.trimmed(line)
     if re.match(r"[-+$€£.]?\s?[$€£]?\d", short) and quantities.read(short) is not None:
         return Reading(short, reading.bound(short))
+    first = line[: statements.sentence_end(line, 0)]
+    if quantities.read(first) is not None and line[len(first) : len(first) + 2] == ". ":
+        return Reading(first, reading.bound(first))
     named = _NAMED.match(line)
     if named is not None and (expected.kind == "number" or kinds.asks_number(expected.question)):
         rest = line[named.end() :].strip()
@@ -313,6 +327,12 @@ def _bold(cleaned: cleaning.Cleaned, expected: Expectation) -> Reading | None:
     return None
 
 
+_UNSURE = re.compile(
+    r"\b(?:or|between|might|may|could|torn|either|anything|except|other than|unless)\b",
+    re.IGNORECASE,
+)
+
+
 def _weak_choice(
     cleaned: cleaning.Cleaned, last: str, expected: Expectation
 ) -> tuple[Evidence, Reading] | None:
@@ -340,7 +360,8 @@ def _weak_choice(
             return "last_line", Reading(", ".join(sorted(chosen.labels)))
     marked = re.findall(r"\(([A-R])\)|(?<![\w'])([B-HJ-R])(?=[.,;!?)]|\s*$)", last)
     labels = [one or other for one, other in marked if (one or other) in expected.options]
-    if labels and len(set(labels)) == 1 and not statements.DENIED.search(last):
+    unsure = _UNSURE.search(last) or re.search(r"(?<![\w'])A(?=\s+(?:and|or)\b)", last)
+    if labels and len(set(labels)) == 1 and not statements.DENIED.search(last) and not unsure:
         return "last_value", Reading(labels[-1])
     if not labels:
         by_text = options.asserted(last, expected.options)
@@ -354,18 +375,33 @@ def _weak_label(text: str, last: str, labels: tuple[str, ...]) -> tuple[Evidence
     side = equality.last_side(last) if "=" in last else ""
     if side and (word := equality.label_in(side, closed)):
         return "last_line", Reading(reading.as_written(side, word))
-    if (word := equality.label_in(last, closed)) and not reading.IDIOMS.match(last.strip()):
-        return "last_line", Reading(reading.as_written(last, word))
-    if (single := reading.only_label(last, closed)) is not None:
-        return "last_line", Reading(single)
-    first = _sentences(text.split("\n")[0])
+    sentences = [s for line in text.split("\n") for s in _sentences(line) if s.strip(" .")]
+    for sentence in reversed(sentences[-_OUTER_SENTENCES:]):
+        clause = re.split(r"\bbut\b|\bso\b|\btherefore\b|;", sentence)[-1].strip(" ,")
+        for part in (sentence.strip(), clause):
+            if (word := equality.label_in(part, closed)) and not reading.IDIOMS.match(part):
+                return "last_line", Reading(reading.as_written(part, word))
+            if (single := reading.only_label(part, closed)) is not None:
+                return "last_line", Reading(single)
+        if _mentions(sentence, closed):
+            return None
     if (
-        first
-        and (word := equality.label_in(first[0], closed))
-        and not reading.IDIOMS.match(first[0].strip())
+        sentences
+        and (word := equality.label_in(sentences[0], closed))
+        and not reading.IDIOMS.match(sentences[0].strip())
     ):
-        return "last_value", Reading(reading.as_written(first[0], word))
+        return "last_value", Reading(reading.as_written(sentences[0], word))
     return None
+
+
+_OUTER_SENTENCES = 3
+
+
+def _mentions(sentence: str, labels: tuple[str, ...]) -> bool:
+    return any(
+        re.search(rf"(?<![\w-]){re.escape(label)}(?![\w-])", sentence, re.IGNORECASE)
+        for label in labels
+    )
 
 
 def _closing_list(text: str) -> str | None:
@@ -381,8 +417,13 @@ def _closing_list(text: str) -> str | None:
     return None
 
 
+_IN_OTHER_WORDS = re.compile(
+    r",?\s*(?:\bi\.e\.|\bthat is,|\bin other words|\bor equivalently|\bor about\b)", re.IGNORECASE
+)
+
+
 def _weak_number(text: str, last: str, expected: Expectation) -> tuple[Evidence, Reading] | None:
-    plain = latex.plain(last)
+    plain = _IN_OTHER_WORDS.split(latex.plain(last))[0]
     given = {span.quantity.value for span in quantities.find(latex.plain(expected.question))}
     sides = re.split(r"=|≈", plain)
     if len(sides) > 1:
@@ -409,6 +450,11 @@ def _weak_number(text: str, last: str, expected: Expectation) -> tuple[Evidence,
         if found is None:
             return None
     if found.status == "multiple":
+        conclusion = _CONCLUDES.split(plain)[-1]
+        if conclusion != plain:
+            concluded = reading.single_quantity(conclusion, label=False)
+            if concluded is not None and not concluded.status:
+                return "last_line", Reading(concluded.text)
         spans = list(quantities.find(plain))
         fresh = [span for span in spans if span.quantity.value not in given]
         if len({span.quantity.value for span in fresh}) == 1:
@@ -443,23 +489,65 @@ def _named_clause(sentence: str, question: str) -> str | None:
     return about[0][spans[0].start : spans[0].end].strip() if len(spans) == 1 else None
 
 
-_IS = re.compile(
-    r"^(?P<subject>[^,;:]{1,80}?)\s+(?:is|was|are|were|equals|(?:leaves|departs) (?:at|on)"
-    r"|starts at|ends at|arrives at|takes place (?:on|at|in)|happened (?:on|in))"
-    r"\s+(?P<predicate>[^,;:].{0,60}?)[.!]?$"
+_CONCLUDES = re.compile(
+    r"\b(?:so|thus|therefore|hence|which is|which gives|which leaves|which means|leaving|giving"
+    r"|making|for a total of|that is|to get|we get)\b",
+    re.IGNORECASE,
 )
+_CONNECTIVE = re.compile(
+    r"^(?:so|thus|hence|therefore|then|finally|in total|in conclusion|overall|altogether)\b,?\s*",
+    re.IGNORECASE,
+)
+_IS = re.compile(
+    r"^(?P<subject>.{1,80}?)\s+(?:is|was|are|were|equals|weighs|costs|measures|becomes|(?:leaves"
+    r"|departs) (?:at|on)|starts at|ends at|arrives at|takes place (?:on|at|in)|happened (?:on|in))"
+    r"\s+(?P<predicate>[^,;:\s].{0,60}?)[.!]?$"
+)
+_PRONOUN = re.compile(
+    r"(?:I (?:think|believe|guess|say|would say) (?:that )?)?(?:it|this|that|the answer)"
+    r"(?:'s| is| was)\s+(?P<name>.{1,60}?)[.!]?$",
+    re.IGNORECASE,
+)
+
+
+_ASKS_NAME = re.compile(r"\b(?:who|whose|whom|where|why)\b", re.IGNORECASE)
+
+
+def _others(text: str, question: str) -> bool:
+    """Whether a text holds a quantity that the question does not name."""
+    given = {span.quantity.value for span in quantities.find(latex.plain(question))}
+    return any(span.quantity.value not in given for span in quantities.find(text))
 
 
 def _copula(sentence: str, expected: Expectation) -> tuple[Evidence, Reading] | None:
     """`The ratio is 3:2.`, `Ada is third.`: the side that the question does not name."""
-    found = _IS.match(sentence.strip())
-    if found is None or statements.DENIED.search(sentence):
+    sentence = _CONNECTIVE.sub("", reading.trimmed(_CONNECTIVE.sub("", sentence.strip())))
+    if statements.DENIED.search(sentence):
         return None
-    subject, predicate = found["subject"], reading.trimmed(found["predicate"])
-    if quantities.read(predicate) is not None or dates.read(predicate, expected.order) is not None:
-        return "last_line", Reading(predicate, reading.bound(predicate))
+    value = re.split(r"\s(?:is|was|are|were|equals|weighs|costs|measures)\s", sentence)[-1]
+    for predicate in (value, reading.trimmed(value)):
+        if predicate == sentence:
+            break
+        subject = sentence.removesuffix(value)
+        alone = re.fullmatch(r"[\d\s.,+*/×()$€£=-]*(?:is|equals)\s*", subject) is not None or (
+            not _others(subject, expected.question)
+            and "," not in subject
+            and not _ASKS_NAME.search(expected.question)
+        )
+        if dates.read(predicate, expected.order) is not None or (
+            alone and quantities.read(predicate) is not None
+        ):
+            return "last_line", Reading(predicate, reading.bound(predicate))
     if expected.kind == "number" or kinds.asks_number(expected.question):
         return None
+    if (named := _PRONOUN.match(sentence)) is not None:
+        name = named["name"].strip("\"' ")
+        plain = name[:1].isupper() and not statements.PLACEHOLDER.fullmatch(name)
+        return ("option_text", Reading(name)) if plain else None
+    found = _IS.match(sentence)
+    if found is None:
+        return None
+    subject, predicate = found["subject"], reading.trimmed(found["predicate"])
     asked = set(re.findall(r"\w{3,}", expected.question.casefold())) - {"the", "what", "which"}
     in_predicate, in_subject = (
         set(re.findall(r"\w{3,}", side.casefold())) - {"the"} for side in (predicate, subject)

@@ -3,11 +3,17 @@
 `exit_code` is what the command line ends with (see docs/cli.md).
 """
 
+import re
+
+_OPTION = re.compile(r"--(?:no-)?([a-z]+(?:-[a-z]+)*)")
+_SWITCHES = ("force", "allow_code_execution", "retry_failed")
+
 
 class ResultsError(Exception):
     """The root of every error this package raises on purpose.
 
-    `hint` names what to do next; it is shown on a line of its own.
+    `hint` names what to do next, in the words of the command line, which shows it on a line of its
+    own. Tracebacks show it as a note, with arguments of Python instead of options.
     """
 
     exit_code = 1
@@ -16,6 +22,26 @@ class ResultsError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    @property
+    def hint(self) -> str | None:
+        return self._hint
+
+    @hint.setter
+    def hint(self, hint: str | None) -> None:
+        self._hint = hint
+        self.__notes__ = [f"Hint: {_in_python(hint)}"] if hint else []
+
+
+def _in_python(hint: str) -> str:
+    """The hint with options as arguments; commands stay commands."""
+    text, command, rest = hint.partition("ml-agents ")
+
+    def argument(option: re.Match[str]) -> str:
+        name = option[1].replace("-", "_")
+        return f"{name}=True" if name in _SWITCHES else name
+
+    return _OPTION.sub(argument, text) + command + rest
 
 
 class InvalidRecordError(ResultsError):

@@ -4,14 +4,17 @@ Every method that saves is one transaction: when it returns, what it was given i
 raises, nothing of it is there.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.pool import PoolProxiedConnection
 
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig
+from ml_agents_results.database.caller_connection import CallerConnection
+from ml_agents_results.database.dialects import driver_of
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.automatic_backup import AutomaticBackup
 from ml_agents_results.database.manager import DatabaseManager
@@ -21,19 +24,20 @@ from ml_agents_results.records import (
     ExperimentRecord,
     ExperimentStatus,
     RunRecord,
+    Variant,
     canonical_approach,
 )
 from ml_agents_results.redaction import redact
-from ml_agents_results.reports.sentences import comparison_frame
+from ml_agents_results.reports.sentences import comparison_sentence
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.parsing_metrics_repository import ParsingMetricsRepository
-from ml_agents_results.repositories.run_repository import RunRepository
-from ml_agents_results.responses import metrics_of, run_of_response, settings_of
+from ml_agents_results.repositories.run_repository import RECORD_COLUMNS, RunRepository
+from ml_agents_results.responses import mark_saved, metrics_of, run_of_response, settings_of
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
 from ml_agents_results.services.cost import CostService
-from ml_agents_results.services.failures import FailureService
+from ml_agents_results.services.failure_patterns import failure_patterns
 from ml_agents_results.services.latency import LatencyService
 from ml_agents_results.services.parsing import ParsingService
 from ml_agents_results.services.result_cache import ResultCache
@@ -46,36 +50,96 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
+_FILTERS = {"experiment_ids": "experiment_id", "approach": "approach_name"}
+"""Other names of filters."""
+
+
+_COMPARED = (
+    *Variant._fields,
+    *("runs", "graded", "accuracy", "ci_low", "ci_high", "median_execution_time_ms", "total_cost"),
+)
+_COMPARISON = (
+    *("baseline", "samples", "difference", "difference_ci_low", "difference_ci_high"),
+    *("p_value_adjusted", "verdict", "sentence"),
+)
+"""Columns of `compare_approaches`."""
+
+
 class _Service(Protocol[T_co]):
     def report(self) -> T_co: ...
 
 
 class ResultsProcessor:
-    """Records experiments and their runs.
+    """Records experiments and their runs, analyzes and exports them. Also a context manager.
 
     Args:
-        db_path: A SQLite file, a SQLAlchemy URL, a DatabaseConfig, a Database, or an Engine. A
-            missing SQLite file is created with its tables. A SQLite file is backed up in a
-            background thread after every `backup_frequency` saved runs (see DatabaseConfig).
+        db_path: A SQLite file, a SQLAlchemy URL, a DatabaseConfig, a Database, an Engine, or a
+            Connection: then everything happens in the caller's transaction, and a rollback of the
+            caller undoes all of it. With `DatabaseConfig(enabled=False)` nothing is written to
+            disk: results last as long as the processor. A missing SQLite file is created with its
+            tables. A SQLite file is backed up in a background thread after every
+            `backup_frequency` saved runs (see DatabaseConfig).
 
     Raises:
         SchemaError: The database is of another schema; the hint names the command that helps.
     """
 
     def __init__(
-        self, db_path: str | DatabaseConfig | Database | Engine = "ml_agents_results.db"
+        self,
+        db_path: str
+        | os.PathLike[str]
+        | DatabaseConfig
+        | Database
+        | Engine
+        | Connection = "ml_agents_results.db",
     ) -> None:
-        self.database = db_path if isinstance(db_path, Database) else Database(db_path)
-        DatabaseManager(self.database).initialize_schema()
+        self.database = _opened(db_path)
+        if isinstance(self.database, CallerConnection):
+            self.database.initialize_schema()
+        else:
+            DatabaseManager(self.database).initialize_schema()
         self.backup = AutomaticBackup(self.database)
         """Counts saved runs and backs the database up; whoever records past the processor counts
         there, too."""
         self._cache = ResultCache(self.database)
+        self._conn: PoolProxiedConnection | None = None
+
+    @property
+    def db_path(self) -> str:
+        """The SQLite file, or the URL of a server without its password."""
+        return str(self.database)
+
+    @property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine, for a Session or SQL of one's own."""
+        return self.database.engine
+
+    @property
+    def conn(self) -> Any:
+        """A connection of the driver (`sqlite3.Connection` or psycopg's), for SQL by hand.
+
+        Of a Connection that was given, it is the one inside it.
+        """
+        if isinstance(self.database, CallerConnection):
+            with self.database.read() as connection:
+                return driver_of(connection)
+        if self._conn is None:
+            self._conn = self.engine.raw_connection()
+        return self._conn.driver_connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Waits for a backup that is being made, and closes the database."""
         self.backup.finish()
         self._cache.close()
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
         self.database.close()
 
     def save_experiment(
@@ -114,6 +178,27 @@ class ResultsProcessor:
         with self.database.read() as connection:
             return ExperimentRepository(connection).get(experiment_id)
 
+    def list_experiments(self) -> list[dict[str, Any]]:
+        """All experiments, newest first: `id`, `name`, `status`, `created_at`, `runs`, `graded`,
+        `failed`, `correct`, and `accuracy` (a fraction of the graded runs)."""
+        with self.database.read() as connection:
+            lines = ExperimentRepository(connection).list()
+        return [{**asdict(line), "accuracy": line.accuracy} for line in lines]
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Deletes an experiment with its runs and all that belongs to them.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+
+        def work(connection: Connection) -> None:
+            experiments = ExperimentRepository(connection)
+            if not experiments.delete(experiment_id):
+                raise experiments.missing(experiment_id)
+
+        self._write(work)
+
     def set_status(self, experiment_id: str, status: ExperimentStatus) -> None:
         """Sets the status of an experiment."""
         self._write(
@@ -127,13 +212,23 @@ class ResultsProcessor:
 
         Args:
             run_result: Any object with the attributes of StandardResponse; its metadata names at
-                least experiment_id, approach and sample_index.
+                least experiment_id, approach (or approach_name) and sample_index. Afterwards it
+                also has run_id, and database_saved, which is true.
 
         Raises:
             InvalidRecordError: A value is missing or breaks a rule.
             DatabaseError: The database could not be written.
         """
-        self.save_run(run_of_response(run_result))
+        run = run_of_response(run_result)
+
+        def work(connection: Connection) -> str:
+            runs = RunRepository(connection)
+            runs.save(run)
+            return run.id or runs.id_of(run)
+
+        run_id = self._write(work)
+        self.backup.saved()
+        mark_saved(run_result, run_id, run.experiment_id)
 
     def save_run(self, run: RunRecord) -> None:
         """Saves one run, durably."""
@@ -150,6 +245,48 @@ class ResultsProcessor:
         changed = self._write(lambda connection: RunRepository(connection).save_many(records))
         self.backup.saved(len(records))
         return changed
+
+    def get_run(self, run_id: str) -> RunRecord:
+        """Raises NotFoundError if there is no such run."""
+        with self.database.read() as connection:
+            return RunRepository(connection).get(run_id)
+
+    def iter_runs(self, experiment_ids: str | Sequence[str]) -> Iterator[RunRecord]:
+        """All runs of the experiments in the order of their keys; memory does not grow with them.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        ids = _listed(experiment_ids)
+        with self.database.read() as connection:
+            self._require(connection, ids)
+            yield from RunRepository(connection).iterate(ids)
+
+    def runs_frame(self, experiment_ids: str | Sequence[str]) -> "pd.DataFrame":
+        """All runs of the experiments as a data frame, one row per run: the columns of `runs`.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        import pandas as pd
+
+        names = [name for name in RECORD_COLUMNS if name != "metadata_json"] + ["metadata_json"]
+        rows = [[getattr(run, name) for name in names] for run in self.iter_runs(experiment_ids)]
+        return pd.DataFrame(rows, columns=names)
+
+    def delete_run(self, run_id: str) -> None:
+        """Deletes a run and all that belongs to it.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+
+        def work(connection: Connection) -> None:
+            runs = RunRepository(connection)
+            runs.get(run_id)
+            runs.delete(run_id)
+
+        self._write(work)
 
     def save_parsing_metrics(self, run_id: str, metrics: Mapping[str, Any]) -> None:
         """Sets the parsing metrics of a run.
@@ -238,38 +375,78 @@ class ResultsProcessor:
             ),
         )
 
-    def compare_approaches(self, experiment_ids: Sequence[str]) -> "pd.DataFrame":
-        """One row per comparison with the baseline: `Comparison.to_frame` and its sentence.
+    def compare_approaches(self, experiment_ids: str | Sequence[str]) -> "pd.DataFrame":
+        """One row per approach, model and experiment, each next to its comparison with the
+        baseline.
+
+        Columns: the names of the variant, `runs`, `graded`, `accuracy` (a fraction, with `ci_low`
+        and `ci_high`), `median_execution_time_ms`, `total_cost` (USD); then on the `samples`
+        shared with the `baseline` the `difference` (with `difference_ci_low` and
+        `difference_ci_high`), `p_value_adjusted`, `verdict` and `sentence`. The baseline itself
+        has no comparison, nor has an approach that is alone.
 
         Raises:
             NotFoundError: There is no such experiment.
-            UsageError: There are fewer than two variants.
         """
-        return comparison_frame(self.compare(experiment_ids))
+        import pandas as pd
+
+        ids = _listed(experiment_ids)
+        with self.database.read() as connection:
+            self._require(connection, ids)
+        variants = self._accuracy({"experiment_id": ids}, by_task=False).variants
+        compared = (
+            {pair.candidate: pair for pair in self.compare(ids).comparisons}
+            if (len(variants) > 1)
+            else {}
+        )
+        rows = []
+        for summary in variants:
+            known = summary.to_dict()
+            row = {name: known[name] for name in _COMPARED}
+            if (pair := compared.get(summary.variant)) is not None:
+                row |= {
+                    "baseline": str(pair.baseline),
+                    "samples": pair.samples,
+                    "difference": pair.difference,
+                    "difference_ci_low": pair.ci_low,
+                    "difference_ci_high": pair.ci_high,
+                    "p_value_adjusted": pair.p_value_adjusted,
+                    "verdict": pair.verdict,
+                    "sentence": comparison_sentence(pair),
+                }
+            rows.append(row)
+        return pd.DataFrame(rows, columns=[*_COMPARED, *_COMPARISON])
 
     def generate_accuracy_report(self, filters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Accuracies of the variants that pass the filters, overall and by task.
 
         Args:
-            filters: Any of experiment_id, approach_name, provider, model, task, parsing_method
-                (a value or a list), created_from and created_to.
+            filters: Any of experiment_id (or experiment_ids), approach_name (or approach),
+                provider, model, task, parsing_method (a value or a list), created_from and
+                created_to.
 
         Returns:
             `confidence_level`, `variants` and `tasks` (each with `task` and `variants`).
 
         Raises:
             UsageError: A filter is not known; the hint lists those that are.
+            NotFoundError: There is no such experiment.
         """
-        return self._accuracy(filters, by_task=True).to_dict()
+        given = {_FILTERS.get(name, name): value for name, value in (filters or {}).items()}
+        with self.database.read() as connection:
+            self._require(connection, Filters.of(given).experiment_id or ())
+        return self._accuracy(given, by_task=True).to_dict()
 
     def calculate_approach_statistics(
         self, approach_name: str, experiment_id: str
     ) -> dict[str, Any]:
-        """Accuracy, times, costs and parsing of one approach in one experiment.
+        """Accuracy, times and costs of one approach in one experiment.
 
         Returns:
-            `approach_name`, `experiment_id`, and the `variants` of each of `accuracy`, `latency`,
-            `cost` and `parsing`.
+            `approach_name`, `experiment_id`, `runs`, `graded`, `correct`, `failed`, `accuracy` (a
+            fraction of the graded runs, with `ci_low` and `ci_high` where one model was asked),
+            `avg_execution_time_ms`, `total_cost` (USD), and `variants`: for each model that was
+            asked the rows of the reports `accuracy`, `latency`, `cost` and `parsing`.
 
         Raises:
             NotFoundError: There is no such experiment, or no run of that approach in it.
@@ -277,19 +454,46 @@ class ResultsProcessor:
         self.get_experiment(experiment_id)
         name = canonical_approach(approach_name)
         chosen = {"experiment_id": experiment_id, "approach_name": name}
-        accuracy = self._accuracy(chosen, by_task=False)
-        if not accuracy.variants:
+        variants = self._accuracy(chosen, by_task=False).variants
+        if not variants:
             raise NotFoundError(
                 f"experiment {experiment_id!r} has no runs of the approach {name!r}",
                 f"See: ml-agents show --experiment-id {experiment_id}",
             )
-        return {
-            "approach_name": name,
-            "experiment_id": experiment_id,
-            "accuracy": accuracy.to_dict()["variants"],
+        reports = {
+            "accuracy": [row.to_dict() for row in variants],
             "latency": self._report(LatencyService, chosen).to_dict()["variants"],
             "cost": self._report(CostService, chosen).to_dict()["variants"],
             "parsing": self._report(ParsingService, chosen).to_dict()["variants"],
+        }
+        graded, correct = (
+            sum(row[count] for row in reports["accuracy"]) for count in ("graded", "correct")
+        )
+        times = [
+            (row["summary"]["n_timed"], row["summary"]["mean"])
+            for row in reports["latency"]
+            if row["summary"]["n_timed"]
+        ]
+        costs = [row["total_cost"] for row in reports["cost"] if row["priced"]]
+        only = reports["accuracy"][0] if len(variants) == 1 else {}
+        return {
+            "approach_name": name,
+            "experiment_id": experiment_id,
+            "runs": sum(row["runs"] for row in reports["accuracy"]),
+            "graded": graded,
+            "correct": correct,
+            "failed": sum(row["failed"] for row in reports["accuracy"]),
+            "accuracy": correct / graded if graded else None,
+            "ci_low": only.get("ci_low"),
+            "ci_high": only.get("ci_high"),
+            "avg_execution_time_ms": sum(n * mean for n, mean in times) / sum(n for n, _ in times)
+            if times
+            else None,
+            "total_cost": sum(costs) if costs else None,
+            "variants": [
+                dict(zip(reports, rows, strict=True))
+                for rows in zip(*reports.values(), strict=True)
+            ],
         }
 
     def generate_parsing_analysis(self, experiment_id: str) -> dict[str, Any]:
@@ -312,57 +516,74 @@ class ResultsProcessor:
         return self._report(CostService, {"experiment_id": tuple(experiment_ids)}).to_frame()
 
     def identify_failure_patterns(self, experiment_id: str) -> list[dict[str, Any]]:
-        """What goes wrong more often than elsewhere, the clearest pattern first.
+        """What goes wrong: outcomes, errors with numbers and ids replaced, slices that do worse
+        than the rest, and hard samples; also how much was left out.
 
         Returns:
-            The slices whose accuracy differs from the rest of their variant (adjusted p at most
-            0.05), as dicts with the fields of services.failures.SliceRow.
+            Rows with a `kind`, see `services.failure_patterns.failure_patterns`.
 
         Raises:
             NotFoundError: There is no such experiment.
         """
         self.get_experiment(experiment_id)
-        report = self._report(FailureService, {"experiment_id": experiment_id})
-        clear = [
-            row
-            for row in report.slices
-            if row.p_value_adjusted is not None
-            and row.p_value_adjusted <= 0.05
-            and (row.difference or 0) < 0
-        ]
-        return [row.to_dict() for row in sorted(clear, key=lambda row: row.p_value_adjusted or 0)]
+        return self._cache.get(
+            ("failure_patterns", experiment_id),
+            lambda connection: failure_patterns(connection, experiment_id),
+        )
 
     def export_to_csv(
-        self, experiment_ids: str | Sequence[str], path: str | Path, **options: Any
+        self,
+        experiment_id: str | Sequence[str],
+        output_path: str | os.PathLike[str],
+        **options: Any,
     ) -> None:
-        """Writes a folder of CSV files; options and errors as in `exporting.export`."""
-        export(self.database, experiment_ids, path, "csv", **options)
+        """Writes a folder of CSV files; options and errors as in `formats.exporting.export`."""
+        self._export(experiment_id, output_path, "csv", **options)
 
     def export_to_json(
-        self, experiment_ids: str | Sequence[str], path: str | Path, **options: Any
+        self,
+        experiment_id: str | Sequence[str],
+        output_path: str | os.PathLike[str],
+        **options: Any,
     ) -> None:
-        """Writes one JSON document; options and errors as in `exporting.export`."""
-        export(self.database, experiment_ids, path, "json", **options)
+        """Writes one JSON document; options and errors as in `formats.exporting.export`."""
+        self._export(experiment_id, output_path, "json", **options)
 
     def export_to_excel(
-        self, experiment_ids: str | Sequence[str], path: str | Path, **options: Any
+        self,
+        experiment_ids: str | Sequence[str],
+        output_path: str | os.PathLike[str],
+        **options: Any,
     ) -> None:
-        """Writes a workbook; options and errors as in `exporting.export`."""
-        export(self.database, experiment_ids, path, "excel", **options)
+        """Writes a workbook; options and errors as in `formats.exporting.export`."""
+        self._export(experiment_ids, output_path, "excel", **options)
 
     def export_large_dataset(
         self,
-        experiment_ids: str | Sequence[str],
-        path: str | Path,
-        format: str = "jsonl",
+        experiment_id: str | Sequence[str],
+        output_path: str | os.PathLike[str],
         chunk_size: int = 5000,
         **options: Any,
     ) -> None:
-        """Writes any format in chunks; memory does not grow with the experiments.
+        """Writes the format that the ending of `output_path` names, `chunk_size` runs at a time;
+        memory does not grow with the experiment.
 
-        Options and errors as in `exporting.export`.
+        Options (`format` among them) and errors as in `formats.exporting.export`.
         """
-        export(self.database, experiment_ids, path, format, chunk_size=chunk_size, **options)
+        self._export(experiment_id, output_path, chunk_size=chunk_size, **options)
+
+    def _export(
+        self,
+        experiment_ids: str | Sequence[str],
+        output_path: str | os.PathLike[str],
+        format: str | None = None,
+        **options: Any,
+    ) -> None:
+        export(self.database, experiment_ids, os.fspath(output_path), format, **options)
+
+    def _require(self, connection: Connection, experiment_ids: Iterable[str]) -> None:
+        for experiment_id in experiment_ids:
+            ExperimentRepository(connection).get(experiment_id)
 
     def _accuracy(self, filters: Mapping[str, Any] | None, *, by_task: bool) -> SummaryReport:
         chosen = Filters.of(filters)
@@ -382,3 +603,19 @@ class ResultsProcessor:
             with attempt, self.database.write() as connection:
                 return work(connection)
         raise AssertionError("the last attempt returns or raises")
+
+
+def _opened(
+    given: str | os.PathLike[str] | DatabaseConfig | Database | Engine | Connection,
+) -> Database:
+    if isinstance(given, Database):
+        return given
+    if isinstance(given, Connection):
+        return CallerConnection(given)
+    if isinstance(given, DatabaseConfig) and not given.enabled:
+        return Database(replace(given, url="sqlite://"))
+    return Database(given)
+
+
+def _listed(experiment_ids: str | Sequence[str]) -> list[str]:
+    return [experiment_ids] if isinstance(experiment_ids, str) else list(experiment_ids)

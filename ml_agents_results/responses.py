@@ -1,13 +1,14 @@
-"""What experiment platforms hand over, and the records that it becomes."""
+"""Responses of experiment platforms, and the runs that they describe."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict, is_dataclass
+from datetime import datetime
 from typing import Any
 
 from ml_agents_results.config import ExperimentConfig
 from ml_agents_results.database.validation import check_number, refused
 from ml_agents_results.errors import InvalidRecordError
-from ml_agents_results.records import ParsingMetrics, RunRecord
+from ml_agents_results.records import ParsingMetrics, RunRecord, StandardResponse
 from ml_agents_results.redaction import redact
 
 _FROM_METADATA = (
@@ -26,6 +27,10 @@ _FROM_METADATA = (
 _METRIC_NAMES = {"attempts": "parsing_attempts", "confidence": "confidence_score"}
 
 
+_FROM_RESPONSE = ("total_tokens", "response_id", "parameters", "parsing_metadata")
+_SAVED = "database_saved"
+
+
 def run_of_response(response: object) -> RunRecord:
     """The run that a response and its metadata describe.
 
@@ -35,7 +40,10 @@ def run_of_response(response: object) -> RunRecord:
     given = getattr(response, "metadata", None)
     if not isinstance(given, Mapping):
         raise refused("metadata", given, "a mapping with experiment_id, approach and sample_index")
-    metadata = dict(given)
+    metadata = {name: value for name, value in given.items() if name != _SAVED}
+    long_name = metadata.pop("approach_name", None)
+    if metadata.get("approach") is None:
+        metadata["approach"] = long_name
     missing = [
         name for name in ("experiment_id", "approach", "sample_index") if metadata.get(name) is None
     ]
@@ -51,6 +59,8 @@ def run_of_response(response: object) -> RunRecord:
     known = {
         name: value for name in _FROM_METADATA if (value := metadata.pop(name, None)) is not None
     }
+    if isinstance(metadata.get("created_at"), datetime):
+        known["created_at"] = metadata.pop("created_at")
     run = RunRecord(
         id=metadata.pop("run_id", None),
         experiment_id=metadata.pop("experiment_id"),
@@ -66,12 +76,46 @@ def run_of_response(response: object) -> RunRecord:
         parsing_metrics=None if metrics is None else metrics_of(metrics),
         **known,
     )
-    for name in ("total_tokens", "response_id", "parameters", "parsing_metadata"):
+    for name in _FROM_RESPONSE:
         if value := getattr(response, name, None):
             metadata.setdefault(name, value)
-    run.error = redact(run.error)
+    if run.error is not None:
+        run.error, run.raw_output = redact(run.error), run.raw_output or None
     run.metadata_json = redact(metadata) or None
     return run
+
+
+def response_of_run(run: RunRecord) -> StandardResponse:
+    """The inverse of `run_of_response`; a failed run is a response without text."""
+    own = {
+        "experiment_id": run.experiment_id,
+        "run_id": run.id,
+        "approach": run.approach_name,
+        "created_at": run.created_at,
+        "cost": run.cost_estimate,
+        "parsing_metrics": run.parsing_metrics and asdict(run.parsing_metrics),
+        **{name: getattr(run, name) for name in _FROM_METADATA},
+    }
+    return StandardResponse(
+        text=run.raw_output or "",
+        provider=run.provider,
+        model=run.model,
+        prompt_tokens=run.prompt_tokens,
+        completion_tokens=run.completion_tokens,
+        generation_time=None if run.execution_time_ms is None else run.execution_time_ms / 1000,
+        metadata={
+            **(run.metadata_json or {}),
+            **{name: value for name, value in own.items() if value is not None},
+        },
+        extracted_answer=run.parsed_answer,
+    )
+
+
+def mark_saved(response: object, run_id: str, experiment_id: str) -> None:
+    """Notes in the response's metadata, if it can be changed, which run it became."""
+    metadata = getattr(response, "metadata", None)
+    if isinstance(metadata, MutableMapping):
+        metadata.update({"run_id": run_id, "experiment_id": experiment_id, _SAVED: True})
 
 
 def _milliseconds(seconds: object) -> int | None:
@@ -84,7 +128,7 @@ def _milliseconds(seconds: object) -> int | None:
 
 
 def metrics_of(values: Mapping[str, Any]) -> ParsingMetrics:
-    """Parsing metrics under our names or the platform's; raises InvalidRecordError."""
+    """Parsing metrics under the names of either; raises InvalidRecordError."""
     if not isinstance(values, Mapping):
         raise refused("parsing_metrics", values, "a mapping, or null")
     named = {_METRIC_NAMES.get(name, name): value for name, value in values.items()}

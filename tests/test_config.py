@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results.config import ExperimentConfig
+from ml_agents_results.config import settings as settings_of_experiments
 from ml_agents_results.errors import UsageError
 from ml_agents_results.experiments.config_file import read_config
 
@@ -58,3 +59,30 @@ def test_values_of_the_right_kind_are_taken(tmp_path: Path) -> None:
         "database: {db_path: r.db, backup_frequency: 0, enabled: false, url: null}\n",
     )
     assert (made.timeout, made.grace, made.allow_code_execution) == (30, 0, True)
+
+
+def test_settings_are_arguments_and_those_that_were_given_are_recorded() -> None:
+    config = ExperimentConfig(concurrency=8, base_url="http://x/v1", extra={"note": 1, "grace": 2})
+    assert (config.concurrency, config.max_retries, config.grace) == (8, 5, 2)
+    assert config.extra == {"note": 1}
+    document = config.to_dict()
+    assert document["extra"] == {
+        "note": 1,
+        "concurrency": 8,
+        "base_url": "http://x/v1",
+        "grace": 2,
+    }
+    assert (document["repeats"], document["temperature"]) == (1, None)
+    assert ExperimentConfig.from_dict(document) == config
+
+
+def test_none_gives_no_value() -> None:
+    config = ExperimentConfig(concurrency=None, timeout=None)  # type: ignore[arg-type]
+    assert config.concurrency == 4
+    assert config.given() == {}
+
+
+def test_every_setting_says_what_it_means() -> None:
+    for setting in settings_of_experiments():
+        assert setting.help.endswith((".", "`."))
+        setting.check(setting.default)

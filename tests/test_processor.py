@@ -23,6 +23,7 @@ from ml_agents_results.errors import (
 )
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord, StandardResponse
+from ml_agents_results.responses import response_of_run, run_of_response
 from tests.databases import locator
 from tests.processes import race, start
 
@@ -82,7 +83,7 @@ def run_of(processor: ResultsProcessor, place: int = 0) -> dict[str, Any]:
 class TestResponses:
     def test_everything_in_one_is_kept(self, store: ResultsProcessor) -> None:
         before = datetime.now(UTC)
-        store.save_run_result(RESPONSE)
+        store.save_run_result(replace(RESPONSE, metadata=dict(RESPONSE.metadata)))
         run = run_of(store)
         assert before <= run.pop("created_at") <= datetime.now(UTC)
         assert run == {
@@ -124,10 +125,21 @@ class TestResponses:
             },
         }
 
-    def test_the_response_itself_is_left_as_it_was(self, store: ResultsProcessor) -> None:
+    def test_the_response_is_left_as_it_was_but_for_a_mark(self, store: ResultsProcessor) -> None:
         given = replace(RESPONSE, metadata=dict(RESPONSE.metadata))
         store.save_run_result(given)
-        assert given == RESPONSE
+        assert given.metadata.pop("database_saved") is True
+        assert given == replace(RESPONSE, metadata=given.metadata)
+        assert given.metadata == {
+            k: v for k, v in RESPONSE.metadata.items() if k != "database_saved"
+        }
+
+    def test_a_run_becomes_a_response_and_a_run_again(self, store: ResultsProcessor) -> None:
+        store.save_run_result(replace(RESPONSE, metadata=dict(RESPONSE.metadata)))
+        store.save_run(RunRecord("e", "CoT", 9, error="It failed"))
+        for run in store.iter_runs("e"):
+            again = run_of_response(response_of_run(run))
+            assert again == run
 
     def test_a_class_of_the_platform_will_do(self, store: ResultsProcessor) -> None:
         class TheirResponse:
@@ -200,7 +212,7 @@ class TestResponses:
         assert "Save" in str(caught.value.hint)
 
     def test_the_id_of_another_run(self, store: ResultsProcessor) -> None:
-        store.save_run_result(RESPONSE)
+        store.save_run_result(replace(RESPONSE, metadata=dict(RESPONSE.metadata)))
         with pytest.raises(DuplicateError, match="already in the database"):
             store.save_run_result(
                 replace(RESPONSE, metadata=RESPONSE.metadata | {"sample_index": 4})

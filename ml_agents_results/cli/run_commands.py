@@ -93,9 +93,10 @@ def run(
         processor = partial(_processor, db_path, db_url, study.database)
     elif db_path is not None or db_url is not None:
         raise UsageError("--no-save-to-db and a database cannot be combined", "Leave one out.")
-    runner = ExperimentRunner(study, processor, _progress())
+    study.database.enabled = processor is not None
+    runner = ExperimentRunner(study, processor, _progress(), experiment_id=experiment_id)
     with _stopping_gently():
-        summary = runner.run(experiment_id)
+        summary = runner.run()
     _report(summary, as_json)
 
 
@@ -123,9 +124,10 @@ def resume(
     with database.read() as connection:
         experiment = resolve_id(connection, experiment_id)
     changes = ExperimentConfig(**settings)
-    runner = ExperimentRunner(changes, ResultsProcessor(database), _progress())
+    processor = ResultsProcessor(database)
+    runner = ExperimentRunner(changes, processor, _progress(), experiment_id=experiment)
     with _stopping_gently():
-        summary = runner.resume(experiment, retry_failed)
+        summary = runner.resume(retry_failed=retry_failed)
     if not summary.asked:
         say(f"Nothing is left to ask in {experiment}.")
     _report(summary, as_json)

@@ -205,6 +205,13 @@ def upgrade(
     return replace(start, adoption=adopted, backup=backup)
 
 
+def create(connection: Connection) -> None:
+    """Creates the tables inside the transaction of a connection."""
+    from alembic import command
+
+    command.upgrade(_alembic(connection), "head")
+
+
 def _adopt(connection: Connection, config: "Config") -> Adoption | None:
     """Gives a database without a version the version that it has."""
     from alembic import command

@@ -31,6 +31,7 @@ from ml_agents_results.experiments.plan import Study, prepare
 from ml_agents_results.experiments.platform_files import write_platform_files
 from ml_agents_results.experiments.progress import Progress, Tally, recorded_tallies
 from ml_agents_results.experiments.recorder import Recorder
+from ml_agents_results.experiments.result_hook import ResultHook
 from ml_agents_results.experiments.resumption import (
     check_origin,
     check_same_model,
@@ -39,7 +40,12 @@ from ml_agents_results.experiments.resumption import (
 )
 from ml_agents_results.experiments.worker_pool import WorkerPool
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import ExperimentRecord, ExperimentStatus, RunRecord
+from ml_agents_results.records import (
+    ExperimentRecord,
+    ExperimentStatus,
+    RunRecord,
+    StandardResponse,
+)
 
 if TYPE_CHECKING:
     from ml_agents_results.providers.interface import Provider
@@ -97,12 +103,25 @@ class RunSummary:
 class ExperimentRunner:
     """Runs and resumes experiments.
 
+    A subclass may override `_process_single_result`, which is called with every answer.
+
     Args:
         config: What to ask, and how. For `resume`, only settings that may change are given.
-        results_processor: Where the runs go, or a function that opens it: `run` calls that once
-            everything else is checked. None records into a database of its own in the output
-            folder, which is deleted when the experiment is complete.
+        results_processor: Where the runs go: a new experiment is checked and saved at once. Or a
+            function that opens it, which `run` calls once everything else is checked. None
+            records into the database of the configuration; if that is not enabled, into a file in
+            the output folder, which is deleted when the experiment is complete.
         progress: Where progress is reported.
+        experiment_id: The id of the new experiment, or of one that is to be resumed.
+
+    Attributes:
+        config: The configuration; a copy of the one that was given.
+        results_processor: As given, or opened.
+        experiment_id: The id of the experiment, also before it is run.
+
+    Raises:
+        UsageError, NotFoundError, InvalidFileError: With a processor: the configuration is
+            invalid; nothing was recorded.
     """
 
     def __init__(
@@ -110,13 +129,27 @@ class ExperimentRunner:
         config: ExperimentConfig,
         results_processor: ResultsProcessor | Callable[[], ResultsProcessor] | None = None,
         progress: Progress | None = None,
+        *,
+        experiment_id: str | None = None,
     ) -> None:
-        self._config = deepcopy(config)
-        self._processor = results_processor
+        self.config = deepcopy(config)
+        self.results_processor = results_processor
+        self.experiment_id = experiment_id or new_experiment_id()
         self._progress = progress or Progress()
+        self._own_file: Path | None = None
+        self._hook: ResultHook | None = None
+        _check_id(self.experiment_id)
+        self._is_new = isinstance(results_processor, ResultsProcessor) and not _exists(
+            results_processor, self.experiment_id
+        )
+        if self._is_new and isinstance(results_processor, ResultsProcessor):
+            self._save(results_processor, prepare(self.config))
 
     def run(self, experiment_id: str | None = None) -> RunSummary:
         """Asks every planned run of a new experiment.
+
+        Args:
+            experiment_id: An id of the caller's in place of `self.experiment_id`.
 
         Raises:
             UsageError: The configuration is invalid; nothing was asked or recorded.
@@ -124,39 +157,30 @@ class ExperimentRunner:
             ExperimentInterrupted: Ctrl-C; the hint is the command that resumes.
             ProviderError: The endpoint refuses every request; the experiment can be resumed.
         """
-        config = self._config
-        experiment_id = experiment_id or new_experiment_id()
-        _check_id(experiment_id)
-        study = prepare(config)
-        with _connected(config) as provider:
+        self._take_over(experiment_id)
+        study = prepare(self.config)
+        with _connected(self.config) as provider:
             study = study.asking(provider.name, provider.model)
-            processor, own_file = self._open(experiment_id, Path(config.output_dir))
-            if _exists(processor, experiment_id):
+            processor = self._open()
+            if not self._is_new and _exists(processor, self.experiment_id):
                 raise DuplicateError(
-                    f"there is an experiment {experiment_id} already",
-                    f"Resume it: {resume_command(processor.database, experiment_id)}",
+                    f"there is an experiment {self.experiment_id} already",
+                    f"Resume it: {resume_command(processor.database, self.experiment_id)}",
                 )
-            processor.save_experiment(
-                experiment_id,
-                _recorded_config(study),
-                environment={
-                    **environment(),
-                    **definition(study),
-                    "provider": {
-                        "name": provider.name,
-                        "model": provider.model,
-                        "endpoint": provider.endpoint,
-                    },
-                },
-            )
-            summary = _Execution(experiment_id, study, processor, self._progress).run(provider)
-        if own_file is not None and summary.status == "completed":
+            self._save(processor, study, provider)
+            # From now on it is resumed, not run.
+            self._is_new = False
+            summary = self._execution(processor, study).run(provider)
+        if self._own_file is not None and summary.status == "completed":
             processor.close()
-            own_file.unlink()
+            self._own_file.unlink()
         return summary
 
-    def resume(self, experiment_id: str, retry_failed: bool = False) -> RunSummary:
+    def resume(self, experiment_id: str | None = None, retry_failed: bool = False) -> RunSummary:
         """Asks only the missing runs of an experiment, with `retry_failed` also the failed ones.
+
+        Args:
+            experiment_id: Any experiment that was started by `run`; None is the runner's own.
 
         If nothing is missing, no provider is needed; the files are written again.
 
@@ -166,28 +190,35 @@ class ExperimentRunner:
                 dataset, prompts or model have changed.
             ExperimentInterrupted, ProviderError: As in `run`.
         """
-        processor = self._opened()
-        if processor is None:
-            raise UsageError("resuming needs the database", "Name it with --db-path or --db-url.")
-        record = processor.get_experiment(experiment_id)
+        self._take_over(experiment_id)
+        processor = self._open()
+        record = processor.get_experiment(self.experiment_id)
         check_origin(record)
         config = self._merged(record)
-        recorded = record.environment_json["provider"]
-        study = prepare(config).asking(recorded["name"], recorded["model"])
+        study = prepare(config)
         check_unchanged(record, study)
-        execution = _Execution(record.id, study, processor, self._progress, retry_failed)
-        if execution.complete():
-            return execution.close()
+        recorded = record.environment_json.get("provider")
+        if recorded is not None:
+            study = study.asking(recorded["name"], recorded["model"])
+            execution = self._execution(processor, study, retry_failed)
+            if execution.complete():
+                return execution.close()
         with _connected(config) as provider:
-            check_same_model(record, provider)
-            processor.set_status(record.id, "running")
+            if recorded is None:
+                # Saved, but never run.
+                study = study.asking(provider.name, provider.model)
+                execution = self._execution(processor, study)
+                self._save(processor, study, provider)
+            else:
+                check_same_model(record, provider)
+                processor.set_status(record.id, "running")
             return execution.run(provider)
 
     def _merged(self, record: ExperimentRecord) -> ExperimentConfig:
         """The experiment's own configuration with the changes that were given."""
         config = ExperimentConfig.from_dict(record.config_json)
         changeable = [setting.name for setting in settings() if setting.changeable]
-        given = {**self._config.given(), **self._config.extra}
+        given = {**self.config.given(), **self.config.extra}
         if fixed := sorted(given.keys() - set(changeable)):
             raise UsageError(
                 f"{fixed[0]} cannot be changed when an experiment is resumed",
@@ -196,28 +227,79 @@ class ExperimentRunner:
         for name, value in given.items():
             setattr(config, name, value)
         # The default provider of that time is named in the record.
-        config.provider = config.provider or record.environment_json["provider"]["name"]
+        recorded = record.environment_json.get("provider") or {}
+        config.provider = config.provider or recorded.get("name")
         return config
 
-    def _opened(self) -> ResultsProcessor | None:
-        if callable(self._processor):
-            self._processor = self._processor()
-        return self._processor
+    def _process_single_result(self, result: StandardResponse) -> None:
+        """Saves an answer, or the failure of a run; called with each of them.
 
-    def _open(self, experiment_id: str, output_dir: Path) -> tuple[ResultsProcessor, Path | None]:
-        """The processor to record with; and the file, if it is the runner's own."""
-        if (processor := self._opened()) is not None:
-            return processor, None
-        folder = output_dir / experiment_id
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"the folder {folder} cannot be created: {error.strerror}",
-                "Name another one with --output-dir.",
-            ) from error
-        path = folder / "recording.db"
-        return ResultsProcessor(DatabaseConfig(db_path=str(path), backup_frequency=0)), path
+        An override may look at the response or change it before it calls `super()`. It is called
+        in a thread of its own, one answer at a time. An answer that it does not save is saved
+        afterwards; what it raises ends the experiment, which can be resumed.
+        """
+        if self._hook is None:
+            raise UsageError("no answer is being processed", "Call run() or resume().")
+        self._hook.save_response(result)
+
+    def _take_over(self, experiment_id: str | None) -> None:
+        """Makes an experiment the runner's own, in place of the one that the constructor saved."""
+        if experiment_id is None or experiment_id == self.experiment_id:
+            return
+        _check_id(experiment_id)
+        if self._is_new and isinstance(self.results_processor, ResultsProcessor):
+            self.results_processor.delete_experiment(self.experiment_id)
+            self._is_new = False
+        self.experiment_id = experiment_id
+
+    def _save(
+        self, processor: ResultsProcessor, study: Study, provider: "Provider | None" = None
+    ) -> None:
+        processor.save_experiment(
+            self.experiment_id,
+            _recorded_config(study),
+            environment={
+                **environment(),
+                **definition(study),
+                **({} if provider is None else {"provider": _described(provider)}),
+            },
+        )
+
+    def _execution(
+        self, processor: ResultsProcessor, study: Study, retry_failed: bool = False
+    ) -> "_Execution":
+        overridden = "_process_single_result" in vars(self) or (
+            type(self)._process_single_result is not ExperimentRunner._process_single_result
+        )
+        self._hook = (
+            ResultHook(self._process_single_result, processor.database) if overridden else None
+        )
+        return _Execution(
+            self.experiment_id, study, processor, self._progress, self._hook, retry_failed
+        )
+
+    def _open(self) -> ResultsProcessor:
+        """The processor to record with; without a database one on a file of the runner's own."""
+        if isinstance(self.results_processor, ResultsProcessor):
+            return self.results_processor
+        if self.results_processor is not None:
+            processor = self.results_processor()
+        elif self.config.database.enabled:
+            processor = ResultsProcessor(self.config.database)
+        else:
+            folder = Path(self.config.output_dir) / self.experiment_id
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(
+                    f"the folder {folder} cannot be created: {error.strerror}",
+                    "Name another one with --output-dir.",
+                ) from error
+            self._own_file = folder / "recording.db"
+            settings = DatabaseConfig(db_path=str(self._own_file), backup_frequency=0)
+            return ResultsProcessor(settings)
+        self.results_processor = processor
+        return processor
 
 
 class _Execution:
@@ -229,6 +311,7 @@ class _Execution:
         study: Study,
         processor: ResultsProcessor,
         progress: Progress,
+        hook: ResultHook | None,
         retry_failed: bool = False,
     ) -> None:
         self._id = experiment_id
@@ -236,6 +319,7 @@ class _Execution:
         self._processor = processor
         self._database = processor.database
         self._progress = progress
+        self._hook = hook
         self._retry_since = datetime.now(UTC) if retry_failed else None
         self._asked = 0
 
@@ -260,7 +344,7 @@ class _Execution:
             for tally in self._tallies.values():
                 tally.runs, tally.failed = tally.runs - tally.failed, 0
         recorder = Recorder(self._database, self._id, plan, self._settled(), self._retry_since)
-        pool = WorkerPool(self._id, self._study, provider, recorder, self._saved)
+        pool = WorkerPool(self._id, self._study, provider, recorder, self._saved, self._hook)
         self._progress.begin(self._id, self._tallies)
         try:
             failure, interrupted = self._wait_for(pool, provider)
@@ -381,6 +465,10 @@ def _connected(config: ExperimentConfig) -> "Iterator[Provider]":
         closing = threading.Thread(target=lambda: asyncio.run(provider.aclose()))
         closing.start()
         closing.join()
+
+
+def _described(provider: "Provider") -> dict[str, str]:
+    return {"name": provider.name, "model": provider.model, "endpoint": provider.endpoint}
 
 
 def _exists(processor: ResultsProcessor, experiment_id: str) -> bool:

@@ -10,6 +10,7 @@ from ml_agents_results.errors import ResultsError
 from ml_agents_results.experiments.approaches.base import Trace
 from ml_agents_results.experiments.plan import Study
 from ml_agents_results.experiments.recorder import FAILED_AT, Recorder
+from ml_agents_results.experiments.result_hook import ResultHook
 from ml_agents_results.providers.interface import (
     Provider,
     ProviderError,
@@ -33,6 +34,7 @@ class WorkerPool:
 
     Args:
         saved: Called with each run when it is durable.
+        hook: Is handed each answer, and saves it.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class WorkerPool:
         provider: Provider,
         recorder: Recorder,
         saved: Callable[[RunRecord], None],
+        hook: ResultHook | None = None,
     ) -> None:
         self._experiment_id = experiment_id
         self._plan = study.plan
@@ -50,6 +53,7 @@ class WorkerPool:
         self._provider = provider
         self._recorder = recorder
         self._saved = saved
+        self._hook = hook
         self._taken: deque[int] = deque()
         self._taking = asyncio.Lock()
         self._stopping = asyncio.Event()
@@ -66,6 +70,8 @@ class WorkerPool:
         """
         self._loop = asyncio.get_running_loop()
         self._recorder.start()
+        if self._hook is not None:
+            self._hook.start(self._recorder)
         count = min(self._config.concurrency, len(self._plan))
         self._workers = [self._loop.create_task(self._work()) for _ in range(count)]
         deadline = self._loop.create_task(self._end_in_time())
@@ -73,6 +79,8 @@ class WorkerPool:
             await asyncio.gather(*self._workers, return_exceptions=True)
         finally:
             deadline.cancel()
+            if self._hook is not None:
+                await self._hook.finish()
             await self._recorder.finish()
         if self._failure is not None:
             raise self._failure
@@ -99,11 +107,21 @@ class WorkerPool:
         try:
             while (position := await self._next()) is not None:
                 record = await self._ask(position)
-                if await self._recorder.save(position, record):
-                    self._saved(record)
+                saved, raised = await self._save(position, record)
+                if saved is not None:
+                    self._saved(saved)
+                if raised is not None:
+                    raise raised
         except Exception as error:  # noqa: BLE001 - `run` raises the first one
             self._failure = self._failure or error
             self._stopping.set()
+
+    async def _save(
+        self, position: int, record: RunRecord
+    ) -> tuple[RunRecord | None, Exception | None]:
+        if self._hook is not None:
+            return await self._hook.save(position, record)
+        return (record if await self._recorder.save(position, record) else None), None
 
     async def _next(self) -> int | None:
         """The next position; None when nothing is left to ask."""

@@ -193,6 +193,19 @@ class RunRepository(Repository):
             )
         return run
 
+    def id_of(self, run: RunRecord) -> str:
+        """The id under which a run of this key was saved.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        row = run_row(run, self._engine == "sqlite")
+        key = {name: row[RUN_COLUMNS.index(name)] for name in RUN_KEY}
+        run_id = self._connection.scalar(select(Run.id).filter_by(**key))
+        if run_id is None:
+            raise NotFoundError(f"there is no run {run.variant} of sample {run.sample_index}")
+        return run_id
+
     def find(self, run_id: str) -> RunRecord | None:
         row = self._connection.execute(_with_metrics().where(Run.id == run_id)).one_or_none()
         return None if row is None else _record(row)

@@ -34,7 +34,7 @@ from tests.processes import run, start
 @pytest.fixture
 def processor(tmp_path: Path) -> ResultsProcessor:
     processor = ResultsProcessor(
-        DatabaseConfig(db_path=str(tmp_path / "r.db"), keep=2, keep_days=0)
+        DatabaseConfig(db_path=str(tmp_path / "r.db"), keep=2, keep_days=0, backup_frequency=0)
     )
     processor.save_experiment("e", {})
     processor.save_runs([RunRecord("e", "CoT", n, raw_output="x" * 500) for n in range(500)])

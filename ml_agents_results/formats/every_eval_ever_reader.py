@@ -17,6 +17,7 @@ from ml_agents_results.formats.coercion import (
     first_of,
     mapping,
     moment,
+    number,
     sequence,
     text,
     without_absent,
@@ -28,7 +29,6 @@ from ml_agents_results.formats.json_files import beginning, first_line, read_lin
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.sample_ids import SampleIds
-from ml_agents_results.formats.spool import Spool
 from ml_agents_results.records import (
     PARSING_METHODS,
     ExperimentRecord,
@@ -108,7 +108,7 @@ class _Samples:
             text(result.get("evaluation_result_id")): mapping(result.get("metric_config"))
             for result in map(mapping, sequence(self._totals.get("evaluation_results")))
         }
-        self.grading = Grading(source, options.metric, rule="the first in the file")
+        self.grading = Grading(source, options.metric, rule="the first in the file", by_run=True)
         self._results: dict[str, object] = {}
         self._known: set[str] = set()
         self._ids = SampleIds(source)
@@ -148,9 +148,9 @@ class _Samples:
         """The runs in the order of their lines; they are set aside until the lines of other
         results have been read."""
         overrides = Overrides(self._source, self._options)
-        runs: Spool[tuple[tuple[str, str], int, Item]] = Spool()
+        keys: dict[int | str, tuple[str, str]] = {}
         others: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
-        for number, line, size in read_lines(self._source):
+        for line_number, line, size in read_lines(self._source):
             key = _task(line), text(line.get("sample_id")) or ""
             if self._are_of_another_result(line):
                 self._source.left_out["lines of other results"] += 1
@@ -159,22 +159,24 @@ class _Samples:
                     mapping(line.get("evaluation"))
                 )
                 continue
-            with self._source.locate(number):
-                run, repeat = self._run(line, number)
+            with self._source.locate(line_number):
+                run, scores = self._run(line, line_number)
             overrides.apply(run, line)
-            runs.add((key, repeat, Item(number, run, size)))
-        for key, repeat, item in runs:
+            if scores is not None:
+                keys[line_number] = key
+            self.grading.add(Item(line_number, run, size, scores or {}))
+        overrides.finish()
+        self._check_metric()
+        for item in self.grading.graded():
             evaluations = {
-                name: known[repeat]
-                for name, known in others.get(key, {}).items()
-                if repeat < len(known)
+                name: known[item.run.repeat_index]
+                for name, known in others.get(keys.get(item.position, ("", "")), {}).items()
+                if item.run.repeat_index < len(known)
             }
-            if evaluations and repeat >= 0:
+            if evaluations:
                 metadata = item.run.metadata_json or {}
                 item.run.metadata_json = {**metadata, "other_results": evaluations}
             yield item
-        overrides.finish()
-        self._check_metric()
 
     def _are_of_another_result(self, line: dict[str, Any]) -> bool:
         """Whether the line is about a result that is not the grade of its evaluation."""
@@ -187,24 +189,44 @@ class _Samples:
         return self._results.setdefault(_task(line), result) != result
 
     def _scores(self, line: dict[str, Any]) -> dict[str, ScoreRecord]:
-        """The score of a line by the name of its metric."""
-        result = text(line.get("evaluation_result_id"))
-        metric = self._metrics.get(result, {})
-        score = score_of(mapping(line.get("evaluation")).get("score"))
-        if metric.get("has_unknown_level") is True and score.value == UNKNOWN:
-            score.value = None
-        return {text(metric.get("metric_name")) or result or "score": score}
+        """The score of a line by the name of its metric.
 
-    def _run(self, line: dict[str, Any], number: int) -> tuple[RunRecord, int]:
-        """The run, and which repetition of its sample it is; -1 for an embedded run."""
+        `is_correct` is required by the format, and writers fill it in for any metric: it counts
+        only if there is no score, or the totals call the metric binary.
+        """
+        result = text(line.get("evaluation_result_id"))
+        config = self._metrics.get(result, {})
+        name = text(config.get("metric_name")) or result or "score"
+        binary = config.get("score_type") == "binary"
+        lower_is_better = config.get("lower_is_better")
+        self.grading.define(
+            name,
+            kind="binary" if binary else None,
+            lower=number(config.get("min_score")),
+            upper=number(config.get("max_score")),
+            higher_is_better=not lower_is_better if isinstance(lower_is_better, bool) else None,
+            key=result,
+        )
+        evaluation = mapping(line.get("evaluation"))
+        score, correct = score_of(evaluation.get("score")), evaluation.get("is_correct")
+        if config.get("has_unknown_level") is True and score.value == UNKNOWN:
+            score.value = None
+        elif isinstance(correct, bool) and (binary or score.value is None):
+            score.value = float(correct)
+        return {name: score}
+
+    def _run(
+        self, line: dict[str, Any], line_number: int
+    ) -> tuple[RunRecord, dict[str, ScoreRecord] | None]:
+        """The run and its scores; None for an embedded run, which has its grade."""
         sample_id, task = self._ids.text(line.get("sample_id")), _task(line)
         if not sample_id:
             raise InvalidFileError(
-                f"{self._source.where(number)} has no sample_id", "Every sample has an id."
+                f"{self._source.where(line_number)} has no sample_id", "Every sample has an id."
             )
         about = mapping(line.get("metadata"))
         if self._own is not None and (own := self._own.run(about, _texts(line))) is not None:
-            return own, -1
+            return own, None
         approach = self._approach(about)
         asked, evaluation = mapping(line.get("input")), mapping(line.get("evaluation"))
         usage, timing = mapping(line.get("token_usage")), mapping(line.get("performance"))
@@ -249,19 +271,7 @@ class _Samples:
         )
         if line.get("error"):
             run.error = error_text(line["error"])
-        else:
-            self._grade(run, line)
-        return run, repeat
-
-    def _grade(self, run: RunRecord, line: dict[str, Any]) -> None:
-        scores = self._scores(line)
-        self.grading.note(scores)
-        ((name, score),) = scores.items()
-        evaluation = mapping(line.get("evaluation"))
-        correct = evaluation.get("is_correct")
-        if not isinstance(correct, bool) or (score.value is None and evaluation.get("score")):
-            correct = None
-        self.grading.assign(run, name, score, correct)
+        return run, self._scores(line)
 
     def _check_metric(self) -> None:
         if self._options.metric is not None and not self._results:

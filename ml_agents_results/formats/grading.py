@@ -1,121 +1,190 @@
-"""The metrics of one log: which of them is the primary one, and what its runs get from it.
+"""The metrics of one log: their kinds, which one is primary, and what its runs get from it.
 
-Formats hand over the scores of each run by the names of their metrics. Here the primary metric is
-chosen (by an option of the user, else by the names that the format prefers), the choice is
-recorded, and its value becomes `is_correct` and `score` of the run.
+Formats hand over the scores of each run by the names of their metrics. When all runs have been
+read, each metric is known to be binary (all its values are 0 or 1) or numeric; a value alone never
+decides. Then the primary metric is chosen: by an option of the user, else by the names that the
+format prefers, else the first metric of right and wrong, else the first with numbers. The choice
+is recorded, and named in a warning if there was one.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, NoReturn
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import number
+from ml_agents_results.formats.log import Item
 from ml_agents_results.formats.log_source import LogSource
-from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
+from ml_agents_results.formats.spool import Spool
+from ml_agents_results.records import MetricKind, MetricRecord, RunRecord, ScoreRecord
+
+ANSWER = "answer"
+"""In the details of a score: the answer that the scorer took from the output."""
+
+_SHOWN = 6
 
 
 class Grading:
     """Grades the runs of one log.
 
     Args:
-        wanted: The metric that the user names.
-        option: The option that names it.
+        metric: The metric that the user names.
+        scorer: The scorer that the user names.
+        what: What the user chooses by the option of this name: metric or scorer.
         preferred: Names of metrics, the usual first.
-        rule: How a preferred metric is chosen, in words.
-        fallback: What grades a run that has no preferred metric: nothing, the first metric with a
-            number, or the first one even if it has none.
+        rule: In words, how a preferred metric is chosen.
+        any_metric: Whether a metric that is not preferred may be the primary one.
+        by_run: Whether the first score of each run is its primary one, for logs of several tasks.
 
     Attributes:
-        metrics: The metrics that runs had, by name.
+        metrics: The metrics by name; complete when all runs have been read.
     """
 
     def __init__(
         self,
         source: LogSource,
-        wanted: str | None,
+        metric: str | None,
         *,
-        option: str = "--metric",
+        scorer: str | None = None,
+        what: Literal["metric", "scorer"] = "metric",
         preferred: Iterable[str] = (),
         rule: str = "the usual one",
-        fallback: Literal["nothing", "number", "first"] = "nothing",
+        any_metric: bool = False,
+        by_run: bool = False,
     ) -> None:
         self._source = source
-        self._wanted = wanted
-        self._option = option
-        self._what = option.removeprefix("--")
+        self._metric = metric
+        self._scorer = scorer
+        self._what = what
         self._preferred = tuple(preferred)
         self._rule = rule
-        self._fallback = fallback
+        self._any_metric = any_metric
+        self._by_run = by_run
+        self._decided: set[str] = set()
+        self._items: Spool[Item] = Spool()
         self.metrics: dict[str, MetricRecord] = {}
-        self._ends = self._between = 0
 
-    def note(self, scores: Mapping[str, ScoreRecord], **definition: Any) -> None:
-        """Records the metrics of these scores; a metric is binary while all its values are."""
-        for name, score in scores.items():
-            if (metric := self.metrics.get(name)) is None:
-                metric = self.metrics[name] = MetricRecord(name, definition_json=definition)
-            if score.value is not None and metric.kind != "numeric":
-                metric.kind = "binary" if score.value in (0.0, 1.0) else "numeric"
-
-    def grade(self, run: RunRecord, scores: Mapping[str, ScoreRecord]) -> str | None:
-        """Gives the run its primary score, and returns the name of the metric."""
-        self.note(scores)
-        name = self.primary(scores)
-        if name is None or (score := scores.get(name)) is None:
-            return None
-        self.assign(run, name, score)
-        return name
-
-    def assign(
-        self, run: RunRecord, name: str, score: ScoreRecord, correct: bool | None = None
+    def define(
+        self,
+        name: str,
+        *,
+        kind: MetricKind | None = None,
+        lower: float | None = None,
+        upper: float | None = None,
+        higher_is_better: bool | None = None,
+        scorer: str | None = None,
+        **definition: Any,
     ) -> None:
-        """Gives the run this score as its primary one.
+        """Declares a metric; what is defined already stays. A kind given here is not inferred."""
+        if name not in self.metrics:
+            self.metrics[name] = MetricRecord(
+                name, kind, lower, upper, higher_is_better, scorer, definition
+            )
+            if kind is not None:
+                self._decided.add(name)
 
-        Args:
-            correct: What the source says about right and wrong, if not by the score.
-        """
-        rule = self._rule if self._wanted is None else self._option
-        self._source.choose(self._what, name, rule)
-        self.metrics[name].is_primary = True
-        run.score = score.value
-        if correct is not None:
-            run.is_correct = correct
-        elif score.value in (0.0, 1.0):
-            run.is_correct = score.value == 1.0
-            self._ends += 1
-        elif score.value is not None:
-            self._between += 1
+    def add(self, item: Item) -> None:
+        """Sets a run aside until all have been added."""
+        for name, score in item.scores.items():
+            self._note(name, score)
+        self._items.add(item)
 
-    def primary(self, scores: Mapping[str, ScoreRecord]) -> str | None:
-        """The metric that grades a run with these scores."""
-        if self._wanted is not None:
-            return self._wanted
-        numbers = [name for name, score in scores.items() if score.value is not None]
-        for name in self._preferred:
-            if name in numbers:
-                return name
-        if self._fallback == "nothing":
-            return None
-        return next(iter(numbers if self._fallback == "number" else scores), None)
-
-    def finish(self) -> None:
-        """Warns of scores that do not become grades.
+    def graded(self) -> Iterator[Item]:
+        """The runs with their grades, in the order in which they were added.
 
         Raises:
             InvalidFileError: No run has the metric that the user named.
         """
-        if self._wanted is not None and self.metrics and self._wanted not in self.metrics:
-            raise InvalidFileError(
-                f"{self._source.name} has no {self._what} {self._wanted!r}",
-                f"Its {self._what}s are: {', '.join(self.metrics)}",
+        primary = self._choose()
+        for item in self._items:
+            name = next(iter(item.scores), None) if self._by_run else primary
+            score = None if name is None else item.scores.get(name)
+            if name is not None and score is not None and item.run.error is None:
+                self._grade(item.run, name, score)
+            yield item
+
+    def _note(self, name: str, score: ScoreRecord) -> None:
+        self.define(name)
+        metric = self.metrics[name]
+        if score.value is None or name in self._decided or metric.kind == "numeric":
+            return
+        metric.kind = "binary" if score.value in (0.0, 1.0) else "numeric"
+
+    def _grade(self, run: RunRecord, name: str, score: ScoreRecord) -> None:
+        metric = self.metrics[name]
+        if self._by_run and not metric.is_primary:
+            metric.is_primary = True
+            self._source.choose(
+                self._what, name, self._rule if self._metric is None else "--metric"
             )
-        if self._ends and self._between:
+        run.score = score.value
+        if run.parsed_answer is None and (answer := (score.details_json or {}).get(ANSWER)):
+            run.parsed_answer = answer
+        if metric.kind == "binary" and score.value is not None:
+            run.is_correct = score.value == 1.0
+
+    def _choose(self) -> str | None:
+        """The primary metric of the log."""
+        if self._by_run or not self.metrics:
+            return None
+        fitting = [name for name, metric in self.metrics.items() if self._fits(metric)]
+        if not fitting:
+            self._refuse()
+        measured = [name for name in fitting if self.metrics[name].kind is not None]
+        named = self._metric is not None or self._scorer is not None
+        name, rule = self._usual(measured or fitting, named)
+        if not name:
+            return None
+        self.metrics[name].is_primary = True
+        self._source.choose(self._what, name, rule)
+        if len(measured) > 1:
+            others = _list(one for one in measured if one != name)
             self._source.warn(
-                f"{self._source.name}: {self._between} runs have scores between right and wrong; "
-                "these are in `score` and have no grade. Compare such tasks by `score`."
+                f"runs are graded by {name} ({rule}); also measured: {others} "
+                f"(to choose: --{self._what})"
             )
+        if self.metrics[name].kind == "numeric":
+            self._source.warn(
+                f"{name} is a number, not right or wrong: runs have it as `score`, without a grade"
+            )
+        return name
+
+    def _fits(self, metric: MetricRecord) -> bool:
+        """Whether the metric is one that the user names, by its name or that of its part."""
+        if self._scorer is not None and metric.scorer != self._scorer:
+            return False
+        return self._metric in (None, metric.name, metric.definition_json.get("part"))
+
+    def _refuse(self) -> NoReturn:
+        scorers = dict.fromkeys(str(metric.scorer) for metric in self.metrics.values())
+        if self._scorer is not None and self._scorer not in scorers:
+            raise InvalidFileError(
+                f"{self._source.name} has no scorer {self._scorer!r}",
+                f"Its scorers are: {', '.join(scorers)}",
+            )
+        raise InvalidFileError(
+            f"{self._source.name} has no metric {self._metric!r}",
+            f"Its metrics are: {', '.join(self.metrics)}",
+        )
+
+    def _usual(self, fitting: Sequence[str], named: bool) -> tuple[str, str]:
+        """The metric to take of those that fit, and the rule by which it is taken."""
+        candidates = [name for name in self._preferred if name in fitting]
+        usual = candidates[:1]
+        if self._any_metric or named:
+            candidates += [name for name in fitting if name not in candidates]
+            usual = usual or candidates[:1]
+        binary = [name for name in candidates if self.metrics[name].kind == "binary"]
+        name = next(iter(binary or candidates), "")
+        if named:
+            return name, f"--{self._what if self._metric is None else 'metric'}"
+        return name, self._rule if [name] == usual else "the first of right and wrong"
 
 
 def score_of(value: object) -> ScoreRecord:
     """The score that a value of a log is; true and false are 1 and 0."""
     return ScoreRecord(float(value) if isinstance(value, bool) else number(value))
+
+
+def _list(names: Iterable[str]) -> str:
+    known = list(names)
+    return ", ".join(known[:_SHOWN]) + (" ..." if len(known) > _SHOWN else "")

@@ -37,8 +37,10 @@ STATS = "per_instance_stats.json"
 _PREFERRED = (
     "exact_match",
     "quasi_exact_match",
+    "final_number_exact_match",
     "prefix_exact_match",
     "quasi_prefix_exact_match",
+    "exact_match_indicator",
     "math_equiv",
     "math_equiv_chain_of_thought",
     "chain_of_thought_correctness",
@@ -89,7 +91,6 @@ class _HelmRun:
             self._approach, rule = method or "None", "adapter_spec.method"
         source.choose("approach", self._approach, rule)
         self._ids = SampleIds(source)
-        self._ungraded = 0
         self.grading = Grading(source, options.metric, preferred=_PREFERRED)
 
     def items(self) -> Iterator[Item]:
@@ -103,16 +104,16 @@ class _HelmRun:
                 run = self._run(key, [one[2] for one in states], metrics)
             overrides.apply(run, state)
             scores = {name: score_of(metrics[name]) for name in metrics if name not in _MEASURED}
-            if run.error is None:
-                self.grading.grade(run, scores)
-                self._ungraded += run.score is None
-            yield Item(position, run, sum(one[3] for one in states), scores)
+            self.grading.add(Item(position, run, sum(one[3] for one in states), scores))
         overrides.finish()
-        self.grading.finish()
-        if self._ungraded:
+        ungraded = 0
+        for item in self.grading.graded():
+            ungraded += item.run.score is None and item.run.error is None
+            yield item
+        if ungraded:
             self._source.warn(
-                f"{self._source.name}: {self._ungraded} runs have no grade; {STATS} has no metric "
-                "of right and wrong for them (to choose one: --metric)"
+                f"{self._source.name}: {ungraded} runs have no grade; {STATS} has none of the "
+                "usual metrics for them (to choose one: --metric)"
             )
 
     def _run(self, key: _Key, states: list[dict[str, Any]], metrics: dict[str, Any]) -> RunRecord:

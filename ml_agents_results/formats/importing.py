@@ -251,7 +251,9 @@ class _Import:
             ungraded=counted["ungraded"],
             failed=counted["failed"],
             metrics=list(metrics.values()),
-            warnings=[warning for part in parts for warning in part.source.warnings],
+            warnings=list(
+                dict.fromkeys(warning for part in parts for warning in part.source.warnings)
+            ),
             sources=self._sources,
         )
 

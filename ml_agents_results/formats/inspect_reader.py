@@ -25,7 +25,7 @@ from ml_agents_results.formats.coercion import (
 )
 from ml_agents_results.formats.embedded_runs import EmbeddedRuns
 from ml_agents_results.formats.field_mapping import Overrides
-from ml_agents_results.formats.grading import Grading
+from ml_agents_results.formats.grading import ANSWER, Grading
 from ml_agents_results.formats.inspect_files import HEADER, START, read_header, read_samples
 from ml_agents_results.formats.json_files import beginning
 from ml_agents_results.formats.log import Item, Log
@@ -42,6 +42,7 @@ from ml_agents_results.records import (
 from ml_agents_results.redaction import redact
 
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
+_WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 _STATUS: dict[str, ExperimentStatus] = {"success": "completed"}
 _CONFIG = (
     "task",
@@ -119,19 +120,19 @@ class _InspectLog:
             self._index(sample_id)
         self.grading = Grading(
             source,
-            options.scorer,
-            option="--scorer",
+            options.metric,
+            scorer=options.scorer,
+            what="scorer",
             rule="the first in the log",
-            fallback="first",
+            any_metric=True,
         )
 
     def items(self) -> Iterator[Item]:
         for position, sample, size in read_samples(self._source):
             with self._source.locate(position):
-                item = self._item(sample, position, size)
-            yield item
+                self.grading.add(self._item(sample, position, size))
         self._overrides.finish()
-        self.grading.finish()
+        yield from self.grading.graded()
 
     def experiment(self) -> ExperimentRecord:
         if self._own is not None and (own := self._own.experiment()) is not None:
@@ -207,13 +208,10 @@ class _InspectLog:
             created_at=moment(sample.get("completed_at")) or self._created,
             metadata_json=self._metadata(sample, output),
         )
-        scores = self._scores(sample)
         if sample.get("error"):
             run.error = error_text(sample["error"])
-        else:
-            self._grade(run, sample, scores)
         self._overrides.apply(run, sample)
-        return Item(position, run, size, scores)
+        return Item(position, run, size, self._scores(sample))
 
     def _find_approach(self) -> tuple[str, str]:
         """The approach and the rule by which it is chosen."""
@@ -233,32 +231,29 @@ class _InspectLog:
         return self._ids.index((type(sample_id), sample_id))
 
     def _scores(self, sample: dict[str, Any]) -> dict[str, ScoreRecord]:
-        """The scores in the order of the log's scorers; of scores with parts, the chosen part."""
+        """The scores in the order of the log's scorers; each part of a score is a metric."""
+        if sample.get("invalidation"):
+            return {}
         scores = {}
         known = _scores(sample)
         names = (one for name in self._scorers for one in (name, name.rpartition("/")[2]))
-        for name in dict.fromkeys((*(name for name in names if name in known), *known)):
-            value = known[name].get("value")
-            if isinstance(value, dict) and self._options.metric is not None:
-                value = value.get(self._options.metric)
-            explanation = known[name].get("explanation")
-            scores[name] = ScoreRecord(
-                _graded(value),
-                label=value if isinstance(value, str) else None,
-                explanation=explanation if isinstance(explanation, str) else None,
-            )
+        for scorer in dict.fromkeys((*(name for name in names if name in known), *known)):
+            score = known[scorer]
+            value, answer = score.get("value"), score.get("answer")
+            explanation = score.get("explanation")
+            # `includes` gives back the whole output in lower case.
+            is_answer = isinstance(answer, str) and scorer.rpartition("/")[2] != "includes"
+            parts = value if isinstance(value, dict) else {None: value}
+            for part, inner in parts.items():
+                name = scorer if part is None else f"{scorer}.{part}"
+                self.grading.define(name, scorer=scorer, **({} if part is None else {"part": part}))
+                scores[name] = ScoreRecord(
+                    _graded(inner),
+                    label=inner if isinstance(inner, str) else None,
+                    explanation=explanation if isinstance(explanation, str) else None,
+                    details_json={ANSWER: answer} if is_answer else None,
+                )
         return scores
-
-    def _grade(
-        self, run: RunRecord, sample: dict[str, Any], scores: dict[str, ScoreRecord]
-    ) -> None:
-        name = self.grading.grade(run, scores)
-        if sample.get("invalidation"):
-            run.is_correct = None
-        answer = None if name is None else _scores(sample)[name].get("answer")
-        # `includes` gives back the whole output in lower case.
-        if isinstance(answer, str) and str(name).rpartition("/")[2] != "includes":
-            run.parsed_answer = answer
 
     def _metadata(self, sample: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
         messages = [mapping(message) for message in sequence(sample.get("messages"))]
@@ -311,11 +306,19 @@ def _scores(sample: dict[str, Any]) -> dict[str, Any]:
 
 
 def _graded(value: object) -> float | None:
+    """The number that a score is, as Inspect's own `value_to_float` reads it."""
     if isinstance(value, bool):
         return float(value)
-    if isinstance(value, str):
-        return _GRADES.get(value)
-    return number(value)
+    if not isinstance(value, str):
+        return number(value)
+    if value in _GRADES:
+        return _GRADES[value]
+    if (word := _WORDS.get(value.lower())) is not None:
+        return word
+    try:
+        return number(float(value))
+    except ValueError:
+        return None
 
 
 def _completion(output: dict[str, Any]) -> str | None:

@@ -119,7 +119,7 @@ class _Samples:
         self._model = text(model) or source.path.parent.name
         self._provider = text(self._results.get("model_source")) or ""
         self._created = moment(self._results.get("date")) or moment(self._written_date())
-        self.grading = Grading(source, options.metric, preferred=_PREFERRED, fallback="number")
+        self.grading = Grading(source, options.metric, preferred=_PREFERRED, any_metric=True)
 
     def items(self) -> Iterator[Item]:
         """The runs in the order of the lines. Lines of other filters come in any order, and those
@@ -127,7 +127,6 @@ class _Samples:
         overrides = Overrides(self._source, self._options)
         chosen: str | None = self._options.filter
         filters: Counter[str | None] = Counter()
-        runs: Spool[tuple[object, Item]] = Spool()
         others = _OtherFilters()
         for position, row, size in read_lines(self._source):
             name = text(row.get("filter"))
@@ -140,14 +139,13 @@ class _Samples:
             with self._source.locate(position):
                 run, scores = self._run(row, position)
             overrides.apply(run, row)
-            runs.add((row.get("doc_id"), Item(position, run, size, scores)))
+            self.grading.add(Item(position, run, size, scores))
         self._report_filters(chosen, filters)
-        for doc_id, item in runs:
-            if made := others.take(doc_id):
-                item.run.metadata_json = {**(item.run.metadata_json or {}), "filters": made}
-            yield item
         overrides.finish()
-        self.grading.finish()
+        for item in self.grading.graded():
+            if lines := others.take(item.run.sample_index):
+                item.run.metadata_json = {**(item.run.metadata_json or {}), "filters": lines}
+            yield item
 
     def _report_filters(self, chosen: str | None, filters: Counter[str | None]) -> None:
         if self._options.filter is not None and chosen not in filters:
@@ -222,12 +220,10 @@ class _Samples:
             ),
         )
         _answer(run, row, arguments)
-        scores = {name: score_of(value) for name, value in metrics.items()}
         if run.parsed_answer == NO_ANSWER:
             run.parsed_answer = None
-        else:
-            self.grading.grade(run, scores)
-        return run, scores
+            return run, {}
+        return run, {name: score_of(value) for name, value in metrics.items()}
 
     def _results_file(self) -> dict[str, Any]:
         if self._date is None:

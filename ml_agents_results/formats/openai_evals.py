@@ -132,9 +132,9 @@ class _Samples:
             with self._source.locate(line):
                 run, scores = self._run(sample_id, events)
             overrides.apply(run, {"data": {event["type"]: event["data"] for event in events}})
-            yield Item(line, run, self._sizes[sample_id], scores)
+            self.grading.add(Item(line, run, self._sizes[sample_id], scores))
         overrides.finish()
-        self.grading.finish()
+        yield from self.grading.graded()
 
     def _run(
         self, sample_id: str, events: list[dict[str, Any]]
@@ -177,12 +177,9 @@ class _Samples:
                 | {"sampling": recorded if len(recorded) > 1 else None}
             ),
         )
-        scores = _scores(match, metrics)
         if data.get("error"):
             run.error = error_text(data["error"][-1])
-        elif metrics.get(_CHOICE) != _INVALID or _VERDICT in scores:
-            self.grading.grade(run, scores)
-        return run, scores
+        return run, _scores(match, metrics)
 
     def _index(self, sample_id: str) -> int:
         """The number at the end of the id if all ids have one; else by the order of the file."""
@@ -200,12 +197,12 @@ class _Samples:
 
 
 def _scores(match: dict[str, Any], metrics: dict[str, Any]) -> dict[str, ScoreRecord]:
-    """The verdict of the match, and the metrics."""
+    """The verdict of the match, and the metrics, unless their judge was not understood."""
     correct = match.get("correct")
-    return {
-        **({_VERDICT: score_of(correct)} if isinstance(correct, bool) else {}),
-        **{name: score_of(value) for name, value in metrics.items()},
-    }
+    verdict = {_VERDICT: score_of(correct)} if isinstance(correct, bool) else {}
+    if metrics.get(_CHOICE) == _INVALID:
+        return verdict
+    return verdict | {name: score_of(value) for name, value in metrics.items()}
 
 
 def _picked(picked: object) -> str | None:

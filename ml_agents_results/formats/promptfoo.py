@@ -18,7 +18,6 @@ from ml_agents_results.formats.coercion import (
     first_of,
     mapping,
     moment,
-    number,
     sequence,
     text,
     without_absent,
@@ -29,7 +28,6 @@ from ml_agents_results.formats.json_files import beginning, first_line, read_lin
 from ml_agents_results.formats.json_stream import JsonStream
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.formats.spool import Spool
 from ml_agents_results.records import ExperimentRecord, RunRecord, ScoreRecord, canonical_approach
 from ml_agents_results.redaction import redact
 
@@ -88,14 +86,15 @@ class _Results:
         self._options = options
         self._overrides = Overrides(source, options)
         self._head: dict[str, Any] = {}
-        self._runs: Spool[tuple[int, tuple[int, str], Item]] = Spool()
         self._contents: dict[int, bytes] = {}
         self._tests: dict[str, int] = {}
         self._prompts: dict[str, int] = {}
         self._labels: dict[tuple[str, str], int] = {}
+        self._answered: dict[tuple[int, int, str], int] = {}
         self.grading = Grading(
             source, options.metric, preferred=(_SUCCESS, "score"), rule="all assertions"
         )
+        self.grading.define(_SUCCESS, kind="binary", lower=0, upper=1, higher_is_better=True)
 
     def read(self) -> None:
         """Reads the whole file."""
@@ -146,16 +145,16 @@ class _Results:
     def items(self) -> Iterator[Item]:
         """The runs; tests of the same content are one sample that is asked several times."""
         alike = _alike_tests(self._contents)
-        answered: dict[tuple[Any, ...], int] = {}
-        for test, prompt, item in self._runs:
-            tests = alike.get(test, [test])
-            before = answered.setdefault((test, *prompt), 0)
-            answered[(test, *prompt)] += 1
-            item.run.sample_index = tests[0]
-            item.run.repeat_index = tests.index(test) + before * len(tests)
-            yield item
         self._overrides.finish()
-        self.grading.finish()
+        for item in self.grading.graded():
+            run = item.run
+            tests = alike.get(run.sample_index, [run.sample_index])
+            run.repeat_index = tests.index(run.sample_index) + run.repeat_index * len(tests)
+            run.sample_index = tests[0]
+            if run.is_correct is not None and self._options.metric is None:
+                # The score next to the verdict is the share of assertions that passed.
+                run.score = item.scores["score"].value
+            yield item
 
     def _add(self, position: int | str, row: dict[str, Any], size: int) -> None:
         test = _numbered(row.get("testIdx"), self._tests, row.get("vars"))
@@ -170,11 +169,11 @@ class _Results:
         column = _numbered(row.get("promptIdx"), self._prompts, [row.get("prompt"), provider_id])
         with self._source.locate(position):
             run = self._run(row, test, column, provider_id)
-        scores = _scores(row)
-        if run.error is None and _is_judged(row):
-            self._grade(run, row, scores)
+        key = (test, column, provider_id)
+        self._answered[key] = self._answered.get(key, -1) + 1
+        run.repeat_index = self._answered[key]
         self._overrides.apply(run, row)
-        self._runs.add((test, (column, provider_id), Item(position, run, size, scores)))
+        self.grading.add(Item(position, run, size, _scores(row) if _is_judged(row) else {}))
 
     def _run(self, row: dict[str, Any], test: int, column: int, provider_id: str) -> RunRecord:
         prompt, response = row.get("prompt"), mapping(row.get("response"))
@@ -217,11 +216,6 @@ class _Results:
         if _is_failed(row, response):
             run.error = error_text(first_of({**response, **without_absent(row)}, ("error",)))
         return run
-
-    def _grade(self, run: RunRecord, row: dict[str, Any], scores: dict[str, ScoreRecord]) -> None:
-        if self.grading.grade(run, scores) == _SUCCESS:
-            # The score next to it is the share of assertions that passed.
-            run.score = number(row.get("score"))
 
     def _approach(self, label: object, column: int, provider: str) -> str:
         """The label of the prompt; where there is none, or several prompts share it, its number."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Generic, TypeVar
 
-_IN_MEMORY = 512 * 1024
+_IN_MEMORY = 64 * 1024
 _T = TypeVar("_T")
 
 

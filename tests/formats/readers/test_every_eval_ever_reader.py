@@ -43,7 +43,7 @@ def test_one_result_is_the_grade(tmp_path: Path, imported: Importer, refused: Re
     assert (run.score, told.sources[0]["left_out"]) == (1.0, {"lines of other results": 1})
     assert (run.metadata_json or {})["other_results"] == {"r2": {"score": 0.5, "is_correct": False}}
     _, (run,) = imported(path, metric="f1")
-    assert (run.score, run.is_correct) == (0.5, False)
+    assert (run.score, run.is_correct) == (0.5, None)
 
 
 def test_failed_repeated_and_conversations(tmp_path: Path, imported: Importer) -> None:
@@ -89,5 +89,5 @@ def test_scores_that_the_totals_call_unknown(tmp_path: Path, imported: Importer)
     _, runs = imported(path)
     assert {run.sample_id: (run.score, run.is_correct) for run in runs} == {
         "q1": (None, None),
-        "q2": (-1, False),
+        "q2": (-1, None),
     }

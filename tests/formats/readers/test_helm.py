@@ -82,7 +82,7 @@ def test_failed_cached_and_unmeasured(tmp_path: Path, imported: Importer) -> Non
     )
     assert [(run.error, run.is_correct) for run in runs] == [("overloaded", None), (None, None)]
     assert runs[1].execution_time_ms == 9000
-    assert "1 runs have no grade" in told.warnings[0]
+    assert "1 runs have no grade" in told.warnings[1]
 
 
 def test_folder_of_runs(tmp_path: Path, imported: Importer, refused: Refused) -> None:

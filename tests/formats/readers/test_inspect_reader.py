@@ -111,7 +111,8 @@ def test_rule_of_the_approach(
         ("C", True, 1.0), ("I", False, 0.0), ("N", False, 0.0), ("P", None, 0.5),
         (True, True, 1.0), (False, False, 0.0), (1, True, 1.0), (0.0, False, 0.0),
         (0.25, None, 0.25), (-3, None, -3.0), ("excellent", None, None), (None, None, None),
-        ({"a": 1}, None, None), ([1, 2], None, None), (float("nan"), None, None),
+        ({"a": 1}, True, 1.0), ({"a": 3}, None, 3.0), ([1, 2], None, None),
+        (float("nan"), None, None),
         (float("inf"), None, None), (10**400, None, None),
     ],
 )  # fmt: skip
@@ -135,8 +136,11 @@ def test_scorer_and_metric_of_ones_choice(
     assert error.hint == "Its scorers are: one, two"
     _, (run,) = imported(path, scorer="two", metric="x")
     assert (run.is_correct, run.score) == (True, 1.0)
-    _, (run,) = imported(path, scorer="two")
-    assert (run.is_correct, run.score) == (None, None)
+    _, (run,) = imported(path, scorer="two", metric="y")
+    assert (run.is_correct, run.score) == (None, 0.5)
+    told, (run,) = imported(path, scorer="two")
+    assert (run.is_correct, run.score) == (True, 1.0)
+    assert "runs are graded by two.x (--scorer); also measured: two.y" in told.warnings[0]
     _, (run,) = imported(path)
     assert run.is_correct is False
 
@@ -199,7 +203,7 @@ def test_unfinished_log(tmp_path: Path, imported: Importer, processor: ResultsPr
     result, runs = imported(path)
     assert len(runs) == 2
     assert processor.get_experiment("arith-T1").status == "failed"
-    assert result.warnings == [f"{path} is incomplete; the samples it contains were imported"]
+    assert result.warnings[0] == f"{path} is incomplete; the samples it contains were imported"
 
 
 def attempts(folder: Path) -> tuple[Path, Path]:
@@ -244,11 +248,41 @@ def test_fields_from_elsewhere(tmp_path: Path, imported: Importer, refused: Refu
     assert run.task == "other"
 
 
-def test_scores_between_right_and_wrong_are_told(tmp_path: Path, imported: Importer) -> None:
-    samples = [sample(n, scores={"s": {"value": n / 2}}) for n in range(3)]
+@pytest.mark.parametrize(
+    ("values", "scores", "kind"),
+    [
+        ((0, 0.5, 1), [0, 0.5, 1], "numeric"),
+        (("C", "P", "I"), [1, 0.5, 0], "numeric"),
+        (("10", "9", "I"), [10, 9, 0], "numeric"),
+        (("yes", "No", "TRUE"), [1, 0, 1], "binary"),
+        (("1", "0", "0.0"), [1, 0, 0], "binary"),
+    ],
+)
+def test_a_scale_is_decided_for_all_samples(
+    tmp_path: Path, imported: Importer, values: Any, scores: list[float], kind: str
+) -> None:
+    """A value of 0 or 1 on a longer scale is neither wrong nor right; texts are what Inspect's own
+    `value_to_float` makes of them."""
+    samples = [sample(n, scores={"s": {"value": value}}) for n, value in enumerate(values)]
     result, runs = imported(write_json(tmp_path / "a.json", log(*samples)))
-    assert [run.is_correct for run in runs] == [False, None, True]
-    assert "1 runs have scores between right and wrong" in result.warnings[0]
+    assert [run.score for run in runs] == scores
+    graded = [bool(score) for score in scores] if kind == "binary" else [None] * 3
+    assert [run.is_correct for run in runs] == graded
+    assert [(one["name"], one["kind"], one["is_primary"]) for one in result.metrics] == [
+        ("s", kind, True)
+    ]
+
+
+def test_a_scorer_of_right_and_wrong_is_preferred(tmp_path: Path, imported: Importer) -> None:
+    samples = [
+        sample(n, scores={"length": {"value": n}, "end": {"value": "CI"[n % 2]}}) for n in range(4)
+    ]
+    result, runs = imported(write_json(tmp_path / "a.json", log(*samples, scorers=None)))
+    assert [run.is_correct for run in runs] == [True, False, True, False]
+    assert result.warnings == [
+        "runs are graded by end (the first of right and wrong); also measured: length "
+        "(to choose: --scorer)"
+    ]
 
 
 def broken(folder: Path, what: str) -> Path:

@@ -156,7 +156,7 @@ def test_type_checkers_see_its_types(installed: Path, outside: Path) -> None:
         env={name: value for name, value in environment().items() if name != "PYTHONPATH"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert 'Revealed type is "int"' in checked.stdout.replace("builtins.", ""), checked.stdout
     assert 'has incompatible type "str"; expected "int"' in checked.stdout

@@ -188,11 +188,16 @@ def db_repair(
     else:
         print_table(
             ("table", "saved", "damaged", "lost"),
-            [(name, one.saved, one.damaged, one.lost) for name, one in report.tables.items()],
+            [
+                (name, table.saved, table.damaged, "unknown" if table.lost is None else table.lost)
+                for name, table in report.tables.items()
+            ],
             numbers=3,
         )
         write(f"Saved what {source} still holds to {dest}.")
     for note in (*report.notes, *report.problems):
         say(f"Note: {note}.")
+    if report.left_out:
+        say(f"Note: not copied: {', '.join(report.left_out)}.")
     if not report.complete:
         raise typer.Exit(INCOMPLETE)

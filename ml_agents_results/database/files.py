@@ -1,8 +1,9 @@
-"""Database files as files: they appear whole or not at all, and are exchanged while unused."""
+"""Database files: complete or absent, never replaced while in use, with the permissions kept."""
 
 import gzip
 import os
 import secrets
+import shlex
 import shutil
 import sqlite3
 import stat
@@ -12,15 +13,15 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ml_agents_results.database.location import file_uri
 from ml_agents_results.errors import CorruptDatabaseError, DatabaseError, DatabaseLockedError
 
 COMPANIONS = ("-journal", "-wal", "-shm")
-"""What SQLite may keep beside a database."""
+"""Suffixes of the files that SQLite keeps next to a database."""
 
 _GZIP = b"\x1f\x8b"
 _MAGIC = b"SQLite format 3\x00"
 _CHUNK = 1 << 20
-
 
 STAMP = "%Y%m%dT%H%M%S%fZ"
 """The form of a moment in file names, for strftime; sorted by name is sorted by time."""
@@ -46,26 +47,33 @@ def _begins(path: Path, beginning: bytes) -> bool:
         return file.read(len(beginning)) == beginning
 
 
-def check_place(place: Path, force: bool) -> None:
-    """Raises DatabaseError where `place` cannot become a file, or exists without `force`."""
-    if place.is_dir():
-        raise DatabaseError(f"{place} is a folder", "Name a file inside it.")
-    if not place.parent.is_dir():
+def target_of(path: Path) -> Path:
+    """What a symbolic link leads to; the path itself if it is none. A link stays a link."""
+    return path.resolve() if path.is_symlink() else path
+
+
+def check_destination(path: Path, force: bool) -> None:
+    """Raises DatabaseError if `path` cannot become a file, or exists without `force`."""
+    if path.is_dir():
+        raise DatabaseError(f"{path} is a folder", "Name a file inside it.")
+    if not path.parent.is_dir():
         raise DatabaseError(
-            f"the folder {place.parent} does not exist", f"Create it: mkdir -p {place.parent}"
+            f"the folder {path.parent} does not exist",
+            f"Create it: mkdir -p {shlex.quote(str(path.parent))}",
         )
-    if place.exists() and not place.is_file():
-        raise DatabaseError(f"{place} is no ordinary file", "Name another file.")
-    if place.exists() and not force:
+    if path.exists() and not path.is_file():
+        raise DatabaseError(f"{path} is not a regular file", "Name another file.")
+    if path.exists() and not force:
         raise DatabaseError(
-            f"{place} exists already", "Replace it with --force, or name another one."
+            f"{path} exists already", "Replace it with --force, or name another one."
         )
 
 
 @contextmanager
-def unfinished(place: Path) -> Iterator[Path]:
-    """A free name beside `place`; what still has it when the block ends is removed."""
-    draft = place.with_name(f".{place.name}.{secrets.token_hex(4)}.tmp")
+def unfinished(path: Path) -> Iterator[Path]:
+    """A free name `.NAME.xxxxxxxx.tmp` next to `path`; a file that still has it when the block
+    ends is removed."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield draft
     finally:
@@ -74,20 +82,27 @@ def unfinished(place: Path) -> Iterator[Path]:
                 draft.with_name(draft.name + suffix).unlink(missing_ok=True)
 
 
-def create_like(source: Path, path: Path) -> None:
-    """Creates an empty file with the permissions of another one, before anything is in it."""
-    mode = stat.S_IMODE(source.stat().st_mode)
+def create_like(model: Path, path: Path) -> None:
+    """Creates an empty file with the permissions of another one, before anything is in it.
+
+    The owner, too, if we may; who creates it can always write it.
+    """
+    status = model.stat()
+    mode = stat.S_IMODE(status.st_mode) & 0o666 | 0o600
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
     path.chmod(mode)
+    if hasattr(os, "chown"):
+        with suppress(OSError):
+            os.chown(path, status.st_uid, status.st_gid)
 
 
-def finish(draft: Path, place: Path) -> None:
+def finish(draft: Path, path: Path) -> None:
     """Gives a complete file its name, so that it survives a power cut."""
     with draft.open("rb+") as file:
         os.fsync(file.fileno())
-    draft.replace(place)
+    draft.replace(path)
     if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
         finally:
@@ -98,7 +113,7 @@ def pack(source: Path, packed: Path) -> None:
     """Packs a file with gzip and reads it back.
 
     Raises:
-        DatabaseError: What was read back is something else.
+        DatabaseError: It does not read back as it was.
     """
     with source.open("rb") as plain, gzip.open(packed, "wb", compresslevel=6) as file:
         shutil.copyfileobj(plain, file, _CHUNK)
@@ -112,14 +127,15 @@ def unpack(packed: Path, destination: Path) -> None:
     """Unpacks a gzip file.
 
     Raises:
-        CorruptDatabaseError: It is damaged, or holds no SQLite database.
+        CorruptDatabaseError: It is damaged, or does not hold a SQLite database.
     """
     try:
         with gzip.open(packed, "rb") as file, destination.open("wb") as plain:
             beginning = file.read(len(_MAGIC))
             if beginning != _MAGIC:
                 raise CorruptDatabaseError(
-                    f"{packed} holds no SQLite database", "Name a backup that db-backup made."
+                    f"{packed} does not hold a SQLite database",
+                    "Name a backup that db-backup made.",
                 )
             plain.write(beginning)
             shutil.copyfileobj(file, plain, _CHUNK)
@@ -131,16 +147,18 @@ def unpack(packed: Path, destination: Path) -> None:
 
 @contextmanager
 def held(path: Path) -> Iterator[Sequence[str]]:
-    """Holds an existing file that nobody else may have open, while it is exchanged.
+    """Locks an existing file that nobody else may have open, while it is replaced.
 
-    Yields the companions that belong to it still. Those of a healthy database are merged into it;
-    a damaged one keeps them.
+    Yields the suffixes of the companions that still belong to it. Those of a healthy database are
+    merged into it; a damaged one keeps them.
 
     Raises:
         DatabaseLockedError: Another program has it open.
     """
     if is_database(path):
-        with closing(sqlite3.connect(path, timeout=1, isolation_level=None)) as connection:
+        with closing(
+            sqlite3.connect(file_uri(path), uri=True, timeout=1, isolation_level=None)
+        ) as connection:
             try:
                 # Leaving the write-ahead log needs the file for oneself, and merges the log.
                 for mode in ("WAL", "DELETE"):
@@ -149,12 +167,18 @@ def held(path: Path) -> Iterator[Sequence[str]]:
             except sqlite3.Error as error:
                 if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
                     raise DatabaseLockedError(
-                        f"{path} is in use", f"End the programs that use it: fuser {path}"
+                        f"{path} is in use",
+                        f"End the programs that use it: fuser {shlex.quote(str(path))}",
                     ) from error
             else:
                 yield ()
                 return
-    yield [suffix for suffix in COMPANIONS if path.with_name(path.name + suffix).exists()]
+    yield companions(path)
+
+
+def companions(path: Path) -> Sequence[str]:
+    """The suffixes of the files that lie next to a database."""
+    return [suffix for suffix in COMPANIONS if path.with_name(path.name + suffix).exists()]
 
 
 def require_unused(path: Path) -> None:
@@ -163,8 +187,9 @@ def require_unused(path: Path) -> None:
         pass
 
 
-def failure(place: Path, error: OSError) -> DatabaseError:
+def failure(path: Path, error: OSError) -> DatabaseError:
+    """The error for a file that the file system refused to write."""
     return DatabaseError(
-        f"{place} could not be written: {error.strerror or error}",
+        f"{path} could not be written: {error.strerror or error}",
         "Check the free space and the permissions of its folder.",
     )

@@ -1,4 +1,4 @@
-"""Where a database is: URLs and files, checked before they are opened."""
+"""URLs and paths of databases, checked before they are opened."""
 
 import os
 import shlex
@@ -38,7 +38,7 @@ def url_of(config: DatabaseConfig) -> URL:
 
 
 def supported(url: URL) -> URL:
-    """The URL with the driver that we work with; raises UsageError where there is none."""
+    """The URL with the driver that we use; raises UsageError if there is none."""
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
     if url.drivername not in _SUPPORTED:
@@ -50,7 +50,7 @@ def supported(url: URL) -> URL:
 
 
 def shown(url: URL) -> str:
-    """The URL without its password, wherever it is in there."""
+    """The URL without its passwords."""
     return url.difference_update_query(_SECRETS).render_as_string(hide_password=True)
 
 
@@ -68,7 +68,7 @@ def file_of(url: URL) -> Path | None:
 
 
 def check_file(path: Path, create: bool) -> None:
-    """Refuses what cannot be a database, before SQLite makes something of it.
+    """Checks that a path can be a database, before SQLite opens or creates the file.
 
     The file is not opened: closing it again would take away the locks that this process has on it
     through SQLite.
@@ -82,7 +82,7 @@ def check_file(path: Path, create: bool) -> None:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         if create:
-            return _check_folder(path.parent)
+            return _check_new(path)
         raise NotFoundError(
             f"there is no database at {path}",
             f"Create one with: ml-agents db-init --db-path {name}",
@@ -92,7 +92,7 @@ def check_file(path: Path, create: bool) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise DatabaseError(f"{path} is a folder, not a database", "Name a file inside it.")
     if not stat.S_ISREG(found.st_mode):
-        raise DatabaseError(f"{path} is no ordinary file", "Name another one with --db-path.")
+        raise DatabaseError(f"{path} is not a regular file", "Name another one with --db-path.")
     if not os.access(path, os.R_OK):
         raise _unreadable(path, "Permission denied")
     if not found.st_size and not create:
@@ -102,13 +102,21 @@ def check_file(path: Path, create: bool) -> None:
     return None
 
 
-def _check_folder(folder: Path) -> None:
+def _check_new(path: Path) -> None:
+    folder = path.parent
     if not folder.is_dir():
         raise DatabaseError(
             f"the folder {folder} does not exist", f"Create it: mkdir -p {shlex.quote(str(folder))}"
         )
     if not os.access(folder, os.W_OK):
         raise DatabaseError(f"the folder {folder} is not writable", "Choose another one.")
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        # SQLite would delete it.
+        raise DatabaseError(
+            f"there is no database at {path}, but its log {log} holds data",
+            "Put the database back under that name, or move the log away.",
+        )
 
 
 def _unreadable(path: Path, why: str | None) -> DatabaseError:
@@ -116,13 +124,13 @@ def _unreadable(path: Path, why: str | None) -> DatabaseError:
 
 
 def file_uri(path: Path) -> str:
-    """Opens the file as far as permissions go."""
+    """A URI that opens the file as far as permissions allow; `path` may begin with `file:`."""
     uri = path.absolute().as_uri()
-    if not path.exists() or os.access(path, os.W_OK):
+    if not path.exists():
         return f"{uri}?mode=rwc"
-    # SQLite makes a -shm file beside a database even for reading, unless it is told that nobody
-    # writes. Where there is a log, somebody does, and the newest runs are in there.
-    logged = path.with_name(f"{path.name}-wal").exists()
-    if logged or os.access(path.parent, os.W_OK):
-        return f"{uri}?mode=ro"
-    return f"{uri}?mode=ro&immutable=1"
+    # SQLite creates files next to a database even for reading, unless it knows that nobody
+    # writes. If there is a log, somebody does, and the newest runs are in there.
+    beside = path.with_name(f"{path.name}-wal").exists() or os.access(path.parent, os.W_OK)
+    if os.access(path, os.W_OK) and beside:
+        return f"{uri}?mode=rwc"
+    return f"{uri}?mode=ro" if beside else f"{uri}?mode=ro&immutable=1"

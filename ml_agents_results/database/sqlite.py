@@ -205,6 +205,11 @@ def pragma(connection: Connection, statement: str) -> list[Any]:
     return rows
 
 
+def quoted(name: str) -> str:
+    """A name of a table or an index as SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _begin(connection: Connection) -> None:
     # A transaction that reads first and writes later fails at once if another process wrote in
     # between, whatever the timeout: writers take the lock at the start.

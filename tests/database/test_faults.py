@@ -302,6 +302,12 @@ class TestPermissions:
         assert run(NOBODY, open_folder / "r.db", "read") == "runs 0\n"
         assert "is read-only" in run(NOBODY, open_folder / "r.db", "write")
 
+    def test_a_writable_file_in_a_read_only_folder_can_be_read(self, open_folder: Path) -> None:
+        (open_folder / "r.db").chmod(0o666)
+        open_folder.chmod(0o555)
+        assert run(NOBODY, open_folder / "r.db", "read") == "runs 0\n"
+        assert "is read-only" in run(NOBODY, open_folder / "r.db", "write")
+
     def test_readers_see_what_a_writer_of_another_user_has_just_saved(
         self, open_folder: Path
     ) -> None:

@@ -1,4 +1,4 @@
-"""Backups of a SQLite file: taken while others write, verified before they count, thinned out."""
+"""Backups of a SQLite file: made while others write, verified, and thinned out."""
 
 import os
 import re
@@ -12,28 +12,33 @@ from ml_agents_results.database import files
 from ml_agents_results.database.driver_errors import translate
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.location import file_uri
+from ml_agents_results.database.sqlite import quoted
 from ml_agents_results.errors import DatabaseError, NotFoundError, UsageError
+
+_STEP = 1024
+"""Pages that are copied at once."""
 
 _STAMPED = re.compile(r"\d{8}T\d{12}Z\.db")
 
 
 def folder_of(path: Path) -> Path:
-    """Where the automatic backups of a database file are."""
-    return path.absolute().parent / f"{path.name}.backups"
+    """The folder of the automatic backups: next to the file itself, also if `path` is a link."""
+    path = files.target_of(path.absolute())
+    return path.parent / f"{path.name}.backups"
 
 
 def backup_now(database: Database, label: str = "") -> Path:
-    """Makes a new automatic backup, thins out the old ones, and returns the new one.
+    """Makes an automatic backup, thins out the older ones, and returns its path.
 
     Args:
-        label: What the backup precedes. One that has a label is never deleted automatically.
+        label: What the backup precedes. A backup with a label is never deleted automatically.
 
     Raises:
-        DatabaseError: It could not be made; the older ones are all still there.
+        DatabaseError: It could not be made; all older ones are still there.
     """
     if database.path is None:
         raise DatabaseError(
-            f"{database} is no file that could be copied",
+            f"{database} is not a file that could be copied",
             "Write an archive: ml-agents export --all --output FILE.mlar",
         )
     folder = folder_of(database.path)
@@ -52,8 +57,8 @@ def backup_now(database: Database, label: str = "") -> Path:
 
 
 def _next_stamp(folder: Path) -> str:
-    """This moment; where the clock went back, the moment after the newest backup. Otherwise the
-    newest one would be taken for an old one, and deleted."""
+    """This moment; if the clock went back, the moment after the newest backup, which would count
+    as an old one and be deleted otherwise."""
     newest = max((path.stem for path in backups(folder)), default="")
     if newest < (now := files.stamp()):
         return now
@@ -66,28 +71,29 @@ def backups(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.db") if _STAMPED.fullmatch(path.name))
 
 
-def superfluous(found: Sequence[Path], keep: int, keep_days: int) -> list[Path]:
-    """Those to delete: neither among the `keep` newest, nor the newest one of one of the last
-    `keep_days` days. The newest one always stays."""
-    newest = set(found[-max(keep, 1) :])
+def superfluous(paths: Sequence[Path], keep: int, keep_days: int) -> list[Path]:
+    """The backups to delete: neither among the `keep` newest, nor the newest of one of the last
+    `keep_days` days. The newest always stays."""
+    newest = set(paths[-max(keep, 1) :])
     since = (datetime.now(UTC) - timedelta(days=keep_days)).strftime("%Y%m%d")
-    daily = {path.name[:8]: path for path in found if path.name[:8] > since}
-    return [path for path in found if path not in newest | {*daily.values()}]
+    daily = {path.name[:8]: path for path in paths if path.name[:8] > since}
+    return [path for path in paths if path not in newest | {*daily.values()}]
 
 
 def back_up(source: Path, destination: Path, *, compress: bool = False, force: bool = False) -> int:
-    """Copies a database that may be in use to a place that the user named; returns its size.
+    """Copies a database, which may be in use, to a file of the user's choice; returns its size.
 
     Args:
         compress: Whether the copy is packed with gzip.
-        force: Whether an existing file may be replaced. A database that is in use never is.
+        force: Whether an existing file may be replaced. A database in use never is.
 
     Raises:
         UsageError: Source and destination are the same file.
         DatabaseError: The destination is in the way, or the copy could not be made.
     """
     refuse_same(source, destination)
-    files.check_place(destination, force)
+    destination = files.target_of(destination)
+    files.check_destination(destination, force)
     try:
         if destination.exists():
             files.require_unused(destination)
@@ -98,19 +104,19 @@ def back_up(source: Path, destination: Path, *, compress: bool = False, force: b
 
 
 def refuse_same(source: Path, destination: Path) -> None:
-    """Raises UsageError where both are one file, by whatever names."""
+    """Raises UsageError if both are one file, whatever their names."""
     if destination.exists() and source.exists() and source.samefile(destination):
         raise UsageError(f"{source} and {destination} are the same file", "Name another file.")
 
 
 def copy(source: Path, destination: Path, *, compress: bool = False) -> None:
-    """Copies a database that may be in use, in one consistent state.
+    """Copies a database, which may be in use, in one consistent state, with its permissions.
 
-    The copy gets its name only when it has passed SQLite's own check and holds as many rows in
-    every table as its source did at that moment.
+    The copy gets its name only when it has passed SQLite's own check and every table has as many
+    rows as in the source.
 
     Raises:
-        DatabaseError: The copy could not be made, or is not what it should be.
+        DatabaseError: The copy could not be made, or differs from the source.
         OSError: The file system refuses.
     """
     with files.unfinished(destination) as draft:
@@ -124,23 +130,28 @@ def copy(source: Path, destination: Path, *, compress: bool = False) -> None:
         files.finish(draft, destination)
 
 
-def snapshot(source: Path, draft: Path) -> None:
-    """`copy` without the name: makes and verifies the file `draft`."""
-    files.create_like(source, draft)
+def snapshot(source: Path, draft: Path, *, like: Path | None = None) -> None:
+    """`copy` without the name: makes and verifies the file `draft`.
+
+    Args:
+        like: The file whose permissions the draft gets; by default the source.
+    """
+    files.create_like(like or source, draft)
     try:
         with (
             closing(sqlite3.connect(file_uri(source), uri=True)) as original,
-            closing(sqlite3.connect(draft, isolation_level=None)) as duplicate,
+            closing(sqlite3.connect(file_uri(draft), uri=True, isolation_level=None)) as duplicate,
         ):
             original.isolation_level = None
             # The copy is of the state that this transaction sees.
             original.execute("BEGIN")
             expected = rows(original)
-            original.backup(duplicate)
+            # In steps, so that an interrupt is noticed.
+            original.backup(duplicate, pages=_STEP, progress=lambda *_: None)
             original.execute("COMMIT")
             duplicate.execute("PRAGMA journal_mode=DELETE")
             verdict = duplicate.execute("PRAGMA quick_check(1)").fetchone()[0]
-            found = rows(duplicate)
+            copied = rows(duplicate)
     except sqlite3.OperationalError as error:
         raise DatabaseError(
             f"{source} could not be copied to {draft.parent}: {error}",
@@ -148,49 +159,52 @@ def snapshot(source: Path, draft: Path) -> None:
         ) from error
     except sqlite3.Error as error:
         raise translate(error, str(source)) from error
-    if verdict != "ok" or found != expected:
+    if verdict != "ok" or copied != expected:
         raise DatabaseError(
-            f"the copy of {source} is damaged and was thrown away: "
-            f"{verdict if verdict != 'ok' else f'{found} rows instead of {expected}'}",
+            f"the copy of {source} is damaged and was discarded: "
+            f"{verdict if verdict != 'ok' else f'{copied} rows instead of {expected}'}",
             "Check the disk, and the database with: ml-agents db-check",
         )
 
 
 def rows(connection: sqlite3.Connection) -> dict[str, int]:
     """Table to number of rows."""
-    tables = connection.execute(
+    names = connection.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     ).fetchall()
     return {
-        name: connection.execute(f'SELECT COUNT(*) FROM "{name}"').fetchone()[0]
-        for (name,) in tables
+        name: connection.execute(f"SELECT COUNT(*) FROM {quoted(name)}").fetchone()[0]
+        for (name,) in names
     }
 
 
 def restore(source: Path, destination: Path, *, force: bool = False) -> Path | None:
-    """Puts a backup, packed or not, in the place of a database.
+    """Replaces a database by a backup, packed or not; returns where the replaced one is kept.
 
-    The backup is verified first. What it replaces is kept under another name, which is returned.
+    The backup is verified first. A database that is replaced hands its permissions on.
 
     Raises:
         NotFoundError: There is no such backup.
         UsageError: Source and destination are the same file.
-        CorruptDatabaseError: The backup is damaged, or no database.
+        CorruptDatabaseError: The backup is damaged, or not a database.
         SchemaError: The backup is a database of another program, or of a newer version.
         DatabaseError: The destination exists and `force` is not set, or it is in use.
     """
     if not source.is_file():
         raise NotFoundError(f"there is no backup {source}", "Check its path.")
     refuse_same(source, destination)
-    files.check_place(destination, force)
+    destination = files.target_of(destination)
+    files.check_destination(destination, force)
+    like = destination if destination.exists() else source
     try:
         with files.unfinished(destination) as draft:
             if files.is_packed(source):
                 with files.unfinished(destination) as unpacked:
+                    files.create_like(like, unpacked)
                     files.unpack(source, unpacked)
                     snapshot(unpacked, draft)
             else:
-                snapshot(source, draft)
+                snapshot(source, draft, like=like)
             _require_ours(source, draft)
             return _exchange(draft, destination)
     except OSError as error:
@@ -200,26 +214,34 @@ def restore(source: Path, destination: Path, *, force: bool = False) -> Path | N
 def _require_ours(source: Path, draft: Path) -> None:
     from ml_agents_results.database import schema
 
-    opened = Database(str(draft), create=False)
+    database = Database(str(draft), create=False)
     try:
-        with opened.read() as connection:
+        with database.read() as connection:
             found = schema.status(connection)
-        if found.state in ("empty", "newer", "foreign"):
+        if found.state in ("empty", "newer", "ambiguous", "foreign"):
             raise schema.refusal(found, Database(str(source)))
     finally:
-        opened.close()
+        database.close()
 
 
 def _exchange(draft: Path, destination: Path) -> Path | None:
+    """Gives the draft its name; what had it before gets another one, with all of its files."""
+    kept = destination.with_name(f"{destination.name}.replaced-{files.stamp()}")
     if not destination.exists():
+        # The log of a file that was moved or deleted would be replayed into the new one.
+        _move_companions(destination, kept, files.companions(destination))
         files.finish(draft, destination)
         return None
-    kept = destination.with_name(f"{destination.name}.replaced-{files.stamp()}")
     with files.held(destination) as companions:
         # Under its second name the old file stays, whatever happens from here on.
         os.link(destination, kept)
-        for suffix in companions:
-            place = destination.with_name(destination.name + suffix)
-            place.replace(kept.with_name(kept.name + suffix))
+        _move_companions(destination, kept, companions)
         files.finish(draft, destination)
     return kept
+
+
+def _move_companions(source: Path, destination: Path, suffixes: Sequence[str]) -> None:
+    for suffix in suffixes:
+        source.with_name(source.name + suffix).replace(
+            destination.with_name(destination.name + suffix)
+        )

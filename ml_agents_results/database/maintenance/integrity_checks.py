@@ -1,4 +1,4 @@
-"""Whether a database is intact: its pages, its schema, its references, and every recorded run."""
+"""Integrity checks: pages, schema, references, and the content of every recorded row."""
 
 import json
 import re
@@ -15,10 +15,12 @@ from ml_agents_results.database import schema
 from ml_agents_results.database.digests import DIGESTED, digest_of, input_fingerprint
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.location import file_uri
+from ml_agents_results.database.maintenance.foreign_objects import foreign_objects
+from ml_agents_results.database.sqlite import quoted
 from ml_agents_results.errors import ResultsError
 
 SHOWN = 10
-"""Examples that a problem names."""
+"""Number of examples that a problem names."""
 
 _BATCH = 2000
 _JSON_COLUMNS = {
@@ -36,7 +38,7 @@ _PARENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `table` is None where it concerns the whole file."""
+    """One fault of a database. `table` is None if it concerns the whole file."""
 
     kind: str
     table: str | None
@@ -46,13 +48,13 @@ class Problem:
 
 @dataclass(slots=True)
 class CheckReport:
-    """What `check` found.
+    """The result of `check`.
 
     Attributes:
-        tables: Readable rows of each table.
+        tables: Number of readable rows of each table.
         runs_verified: Runs whose content was compared with their digest.
-        problems: Empty where all is well.
-        notes: What is no problem but worth knowing.
+        problems: The faults; empty if the database is intact.
+        notes: What is not a fault but worth knowing.
     """
 
     database: str
@@ -91,7 +93,7 @@ def check(database: Database) -> CheckReport:
 
 
 class _Rows:
-    """Reads tables whatever the engine."""
+    """Reads tables of either engine."""
 
     def columns(self, table: str) -> list[str]:
         raise NotImplementedError
@@ -116,7 +118,9 @@ class _FileRows(_Rows):
         self._connection = connection
 
     def columns(self, table: str) -> list[str]:
-        return [str(row[1]) for row in self._connection.execute(f'PRAGMA table_info("{table}")')]
+        return [
+            str(row[1]) for row in self._connection.execute(f"PRAGMA table_info({quoted(table)})")
+        ]
 
     def tables(self) -> list[str]:
         return [
@@ -153,7 +157,7 @@ class _ServerRows(_Rows):
 def _check_file(path: Path, report: CheckReport) -> None:
     try:
         with closing(sqlite3.connect(file_uri(path), uri=True, isolation_level=None)) as connection:
-            # A byte that is no text any more is to be found, not to end the search.
+            # A byte that is not text any more must be reported, not end the check.
             connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
             connection.execute("BEGIN")
             _check_pages(connection, report)
@@ -168,7 +172,7 @@ def _check_pages(connection: sqlite3.Connection, report: CheckReport) -> None:
         return
     attributed = False
     for table in _FileRows(connection).tables():
-        if messages := _integrity(connection, f"('{table}')"):
+        if messages := _integrity(connection, f"({quoted(table)})"):
             attributed = True
             report.add("damage", table, _in_words(table, messages), messages)
     if not attributed:
@@ -216,7 +220,7 @@ def _attempt(report: CheckReport, table: str, step: Any) -> None:
 
 
 def _count(rows: _Rows, table: str, report: CheckReport) -> None:
-    report.tables[table] = int(next(iter(rows.select(f'SELECT COUNT(*) FROM "{table}"')))[0])
+    report.tables[table] = int(next(iter(rows.select(f"SELECT COUNT(*) FROM {quoted(table)}")))[0])
 
 
 def _orphans(rows: _Rows, table: str, report: CheckReport) -> None:
@@ -235,7 +239,7 @@ def _values(rows: _Rows, table: str, report: CheckReport) -> None:
                 wrong.setdefault(name, []).append(str(row[0]))
     for name, ids in wrong.items():
         kind = "JSON object" if name in json_columns else "time"
-        report.add("invalid", table, f"{name} of {len(ids)} rows of {table} is no {kind}", ids)
+        report.add("invalid", table, f"{name} of {len(ids)} rows of {table} is not a {kind}", ids)
 
 
 def _is_object(value: object) -> bool:
@@ -248,7 +252,7 @@ def _is_object(value: object) -> bool:
 
 
 def is_time(value: object) -> bool:
-    """Whether it is a time as it is stored."""
+    """Whether a value is a time in the stored form."""
     return not isinstance(value, str | bytes | int | float) or (
         isinstance(value, str) and _STORED_TIME.fullmatch(value) is not None
     )
@@ -284,7 +288,7 @@ def _digests(rows: _Rows, table: str, report: CheckReport) -> None:
 
 
 def verified(columns: Sequence[str], values: Sequence[Any], digest: object) -> bool:
-    """Whether values, as they are stored, have this digest."""
+    """Whether stored values have this digest."""
     try:
         return digest_of(columns, values) == digest
     except (TypeError, ValueError):
@@ -299,6 +303,7 @@ def _check_schema(database: Database, report: CheckReport) -> None:
             if found.state == "current":
                 for difference in _differences(connection):
                     report.add("schema", None, difference)
+                _check_objects(connection, report)
             elif found.state in ("behind", "unversioned"):
                 report.notes.append(str(schema.refusal(found, database)))
             else:
@@ -306,6 +311,15 @@ def _check_schema(database: Database, report: CheckReport) -> None:
     except ResultsError as error:
         if not report.problems:
             report.add("damage", None, error.message)
+
+
+def _check_objects(connection: Connection, report: CheckReport) -> None:
+    found = foreign_objects(connection)
+    for name in found.active:
+        report.add(
+            "schema", None, f"{name} should not be there: it may change what is saved or read"
+        )
+    report.notes += [f"{name} belongs to another program" for name in found.passive]
 
 
 def _differences(connection: Connection) -> list[str]:
@@ -331,5 +345,5 @@ def _difference(found: Any) -> str:
     verb, *rest = found
     thing = " ".join(str(getattr(one, "name", one)) for one in rest if one is not None)
     word, _, what = str(verb).partition("_")
-    said = {"add": "is missing", "remove": "should not be there"}.get(word, "is different")
-    return f"the {what or 'schema'} {thing} {said}"
+    state = {"add": "is missing", "remove": "should not be there"}.get(word, "is different")
+    return f"the {what or 'schema'} {thing} {state}"

@@ -131,7 +131,7 @@ def test_a_failed_backup_leaves_the_older_ones_and_no_rest(processor: ResultsPro
 
 
 def test_only_files_are_backed_up() -> None:
-    with pytest.raises(DatabaseError, match="no file that could be copied"):
+    with pytest.raises(DatabaseError, match="not a file that could be copied"):
         backup_now(Database("sqlite:///:memory:"))
 
 
@@ -300,3 +300,70 @@ class TestRestoring:
         assert processor.get_runs_paginated("e")["total_runs"] == 500
         assert not list(tmp_path.glob("*.replaced-*"))
         assert not list(tmp_path.glob(".*.tmp*"))
+
+
+class TestModesAndLinks:
+    def test_copies_have_the_permissions_of_the_database(
+        self, processor: ResultsProcessor, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "r.db"
+        path.chmod(0o600)
+        manager = DatabaseManager(processor.database)
+        copies = [tmp_path / name for name in ("b.db", "b.db.gz", "repaired.db", "restored.db")]
+        manager.backup_database(copies[0])
+        manager.backup_database(copies[1])
+        manager.repair(copies[2])
+        processor.close()
+        DatabaseManager(copies[3]).restore_database(copies[1])
+        copies.append(backup_now(processor.database))
+        assert [oct(copy.stat().st_mode & 0o777) for copy in copies] == ["0o600"] * 5
+
+    def test_a_database_that_is_replaced_hands_its_permissions_on(
+        self, processor: ResultsProcessor, tmp_path: Path
+    ) -> None:
+        manager = DatabaseManager(processor.database)
+        manager.backup_database(tmp_path / "b.db")
+        (tmp_path / "b.db").chmod(0o644)
+        (tmp_path / "r.db").chmod(0o640)
+        processor.close()
+        kept = manager.restore_database(tmp_path / "b.db", force=True)
+        assert kept is not None
+        modes = [oct(path.stat().st_mode & 0o777) for path in (tmp_path / "r.db", kept)]
+        assert modes == ["0o640"] * 2
+
+    def test_a_link_stays_a_link(self, processor: ResultsProcessor, tmp_path: Path) -> None:
+        processor.close()
+        (tmp_path / "disk").mkdir()
+        real, link = tmp_path / "disk" / "real.db", tmp_path / "r.db"
+        copy(link, tmp_path / "b.db")
+        link.replace(real)
+        link.symlink_to(real)
+        with closing(sqlite3.connect(real)) as connection:
+            connection.execute("DELETE FROM runs")
+            connection.commit()
+        kept = DatabaseManager(link).restore_database(tmp_path / "b.db", force=True)
+        assert link.is_symlink()
+        assert kept is not None
+        assert kept.parent == real.parent
+        assert counted(real) == 500
+        assert backup_now(Database(str(link))).parent == tmp_path / "disk" / "real.db.backups"
+        (tmp_path / "target.db").symlink_to(tmp_path / "disk" / "copy.db")
+        DatabaseManager(link).backup_database(tmp_path / "target.db")
+        assert (tmp_path / "target.db").is_symlink()
+        assert counted(tmp_path / "disk" / "copy.db") == 500
+
+    def test_a_name_that_begins_like_a_uri_is_a_file(
+        self, processor: ResultsProcessor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        DatabaseManager(processor.database).backup_database("b.db")
+        processor.close()
+        before = set(tmp_path.iterdir())
+        manager = DatabaseManager("file:x.db")
+        manager.restore_database("b.db")
+        manager.restore_database("b.db", force=True)
+        manager.backup_database("file:y.db")
+        manager.repair("file:z.db")
+        names = {path.name for path in set(tmp_path.iterdir()) - before}
+        new = {name for name in names if ".replaced-" not in name}
+        assert new == {"file:x.db", "file:y.db", "file:z.db"}

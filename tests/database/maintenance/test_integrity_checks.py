@@ -132,8 +132,8 @@ def test_text_that_is_no_json_and_no_time(sqlite_database: Database) -> None:
     change(sqlite_database, "UPDATE experiments SET config_json = '{', created_at = 'yesterday'")
     messages = [problem.message for problem in check(sqlite_database).problems]
     assert messages == [
-        "config_json of 1 rows of experiments is no JSON object",
-        "created_at of 1 rows of experiments is no time",
+        "config_json of 1 rows of experiments is not a JSON object",
+        "created_at of 1 rows of experiments is not a time",
         "1 experiments are not what was recorded: their digest differs",
     ]
 

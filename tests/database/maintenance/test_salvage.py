@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +22,7 @@ from ml_agents_results.records import RunRecord
 from tests.commands import contents
 from tests.generated import make_runs
 from tests.lengths import short_and_long
+from tests.processes import run
 
 SAMPLES = 150
 
@@ -227,10 +229,68 @@ def test_what_cannot_be_repaired(template: Path, tmp_path: Path) -> None:
         ("noise.db", b"SQLite format 3\x00" + random.Random(1).randbytes(20_000)),
     ):
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(CorruptDatabaseError, match="holds nothing that can be read"):
+        with pytest.raises(CorruptDatabaseError, match="has no readable experiment or run"):
             repair(tmp_path / name, tmp_path / "new.db")
     with pytest.raises(NotFoundError):
         repair(tmp_path / "no.db", tmp_path / "new.db")
     with pytest.raises(UsageError, match="the same file"):
         repair(template, template, force=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["noise.db", "notes.txt"]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.97])
+def test_what_a_cut_file_has_lost_is_not_called_nothing(
+    template: Path, tmp_path: Path, share: float
+) -> None:
+    data = template.read_bytes()
+    size = Pages(data).size
+    pages = int(len(data) // size * share)
+    (tmp_path / "cut.db").write_bytes(data[: pages * size])
+    report = repair(tmp_path / "cut.db", tmp_path / "new.db")
+    assert not report.complete
+    assert any(f"only {pages} of its {len(data) // size} pages" in note for note in report.notes)
+
+
+def test_a_count_that_no_index_tells_is_unknown(template: Path, tmp_path: Path) -> None:
+    data = bytearray(template.read_bytes())
+    size = Pages(bytes(data)).size
+    with closing(sqlite3.connect(template)) as connection:
+        roots = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE tbl_name = 'parsing_metrics' AND rootpage"
+        ).fetchall()
+    for (root,) in roots:
+        data[(root - 1) * size : root * size] = bytes(size)
+    (tmp_path / "broken.db").write_bytes(data)
+    report = repair(tmp_path / "broken.db", tmp_path / "new.db")
+    assert report.tables["parsing_metrics"].lost is None
+    assert not report.complete
+    assert report.to_dict()["complete"] is False
+
+
+def test_a_source_that_must_not_be_read_is_named(tmp_path: Path) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="mlar-"))
+    try:
+        folder.chmod(0o777)
+        (folder / "secret.db").touch(0o600)
+        printed = run(
+            """
+            import os, sys
+            from pathlib import Path
+            from ml_agents_results.database.maintenance.recovery.salvage import repair
+            from ml_agents_results.errors import ResultsError
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setresgid(65534, 65534, 65534)
+                os.setresuid(65534, 65534, 65534)
+            try:
+                repair(Path(sys.argv[1]), Path(sys.argv[2]))
+            except ResultsError as error:
+                print(error.exit_code, error.message)
+            """,
+            folder / "secret.db" if os.geteuid() == 0 else "/etc/shadow",
+            folder / "new.db",
+        )
+        assert printed.startswith("4 ")
+        assert "cannot be read: Permission denied" in printed
+    finally:
+        shutil.rmtree(folder)

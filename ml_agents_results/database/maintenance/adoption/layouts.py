@@ -1,5 +1,5 @@
-"""Which layout a database without a schema version has: told by its structure, never by what its
-own version table says, for that is not reliable."""
+"""Layouts of databases without a schema version, recognized by their structure: what their own
+version tables say is not reliable."""
 
 from sqlalchemy import Connection, inspect
 
@@ -38,16 +38,18 @@ TABLES: dict[str, tuple[str, ...]] = {
 }
 """The columns of revision 0001."""
 
+PREDECESSOR_TABLES = ("schema_version", "dataset_preprocessing", "orphaned_parsing_metrics")
+"""Further tables that an adopted database may have."""
 
 _STUDY = {"preprocessing_id", "preprocessing_rules_path", "dataset_name", "eval_output_path"}
 _LINKED = {"dataset_config", "rules_path", "analysis_path"}
 
 
 def layout_of(connection: Connection) -> str:
-    """Which layout the tables have.
+    """The name of the layout that the tables have.
 
     Raises:
-        SchemaError: None that is known; the message names what is missing.
+        SchemaError: It is not known; the message names what is missing.
     """
     inspector = inspect(connection)
     tables = set(inspector.get_table_names())
@@ -65,8 +67,8 @@ def layout_of(connection: Connection) -> str:
     ]
     if missing or connection.dialect.name != "sqlite":
         raise SchemaError(
-            f"its tables are not of a layout that can be adopted: "
-            f"{', '.join(missing) or 'it is on a server'}",
+            "its tables do not have a layout that can be adopted: "
+            + (", ".join(missing) or "it is on a server"),
             "Export it with the program that made it, and import the files.",
         )
     if "schema_version" not in tables and "dataset_preprocessing" not in tables:
@@ -75,7 +77,7 @@ def layout_of(connection: Connection) -> str:
         "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'runs'"
     ).scalar_one()
     if "instructor_multiple" not in rules:
-        # One that later code opened: it got the new tables, and kept the old rule.
+        # Later code opened it: it got the new tables, and kept the old rule.
         return "mixed" if "dataset_preprocessing" in tables else "1.0.0"
     if "dataset_preprocessing" not in tables:
         return "mixed" if _STUDY & columns["experiments"] else "1.1.0"

@@ -1,7 +1,7 @@
-"""What tells that a row which was found in a damaged file is what was recorded.
+"""Decides whether a salvaged row is authentic: what was recorded, unchanged.
 
-The digest of a row covers its content, not the key that it is recorded under. Keys are in several
-indexes, too: where the table stands alone against them, it is the table that is damaged.
+The digest of a row covers its content, not its key. Keys are in several indexes, too: if all of
+them contradict the table, it is the table that is damaged.
 """
 
 import sqlite3
@@ -11,6 +11,7 @@ from typing import Any
 from ml_agents_results.database.digests import DIGESTED
 from ml_agents_results.database.maintenance.integrity_checks import is_time, verified
 from ml_agents_results.database.maintenance.recovery.sqlite_pages import Value
+from ml_agents_results.database.sqlite import quoted
 
 _FRACTIONS = {"parsing_confidence", "cost_estimate", "score", "confidence_score"}
 _STATUSES = ("running", "completed", "failed")
@@ -18,11 +19,11 @@ _ARBITERS = {
     "runs": ("ix_runs_analysis", "id"),
     "experiments": ("idx_runs_experiment_approach", "experiment_id"),
 }
-"""Indexes that have keys once more, and what the id is called in there."""
+"""Indexes that repeat the keys, and the name of the id in each."""
 
 
-class Witnesses:
-    """Looks rows up in the indexes of a file; what cannot be read says nothing."""
+class IndexLookup:
+    """Looks rows up in the indexes of a file; one that cannot be read contradicts nothing."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -58,14 +59,12 @@ class Witnesses:
             return True
 
     def _unique_keys(self, table: str) -> dict[str, list[str]]:
+        run = self._connection.execute
         try:
             return {
-                index[1]: [
-                    column[2]
-                    for column in self._connection.execute(f'PRAGMA index_info("{index[1]}")')
-                ]
-                for index in self._connection.execute(f'PRAGMA index_list("{table}")').fetchall()
-                if index[2]
+                name: [column for _, _, column in run(f"PRAGMA index_info({quoted(name)})")]
+                for _, name, unique, *_ in run(f"PRAGMA index_list({quoted(table)})").fetchall()
+                if unique
             }
         except sqlite3.Error:
             return {}
@@ -76,7 +75,7 @@ def _chosen(values: Mapping[str, Any], columns: list[str]) -> dict[str, Any]:
 
 
 def is_recorded(table: str, columns: list[str], values: list[Value]) -> bool:
-    """Whether a row has the digest that it was recorded with; true where there was none."""
+    """Whether a row has the digest that it was recorded with; true if it had none."""
     if "content_digest" not in columns or table not in DIGESTED:
         return True
     named = dict(zip(columns, values, strict=True))
@@ -91,7 +90,7 @@ def is_recorded(table: str, columns: list[str], values: list[Value]) -> bool:
 
 
 def fits(table: str, columns: list[str], values: list[Value]) -> bool:
-    """Whether a row that belongs to no table that is known is one of this table."""
+    """Whether a row of an orphaned page is one of this table."""
     if len(values) != len(columns):
         return False
     if "content_digest" in columns:

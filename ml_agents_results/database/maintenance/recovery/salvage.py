@@ -1,10 +1,11 @@
-"""Salvages what a damaged SQLite file still holds into a new one. The damaged file is only read."""
+"""Salvage: copies the readable rows of a damaged SQLite file, which is only read, to a new one."""
 
 import mmap
+import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,17 +14,22 @@ from typing import Any
 from ml_agents_results.database import files, schema
 from ml_agents_results.database.digests import DIGESTED, digest_of
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.maintenance.backups import refuse_same
+from ml_agents_results.database.maintenance.foreign_objects import DAMAGED
 from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.database.maintenance.recovery.authenticity import (
-    Witnesses,
+    IndexLookup,
     fits,
     is_recorded,
 )
-from ml_agents_results.database.maintenance.recovery.sqlite_pages import Pages, Row, Value
-from ml_agents_results.errors import CorruptDatabaseError, NotFoundError, UsageError
-
-DAMAGED = "damaged_"
-"""Begins the names of tables with rows that can be read but cannot stay where they were."""
+from ml_agents_results.database.maintenance.recovery.sqlite_pages import (
+    Pages,
+    Row,
+    SchemaEntry,
+    Value,
+)
+from ml_agents_results.database.sqlite import quoted
+from ml_agents_results.errors import CorruptDatabaseError, DatabaseError, NotFoundError
 
 _OURS = ("experiments", "runs", "parsing_metrics")
 _TRACES = {
@@ -31,16 +37,18 @@ _TRACES = {
     "0003": ("claims", ""),
     "0002": ("runs", "content_digest"),
 }
-"""What of the tables tells a revision that cannot be read."""
+"""The table and the part of its SQL that give a revision away if its number cannot be read."""
 _BATCH = 500
+_MOST_STEPS = 100_000
+"""Steps of SQLite's virtual machine that it may take to create a table."""
 
 
 @dataclass(slots=True)
 class TableRepair:
-    """What became of one table.
+    """The result for one table.
 
     Attributes:
-        expected: Rows that it had, where an index still tells.
+        expected: Rows that it had, if the table or one of its indexes can still be counted.
         saved: Rows in the new file.
         damaged: Rows that can be read and are not what was recorded, or break a rule.
     """
@@ -51,7 +59,7 @@ class TableRepair:
 
     @property
     def lost(self) -> int | None:
-        """Rows of which nothing could be read."""
+        """Rows of which nothing could be read; None if their number is not known."""
         if self.expected is None:
             return None
         return max(0, self.expected - self.saved - self.damaged)
@@ -59,23 +67,25 @@ class TableRepair:
 
 @dataclass(slots=True)
 class RepairReport:
-    """What `repair` saved, table by table.
+    """The result of `repair`, table by table.
 
     Attributes:
-        problems: What a check finds wrong with the new file still.
+        left_out: Triggers and views of the damaged file, which are not copied.
+        problems: Faults that a check finds in the new file.
     """
 
     source: str
     destination: str
     tables: dict[str, TableRepair] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is damaged, known to be lost, or wrong still."""
-        damaged = any(table.damaged or table.lost for table in self.tables.values())
-        return not (damaged or self.notes or self.problems)
+        """Whether every row is known to have been saved, and the new file is intact."""
+        saved = all(table.lost == 0 and not table.damaged for table in self.tables.values())
+        return saved and not (self.notes or self.problems)
 
     def to_dict(self) -> dict[str, Any]:
         tables = {
@@ -85,19 +95,24 @@ class RepairReport:
 
 
 def repair(source: Path, destination: Path, *, force: bool = False) -> RepairReport:
-    """Writes every row that can be read to a new database, which is checked before it is there.
+    """Writes every readable row to a new database, which gets its name after it was checked.
 
     Raises:
         NotFoundError: There is no such file.
         UsageError: Source and destination are the same file.
-        CorruptDatabaseError: Nothing of ours is in the file.
-        DatabaseError: The destination is in the way or cannot be written.
+        CorruptDatabaseError: The file has no readable experiment or run.
+        DatabaseError: The source cannot be read, or the destination is in the way or cannot be
+            written.
     """
     if not source.is_file():
         raise NotFoundError(f"there is no file {source}", "Check its path.")
-    if destination.exists() and source.samefile(destination):
-        raise UsageError(f"{source} and {destination} are the same file", "Name another file.")
-    files.check_place(destination, force)
+    if not os.access(source, os.R_OK):
+        raise DatabaseError(
+            f"{source} cannot be read: Permission denied", "Check its name and its permissions."
+        )
+    refuse_same(source, destination)
+    destination = files.target_of(destination)
+    files.check_destination(destination, force)
     report = RepairReport(str(source), str(destination))
     try:
         with (
@@ -105,6 +120,7 @@ def repair(source: Path, destination: Path, *, force: bool = False) -> RepairRep
             files.unfinished(destination) as draft,
         ):
             damaged = _own_copy(source, Path(folder))
+            files.create_like(source, draft)
             _Salvage(damaged, draft, report).run()
             if destination.exists():
                 files.require_unused(destination)
@@ -115,7 +131,7 @@ def repair(source: Path, destination: Path, *, force: bool = False) -> RepairRep
 
 
 def _own_copy(source: Path, folder: Path) -> Path:
-    """A copy with what is still in the log, to work on."""
+    """A working copy, with what is still in the log."""
     copy = folder / "damaged.db"
     for suffix in ("", "-wal", "-journal"):
         companion = source.with_name(source.name + suffix)
@@ -143,16 +159,18 @@ class _Salvage:
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
                 closing(sqlite3.connect(self._damaged)) as connection,
             ):
-                self._witnesses = Witnesses(connection)
+                self._indexes = IndexLookup(connection)
                 self._salvage(Pages(data))
 
     def _salvage(self, pages: Pages) -> None:
-        tables = {table.name: table for table in pages.tables()}
+        entries = pages.schema()
+        tables = {entry.name: entry for entry in entries if entry.kind == "table"}
         known = {name: table.sql for name, table in tables.items() if _is_sound(table.sql)}
+        self._report_left_out(entries, known)
         revision = self._revision(pages, tables, known)
         if revision is None and not {"experiments", "runs"} <= known.keys():
             revision = schema.revisions()[-1]
-            self._report.notes.append("the schema is lost; it is taken for that of this version")
+            self._report.notes.append("the schema is lost; that of this version is assumed")
         self._create(revision, known)
         with closing(sqlite3.connect(self._draft, isolation_level=None)) as connection:
             connection.execute("PRAGMA foreign_keys=OFF")
@@ -160,7 +178,8 @@ class _Salvage:
             self._fill(connection, pages, tables)
             self._mend(connection)
             connection.execute("COMMIT")
-        self._count_expected()
+        self._count_expected(tables.keys())
+        self._report_missing_pages(pages, tables)
         if self._uncertain:
             self._report.notes.append(f"the times of {self._uncertain} runs are uncertain")
         if not any(table.saved for name, table in self._report.tables.items() if name in _OURS):
@@ -169,9 +188,39 @@ class _Salvage:
         self._report.problems = [problem.message for problem in check(checked).problems]
         checked.close()
 
+    def _report_left_out(self, entries: list[SchemaEntry], known: dict[str, str]) -> None:
+        for entry in entries:
+            if entry.kind != "table":
+                self._report.left_out.append(f"the {entry.kind} {entry.name}")
+            elif entry.name not in known and not entry.name.startswith("sqlite_"):
+                self._report.notes.append(
+                    f"the table {entry.name} is not copied: its definition cannot be used"
+                )
+
+    def _report_missing_pages(self, pages: Pages, tables: dict[str, SchemaEntry]) -> None:
+        """What the structure of the file says about rows that are lost."""
+        notes = self._report.notes
+        if pages.expected is not None and pages.expected > pages.count:
+            notes.append(
+                f"the file has only {pages.count:,} of its {pages.expected:,} pages; the rows on "
+                "the others are lost"
+            )
+        elif pages.unreadable:
+            notes.append(f"{len(pages.unreadable):,} pages of the tables are missing or unreadable")
+        if "sqlite_sequence" not in tables:
+            return
+        for page in pages.leaves(tables["sqlite_sequence"].root):
+            for row in pages.rows(page):
+                match row.values:
+                    case [str(name), int(last)] if name in self._report.tables:
+                        table = self._report.tables[name]
+                        missing = last - table.saved - table.damaged
+                        if table.expected is None and missing > 0:
+                            notes.append(f"at most {missing:,} rows of {name} are lost")
+
     def _hopeless(self) -> CorruptDatabaseError:
         return CorruptDatabaseError(
-            f"{self._report.source} holds nothing that can be read",
+            f"{self._report.source} has no readable experiment or run",
             "Restore a backup with: ml-agents db-restore",
         )
 
@@ -210,7 +259,7 @@ class _Salvage:
                 reached.update(leaves)
                 rows = (row for page in leaves for row in pages.rows(page))
                 self._insert(connection, name, rows)
-        # Leaves whose way from the root is broken: what they are, only their rows tell.
+        # Orphaned leaf pages: only their rows show which table they belong to.
         strays: dict[str, list[Row]] = {name: [] for name in _OURS if name in names}
         columns = {name: _columns(connection, name) for name in strays}
         for page in pages.unreached(reached):
@@ -235,7 +284,7 @@ class _Salvage:
     ) -> None:
         columns = _columns(connection, name)
         complete = _completion(connection, name)
-        insert = f'INSERT OR IGNORE INTO "{name}" VALUES ({", ".join("?" * len(columns))})'
+        insert = f"INSERT OR IGNORE INTO {quoted(name)} VALUES ({', '.join('?' * len(columns))})"
         result = self._report.tables[name]
         for row in rows:
             values = complete(row)
@@ -244,14 +293,14 @@ class _Salvage:
                 continue
             named = dict(zip(columns, values, strict=True))
             inserted = 0
-            if is_recorded(name, columns, values) and not self._witnesses.contradict(
+            if is_recorded(name, columns, values) and not self._indexes.contradict(
                 name, row.rowid, named
             ):
                 with suppress(sqlite3.Error, OverflowError):
                     inserted = connection.execute(insert, values).rowcount
                 if name == "runs" and inserted:
                     time = named["created_at"]
-                    self._uncertain += self._witnesses.contradict_time(row.rowid, time)
+                    self._uncertain += self._indexes.contradict_time(row.rowid, time)
             result.saved += inserted
             if certain and not inserted:
                 result.damaged += 1
@@ -261,15 +310,16 @@ class _Salvage:
         self, connection: sqlite3.Connection, name: str, columns: list[str], values: list[Value]
     ) -> None:
         kept = DAMAGED + name
-        note = f"rows of {name} that are damaged, or lost what they belong to, are in {kept}"
+        note = f"rows of {name} that are damaged or have lost their parent are in {kept}"
         if note not in self._report.notes:
             self._report.notes.append(note)
-            names = ", ".join(f'"{column}"' for column in columns)
-            connection.execute(f'CREATE TABLE "{kept}" ({names})')
-        connection.execute(f'INSERT INTO "{kept}" VALUES ({", ".join("?" * len(values))})', values)
+            names = ", ".join(map(quoted, columns))
+            connection.execute(f"CREATE TABLE {quoted(kept)} ({names})")
+        marks = ", ".join("?" * len(values))
+        connection.execute(f"INSERT INTO {quoted(kept)} VALUES ({marks})", values)
 
     def _mend(self, connection: sqlite3.Connection) -> None:
-        """Gives runs their experiment back, and takes out what has lost its run."""
+        """Replaces lost experiments of runs, and moves rows that have lost their run."""
         if "runs" not in self._report.tables:
             return
         columns = _columns(connection, "experiments")
@@ -307,17 +357,24 @@ class _Salvage:
                 gone = connection.execute(f"DELETE {alone}").rowcount
                 self._report.tables[name].saved -= gone
                 self._report.tables[name].damaged += gone
+                if name == "parsing_metrics" and gone:
+                    self._report.notes.append(
+                        f"at least {gone:,} runs are lost: only their parsing metrics are left"
+                    )
 
-    def _count_expected(self) -> None:
-        """An index that is whole tells how many rows a table had."""
+    def _count_expected(self, tables: Collection[str]) -> None:
+        """Counts the rows that a table had by each of its indexes that is intact."""
         with closing(sqlite3.connect(self._damaged)) as connection:
             for name, table in self._report.tables.items():
+                if name not in tables:
+                    # It has no rows to count, but a view of that name may never end.
+                    continue
                 counts = []
                 for index in [None, *_indexes(self._draft, name)]:
                     with suppress(sqlite3.Error):
-                        by = "NOT INDEXED" if index is None else f'INDEXED BY "{index}"'
+                        by = "NOT INDEXED" if index is None else f"INDEXED BY {quoted(index)}"
                         counts += connection.execute(
-                            f'SELECT COUNT(*) FROM "{name}" {by}'
+                            f"SELECT COUNT(*) FROM {quoted(name)} {by}"
                         ).fetchone()
                 if counts:
                     table.expected = max(counts)
@@ -331,32 +388,37 @@ def _names(connection: sqlite3.Connection) -> list[str]:
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
-    return [str(row[1]) for row in connection.execute(f'PRAGMA table_info("{table}")')]
+    return [str(row[1]) for row in connection.execute(f"PRAGMA table_info({quoted(table)})")]
 
 
 def _indexes(path: Path, table: str) -> Iterator[str]:
     with closing(sqlite3.connect(path)) as connection:
-        for row in connection.execute(f'PRAGMA index_list("{table}")').fetchall():
+        for row in connection.execute(f"PRAGMA index_list({quoted(table)})").fetchall():
             yield str(row[1])
 
 
 def _is_sound(sql: str) -> bool:
-    """Whether it makes a table and does nothing else: a file from anywhere may say ATTACH."""
+    """Whether it creates an ordinary table and does nothing else: the file may be anybody's, and
+    its schema may say ATTACH, or a query that never ends."""
     if not sql.upper().startswith("CREATE TABLE"):
         return False
     with closing(sqlite3.connect(":memory:")) as connection:
+        connection.set_progress_handler(lambda: 1, _MOST_STEPS)
         try:
             connection.execute(sql)
+            # AUTOINCREMENT creates a table of SQLite's own, too.
+            (name,) = (name for name in _names(connection) if not name.startswith("sqlite_"))
+            columns = connection.execute(f"PRAGMA table_xinfo({quoted(name)})").fetchall()
         except (sqlite3.Error, ValueError):
             return False
-        return True
+        return all(hidden == 0 for *_, hidden in columns)
 
 
 def _completion(connection: sqlite3.Connection, table: str) -> Callable[[Row], list[Value] | None]:
-    """What makes whole what SQLite leaves out of a row: the rowid, where it is a column, and
-    columns that were added after the row. None for a row of another table."""
-    info = connection.execute(f'PRAGMA table_info("{table}")').fetchall()
-    keys = [place for place, column in enumerate(info) if column[5]]
+    """A function that adds what SQLite leaves out of a row: the rowid if it is a column, and
+    columns that were added after the row. It returns None for a row of another table."""
+    info = connection.execute(f"PRAGMA table_info({quoted(table)})").fetchall()
+    keys = [index for index, column in enumerate(info) if column[5]]
     rowid = keys[0] if len(keys) == 1 and info[keys[0]][2].upper() == "INTEGER" else None
     defaults = [
         None if default is None else connection.execute(f"SELECT {default}").fetchone()[0]

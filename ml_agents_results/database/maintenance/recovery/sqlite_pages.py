@@ -1,6 +1,6 @@
 """Reads the rows of a SQLite file page by page, whatever is wrong with the pages in between.
 
-SQLite stops at the first page that makes no sense; here every leaf page of a table gives what it
+SQLite stops at the first malformed page; here every leaf page of a table yields the rows that it
 has. The format is that of https://www.sqlite.org/fileformat2.html.
 """
 
@@ -19,11 +19,11 @@ _DEEPEST = 40
 
 
 class PageError(Exception):
-    """A page, a cell or a record that makes no sense."""
+    """A malformed page, cell or record."""
 
 
 class Row(NamedTuple):
-    """A row of some table: its rowid and its values in the order of the columns."""
+    """A row of a table: its rowid and its values in the order of the columns."""
 
     page: int
     rowid: int
@@ -31,9 +31,10 @@ class Row(NamedTuple):
 
 
 @dataclass(slots=True)
-class Table:
-    """A table as the file's own schema describes it."""
+class SchemaEntry:
+    """An entry of the file's own schema; `kind` is `table`, `view` or `trigger`."""
 
+    kind: str
     name: str
     root: int
     sql: str
@@ -45,6 +46,9 @@ class Pages:
     Attributes:
         size: Bytes of a page.
         count: Pages in the file.
+        expected: Pages that the header counts; None if it does not say.
+        unreadable: Pages that a tree refers to and that are past the end or not of a table, among
+            those that `leaves` came across.
     """
 
     def __init__(self, data: bytes | mmap) -> None:
@@ -55,18 +59,29 @@ class Pages:
             size = 4096
         self.size = size
         self.count = len(data) // size
+        self.expected = self._page_count()
+        self.unreadable: set[int] = set()
         reserved = data[20]
         self._usable = size - (reserved if reserved < 64 else 0)
 
-    def tables(self) -> list[Table]:
+    def _page_count(self) -> int | None:
+        """The header's count; it holds only if the last writer kept it (version-valid-for)."""
+        if len(self._data) < _HEADER or self._data[24:28] != self._data[92:96]:
+            return None
+        return self._number(28) or None
+
+    def schema(self) -> list[SchemaEntry]:
+        """Tables, views and triggers, as far as the schema can be read."""
+        return [
+            SchemaEntry(kind, name, root, sql)
+            for page in self.leaves(1)
+            for row in self.rows(page)
+            for kind, name, root, sql in _entry(row.values)
+        ]
+
+    def tables(self) -> list[SchemaEntry]:
         """The tables of the schema, as far as it can be read."""
-        found = []
-        for page in self.leaves(1):
-            for row in self.rows(page):
-                match row.values:
-                    case ["table", str(name), str(), int(root), str(sql)]:
-                        found.append(Table(name, root, sql))
-        return found
+        return [entry for entry in self.schema() if entry.kind == "table"]
 
     def leaves(self, root: int) -> Iterator[int]:
         """The leaf pages of a table, in order, as far as they can be reached."""
@@ -74,7 +89,10 @@ class Pages:
         pending = [(root, 0)]
         while pending:
             page, depth = pending.pop()
-            if page in seen or not 0 < page <= self.count or depth > _DEEPEST:
+            if page in seen or depth > _DEEPEST:
+                continue
+            if not 0 < page <= self.count:
+                self.unreadable.add(page)
                 continue
             seen.add(page)
             kind = self._data[self._start(page)]
@@ -82,16 +100,18 @@ class Pages:
                 yield page
             elif kind == _INTERIOR:
                 pending += [(child, depth + 1) for child in reversed(self._children(page))]
+            else:
+                self.unreadable.add(page)
 
     def free(self) -> set[int]:
-        """The pages that hold nothing any more, as far as their list can be read."""
+        """The free pages, as far as their list can be read."""
         found: set[int] = set()
         trunk = self._number(32)
         while 0 < trunk <= self.count and trunk not in found:
             found.add(trunk)
             start = (trunk - 1) * self.size
             number = min(self._number(start + 4), self.size // 4 - 2)
-            found.update(self._number(start + 8 + 4 * place) for place in range(number))
+            found.update(self._number(start + 8 + 4 * index) for index in range(number))
             trunk = self._number(start)
         return found
 
@@ -103,12 +123,12 @@ class Pages:
                 yield page
 
     def rows(self, page: int) -> Iterator[Row]:
-        """What can be read of a leaf page."""
+        """The readable rows of a leaf page."""
         start = self._start(page)
         (count,) = struct.unpack_from(">H", self._data, start + 3)
-        for place in range(min(count, self.size // 4)):
+        for index in range(min(count, self.size // 4)):
             try:
-                yield self._cell(page, self._pointer(page, start + 8 + 2 * place))
+                yield self._cell(page, self._pointer(page, start + 8 + 2 * index))
             except (PageError, struct.error, IndexError, UnicodeDecodeError):
                 continue
 
@@ -130,9 +150,9 @@ class Pages:
         start = self._start(page)
         (count,) = struct.unpack_from(">H", self._data, start + 3)
         children = []
-        for place in range(min(count, self.size // 6)):
+        for index in range(min(count, self.size // 6)):
             try:
-                children.append(self._number(self._pointer(page, start + 12 + 2 * place)))
+                children.append(self._number(self._pointer(page, start + 12 + 2 * index)))
             except PageError:
                 continue
         return [*children, self._number(start + 8)]
@@ -171,13 +191,20 @@ class Pages:
         return b"".join(parts)
 
 
+def _entry(values: list[Value]) -> Iterator[tuple[str, str, int, str]]:
+    match values:
+        case ["table" | "view" | "trigger" as kind, str(name), str(), root, str(sql)]:
+            if isinstance(root, int | None):
+                yield str(kind), name, root or 0, sql
+
+
 def _varint(data: bytes | mmap, at: int) -> tuple[int, int]:
     value = 0
-    for place in range(8):
-        byte = data[at + place]
+    for index in range(8):
+        byte = data[at + index]
         value = value << 7 | byte & 0x7F
         if byte < 0x80:
-            return value, at + place + 1
+            return value, at + index + 1
     return value << 8 | data[at + 8], at + 9
 
 

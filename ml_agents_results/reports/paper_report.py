@@ -21,8 +21,8 @@ from ml_agents_results.reports.wording import (
     level_text,
     variant_labels,
 )
+from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.comparison.comparison_service import Comparison
-from ml_agents_results.services.comparison.paired import ComparisonRow
 from ml_agents_results.services.summary import SummaryReport, VariantSummary
 
 _TITLES = {"variants": "Accuracy of the variants", "tasks": "Accuracy by task"}

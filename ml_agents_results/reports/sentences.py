@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.wording import format_p
+from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.comparison.comparison_service import Comparison
-from ml_agents_results.services.comparison.paired import ComparisonRow
 from ml_agents_results.statistics.paired_intervals import equivalence_level
 
 if TYPE_CHECKING:

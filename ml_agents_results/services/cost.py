@@ -8,9 +8,10 @@ from ml_agents_results.records import Variant
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.clustering import cluster_sums, dependence
-from ml_agents_results.services.comparison.paired import ComparisonRow, compare_pair
-from ml_agents_results.services.comparison.paired_differences import mean_difference
-from ml_agents_results.services.comparison.pairing import Differences, contrasts
+from ml_agents_results.services.comparison.comparison_rows import DifferenceEstimate
+from ml_agents_results.services.comparison.paired import estimate_paired
+from ml_agents_results.services.comparison.paired_differences import Differences, mean_difference
+from ml_agents_results.services.comparison.pairing import contrasts
 from ml_agents_results.services.comparison.shared_samples import ContrastReader, Variants
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
 from ml_agents_results.services.summary import cluster_column, estimate_accuracy, task_cells
@@ -145,7 +146,7 @@ class CostService(AnalysisService):
             shared = Differences.of(contrast.by_cluster)
             rows.append(
                 _pair_cost(
-                    compare_pair(*pair, shared, variants.sides(contrast), self._options),
+                    estimate_paired(*pair, shared, variants.sides(contrast), self._options),
                     costs.as_difference(self._options.confidence, bounds=None),
                     method,
                 )
@@ -206,7 +207,7 @@ class CostService(AnalysisService):
         )
 
 
-def _pair_cost(pair: ComparisonRow, cost: Estimate, method: str) -> CostComparison:
+def _pair_cost(pair: DifferenceEstimate, cost: Estimate, method: str) -> CostComparison:
     interval = Interval(pair.ci_low, pair.ci_high, pair.interval_method)
     increment = None
     if cost.estimate is not None and pair.difference is not None:

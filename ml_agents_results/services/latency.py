@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ml_agents_results.records import Variant
@@ -12,6 +12,7 @@ from ml_agents_results.services.comparison.paired_differences import mean_differ
 from ml_agents_results.services.comparison.pairing import contrasts, pairing_rule
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
 from ml_agents_results.services.summary import cluster_column
+from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.multiplicity import adjust, family_size
 from ml_agents_results.statistics.quantiles import Quantile, from_histogram
 from ml_agents_results.statistics.time_ratios import (
@@ -130,52 +131,58 @@ class LatencyService(AnalysisService):
         repeated: set[Variant],
         tabulator: Tabulator,
     ) -> list[LatencyComparison]:
-        rows = []
-        for candidate, baseline in chosen:
-            records = {
-                variant.experiment_id: self._experiment(variant.experiment_id)
-                for variant in (candidate, baseline)
-            }
-            rule = pairing_rule(tabulator, records, candidate, baseline)
-            sums = tabulator.paired(
-                candidate, baseline, "time_ms", rule=rule, cluster=cluster_column(self._options)
-            )
-            logs, method = mean_difference(
-                sums, self._options, repeated=not repeated.isdisjoint((candidate, baseline))
-            )
-            ratio = paired_ratio(logs, self._options.confidence)
-            slower, faster = sum(row.above for row in sums), sum(row.below for row in sums)
-            rows.append(
-                LatencyComparison(
-                    baseline=baseline,
-                    candidate=candidate,
-                    samples=ratio.n_samples,
-                    ratio=ratio.estimate,
-                    ratio_ci_low=ratio.ci_low,
-                    ratio_ci_high=ratio.ci_high,
-                    p_value=ratio.p_value,
-                    p_value_adjusted=None,
-                    family_size=0,
-                    slower=slower,
-                    faster=faster,
-                    sign_test_p_value=sign_test_p(slower, faster),
-                    interval_method=ratio.method,
-                    method=method,
-                    n_clusters=ratio.n_clusters,
-                    dof=ratio.dof,
-                    null_reason=ratio.null_reason,
-                    warnings=ratio.warnings,
-                )
-            )
-        p_values = [row.p_value for row in rows]
-        corrected, size = p_values, 1
-        if self._options.correction != "none":
-            corrected = adjust(p_values, self._options.correction)
-            size = family_size(p_values)
-        return [
-            replace(row, p_value_adjusted=p, family_size=size)
-            for row, p in zip(rows, corrected, strict=True)
+        estimates = [
+            self._ratio(candidate, baseline, repeated, tabulator) for candidate, baseline in chosen
         ]
+        p_values = [ratio.p_value for ratio, *_ in estimates]
+        adjusted, tests = p_values, 1
+        if self._options.correction != "none":
+            adjusted = adjust(p_values, self._options.correction)
+            tests = family_size(p_values)
+        return [
+            LatencyComparison(
+                baseline=baseline,
+                candidate=candidate,
+                samples=ratio.n_samples,
+                ratio=ratio.estimate,
+                ratio_ci_low=ratio.ci_low,
+                ratio_ci_high=ratio.ci_high,
+                p_value=ratio.p_value,
+                p_value_adjusted=p,
+                family_size=tests,
+                slower=slower,
+                faster=faster,
+                sign_test_p_value=sign_test_p(slower, faster),
+                interval_method=ratio.method,
+                method=method,
+                n_clusters=ratio.n_clusters,
+                dof=ratio.dof,
+                null_reason=ratio.null_reason,
+                warnings=ratio.warnings,
+            )
+            for (candidate, baseline), (ratio, method, slower, faster), p in zip(
+                chosen, estimates, adjusted, strict=True
+            )
+        ]
+
+    def _ratio(
+        self, candidate: Variant, baseline: Variant, repeated: set[Variant], tabulator: Tabulator
+    ) -> tuple[Estimate, str, int, int]:
+        """The ratio of times, the unit that it treats as independent, and how many samples took
+        longer and less."""
+        records = {
+            variant.experiment_id: self._experiment(variant.experiment_id)
+            for variant in (candidate, baseline)
+        }
+        rule = pairing_rule(tabulator, records, candidate, baseline)
+        sums = tabulator.paired(
+            candidate, baseline, "time_ms", rule=rule, cluster=cluster_column(self._options)
+        )
+        logs, method = mean_difference(
+            sums, self._options, repeated=not repeated.isdisjoint((candidate, baseline))
+        )
+        ratio = paired_ratio(logs, self._options.confidence)
+        return ratio, method, sum(row.above for row in sums), sum(row.below for row in sums)
 
 
 def _flattened(frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from ml_agents_results.services.analysis_options import ALLOWANCES
 from ml_agents_results.services.analysis_service import AnalysisService
+from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
-from ml_agents_results.services.comparison.paired import ComparisonRow
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow
 from ml_agents_results.services.summary import SummaryService, VariantSummary
 from ml_agents_results.statistics.sample_sizes import (
     clustered_sample_size,
-    family_alpha,
+    corrected_alpha,
     independent_sample_size,
     paired_sample_size,
     proportion_sample_size,
@@ -130,7 +130,7 @@ def _variant(variant: VariantSummary, level: float) -> VariantPower:
 
 
 def _row(pair: ComparisonRow) -> PowerComparison:
-    alpha = family_alpha(1 - pair.confidence_level, max(pair.family_size, 1))
+    alpha = corrected_alpha(1 - pair.confidence_level, max(pair.family_size, 1))
     return PowerComparison(
         baseline=pair.baseline,
         candidate=pair.candidate,

@@ -150,7 +150,7 @@ def clustered_sample_size(independent: SampleSize, deff: float) -> SampleSize:
     return _rounded(independent.exact * deff)
 
 
-def family_alpha(alpha: float, family: int) -> float:
+def corrected_alpha(alpha: float, family: int) -> float:
     """The level of one test among `family` that are to hold together: alpha / family."""
     if family < 1:
         raise UsageError(f"a family has one test or more, got {family}")

@@ -13,7 +13,7 @@ from ml_agents_results.reports.sentences import (
     comparison_sentence,
 )
 from ml_agents_results.reports.wording import format_p
-from ml_agents_results.services.comparison.paired import ComparisonRow
+from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from tests.services.building import of_table, runs
 
 Change = Callable[..., str]

@@ -9,7 +9,7 @@ import pytest
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.comparison.paired import ComparisonRow
+from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 
 Grade = bool | int | str | None
 """1 or 0; None for a run without a grade, "failed", or "unparsed"."""

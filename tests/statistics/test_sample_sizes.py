@@ -133,7 +133,7 @@ def test_repeats_by_hand() -> None:
 def test_cluster_and_family_scaling() -> None:
     plain = power.paired_sample_size(0.05, 0.3)
     assert power.clustered_sample_size(plain, 2.5).samples == math.ceil(plain.exact * 2.5)
-    assert power.family_alpha(0.05, 10) == pytest.approx(0.005)
+    assert power.corrected_alpha(0.05, 10) == pytest.approx(0.005)
 
 
 @pytest.mark.parametrize(("half", "p"), [(0.03, 0.5), (0.01, 0.9), (0.2, 0.01)])
@@ -171,7 +171,7 @@ def test_impossible_wishes_are_refused() -> None:
     with pytest.raises(UsageError, match="design effect"):
         power.clustered_sample_size(power.SampleSize(10, 10.0), 0.0)
     with pytest.raises(UsageError, match="family"):
-        power.family_alpha(0.05, 0)
+        power.corrected_alpha(0.05, 0)
     with pytest.raises(UsageError, match="half_width"):
         power.proportion_sample_size(3)
     with pytest.raises(UsageError, match="two different"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from ml_agents_results.records import Variant
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.comparison.paired import ComparisonRow
+from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.summary import VariantSummary
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.macro_averages import (

@@ -11,12 +11,16 @@ from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.comparison.averages import PooledDifference, macro, micro
-from ml_agents_results.services.comparison.correction import compare_family
-from ml_agents_results.services.comparison.paired import ComparisonRow, compare_pair
+from ml_agents_results.services.comparison.comparison_rows import (
+    ComparisonRow,
+    DifferenceEstimate,
+)
+from ml_agents_results.services.comparison.correction import judged
+from ml_agents_results.services.comparison.paired import estimate_paired
+from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.pairing import (
     DIFFERING,
     REASONS,
-    Differences,
     contrasts,
     differing,
 )
@@ -26,7 +30,7 @@ from ml_agents_results.services.comparison.shared_samples import (
     Sides,
     Variants,
 )
-from ml_agents_results.services.comparison.unpaired import compare_unpaired
+from ml_agents_results.services.comparison.unpaired import estimate_unpaired
 from ml_agents_results.services.result_rows import TwoVariantRow
 from ml_agents_results.services.summary import (
     VariantSummary,
@@ -164,9 +168,9 @@ class ComparisonService(AnalysisService):
             for variant in variants.names
         }
         sides = [(contrast, variants.sides(contrast)) for contrast in contrasted]
-        pairs = compare_family(
+        pairs = judged(
             lambda level: [
-                self._compare(contrast, contrast.by_cluster, cells, side, level=level)
+                self._estimate(contrast, contrast.by_cluster, cells, side, level=level)
                 for contrast, side in sides
             ],
             self._options,
@@ -229,7 +233,7 @@ class ComparisonService(AnalysisService):
             return True
         return DIFFERING[code] in self._options.allow
 
-    def _compare(
+    def _estimate(
         self,
         contrast: Contrast,
         shared: Sequence[PairCounts],
@@ -238,10 +242,10 @@ class ComparisonService(AnalysisService):
         *,
         level: float,
         clustered: bool = True,
-    ) -> ComparisonRow:
+    ) -> DifferenceEstimate:
         two = (contrast.candidate, contrast.baseline)
         if self._options.unpaired:
-            return compare_unpaired(
+            return estimate_unpaired(
                 contrast,
                 (cells.get(two[0], ()), cells.get(two[1], ())),
                 sides,
@@ -250,7 +254,7 @@ class ComparisonService(AnalysisService):
                 level=level,
             )
         differences = Differences.of(shared)
-        return compare_pair(
+        return estimate_paired(
             *two, differences, sides, self._options, clustered=clustered, level=level
         )
 
@@ -264,9 +268,9 @@ class ComparisonService(AnalysisService):
             task: {part.variant: variants.cells(part) for part in variants.in_task(task)}
             for task in variants.tasks
         }
-        corrected = compare_family(
+        corrected = judged(
             lambda level: [
-                self._compare(
+                self._estimate(
                     contrast,
                     of_task.get(task, ()),
                     cells[task],

@@ -1,10 +1,13 @@
-"""The rows of one table together: corrected for their number, and each with its verdict."""
+"""Correction: the estimates of one table, judged together."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields
 
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.comparison.paired import ComparisonRow
+from ml_agents_results.services.comparison.comparison_rows import (
+    ComparisonRow,
+    DifferenceEstimate,
+)
 from ml_agents_results.statistics.estimate import Interval
 from ml_agents_results.statistics.multiplicity import (
     adjust,
@@ -13,64 +16,59 @@ from ml_agents_results.statistics.multiplicity import (
 )
 from ml_agents_results.statistics.paired_intervals import equivalence_level
 from ml_agents_results.statistics.sample_sizes import (
-    family_alpha,
+    corrected_alpha,
     minimum_detectable_difference,
     minimum_detectable_from_se,
 )
 from ml_agents_results.statistics.verdict import Finding, decide
 
 
-def compare_family(
-    compare: Callable[[float], Sequence[ComparisonRow]], options: AnalysisOptions
+def judged(
+    estimate: Callable[[float], Sequence[DifferenceEstimate]], options: AnalysisOptions
 ) -> list[ComparisonRow]:
-    """The rows of one table, corrected for each other.
+    """The rows of one table: p values corrected for each other, each with its verdict.
 
     Args:
-        compare: Gives the rows with intervals of a level.
+        estimate: Gives the estimates of the table with intervals of a level.
     """
-    rows = compare(options.confidence)
-    size = family_size([row.p_value for row in rows])
-    if options.simultaneous and size > 1:
-        rows = compare(simultaneous_confidence(options.confidence, size))
-    return _corrected(rows, options)
-
-
-def _corrected(results: Sequence[ComparisonRow], options: AnalysisOptions) -> list[ComparisonRow]:
-    """The rows of one table with their p values corrected for each other, and with verdicts."""
-    p_values = [result.p_value for result in results]
+    estimates = estimate(options.confidence)
+    tests = family_size([row.p_value for row in estimates])
+    if options.simultaneous and tests > 1:
+        estimates = estimate(simultaneous_confidence(options.confidence, tests))
+    p_values = [row.p_value for row in estimates]
     if options.correction == "none":
-        adjusted, size = p_values, 1
+        adjusted, tests = p_values, 1
     else:
-        adjusted, size = adjust(p_values, options.correction), family_size(p_values)
-    return [
-        _judged(replace(result, p_value_adjusted=p, family_size=size), options)
-        for result, p in zip(results, adjusted, strict=True)
-    ]
+        adjusted = adjust(p_values, options.correction)
+    return [_judged(row, p, tests, options) for row, p in zip(estimates, adjusted, strict=True)]
 
 
-def _judged(result: ComparisonRow, options: AnalysisOptions) -> ComparisonRow:
-    alpha = family_alpha(options.alpha, max(result.family_size, 1))
-    if result.discordance is not None and result.n_clusters is None:
-        mde = minimum_detectable_difference(result.samples, result.discordance, alpha)
+def _judged(
+    row: DifferenceEstimate, p_adjusted: float | None, tests: int, options: AnalysisOptions
+) -> ComparisonRow:
+    alpha = corrected_alpha(options.alpha, max(tests, 1))
+    if row.discordance is not None and row.n_clusters is None:
+        mde = minimum_detectable_difference(row.samples, row.discordance, alpha)
     else:
-        mde = minimum_detectable_from_se(result.se, result.dof, alpha)
-    interval = Interval(
-        result.ci_low,
-        result.ci_high,
-        result.interval_method,
-        result.interval_level,
-    )
+        mde = minimum_detectable_from_se(row.se, row.dof, alpha)
     finding = Finding(
-        difference=result.difference,
-        interval=interval,
-        p_adjusted=result.p_value_adjusted,
+        difference=row.difference,
+        interval=Interval(row.ci_low, row.ci_high, row.interval_method, row.interval_level),
+        p_adjusted=p_adjusted,
         margin=options.margin,
         equivalence_interval=Interval(
-            result.equivalence_ci_low,
-            result.equivalence_ci_high,
-            result.interval_method,
+            row.equivalence_ci_low,
+            row.equivalence_ci_high,
+            row.interval_method,
             equivalence_level(options.confidence) if options.margin else options.confidence,
         ),
         alpha=options.alpha,
     )
-    return replace(result, mde=mde, verdict=decide(finding))
+    return ComparisonRow(
+        **{field.name: getattr(row, field.name) for field in fields(row)},
+        p_value_adjusted=p_adjusted,
+        family_size=tests,
+        correction=options.correction,
+        verdict=decide(finding),
+        mde=mde,
+    )

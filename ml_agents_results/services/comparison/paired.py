@@ -1,11 +1,11 @@
 """Paired comparison of two variants: the difference, its interval and its test."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from ml_agents_results.records import Variant
 from ml_agents_results.services.analysis_options import TESTS, AnalysisOptions
-from ml_agents_results.services.comparison.pairing import Differences
+from ml_agents_results.services.comparison.comparison_rows import DifferenceEstimate
+from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.shared_samples import Sides
 from ml_agents_results.services.summary import cluster_method, clusters_apply
 from ml_agents_results.statistics.cluster_robust import clustered_mean, sample_mean
@@ -27,8 +27,6 @@ from ml_agents_results.statistics.paired_intervals import (
     paired_difference,
 )
 from ml_agents_results.statistics.sign_flip import sign_flip_test
-from ml_agents_results.statistics.tabulation import PairingRule
-from ml_agents_results.statistics.verdict import Verdict
 
 FEW_DISCORDANT = 10
 """Below this many discordant samples a McNemar test can hardly find anything."""
@@ -37,85 +35,7 @@ PERMUTE_BELOW = 200
 """Samples with repeats below which the t test is backed by a sign-flip test."""
 
 
-@dataclass(frozen=True, slots=True)
-class ComparisonRow:
-    """`candidate` against `baseline` on `pairs` shared samples; differences are fractions.
-
-    `difference` is the accuracy of the candidate minus that of the baseline, both on the shared
-    samples. The four counts and what follows from them (odds ratio, correlation, discordance,
-    exact p value) take samples as independent, and are None where samples have repeats. `method`
-    says what the difference's error, interval and `p_value` take for independent.
-    `p_value_adjusted` is corrected for the `family_size` tests of the table that the row stands
-    in. `p_value_permutation` is a sign-flip test for fewer than 200 samples with repeats.
-    `probability_of_superiority` is None where samples are clustered. `mde` is the smallest
-    difference that so many samples would show with 80% power. `difference_bounds` is the
-    difference if every missing pair spoke against the candidate, and if every one spoke for it.
-    `interval_level` is the level of its interval: `confidence_level`, or more where the intervals
-    of a table hold at once. The equivalence interval, at twice the alpha, decides whether the
-    difference lies inside the `margin`.
-
-    Where the variants are compared unpaired, `pairs` is 0 and `candidate_samples` and
-    `baseline_samples` are all that each variant answered; else both are `pairs`.
-    """
-
-    baseline: Variant
-    candidate: Variant
-    samples: int
-    candidate_samples: int
-    baseline_samples: int
-    both_correct: int | None
-    regressed: int | None
-    improved: int | None
-    neither_correct: int | None
-    candidate_mean: float | None
-    baseline_mean: float | None
-    difference: float | None
-    ci_low: float | None
-    ci_high: float | None
-    se: float | None
-    interval_method: str
-    p_value: float | None
-    p_value_exact: float | None
-    p_value_permutation: float | None
-    p_value_adjusted: float | None
-    family_size: int
-    test: str
-    correction: str
-    verdict: Verdict
-    mde: float | None
-    method: str
-    confidence_level: float
-    interval_level: float
-    n_clusters: int | None
-    dof: float | None
-    se_cr1: float | None
-    design_effect: float | None
-    intraclass_correlation: float | None
-    discordance: float | None
-    odds_ratio: float | None
-    phi: float | None
-    p_value_unpaired: float | None
-    probability_of_superiority: float | None
-    margin: float | None
-    equivalence_ci_low: float | None
-    equivalence_ci_high: float | None
-    equivalent: bool | None
-    non_inferior: bool | None
-    difference_bounds: tuple[float, float] | None
-    pairing_rule: PairingRule | Literal["unpaired"]
-    denominators: dict[str, int]
-    null_reason: str | None
-    warnings: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields; the two variants as objects of their four parts."""
-        values = asdict(self)
-        values["baseline"] = self.baseline._asdict()
-        values["candidate"] = self.candidate._asdict()
-        return values
-
-
-def compare_pair(
+def estimate_paired(
     candidate: Variant,
     baseline: Variant,
     shared: Differences,
@@ -124,7 +44,7 @@ def compare_pair(
     *,
     clustered: bool = True,
     level: float | None = None,
-) -> ComparisonRow:
+) -> DifferenceEstimate:
     """The comparison of one pair, not yet corrected for the number of tests.
 
     Args:
@@ -142,7 +62,7 @@ def compare_pair(
         "clusters": estimate.n_clusters or 0,
         "null_clusters": sum(shared.ungrouped.values()),
     }
-    return ComparisonRow(
+    return DifferenceEstimate(
         baseline=baseline,
         candidate=candidate,
         samples=shared.samples,
@@ -157,12 +77,7 @@ def compare_pair(
         interval_method=estimate.method.split(",")[0],
         p_value=estimate.p_value,
         p_value_permutation=_permutation_p(shared, estimate),
-        p_value_adjusted=None,
-        family_size=0,
         test=test,
-        correction=options.correction,
-        verdict="inconclusive",
-        mde=None,
         method=method,
         confidence_level=options.confidence,
         interval_level=level,
@@ -182,12 +97,14 @@ def compare_pair(
 
 
 def equivalence_fields(equal: Equivalence | None) -> dict[str, Any]:
-    """The answers about a margin, None where none was declared."""
+    """The answers about a margin, if one was declared."""
+    if equal is None:
+        return {}
     return {
-        "equivalence_ci_low": equal and equal.interval.low,
-        "equivalence_ci_high": equal and equal.interval.high,
-        "equivalent": equal and equal.equivalent,
-        "non_inferior": equal and equal.non_inferior,
+        "equivalence_ci_low": equal.interval.low,
+        "equivalence_ci_high": equal.interval.high,
+        "equivalent": equal.equivalent,
+        "non_inferior": equal.non_inferior,
     }
 
 
@@ -203,25 +120,10 @@ def _permutation_p(shared: Differences, estimate: Estimate) -> float | None:
     return sign_flip_test(shared.each()).p_value
 
 
-TABLE_FIELDS = (
-    "both_correct",
-    "regressed",
-    "improved",
-    "neither_correct",
-    "p_value_exact",
-    "discordance",
-    "odds_ratio",
-    "phi",
-    "p_value_unpaired",
-    "probability_of_superiority",
-    "difference_bounds",
-)
-
-
 def _of_table(table: PairedTable | None, sides: Sides, clustered: bool) -> dict[str, Any]:
     """The fields that only a 2x2 table can give."""
     if table is None:
-        return dict.fromkeys(TABLE_FIELDS)
+        return {}
     return {
         "both_correct": table.both_correct,
         "regressed": table.regressed,

@@ -7,7 +7,8 @@ from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.repositories.counts import PairCounts, Pairs, SampleCounts, VariantCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.comparison.pairing import Differences, differing, pairing_rule
+from ml_agents_results.services.comparison.paired_differences import Differences
+from ml_agents_results.services.comparison.pairing import differing, pairing_rule
 from ml_agents_results.services.summary import cluster_column, denominators, refuse_null_cluster
 from ml_agents_results.statistics.denominators import coverage_warnings
 from ml_agents_results.statistics.mcnemar import PairedTable

@@ -4,11 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from ml_agents_results.repositories.counts import SampleCounts
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.comparison.paired import (
-    TABLE_FIELDS,
-    ComparisonRow,
-    equivalence_fields,
-)
+from ml_agents_results.services.comparison.comparison_rows import DifferenceEstimate
+from ml_agents_results.services.comparison.paired import equivalence_fields
 from ml_agents_results.services.comparison.shared_samples import Contrast, Sides
 from ml_agents_results.services.summary import (
     cluster_method,
@@ -32,7 +29,7 @@ Two = tuple[Sequence[SampleCounts], Sequence[SampleCounts]]
 """The graded samples of the candidate and of the baseline."""
 
 
-def compare_unpaired(
+def estimate_unpaired(
     contrast: Contrast,
     cells: Two,
     sides: Sides,
@@ -40,9 +37,9 @@ def compare_unpaired(
     *,
     clustered: bool = True,
     level: float | None = None,
-) -> ComparisonRow:
+) -> DifferenceEstimate:
     """The comparison of all samples of the one variant with all of the other; arguments as in
-    `pairs.compare_pair`."""
+    `paired.estimate_paired`."""
     level = options.confidence if level is None else level
     estimate, method, test, cr1 = _difference(cells, options, clustered, level)
     shared = sides.graded.pairs if sides.graded else 0
@@ -58,7 +55,7 @@ def compare_unpaired(
     nulls = sum(map(null_clusters, cells)) if clustered else 0
     if nulls:
         warnings.append("null_clusters")
-    return ComparisonRow(
+    return DifferenceEstimate(
         baseline=contrast.baseline,
         candidate=contrast.candidate,
         samples=0,
@@ -72,21 +69,13 @@ def compare_unpaired(
         se=estimate.se,
         interval_method=estimate.method,
         p_value=estimate.p_value,
-        p_value_permutation=None,
-        p_value_adjusted=None,
-        family_size=0,
         test=test,
-        correction=options.correction,
-        verdict="inconclusive",
-        mde=None,
         method=method,
         confidence_level=options.confidence,
         interval_level=level,
         n_clusters=estimate.n_clusters,
         dof=estimate.dof,
         se_cr1=cr1,
-        design_effect=None,
-        intraclass_correlation=None,
         margin=options.margin,
         pairing_rule="unpaired",
         denominators={
@@ -100,7 +89,6 @@ def compare_unpaired(
         null_reason=estimate.null_reason,
         warnings=tuple(dict.fromkeys(warnings)),
         **equivalence_fields(equal),
-        **dict.fromkeys(TABLE_FIELDS),
     )
 
 

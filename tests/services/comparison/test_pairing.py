@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.services.comparison.paired import ComparisonRow
+from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from tests.services.building import run, runs, save
 
 

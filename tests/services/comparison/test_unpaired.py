@@ -9,7 +9,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.comparison.paired import ComparisonRow
+from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.statistics.two_samples import clustered_difference
 from tests.services.building import near, only_pair, runs, save
 
@@ -95,7 +95,7 @@ def test_other_data_sets_are_no_hindrance(store: ResultsProcessor) -> None:
     save(store, runs("one", "None", [1, 0]), runs("two", "CoT1", [1, 1]))
     for name in ("one", "two"):
         store.save_experiment(name, {}, environment={"dataset": {"fingerprint": name}})
-    with pytest.raises(UsageError, match="differ in more than their approach: dataset"):
+    with pytest.raises(UsageError, match="ran on different data sets"):
         store.compare(["one", "two"])
     (pair,) = store.compare(["one", "two"], options=AnalysisOptions(unpaired=True)).comparisons
     assert "datasets_differ" in pair.warnings

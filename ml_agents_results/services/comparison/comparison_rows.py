@@ -1,0 +1,92 @@
+"""Comparison rows: the estimate of a difference, and the estimate judged within its table."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ml_agents_results.services.result_rows import TwoVariantRow
+from ml_agents_results.statistics.tabulation import PairingRule
+from ml_agents_results.statistics.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferenceEstimate(TwoVariantRow):
+    """`candidate` minus `baseline`, with interval and p value; differences are fractions.
+
+    Compared in pairs, `samples`, `candidate_samples` and `baseline_samples` are the shared samples;
+    unpaired, `samples` is 0 and the others are all that each variant answered.
+
+    Attributes:
+        both_correct, improved, regressed, neither_correct: Of samples asked once, and so are the
+            odds ratio, `phi` (the correlation), the discordance and `p_value_exact` (McNemar).
+            They take samples as independent, and are None where samples have repeats.
+        candidate_mean, baseline_mean: Accuracies on these samples.
+        method: The unit that the error, the interval and `p_value` treat as independent.
+        p_value_permutation: Of a sign-flip test, for fewer than 200 samples with repeats.
+        p_value_unpaired: What a test that ignores the pairing gives.
+        probability_of_superiority: None where samples are clustered.
+        interval_level: The level of the interval: `confidence_level`, or more where the intervals
+            of a table hold at once.
+        se_cr1, design_effect, intraclass_correlation: None where samples are not clustered.
+        equivalence_ci_low, equivalence_ci_high: The interval at twice the alpha, which decides
+            whether the difference lies inside the `margin`.
+        difference_bounds: The difference if every missing pair spoke against the candidate, and if
+            every one spoke for it.
+    """
+
+    samples: int
+    candidate_samples: int
+    baseline_samples: int
+    both_correct: int | None = None
+    regressed: int | None = None
+    improved: int | None = None
+    neither_correct: int | None = None
+    candidate_mean: float | None
+    baseline_mean: float | None
+    difference: float | None
+    ci_low: float | None
+    ci_high: float | None
+    se: float | None
+    interval_method: str
+    p_value: float | None
+    p_value_exact: float | None = None
+    p_value_permutation: float | None = None
+    test: str
+    method: str
+    confidence_level: float
+    interval_level: float
+    n_clusters: int | None
+    dof: float | None
+    se_cr1: float | None
+    design_effect: float | None = None
+    intraclass_correlation: float | None = None
+    discordance: float | None = None
+    odds_ratio: float | None = None
+    phi: float | None = None
+    p_value_unpaired: float | None = None
+    probability_of_superiority: float | None = None
+    margin: float | None
+    equivalence_ci_low: float | None = None
+    equivalence_ci_high: float | None = None
+    equivalent: bool | None = None
+    non_inferior: bool | None = None
+    difference_bounds: tuple[float, float] | None = None
+    pairing_rule: PairingRule | Literal["unpaired"]
+    denominators: dict[str, int]
+    null_reason: str | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonRow(DifferenceEstimate):
+    """An estimate judged among the `family_size` tests of its table.
+
+    Attributes:
+        p_value_adjusted: `p_value` after `correction` for these tests.
+        mde: The smallest difference (a fraction) that so many samples show with 80% power.
+    """
+
+    p_value_adjusted: float | None
+    family_size: int
+    correction: str
+    verdict: Verdict
+    mde: float | None

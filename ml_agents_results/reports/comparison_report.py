@@ -48,6 +48,10 @@ _AVERAGES = columns(
     of=DIFFERENCE_COLUMNS,
 )
 
+_FIELDS = (
+    *(one.name for one in PAIR_COLUMNS if one.name not in ("task", "sentence")),
+    *("candidate_samples", "baseline_samples", "candidate_mean", "baseline_mean"),
+)
 _OVERLAP = "partial_overlap"
 Labels = Mapping[Variant, str]
 
@@ -94,15 +98,9 @@ def comparisons_table(comparison: Comparison | None) -> Table:
 
 
 def _row(pair: ComparisonRow, task: str, labels: Labels) -> Row:
-    return plain(
-        {
-            **pair.to_dict(),
-            "task": task,
-            "candidate": labels[pair.candidate],
-            "baseline": labels[pair.baseline],
-            "sentence": comparison_sentence(pair),
-        }
-    )
+    values = {name: getattr(pair, name) for name in _FIELDS}
+    values |= {"candidate": labels[pair.candidate], "baseline": labels[pair.baseline]}
+    return plain({**values, "task": task, "sentence": comparison_sentence(pair)})
 
 
 def _overall(comparison: Comparison, rows: Sequence[Row], labels: Labels) -> list[View]:

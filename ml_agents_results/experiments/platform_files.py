@@ -1,19 +1,23 @@
-"""The files that experiment platforms read: results as CSV; configuration, summary, errors as JSON.
+"""Platform files: results as CSV; configuration, summary and errors as JSON.
 
-They are written from the database, never beside it, so that both always agree; written again, they
-replace those of the same experiment. Units are those that the platform is used to: seconds.
+They are written from the database, so that both always agree; written again, they replace those of
+the same experiment. Units are those of the platform: seconds. After the platform's columns they
+carry the rest of each run, so that importing them gives the same runs (formats/legacy_csv.py).
 """
 
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.files import unfinished
 from ml_agents_results.errors import OutputError
+from ml_agents_results.formats.embedded_runs import EXPERIMENT, RUN, WRITER, WRITTEN_BY
+from ml_agents_results.formats.json_encoding import experiment_object
 from ml_agents_results.records import ExperimentRecord, RunRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_repository import RunRepository
@@ -36,6 +40,14 @@ COLUMNS = (
     "reasoning_steps",
     "timestamp",
 )
+KEY_COLUMNS = ("task", "sample_index", "repeat_index", "provider", "model", "run_id")
+_TEXTS = {
+    "input": "input_text",
+    "expected_output": "expected_answer",
+    "extracted_answer": "parsed_answer",
+    "response_text": "raw_output",
+}
+"""Columns of the platform with the text of a run."""
 
 
 def write_platform_files(
@@ -59,7 +71,7 @@ def write_platform_files(
             errors: list[dict[str, Any]] = []
             with _replacing(target / RESULTS) as file:
                 rows = csv.writer(file)
-                rows.writerow(COLUMNS)
+                rows.writerow((*COLUMNS, *KEY_COLUMNS, RUN))
                 for run in runs:
                     summary = summaries.setdefault(run.approach_name, _Summary())
                     summary.add(run)
@@ -67,7 +79,12 @@ def write_platform_files(
                         rows.writerow(_row(run))
                     else:
                         errors.append(_error(run))
-        config = {"experiment_id": experiment_id, **experiment.config_json}
+        config = {
+            "experiment_id": experiment_id,
+            **experiment.config_json,
+            WRITER: WRITTEN_BY,
+            EXPERIMENT: experiment_object(experiment),
+        }
         _write_json(target / CONFIG, config)
         _write_json(target / SUMMARY, _summary(experiment, summaries))
         if errors:
@@ -83,7 +100,7 @@ def write_platform_files(
 
 
 class _Summary:
-    """What the platform's summary says of one approach."""
+    """The platform's summary of one approach."""
 
     def __init__(self) -> None:
         self.runs = self.errors = self.graded = self.correct = self.timed = self.counted = 0
@@ -153,7 +170,37 @@ def _row(run: RunRecord) -> list[Any]:
         run.cost_estimate,
         len((run.metadata_json or {}).get("steps") or [None]),
         run.created_at.isoformat() if run.created_at else None,
+        run.task,
+        run.sample_index,
+        run.repeat_index,
+        run.provider,
+        run.model,
+        run.id,
+        json.dumps(_rest(run)),
     ]
+
+
+def _rest(run: RunRecord) -> dict[str, Any]:
+    """The run without the experiment and the texts that the platform's columns hold unchanged."""
+    values = asdict(run)
+    del values["experiment_id"]
+    if run.error is None:
+        for name in _TEXTS.values():
+            if _survives(values[name]):
+                del values[name]
+    values["created_at"] = run.created_at and run.created_at.isoformat()
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _survives(text: str | None) -> bool:
+    """Whether a cell returns the text: empty ones, lone surrogates and marks do not."""
+    if not text or "\ufdd0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _error(run: RunRecord) -> dict[str, Any]:
@@ -162,11 +209,12 @@ def _error(run: RunRecord) -> dict[str, Any]:
         "approach": run.approach_name,
         "error": run.error,
         "timestamp": run.created_at.isoformat() if run.created_at else None,
+        RUN: _rest(run),
     }
 
 
 def _sample(run: RunRecord) -> str | int:
-    """The dataset's own id, else the place in its task; the repeat where there are several."""
+    """The dataset's own id, else the index in its task; with the repeat if there are several."""
     sample: str | int = run.sample_index if run.sample_id is None else run.sample_id
     if run.sample_id is None and run.task:
         sample = f"{run.task}:{run.sample_index}"
@@ -180,14 +228,14 @@ def _tokens(run: RunRecord) -> int | None:
 
 def _write_json(path: Path, document: object) -> None:
     with _replacing(path) as file:
-        json.dump(document, file, ensure_ascii=False, indent=2)
+        json.dump(document, file, ensure_ascii=False, indent=2, default=str)
         file.write("\n")
 
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[TextIO]:
-    """A new file that takes the place of `path` when the block ends well."""
-    # What no UTF-8 holds (lone surrogates) is written as \udXXX; the database has it.
+    """A new file that replaces `path` when the block ends without an error."""
+    # Lone surrogates, which UTF-8 does not have, are written as \udXXX.
     with unfinished(path) as draft:
         with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             yield file

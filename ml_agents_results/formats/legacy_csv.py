@@ -2,8 +2,9 @@
 
 The notebook wrote one table for each approach. Later programs wrote `NAME_results.csv` with
 `NAME_summary.json` and `NAME_errors.json`, then a folder with `experiment_results.csv` and the
-like. No table says which answers were right: that is computed as the predecessor did, and runs
-whose answer it did not extract have no grade. Samples that failed are in the file of errors only.
+like; the files that this package writes for platforms carry its runs whole. No table of the others
+says which answers were right: that is computed as the predecessor did, and runs whose answer it
+did not extract have no grade. Samples that failed are in the file of errors only.
 """
 
 import re
@@ -25,6 +26,7 @@ from ml_agents_results.formats.coercion import (
     without_absent,
 )
 from ml_agents_results.formats.csv_table import open_table
+from ml_agents_results.formats.embedded_runs import RUN, EmbeddedRuns
 from ml_agents_results.formats.json_files import beginning, read_document
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
@@ -47,6 +49,12 @@ _TIME = re.compile(r"(\d{8})[_-](\d{6})$")
 _LETTERS = re.compile(r"[^A-Za-z]")
 _IN_PARENTHESES = re.compile(r"\s*\(([^)]*)\)")
 _KEPT = ("total_tokens", "reasoning_steps", "reasoning_trace", "temp", "max_tokens", "top_p")
+_OWN_TEXTS = {
+    "input": "input_text",
+    "expected_output": "expected_answer",
+    "extracted_answer": "parsed_answer",
+    "response_text": "raw_output",
+}
 _NUMBERS = ("execution_time", "execution_time_s", "cost_estimate", "cost_usd", *_KEPT)
 
 
@@ -102,9 +110,14 @@ class _Results:
         }
         self._summary = mapping(documents.get("summary"))
         self._config = mapping(documents.get("config")) or mapping(self._summary.get("config"))
+        failed = [mapping(error) for error in sequence(documents.get("errors"))]
+        self._embedded = EmbeddedRuns.of(source, self._config)
+        if self._embedded is not None:
+            self._failed = failed
+            return
         self._errors = {
             (self._approach_of(error.get("approach")), text(error.get("sample_id"))): error
-            for error in map(mapping, sequence(documents.get("errors")))
+            for error in failed
         }
         self._provider, self._model = self._find_model()
         self._ids = SampleIds(source)
@@ -112,6 +125,8 @@ class _Results:
         self._counts: Counter[str] = Counter()
 
     def experiment(self) -> ExperimentRecord:
+        if self._embedded is not None and (original := self._embedded.experiment()) is not None:
+            return original
         known = self._config.get("experiment_id") or self._summary.get("experiment_id")
         dataset = self._config.get("dataset_name") or self._config.get("benchmark_id")
         finished = bool(self._summary) or not self._source.path.is_dir()
@@ -133,6 +148,9 @@ class _Results:
         )
 
     def items(self) -> Iterator[Item]:
+        if self._embedded is not None:
+            yield from self._originals(self._embedded)
+            return
         yield from self._rows()
         yield from self._failures()
         if self._counts["not extracted"]:
@@ -140,6 +158,27 @@ class _Results:
                 f"{self._source.name}: of {self._counts['not extracted']} runs no answer was "
                 "extracted; these have no grade (the predecessor counted them as wrong)"
             )
+
+    def _originals(self, embedded: EmbeddedRuns) -> Iterator[Item]:
+        """The runs that this package wrote here, as they were."""
+        with open_table(self._source, self._table) as table:
+            for line, row, size in table:
+                texts = {field: row.get(column) for column, field in _OWN_TEXTS.items()}
+                with self._source.locate(line):
+                    yield Item(line, self._original(embedded, row, texts), size)
+        for index, error in enumerate(self._failed):
+            position = f"in the errors: number {index + 1}"
+            yield Item(position, self._original(embedded, error, {}), 1000)
+
+    def _original(
+        self, embedded: EmbeddedRuns, row: Mapping[str, object], texts: Mapping[str, object]
+    ) -> RunRecord:
+        if (run := embedded.run(row, texts)) is None:
+            raise InvalidFileError(
+                f"{self._source.name} has a row without `{RUN}`",
+                "Have the files written again: ml-agents resume --experiment-id ID",
+            )
+        return run
 
     def _rows(self) -> Iterator[Item]:
         if not self._table.is_file():

@@ -18,6 +18,7 @@ from ml_agents_results.statistics.estimate import Estimate
 FloatArray = npt.NDArray[np.float64]
 NO_VALUES = "no_values"
 _CLIP = 1e-6
+_CONVERGED = 1e-18
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def calibration_line(table: ConfidenceTable) -> CalibrationLine:
     right, wrong = c[table.correct > 0], c[table.wrong > 0]
     if not len(right) or not len(wrong) or _separated(right, wrong):
         return CalibrationLine(None, None, None, None, n, "separation")
-    fit = _logistic_fit(np.log(c) - np.log1p(-c), table.correct, table.counts)
+    fit = _logistic_fit(np.log(c) - np.log1p(-c), table.correct, table.wrong)
     if fit is None:
         return CalibrationLine(None, None, None, None, n, "not_converged")
     beta, covariance = fit
@@ -187,27 +188,34 @@ def _separated(right: FloatArray, wrong: FloatArray) -> bool:
 
 
 def _logistic_fit(
-    x: FloatArray, successes: FloatArray, counts: FloatArray
+    x: FloatArray, correct: FloatArray, wrong: FloatArray
 ) -> tuple[FloatArray, FloatArray] | None:
-    """Newton's method with halved steps; the log likelihood is concave, so it cannot go astray."""
+    """Newton's method with halved steps; the log likelihood is concave, so it cannot go astray.
+
+    It ends by the Newton decrement (Boyd, Vandenberghe 2004, section 9.5): a step of less than 1e-9
+    standard errors. Right and wrong answers are kept apart, since a difference of large counts
+    would lose the digits that decide.
+    """
     design = np.column_stack([np.ones_like(x), x])
     beta = np.zeros(2)
 
     def log_likelihood(b: FloatArray) -> float:
         eta = design @ b
-        return float(successes @ eta - counts @ np.logaddexp(0.0, eta))
+        return -float(correct @ np.logaddexp(0.0, -eta) + wrong @ np.logaddexp(0.0, eta))
 
     current = log_likelihood(beta)
     for _ in range(100):
-        p = 1.0 / (1.0 + np.exp(-np.clip(design @ beta, -700.0, 700.0)))
-        information = design.T @ (design * (counts * p * (1.0 - p))[:, None])
+        eta = np.clip(design @ beta, -700.0, 700.0)
+        p, q = 1.0 / (1.0 + np.exp(-eta)), 1.0 / (1.0 + np.exp(eta))
+        information = design.T @ (design * ((correct + wrong) * p * q)[:, None])
         try:
             covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
         except np.linalg.LinAlgError:
             return None
-        step = covariance @ (design.T @ (successes - counts * p))
-        if float(np.max(np.abs(step))) <= 1e-12 * (1.0 + float(np.max(np.abs(beta)))):
-            return beta, covariance
+        gradient = design.T @ (correct * q - wrong * p)
+        step = covariance @ gradient
+        if abs(float(gradient @ step)) <= _CONVERGED:
+            return beta + step, covariance
         while (proposed := log_likelihood(beta + step)) < current - 1e-12 * abs(current):
             step = step / 2.0
         beta, current = beta + step, proposed

@@ -126,12 +126,17 @@ def test_no_line_can_be_fitted(data: Rows, reason: str) -> None:
     assert (line.slope, line.slope_se, line.null_reason) == (None, None, reason)
 
 
-def test_extreme_confidences_still_converge() -> None:
-    table = ConfidenceTable.from_rows([(0.0, 1, 900), (0.5, 30, 30), (1.0, 90_000, 1)])
-    line = calibration.calibration_line(table)
+@pytest.mark.parametrize("times", [1, 10, 10**4, 10**8])
+def test_extreme_confidences_still_converge(times: int) -> None:
+    """Whatever the counts: rounding of their sums grows with them, standard errors shrink."""
+    rows = [(0.0, 1, 900), (0.5, 30, 30), (1.0, 90_000, 1)]
+    one = calibration.calibration_line(ConfidenceTable.from_rows(rows))
+    line = calibration.calibration_line(
+        ConfidenceTable.from_rows((c, times * right, times * wrong) for c, right, wrong in rows)
+    )
     assert line.null_reason is None
-    assert line.slope is not None
-    assert 0.3 < line.slope < 1.2
+    assert line.slope == pytest.approx(one.slope, rel=1e-9)
+    assert 0.3 < (line.slope or 0) < 1.2
 
 
 @given(data=rows)

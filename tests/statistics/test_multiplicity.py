@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -11,11 +11,12 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics import multiplicity
 
 p_lists = st.lists(
-    st.one_of(st.floats(0, 1), st.sampled_from([0.01, 0.05, 1.0, 0.0])), min_size=1, max_size=40
+    st.one_of(st.floats(0, 1), st.sampled_from([0.01, 0.05, 1.0, 0.0])), min_size=1, max_size=12
 )
 
 
 @pytest.mark.parametrize("method", sorted(multiplicity.CORRECTIONS))
+@settings(max_examples=30)
 @given(p_values=p_lists)
 def test_equals_statsmodels(method: str, p_values: list[float]) -> None:
     expected = multipletests(p_values, method=method)[1]
@@ -24,7 +25,8 @@ def test_equals_statsmodels(method: str, p_values: list[float]) -> None:
 
 
 @pytest.mark.parametrize("method", sorted(multiplicity.CORRECTIONS))
-@given(p_values=p_lists, gaps=st.lists(st.integers(0, 40), max_size=5))
+@settings(max_examples=30)
+@given(p_values=p_lists, gaps=st.lists(st.integers(0, 12), max_size=5))
 def test_undefined_p_values_do_not_count(
     method: str, p_values: list[float], gaps: list[int]
 ) -> None:

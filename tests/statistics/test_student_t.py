@@ -8,10 +8,7 @@ from scipy import special
 from ml_agents_results.statistics.distributions import t_quantile, t_two_sided_p
 from ml_agents_results.statistics.student_t import two_sided_tail
 
-DOFS = (
-    0.3, 0.5, 1, 1.0001, 1.5, 2, 2.7, 3, 4, 5, 7.3, 10, 19, 19.5, 30, 49.9, 60, 99, 99.9, 100, 101,
-    150, 300, 999.9, 2500, 4999, 5000, 5001, 1e4, 1e5, 1e6, 1e7,
-)  # fmt: skip
+DOFS = (0.3, 1, 1.5, 2.7, 4, 10, 19.5, 99.9, 101, 999.9, 4999, 5001, 1e5, 1e7)
 
 
 @pytest.mark.parametrize("dof", DOFS)
@@ -26,13 +23,13 @@ def test_tail_as_scipy(dof: float) -> None:
     assert compared > 60
 
 
-@pytest.mark.parametrize("dof", DOFS)
-@pytest.mark.parametrize("tail", [1e-12, 1e-9, 1e-6, 1e-3, 0.01, 0.05, 0.1, 0.2, 0.5, 0.9])
-def test_quantile_as_scipy(tail: float, dof: float) -> None:
-    # In 1 - tail digits are lost, the same ones for both.
-    confidence = 1.0 - tail
-    expected = -float(special.stdtrit(dof, (1.0 - confidence) / 2.0))
-    assert t_quantile(confidence, dof) == pytest.approx(expected, rel=1e-12, abs=0)
+@pytest.mark.parametrize("dof", [0.5, 2, 7.3, 49.9, 2500, 1e6])
+def test_quantile_as_scipy(dof: float) -> None:
+    for tail in (1e-12, 1e-6, 1e-3, 0.05, 0.2, 0.9):
+        # In 1 - tail digits are lost, the same ones for both.
+        confidence = 1.0 - tail
+        expected = -float(special.stdtrit(dof, (1.0 - confidence) / 2.0))
+        assert t_quantile(confidence, dof) == pytest.approx(expected, rel=1e-12, abs=0)
 
 
 def test_tail_at_the_edges() -> None:

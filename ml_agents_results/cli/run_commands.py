@@ -21,7 +21,7 @@ from ml_agents_results.cli.shared import (
     resolve_id,
 )
 from ml_agents_results.errors import UsageError
-from ml_agents_results.reports.terminal import print_table, say, write
+from ml_agents_results.reports.terminal import print_report, say, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ml_agents_results.experiments.progress import Progress
     from ml_agents_results.experiments.runner import RunSummary
     from ml_agents_results.processor import ResultsProcessor
+    from ml_agents_results.reports.report import Report
 
 PARTLY = 5
 """The exit code of an experiment with failed runs."""
@@ -97,7 +98,7 @@ def run(
     runner = ExperimentRunner(study, processor, _progress(), experiment_id=experiment_id)
     with _stopping_gently():
         summary = runner.run()
-    _report(summary, as_json)
+    _report(summary, as_json, saved=processor is not None)
 
 
 @takes_settings(resuming=True)
@@ -130,7 +131,7 @@ def resume(
         summary = runner.resume(retry_failed=retry_failed)
     if not summary.asked:
         say(f"Nothing is left to ask in {experiment}.")
-    _report(summary, as_json)
+    _report(summary, as_json, saved=True)
 
 
 def _mapping(values: list[str] | None) -> dict[str, str] | None:
@@ -183,26 +184,34 @@ def _stopping_gently() -> "Iterator[None]":
         signal.signal(signal.SIGTERM, before)
 
 
-def _report(summary: "RunSummary", as_json: bool) -> None:
+def _report(summary: "RunSummary", as_json: bool, *, saved: bool) -> None:
     if as_json:
         emit_json(summary.document())
     else:
-        columns = ["approach", "accuracy", "runs", "failed", "unparsed", "ungraded", "cost (USD)"]
-        rows = [
-            (
-                tally.approach_name,
-                None if tally.accuracy is None else f"{tally.accuracy:.1%}",
-                tally.runs,
-                tally.failed,
-                tally.unparsed,
-                tally.ungraded,
-                tally.total_cost,
-            )
-            for tally in summary.variants
-        ]
-        print_table(columns, rows, numbers=6)
+        print_report(_tallies(summary))
         write(f"Experiment {summary.experiment_id}: {summary.status}")
         write(f"Files: {summary.output_dir}")
+        if saved:
+            command = "compare" if len(summary.variants) > 1 else "analyze"
+            say(f"Next: ml-agents {command} --experiment-ids {summary.experiment_id}")
     if summary.failed:
         say(f"{summary.failed} of {summary.planned_runs} runs failed; see experiment_errors.json.")
         raise typer.Exit(PARTLY)
+
+
+def _tallies(summary: "RunSummary") -> "Report":
+    """One table: the approaches with accuracies, their intervals, counts and costs."""
+    from ml_agents_results.reports.columns import COLUMNS, columns
+    from ml_agents_results.reports.report import Report, Table, View
+
+    rows = []
+    for tally in summary.variants:
+        low, high = tally.interval
+        rows.append({**tally.document(), "ci_low": low, "ci_high": high})
+    shown = columns(
+        *("approach_name", "accuracy", "ci", "runs", "failed", "unparsed", "ungraded"),
+        "total_cost",
+        level="95%",
+    )
+    view = View("approaches", "Accuracy", shown, rows, interval=COLUMNS["accuracy_ci"])
+    return Report("Run", [Table("Approaches", shown, rows, [view])])

@@ -74,12 +74,20 @@ class Tally:
 
     def shown_accuracy(self) -> str:
         """The accuracy so far with its 95% interval, runs treated as independent."""
-        if not self.graded:
+        low, high = self.interval
+        if low is None or high is None:
             return ""
+        return f"accuracy {self.accuracy:.1%} [{low:.1%}, {high:.1%}]"
+
+    @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """The 95% Wilson interval of the accuracy, runs treated as independent."""
         from ml_agents_results.statistics.proportions import wilson
 
+        if not self.graded:
+            return None, None
         interval = wilson(self.correct, self.graded)
-        return f"accuracy {self.accuracy:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
+        return interval.low, interval.high
 
 
 def recorded_tallies(database: Database, experiment_id: str, plan: Plan) -> dict[str, Tally]:

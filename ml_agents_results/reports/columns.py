@@ -156,10 +156,10 @@ _DECLARED = (
     _column("slower", "count", "samples on which the candidate took longer"),
     _column("faster", "count", "samples on which the candidate was faster"),
     # Costs
-    _column("total_cost", "usd", "cost of all runs that have one, including failed ones", "total"),
-    _column("mean_cost", "usd", "mean cost of a graded run", "per run"),
+    _column("total_cost", "usd", "cost of all runs, including failed ones", "total cost"),
+    _column("mean_cost", "usd", "mean cost of a graded run", "cost per run"),
     _column("mean_cost_se", "usd", "standard error of the mean cost"),
-    _column("cost_per_correct", "usd", "cost of the graded runs per right answer", "per correct"),
+    _column("cost_per_correct", "usd", "cost of graded runs per right answer", "cost per correct"),
     _column("cost_per_correct_se", "usd", "standard error of the cost per right answer"),
     _column("cost_per_correct_ci_low", "usd", "lower bound of its interval"),
     _column("cost_per_correct_ci_high", "usd", "upper bound of its interval"),

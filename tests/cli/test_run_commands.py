@@ -65,6 +65,27 @@ def test_run_reports_in_one_json_document(tmp_path: Path, dataset: str) -> None:
     assert (tmp_path / "outputs" / document["experiment_id"] / "experiment_results.csv").exists()
 
 
+def test_run_ends_with_intervals_and_the_next_command(tmp_path: Path, dataset: str) -> None:
+    with Endpoint("The answer is 4.") as endpoint:
+        ended = call(
+            tmp_path, "run", "--approach", "None,CoT", "--dataset", dataset, "--repeats", "3",
+            "--base-url", endpoint.url, "--model", "m",
+        )  # fmt: skip
+    lines = ended.stdout.splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("approach"))
+    head, rule, *variants = lines[start : start + 4]
+    assert lines[0] == "Accuracy"
+    assert head.split()[:4] == ["approach", "accuracy", "95%", "CI"]
+    assert len(rule) <= 80
+    # Wilson's interval of 3 out of 6.
+    for name, line in zip(("None", "ChainOfThought"), variants, strict=True):
+        assert line.startswith(name)
+        assert "50.0%  [18.8, 81.2]" in line
+        assert "├" in line
+    ((experiment,),) = rows(tmp_path, "SELECT id FROM experiments")
+    assert f"Next: ml-agents compare --experiment-ids {experiment}" in ended.stderr
+
+
 def test_the_settings_of_a_file_yield_to_options(tmp_path: Path, dataset: str) -> None:
     with Endpoint("The answer is 4.") as endpoint:
         (tmp_path / "e.yaml").write_text(

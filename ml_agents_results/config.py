@@ -299,6 +299,15 @@ class ExperimentConfig(ProviderSettings):
     columns: Setting[Mapping[str, str] | None] = Setting(
         None, "Which column of the dataset holds input, target, id or task."
     )
+    dataset_recipe: Setting[str | None] = Setting(
+        None, "A YAML file that says how rows become questions.", metavar="FILE"
+    )
+    answer_kind: Setting[str | None] = Setting(
+        None, "The kind of answer (number, choice, math, ...); guessed for each task otherwise."
+    )
+    answer_pattern: Setting[str | None] = Setting(
+        None, "A regular expression whose one group is the answer.", metavar="REGEX"
+    )
     output_dir: Setting[str] = Setting(
         "./outputs",
         "Where a folder with the CSV and JSON files is created.",

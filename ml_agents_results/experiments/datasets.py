@@ -7,20 +7,24 @@ name of a Hugging Face dataset, or the set of questions that comes with this pac
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ml_agents_results.errors import DuplicateError, InvalidFileError, NotFoundError, UsageError
+from ml_agents_results.experiments.dataset_recipes import Recipe, load_recipe, recognise
+from ml_agents_results.providers.interface import Message
+from ml_agents_results.scoring import kinds
+from ml_agents_results.scoring.kinds import AnswerKind, check_kind
 
 BUILTIN = "builtin"
 """The name of the questions that come with this package."""
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "input": ("input", "question", "prompt"),
+    "input": ("input", "question", "prompt", "messages"),
     "target": ("target", "answer", "expected_output", "expected_answer"),
     "id": ("id",),
     "task": ("task",),
@@ -32,13 +36,36 @@ _Rows = Iterator[tuple[str, dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One sample. `sample_index` counts from 0 within its task; the task is '' where none is."""
+    """One sample. `sample_index` counts from 0 within its task; the task is '' where none is.
+
+    Attributes:
+        choices: The options in the order shown, where the dataset has them apart.
+        messages: Its turns, where the question is a conversation.
+        metadata: Columns that a grader may need.
+        answer_kind: The declared or guessed kind of answer; None where each target decides.
+        labels: The closed set of kind `label`.
+    """
 
     task: str
     sample_index: int
     sample_id: str | None
     input_text: str
     expected_answer: str | None
+    choices: tuple[str, ...] = ()
+    messages: tuple[Message, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    answer_kind: AnswerKind | None = field(default=None, compare=False)
+    labels: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def history(self) -> tuple[Message, ...]:
+        """The turns before the last one, of a question that is a conversation."""
+        return self.messages[:-1]
+
+    @property
+    def prompt(self) -> str:
+        """What is asked: the last turn of a conversation, else the question's text."""
+        return self.messages[-1].content if self.messages else self.input_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +77,18 @@ class Dataset:
         source: What loads it again from any working directory.
         fingerprint: SHA-256 over all of its questions, whatever file format they came in. It
             covers the whole dataset, also where only the first samples of it are asked.
+        recipe: The name of the recipe that its columns were read by.
+        kinds: Of each task, how its kind of answer was decided.
+        warnings: What may be wrong with it, each with what helps.
     """
 
     name: str
     source: str
     questions: list[Question]
     fingerprint: str
+    recipe: str | None = None
+    kinds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def first(self, samples: int | None) -> list[Question]:
         """The first `samples` questions of each task; all for None."""
@@ -66,13 +99,23 @@ class Dataset:
         return [question for question in self.questions if question.sample_index < samples]
 
 
-def load_dataset(source: str | None = None, mapping: Mapping[str, str] | None = None) -> Dataset:
+def load_dataset(
+    source: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    recipe: str | None = None,
+    answer_kind: str | None = None,
+) -> Dataset:
     """Loads a dataset.
+
+    Published layouts (GSM8K, MMLU, ARC, ...) are recognised by name or columns; see
+    docs/scoring.md. A mapping of `input` or `target` turns that off.
 
     Args:
         source: A file, a folder, a Hugging Face name (`owner/name`, `owner/name:config`, either
             with `@split`), or None or `builtin` for the built-in questions.
         mapping: Which column holds `input`, `target`, `id` or `task`, where it has another name.
+        recipe: A YAML file with a recipe of one's own.
+        answer_kind: The kind of all answers; None guesses it for each task.
 
     Raises:
         NotFoundError: There is no such file.
@@ -86,40 +129,51 @@ def load_dataset(source: str | None = None, mapping: Mapping[str, str] | None = 
             f"there is no field {unknown[0]!r} to map", f"Fields: {', '.join(ALIASES)}."
         )
     columns = {**ALIASES, **{field: (column,) for field, column in (mapping or {}).items()}}
+    kind = check_kind(answer_kind) if answer_kind is not None else None
+    own = load_recipe(recipe) if recipe is not None else None
+    looks = own is None and not {"input", "target"} & set(mapping or ())
+    reading = _Reading(columns, kind, own, recognises=looks)
     if source is None or source == BUILTIN:
         path = Path(str(files("ml_agents_results.experiments") / "data" / "builtin.jsonl"))
-        return _collect(BUILTIN, BUILTIN, _read_json_lines(path), ALIASES)
+        return _collect(BUILTIN, BUILTIN, _read_json_lines(path), _Reading(ALIASES, kind))
     path = Path(source).expanduser()
     if path.is_dir():
-        return _collect(path.resolve().name, str(path.resolve()), _read_folder(path), columns)
+        return _collect(path.resolve().name, str(path.resolve()), _read_folder(path), reading)
     if path.is_file():
-        return _collect(path.name, str(path.resolve()), _read_file(path), columns)
+        return _collect(path.name, str(path.resolve()), _read_file(path), reading)
     if path.suffix.lower() in _READERS or source.startswith((".", "/", "~")) or "/" not in source:
         raise NotFoundError(
             f"there is no dataset {source}",
             "Give a file (.jsonl, .csv, .json), a folder of them, "
             f"a Hugging Face name (owner/name) or '{BUILTIN}'.",
         )
-    return _collect(source, source, _read_hugging_face(source), columns)
+    return _collect(source, source, _read_hugging_face(source), reading)
 
 
-def _collect(
-    name: str, source: str, rows: _Rows, columns: Mapping[str, tuple[str, ...]]
-) -> Dataset:
+@dataclass(frozen=True)
+class _Reading:
+    """How rows become questions."""
+
+    columns: Mapping[str, tuple[str, ...]]
+    kind: AnswerKind | None = None
+    recipe: Recipe | None = None
+    recognises: bool = False
+
+
+def _collect(name: str, source: str, rows: _Rows, reading: _Reading) -> Dataset:
     questions: list[Question] = []
     counts: dict[str, int] = {}
     seen: dict[tuple[str, str], str] = {}
     digest = sha256()
+    recipe = reading.recipe
+    first_row: dict[str, Any] = {}
     for where, row in rows:
-        text = _value(row, columns["input"])
-        if text is None or not text.strip():
-            raise InvalidFileError(
-                f"{where} has no question: no text in {' or '.join(columns['input'])}; "
-                f"its columns are {', '.join(map(str, row)) or 'none'}",
-                "Name the column that holds the question: --map input=COLUMN.",
-            )
-        task = _value(row, columns["task"]) or ""
-        sample_id = _value(row, columns["id"])
+        if not first_row:
+            first_row = row
+            if reading.recognises:
+                recipe = recognise(source, row)
+        question = _question(where, row, reading, recipe)
+        task, sample_id = question.task, question.sample_id
         if sample_id is not None:
             first = seen.setdefault((task, sample_id), where)
             if first is not where:
@@ -129,14 +183,198 @@ def _collect(
                 )
         index = counts.get(task, 0)
         counts[task] = index + 1
-        question = Question(task, index, sample_id, text, _value(row, columns["target"]))
+        question = replace(question, sample_index=index)
         questions.append(question)
-        digest.update(
-            json.dumps([task, index, sample_id, text, question.expected_answer]).encode() + b"\n"
-        )
+        text, expected = question.input_text, question.expected_answer
+        digest.update(json.dumps([task, index, sample_id, text, expected]).encode() + b"\n")
     if not questions:
         raise InvalidFileError(f"{name} has no questions", "A dataset needs at least one.")
-    return Dataset(name, source, questions, digest.hexdigest())
+    declared = reading.kind or (recipe.kind if recipe is not None else None)
+    decided = _decide_kinds(questions, declared)
+    questions = [
+        replace(q, answer_kind=q.answer_kind or decided[q.task].kind, labels=decided[q.task].labels)
+        for q in questions
+    ]
+    described = {
+        task: guess.describe() | {"guessed": declared is None} for task, guess in decided.items()
+    }
+    return Dataset(
+        name,
+        source,
+        questions,
+        digest.hexdigest(),
+        recipe.name if recipe is not None else None,
+        described,
+        tuple(warnings_of(questions, first_row, recipe, decided)),
+    )
+
+
+def _question(
+    where: str, row: dict[str, Any], reading: _Reading, recipe: Recipe | None
+) -> Question:
+    columns = reading.columns
+    task = _value(row, columns["task"]) or ""
+    sample_id = _value(row, columns["id"])
+    if recipe is not None:
+        made = recipe.prepare(row, where)
+        return Question(
+            made.task or task,
+            0,
+            made.sample_id or sample_id,
+            made.input,
+            made.target,
+            made.choices,
+            metadata=made.metadata,
+        )
+    messages = _messages(where, row, columns["input"])
+    text = _transcript(messages) if messages else _value(row, columns["input"])
+    if text is None or not text.strip():
+        raise InvalidFileError(
+            f"{where} has no question: no text in {' or '.join(columns['input'])}; "
+            f"its columns are {', '.join(map(str, row)) or 'none'}",
+            "Name the column that holds the question: --map input=COLUMN.",
+        )
+    kind = row.get("answer_kind")
+    return Question(
+        task,
+        0,
+        sample_id,
+        text,
+        _value(row, columns["target"]),
+        messages=messages,
+        answer_kind=check_kind(str(kind)) if kind else None,
+    )
+
+
+_ROLES: tuple[Literal["system", "user", "assistant"], ...] = ("system", "user", "assistant")
+
+
+def _messages(where: str, row: Mapping[str, Any], names: Iterable[str]) -> tuple[Message, ...]:
+    """The turns of a question that is a conversation; empty for any other.
+
+    Raises:
+        InvalidFileError: A turn holds more than text, or the last one is not the user's.
+    """
+    value = next((row[name] for name in names if name in row), None)
+    if (
+        not isinstance(value, list)
+        or not value
+        or not all(
+            isinstance(turn, Mapping) and "role" in turn and "content" in turn for turn in value
+        )
+    ):
+        return ()
+    turns = []
+    for turn in value:
+        content = turn["content"]
+        if isinstance(content, list) and all(
+            isinstance(part, Mapping) and part.get("type") == "text" for part in content
+        ):
+            content = "\n".join(str(part.get("text", "")) for part in content)
+        role = "system" if turn["role"] == "developer" else turn["role"]
+        if not isinstance(content, str) or role not in _ROLES:
+            raise InvalidFileError(
+                f"{where} is a conversation with more than text in it",
+                "Only texts of the roles system, user and assistant can be sent.",
+            )
+        turns.append(Message(_ROLES[_ROLES.index(role)], content))
+    if turns[-1].role != "user":
+        raise InvalidFileError(
+            f"{where} is a conversation that ends with {turns[-1].role}",
+            "Its last turn is the question: it needs the role user.",
+        )
+    return tuple(turns)
+
+
+def _transcript(messages: Sequence[Message]) -> str:
+    if len(messages) == 1:
+        return messages[0].content
+    return "\n\n".join(f"[{turn.role}]\n{turn.content}" for turn in messages)
+
+
+def _decide_kinds(
+    questions: Iterable[Question], declared: AnswerKind | None
+) -> dict[str, kinds.Guess]:
+    """The kind of answer of each task: declared, else guessed from its targets."""
+    by_task: dict[str, list[Question]] = {}
+    for question in questions:
+        by_task.setdefault(question.task, []).append(question)
+    if declared is not None and declared != "any":
+        return dict.fromkeys(by_task, kinds.Guess(declared, 1.0))
+    decided = {}
+    for task, samples in by_task.items():
+        with_target = [q for q in samples if q.expected_answer is not None]
+        decided[task] = kinds.guess(
+            [q.expected_answer or "" for q in with_target],
+            [kinds.expectation(q.input_text, None, q.choices).options for q in with_target],
+        )
+    return decided
+
+
+_CHOICE_COLUMNS = ("choices", "options", "endings")
+
+
+def warnings_of(
+    questions: list[Question],
+    row: Mapping[str, Any],
+    recipe: Recipe | None,
+    decided: Mapping[str, kinds.Guess],
+) -> Iterator[str]:
+    """What may be wrong with a dataset, each with what helps.
+
+    Args:
+        row: The first row, as it lies in the file.
+    """
+    targets = [q.expected_answer for q in questions if q.expected_answer is not None]
+    if recipe is not None and recipe.needs_grader:
+        yield (
+            f"answers of {recipe.name} are graded by a function only: without --grader "
+            "package.module:function they stay ungraded"
+        )
+    elif len(targets) < len(questions):
+        missing = len(questions) - len(targets)
+        yield (
+            f"{missing} of {len(questions)} questions have no target (a test split without "
+            "labels?) and stay ungraded: name another split (NAME@SPLIT) or --map target=COLUMN"
+        )
+    if recipe is None:
+        yield from _suspicions(targets, row, questions[0])
+    for task, guess in decided.items():
+        if guess.kind != "any" and guess.share < 0.98:
+            yield (
+                f"{1 - guess.share:.1%} of the targets{f' of {task}' if task else ''} are not of "
+                f"kind {guess.kind}, for example {guess.exceptions[0]!r}: --answer-kind names "
+                "another"
+            )
+
+
+def _suspicions(targets: list[str], row: Mapping[str, Any], first: Question) -> Iterator[str]:
+    if any("####" in target for target in targets):
+        yield "targets hold a solution with ####: a recipe (--dataset-recipe) takes what follows it"
+    elif sum("\n" in target.strip() for target in targets) > len(targets) / 2:
+        yield "targets have several lines, as solutions do: --map target=COLUMN names the answers"
+    if any(target.startswith(("{", '[{"')) for target in targets):
+        yield (
+            "targets are objects: --map target=COLUMN names another column, --dataset-recipe one "
+            "inside"
+        )
+    hidden = [
+        column
+        for column in _CHOICE_COLUMNS
+        if isinstance(row.get(column), list | dict) and not _shows(first.input_text, row[column])
+    ]
+    if hidden:
+        yield (
+            f"the column {hidden[0]!r} holds options that the question does not show: "
+            "--dataset-recipe shows them"
+        )
+        if targets and all(target.isdigit() for target in targets):
+            yield "targets are numbers next to options: --dataset-recipe makes labels of them"
+
+
+def _shows(question: str, options: Any) -> bool:
+    values = options.get("text", ()) if isinstance(options, dict) else options
+    return all(str(value) in question for value in values)
 
 
 def _value(row: Mapping[str, Any], names: Iterable[str]) -> str | None:

@@ -1,5 +1,6 @@
 """The plan of an experiment: its questions and approaches, and the order of its runs."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,10 +11,13 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.experiments.datasets import Dataset, Question, load_dataset
 from ml_agents_results.repositories.claim_repository import RunKey
 from ml_agents_results.repositories.run_repository import RunRepository
+from ml_agents_results.scoring.extraction import compile_pattern
 from ml_agents_results.scoring.graders import find_grader
 
 if TYPE_CHECKING:
     from ml_agents_results.experiments.approaches import Approach
+
+logger = logging.getLogger(__name__)
 
 VERSION = 1
 """Version of the order below; an experiment with another order cannot be resumed."""
@@ -122,7 +126,13 @@ def prepare(config: ExperimentConfig) -> Study:
     find_grader(config.grader)
     prompts = Path(config.prompts) if config.prompts is not None else None
     approaches = load_approaches(config.approaches, prompts, config.allow_code_execution)
-    dataset = load_dataset(config.dataset, config.columns)
+    dataset = load_dataset(
+        config.dataset, config.columns, config.dataset_recipe, config.answer_kind
+    )
+    if config.answer_pattern is not None:
+        compile_pattern(config.answer_pattern)
+    for warning in dataset.warnings:
+        logger.warning("%s: %s", dataset.name, warning)
     names = [approach.name for approach in approaches]
     plan = Plan(names, dataset.first(config.samples), config.repeats, provider="", model="")
     return Study(config, dataset, approaches, plan)

@@ -107,13 +107,17 @@ class Grading:
         return Regraded(graded, changed)
 
     def _grade(self, run: RunRecord) -> Verdict:
+        metadata = run.metadata_json or {}
         return grade(
             run.parsed_answer,
             run.expected_answer,
             self._grader,
             question=run.input_text or "",
             output=run.raw_output,
-            metadata=run.metadata_json,
+            choices=metadata.get("choices"),
+            kind=metadata.get("answer_kind"),
+            labels=metadata.get("labels") or (),
+            metadata=metadata,
         )
 
     def write_files(self) -> Path | None:

@@ -24,6 +24,8 @@ def definition(study: Study) -> dict[str, Any]:
             "name": study.dataset.name,
             "fingerprint": study.dataset.fingerprint,
             "questions": len(study.dataset.questions),
+            "recipe": study.dataset.recipe,
+            "answer_kinds": study.dataset.kinds,
         },
         "prompts": prompt_fingerprints(study.approaches),
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.experiments.approaches.base import Trace
+from ml_agents_results.experiments.datasets import Question
 from ml_agents_results.experiments.plan import Study
 from ml_agents_results.experiments.recorder import FAILED_AT, Recorder
 from ml_agents_results.experiments.result_hook import ResultHook
@@ -166,7 +167,13 @@ class WorkerPool:
             schema = schema_for(approach.name)
         trace = Trace()
         try:
-            await approach.answer(question.input_text, self._provider, trace, schema)
+            await approach.answer(
+                question.prompt,
+                self._provider,
+                trace,
+                schema,
+                question.history,
+            )
         except ResultsError as error:
             self._note_failure(error)
             record.created_at = datetime.now(UTC)
@@ -179,16 +186,22 @@ class WorkerPool:
             return record
         self._silence = 0
         record.created_at = datetime.now(UTC)
-        self._fill(record, trace, held_to_schema=schema is not None)
+        self._fill(record, question, trace, held_to_schema=schema is not None)
         return record
 
-    def _fill(self, record: RunRecord, trace: Trace, *, held_to_schema: bool) -> None:
+    def _fill(
+        self, record: RunRecord, question: Question, trace: Trace, *, held_to_schema: bool
+    ) -> None:
         parsed = parse(
             trace.raw_output,
             trace.structured,
             record.input_text or "",
             self._config.parsing,
             held_to_schema,
+            kind=question.answer_kind,
+            choices=question.choices,
+            labels=question.labels,
+            pattern=self._config.answer_pattern,
             finish_reason=trace.steps[-1].completion.finish_reason if trace.steps else None,
         )
         record.raw_output = trace.raw_output
@@ -198,7 +211,7 @@ class WorkerPool:
         record.parsing_metrics = parsed.metrics
         record.execution_time_ms = trace.execution_time_ms
         _count(record, trace)
-        record.metadata_json = _metadata(trace)
+        record.metadata_json = {**_metadata(trace), **question.metadata, **_asked(question)}
         if parsed.extraction:
             record.metadata_json["extraction"] = parsed.extraction
         if parsed.outcome is not None:
@@ -210,6 +223,9 @@ class WorkerPool:
                 self._config.grader,
                 question=record.input_text or "",
                 output=record.raw_output,
+                choices=question.choices,
+                kind=question.answer_kind,
+                labels=question.labels,
                 metadata=record.metadata_json,
             )
             record.is_correct, record.score = verdict.is_correct, verdict.score
@@ -229,6 +245,18 @@ class WorkerPool:
                 "Check the endpoint. The failed runs are saved: "
                 "add --retry-failed to ask them again.",
             ) from error
+
+
+def _asked(question: Question) -> dict[str, Any]:
+    """What is needed to grade the answer again, besides the run's columns."""
+    asked: dict[str, Any] = {}
+    if question.choices:
+        asked["choices"] = list(question.choices)
+    if question.answer_kind not in (None, "any"):
+        asked["answer_kind"] = question.answer_kind
+    if question.labels:
+        asked["labels"] = list(question.labels)
+    return asked
 
 
 def _count(record: RunRecord, trace: Trace) -> None:

@@ -46,6 +46,8 @@ def compare(answer: str, target: str, expected: Expectation) -> Comparison:
     if len(answer) > LONGEST:
         return Comparison(fold(answer) == fold(target))
     kind = expected.kind
+    if kind in _ONE_OF and (several := kinds.alternatives(target)) is not None:
+        return _one_of([compare(answer, alternative, expected) for alternative in several])
     if kind == "any":
         kind = kinds.of_target(target, expected)
     if kind == "choice":
@@ -65,6 +67,17 @@ def compare(answer: str, target: str, expected: Expectation) -> Comparison:
     if kind == "json":
         return _json(answer, target)
     return _text(answer, target)
+
+
+_ONE_OF = frozenset({"text", "number", "date", "boolean", "label"})
+"""Kinds of which a target that is a JSON list names alternatives; one of them is enough."""
+
+
+def _one_of(comparisons: list[Comparison]) -> Comparison:
+    if any(comparison.value for comparison in comparisons):
+        return Comparison(True)
+    undecided = any(comparison.value is None for comparison in comparisons)
+    return Comparison(None, "undecided") if undecided else comparisons[0]
 
 
 def _choice(answer: str, target: str, expected: Expectation) -> Comparison:

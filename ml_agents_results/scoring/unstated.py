@@ -32,7 +32,9 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
             return "last_line", found
     if _is_cut(text) or reading.SORRY.search(text[:200]):
         return None
-    if reading.ABSTAINS.search(last):
+    if reading.ABSTAINS.search(last) or (
+        len(text) < _SHORT and reading.ABSTAINS.search(text) and _UNSURE.search(last)
+    ):
         return None
     if expected.options and expected.kind in ("any", "choice"):
         return _weak_choice(cleaned, last, expected)
@@ -57,6 +59,7 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
 
 
 _OUTER_LINES = 3
+_SHORT = 300
 
 
 _LABELLED = re.compile(r"^(?:the )?(?:final )?answer(?: is)?\s*[:=]?\s*(?=\S)", re.IGNORECASE)

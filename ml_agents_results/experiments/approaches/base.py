@@ -1,7 +1,7 @@
 """Base of all approaches: a dialogue that asks step by step, and the trace of its steps."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -89,12 +89,18 @@ class Dialogue:
     """Answers one question: fills in prompts, asks, and appends to the trace."""
 
     def __init__(
-        self, question: str, prompts: Mapping[str, str], provider: Provider, trace: Trace
+        self,
+        question: str,
+        prompts: Mapping[str, str],
+        provider: Provider,
+        trace: Trace,
+        history: Sequence[Message] = (),
     ) -> None:
         self.question = question
         self.trace = trace
         self._prompts = prompts
         self._provider = provider
+        self._history = history
 
     async def ask(
         self,
@@ -112,7 +118,8 @@ class Dialogue:
             values["number"] = number
         texts = {name: str(value) for name, value in values.items()}
         prompt = fill(self._prompts[step], {"question": self.question, **texts})
-        completion = await self._provider.complete([Message("user", prompt)], schema=schema)
+        messages = [*self._history, Message("user", prompt)]
+        completion = await self._provider.complete(messages, schema=schema)
         label = step if number is None else f"{step} {number}"
         self.trace.steps.append(Step(label, prompt, completion))
         self.trace.raw_output = completion.text
@@ -142,16 +149,18 @@ class Approach(ABC):
         provider: Provider,
         trace: Trace,
         schema: "type[BaseModel] | None" = None,
+        history: Sequence[Message] = (),
     ) -> None:
         """Answers one question. With a schema, the step that states the answer is held to it.
 
         Args:
+            history: The turns before the question, where it is the last of a conversation.
             trace: An empty one, filled step by step: after an error it holds the steps before it.
 
         Raises:
             ProviderError: A step could not be asked.
         """
-        await self.reason(Dialogue(question, self.prompts, provider, trace), schema)
+        await self.reason(Dialogue(question, self.prompts, provider, trace, history), schema)
 
     @abstractmethod
     async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:

@@ -159,7 +159,7 @@ def test_edge_different_data_sets(store: ResultsProcessor, db_path: Path) -> Non
         store.save_experiment(name, {}, environment={"dataset": {"fingerprint": name}})
     arguments = ("compare", "--experiment-ids", "one,two", "--db-path", db_path)
     message, hint = refusal(*arguments, code=2)
-    assert "differ in more than their approach: dataset, model" in message
+    assert "differ in more than their approach: the two experiments ran on" in message
     assert "--allow dataset,model" in hint
     warnings = only(db_path, "--allow", "dataset,model", ids="one,two")["warnings"]
     assert {"datasets_differ", "models_differ"} <= set(warnings)
@@ -188,7 +188,7 @@ def test_edge_many_discordant(store: ResultsProcessor, db_path: Path) -> None:
         (("--baseline", "ToT"), "no variant is called"),
         (("--by", "model"), "--by"),
         (("--group-map", "absent.json"), "cannot read"),
-        (("--from", "yesterday"), "no time"),
+        (("--from", "yesterday"), "not a valid time"),
     ],
 )
 def test_bad_choices(

@@ -103,6 +103,12 @@ def import_(
             help="The filter that takes answers from outputs. [default: the first]",
         ),
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The split of the dataset (HELM). [default: test, else valid]"
+        ),
+    ] = None,
     expected: Annotated[
         str | None,
         typer.Option(
@@ -150,6 +156,7 @@ def import_(
         scorer=scorer,
         metric=metric,
         filter=filter_name,
+        split=split,
         expected=expected,
         model_args=model_args,
     )

@@ -1,7 +1,7 @@
 """Run folders of HELM: requests and answers, joined with the statistics of each instance."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -95,10 +95,15 @@ class _HelmRun:
 
     def items(self) -> Iterator[Item]:
         overrides = Overrides(self._source, self._options)
-        measured = _read_metrics(self._source)
+        measured, splits = _read_metrics(self._source)
+        split = self._split(splits)
         for _, group in groupby(_states(self._source), key=_together):
             states = list(group)
             position, key, state, _ = states[0]
+            other = text(mapping(state.get("instance")).get("split"))
+            if split is not None and other != split:
+                self._source.left_out[f"requests of split {other}"] += len(states)
+                continue
             metrics = measured.get(key, {})
             with self._source.locate(position):
                 run = self._run(key, [one[2] for one in states], metrics)
@@ -115,6 +120,27 @@ class _HelmRun:
                 f"{self._source.name}: {ungraded} runs have no grade; {STATS} has none of the "
                 "usual metrics for them (to choose one: --metric)"
             )
+
+    def _split(self, splits: Sequence[str]) -> str | None:
+        """The split to import, if there are several: HELM reports each by itself."""
+        wanted = self._options.split
+        if wanted is not None and splits and wanted not in splits:
+            raise InvalidFileError(
+                f"{self._source.name} has no split {wanted!r}",
+                f"Its splits are: {', '.join(splits)}",
+            )
+        if wanted is None and len(splits) < 2:
+            return None
+        usual = next((name for name in ("test", "valid") if name in splits), None)
+        split = wanted or usual or splits[0]
+        self._source.choose("split", split, "--split" if wanted else "test, else valid")
+        if wanted is None:
+            others = ", ".join(name for name in splits if name != split)
+            self._source.warn(
+                f"{self._source.name}: only the split {split} was imported; others are {others} "
+                "(to choose: --split)"
+            )
+        return split
 
     def _run(self, key: _Key, states: list[dict[str, Any]], metrics: dict[str, Any]) -> RunRecord:
         instance_id, trial, perturbation = key
@@ -194,13 +220,14 @@ def _together(request: tuple[str, _Key, dict[str, Any], int]) -> tuple[_Key, str
     return key, position if state.get("reference_index") is None else "choices"
 
 
-def _read_metrics(source: LogSource) -> dict[_Key, dict[str, Any]]:
-    """The means of all metrics of each instance."""
+def _read_metrics(source: LogSource) -> tuple[dict[_Key, dict[str, Any]], Sequence[str]]:
+    """The means of all metrics of each instance, and the splits that instances belong to."""
+    splits: dict[str, None] = {}
     measured: dict[_Key, dict[str, Any]] = {}
     path = source.path / STATS
     if not path.is_file():
         source.warn(f"{source.name} has no {STATS}: nothing in it is graded")
-        return measured
+        return measured, ()
     with source.open(path) as file:
         stream = JsonStream(source, file, STATS)
         for index in stream.elements():
@@ -209,10 +236,13 @@ def _read_metrics(source: LogSource) -> dict[_Key, dict[str, Any]]:
             key = _key(source, position, instance.get("instance_id"), instance, instance)
             means = measured.setdefault(key, {})
             for stat in map(mapping, sequence(instance.get("stats"))):
-                if isinstance(name := mapping(stat.get("name")).get("name"), str):
+                about = mapping(stat.get("name"))
+                if isinstance(name := about.get("name"), str):
                     means.setdefault(name, stat.get("mean"))
+                if isinstance(split := about.get("split"), str):
+                    splits[split] = None
         stream.finish()
-    return measured
+    return measured, list(splits)
 
 
 def _key(

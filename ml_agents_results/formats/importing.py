@@ -206,6 +206,7 @@ class _Import:
         self._counts_before: dict[str, int] = {}
         self._counted: Counter[str] = Counter()
         self._sources: list[dict[str, Any]] = []
+        self._empty: list[LogSource] = []
 
     def run(self, parts: Sequence[_Part]) -> ImportResult:
         keep = POLICIES[self._options.duplicates]
@@ -227,6 +228,11 @@ class _Import:
                     self._note_latest(part)
         for part in waiting:
             self._add(part, keep)
+        for source in self._empty:
+            reason, hint = source.why_empty
+            if not self._sources:
+                raise InvalidFileError(f"{source.name} {reason}", hint)
+            source.warn(f"{source.name} {reason}; it was left out")
         return self._result(parts)
 
     def _note_latest(self, part: _Part) -> None:
@@ -273,7 +279,8 @@ class _Import:
             renamed += self._save(source, kept)
         part.close()
         if not has_newer:
-            raise InvalidFileError(f"{source.name} holds no runs", "Check its path.")
+            self._empty.append(source)
+            return
         if renamed:
             source.warn(
                 f"{source.name}: {renamed} ids belong to runs of other experiments; "

@@ -28,6 +28,7 @@ _SAMPLE_PARTS = (
     "scores",
     "metadata",
     "model_usage",
+    "role_usage",
     "started_at",
     "completed_at",
     "total_time",

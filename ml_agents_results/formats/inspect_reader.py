@@ -4,6 +4,7 @@ The log of a retry repeats the samples that were finished; the newest attempt co
 ended in an error is a failed run, and one that was invalidated has no grade.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import (
-    amount,
     count,
     error_text,
     mapping,
@@ -20,13 +20,19 @@ from ml_agents_results.formats.coercion import (
     number,
     sequence,
     text,
-    total,
     without_absent,
 )
 from ml_agents_results.formats.embedded_runs import EmbeddedRuns
 from ml_agents_results.formats.field_mapping import Overrides
 from ml_agents_results.formats.grading import ANSWER, Grading
-from ml_agents_results.formats.inspect_files import HEADER, START, read_header, read_samples
+from ml_agents_results.formats.inspect_files import (
+    HEADER,
+    HEADER_PARTS,
+    START,
+    read_header,
+    read_samples,
+)
+from ml_agents_results.formats.inspect_usage import usage_of_model
 from ml_agents_results.formats.json_files import beginning
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
@@ -43,6 +49,7 @@ from ml_agents_results.redaction import redact
 
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 _WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+_FIRST_MEMBER = re.compile(rb'\{\s*"(\w+)"')
 _STATUS: dict[str, ExperimentStatus] = {"success": "completed"}
 _CONFIG = (
     "task",
@@ -59,7 +66,6 @@ _CONFIG = (
     "metadata",
 )
 _ORIGIN = ("created", "eval_id", "run_id", "eval_set_id", "task_id", "task_file")
-_INPUT_TOKENS = ("input_tokens", "input_tokens_cache_read", "input_tokens_cache_write")
 
 
 def sniff(path: Path) -> bool:
@@ -77,7 +83,8 @@ def sniff(path: Path) -> bool:
         except InvalidFileError:
             return False
         return HEADER in names or START in names
-    return start[:1] == b"{" and b'"version"' in start and b'"eval"' in start
+    first = _FIRST_MEMBER.match(start)
+    return first is not None and first[1].decode() in HEADER_PARTS and b'"eval"' in start
 
 
 @contextmanager
@@ -132,6 +139,11 @@ class _InspectLog:
             with self._source.locate(position):
                 self.grading.add(self._item(sample, position, size))
         self._overrides.finish()
+        if mapping(self._eval.get("config")).get("log_samples") is False:
+            self._source.why_empty = (
+                "has no samples: it was written without them",
+                "Run the evaluation with --log-samples, which is Inspect's default.",
+            )
         yield from self.grading.graded()
 
     def experiment(self) -> ExperimentRecord:
@@ -186,7 +198,7 @@ class _InspectLog:
         output = mapping(sample.get("output"))
         if self._own is not None and (own := self._own.run(sample.get("metadata"), _texts(sample))):
             return Item(position, own, size)
-        usage = [mapping(used) for used in mapping(sample.get("model_usage")).values()]
+        usage = usage_of_model(sample, self._eval)
         run = RunRecord(
             experiment_id="",
             approach_name=self._approach,
@@ -200,11 +212,9 @@ class _InspectLog:
             expected_answer=text(sample.get("target")),
             raw_output=_completion(output),
             execution_time_ms=milliseconds(sample.get("working_time")),
-            cost_estimate=total(amount(used.get("total_cost")) for used in usage),
-            prompt_tokens=count(
-                total(amount(used.get(name)) for used in usage for name in _INPUT_TOKENS)
-            ),
-            completion_tokens=count(total(amount(used.get("output_tokens")) for used in usage)),
+            cost_estimate=usage.cost,
+            prompt_tokens=count(usage.prompt_tokens),
+            completion_tokens=count(usage.completion_tokens),
             created_at=moment(sample.get("completed_at")) or self._created,
             metadata_json=self._metadata(sample, output),
         )
@@ -226,9 +236,11 @@ class _InspectLog:
         return canonical_approach(self._task), "task"
 
     def _index(self, sample_id: object) -> int:
-        """The index of a sample in its dataset; of one that the log does not list, the next."""
-        self._ids.text(sample_id)
-        return self._ids.index((type(sample_id), sample_id))
+        """The index of a sample in its dataset; of one that the log does not list, the next.
+
+        Ids are compared as texts: logs may list 1 as "1".
+        """
+        return self._ids.index(text(sample_id))
 
     def _scores(self, sample: dict[str, Any]) -> dict[str, ScoreRecord]:
         """The scores in the order of the log's scorers; each part of a score is a metric."""
@@ -273,6 +285,7 @@ class _InspectLog:
                 else None,
                 "total_time_ms": milliseconds(sample.get("total_time")),
                 "model_usage": sample.get("model_usage"),
+                "role_usage": sample.get("role_usage"),
                 "stop_reason": mapping(choices[0] if choices else None).get("stop_reason"),
                 "message_count": len(messages),
                 "limit": sample.get("limit"),

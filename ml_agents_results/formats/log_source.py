@@ -41,6 +41,7 @@ class ImportOptions:
         scorer: Whose grade counts, where a log has several.
         metric: Which of a log's metrics is the grade.
         filter: Which of a log's filters took the answer from the output.
+        split: Which split of a log's dataset to import.
         expected: The variable of a log that holds the expected answer.
         model_args: Whether to keep the arguments of models, which may hold secrets.
     """
@@ -55,6 +56,7 @@ class ImportOptions:
     scorer: str | None = None
     metric: str | None = None
     filter: str | None = None
+    split: str | None = None
     expected: str | None = None
     model_args: bool = False
 
@@ -71,6 +73,7 @@ class LogSource:
         left_out: Parts that do not become runs, with their number.
         attempt: When the log was started (ISO 8601, UTC), if a log may be a new attempt at an
             older one: runs of an older attempt never replace those of a newer one.
+        why_empty: What an error says if no run is read, and its hint.
 
     Raises:
         InvalidFileError: It is missing or cannot be read.
@@ -83,6 +86,7 @@ class LogSource:
         self.chosen: dict[str, str] = {}
         self.left_out: Counter[str] = Counter()
         self.attempt: str | None = None
+        self.why_empty = ("holds no runs", "Check its path.")
         self._file: BinaryIO | None = None
         try:
             if not self.path.exists():

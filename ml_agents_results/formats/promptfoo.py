@@ -36,6 +36,13 @@ _COMPARING = ("equals", "contains", "icontains", "starts-with", "similar")
 _ASSERTION_FAILED, _FAILED = 1, 2
 # The reason that promptfoo gives, with pass and a score of 1, for a test without assertions.
 _UNASSERTED = "No assertions"
+# The reasons that promptfoo gives, with pass false, for assertions that did not run.
+_CRASHES = (
+    "Custom function threw error",
+    "Python code execution failed",
+    "Ruby code execution failed",
+    "Webhook error",
+)
 _LONGEST_LABEL = 80
 _SUCCESS = "success"
 _HEAD = ("evalId", "config", "metadata", "version", "timestamp", "createdAt")
@@ -90,6 +97,7 @@ class _Results:
         self._tests: dict[str, int] = {}
         self._prompts: dict[str, int] = {}
         self._labels: dict[tuple[str, str], int] = {}
+        self._unproven = False
         self._answered: dict[tuple[int, int, str], int] = {}
         self.grading = Grading(
             source, options.metric, preferred=(_SUCCESS, "score"), rule="all assertions"
@@ -145,15 +153,24 @@ class _Results:
     def items(self) -> Iterator[Item]:
         """The runs; tests of the same content are one sample that is asked several times."""
         alike = _alike_tests(self._contents)
+        config = mapping(self._head.get("config"))
+        providers = sequence(config.get("providers"))
+        asserted = '"assert"' in (text(config) or "")
+        only = text(providers[0]) if len(providers) == 1 else None
         self._overrides.finish()
         for item in self.grading.graded():
             run = item.run
             tests = alike.get(run.sample_index, [run.sample_index])
             run.repeat_index = tests.index(run.sample_index) + run.repeat_index * len(tests)
             run.sample_index = tests[0]
-            if run.is_correct is not None and self._options.metric is None:
+            if self._unproven and not asserted:
+                run.is_correct = run.score = None
+            elif run.is_correct is not None and self._options.metric is None:
                 # The score next to the verdict is the share of assertions that passed.
                 run.score = item.scores["score"].value
+            if not (run.provider or run.model) and only is not None:
+                provider, _, model = only.partition(":")
+                run.provider, run.model = (provider, model) if model else ("", provider)
             yield item
 
     def _add(self, position: int | str, row: dict[str, Any], size: int) -> None:
@@ -173,7 +190,11 @@ class _Results:
         self._answered[key] = self._answered.get(key, -1) + 1
         run.repeat_index = self._answered[key]
         self._overrides.apply(run, row)
-        self.grading.add(Item(position, run, size, _scores(row) if _is_judged(row) else {}))
+        # Version 2 of 2023: the configuration says whether there were assertions.
+        unproven = "gradingResult" not in row and "testCase" not in row
+        self._unproven = self._unproven or unproven
+        scores = _scores(row) if unproven or _is_judged(row) else {}
+        self.grading.add(Item(position, run, size, scores))
 
     def _run(self, row: dict[str, Any], test: int, column: int, provider_id: str) -> RunRecord:
         prompt, response = row.get("prompt"), mapping(row.get("response"))
@@ -292,11 +313,13 @@ def _is_failed(row: dict[str, Any], response: dict[str, Any]) -> bool:
 
 
 def _is_judged(row: dict[str, Any]) -> bool:
-    """Whether assertions were made, and their judges did not fail."""
+    """Whether assertions were made, and none of them failed to run."""
     grading = mapping(row.get("gradingResult"))
     if grading.get("reason") == _UNASSERTED and not grading.get("componentResults"):
         return False
     parts = [grading, *map(mapping, sequence(grading.get("componentResults")))]
     if any(mapping(part.get("metadata")).get("graderError") for part in parts):
+        return False
+    if any(str(part.get("reason")).startswith(_CRASHES) for part in parts):
         return False
     return bool(grading or sequence(mapping(row.get("testCase")).get("assert")))

@@ -28,7 +28,11 @@ def sample(sample_id: str | int = "q1", epoch: int = 1, **others: Any) -> dict[s
         "store": {},
         "events": [{"event": "model", "text": 'a "quoted" {bracket'}] * 3,
         "model_usage": {
-            "lab/m": {"input_tokens": 20, "input_tokens_cache_read": 5, "output_tokens": 7},
+            "openrouter/lab/m": {
+                "input_tokens": 20,
+                "input_tokens_cache_read": 5,
+                "output_tokens": 7,
+            },
             "lab/judge": {"input_tokens": 1, "output_tokens": 1, "total_cost": 0.5},
         },
         "started_at": "2026-01-02T03:04:05+00:00",

@@ -108,3 +108,36 @@ def test_broken_folders(
     tmp_path: Path, refused: Refused, states: Any, measured: Any, message: str
 ) -> None:
     assert message in refused(write(tmp_path / "run", states, measured)).message
+
+
+def test_splits_are_kept_apart(tmp_path: Path, imported: Importer, refused: Refused) -> None:
+    def of(name: str, split: str) -> dict[str, Any]:
+        one = state(name)
+        one["instance"]["split"] = split
+        return one
+
+    def measured(name: str, split: str, value: int) -> dict[str, Any]:
+        one = stats(name, exact_match=value)
+        one["stats"][0]["name"]["split"] = split
+        return one
+
+    states = [of("a", "valid"), of("b", "test"), of("c", "test")]
+    values = [measured("a", "valid", 0), measured("b", "test", 1), measured("c", "test", 1)]
+    path = write(tmp_path / "run", states, values)
+    assert refused(path, split="train").hint == "Its splits are: valid, test"
+    told, runs = imported(path)
+    assert [(run.sample_id, run.is_correct) for run in runs] == [("b", True), ("c", True)]
+    assert told.sources[0]["chosen"]["split"] == "test (test, else valid)"
+    assert told.sources[0]["left_out"] == {"requests of split valid": 1}
+    assert "others are valid (to choose: --split)" in told.warnings[0]
+    _, runs = imported(path, split="valid", experiment_id="valid")
+    assert [(run.sample_id, run.is_correct) for run in runs] == [("a", False)]
+
+
+def test_fractions_are_not_right_or_wrong(tmp_path: Path, imported: Importer) -> None:
+    names = ("a", "b", "c")
+    values = zip(names, (0, 1, 0.5), strict=True)
+    measured = [stats(name, ifeval_strict_accuracy=value) for name, value in values]
+    told, runs = imported(write(tmp_path / "run", [state(name) for name in names], measured))
+    assert [(run.is_correct, run.score) for run in runs] == [(None, 0), (None, 1), (None, 0.5)]
+    assert told.metrics[0]["kind"] == "numeric"

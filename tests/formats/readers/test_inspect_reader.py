@@ -51,8 +51,9 @@ def test_every_field(
     assert (run.input_text, run.expected_answer) == ("Question q1?", "4")
     assert (run.raw_output, run.parsed_answer) == ("ANSWER: 4", "4")
     assert (run.is_correct, run.score) == (True, 1.0)
-    assert (run.execution_time_ms, run.cost_estimate) == (250, 0.5)
-    assert (run.prompt_tokens, run.completion_tokens) == (26, 8)
+    # Without the judge's.
+    assert (run.execution_time_ms, run.cost_estimate) == (250, None)
+    assert (run.prompt_tokens, run.completion_tokens) == (25, 7)
     assert run.created_at == datetime(2026, 1, 2, 1, 4, 6, tzinfo=UTC)
     metadata = run.metadata_json or {}
     assert metadata["scores"]["includes"] == {
@@ -273,6 +274,30 @@ def test_a_scale_is_decided_for_all_samples(
     ]
 
 
+@pytest.mark.parametrize(
+    ("used", "roles", "expected"),
+    [
+        # The judge is the model itself: what it used as a judge is not the answer's.
+        ({"input_tokens": 50, "output_tokens": 30, "total_tokens": 80},
+         {"input_tokens": 40, "output_tokens": 20, "total_tokens": 60}, (10, 10)),
+        # Older logs: the input includes cached tokens; the output lacks reasoning.
+        ({"input_tokens": 50, "output_tokens": 30, "total_tokens": 80,
+          "input_tokens_cache_read": 20}, None, (50, 30)),
+        ({"input_tokens": 50, "output_tokens": 30, "total_tokens": 95, "reasoning_tokens": 15},
+         None, (50, 45)),
+        ({"input_tokens": 50, "output_tokens": 30, "total_tokens": 100,
+          "input_tokens_cache_read": 20, "reasoning_tokens": 15}, None, (70, 30)),
+    ],
+)  # fmt: skip
+def test_tokens_are_those_of_the_model_that_is_evaluated(
+    tmp_path: Path, imported: Importer, used: Any, roles: Any, expected: tuple[int, int]
+) -> None:
+    asked = sample(model_usage={"openrouter/lab/m": used}, role_usage={"grader": roles or {}})
+    grader = {"grader": {"model": "openrouter/lab/m"}}
+    _, (run,) = imported(write_json(tmp_path / "a.json", log(asked, model_roles=grader)))
+    assert (run.prompt_tokens, run.completion_tokens) == expected
+
+
 def test_a_scorer_of_right_and_wrong_is_preferred(tmp_path: Path, imported: Importer) -> None:
     samples = [
         sample(n, scores={"length": {"value": n}, "end": {"value": "CI"[n % 2]}}) for n in range(4)
@@ -345,7 +370,7 @@ def broken(folder: Path, what: str) -> Path:
         ("nothing", "it is cut off"),
         ("deep", "it is nested too deeply"),
         ("twice", "is answered twice"),
-        ("same id as a text", "a sample 1 whose id is a number"),
+        ("same id as a text", "is answered twice"),
         ("no id", "sample 1 has the id None"),
         ("no samples", "holds no runs"),
         ("samples of another kind", "sample 1 is not a sample"),

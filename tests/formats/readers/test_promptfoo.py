@@ -100,6 +100,8 @@ def test_repetitions_have_numbers_of_their_own(
         ({"failureReason": None, "error": "not 4", "success": False}, None, False),
         ({"failureReason": None, "error": "429", "response": {}}, "429", None),
         ({"gradingResult": None, "testCase": {}}, None, None),
+        ({"failureReason": 1, "success": False, "gradingResult": {
+            "pass": False, "reason": "Custom function threw error: x is not defined"}}, None, None),
         ({"gradingResult": {"metadata": {"graderError": True}}}, None, None),
         ({"gradingResult": {"componentResults": [{"metadata": {"graderError": 1}}]}}, None, None),
     ],
@@ -182,3 +184,18 @@ def test_a_cost_of_zero_is_known_only_where_the_provider_says_it(
     rows = [result(0, cost=0), result(1, cost=0, response=free), result(2, cost=0.5)]
     _, runs = imported(write(tmp_path / "a.json", document(*rows)))
     assert [run.cost_estimate for run in runs] == [None, 0.0, 0.5]
+
+
+def test_results_of_2023(tmp_path: Path, imported: Importer) -> None:
+    """They name neither their provider nor their assertions: the configuration does."""
+    rows = [
+        {key: value for key, value in result(n, success=n < 2).items()
+         if key in ("prompt", "vars", "response", "success", "score", "latencyMs")}
+        for n in range(3)
+    ]  # fmt: skip
+    config = {"providers": ["openai:tiny"], "tests": [{"assert": [{"type": "similar"}]}]}
+    content = {"results": {"version": 2, "results": rows, "stats": {}}, "config": config}
+    _, runs = imported(write(tmp_path / "a.json", content), format_name="promptfoo")
+    assert [(run.model, run.is_correct) for run in runs] == [
+        ("tiny", True), ("tiny", True), ("tiny", False),
+    ]  # fmt: skip

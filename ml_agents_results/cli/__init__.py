@@ -6,6 +6,7 @@ it by `add_typer(app, name=...)`.
 
 import gc
 import os
+import signal
 import sys
 from io import TextIOWrapper
 from typing import Annotated
@@ -54,6 +55,9 @@ def main() -> None:
     # Python looks for garbage after every 700 new objects, and imports alone leave 50,000.
     gc.set_threshold(10_000)
     _open_missing_streams()
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        # Whoever stops a container or a job is answered as a Ctrl-C is: drafts are removed.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A terminal that knows fewer characters than a model gets escapes for the others.

@@ -64,7 +64,6 @@ class CallerConnection(Database):
             with connection.begin_nested():
                 yield connection
 
-    read_by_two = read
     bulk = write
 
     def state(self) -> str | None:

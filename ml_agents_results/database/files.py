@@ -98,11 +98,35 @@ def create_like(model: Path, path: Path) -> None:
 
 def finish(draft: Path, path: Path) -> None:
     """Gives a complete file its name, so that it survives a power cut."""
-    with draft.open("rb+") as file:
-        os.fsync(file.fileno())
+    _sync(draft)
     draft.replace(path)
+    _sync_folder(path.parent)
+
+
+def finish_new(draft: Path, path: Path) -> bool:
+    """`finish` that replaces nothing; returns False if there is a file of that name already."""
+    _sync(draft)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        # Some file systems have no links.
+        if path.exists():
+            return False
+        draft.replace(path)
+    _sync_folder(path.parent)
+    return True
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
     if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
         finally:

@@ -1,13 +1,13 @@
 """Database administration: create, migrate, back up, check, repair."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import func, select
 
 from ml_agents_results.config import DatabaseConfig
-from ml_agents_results.database import schema
+from ml_agents_results.database import files, schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.location import check_file
 from ml_agents_results.database.maintenance.backups import back_up, backup_now, restore
@@ -65,12 +65,29 @@ class DatabaseManager:
         Raises:
             SchemaError: The database needs `migrate_schema`, is newer, or another program's.
         """
+        path = self.database.path
+        if path is not None and not path.exists():
+            return self._create_file(path)
         with self.database.read() as connection:
             found = schema.status(connection)
         if found.state == "empty":
             return schema.upgrade(self.database).state == "empty"
         schema.require_current(self.database)
         return False
+
+    def _create_file(self, path: Path) -> bool:
+        """A new file appears with its tables or not at all, also if several processes create it."""
+        try:
+            with files.unfinished(path) as draft:
+                settings = replace(self.database.config, db_path=str(draft), url=None)
+                database = Database(settings)
+                schema.upgrade(database)
+                database.close()
+                created = files.finish_new(draft, path)
+        except OSError as error:
+            raise files.failure(path, error) from error
+        schema.require_current(self.database)
+        return created
 
     def migrate_schema(
         self, from_version: str | None = None, *, backup: bool = True

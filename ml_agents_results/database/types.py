@@ -1,4 +1,4 @@
-"""Column types that bring back exactly what was stored, from SQLite and from PostgreSQL."""
+"""Column types that return exactly what was stored, from SQLite and from PostgreSQL."""
 
 import json
 import re
@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import TIMESTAMP, Dialect, Text, TypeDecorator
+
+from ml_agents_results.errors import CorruptDatabaseError
 
 # A model may emit NUL, which PostgreSQL refuses, and lone surrogates, which no UTF-8 holds. Such
 # characters are stored as U+FDD0 and four hexadecimal digits. U+FDD0 is a Unicode noncharacter,
@@ -16,7 +18,7 @@ _STORED = re.compile(_MARK + "([0-9a-f]{4})")
 
 
 def to_stored(text: str) -> str:
-    """The text as the database holds it: itself, but for characters that no database can hold."""
+    """The text with escapes for the characters that no database can store."""
     if text.isascii():
         if "\x00" not in text:
             return text
@@ -60,7 +62,7 @@ class LosslessText(TypeDecorator[str]):
 
 
 class JsonText(TypeDecorator[dict[str, Any]]):
-    """A JSON object in a TEXT column; what else is found there comes back under `value`."""
+    """A JSON object in a TEXT column; any other content is returned under the key `value`."""
 
     impl = PlainText
     cache_ok = True
@@ -81,10 +83,28 @@ class JsonText(TypeDecorator[dict[str, Any]]):
 
 
 class UtcTimestamp(TypeDecorator[datetime]):
-    """A moment. Naive datetimes are refused; what comes back is aware and in UTC."""
+    """A moment. Naive datetimes are refused; values are returned aware and in UTC."""
 
     impl = TIMESTAMP(timezone=True)
     cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """Names a stored value that is not a time, instead of failing on its text."""
+        convert = super().result_processor(dialect, coltype)
+        if convert is None:
+            return None
+
+        def checked(value: Any) -> datetime | None:
+            try:
+                moment: datetime | None = convert(value)
+            except (TypeError, ValueError) as error:
+                raise CorruptDatabaseError(
+                    f"the database holds {value!r} where a time should be",
+                    "Find the damaged rows with: ml-agents db-check",
+                ) from error
+            return moment
+
+        return checked
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:

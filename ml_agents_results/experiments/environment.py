@@ -58,11 +58,19 @@ def _ask_git(*arguments: str) -> str | None:
 
 
 def _machine() -> str:
-    """Where process ids mean the same: one host and, in containers, one namespace of processes."""
-    namespace = ""
+    """Where process ids mean the same: one boot of one machine and, in containers, one namespace
+    of processes.
+
+    A host's name does not suffice: cloned machines have the same one, and take each other's
+    processes for dead.
+    """
+    boot = namespace = ""
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     with suppress(OSError):
         namespace = str(Path("/proc/self/ns/pid").stat().st_ino)
-    return f"{socket.gethostname()}/{namespace}"
+    # Without a boot's id, the address of the network card tells machines apart.
+    return f"{socket.gethostname()}/{boot or f'{uuid.getnode():x}'}/{namespace}"
 
 
 @dataclass(frozen=True)

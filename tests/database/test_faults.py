@@ -366,3 +366,35 @@ def test_a_full_disk_is_named_as_such(sqlite_database: Database) -> None:
     processor = ResultsProcessor(sqlite_database)
     assert processor.get_runs_paginated("e")["total_runs"] == int(saved) > 0
     processor.save_run(RunRecord("e", "None", 99))
+
+
+def test_a_full_disk_leaves_no_log_behind(tmp_path: Path) -> None:
+    """The log of an undone import would keep the disk full."""
+    path = tmp_path / "r.db"
+    printed = run(
+        """
+        import os, resource, signal, sys
+        from ml_agents_results.errors import ResultsError
+        from ml_agents_results.processor import ResultsProcessor
+        from ml_agents_results.records import ExperimentRecord, RunRecord
+        from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+        from ml_agents_results.repositories.run_repository import RunRepository
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        processor = ResultsProcessor(sys.argv[1])
+        size = os.path.getsize(sys.argv[1])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 20, 3 << 20))
+        runs = [RunRecord("e", "None", n, raw_output="x" * 9000) for n in range(2000)]
+        try:
+            with processor.database.bulk() as connection:
+                ExperimentRepository(connection).save(ExperimentRecord("e"))
+                RunRepository(connection).save_many(runs)
+        except ResultsError as error:
+            log = sys.argv[1] + "-wal"
+            print(error.exit_code, os.path.getsize(log) if os.path.exists(log) else 0)
+        """,
+        path,
+    )
+    assert printed == "4 0\n"
+    processor = ResultsProcessor(str(path))
+    processor.save_experiment("e", {})
+    assert processor.get_runs_paginated("e")["total_runs"] == 0

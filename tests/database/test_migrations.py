@@ -460,6 +460,55 @@ def test_a_step_that_would_leave_orphans_is_undone(
     assert first_columns(sqlite_database) == rows
 
 
+def test_processes_that_create_a_file_at_once_make_one(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    outputs = race(
+        4,
+        """
+        from ml_agents_results.database.manager import DatabaseManager
+        import alembic.command, sqlalchemy
+        manager = DatabaseManager(sys.argv[1])
+        ready()
+        print(manager.initialize_schema())
+        """,
+        path,
+    )
+    assert sorted(output.strip() for output in outputs) == ["False"] * 3 + ["True"]
+    assert [file.name for file in tmp_path.iterdir()] == ["r.db"]
+    schema.require_current(Database(str(path), create=False))
+
+
+def test_the_backup_of_a_migration_is_made_by_the_process_that_migrates(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    schema.upgrade(Database(str(path)), REVISIONS[0])
+    outputs = race(
+        3,
+        """
+        from ml_agents_results.database.manager import DatabaseManager
+        import alembic.command, sqlalchemy
+        manager = DatabaseManager(sys.argv[1])
+        ready()
+        found = manager.migrate_schema()
+        print(found.state, found.backup is not None)
+        """,
+        path,
+    )
+    assert sorted(output.strip() for output in outputs) == ["behind True"] + ["current False"] * 2
+    [backup] = (tmp_path / "r.db.backups").iterdir()
+    assert DatabaseManager(str(backup)).schema_version == REVISIONS[0]
+
+
+def test_a_version_that_the_caller_got_wrong_is_refused(empty_database: Database) -> None:
+    schema.upgrade(empty_database, "0001")
+    manager = DatabaseManager(empty_database)
+    assert manager.schema_version == "0001"
+    with pytest.raises(SchemaError, match="has schema 0001, not 0002"):
+        manager.migrate_schema("0002")
+    assert manager.migrate_schema(from_version="0001").revision == "0001"
+    assert manager.schema_version == REVISIONS[-1]
+    assert manager.validate_integrity() is True
+
+
 @pytest.mark.parametrize("processes", short_and_long(2, 8))
 def test_processes_that_migrate_at_once_take_turns(
     empty_database: Database, processes: int

@@ -1,8 +1,11 @@
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -207,6 +210,17 @@ def test_all_claims_are_given_back_at_the_end(processor: ResultsProcessor) -> No
         now = datetime.now(UTC)
         claimed = ClaimRepository(connection, "e").claim(range(40), Stranger(), now, now)
     assert claimed == list(range(40))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the boot's id is Linux's")
+def test_machines_of_the_same_name_are_told_apart_by_their_boot() -> None:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    me = ThisProcess()
+    assert f"/{boot}/" in me.host
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert me.outlived(me.host, ended.pid)
+    assert not me.outlived(me.host.replace(boot, "another-boot"), ended.pid)
 
 
 def test_a_process_knows_which_others_have_ended() -> None:

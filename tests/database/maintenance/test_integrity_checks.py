@@ -15,6 +15,7 @@ from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.integrity_checks import CheckReport, check
 from ml_agents_results.database.migration import migration
+from ml_agents_results.errors import CorruptDatabaseError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
@@ -195,3 +196,15 @@ def test_no_damage_of_what_was_recorded_passes_unseen(
         else:
             assert rows(path) == original
         assert damage is not cut or not report.intact
+
+
+def test_a_stored_time_that_is_not_one_is_named_by_those_who_read_it(db_path: Path) -> None:
+    processor = ResultsProcessor(str(db_path))
+    processor.save_experiment("e", {})
+    processor.save_run(RunRecord("e", "None", 0))
+    with closing(sqlite3.connect(db_path)) as connection:
+        connection.execute("UPDATE runs SET created_at = 'yesterday'")
+        connection.commit()
+    with pytest.raises(CorruptDatabaseError, match="holds 'yesterday' where a time") as caught:
+        processor.get_runs_paginated("e")
+    assert "ml-agents db-check" in str(caught.value.hint)

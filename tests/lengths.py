@@ -10,3 +10,7 @@ def short_and_long(short: Any, long: Any) -> list[Any]:
     slow."""
     values = long if isinstance(long, tuple) else (long,)
     return [short, pytest.param(*values, marks=pytest.mark.slow)]
+
+
+SQLITE_FIRST = short_and_long("sqlite", "postgresql")
+"""Engines of a test whose commands are processes: `engine_name` of PostgreSQL is marked slow."""

@@ -17,6 +17,7 @@ from ml_agents_results.database.maintenance.backups import folder_of
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from tests.commands import contents
+from tests.lengths import SQLITE_FIRST
 from tests.processes import ROOT, environment
 
 REVISIONS = tuple(schema.revisions())
@@ -41,6 +42,7 @@ class TestTheAlembicCommand:
         assert alembic("upgrade", "head", cwd=tmp_path).returncode == 0
         schema.require_current(Database(str(tmp_path / "ml_agents_results.db"), create=False))
 
+    @pytest.mark.parametrize("engine_name", SQLITE_FIRST)
     def test_takes_the_url_of_the_environment(self, empty_database: Database) -> None:
         url = empty_database.config.url or f"sqlite:///{empty_database.path}"
         done = alembic("upgrade", "head", ML_AGENTS_DB_URL=url)
@@ -89,6 +91,7 @@ class TestTheAlembicCommand:
         assert "Running downgrade" in third.stderr
         assert len(list(folder_of(path).iterdir())) == 1
 
+    @pytest.mark.parametrize("engine_name", SQLITE_FIRST)
     def test_loses_nothing_on_the_way_down_unless_told_to(
         self, engine_name: str, database: Database
     ) -> None:
@@ -130,6 +133,7 @@ class TestTheAlembicCommand:
         assert done.stderr.startswith(f"Error: there is no database at {path}\nHint: ")
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize("engine_name", SQLITE_FIRST)
     def test_checks_that_models_and_tables_agree(self, database: Database) -> None:
         with database.write() as connection:
             connection.execute(text("CREATE TABLE notes_of_another (id INTEGER)"))
@@ -139,6 +143,7 @@ class TestTheAlembicCommand:
         assert "No new upgrade operations detected" in done.stdout
         assert alembic("current", ML_AGENTS_DB_URL=url).stdout == f"{REVISIONS[-1]} (head)\n"
 
+    @pytest.mark.slow
     def test_writes_a_script_that_runs(self, tmp_path: Path) -> None:
         for name in ("alembic", "ml_agents_results"):
             shutil.copytree(ROOT / name, tmp_path / name)

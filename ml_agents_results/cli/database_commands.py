@@ -1,4 +1,4 @@
-"""db-init, db-migrate, db-stats: the database as a whole."""
+"""db-init, db-migrate, db-stats: create, migrate and describe a database."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def db_init(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False) -> None:
-    """Create a database. One that exists is left as it is."""
+    """Create a database. An existing one is not changed."""
     from ml_agents_results.database.manager import DatabaseManager
     from ml_agents_results.database.schema import revisions
 
@@ -40,12 +40,12 @@ def db_migrate(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the steps and the SQL, and change nothing.")
     ] = False,
-    backup: Annotated[bool, typer.Option(help="Whether a SQLite file is backed up first.")] = True,
+    backup: Annotated[bool, typer.Option(help="Back up a SQLite file first.")] = True,
     db_path: DbPath = None,
     db_url: DbUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Bring the schema of a database up to date; adopt one of the predecessor."""
+    """Bring the schema of a database up to date. Databases of the predecessor are adopted."""
     from ml_agents_results.database.manager import DatabaseManager
 
     database = named_database(db_path, db_url)
@@ -76,7 +76,7 @@ def db_migrate(
     else:
         write(f"Migrated {database} from schema {before.revision} to {before.head}.")
     if before.backup is not None:
-        say(f"As it was before, it is kept as {before.backup}.")
+        say(f"Backup from before the migration: {before.backup}")
 
 
 def _show_plan(name: str, plan: "MigrationPlan", as_json: bool) -> None:
@@ -97,7 +97,7 @@ def _show_plan(name: str, plan: "MigrationPlan", as_json: bool) -> None:
 
 
 def db_stats(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False) -> None:
-    """Show what a database holds and how large it is."""
+    """Show the number of rows and the size of a database."""
     from ml_agents_results.database.manager import DatabaseManager
 
     stats = DatabaseManager(open_database(db_path, db_url)).stats()

@@ -1,4 +1,4 @@
-"""db-backup, db-restore, db-check, db-repair: that results are still there tomorrow."""
+"""db-backup, db-restore, db-check, db-repair: backups, integrity checks and recovery."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,7 +31,7 @@ def db_backup(
     dest: Annotated[
         str,
         typer.Option(
-            metavar="FILE", help="Where to; `.gz` packs it. Of a server, an archive is written."
+            metavar="FILE", help="The copy; `.gz` compresses it. Of a server, an archive."
         ),
     ],
     source: Annotated[
@@ -44,13 +44,14 @@ def db_backup(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Copy a database to a file, also while others write to it."""
+    """Back up a database to a file, also while others write to it."""
     from ml_agents_results.database.manager import DatabaseManager
 
     database = named_database(source, db_url)
     place = Path(dest)
     if database.is_sqlite:
         size = DatabaseManager(database).backup_database(place, force=force)
+        _note_foreign_objects(database)
         if verify:
             _verify(place)
     else:
@@ -66,7 +67,16 @@ def db_backup(
             }
         )
     else:
-        write(f"Backed {database} up to {dest} ({file_size(size)}).")
+        write(f"Backed up {database} to {dest} ({file_size(size)}).")
+
+
+def _note_foreign_objects(database: "Database") -> None:
+    """A copy of a file has its triggers, too: whoever copies it should know."""
+    from ml_agents_results.database.maintenance.foreign_objects import foreign_objects
+
+    with database.read() as connection:
+        for name in foreign_objects(connection).active:
+            say(f"Note: it contains {name}, which may change what is saved: see db-check.")
 
 
 def _archive(database: "Database", place: Path, force: bool) -> int:
@@ -82,7 +92,7 @@ def _archive(database: "Database", place: Path, force: bool) -> int:
 
 
 def _verify(place: Path) -> None:
-    """Raises CorruptDatabaseError where a backup holds runs that are not what was recorded."""
+    """Raises CorruptDatabaseError if a backup has rows that are not what was recorded."""
     import tempfile
 
     from ml_agents_results.database import files
@@ -104,23 +114,26 @@ def _verify(place: Path) -> None:
 
 
 def db_restore(
-    source: Annotated[str, typer.Option(metavar="FILE", help="A backup, packed or not.")],
+    source: Annotated[str, typer.Option(metavar="FILE", help="A backup, compressed or not.")],
     db_path: DbPath = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace the database; it is kept under another name.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Put a backup in the place of a database."""
+    """Restore a database from a backup."""
     from ml_agents_results.config import DatabaseConfig
     from ml_agents_results.database.manager import DatabaseManager
 
     config = DatabaseConfig.resolve(db_path)
     if config.url is not None:
         raise DatabaseError(
-            "a backup is restored to a file", "Name one with --db-path, or import the archive."
+            "a backup can only be restored to a file",
+            "Name one with --db-path, or import an archive.",
         )
-    kept = DatabaseManager(config).restore_database(source, force=force)
+    manager = DatabaseManager(config)
+    kept = manager.restore_database(source, force=force)
+    _note_foreign_objects(manager.database)
     if as_json:
         emit_json(
             {
@@ -132,7 +145,7 @@ def db_restore(
         return
     write(f"Restored {config.db_path} from {source}.")
     if kept is not None:
-        say(f"What it replaced is kept as {kept}.")
+        say(f"The replaced database is kept as {kept}.")
 
 
 def db_check(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False) -> None:
@@ -176,7 +189,7 @@ def db_repair(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Save every row of a damaged database that can be read to a new one.
+    """Save every readable row of a damaged database to a new one.
 
     Ends with code 5 where not all could be saved.
     """
@@ -194,7 +207,7 @@ def db_repair(
             ],
             numbers=3,
         )
-        write(f"Saved what {source} still holds to {dest}.")
+        write(f"Saved the readable rows of {source} to {dest}.")
     for note in (*report.notes, *report.problems):
         say(f"Note: {note}.")
     if report.left_out:

@@ -1,4 +1,4 @@
-"""Fingerprints: whether two runs answered the same question, and whether rows are still intact.
+"""Fingerprints of questions and digests of rows: same question, and still as recorded?
 
 Both are computed from values as they are stored. Whoever changes what they cover also writes a
 revision that computes them anew.
@@ -27,7 +27,7 @@ DIGEST_COLUMNS = (
     "completion_tokens",
     "error",
 )
-"""What a run recorded, beside its key."""
+"""The columns of a run except its key."""
 
 DIGESTED = {
     "experiments": (
@@ -55,7 +55,7 @@ _FLAGS = ("is_correct", "fallback_used")
 
 
 def input_fingerprint(input_text: str | None, expected_answer: str | None) -> str | None:
-    """The identity of a question: its text and the expected answer. None where both are absent.
+    """The identity of a question: its text and the expected answer. None if both are absent.
 
     The text alone does not identify a question: benchmarks hold the same text with opposite
     answers.
@@ -86,7 +86,7 @@ def _hash(values: Sequence[object], size: int) -> str:
     try:
         text = orjson.dumps(values, default=_as_text, option=orjson.OPT_PASSTHROUGH_DATETIME)
     except orjson.JSONEncodeError:
-        # Nothing that was recorded, but damage, whose digest only has to be another one.
+        # Damage: nothing that was recorded looks like this, so any other digest will do.
         text = repr(values).encode("ascii", "backslashreplace")
     return blake2b(text, digest_size=size).hexdigest()
 
@@ -94,4 +94,4 @@ def _hash(values: Sequence[object], size: int) -> str:
 def _as_text(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-    raise TypeError(f"{value!r} is no recorded value")
+    raise TypeError(f"{value!r} is not a recorded value")

@@ -1,4 +1,4 @@
-"""Driver errors in the words of the user. Branches on error codes, never on message texts."""
+"""Translates driver errors to errors that name what helps, by error codes, never by messages."""
 
 import shlex
 import sqlite3
@@ -108,7 +108,7 @@ class Translation:
 
 
 def translate(cause: BaseException, database: str) -> ResultsError:
-    """The error that a user of `database` can act on, for one of a driver."""
+    """The error of this package for one of a driver."""
     if not isinstance(cause, sqlite3.Error):
         return _server(cause, database)
     # The module's own errors have no code.
@@ -138,8 +138,7 @@ def _constraint(cause: BaseException, duplicate: bool, orphan: bool) -> ResultsE
 
 
 def _server(cause: BaseException, database: str) -> ResultsError:
-    """PostgreSQL says in SQLSTATE what happened; without one, PEP 249's classes tell whether it
-    was asked at all."""
+    """By PostgreSQL's SQLSTATE; without one, by PEP 249's classes: was the server reached?"""
     state = getattr(cause, "sqlstate", None)
     if state is not None and state.startswith("23"):
         return _constraint(cause, state == "23505", state == "23503")
@@ -167,8 +166,8 @@ def _server(cause: BaseException, database: str) -> ResultsError:
 
 
 def _unreachable(cause: BaseException, database: str, first_line: str) -> ResultsError:
-    """Before a connection stands there is no SQLSTATE; libpq tells whether a password was asked
-    for, so that somebody answered."""
+    """Before a connection is established there is no SQLSTATE; libpq knows whether a password was
+    asked for, that is, whether a server answered."""
     attempt = getattr(cause, "pgconn", None)
     if attempt is not None and (attempt.needs_password or attempt.used_password):
         return DatabaseLockedError(

@@ -1,4 +1,4 @@
-"""What a migration would do, found out by doing it where nothing is at stake."""
+"""Migration plans: what a migration would do, tried on a copy or in a transaction undone."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,12 +19,12 @@ class MigrationPlan:
     """The steps and the SQL of a migration.
 
     Attributes:
-        revision: Where the database is; None where it carries no version.
-        layout: The predecessor's layout of a database that would be adopted.
+        revision: The schema of the database; None if it carries no version.
+        layout: The predecessor's layout, if the database would be adopted.
         steps: Revision and purpose of every script, in order.
-        statements: The SQL that changes something; one that is repeated for batches of rows is
-            here once.
-        warnings: What would become of rows that do not fit.
+        statements: The SQL that changes something; a statement that is repeated for batches of
+            rows is listed once.
+        warnings: What would happen to rows that do not fit.
     """
 
     revision: str | None
@@ -36,7 +36,7 @@ class MigrationPlan:
 
 
 def plan(database: Database, found: schema.SchemaStatus) -> MigrationPlan:
-    """The plan for a database in this state: tried on a copy, or on a server undone again."""
+    """The plan for a database in this state; on a server, the trial is rolled back."""
     planned = MigrationPlan(found.revision, found.head)
     if found.state == "current":
         return planned
@@ -62,7 +62,7 @@ def plan(database: Database, found: schema.SchemaStatus) -> MigrationPlan:
 
 
 class _UndoneError(Exception):
-    """Ends the transaction of a migration that was only tried."""
+    """Rolls back a migration that was only tried."""
 
 
 def _undo() -> None:

@@ -26,7 +26,7 @@ def filled(processor: ResultsProcessor, db_path: Path) -> Path:
 def test_back_up_and_restore(filled: Path, tmp_path: Path) -> None:
     before = contents(filled)
     told = call("db-backup", "--source", filled, "--dest", tmp_path / "b.db", "--verify").stdout
-    assert told.startswith(f"Backed {filled} up to {tmp_path / 'b.db'} (")
+    assert told.startswith(f"Backed up {filled} to {tmp_path / 'b.db'} (")
     found = document("db-backup", "--source", filled, "--dest", tmp_path / "b.db.gz", "--verify")
     assert found["verified"] is True
     assert found["size_bytes"] == (tmp_path / "b.db.gz").stat().st_size
@@ -37,7 +37,7 @@ def test_back_up_and_restore(filled: Path, tmp_path: Path) -> None:
     assert message == f"{filled} exists already"
     assert "--force" in hint
     told = call(*restore, "--force").stderr
-    assert "What it replaced is kept as" in told
+    assert "The replaced database is kept as" in told
     assert contents(filled) == before
     new = tmp_path / "new.db"
     found = document("db-restore", "--source", tmp_path / "b.db", "--db-path", new)

@@ -54,6 +54,14 @@ def test_a_trigger_is_a_fault_and_is_not_repaired_along(filled: Path, tmp_path: 
     assert check(Database(str(tmp_path / "new.db"))).intact
 
 
+def test_copies_say_that_they_contain_one(filled: Path, tmp_path: Path) -> None:
+    execute(filled, "CREATE TRIGGER t AFTER DELETE ON runs BEGIN SELECT 1; END")
+    backup = call("db-backup", "--source", filled, "--dest", tmp_path / "b.db")
+    restored = call("db-restore", "--source", tmp_path / "b.db", "--db-path", tmp_path / "n.db")
+    for result in (backup, restored):
+        assert "Note: it contains the trigger t on runs" in result.stderr
+
+
 def test_a_generated_column_is_a_fault(filled: Path) -> None:
     execute(filled, "ALTER TABLE runs ADD COLUMN twice AS (sample_index * 2)")
     messages = [problem.message for problem in check(Database(str(filled))).problems]

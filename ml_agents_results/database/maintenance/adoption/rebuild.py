@@ -1,8 +1,7 @@
-"""Adopts databases that carry no schema version of ours: those of the predecessor, and bare ones.
+"""Adopts databases without a schema version of ours: rebuilds the three tables of revision 0001.
 
-They are told apart by their tables, columns and rules; what their version table says is not
-reliable. Adopting rebuilds the three tables as revision 0001 has them; later revisions do the rest.
-Further tables stay as they are.
+These are databases of the predecessor, and bare ones; `layouts` recognizes them. Later revisions do
+the rest. Other tables are left unchanged.
 """
 
 import json
@@ -26,11 +25,12 @@ _OLD = "adopted_"
 
 @dataclass(slots=True)
 class Adoption:
-    """What adopting a database did.
+    """The result of adopting a database.
 
     Attributes:
-        layout: Which one it was: 1.0.0, 1.1.0, 1.2.0a, 1.2.0b, 1.2.0b-from-1.1, mixed, bare.
-        rows: Rows of each table before and after, which are equal but for what `warnings` name.
+        layout: 1.0.0, 1.1.0, 1.2.0a, 1.2.0b, 1.2.0b-from-1.1, mixed or bare.
+        rows: Rows of each table after the adoption: as many as before, except for what
+            `warnings` name.
         repeated: Runs that answer a sample again; they are numbered as repeats.
         warnings: What a person should know.
     """
@@ -45,11 +45,11 @@ def rebuild(connection: Connection, create: Callable[[], None]) -> Adoption:
     """Moves the rows into tables as revision 0001 has them, in the caller's transaction.
 
     Args:
-        create: Makes those tables.
+        create: Creates those tables.
 
     Raises:
         SchemaError: The layout is not known.
-        DatabaseError: A row would get lost.
+        DatabaseError: A row would be lost.
     """
     adoption = Adoption(layout_of(connection))
     run = connection.exec_driver_sql
@@ -97,7 +97,7 @@ class _Rebuilding:
         missing = self._count(_OLD + table) - self._count(table) - self._left_out[table]
         if missing:
             raise DatabaseError(
-                f"{missing} rows of {table} would get lost; nothing was changed",
+                f"{missing} rows of {table} would be lost; nothing was changed",
                 "Check the database with: ml-agents db-check",
             )
 
@@ -126,7 +126,7 @@ class _Rebuilding:
         if method not in PARSING_METHODS:
             values["parsing_method"] = None
             if method == "none" and confidence == 0 and row["id"] not in self._measured:
-                # What the predecessor wrote where it knew nothing.
+                # What the predecessor wrote if it knew nothing.
                 values["parsing_confidence"] = None
                 self._note("runs with the parsing method 'none' and no metrics: now unknown")
             elif method is not None:
@@ -186,7 +186,7 @@ class _Rebuilding:
         self._notes[what] += 1
 
     def report(self) -> None:
-        """Repairs references, counts repeats, and puts it all into words."""
+        """Repairs references, counts repeats, and adds the warnings."""
         adoption, run = self._adoption, self._connection.exec_driver_sql
         stubs = run(
             "INSERT INTO experiments (id, name, config_json, status) SELECT DISTINCT "
@@ -195,7 +195,7 @@ class _Rebuilding:
         ).rowcount
         if stubs:
             adoption.warnings.append(
-                f"{stubs} experiments of runs were missing, and were made anew"
+                f"{stubs} experiments of runs were missing and have been created"
             )
         orphans = "run_id IS NULL OR run_id NOT IN (SELECT id FROM runs)"
         if run(f"SELECT COUNT(*) FROM parsing_metrics WHERE {orphans}").scalar_one():
@@ -205,7 +205,7 @@ class _Rebuilding:
             )
             number = run(f"DELETE FROM parsing_metrics WHERE {orphans}").rowcount
             adoption.warnings.append(
-                f"{number} parsing metrics belong to no run: now in orphaned_parsing_metrics"
+                f"{number} parsing metrics do not belong to a run: now in orphaned_parsing_metrics"
             )
         adoption.repeated = run(
             "SELECT COALESCE(SUM(number - 1), 0) FROM (SELECT COUNT(*) AS number FROM runs "
@@ -260,7 +260,7 @@ def _further(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _metrics(connection: Connection) -> tuple[set[Any], dict[str, list[dict[str, Any]]]]:
-    """The runs that have metrics, and the metrics of those that have several, newest first."""
+    """The runs that have metrics, and all metrics of runs that have several, newest first."""
     run = connection.exec_driver_sql
     table = f"{_OLD}parsing_metrics"
     several: dict[str, list[dict[str, Any]]] = {}
@@ -273,7 +273,7 @@ def _metrics(connection: Connection) -> tuple[set[Any], dict[str, list[dict[str,
 
 
 def _moment(value: Any) -> str | None:
-    """The time as it is stored here: UTC, to the microsecond."""
+    """The time in the stored form: UTC, to the microsecond."""
     try:
         moment = datetime.fromisoformat(str(value))
     except ValueError:

@@ -139,10 +139,13 @@ def _show_experiment(connection: "Connection", experiment_id: str, as_json: bool
     from ml_agents_results.repositories.filters import Filters
     from ml_agents_results.services.summary import SummaryService
 
-    record = ExperimentRepository(connection).get(experiment_id)
+    experiments = ExperimentRepository(connection)
+    record, counts = experiments.get(experiment_id), experiments.counts(experiment_id)
     report = SummaryService(connection, Filters(experiment_id=(experiment_id,))).report()
     if as_json:
-        emit_json({**experiment_object(record), "summary_statistics": report.to_dict()})
+        numbers = {"runs": counts.runs, "graded": counts.graded, "failed": counts.failed}
+        summary = report.to_dict()
+        emit_json({**experiment_object(record), **numbers, "summary_statistics": summary})
         return
     imports = record.environment_json.get("imports", [])
     lines = {
@@ -151,6 +154,7 @@ def _show_experiment(connection: "Connection", experiment_id: str, as_json: bool
         "Description": record.description,
         "Status": record.status,
         "Created": f"{moment(record.created_at)} UTC" if record.created_at else None,
+        "Runs": f"{counts.runs:,}, {counts.graded:,} graded, {counts.failed:,} failed",
         "Imported from": ", ".join(one["file"] for one in imports),
         **{f"Config {name}": value for name, value in record.config_json.items()},
     }

@@ -166,17 +166,28 @@ class ExperimentRepository(Repository):
 
     def list(self) -> Sequence[ExperimentCounts]:
         """All experiments with the counts of their runs, newest first."""
+        return self._counted()
+
+    def counts(self, experiment_id: str) -> ExperimentCounts:
+        """The line of one experiment. Raises NotFoundError where there is no such experiment."""
+        if not (lines := self._counted(experiment_id)):
+            raise self.missing(experiment_id)
+        return lines[0]
+
+    def _counted(self, experiment_id: str | None = None) -> Sequence[ExperimentCounts]:
+        counted = select(Run.experiment_id, Run.outcome, func.count())
+        listed = select(Experiment.id, Experiment.name, Experiment.status, Experiment.created_at)
+        if experiment_id is not None:
+            counted = counted.where(Run.experiment_id == experiment_id)
+            listed = listed.where(Experiment.id == experiment_id)
         outcomes: dict[str, dict[str, int]] = {}
-        counted = select(Run.experiment_id, Run.outcome, func.count()).group_by(
-            Run.experiment_id, Run.outcome
-        )
-        for experiment_id, outcome, number in self._connection.execute(counted):
-            outcomes.setdefault(experiment_id, {})[outcome] = number
+        for experiment, outcome, number in self._connection.execute(
+            counted.group_by(Run.experiment_id, Run.outcome)
+        ):
+            outcomes.setdefault(experiment, {})[outcome] = number
         lines = []
         for row in self._connection.execute(
-            select(
-                Experiment.id, Experiment.name, Experiment.status, Experiment.created_at
-            ).order_by(Experiment.created_at.desc(), Experiment.id.desc())
+            listed.order_by(Experiment.created_at.desc(), Experiment.id.desc())
         ):
             runs = outcomes.get(row.id, {})
             correct = runs.get("correct", 0)

@@ -101,6 +101,9 @@ def test_comma_lists_and_names_with_commas(filled: Path) -> None:
 def test_show_experiment(filled: Path) -> None:
     shown = document("show", "--experiment-id", "exp_1", "--db-path", filled)
     assert shown["config"]["samples"] == 20
+    listed = document("list", "--db-path", filled)["experiments"]
+    (line,) = (one for one in listed if one["id"] == "exp_1")
+    assert all(shown[name] == line[name] for name in ("runs", "graded", "failed"))
     variants = shown["summary_statistics"]["variants"]
     assert [(variant["approach_name"], variant["runs"]) for variant in variants] == [
         ("ChainOfThought", 40),
@@ -109,6 +112,7 @@ def test_show_experiment(filled: Path) -> None:
     told = call("show", "--experiment-id", "exp_1", "--db-path", filled).stdout
     assert "Name: One\nStatus: completed\n" in told
     assert 'Config approaches: ["None", "CoT"]' in told
+    assert f"Runs: {line['runs']}, {line['graded']} graded, {line['failed']} failed\n" in told
 
 
 def test_show_run(filled: Path) -> None:

@@ -164,7 +164,11 @@ def test_the_list_counts_and_begins_with_the_newest(database: Database) -> None:
     with database.write() as connection:
         RunRepository(connection).save_many(runs)
     with database.read() as connection:
-        found = ExperimentRepository(connection).list()
+        repository = ExperimentRepository(connection)
+        found = repository.list()
+        assert [repository.counts(line.id) for line in found] == found
+        with pytest.raises(NotFoundError):
+            repository.counts("nobody")
     assert found == [
         ExperimentCounts("new", "N", "running", START + timedelta(days=1), 5, 3, 1, 2),
         ExperimentCounts("old2", None, "running", START, 0, 0, 0, 0),

@@ -6,7 +6,7 @@
 import re
 
 _OPTION = re.compile(r"--(?:no-)?([a-z]+(?:-[a-z]+)*)")
-_SWITCHES = ("force", "allow_code_execution", "retry_failed")
+_SWITCHES = ("force", "allow_code_execution", "retry_failed", "skip_broken")
 
 
 class ResultsError(Exception):

@@ -132,6 +132,10 @@ def import_(
         OnConflict,
         typer.Option(help="A run that is recorded with other contents: replace it, keep it, fail."),
     ] = OnConflict.REPLACE,
+    skip_broken: Annotated[
+        bool,
+        typer.Option("--skip-broken", help="Leave out files that cannot be read, and name them."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be imported, and change nothing.")
     ] = False,
@@ -159,6 +163,7 @@ def import_(
         split=split,
         expected=expected,
         model_args=model_args,
+        skip_broken=skip_broken,
     )
     with ExitStack() as stack:
         sources = [stack.enter_context(_source(file)) for file in files]

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.backups import snapshot
+from ml_agents_results.errors import SchemaError
 from ml_agents_results.formats.json_files import beginning
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
@@ -51,6 +52,11 @@ def _current(source: LogSource) -> Iterator[Database]:
         if status.state == "current":
             yield database
             return
+        if status.state == "foreign":
+            raise SchemaError(
+                f"{source.name} is a SQLite database that belongs to another program",
+                "Let that program export JSON; promptfoo: promptfoo export eval ID -o results.json",
+            )
         if status.state not in ("behind", "unversioned"):
             raise schema.refusal(status, database)
         with tempfile.TemporaryDirectory(prefix="ml-agents-") as folder:

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.formats.json_files import beginning
 from ml_agents_results.formats.log_source import LogSource
 from ml_agents_results.formats.registry import GENERIC, WHOLE, Reader, find_reader, reader_names
 
 _TABLES = re.compile(r"\.(jsonl|ndjson|csv)(\.gz)?$", re.IGNORECASE)
+_GIT_LFS = b"version https://git-lfs.github.com/spec/"
 _SHOWN = 5
 
 
@@ -31,6 +33,11 @@ def find_logs(source: LogSource, format_name: str | None = None) -> list[tuple[L
             return _search(source, readers)
         if format_name is not None:
             return _parts(source, [format_name], readers)
+        if beginning(source.path)[:1] == b"<":
+            raise InvalidFileError(
+                f"{source.name} is XML or HTML, which is not imported",
+                "Let its program write JSON; promptfoo: promptfoo eval --output results.json",
+            )
     raise InvalidFileError(
         f"{source.name} is in no format that is known here",
         f"Name its format with --format: {', '.join(reader_names())}",
@@ -38,6 +45,10 @@ def find_logs(source: LogSource, format_name: str | None = None) -> list[tuple[L
 
 
 def _claims(path: Path, readers: Mapping[str, Reader]) -> list[str]:
+    if beginning(path).startswith(_GIT_LFS):
+        raise InvalidFileError(
+            f"{path} is a Git LFS pointer, not the file itself", "Fetch the file: git lfs pull"
+        )
     claims = [name for name, reader in readers.items() if reader.sniff(path)]
     return [name for name in claims if name != GENERIC] or claims
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ml_agents_results.errors import (
     DuplicateError,
     InvalidFileError,
     InvalidRecordError,
+    ResultsError,
     UsageError,
 )
 from ml_agents_results.formats.conflicts import Incoming, settle
@@ -206,34 +207,73 @@ class _Import:
         self._counts_before: dict[str, int] = {}
         self._counted: Counter[str] = Counter()
         self._sources: list[dict[str, Any]] = []
+        self._several = False
         self._empty: list[LogSource] = []
+        self._broken: dict[LogSource, ResultsError] = {}
 
     def run(self, parts: Sequence[_Part]) -> ImportResult:
         keep = POLICIES[self._options.duplicates]
+        self._several = len(parts) > 1
         waiting = []
         for part in parts:
-            part.open()
-            if part.source.attempt is not None:
-                waiting.append(part)
-            elif keep is latest:
-                self._note_latest(part)
-                waiting.append(part)
-            else:
-                self._add(part, keep)
+            with self._skipping(part):
+                part.open()
+                if keep is latest and part.source.attempt is None:
+                    self._note_latest(part)
+                if keep is latest or part.source.attempt is not None:
+                    waiting.append(part)
+                else:
+                    self._add(part, keep)
         # The newest attempts first: older ones do not replace what these have.
         waiting.sort(key=lambda part: part.source.attempt or "", reverse=True)
         if keep is latest:
             for part in reversed(waiting):
                 if part.source.attempt is not None:
-                    self._note_latest(part)
+                    with self._skipping(part):
+                        self._note_latest(part)
         for part in waiting:
-            self._add(part, keep)
+            if part.source not in self._broken:
+                with self._skipping(part):
+                    self._add(part, keep)
+        self._report_unread()
+        return self._result(parts)
+
+    @contextmanager
+    def _skipping(self, part: _Part) -> Iterator[None]:
+        """A block whose errors about the file leave it out, if the user wants that."""
+        skip = self._options.skip_broken and self._several
+        counted, before = self._counted.copy(), dict(self._counts_before)
+        savepoint = self._connection.begin_nested() if skip else None
+        try:
+            yield
+        except (InvalidFileError, InvalidRecordError) as error:
+            part.close()
+            if savepoint is None:
+                if self._several:
+                    error.hint = f"{error.hint} To leave the file out: --skip-broken"
+                raise
+            savepoint.rollback()
+            self._counted, self._counts_before = counted, before
+            self._broken[part.source] = error
+        else:
+            if savepoint is not None:
+                savepoint.commit()
+
+    def _report_unread(self) -> None:
+        """Warns of the files without runs and of those that were skipped.
+
+        Raises:
+            InvalidFileError: There are no others.
+        """
         for source in self._empty:
             reason, hint = source.why_empty
             if not self._sources:
                 raise InvalidFileError(f"{source.name} {reason}", hint)
             source.warn(f"{source.name} {reason}; it was left out")
-        return self._result(parts)
+        for source, error in self._broken.items():
+            if not self._sources:
+                raise error
+            source.warn(f"{error.message}; the file was left out")
 
     def _note_latest(self, part: _Part) -> None:
         for batch in part.read_ahead(self._progress):

@@ -43,6 +43,7 @@ class ImportOptions:
         filter: Which of a log's filters took the answer from the output.
         split: Which split of a log's dataset to import.
         expected: The variable of a log that holds the expected answer.
+        skip_broken: Whether to leave out files that cannot be read, if there are others.
         model_args: Whether to keep the arguments of models, which may hold secrets.
     """
 
@@ -59,6 +60,7 @@ class ImportOptions:
     split: str | None = None
     expected: str | None = None
     model_args: bool = False
+    skip_broken: bool = False
 
 
 class LogSource:

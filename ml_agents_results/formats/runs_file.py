@@ -1,4 +1,4 @@
-"""The runs file: one run a line, as JSON Lines or CSV, packed with gzip or not.
+"""The runs file: one run a line, as JSON Lines or CSV, or a JSON list; packed with gzip or not.
 
 Fields are named as the columns of `runs`; `--map` names those of other programs. In CSV an empty
 cell is an absent value, and lines `# key: value` before the header describe the experiments, as
@@ -17,6 +17,7 @@ from ml_agents_results.formats.coercion import flag_cell, number_cell, time_of
 from ml_agents_results.formats.csv_table import CsvTable, open_table
 from ml_agents_results.formats.field_mapping import FieldMapping
 from ml_agents_results.formats.json_files import beginning, read_lines
+from ml_agents_results.formats.json_stream import JsonStream
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
@@ -26,6 +27,7 @@ EMPTY_TEXTS = "empty_texts"
 """The column of our own exports that names the cells that are empty texts. In a table that has it,
 texts are as the database stores them."""
 
+_SHOWN = 8
 _NUMBERS = frozenset(
     (
         "sample_index",
@@ -48,7 +50,8 @@ def sniff(path: Path) -> bool:
     """Whether it is text, or a folder that `export --format csv` wrote."""
     if path.is_dir():
         return _table_of(path).is_file()
-    return b"\x00" not in beginning(path)
+    start = beginning(path)
+    return b"\x00" not in start and start[:1] != b"<"
 
 
 @contextmanager
@@ -84,11 +87,50 @@ def _is_json(source: LogSource) -> bool:
 
 def _json_runs(source: LogSource, options: ImportOptions) -> Iterator[Item]:
     mapping = FieldMapping(source, options)
-    for number, values, size in read_lines(source):
-        with source.locate(number):
+    line = beginning(source.path).partition(b"\n")[0].rstrip()
+    if line[:1] == b"{" and line[-1:] in b"{[,":
+        _refuse_document(source)
+    for position, values, size in _list(source) if line[:1] == b"[" else read_lines(source):
+        with source.locate(position):
             run = mapping.record(values)
-        yield Item(number, run, size)
+        yield Item(position, run, size)
     mapping.finish()
+
+
+def _list(source: LogSource) -> Iterator[tuple[str, dict[str, Any], int]]:
+    """The objects of a JSON list, however it is laid out."""
+    with source.open() as file:
+        stream = JsonStream(source, file)
+        for index in stream.elements():
+            position, raw = f"element {index + 1}", stream.raw()
+            values = stream.parse(raw)
+            if not isinstance(values, dict):
+                raise InvalidFileError(
+                    f"{source.where(position)}: it is a {type(values).__name__}, not an object",
+                    "A runs file has one JSON object for each run.",
+                )
+            yield position, values, len(raw)
+        stream.finish()
+
+
+def _refuse_document(source: LogSource) -> None:
+    """Raises InvalidFileError if the file holds one object over several lines."""
+    with source.open() as file:
+        stream = JsonStream(source, file)
+        try:
+            names = list(stream.members())
+            stream.finish()
+        except InvalidFileError:
+            return
+    if {"results", "versions"} <= set(names):
+        raise InvalidFileError(
+            f"{source.name} holds totals of lm-eval without samples",
+            "Run lm-eval with --log_samples to have every answer written.",
+        )
+    raise InvalidFileError(
+        f"{source.name} holds one JSON object, with the members {', '.join(names[:_SHOWN])}",
+        "A runs file has one JSON object a line. For a list inside: jq -c '.MEMBER[]' FILE",
+    )
 
 
 def _csv_runs(source: LogSource, options: ImportOptions, table: CsvTable) -> Iterator[Item]:

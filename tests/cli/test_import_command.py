@@ -480,3 +480,55 @@ def test_a_file_that_two_formats_could_claim(tmp_path: Path, db_path: Path) -> N
     assert "it was read as lm-eval (to choose: --format promptfoo)" in told.stderr
     told = call("import", path, "--format", "promptfoo", "--db-path", db_path)
     assert "could also be" not in told.stderr
+
+
+def test_a_broken_file_of_a_folder(tmp_path: Path, db_path: Path) -> None:
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    write_runs_file(folder / "a.jsonl", [line(0), line(1)])
+    write_runs_file(folder / "b.jsonl", [line(2), line(3), line(-1)])
+    write_runs_file(folder / "c.jsonl", [line(4)])
+    options = ("--experiment-id", "x", "--db-path", db_path)
+    before = contents(db_path)
+    message, hint = refusal("import", folder, *options, code=1)
+    assert message.startswith(f"{folder / 'b.jsonl'} line 3: `sample_index` is -1")
+    assert "--skip-broken" in hint
+    assert contents(db_path) == before
+    for duplicates in ("refuse", "latest"):
+        found = document("import", folder, *options, "--skip-broken", "--duplicates", duplicates)
+        assert found["read"] == 3
+        assert [Path(one["file"]).name for one in found["sources"]] == ["a.jsonl", "c.jsonl"]
+        (warning,) = found["warnings"]
+        assert warning.startswith(f"{folder / 'b.jsonl'} line 3: `sample_index` is -1")
+    assert document("list", "--db-path", db_path)["experiments"][0]["runs"] == 3
+    message, _ = refusal("import", folder / "b.jsonl", *options, "--skip-broken", code=1)
+    assert "`sample_index` is -1" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message", "help_"),
+    [
+        ("a.jsonl", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+         "is a Git LFS pointer", "git lfs pull"),
+        ("a.xml", "<promptfoo></promptfoo>", "is XML or HTML", "--output results.json"),
+        ("a.json", '{\n "scores": [],\n "runs": []\n}',
+         "holds one JSON object, with the members scores, runs", ".MEMBER[]"),
+        ("a.json", '{\n "results": {},\n "versions": {}\n}',
+         "holds totals of lm-eval without samples", "--log_samples"),
+        ("a.json", "[1]", "element 1: it is a int, not an object", "one JSON object"),
+    ],
+)  # fmt: skip
+def test_files_of_other_kinds_are_named(
+    tmp_path: Path, db_path: Path, name: str, text: str, message: str, help_: str
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    told, hint = refusal("import", tmp_path / name, "--db-path", db_path, code=1)
+    assert message in told
+    assert help_ in hint
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_json_list(tmp_path: Path, db_path: Path, indent: int | None) -> None:
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps([line(0), line(1)], indent=indent), encoding="utf-8")
+    assert document("import", path, "--db-path", db_path)["inserted"] == 2

@@ -152,6 +152,13 @@ def _without_closing(text: str) -> str:
     return text
 
 
+_HTML = re.compile(
+    r"</?(?:b|i|u|em|strong|span|code|mark|font|center|h[1-6])(?:\s[^<>]*)?>|<br\s*/?>",
+    re.IGNORECASE,
+)
+_SIGN = re.compile(r"(?<![\w)\]}])[–—](?=[$€£]?\d)")
+
+
 def _unmarked(text: str, bold: list[str]) -> str:
     if ">" in text:
         text = _QUOTE.sub("", text)
@@ -169,6 +176,10 @@ def _unmarked(text: str, bold: list[str]) -> str:
         text = re.sub(r"(?<![\w)])\*\*|\*\*(?![\w(])", "", text)
     if "*" in text:
         text = _ITALIC.sub(r"\1", text)
+    if "–" in text or "—" in text:
+        text = _SIGN.sub("-", text)
+    if "<" in text:
+        text = _HTML.sub("", text)
     if "<<" in text:
         text = _CALCULATION.sub("", text)
     if "[" in text or "【" in text:

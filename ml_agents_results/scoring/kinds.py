@@ -113,6 +113,7 @@ _ASKS_NUMBER = re.compile(
     r"|product|remainder|difference|quotient|average|mean|median|area|perimeter|speed|number|total"
     r"|percent(?:age)?|probability|cost|price|profit|value|distance|age|amount|ratio|volume|length"
     r"|height|width|weight|temperature|time taken|time does)\b"
+    r"|\b(?:in )?(?:what|which) year\b|\bwhen (?:was|were|did|is|will)\b"
     r"|\b(?:calculate|compute|evaluate|work out)\b|\bsolve for\b|=\s*\??\s*$",
     re.IGNORECASE,
 )
@@ -248,6 +249,8 @@ def items_of(text: str) -> list[str] | None:
         parts = re.split(r"(?:^|[\s,;]+)\(?\d{1,2}[.)]\s+", text)[1:]
     else:
         parts = _SEPARATOR.split(text)
+        if len(parts) > 1 and len(last := re.split(r"\s+and\s+", parts[-1])) == 2:
+            parts[-1:] = last
         if len(parts) == 1:
             parts = re.split(r"\s+and\s+", text)
     if len(parts) < 2:

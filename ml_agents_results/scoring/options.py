@@ -97,7 +97,9 @@ _OR = re.compile(
 )
 _WRONG = re.compile(
     r"\s*(?:is|are|was|seems|looks|would be|can(?:no|')t be|can not be|is also)?\s*"
-    r"(?:not\b|n't\b|wrong|incorrect|false|ruled out|eliminated|impossible)",
+    r"(?:(?:not|n't)\s*(?:(?:the\s+)?(?:correct|right|best|answer|possible|an option|it\b|true)"
+    r"|[.;,!]|$)|not\s+(?:(?-i:[A-R])\b|\()|wrong|incorrect|false|ruled out|eliminated"
+    r"|impossible)",
     re.IGNORECASE,
 )
 _BEFORE = re.compile(r"(?:either|both|not|neither|definitely|clearly|probably|likely|still|indeed|"
@@ -113,7 +115,7 @@ def read(text: str, options: Options, *, statement: bool = True) -> Choice | Non
         statement: Whether the text follows a phrase like "the answer is", after which a label may
             be followed by a reason.
     """
-    text = latex.plain(text[:4000]).strip().strip("*_ \t\n")
+    text = latex.plain(text[:4000]).strip().strip("*_ \t\n✅✔✓☑➡➤★")
     text = re.sub(r"^[:\-–—>=→\s]+(?=\S)", "", text)
     words = set()
     while (found := _BEFORE.match(text)) is not None:
@@ -186,10 +188,10 @@ def _labels(text: str, options: Options, statement: bool) -> Choice | None:
         return Choice(labels, status if len(labels) > 1 else "")
     if len(labels) > 1:
         return Choice(labels)
-    if (other := _text_of_another(rest, first, names)) is not None:
-        return Choice(frozenset({first, other}), "multiple")
     if first in "AI" and re.match(r"\s+[a-z]", rest) and not marked and not named:
         return Choice(labels) if statement and _REASON.match(rest) else None
+    if (other := _text_of_another(rest, first, names)) is not None:
+        return Choice(frozenset({first, other}), "multiple")
     if re.match(r"\s*\?+\s*\S", rest):  # C? I doubt it.
         return None
     if marked or _END.match(rest) or not rest.strip():

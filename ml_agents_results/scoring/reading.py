@@ -125,7 +125,7 @@ def trimmed(text: str) -> str:
         text = shorter
     for pattern in (_REASON, _NOT_ANOTHER):
         shorter = pattern.sub("", text)
-        if shorter.strip(" ,;:("):
+        if any(character.isalnum() for character in shorter):
             text = shorter
     if not re.search(r"[\\^=]", text):
         shorter = _PARENTHESIS.sub("", text)
@@ -326,10 +326,12 @@ def _number(text: str, *, final: bool = False, label: bool = False) -> Reading |
             return Reading(side, bound(side))
         if (head := quantity_at_head(side)) is not None:
             return Reading(head)
-    if (value := equality.number_in(short)) is not None and len(short) <= 120:
-        del value
+    head = quantity_at_head(short)
+    if head is not None and short[len(head) :].startswith(" ("):
+        return Reading(head)
+    if len(short) <= 120 and equality.number_in(short) is not None:
         return Reading(short)
-    if (head := quantity_at_head(short)) is not None:
+    if head is not None:
         return Reading(head)
     if final:
         return (
@@ -366,6 +368,16 @@ def quantity_at_head(text: str) -> str | None:
     return text[:end]
 
 
+_CONVERTED = re.compile(
+    r"\s*\([^()]*\d[^()]*\)|,\s+or (?:about |approximately |roughly )?[\d.,]+.*"
+)
+_OF_WHICH = re.compile(
+    r"\b(?:out of|of|from|instead of|rather than)\s+(?:the |these |those |all )?[$€£]?\d[\d.,]*"
+    r"(?=[\s,])",
+    re.IGNORECASE,
+)
+
+
 def single_quantity(text: str, *, label: bool) -> Reading | None:
     """The only quantity of a sentence; several different ones are `multiple`."""
     spans = list(quantities.find(text))
@@ -390,6 +402,9 @@ def single_quantity(text: str, *, label: bool) -> Reading | None:
         return Reading(taken, loose=True)
     if label and (len(text) > 120 or "=" in text):
         return None  # a derivation after the label
+    for part in (_CONVERTED.sub("", text), _OF_WHICH.sub("", text)):
+        if part != text and len({s.quantity.value for s in quantities.find(part)}) == 1:
+            return single_quantity(part, label=label)
     return Reading(text[:200], "multiple", True)
 
 

@@ -190,7 +190,7 @@ _CONDITION = re.compile(
 PLACEHOLDER = re.compile(
     r"(?:X|_{2,}|\.{2,}|…|[\[<{(]?\s*(?:your|the|final|insert)?\s*(?:final "
     r"|short )?answer(?: here)?\s*[\]>})]?"
-    r"|\[[A-Za-z ]*\]|<[A-Za-z _]*>|\?+|-+|:+|\*+|N/?A)[.\s]*"
+    r"|\[[A-Za-z ]*\]|<[A-Za-z _]*>|\?+|-+|:+|\*+|N/?A|null|undefined|NaN|nil|TBD)[.\s]*"
 )
 _NO_STATEMENT = re.compile(
     r"(?:correct|right|wrong|incorrect|as follows|follows|given|below|above|shown|obtained|found"
@@ -246,7 +246,10 @@ def find(
     for cue, evidence, words in _CUES:
         if options and cue is _COMES_TO:
             continue  # "which simplifies to H₂O" names no option
-        found += _cued(text, cue, evidence, _windows(text, lower, words), options=options)
+        stated = _cued(text, cue, evidence, _windows(text, lower, words), options=options)
+        if cue is _CONCLUSION:  # `Total: 50` counts at the end only
+            stated = (s for s in stated if not text[s.end :].strip(" .!\n"))
+        found += stated
     found += _grouped(text, _SO_VALUE, [(max(0, len(text) - 120), len(text))])
     found += _grouped(text, _REVERSED, _windows(text, lower, ("answer",)))
     if options:

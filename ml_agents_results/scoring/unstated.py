@@ -16,6 +16,7 @@ from ml_agents_results.scoring import (
     units,
 )
 from ml_agents_results.scoring.kinds import TRUTH, Expectation
+from ml_agents_results.scoring.plain_text import fold
 from ml_agents_results.scoring.reading import Reading
 from ml_agents_results.scoring.statements import Evidence
 
@@ -32,6 +33,8 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
             return "last_line", found
     if _is_cut(text) or reading.SORRY.search(text[:200]):
         return None
+    if len(last) > 12 and fold(last) in fold(expected.question):
+        return None  # an echo of the question
     if reading.ABSTAINS.search(last) or (
         len(text) < _SHORT and reading.ABSTAINS.search(text) and _UNSURE.search(last)
     ):
@@ -62,6 +65,8 @@ _OUTER_LINES = 3
 _SHORT = 300
 
 
+_EMPTY = re.compile(r"[{<].{0,40}answer", re.IGNORECASE)
+_PLACED = re.compile(r"^(?:in|on|at|around|by|for|when)\s+(?P<value>\S.*?)[.!]?$", re.IGNORECASE)
 _LABELLED = re.compile(r"^(?:the )?(?:final )?answer(?: is)?\s*[:=]?\s*(?=\S)", re.IGNORECASE)
 
 
@@ -69,6 +74,10 @@ def _whole(text: str, expected: Expectation) -> Reading | None:
     """The output itself, where it is one value of the kind."""
     line = text.strip()
     content = _LABELLED.sub("", line)
+    if _EMPTY.match(line) or (
+        content.lower() in ("none", "unknown") and kinds.asks_number(expected.question)
+    ):
+        return None
     if len(line) > 300 or statements.PLACEHOLDER.fullmatch(content) or "boxed" in line:
         return None
     if expected.options and expected.kind in ("any", "choice"):
@@ -107,7 +116,12 @@ def _whole(text: str, expected: Expectation) -> Reading | None:
         return number
     if expected.kind in ("any", "number") and "=" in plain and "\n" not in plain:
         side = equality.last_side(plain)
-        arithmetic = len(plain) < 80 and not re.search(r"[A-Za-z]", re.sub(r"\bx\b", "", plain))
+        arithmetic = (
+            len(plain) < 80
+            and re.match(r"[\d(.$-]", plain)
+            and "," not in plain
+            and not re.search(r"[A-Za-z]", re.sub(r"\bx\b", "", plain))
+        )
         if arithmetic and quantities.read(side) is not None:
             return Reading(side, reading.bound(side))
     if expected.kind == "number":
@@ -131,17 +145,26 @@ def _whole(text: str, expected: Expectation) -> Reading | None:
         )
         rows = [row.strip() for row in body.split("\n") if row.strip()]
         bare = all(len(row.split()) <= 3 and row[-1].isalnum() for row in rows)
-        return Reading(body) if items and (marked or bare) else None
+        single = not kinds.asks_number(expected.question)
+        return Reading(body) if items and single and (marked or bare) else None
     if mathematics.looks_mathematical(body) and not reading.PROSE.search(
         re.sub(r"\\[a-z]+", "", body)
     ):
         return Reading(reading.without_quotes(body))
     if (
         kinds.asks_number(expected.question)
-        and re.match(r"[A-Za-z]+\s+\S", body)
+        and re.match(r"[A-Za-z',]+\s+\S", body)
         and (any(character.isdigit() for character in body) or len(body.split()) > 3)
     ):
         return None
+    if (placed := _PLACED.match(body)) is not None:
+        value = placed["value"]
+        if _is_value(value, expected) or re.fullmatch(r"[A-Z]\w+", value):
+            return Reading(value)
+    if kinds.SYMBOLS.fullmatch(body):
+        return Reading(body)
+    if (short := reading.trimmed(body)) != body and not reading.PROSE.search(short):
+        body = short
     items = kinds.items_of(body) or []
     if len(items) > 2 and all(len(item.split()) <= 3 for item in items) and len(body) <= 200:
         return Reading(reading.without_quotes(body))
@@ -175,6 +198,18 @@ def _leading_number(line: str, expected: Expectation) -> Reading | None:
         if quantities.read(rest.rstrip(".")) is not None:
             return Reading(reading.without_quotes(rest), reading.bound(rest))
     return None
+
+
+def _is_value(text: str, expected: Expectation) -> bool:
+    """Whether a text is a quantity, a date, an expression, or a list of such."""
+    if quantities.read(text) is not None or dates.read(text, expected.order) is not None:
+        return True
+    if mathematics.looks_mathematical(text) and not reading.PROSE.search(
+        re.sub(r"\\[a-z]+", "", text)
+    ):
+        return True
+    items = kinds.items_of(text) or []
+    return len(items) > 1 and all(quantities.read(item) is not None for item in items)
 
 
 def _only_further(text: str, first: str) -> bool:
@@ -355,6 +390,12 @@ def _weak_choice(
     if len(checked) == 1:
         return "last_line", Reading(checked.pop())
     lines = [line.strip() for line in cleaned.text.split("\n") if line.strip()]
+    if (
+        len(lines) > 1
+        and re.fullmatch(r"\(?[A-R][).]", lines[-1])
+        and any(re.match(r"\(?[A-R][).]", line) for line in lines[:-1])
+    ):
+        return None  # cut off in a list of the options
     if lines:
         chosen = options.read(lines[-1], expected.options, statement=False)
         if chosen is not None:
@@ -493,8 +534,8 @@ def _named_clause(sentence: str, question: str) -> str | None:
 
 
 _CONCLUDES = re.compile(
-    r"\b(?:so|thus|therefore|hence|which is|which gives|which leaves|which means|leaving|giving"
-    r"|making|for a total of|that is|to get|we get)\b",
+    r"\b(?:equals|is equal to|leaves|gives|we have|so|thus|therefore|hence|which is|which gives"
+    r"|which leaves|which means|leaving|giving|making|for a total of|that is|to get|we get)\b",
     re.IGNORECASE,
 )
 _CONNECTIVE = re.compile(
@@ -513,6 +554,23 @@ _PRONOUN = re.compile(
 )
 
 
+_VERB = re.compile(
+    r"\s(?:is|was|are|were|equals|weighs|costs|measures|becomes|yields|(?:we|I|this|that|it|which)"
+    r" (?:get|gets|give|gives|have|obtain|find))\s(?:(?:at|in|on|to)\s)?",
+    re.IGNORECASE,
+)
+_MATHEMATICS = re.compile(r"\$([^$\n]{1,200})\$|\\\((.{1,200}?)\\\)")
+
+
+def _only_mathematics(sentence: str) -> str | None:
+    """The only formula in a sentence that ends with it: `It is increasing for $x > 2$.`"""
+    found = list(_MATHEMATICS.finditer(sentence))
+    if len(found) != 1 or sentence[found[0].end() :].strip(" ."):
+        return None
+    text = found[0][1] or found[0][2]
+    return text if mathematics.looks_mathematical(text) or quantities.read(text) else None
+
+
 _ASKS_NAME = re.compile(r"\b(?:who|whose|whom|where|why)\b", re.IGNORECASE)
 
 
@@ -527,7 +585,9 @@ def _copula(sentence: str, expected: Expectation) -> tuple[Evidence, Reading] | 
     sentence = _CONNECTIVE.sub("", reading.trimmed(_CONNECTIVE.sub("", sentence.strip())))
     if statements.DENIED.search(sentence):
         return None
-    value = re.split(r"\s(?:is|was|are|were|equals|weighs|costs|measures)\s", sentence)[-1]
+    if (single := _only_mathematics(sentence)) is not None:
+        return "last_line", Reading(single)
+    value = _VERB.split(sentence)[-1]
     for predicate in (value, reading.trimmed(value)):
         if predicate == sentence:
             break
@@ -538,13 +598,13 @@ def _copula(sentence: str, expected: Expectation) -> tuple[Evidence, Reading] | 
             and not _ASKS_NAME.search(expected.question)
         )
         if dates.read(predicate, expected.order) is not None or (
-            alone and quantities.read(predicate) is not None
+            alone and _is_value(predicate, expected)
         ):
             return "last_line", Reading(predicate, reading.bound(predicate))
     if expected.kind == "number" or kinds.asks_number(expected.question):
         return None
     if (named := _PRONOUN.match(sentence)) is not None:
-        name = named["name"].strip("\"' ")
+        name = re.sub(r"^(?:an?|the)\s+", "", named["name"].strip("\"' "))
         plain = name[:1].isupper() and not statements.PLACEHOLDER.fullmatch(name)
         return ("option_text", Reading(name)) if plain else None
     found = _IS.match(sentence)

@@ -15,7 +15,15 @@ from ml_agents_results.scoring.extraction import parse
 from ml_agents_results.scoring.graders import grade
 
 DATA = Path(__file__).parent / "data"
-STYLES = ("word_problems", "mathematics", "multiple_choice", "logic", "quantities", "varied")
+STYLES = (
+    "word_problems",
+    "mathematics",
+    "multiple_choice",
+    "logic",
+    "quantities",
+    "varied",
+    "prose",
+)
 
 
 def answers(style: str) -> Iterator[dict[str, Any]]:

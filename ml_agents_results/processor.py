@@ -174,7 +174,7 @@ class ResultsProcessor:
         self._write(lambda connection: ExperimentRepository(connection).save(record))
 
     def get_experiment(self, experiment_id: str) -> ExperimentRecord:
-        """Raises NotFoundError where there is no such experiment."""
+        """Raises NotFoundError if there is no such experiment."""
         with self.database.read() as connection:
             return ExperimentRepository(connection).get(experiment_id)
 
@@ -444,7 +444,7 @@ class ResultsProcessor:
 
         Returns:
             `approach_name`, `experiment_id`, `runs`, `graded`, `correct`, `failed`, `accuracy` (a
-            fraction of the graded runs, with `ci_low` and `ci_high` where one model was asked),
+            fraction of the graded runs, with `ci_low` and `ci_high` if one model was asked),
             `avg_execution_time_ms`, `total_cost` (USD), and `variants`: for each model that was
             asked the rows of the reports `accuracy`, `latency`, `cost` and `parsing`.
 

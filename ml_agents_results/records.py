@@ -78,12 +78,12 @@ class RunRecord:
 
     Attributes:
         id: None lets the database choose a new id, or keep the one it has for this key.
-        sample_index: The sample's place within its task, from 0.
-        repeat_index: The how-many-eth time the sample is asked, from 0.
+        sample_index: The index of the sample within its task, from 0.
+        repeat_index: Which repetition of the sample this is, from 0.
         sample_id: The data set's own id of the sample.
-        is_correct: None where the run is not graded.
+        is_correct: None if the run is not graded.
         score: Where grading is not yes or no.
-        execution_time_ms: How long the model took, in ms.
+        execution_time_ms: Time of the model, in ms.
         cost_estimate: USD.
         error: What ended the run without an answer; such a run is never graded.
         created_at: Timezone-aware; None means now.
@@ -197,7 +197,7 @@ class SaveCounts:
 
 @dataclass
 class StandardResponse:
-    """What a provider answered, in the shape that experiment platforms hand over.
+    """A provider's answer as experiment platforms hand it over.
 
     Attributes:
         text: The model's output.

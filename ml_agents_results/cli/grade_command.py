@@ -17,7 +17,7 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.reports.terminal import say, write
 
 if TYPE_CHECKING:
-    from ml_agents_results.experiments.regrading import Grading
+    from ml_agents_results.experiments.regrading import Regrading
 
 _SHOWN = 3000
 """Characters of an output that are shown, from its end."""
@@ -40,7 +40,7 @@ def grade(
     as_json: Json = False,
 ) -> None:
     """Read the answers that no parser found, one by one, or grade all answers again."""
-    from ml_agents_results.experiments.regrading import Grading
+    from ml_agents_results.experiments.regrading import Regrading
     from ml_agents_results.processor import ResultsProcessor
 
     if (run_id is None) != (answer is None):
@@ -50,23 +50,24 @@ def grade(
     database = open_database(db_path, db_url)
     with database.read() as connection:
         experiment = resolve_id(connection, experiment_id)
-    grading = Grading(ResultsProcessor(database), experiment, grader)
-    document: dict[str, Any] = {"experiment_id": experiment, "grader": grading.grader}
-    if regrade:
-        document.update(grading.again()._asdict())
-    elif run_id is not None and answer is not None:
-        run = grading.correct(run_id, answer)
-        document.update(read=1, run_id=run_id, is_correct=run.is_correct)
-    else:
-        document["read"] = _read_by_hand(grading)
-    grading.write_files()
+    with ResultsProcessor(database) as processor:
+        grading = Regrading(processor, experiment, grader)
+        document: dict[str, Any] = {"experiment_id": experiment, "grader": grading.grader}
+        if regrade:
+            document.update(grading.again()._asdict())
+        elif run_id is not None and answer is not None:
+            run = grading.correct(run_id, answer)
+            document.update(read=1, run_id=run_id, is_correct=run.is_correct)
+        else:
+            document["read"] = _read_by_hand(grading)
+        grading.write_files()
     if as_json:
         emit_json(document)
     else:
         write(", ".join(f"{name}: {value}" for name, value in document.items()))
 
 
-def _read_by_hand(grading: "Grading") -> int:
+def _read_by_hand(grading: "Regrading") -> int:
     """Shows every run without an answer and asks for it; returns how many were read."""
     read = 0
     for run in grading.unread():

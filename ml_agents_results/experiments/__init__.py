@@ -1,1 +1,1 @@
-"""Experiments that run, crash and resume: datasets, approaches, providers, parsing, the runner."""
+"""Experiments: datasets, approaches, plan, runner, worker pool, recorder, platform files."""

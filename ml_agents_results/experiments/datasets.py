@@ -1,4 +1,4 @@
-"""Datasets: where the questions come from, in an order and with a fingerprint that never vary.
+"""Datasets: questions in a fixed order, with a fingerprint.
 
 A dataset is a file (JSON Lines, CSV, or JSON in the BIG-Bench layout), a folder of such files, the
 name of a Hugging Face dataset, or the set of questions that comes with this package.
@@ -29,7 +29,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "id": ("id",),
     "task": ("task",),
 }
-"""The columns that are looked for, the first one present wins; a mapping replaces them."""
+"""The columns of each field; the first one present is used. A mapping replaces them."""
 
 _Rows = Iterator[tuple[str, dict[str, Any]]]
 
@@ -396,13 +396,13 @@ def _value(row: Mapping[str, Any], names: Iterable[str]) -> str | None:
 
 
 def _read_folder(folder: Path) -> _Rows:
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in _READERS and p.is_file())
-    if not found:
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in _READERS and p.is_file())
+    if not paths:
         raise InvalidFileError(
             f"the folder {folder} holds no .json, .jsonl or .csv file",
             "Each file in it is a task, named by the file.",
         )
-    for path in found:
+    for path in paths:
         for where, row in _read_file(path):
             yield where, {"task": path.stem, **row}
 
@@ -411,7 +411,7 @@ def _read_file(path: Path) -> _Rows:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise InvalidFileError(
-            f"{path.name} is of no kind that is known", f"Known kinds: {', '.join(_READERS)}."
+            f"{path.name} is not a known kind of file", f"Known kinds: {', '.join(_READERS)}."
         )
     try:
         yield from reader(path)

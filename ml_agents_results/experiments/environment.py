@@ -1,4 +1,4 @@
-"""Where an experiment ran: Python, platform, packages, git; and which process this is."""
+"""Environment of an experiment: Python, platform, packages, git; and the process that claims."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ _PACKAGES = (
 
 
 def environment() -> dict[str, Any]:
-    """Versions of all that took part, and the git commit of the working directory."""
+    """Versions of the packages, and the git commit of the working directory."""
     versions = {}
     for package in _PACKAGES:
         with suppress(PackageNotFoundError):
@@ -75,7 +75,7 @@ def _machine() -> str:
 
 @dataclass(frozen=True)
 class ThisProcess:
-    """Who claims runs: this process, as other processes see it."""
+    """This process, as other processes see it when it claims runs."""
 
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     host: str = field(default_factory=_machine)

@@ -55,8 +55,8 @@ def write_platform_files(
 ) -> Path:
     """Writes the files of an experiment into `folder/experiment_id`, and returns that.
 
-    `experiment_errors.json` is there only where runs failed; a run is in the results or in the
-    errors, never in both. Runs of approaches that were not planned follow the planned ones.
+    `experiment_errors.json` exists only if runs failed; a run is in the results or in the errors,
+    never in both. Runs of approaches that were not planned follow the planned ones.
 
     Raises:
         OutputError: A file cannot be written.

@@ -23,8 +23,8 @@ class Regraded(NamedTuple):
     changed: int
 
 
-class Grading:
-    """Grades the runs of one experiment in its database.
+class Regrading:
+    """Grades the runs of one experiment again.
 
     Args:
         grader: Replaces the grader that the experiment was run with, also in its record.

@@ -36,7 +36,7 @@ _HOSTED: dict[str, tuple[type[HttpProvider], str, str]] = {
 
 
 def default_provider() -> str | None:
-    """`local` where it is installed, else None: then a provider must be named."""
+    """`local` if it is installed, else None: then a provider must be named."""
     return "local" if local.installed() else None
 
 
@@ -46,8 +46,8 @@ def open_provider(
     """Opens a provider. Nothing is asked yet, but a local model is loaded.
 
     Args:
-        name: `local`, `openai`, `openrouter`, `anthropic`; any name where the settings have a
-            `base_url`. None is `openai-compatible` where they have one, else the default provider.
+        name: `local`, `openai`, `openrouter`, `anthropic`; any name if the settings have a
+            `base_url`. None is `openai-compatible` if they have one, else the default provider.
         model: The model's name there; a path ending in .gguf for `local`.
         settings: How the model is asked. A `base_url` speaks the OpenAI chat completions protocol
             (for `anthropic` its own). The key sent there is OPENAI_API_KEY, OPENROUTER_API_KEY for

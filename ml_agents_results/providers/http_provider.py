@@ -38,7 +38,7 @@ class Target:
 
     Attributes:
         name: The provider's name.
-        key: None where there is none to send.
+        key: None if there is none to send.
         key_variable: The environment variable that holds the key.
     """
 
@@ -60,10 +60,10 @@ class HttpProvider(ABC):
     """The client library; all that are used here name their exceptions alike."""
 
     default_timeout = 120.0
-    """Seconds for one attempt where the settings name none."""
+    """Seconds for one attempt if the settings name none."""
 
     default_max_tokens: int | None = None
-    """Tokens of one answer at most where the settings name no limit."""
+    """Tokens of one answer at most if the settings name no limit."""
 
     def __init__(self, target: Target, settings: ProviderSettings) -> None:
         self.name = target.name

@@ -26,13 +26,13 @@ class Completion:
     Attributes:
         text: What the model wrote.
         model: The model that was served, as the endpoint names it.
-        prompt_tokens: Tokens read; None where the endpoint does not say.
-        completion_tokens: Tokens written; None where the endpoint does not say.
+        prompt_tokens: Tokens read; None if the endpoint does not say.
+        completion_tokens: Tokens written; None if the endpoint does not say.
         cached_tokens: Those of the prompt that the endpoint had read before.
-        cost_estimate: USD; None where the price is unknown.
+        cost_estimate: USD; None if the price is unknown.
         response_id: The endpoint's own id of the answer.
         finish_reason: Why the model stopped (`stop`, `length`, ...).
-        structured: The answer as JSON values, where a schema was asked for and obeyed.
+        structured: The answer as JSON values, if a schema was requested and obeyed.
         latency_ms: From sending the attempt that succeeded to its complete answer, in ms.
         attempts: Requests that were made, the successful one included.
     """

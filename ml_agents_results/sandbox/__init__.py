@@ -1,1 +1,1 @@
-"""Runs a model's program in a process of its own."""
+"""Sandbox: runs a model's program in a process of its own."""

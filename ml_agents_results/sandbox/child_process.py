@@ -1,8 +1,8 @@
-"""The process in which a model's program runs: give up rights first, then run what stdin says.
+"""Child process of a model's program: gives up rights, then runs the program from stdin.
 
-Started by `execution.run_program` as a script, in an interpreter without site packages; it can
+Started by `program_runner.run_program` as a script, in an interpreter without site packages; it can
 import nothing of this package. Arguments: seconds, MiB of memory, KiB of output. The first line of
-stderr tells what cut the network off.
+stderr says what cut the network off.
 """
 
 import ctypes
@@ -29,7 +29,7 @@ _UNGUARDED = frozenset(
 
 
 def cut_network() -> str:
-    """Leave for a network namespace without interfaces, if the system lets us."""
+    """Enters a network namespace without interfaces, if the system permits it."""
     unshare = getattr(ctypes.CDLL(None), "unshare", None)
     if unshare is None:
         return "interpreter"
@@ -40,7 +40,7 @@ def cut_network() -> str:
 
 
 def limit(seconds: float, memory_mb: int, output_kb: int) -> None:
-    """Set the limits of the operating system; none can be raised again."""
+    """Sets the limits of the operating system; none can be raised again."""
     for kind, most in (
         (resource.RLIMIT_CPU, math.ceil(seconds)),
         (resource.RLIMIT_AS, memory_mb * 2**20),
@@ -59,7 +59,7 @@ def limit(seconds: float, memory_mb: int, output_kb: int) -> None:
 
 
 def guard() -> None:
-    """Refuse from here on what a calculation does not need; a hook cannot be taken away again."""
+    """Refuses from now on what a calculation does not need; an audit hook cannot be removed."""
     here = str(Path.cwd())
     library = tuple(
         os.path.realpath(folder) + os.sep for folder in {sys.base_prefix, sys.base_exec_prefix}

@@ -1,20 +1,20 @@
-"""Run a program that a model wrote, in a process of its own that can do little harm.
+"""Program runner: a model's program in a process of its own that can do little harm.
 
-What holds it:
+What confines it:
 
 - a fresh interpreter (`-I -S`) with an empty environment, so that it sees no key, in a private
   temporary directory that is removed afterwards;
 - limits of the operating system on time, memory, file size, open files and output;
-- no network: a network namespace of its own without any interface, where the system lets us make
+- no network: a network namespace of its own without any interface, if the system permits
   one (Linux, as root or with user namespaces);
 - an audit hook in the interpreter that refuses sockets, other processes, foreign code (ctypes),
   modules whose C code opens files by itself, deleting and renaming, writing many files or outside
   the temporary directory, and reading anything but Python's own library.
 
-What it is not: a prison for an attacker. The audit hook stops what a program does by Python's own
+It is not secure against an attacker. The audit hook stops what a program does by Python's own
 means; one written to break out of the interpreter may get past it, and then has the rights of the
-user who runs the experiment (without network where the namespace holds). `Outcome.network_cut_by`
-says which of the two cut the network off. For models you have reason to distrust, run the whole
+user who runs the experiment (without network if the namespace holds). `Outcome.network_cut_by`
+says which of the two cut the network off. For models that you do not trust, run the whole
 experiment in a container or a virtual machine.
 """
 
@@ -35,7 +35,7 @@ _CHILD = Path(__file__).with_name("child_process.py")
 
 @dataclass(frozen=True)
 class Limits:
-    """What a program may use.
+    """Limits of a program.
 
     Attributes:
         seconds: Wall-clock time; processor time is limited to as much, rounded up.
@@ -50,13 +50,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a program did.
+    """Result of a program.
 
     Attributes:
         output: What it printed, without surrounding white space.
-        error: Why it failed, on one line; None where it ended well.
+        error: Why it failed, on one line; None if it succeeded.
         duration_ms: Wall-clock time, the start of the interpreter included.
-        network_cut_by: `namespace` or `interpreter`; None where it ended before that.
+        network_cut_by: `namespace` or `interpreter`; None if it ended before that.
     """
 
     output: str
@@ -66,16 +66,16 @@ class Outcome:
 
 
 def check_possible() -> None:
-    """Raise UsageError where programs cannot be held: the limits are those of POSIX systems."""
+    """Raises UsageError if programs cannot be confined: the limits are those of POSIX systems."""
     if os.name != "posix":
         raise UsageError(
-            "Programs of a model can be run on Linux and macOS only.",
-            "Leave --allow-code-execution out: the stated answer is taken then.",
+            "programs of a model can be run on Linux and macOS only",
+            "Leave out --allow-code-execution: the stated answer is used then.",
         )
 
 
 async def run_program(code: str, limits: Limits | None = None) -> Outcome:
-    """Run a Python program. Whatever it does, this returns within its time limit and a moment."""
+    """Runs a Python program; returns shortly after its time limit at the latest."""
     limits = limits or Limits()
     check_possible()
     started = time.perf_counter()
@@ -105,7 +105,7 @@ async def run_program(code: str, limits: Limits | None = None) -> Outcome:
 
 
 async def _finish(process: asyncio.subprocess.Process, code: str, seconds: float) -> bool:
-    """Let the program end, or end it; True where its time was up."""
+    """Waits for the program, and kills it after its time limit; returns whether it did."""
     try:
         await asyncio.wait_for(
             process.communicate(code.encode("utf-8", "backslashreplace")), seconds

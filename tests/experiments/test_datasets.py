@@ -118,7 +118,7 @@ def test_columns_of_other_names_are_mapped(tmp_path: Path) -> None:
         ("d.json", '{"examples": 3}', "d.json has no list of examples"),
         ("d.json", '{"examples": [{"input": "a"}, 3]}', "d.json, example 2 is not"),
         ("d.json", '{"examples": [', "d.json is not JSON"),
-        ("d.parquet", "PAR1", "d.parquet is of no kind"),
+        ("d.parquet", "PAR1", "d.parquet is not a known kind"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(

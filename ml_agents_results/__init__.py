@@ -6,20 +6,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ml_agents_results.config import DatabaseConfig, ExperimentConfig
     from ml_agents_results.database.manager import DatabaseManager
-    from ml_agents_results.database.models import Experiment, ParsingMetric, Run
+    from ml_agents_results.database.models import Experiment, Metric, ParsingMetric, Run, Score
     from ml_agents_results.experiments.runner import ExperimentRunner
     from ml_agents_results.formats.csv_migration import migrate_from_csv
     from ml_agents_results.processor import ResultsProcessor
     from ml_agents_results.records import (
         ExperimentRecord,
+        MetricRecord,
         ParsingMetrics,
         RunRecord,
+        ScoreRecord,
         StandardResponse,
     )
     from ml_agents_results.repositories.claim_repository import ClaimRepository
     from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+    from ml_agents_results.repositories.metric_repository import MetricRepository
     from ml_agents_results.repositories.parsing_metrics_repository import ParsingMetricsRepository
     from ml_agents_results.repositories.run_repository import RunRepository
+    from ml_agents_results.repositories.score_repository import ScoreRepository
 
     __version__: str
 
@@ -32,6 +36,9 @@ __all__ = [
     "ExperimentRecord",
     "ExperimentRepository",
     "ExperimentRunner",
+    "Metric",
+    "MetricRecord",
+    "MetricRepository",
     "ParsingMetric",
     "ParsingMetrics",
     "ParsingMetricsRepository",
@@ -39,6 +46,9 @@ __all__ = [
     "Run",
     "RunRecord",
     "RunRepository",
+    "Score",
+    "ScoreRecord",
+    "ScoreRepository",
     "StandardResponse",
     "__version__",
     "migrate_from_csv",
@@ -53,6 +63,9 @@ _MODULES = {
     "ExperimentRecord": "records",
     "ExperimentRepository": "repositories.experiment_repository",
     "ExperimentRunner": "experiments.runner",
+    "Metric": "database.models",
+    "MetricRecord": "records",
+    "MetricRepository": "repositories.metric_repository",
     "ParsingMetric": "database.models",
     "ParsingMetrics": "records",
     "ParsingMetricsRepository": "repositories.parsing_metrics_repository",
@@ -60,6 +73,9 @@ _MODULES = {
     "Run": "database.models",
     "RunRecord": "records",
     "RunRepository": "repositories.run_repository",
+    "Score": "database.models",
+    "ScoreRecord": "records",
+    "ScoreRepository": "repositories.score_repository",
     "StandardResponse": "records",
     "migrate_from_csv": "formats.csv_migration",
 }

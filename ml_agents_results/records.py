@@ -11,6 +11,7 @@ ExperimentStatus = Literal["running", "completed", "failed"]
 STATUSES: tuple[ExperimentStatus, ...] = get_args(ExperimentStatus)
 
 MetricKind = Literal["binary", "numeric"]
+METRIC_KINDS: tuple[MetricKind, ...] = get_args(MetricKind)
 
 PARSING_METHODS = ("instructor", "instructor_multiple", "regex", "manual")
 """How an answer was taken from the output; `instructor_multiple` occurs in older databases only."""
@@ -36,6 +37,24 @@ def canonical_approach(name: str) -> str:
     A name that is not known here is returned as it is.
     """
     return _CANONICAL.get(name.lower(), name)
+
+
+_FINISH_REASONS = {
+    "length": ("max_tokens", "max_output_tokens", "model_length", "token_limit"),
+    "content_filter": ("content_filtered", "safety", "prohibited_content", "blocklist"),
+    "refusal": ("refused",),
+}
+_CANONICAL_REASON = {name: reason for reason, names in _FINISH_REASONS.items() for name in names}
+
+
+def canonical_finish_reason(reason: str) -> str:
+    """Why a model stopped, by one name whatever the provider calls it.
+
+    `length` is the token limit, `content_filter` and `refusal` an answer that was withheld. What
+    is not known here is returned as it is.
+    """
+    lower = reason.lower()
+    return lower if lower in _FINISH_REASONS else _CANONICAL_REASON.get(lower, reason)
 
 
 class Variant(NamedTuple):
@@ -70,6 +89,55 @@ class ParsingMetrics:
 
 
 @dataclass(slots=True)
+class MetricRecord:
+    """A named quantity measured on the runs of an experiment.
+
+    Attributes:
+        kind: `binary` if every value is 0 or 1, else `numeric`: decided for the metric, never value
+            by value. None while there is no value.
+        lower: The lowest value there can be; None if that is not known, as for `upper`.
+        higher_is_better: None if that is not known.
+        scorer: The grader, judge or person that produces the values.
+        definition_json: What the number means in its source: key, filter, split, scale, judge.
+        is_primary: Whether `is_correct` and `score` of the runs have its values.
+    """
+
+    name: str
+    kind: MetricKind | None = None
+    lower: float | None = None
+    upper: float | None = None
+    higher_is_better: bool | None = None
+    scorer: str | None = None
+    definition_json: dict[str, Any] = field(default_factory=dict)
+    is_primary: bool = False
+
+
+@dataclass(slots=True)
+class ScoreRecord:
+    """The value of one metric for one run, by one author.
+
+    Attributes:
+        value: None if the source has no number for it.
+        label: What the source or person wrote, such as `C`, `yes` or `7`.
+        explanation: Why, in the words of the scorer.
+        details_json: Anything else that belongs to the score.
+        metric: The name of the metric.
+        author: Who scored; empty where there is one only.
+        cost_estimate: What scoring cost, in USD.
+        created_at: Timezone-aware; None where the score came with its run.
+    """
+
+    value: float | None
+    label: str | None = None
+    explanation: str | None = None
+    details_json: dict[str, Any] | None = None
+    metric: str = ""
+    author: str = ""
+    cost_estimate: float | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(slots=True)
 class RunRecord:
     """One sample answered once by one approach with one provider's model.
 
@@ -79,16 +147,23 @@ class RunRecord:
     Attributes:
         id: None lets the database choose a new id, or keep the one it has for this key.
         sample_index: The index of the sample within its task, from 0.
-        repeat_index: Which repetition of the sample this is, from 0.
-        sample_id: The data set's own id of the sample.
-        is_correct: None if the run is not graded.
-        score: Where grading is not yes or no.
+        repeat_index: Which repetition of the sample it is, from 0.
+        sample_id: The dataset's own id of the sample.
+        is_correct: The value of the primary metric where that is binary; None if not graded.
+        score: The value of the primary metric where that is numeric.
         execution_time_ms: Time of the model, in ms.
         cost_estimate: USD.
         error: What ended the run without an answer; such a run is never graded.
         created_at: Timezone-aware; None means now.
         metadata_json: Anything else, as JSON values.
-        parsing_metrics: None leaves metrics that were saved before as they are.
+        parsing_metrics: None leaves those that were saved before as they are.
+        finish_reason: Why the model stopped; see `canonical_finish_reason`.
+        reasoning_text: What the model wrote before its answer, where that comes apart from it.
+        reasoning_tokens: Of the completion tokens, those of the reasoning.
+        cached_tokens: Of the prompt tokens, those that the provider had cached.
+        scores: Values of further metrics, and of the primary one where there is more than a value.
+            A metric that the experiment does not have is added to it as numeric. None leaves those
+            that were saved before as they are, as do scores of other metrics and authors.
     """
 
     experiment_id: str
@@ -116,51 +191,15 @@ class RunRecord:
     created_at: datetime | None = None
     metadata_json: dict[str, Any] | None = None
     parsing_metrics: ParsingMetrics | None = None
+    finish_reason: str | None = None
+    reasoning_text: str | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+    scores: list[ScoreRecord] | None = None
 
     @property
     def variant(self) -> Variant:
         return Variant(self.experiment_id, self.approach_name, self.provider, self.model)
-
-
-@dataclass(slots=True)
-class MetricRecord:
-    """A named quantity measured on the runs of an experiment.
-
-    Attributes:
-        kind: `binary` if every value is 0 or 1, else `numeric`: decided for the metric, never value
-            by value. None while there is no value.
-        lower: The lowest value there can be; None if that is not known, as for `upper`.
-        higher_is_better: None if that is not known.
-        scorer: The grader, judge or person that produces the values.
-        definition_json: What the number means in its source: key, filter, split, scale, judge.
-        is_primary: Whether `is_correct` and `score` of the runs have its values.
-    """
-
-    name: str
-    kind: MetricKind | None = None
-    lower: float | None = None
-    upper: float | None = None
-    higher_is_better: bool | None = None
-    scorer: str | None = None
-    definition_json: dict[str, Any] = field(default_factory=dict)
-    is_primary: bool = False
-
-
-@dataclass(slots=True)
-class ScoreRecord:
-    """The value of one metric for one run.
-
-    Attributes:
-        value: None if the source has no number for it.
-        label: What the source or person wrote, such as `C`, `yes` or `7`.
-        explanation: Why, in the words of the scorer.
-        details_json: Anything else that belongs to the score.
-    """
-
-    value: float | None
-    label: str | None = None
-    explanation: str | None = None
-    details_json: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -169,7 +208,10 @@ class ExperimentRecord:
 
     Attributes:
         config_json: What was asked for; enough to resume.
-        environment_json: Where it ran and on what: versions, git commit, data set, prompts.
+        environment_json: Where it ran and on what: versions, git commit, dataset, prompts.
+        tags_json: Labels that experiments are found by.
+        notes_json: Remarks of people, in the order they were made: each a text, or an object.
+        metrics: What its runs are measured by. None leaves those that were saved before.
     """
 
     id: str
@@ -180,6 +222,9 @@ class ExperimentRecord:
     updated_at: datetime | None = None
     config_json: dict[str, Any] = field(default_factory=dict)
     environment_json: dict[str, Any] = field(default_factory=dict)
+    tags_json: list[Any] = field(default_factory=list)
+    notes_json: list[Any] = field(default_factory=list)
+    metrics: list[MetricRecord] | None = None
 
 
 @dataclass(slots=True)

@@ -87,6 +87,8 @@ class TestResponses:
         run = run_of(store)
         assert before <= run.pop("created_at") <= datetime.now(UTC)
         assert run == {
+            **dict.fromkeys(("finish_reason", "reasoning_text", "reasoning_tokens")),
+            **dict.fromkeys(("cached_tokens", "scores")),
             "experiment_id": "e",
             "approach_name": "ChainOfThought",
             "sample_index": 3,

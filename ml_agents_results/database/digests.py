@@ -4,7 +4,7 @@ Both are computed from values as they are stored. Whoever changes what they cove
 revision that computes them anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 
@@ -27,9 +27,7 @@ DIGEST_COLUMNS = (
     "completion_tokens",
     "error",
 )
-"""The columns of a run except its key."""
-
-DIGESTED = {
+DIGESTED: Mapping[str, tuple[str, ...]] = {
     "experiments": (
         "name",
         "description",
@@ -48,10 +46,48 @@ DIGESTED = {
         "error_details",
     ),
 }
-"""What the column `content_digest` of a table covers. Its keys are in indexes, too, which SQLite's
-own check compares with the table."""
+"""What digests covered up to revision 0004, whose scripts use these two names."""
 
-_FLAGS = ("is_correct", "fallback_used")
+COVERED: Mapping[str, tuple[str, ...]] = {
+    "experiments": (*DIGESTED["experiments"], "tags_json", "notes_json"),
+    "runs": (
+        *DIGEST_COLUMNS,
+        "finish_reason",
+        "reasoning_text",
+        "reasoning_tokens",
+        "cached_tokens",
+    ),
+    "parsing_metrics": DIGESTED["parsing_metrics"],
+    "metrics": (
+        "kind",
+        "lower",
+        "upper",
+        "higher_is_better",
+        "scorer",
+        "definition_json",
+        "is_primary",
+        "created_at",
+    ),
+    "scores": ("label", "explanation", "details_json", "cost_estimate"),
+}
+"""What the column `content_digest` of a table covers, in this order.
+
+Keys, and the values of scores, are in indexes, too, which SQLite's own check compares with the
+table. The digest of a score that has nothing of this is NULL.
+"""
+
+
+def covered(table: str, present: Collection[str]) -> tuple[str, ...] | None:
+    """What the digests of a table with these columns cover; None where it has none."""
+    if "content_digest" not in present:
+        return None
+    for columns in (COVERED, DIGESTED):
+        if table in columns and set(columns[table]) <= set(present):
+            return columns[table]
+    return None
+
+
+_FLAGS = ("is_correct", "fallback_used", "higher_is_better", "is_primary")
 
 
 def input_fingerprint(input_text: str | None, expected_answer: str | None) -> str | None:
@@ -66,7 +102,7 @@ def input_fingerprint(input_text: str | None, expected_answer: str | None) -> st
 
 
 def content_digest(values: Sequence[object]) -> str:
-    """The digest of the values of one of `DIGESTED`, in that order; flags are booleans."""
+    """The digest of the values that `COVERED` names, in that order; flags are booleans."""
     return _hash(values, 16)
 
 

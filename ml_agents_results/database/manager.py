@@ -14,7 +14,7 @@ from ml_agents_results.database.maintenance.backups import back_up, backup_now, 
 from ml_agents_results.database.maintenance.integrity_checks import CheckReport, check
 from ml_agents_results.database.maintenance.recovery.salvage import RepairReport, repair
 from ml_agents_results.database.migration_plan import MigrationPlan, plan
-from ml_agents_results.database.models import Experiment, ParsingMetric, Run
+from ml_agents_results.database.models import Experiment, Metric, ParsingMetric, Run, Score
 from ml_agents_results.database.sqlite import pragma
 from ml_agents_results.errors import DatabaseError, SchemaError
 
@@ -33,6 +33,8 @@ class DatabaseStats:
     experiments: int
     runs: int
     parsing_metrics: int
+    metrics: int
+    scores: int
     size_bytes: int
     free_bytes: int
 
@@ -223,7 +225,7 @@ class DatabaseManager:
         with self.database.read() as connection:
             counts = [
                 connection.scalar(select(func.count()).select_from(table)) or 0
-                for table in (Experiment, Run, ParsingMetric)
+                for table in (Experiment, Run, ParsingMetric, Metric, Score)
             ]
             size, free = self.database.backend.size(connection)
             return DatabaseStats(
@@ -234,6 +236,8 @@ class DatabaseManager:
                 experiments=counts[0],
                 runs=counts[1],
                 parsing_metrics=counts[2],
+                metrics=counts[3],
+                scores=counts[4],
                 size_bytes=size,
                 free_bytes=free,
             )

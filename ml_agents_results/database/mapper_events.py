@@ -6,7 +6,7 @@ row that recording would write. What is deleted takes its dependents along where
 not: an engine without our settings has SQLite's foreign keys off.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -16,20 +16,26 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import object_session
 from sqlalchemy.orm.attributes import flag_modified
 
-from ml_agents_results.database.digests import content_digest
+from ml_agents_results.database.digests import COVERED, content_digest
 from ml_agents_results.database.validation import (
     experiment_values,
+    metric_row,
     new_experiment_id,
     new_id,
     parsing_row,
+    refused,
     run_row,
+    score_row,
 )
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
 from ml_agents_results.records import (
     ExperimentRecord,
+    MetricRecord,
     ParsingMetrics,
     RunRecord,
+    ScoreRecord,
     canonical_approach,
+    canonical_finish_reason,
 )
 
 
@@ -45,7 +51,11 @@ _DEFAULTS: Mapping[str, Mapping[str, Callable[[], Any]]] = {
         "updated_at": _now,
         "config_json": dict,
         "environment_json": dict,
+        "tags_json": list,
+        "notes_json": list,
     },
+    "metrics": {"is_primary": bool, "definition_json": dict, "created_at": _now},
+    "scores": {"author": str},
     "runs": {
         "id": new_id,
         "provider": str,
@@ -59,6 +69,8 @@ _DEFAULTS: Mapping[str, Mapping[str, Callable[[], Any]]] = {
 _PARENTS = {
     "runs": (("experiment_id", "experiments", "experiment"),),
     "parsing_metrics": (("run_id", "runs", "run"),),
+    "metrics": (("experiment_id", "experiments", "experiment"),),
+    "scores": (("run_id", "runs", "run"), ("metric_id", "metrics", "metric")),
 }
 """Column, table and relationship of what a row belongs to."""
 
@@ -66,10 +78,16 @@ _DEPENDENTS = {
     "experiments": (
         "DELETE FROM parsing_metrics WHERE run_id IN "
         "(SELECT id FROM runs WHERE experiment_id = :id)",
+        "DELETE FROM scores WHERE run_id IN (SELECT id FROM runs WHERE experiment_id = :id)",
+        "DELETE FROM metrics WHERE experiment_id = :id",
         "DELETE FROM runs WHERE experiment_id = :id",
         "DELETE FROM claims WHERE experiment_id = :id",
     ),
-    "runs": ("DELETE FROM parsing_metrics WHERE run_id = :id",),
+    "runs": (
+        "DELETE FROM parsing_metrics WHERE run_id = :id",
+        "DELETE FROM scores WHERE run_id = :id",
+    ),
+    "metrics": ("DELETE FROM scores WHERE metric_id = :id",),
 }
 """What the foreign keys delete together with a row."""
 
@@ -126,6 +144,8 @@ def _set_defaults(target: Any, _args: Any, given: dict[str, Any]) -> None:
 def _before_insert(_mapper: Any, connection: Connection, target: Any) -> None:
     _complete(target)
     _require_parents(connection, target)
+    if target.__tablename__ == "scores":
+        _require_same_experiment(connection, target)
 
 
 def _before_update(_mapper: Any, connection: Connection, target: Any) -> None:
@@ -158,6 +178,8 @@ def _complete_run(run: Any) -> None:
         zip(run.__table__.columns.keys(), run_row(_record(RunRecord, run), False), strict=True)
     )
     run.approach_name = canonical_approach(run.approach_name)
+    if run.finish_reason is not None:
+        run.finish_reason = canonical_finish_reason(run.finish_reason)
     # Texts are encoded when they are bound; all else is as the row has it.
     for name, value in row.items():
         if not isinstance(value, str) or name in _DERIVED:
@@ -167,23 +189,45 @@ def _complete_run(run: Any) -> None:
 _DERIVED = ("id", "input_fingerprint", "outcome", "content_digest")
 
 
-def _complete_parsing(metric: Any) -> None:
-    metrics = _record(ParsingMetrics, metric)
-    *values, digest = parsing_row(metrics)
-    for name, value in zip((one.name for one in fields(ParsingMetrics)), values, strict=True):
+def _complete_parsing(parsing: Any) -> None:
+    names = tuple(one.name for one in fields(ParsingMetrics))
+    *values, digest = parsing_row(_record(ParsingMetrics, parsing))
+    _take(parsing, names, values, digest)
+
+
+def _complete_metric(metric: Any) -> None:
+    record = _record(MetricRecord, metric)
+    row = metric_row(metric.experiment_id, record, metric.created_at, False)
+    for name, value in zip(COVERED["metrics"][:4], row[2:6], strict=True):
         if not isinstance(value, str):
             setattr(metric, name, value)
-    metric.content_digest = digest
+    metric.content_digest = row[-1]
+
+
+def _complete_score(score: Any) -> None:
+    _, value, *content, _, digest = score_row(_record(ScoreRecord, score), False)
+    score.value = value
+    _take(score, COVERED["scores"], content, digest)
+
+
+def _take(target: Any, names: Sequence[str], values: Sequence[Any], digest: str | None) -> None:
+    """Sets what is stored otherwise than it was given, and the digest."""
+    for name, value in zip(names, values, strict=True):
+        if not isinstance(value, str):
+            setattr(target, name, value)
+    target.content_digest = digest
     # All at once, so that of two Sessions one row wins, and not a mixture.
-    if inspect(metric).persistent:
-        for name in (*(one.name for one in fields(ParsingMetrics)), "content_digest"):
-            flag_modified(metric, name)
+    if inspect(target).persistent:
+        for name in (*names, "content_digest"):
+            flag_modified(target, name)
 
 
 _COMPLETE: Mapping[str, Callable[[Any], None]] = {
     "experiments": _complete_experiment,
     "runs": _complete_run,
     "parsing_metrics": _complete_parsing,
+    "metrics": _complete_metric,
+    "scores": _complete_score,
 }
 
 
@@ -209,3 +253,13 @@ def _require_parents(connection: Connection, target: Any) -> None:
             raise NotFoundError(
                 f"there is no row {key!r} in {table}", f"Add it before its {target.__tablename__}."
             )
+
+
+def _require_same_experiment(connection: Connection, score: Any) -> None:
+    """A score belongs to a run and a metric of one experiment."""
+    apart = text(
+        "SELECT 1 FROM runs JOIN metrics ON runs.experiment_id <> metrics.experiment_id "
+        "WHERE runs.id = :run AND metrics.id = :metric"
+    )
+    if connection.scalar(apart, {"run": score.run_id, "metric": score.metric_id}) is not None:
+        raise refused("metric_id", score.metric_id, "a metric of the experiment of its run")

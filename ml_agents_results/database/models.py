@@ -16,13 +16,20 @@ from sqlalchemy import (
     Index,
     MetaData,
     UniqueConstraint,
+    text,
 )
-from sqlalchemy.ext.mutable import MutableDict
+from sqlalchemy.ext.mutable import MutableDict, MutableList
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 from sqlalchemy.types import TypeEngine
 
 from ml_agents_results.database.mapper_events import digest_of_update, listen_to
-from ml_agents_results.database.types import JsonText, LosslessText, PlainText, UtcTimestamp
+from ml_agents_results.database.types import (
+    JsonList,
+    JsonText,
+    LosslessText,
+    PlainText,
+    UtcTimestamp,
+)
 
 NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
@@ -50,10 +57,14 @@ OUTCOME = (
     "CASE WHEN error IS NOT NULL THEN 'failed' "
     "WHEN is_correct THEN 'correct' "
     "WHEN NOT is_correct THEN 'wrong' "
+    "WHEN score IS NOT NULL THEN 'scored' "
+    "WHEN parsed_answer IS NULL AND finish_reason = 'length' THEN 'truncated' "
+    "WHEN parsed_answer IS NULL AND finish_reason IN ('content_filter', 'refusal') THEN 'refused' "
     "WHEN parsed_answer IS NULL AND raw_output IS NOT NULL THEN 'unparsed' "
     "ELSE 'ungraded' END"
 )
-"""The class of a run. Every run is in exactly one; only `correct` and `wrong` are graded.
+"""The class of a run. Every run is in exactly one; `correct`, `wrong` and `scored` have a value of
+the primary metric.
 
 A checked column and not a generated one: SQLite reads the table for generated columns even where
 an index holds them.
@@ -67,6 +78,10 @@ def _not_negative(column: str) -> CheckConstraint:
     return CheckConstraint(f"{column} BETWEEN 0 AND {_FINITE}", name=column)
 
 
+def _finite(column: str) -> CheckConstraint:
+    return CheckConstraint(f"{column} BETWEEN -{_FINITE} AND {_FINITE}", name=column)
+
+
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
@@ -75,6 +90,7 @@ class Base(DeclarativeBase):
         str: LosslessText(),
         # A value that is set or deleted in place is noticed; one that is deeper is not.
         dict[str, Any]: MutableDict.as_mutable(JsonText()),
+        list[Any]: MutableList.as_mutable(JsonList()),
     }
 
     def __repr__(self) -> str:
@@ -111,7 +127,12 @@ class Experiment(Base):
     updated_at: Mapped[datetime]
     environment_json: Mapped[dict[str, Any] | None]
     content_digest: Mapped[str] = _digest()
+    tags_json: Mapped[list[Any] | None]
+    notes_json: Mapped[list[Any] | None]
 
+    metrics: Mapped[list["Metric"]] = relationship(
+        back_populates="experiment", cascade="all, delete-orphan", passive_deletes=True
+    )
     runs: Mapped[list["Run"]] = relationship(
         back_populates="experiment", cascade="all, delete-orphan", passive_deletes=True
     )
@@ -167,10 +188,20 @@ class Run(Base):
     error: Mapped[str | None]
     content_digest: Mapped[str] = _digest()
     outcome: Mapped[str] = mapped_column(PlainText)
+    finish_reason: Mapped[str | None]
+    reasoning_text: Mapped[str | None]
+    reasoning_tokens: Mapped[int | None]
+    cached_tokens: Mapped[int | None]
 
     experiment: Mapped[Experiment] = relationship(back_populates="runs")
     parsing_metrics: Mapped["ParsingMetric | None"] = relationship(
         back_populates="run", cascade="all, delete-orphan", passive_deletes=True
+    )
+    scores: Mapped[list["Score"]] = relationship(
+        back_populates="run",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+        order_by="Score.metric_id, Score.author",
     )
 
     @validates("parsing_metrics")
@@ -188,9 +219,11 @@ class Run(Base):
         CheckConstraint("parsing_confidence BETWEEN 0 AND 1", name="parsing_confidence"),
         CheckConstraint("execution_time_ms >= 0", name="execution_time_ms"),
         _not_negative("cost_estimate"),
-        CheckConstraint(f"score BETWEEN -{_FINITE} AND {_FINITE}", name="score"),
+        _finite("score"),
         CheckConstraint("prompt_tokens >= 0", name="prompt_tokens"),
         CheckConstraint("completion_tokens >= 0", name="completion_tokens"),
+        CheckConstraint("reasoning_tokens >= 0", name="reasoning_tokens"),
+        CheckConstraint("cached_tokens >= 0", name="cached_tokens"),
         CheckConstraint("error IS NULL OR is_correct IS NULL", name="failed_is_not_graded"),
         CheckConstraint(f"outcome = {OUTCOME}", name="outcome"),
         # A BRIN in PostgreSQL (revision 0004); to say so here would import its dialect each time.
@@ -202,6 +235,7 @@ class Run(Base):
             "ix_runs_analysis",
             *RUN_KEY,
             "outcome",
+            "score",
             "execution_time_ms",
             "cost_estimate",
             "parsing_method",
@@ -247,6 +281,92 @@ class ParsingMetric(Base):
     )
 
 
+class Metric(Base):
+    """A named quantity measured on the runs of an experiment; one of them may be primary."""
+
+    __tablename__ = "metrics"
+    _shown = ("id", "experiment_id", "name", "kind", "is_primary")
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    experiment_id: Mapped[str] = mapped_column(
+        ForeignKey("experiments.id", ondelete="CASCADE", onupdate="CASCADE")
+    )
+    name: Mapped[str]
+    kind: Mapped[str | None] = mapped_column(PlainText)
+    lower: Mapped[float | None]
+    upper: Mapped[float | None]
+    higher_is_better: Mapped[bool | None] = mapped_column(
+        Boolean(create_constraint=True, name="higher_is_better")
+    )
+    scorer: Mapped[str | None]
+    definition_json: Mapped[dict[str, Any] | None]
+    is_primary: Mapped[bool] = mapped_column(Boolean(create_constraint=True, name="is_primary"))
+    created_at: Mapped[datetime]
+    content_digest: Mapped[str] = _digest()
+
+    experiment: Mapped[Experiment] = relationship(back_populates="metrics")
+    scores: Mapped[list["Score"]] = relationship(
+        back_populates="metric", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+    __table_args__ = (
+        UniqueConstraint("experiment_id", "name", name="name"),
+        CheckConstraint("kind IN ('binary', 'numeric')", name="kind"),
+        _finite("lower"),
+        _finite("upper"),
+        CheckConstraint("lower <= upper", name="bounds"),
+        Index(
+            "ix_metrics_primary",
+            "experiment_id",
+            unique=True,
+            sqlite_where=text("is_primary"),
+            postgresql_where=text("is_primary"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+    __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        "version_id_col": content_digest,
+        "version_id_generator": False,
+    }
+
+
+class Score(Base):
+    """The value of one metric for one run, by one author.
+
+    The value of the primary metric stands on the run; its row here holds what is more than a value.
+    """
+
+    __tablename__ = "scores"
+    _shown = ("run_id", "metric_id", "author", "value")
+
+    run_id: Mapped[str] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE", onupdate="CASCADE"), primary_key=True
+    )
+    metric_id: Mapped[int] = mapped_column(
+        ForeignKey("metrics.id", ondelete="CASCADE", onupdate="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    author: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float | None]
+    label: Mapped[str | None]
+    explanation: Mapped[str | None]
+    details_json: Mapped[dict[str, Any] | None]
+    cost_estimate: Mapped[float | None]
+    created_at: Mapped[datetime | None]
+    content_digest: Mapped[str | None] = mapped_column(PlainText, onupdate=digest_of_update)
+
+    run: Mapped[Run] = relationship(back_populates="scores")
+    metric: Mapped[Metric] = relationship(back_populates="scores")
+
+    __table_args__ = (
+        _finite("value"),
+        _not_negative("cost_estimate"),
+        Index(None, "metric_id", "value", "run_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+
 class Claim(Base):
     """A planned run that a process is asking right now; gone when the run is saved.
 
@@ -275,3 +395,5 @@ PARSING_COLUMNS = tuple(
     for column in ParsingMetric.__table__.columns
     if column.name not in ("id", "run_id", "content_digest")
 )
+METRIC_COLUMNS = tuple(column.name for column in Metric.__table__.columns if column.name != "id")
+SCORE_COLUMNS = tuple(column.name for column in Score.__table__.columns)

@@ -82,6 +82,26 @@ class JsonText(TypeDecorator[dict[str, Any]]):
         return decoded if isinstance(decoded, dict) else {"value": decoded}
 
 
+class JsonList(TypeDecorator[list[Any]]):
+    """A JSON list in a TEXT column; anything else comes back as its only item."""
+
+    impl = PlainText
+    cache_ok = True
+
+    def process_bind_param(self, value: list[Any] | None, dialect: Dialect) -> str | None:
+        return None if value is None else to_stored(to_json(value))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> list[Any] | None:
+        if value is None:
+            return None
+        text = from_stored(value)
+        try:
+            decoded = json.loads(text)
+        except ValueError:
+            decoded = text
+        return decoded if isinstance(decoded, list) else [decoded]
+
+
 class UtcTimestamp(TypeDecorator[datetime]):
     """A moment. Naive datetimes are refused; values are returned aware and in UTC."""
 

@@ -17,12 +17,16 @@ from ml_agents_results.database.digests import content_digest, input_fingerprint
 from ml_agents_results.database.types import to_json, to_stored
 from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.records import (
+    METRIC_KINDS,
     PARSING_METHODS,
     STATUSES,
     ExperimentRecord,
+    MetricRecord,
     ParsingMetrics,
     RunRecord,
+    ScoreRecord,
     canonical_approach,
+    canonical_finish_reason,
 )
 
 LONGEST_NAME = 500
@@ -140,6 +144,10 @@ def check_json(field: str, value: object) -> str | None:
         return None
     if not isinstance(value, dict):
         raise refused(field, value, "a JSON object or null")
+    return _json_text(field, value)
+
+
+def _json_text(field: str, value: object) -> str:
     try:
         return to_stored(to_json(value))
     except (ValueError, TypeError, RecursionError) as error:
@@ -177,8 +185,24 @@ def check_status(status: object) -> str:
     raise refused("status", status, f"one of {', '.join(STATUSES)}")
 
 
+def check_list(field: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise refused(field, value, "a JSON list or null")
+    return _json_text(field, value)
+
+
+def check_tags(field: str, value: object) -> str | None:
+    """Tags: texts that people type."""
+    if isinstance(value, list):
+        for tag in value:
+            check_id(field, tag)
+    return check_list(field, value)
+
+
 def experiment_values(experiment: ExperimentRecord) -> tuple[Any, ...]:
-    """The stored values of an experiment, in the order of `DIGESTED`.
+    """The stored values of an experiment, in the order of `COVERED`.
 
     Raises:
         InvalidRecordError: Names the field, its value and the rule that it breaks.
@@ -192,6 +216,8 @@ def experiment_values(experiment: ExperimentRecord) -> tuple[Any, ...]:
         check_status(experiment.status),
         check_time("updated_at", experiment.updated_at),
         check_json("environment_json", experiment.environment_json),
+        check_tags("tags_json", experiment.tags_json),
+        check_list("notes_json", experiment.notes_json),
     )
 
 
@@ -209,7 +235,9 @@ def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:
     error = check_text("error", run.error)
     if error is not None and correct is not None:
         raise refused("is_correct", correct, "null where the run ended in an error")
-    # In the order of DIGEST_COLUMNS.
+    if (reason := check_text("finish_reason", run.finish_reason)) is not None:
+        reason = canonical_finish_reason(reason)
+    # In the order of COVERED.
     content = (
         question,
         expected,
@@ -226,6 +254,10 @@ def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:
         check_count("prompt_tokens", run.prompt_tokens),
         check_count("completion_tokens", run.completion_tokens),
         error,
+        reason,
+        check_text("reasoning_text", run.reasoning_text),
+        check_count("reasoning_tokens", run.reasoning_tokens),
+        check_count("cached_tokens", run.cached_tokens),
     )
     names = (
         check_id("experiment_id", run.experiment_id),
@@ -250,25 +282,39 @@ def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:
         check_index("repeat_index", run.repeat_index),
         content[10],
         input_fingerprint(question, expected),
-        *content[11:],
+        *content[11:15],
         content_digest(content),
-        outcome_of(error, correct, content[3], content[2]),
+        outcome_of(error, correct, content[11], reason, content[3], content[2]),
+        *content[15:],
     )
 
 
 def outcome_of(
-    error: str | None, correct: bool | None, parsed: str | None, output: str | None
+    error: str | None,
+    correct: bool | None,
+    score: float | None,
+    finish_reason: str | None,
+    parsed: str | None,
+    output: str | None,
 ) -> str:
     """The same as `models.OUTCOME`, which the database checks."""
     if error is not None:
         return "failed"
     if correct is not None:
         return "correct" if correct else "wrong"
-    return "unparsed" if parsed is None and output is not None else "ungraded"
+    if score is not None:
+        return "scored"
+    if parsed is not None:
+        return "ungraded"
+    if finish_reason == "length":
+        return "truncated"
+    if finish_reason in ("content_filter", "refusal"):
+        return "refused"
+    return "ungraded" if output is None else "unparsed"
 
 
 def parsing_row(metrics: ParsingMetrics) -> tuple[Any, ...]:
-    """The stored values of parsing metrics, in the order of `PARSING_COLUMNS`, and their digest."""
+    """The stored values of parsing metrics, in the order of `PARSING_COLUMNS`, and the digest."""
     values = (
         check_count("parsing_attempts", metrics.parsing_attempts),
         check_flag("fallback_used", metrics.fallback_used),
@@ -277,3 +323,65 @@ def parsing_row(metrics: ParsingMetrics) -> tuple[Any, ...]:
         check_text("error_details", metrics.error_details),
     )
     return (*values, content_digest(values))
+
+
+def metric_row(
+    experiment_id: str, metric: MetricRecord, created_at: datetime | None, sqlite: bool
+) -> tuple[Any, ...]:
+    """The stored values of a metric, in the order of `METRIC_COLUMNS`.
+
+    Raises:
+        InvalidRecordError: Names the field, its value and the rule that it breaks.
+    """
+    if metric.kind is not None and metric.kind not in METRIC_KINDS:
+        raise refused("kind", metric.kind, f"one of {', '.join(METRIC_KINDS)}, or null")
+    lower, upper = check_number("lower", metric.lower), check_number("upper", metric.upper)
+    if lower is not None and upper is not None and lower > upper:
+        raise refused("lower", lower, f"at most `upper`, {upper}")
+    if (primary := check_flag("is_primary", metric.is_primary)) is None:
+        raise refused("is_primary", None, "true or false")
+    moment = check_time("created_at", created_at)
+    values = (
+        metric.kind,
+        lower,
+        upper,
+        check_flag("higher_is_better", metric.higher_is_better),
+        check_text("scorer", metric.scorer),
+        check_json("definition_json", metric.definition_json),
+        primary,
+    )
+    return (
+        check_id("experiment_id", experiment_id),
+        check_name("name", metric.name),
+        *values,
+        stored_time(moment, sqlite),
+        content_digest((*values, moment)),
+    )
+
+
+_NOTHING = (None, None, None, None)
+
+
+def score_row(score: ScoreRecord, sqlite: bool) -> tuple[Any, ...]:
+    """The stored values of a score, in the order of `SCORE_COLUMNS` after run and metric.
+
+    Raises:
+        InvalidRecordError: Names the field, its value and the rule that it breaks.
+    """
+    author, moment = check_name("author", score.author, empty=True), score.created_at
+    value = check_number("value", score.value)
+    rest = (score.label, score.explanation, score.details_json, score.cost_estimate)
+    if rest == _NOTHING:
+        content: tuple[Any, ...] = _NOTHING
+        digest = None
+    else:
+        content = (
+            check_text("label", score.label),
+            check_text("explanation", score.explanation),
+            check_json("details_json", score.details_json),
+            check_cost("cost_estimate", score.cost_estimate),
+        )
+        digest = content_digest(content)
+    if moment is not None:
+        moment = stored_time(check_time("created_at", moment), sqlite)
+    return (author, value, *content, moment, digest)

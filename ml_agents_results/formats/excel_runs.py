@@ -19,7 +19,10 @@ ROWS_PER_SHEET = 1_048_575
 RUN_COLUMNS = (*RECORD_COLUMNS, *PARSING_COLUMNS)
 _COLUMNS = columns(*RUN_COLUMNS)
 _ID_AT = RECORD_COLUMNS.index("id")
-_LONG = ("input_text", "raw_output", "metadata_json", "error", "error_details")
+_LONG = (
+    *("input_text", "raw_output", "reasoning_text", "metadata_json"),
+    *("error", "error_details"),
+)
 _PLAIN_UP_TO = LONGEST_TEXT // 2
 
 

@@ -27,6 +27,8 @@ TEXTS_AT = tuple(
         "raw_output",
         "parsed_answer",
         "error",
+        "finish_reason",
+        "reasoning_text",
     )
 )
 """Where a row of `RunRepository.stream` has texts that a model or a data set wrote."""

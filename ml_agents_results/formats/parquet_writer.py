@@ -40,7 +40,8 @@ _LONG_AT = tuple(
 )
 _QUESTION_AT = tuple(RECORD_COLUMNS.index(name) for name in ("input_text", "expected_answer"))
 _OUTCOME_AT = tuple(
-    RECORD_COLUMNS.index(name) for name in ("error", "is_correct", "parsed_answer", "raw_output")
+    RECORD_COLUMNS.index(name)
+    for name in ("error", "is_correct", "score", "finish_reason", "parsed_answer", "raw_output")
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

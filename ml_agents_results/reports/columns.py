@@ -267,7 +267,11 @@ _DECLARED = (
     _interval("auroc_ci", "number", "confidence interval of the AUROC"),
     # Failures
     _column("input_fingerprint", "text", "identifies the question and its expected answer"),
-    _column("outcome", "text", "correct, wrong, failed, unparsed or ungraded"),
+    _column(
+        "outcome",
+        "text",
+        "correct, wrong, scored, failed, truncated, refused, unparsed or ungraded",
+    ),
     _column("of_runs", "count", "all runs of the variant"),
     _column("rate", "fraction", "share of the variant's runs", "share"),
     _column("rate_ci_low", "fraction", "lower bound of the share's interval"),
@@ -295,6 +299,10 @@ _DECLARED = (
     _column("prompt_tokens", "count", "tokens of the question"),
     _column("completion_tokens", "count", "tokens of the answer"),
     _column("error", "text", "what ended the run without an answer"),
+    _column("finish_reason", "text", "why the model stopped; length is the token limit"),
+    _column("reasoning_text", "text", "what the model wrote before its answer"),
+    _column("reasoning_tokens", "count", "of the answer's tokens, those of the reasoning"),
+    _column("cached_tokens", "count", "of the question's tokens, those that were cached"),
     _column("created_at", "time", "when the run was recorded, UTC"),
     _column("metadata_json", "text", "everything else that was recorded, as JSON"),
     _column("parsing_attempts", "count", "parsers tried"),

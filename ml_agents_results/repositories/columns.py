@@ -21,7 +21,7 @@ from ml_agents_results.repositories.filters import VARIANT, Filters, of_variant
 from ml_agents_results.repositories.text_patterns import PatternRepository, TextPatterns
 from ml_agents_results.statistics.tabulation import (
     NO_FINGERPRINT,
-    OUTCOMES,
+    OUTCOME_INDEX,
     Array,
     Column,
     Runs,
@@ -210,7 +210,7 @@ def _outcomes(names: str) -> Array:
 
 
 _OUTCOME_OF: Array = np.zeros(256, np.uint8)
-for _index, _name in enumerate(OUTCOMES):
+for _name, _index in OUTCOME_INDEX.items():
     _OUTCOME_OF[(ord(_name[0]) + ord(_name[2])) % 256] = _index
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlalchemy import ColumnClause, Connection, Row, column, delete, func, select, table, update
 
-from ml_agents_results.database.digests import DIGESTED, digest_of
+from ml_agents_results.database.digests import COVERED, digest_of
 from ml_agents_results.database.mapper_events import delete_dependents
 from ml_agents_results.database.models import Experiment, Run
 from ml_agents_results.database.types import to_stored
 from ml_agents_results.database.validation import check_status, check_time, experiment_values
 from ml_agents_results.errors import NotFoundError
 from ml_agents_results.records import ExperimentRecord, ExperimentStatus
+from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.repository import Repository
 from ml_agents_results.repositories.upserts import insert_of
 
@@ -26,8 +27,10 @@ _COLUMNS = (
     Experiment.updated_at,
     Experiment.config_json,
     Experiment.environment_json,
+    Experiment.tags_json,
+    Experiment.notes_json,
 )
-_DIGESTED = DIGESTED[Experiment.__tablename__]
+_DIGESTED = COVERED[Experiment.__tablename__]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class ExperimentCounts:
 
 
 class ExperimentRepository(Repository):
-    """Experiments, without their runs."""
+    """Experiments with their metrics, without their runs."""
 
     def save(self, experiment: ExperimentRecord) -> None:
         """Creates the experiment, or updates the one of this id; its runs stay.
@@ -69,12 +72,17 @@ class ExperimentRepository(Repository):
                 updated_at=now,
                 config_json=experiment.config_json,
                 environment_json=experiment.environment_json,
+                tags_json=experiment.tags_json,
+                notes_json=experiment.notes_json,
                 content_digest="",
             )
             kept = ("id", "created_at")
             changed = {c.name: insert.excluded[c.name] for c in _COLUMNS if c.name not in kept}
             connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changed))
             _seal(connection, experiment.id)
+            metrics = MetricRepository(connection, experiment.id)
+            for metric in experiment.metrics or ():
+                metrics.save(metric)
 
     def get(self, experiment_id: str) -> ExperimentRecord:
         """Raises NotFoundError, with the nearest ids, where there is no such experiment."""
@@ -86,7 +94,11 @@ class ExperimentRepository(Repository):
         row = self._connection.execute(
             select(*_COLUMNS).where(Experiment.id == experiment_id)
         ).one_or_none()
-        return None if row is None else _record(row)
+        if row is None:
+            return None
+        record = _record(row)
+        record.metrics = list(MetricRepository(self._connection, experiment_id).list()) or None
+        return record
 
     def set_status(self, experiment_id: str, status: ExperimentStatus) -> None:
         """Raises NotFoundError where there is no such experiment."""
@@ -219,4 +231,6 @@ def _record(row: Row[*tuple[object, ...]]) -> ExperimentRecord:
     values = dict(row._mapping)
     values["config_json"] = values["config_json"] or {}
     values["environment_json"] = values["environment_json"] or {}
+    values["tags_json"] = values["tags_json"] or []
+    values["notes_json"] = values["notes_json"] or []
     return ExperimentRecord(**values)

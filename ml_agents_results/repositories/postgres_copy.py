@@ -11,8 +11,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ml_agents_results.database.dialects import driver_of
-from ml_agents_results.database.models import RUN_COLUMNS, RUN_KEY
-from ml_agents_results.repositories.upserts import PARSING_VALUES, parsing_upsert, run_upsert
+from ml_agents_results.database.models import RUN_COLUMNS, RUN_KEY, SCORE_COLUMNS
+from ml_agents_results.repositories.upserts import (
+    PARSING_VALUES,
+    parsing_upsert,
+    run_upsert,
+    score_upsert,
+)
 
 LEAST = 50
 """Runs for which this is worth its own statements."""
@@ -21,16 +26,21 @@ Rows = Iterable[tuple[Any, ...]]
 Metrics = Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]
 """The `run_row` of a run, and the `parsing_row` that belongs to it."""
 
+Scores = Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]
+"""The `run_row` of a run, and the id of a metric with a `score_row`."""
+
 _KEY_PLACES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
 _KEY = ", ".join(RUN_KEY)
 _RUNS = ", ".join(RUN_COLUMNS)
 _METRICS = ", ".join(PARSING_VALUES)
+_SCORES = ", ".join(SCORE_COLUMNS)
 
 
-def copy_new(connection: Connection, rows: Rows, metrics: Metrics) -> bool:
-    """Saves `run_row`s and metrics of theirs if no key or id is recorded; else does nothing.
+def copy_new(connection: Connection, rows: Rows, metrics: Metrics, scores: Scores) -> bool:
+    """Saves `run_row`s with what belongs to them if no key or id is recorded; else does nothing.
 
-    The server works on the first rows while the last ones are made; `metrics` may grow meanwhile.
+    The server works on the first rows while the last ones are made; `metrics` and `scores` may grow
+    meanwhile.
     """
     from psycopg.errors import UniqueViolation
 
@@ -39,6 +49,9 @@ def copy_new(connection: Connection, rows: Rows, metrics: Metrics) -> bool:
             _copy(connection, f"runs ({_RUNS})", rows)
             by_id = ((run[0], *values) for run, values in metrics)
             _copy(connection, f"parsing_metrics (run_id, {_METRICS})", by_id)
+            if scores:
+                by_id = ((run[0], *score) for run, score in scores)
+                _copy(connection, f"scores ({_SCORES})", by_id)
     except DBAPIError as error:
         if isinstance(error.orig, UniqueViolation):
             return False
@@ -79,6 +92,29 @@ def copy_upsert_metrics(connection: Connection, metrics: Metrics) -> None:
         f"SELECT runs.id, {_metrics_of('incoming_metrics')} "
         f"FROM incoming_metrics JOIN runs USING ({_KEY}) ON CONFLICT{on_conflict}"
     )
+
+
+def copy_upsert_scores(connection: Connection, scores: Scores) -> None:
+    """Sets scores of runs as `score_upsert` does; of several by one author the last ones."""
+    last = {(*_key(run), *score[:2]): score for run, score in scores}
+    connection.exec_driver_sql(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_scores ON COMMIT DROP AS "
+        f"SELECT {_KEY}, {_scores_of('scores')} FROM runs, scores WITH NO DATA"
+    )
+    connection.exec_driver_sql("TRUNCATE incoming_scores")
+    names = ", ".join(SCORE_COLUMNS[1:])
+    rows = ((*key[:-2], *score) for key, score in last.items())
+    _copy(connection, f"incoming_scores ({_KEY}, {names})", rows)
+    on_conflict = score_upsert(connection.dialect.name).partition("ON CONFLICT")[2]
+    connection.exec_driver_sql(
+        f"INSERT INTO scores (run_id, {names}) "
+        f"SELECT runs.id, {_scores_of('incoming_scores')} "
+        f"FROM incoming_scores JOIN runs USING ({_KEY}) ON CONFLICT{on_conflict}"
+    )
+
+
+def _scores_of(table: str) -> str:
+    return ", ".join(f"{table}.{name}" for name in SCORE_COLUMNS[1:])
 
 
 def _metrics_of(table: str) -> str:

@@ -27,14 +27,19 @@ from ml_agents_results.repositories.postgres_copy import (
     copy_new,
     copy_upsert,
     copy_upsert_metrics,
+    copy_upsert_scores,
 )
 from ml_agents_results.repositories.repository import Repository
+from ml_agents_results.repositories.score_rows import MetricIds, scores_of_runs
 from ml_agents_results.repositories.upserts import (
     parsing_insert,
     parsing_parameters,
     parsing_upsert,
     run_insert,
     run_upsert,
+    score_insert,
+    score_parameters,
+    score_upsert,
 )
 
 _DERIVED = ("input_fingerprint", "content_digest", "outcome")
@@ -59,11 +64,13 @@ class PreparedRun(NamedTuple):
         takes_id: Whether the run brings its id; otherwise it keeps the one that is recorded.
         row: The `run_row` of the run.
         metrics: The `parsing_row` of its parsing metrics, if it brings some.
+        scores: The id of the metric and the `score_row` of each of its scores.
     """
 
     takes_id: bool
     row: tuple[Any, ...]
     metrics: tuple[Any, ...] | None
+    scores: Sequence[tuple[Any, ...]] = ()
 
     @property
     def digest(self) -> str:
@@ -78,35 +85,32 @@ class PreparedRun(NamedTuple):
 
 
 class RunRepository(Repository):
-    """Runs with their parsing metrics."""
+    """Runs with their parsing metrics and scores."""
 
     def __init__(self, source: Connection | Session) -> None:
         super().__init__(source)
         self._all_new = True
+        self._metric_ids = MetricIds(self._engine, self._fetch, self._execute)
 
     def save(self, run: RunRecord) -> bool:
         """Records one run, and returns whether it is new or changed; see `save_many`."""
         with self._writing() as connection:
             self._require_experiments(connection, (run.experiment_id,))
-            return self._save(run)
-
-    def _save(self, run: RunRecord) -> bool:
-        [(takes_id, row, metrics)] = self.prepare((run,))
-        if self._execute(run_insert(self._engine), [row]):
-            if metrics is not None:
-                self._execute(parsing_insert(self._engine), [(row[0], *metrics)])
-            return True
-        changed = self._execute(run_upsert(self._engine, take_id=takes_id), [row])
-        if metrics is not None:
-            self._execute(parsing_upsert(self._engine), [parsing_parameters(row, metrics)])
-        return changed > 0
+            [prepared] = self.prepare((run,))
+            if self._execute(run_insert(self._engine), [prepared.row]):
+                self._insert_belonging((prepared,))
+                return True
+            upsert = run_upsert(self._engine, take_id=prepared.takes_id)
+            changed = self._execute(upsert, [prepared.row])
+            self._upsert_belonging((prepared,), copying=False)
+            return changed > 0
 
     def save_many(self, runs: Iterable[RunRecord]) -> int:
         """Inserts new runs, updates those whose key exists, and returns how many changed.
 
         A run without an id gets one, or keeps the one that its key has. A run with an id takes
-        it. Parsing metrics are replaced where the record brings some. Of several runs with one
-        key the last one stays.
+        it. Parsing metrics and scores are replaced where the record brings some. Of several runs
+        with one key the last one stays.
 
         Raises:
             InvalidRecordError: A value breaks a rule; the message names field, value and rule.
@@ -118,19 +122,29 @@ class RunRepository(Repository):
     def prepare(self, runs: Iterable[RunRecord]) -> list[PreparedRun]:
         """Validates runs and turns them into rows, once for all that is done with them.
 
+        A metric of their scores that the experiment does not have is added to it as numeric.
+
         Raises:
             InvalidRecordError: A value breaks a rule; `record_number` says of which run.
+            NotFoundError: There is no such experiment, and a run brings scores.
         """
+        records = runs if isinstance(runs, Sequence) else list(runs)
+        if any(run.scores for run in records):
+            with self._writing() as connection:
+                self._require_experiments(connection, (run.experiment_id for run in records))
+                self._metric_ids.require(records)
+        sqlite = self._engine == "sqlite"
         prepared = []
-        for number, run in enumerate(runs):
+        for number, run in enumerate(records):
             try:
-                row = run_row(run, self._engine == "sqlite")
+                row = run_row(run, sqlite)
                 parsing = run.parsing_metrics
                 metrics = None if parsing is None else parsing_row(parsing)
+                scores = self._metric_ids.rows(run) if run.scores else ()
             except InvalidRecordError as error:
                 error.record_number = number
                 raise
-            prepared.append(PreparedRun(run.id is not None, row, metrics))
+            prepared.append(PreparedRun(run.id is not None, row, metrics, scores))
         return prepared
 
     def save_prepared(self, runs: Sequence[PreparedRun]) -> int:
@@ -154,26 +168,50 @@ class RunRepository(Repository):
                 changed += copy_upsert(self._connection, rows, take_id=takes_id)
             else:
                 changed += self._execute(run_upsert(self._engine, take_id=takes_id), rows)
-        metrics = [(run.row, run.metrics) for run in runs if run.metrics is not None]
-        if metrics and copying:
-            copy_upsert_metrics(self._connection, metrics)
-        elif metrics:
-            by_key = [parsing_parameters(row, values) for row, values in metrics]
-            self._execute(parsing_upsert(self._engine), by_key)
+        self._upsert_belonging(runs, copying=copying)
         return changed
 
     def _insert_new(self, runs: Sequence[PreparedRun]) -> int:
-        """Inserts those runs whose key is new, and returns how many; with their parsing metrics
+        """Inserts those runs whose key is new, and returns how many; with what belongs to them
         if that is all of them. PostgreSQL inserts all or none."""
         rows = [run.row for run in runs]
-        metrics = [(run.row, run.metrics) for run in runs if run.metrics is not None]
         if self._engine != "sqlite":
-            return len(runs) if copy_new(self._connection, rows, metrics) else 0
+            done = copy_new(self._connection, rows, _parsing_of(runs), _scores_of(runs))
+            return len(runs) if done else 0
         inserted = self._execute(run_insert(self._engine), rows)
-        if inserted == len(runs) and metrics:
-            by_id = [(row[0], *values) for row, values in metrics]
-            self._execute(parsing_insert(self._engine), by_id)
+        if inserted == len(runs):
+            self._insert_belonging(runs)
         return inserted
+
+    def _insert_belonging(self, runs: Sequence[PreparedRun]) -> None:
+        """Sets what belongs to runs that have just been inserted."""
+        for statement, rows in (
+            (parsing_insert, _parsing_of(runs)),
+            (score_insert, _scores_of(runs)),
+        ):
+            if rows:
+                by_id = [(run[0], *values) for run, values in rows]
+                self._execute(statement(self._engine), by_id)
+
+    def _upsert_belonging(self, runs: Sequence[PreparedRun], *, copying: bool) -> None:
+        """Sets what belongs to runs that are found by their keys."""
+        parsing, scores = _parsing_of(runs), _scores_of(runs)
+        if parsing and copying:
+            copy_upsert_metrics(self._connection, parsing)
+        elif parsing:
+            by_key = [parsing_parameters(*both) for both in parsing]
+            self._execute(parsing_upsert(self._engine), by_key)
+        if scores and copying:
+            copy_upsert_scores(self._connection, scores)
+        elif scores:
+            by_key = [score_parameters(*both) for both in scores]
+            self._execute(score_upsert(self._engine), by_key)
+
+    def _fetch(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
+        if self._engine == "sqlite":
+            rows: list[Any] = driver_of(self._connection).execute(statement, parameters).fetchall()
+            return rows
+        return self._connection.exec_driver_sql(statement, parameters).all()
 
     def _execute(self, statement: str, rows: list[tuple[Any, ...]]) -> int:
         if self._engine == "sqlite":
@@ -208,7 +246,12 @@ class RunRepository(Repository):
 
     def find(self, run_id: str) -> RunRecord | None:
         row = self._connection.execute(_with_metrics().where(Run.id == run_id)).one_or_none()
-        return None if row is None else _record(row)
+        return None if row is None else self._records([row])[0]
+
+    def find_many(self, ids: Sequence[str]) -> dict[str, RunRecord]:
+        """Those of the runs that there are, by their ids."""
+        rows = self._connection.execute(_with_metrics().where(Run.id.in_(ids))).all()
+        return {str(run.id): run for run in self._records(rows)}
 
     def of_sample(self, experiment_id: str, task: str, sample_index: int) -> Sequence[RunRecord]:
         """Every variant's answers to one sample."""
@@ -221,7 +264,7 @@ class RunRepository(Repository):
             )
             .order_by(*_KEY)
         )
-        return [_record(row) for row in rows]
+        return self._records(rows.all())
 
     def iterate(
         self, experiment_ids: Sequence[str], *, batch_size: int = 1000
@@ -240,8 +283,7 @@ class RunRepository(Repository):
             )
             after = page
             while rows := self._connection.execute(after).all():
-                for row in rows:
-                    yield _record(row)
+                yield from self._records(rows)
                 # Without the experiment, which is given: SQLite seeks by the columns that follow
                 # an equality, and compares the whole key with every row from the first on.
                 # Bound with the types of the columns: texts compare as they are stored.
@@ -287,7 +329,15 @@ class RunRepository(Repository):
         rows = self._connection.execute(
             _with_metrics().where(Run.id.in_(select(keys.c.id))).order_by(*_KEY)
         )
-        return [_record(row) for row in rows]
+        return self._records(rows.all())
+
+    def _records(self, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[RunRecord]:
+        """The records of rows of `_with_metrics`, with their scores."""
+        runs = [_record(row) for row in rows]
+        scores = scores_of_runs(self._connection, [str(run.id) for run in runs])
+        for run in runs:
+            run.scores = scores.get(str(run.id))
+        return runs
 
     def count(self, experiment_id: str) -> int:
         return (
@@ -311,6 +361,19 @@ class RunRepository(Repository):
         with self._writing() as connection:
             delete_dependents(connection, Run.__tablename__, run_id)
             return connection.execute(delete(Run).where(Run.id == run_id)).rowcount > 0
+
+
+_Rows = list[tuple[tuple[Any, ...], tuple[Any, ...]]]
+
+
+def _parsing_of(runs: Sequence[PreparedRun]) -> _Rows:
+    """The `run_row` and `parsing_row` of those runs that bring parsing metrics."""
+    return [(run.row, run.metrics) for run in runs if run.metrics is not None]
+
+
+def _scores_of(runs: Sequence[PreparedRun]) -> _Rows:
+    """The `run_row`, and metric's id with `score_row`, of each score of the runs."""
+    return [(run.row, score) for run in runs for score in run.scores]
 
 
 def _typed(row: Sequence[Any]) -> Sequence[Any]:

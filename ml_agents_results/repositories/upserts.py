@@ -7,15 +7,19 @@ twice the processor time of SQLite itself, these cost about half as much more (d
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Dialect, bindparam, or_, select
+from sqlalchemy import Dialect, Text, bindparam, or_, select, type_coerce
 from sqlalchemy.dialects import sqlite
 
 from ml_agents_results.database.models import (
+    METRIC_COLUMNS,
     PARSING_COLUMNS,
     RUN_COLUMNS,
     RUN_KEY,
+    SCORE_COLUMNS,
+    Metric,
     ParsingMetric,
     Run,
+    Score,
 )
 
 
@@ -29,6 +33,7 @@ def insert_of(engine: str) -> Any:
 
 
 PARSING_VALUES = (*PARSING_COLUMNS, "content_digest")
+SCORE_KEY = ("run_id", "metric_id", "author")
 _KEY_PLACES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
 
 
@@ -91,6 +96,61 @@ def parsing_upsert(engine: str) -> str:
     )
     return compiled(
         _set_metrics(insert), engine, (*PARSING_VALUES, *(f"key_{name}" for name in RUN_KEY))
+    )
+
+
+@cache
+def metric_insert(engine: str) -> str:
+    """Adds a metric, or does nothing where the experiment has one of its name; a `metric_row`."""
+    insert = insert_of(engine)(Metric.__table__).values(
+        {name: bindparam(name) for name in METRIC_COLUMNS}
+    )
+    ignored = insert.on_conflict_do_nothing(index_elements=["experiment_id", "name"])
+    return compiled(ignored, engine, METRIC_COLUMNS)
+
+
+@cache
+def metrics_of_experiment(engine: str) -> str:
+    """Name, id and whether it is primary, of the metrics of an experiment."""
+    stored = type_coerce(Metric.name, Text)
+    selected = select(stored.label("stored_name"), Metric.id, Metric.is_primary)
+    return compiled(
+        selected.where(Metric.experiment_id == bindparam("experiment_id")),
+        engine,
+        ("experiment_id",),
+    )
+
+
+@cache
+def score_insert(engine: str) -> str:
+    """Sets a score of a run; the parameters are the run's id, the metric's id, a `score_row`."""
+    insert = insert_of(engine)(Score.__table__)
+    statement = _set_score(insert.values({name: bindparam(name) for name in SCORE_COLUMNS}))
+    return compiled(statement, engine, SCORE_COLUMNS)
+
+
+@cache
+def score_upsert(engine: str) -> str:
+    """Sets a score of a run; parameters as `score_parameters` gives them."""
+    names = SCORE_COLUMNS[1:]
+    chosen = select(
+        Run.id, *(bindparam(name, type_=Score.__table__.c[name].type) for name in names)
+    )
+    for name in RUN_KEY:
+        chosen = chosen.where(getattr(Run, name) == bindparam(f"key_{name}"))
+    insert = insert_of(engine)(Score.__table__).from_select(["run_id", *names], chosen)
+    return compiled(_set_score(insert), engine, (*names, *(f"key_{name}" for name in RUN_KEY)))
+
+
+def score_parameters(run_row: tuple[Any, ...], score: tuple[Any, ...]) -> tuple[Any, ...]:
+    """For `score_upsert`: a metric's id and a `score_row`, and the key of the run."""
+    return (*score, *(run_row[place] for place in _KEY_PLACES))
+
+
+def _set_score(insert: Any) -> Any:
+    names = [name for name in SCORE_COLUMNS if name not in SCORE_KEY]
+    return insert.on_conflict_do_update(
+        index_elements=SCORE_KEY, set_={name: insert.excluded[name] for name in names}
     )
 
 

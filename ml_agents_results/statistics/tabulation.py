@@ -43,6 +43,14 @@ Sums = list[tuple[Any, ...]]
 
 OUTCOMES = ("correct", "wrong", "failed", "unparsed", "ungraded")
 CORRECT, WRONG, FAILED = range(3)
+COUNTED_AS = {"truncated": "unparsed", "refused": "unparsed", "scored": "ungraded"}
+"""Outcomes that are stored, and those of OUTCOMES that they are counted with."""
+
+OUTCOME_INDEX = {name: OUTCOMES.index(name) for name in OUTCOMES} | {
+    name: OUTCOMES.index(other) for name, other in COUNTED_AS.items()
+}
+"""The index in OUTCOMES of each outcome that is stored."""
+
 NO_FINGERPRINT = 2**64 - 1
 """Larger than every other: where some repeats of a sample have one, the sample has it."""
 

@@ -220,7 +220,8 @@ def test_every_revision_goes_up_and_down_with_rows_in_place(
         return
     schema.upgrade(empty_database, revision)
     assert first_columns(empty_database) == rows
-    schema.downgrade(empty_database, before)
+    # Among what is lost are the metrics that the next upgrade derives again.
+    schema.downgrade(empty_database, before, lossy=True)
     assert first_columns(empty_database) == rows
     schema.upgrade(empty_database, revision)
     assert first_columns(empty_database) == rows

@@ -10,11 +10,17 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.orm.exc import StaleDataError
 
-from ml_agents_results import Experiment, ParsingMetric, Run
+from ml_agents_results import Experiment, Metric, ParsingMetric, Run, Score
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
-from ml_agents_results.records import ExperimentRecord, ParsingMetrics, RunRecord
+from ml_agents_results.records import (
+    ExperimentRecord,
+    MetricRecord,
+    ParsingMetrics,
+    RunRecord,
+    ScoreRecord,
+)
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 
@@ -208,6 +214,50 @@ def test_parsing_metrics_replace_those_before(session: Session) -> None:
     assert rows(session, "parsing_metrics") == 0
 
 
+def test_metrics_and_scores_are_edited_like_all_else(session: Session) -> None:
+    experiment = study(session, runs=2)
+    f1 = Metric(name="f1", kind="numeric", lower=0, upper=1, higher_is_better=True)
+    experiment.metrics.append(f1)
+    for run in experiment.runs:
+        run.scores.append(Score(metric=f1, value=1, explanation=ODD, details_json={"a": ODD}))
+        run.scores.append(Score(metric=f1, author="me", value=0.5))
+    session.commit()
+    session.expunge_all()
+    loading = selectinload(Run.scores).joinedload(Score.metric)
+    chosen = select(Run).order_by(Run.sample_index).options(loading)
+    scores = [score for run in session.scalars(chosen) for score in run.scores]
+    assert [(one.metric.name, one.value) for one in scores] == [("f1", 1.0), ("f1", 0.5)] * 2
+    assert [one.content_digest is None for one in scores] == [False, True] * 2
+    scores[0].label, scores[1].label, scores[2].details_json = "yes", "no", None
+    scores[3].value = 0.25
+    session.commit()
+    scores[0].metric.scorer = "a rule"
+    session.commit()
+    for field, value in (("value", float("nan")), ("cost_estimate", -1)):
+        setattr(scores[0], field, value)
+        with pytest.raises(InvalidRecordError, match=field):
+            session.commit()
+        session.rollback()
+    session.delete(scores[0])
+    session.commit()
+    session.delete(session.scalars(select(Metric)).one())
+    session.commit()
+    assert rows(session, "scores") == 0
+    other = Experiment(id="other", metrics=[Metric(name="theirs")])
+    session.add(other)
+    session.commit()
+    session.add(Score(run=session.scalars(select(Run)).first(), metric=other.metrics[0], value=1))
+    with pytest.raises(InvalidRecordError, match="experiment of its run"):
+        session.commit()
+
+
+def test_there_is_one_primary_metric(session: Session) -> None:
+    experiment = study(session, runs=0)
+    experiment.metrics = [Metric(name=name, is_primary=True) for name in "ab"]
+    with pytest.raises(IntegrityError):
+        session.commit()
+
+
 def test_there_is_no_run_without_its_experiment(session: Session) -> None:
     session.add(Run(experiment_id="nowhere", approach_name="CoT", sample_index=0))
     # A server says so itself.
@@ -259,22 +309,32 @@ def test_both_ways_write_the_same_rows(database: Database, session: Session) -> 
         "metadata_json": {"z": 1, "a": ODD},
         "prompt_tokens": 5,
         "created_at": moment,
+        "finish_reason": "MAX_TOKENS",
+        "reasoning_text": ODD,
+        "reasoning_tokens": 3,
     }
+    metric: dict[str, Any] = {"kind": "numeric", "upper": 1, "definition_json": {"k": ODD}}
+    score: dict[str, Any] = {"value": 1, "label": ODD, "details_json": {"k": 0.1}, "author": "a"}
     parsing: dict[str, Any] = {"parsing_attempts": 2, "fallback_used": True, "error_details": ODD}
     with database.write() as connection:
-        ExperimentRepository(connection).save(ExperimentRecord("core", **experiment))
-        RunRepository(connection).save(
-            RunRecord("core", id="core", parsing_metrics=ParsingMetrics(**parsing), **run)
-        )
+        record = ExperimentRecord("core", metrics=[MetricRecord("m", **metric)], **experiment)
+        ExperimentRepository(connection).save(record)
+        saved = RunRecord("core", id="core", scores=[ScoreRecord(metric="m", **score)], **run)
+        saved.parsing_metrics = ParsingMetrics(**parsing)
+        RunRepository(connection).save(saved)
     mapped = Run(id="orm", parsing_metrics=ParsingMetric(**parsing), **run)
-    session.add(Experiment(id="orm", runs=[mapped], **experiment))
+    measured = Metric(name="m", **metric)
+    mapped.scores = [Score(metric=measured, **score)]
+    session.add(Experiment(id="orm", runs=[mapped], metrics=[measured], **experiment))
     session.commit()
     for table, own in (
         ("experiments", ("id", "created_at", "updated_at", "content_digest")),
         ("runs", ("id", "experiment_id")),
         ("parsing_metrics", ("id", "run_id")),
+        ("metrics", ("id", "experiment_id", "created_at", "content_digest")),
+        ("scores", ("run_id", "metric_id")),
     ):
-        key = {"experiments": "id", "runs": "id", "parsing_metrics": "run_id"}[table]
+        key = {"metrics": "experiment_id", "runs": "id", "experiments": "id"}.get(table, "run_id")
         core, orm = (
             dict(
                 session.execute(text(f"SELECT * FROM {table} WHERE {key} = '{name}'"))

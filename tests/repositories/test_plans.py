@@ -116,12 +116,13 @@ def test_every_query_on_runs_reads_a_covering_index(analysed: Database) -> None:
     assert wrong == []
 
 
-def plans(connection: Connection, work: Callable[[], object]) -> list[str]:
-    """The plans of the statements on runs that `work` executes, in order."""
+def plans(connection: Connection, work: Callable[[], object], table: str = "runs") -> list[str]:
+    """The plans of the statements on a table that `work` executes, in order."""
     statements: list[tuple[str, Any]] = []
 
     def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        statements.append((statement, parameters))
+        if re.search(rf"\bFROM {table}\b", statement):
+            statements.append((statement, parameters))
 
     event.listen(connection, "before_cursor_execute", note)
     work()
@@ -164,6 +165,14 @@ def test_pages_and_streams_follow_the_key(analysed: Database) -> None:
     assert "(experiment_id=?)" in stream
     assert "TEMP B-TREE" not in stream
     assert "USING COVERING INDEX" in keys
+
+
+def test_the_scores_of_a_batch_are_found_by_their_runs(analysed: Database) -> None:
+    with analysed.read() as connection:
+        runs = RunRepository(connection)
+        found = plans(connection, lambda: list(runs.iterate(["e1"], batch_size=300)), "scores")
+    assert len(found) == 5
+    assert all("SEARCH scores USING PRIMARY KEY (run_id=?)" in plan for plan in found)
 
 
 def test_a_server_seeks_by_the_key_too(postgresql_database: Database) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ml_agents_results.database import schema
-from ml_agents_results.database.digests import DIGESTED, digest_of, input_fingerprint
+from ml_agents_results.database.digests import COVERED, covered, digest_of, input_fingerprint
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.location import file_uri
 from ml_agents_results.database.maintenance.foreign_objects import foreign_objects
@@ -23,16 +23,32 @@ SHOWN = 10
 """Number of examples that a problem names."""
 
 _BATCH = 2000
-_JSON_COLUMNS = {
-    "experiments": ("config_json", "environment_json"),
-    "runs": ("metadata_json",),
+_JSON_COLUMNS: dict[str, dict[str, type]] = {
+    "experiments": {
+        "config_json": dict,
+        "environment_json": dict,
+        "tags_json": list,
+        "notes_json": list,
+    },
+    "runs": {"metadata_json": dict},
+    "metrics": {"definition_json": dict},
+    "scores": {"details_json": dict},
 }
-_TIME_COLUMNS = {"experiments": ("created_at", "updated_at"), "runs": ("created_at",)}
+_TIME_COLUMNS = {
+    "experiments": ("created_at", "updated_at"),
+    "runs": ("created_at",),
+    "metrics": ("created_at",),
+    "scores": ("created_at",),
+}
+_IDS = {"scores": "run_id"}
+"""What names a row of a table that has no id."""
 _STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?")
 _PARENTS = {
-    "runs": ("experiment_id", "experiments"),
-    "parsing_metrics": ("run_id", "runs"),
-    "claims": ("experiment_id", "experiments"),
+    "runs": (("experiment_id", "experiments"),),
+    "parsing_metrics": (("run_id", "runs"),),
+    "metrics": (("experiment_id", "experiments"),),
+    "scores": (("run_id", "runs"), ("metric_id", "metrics")),
+    "claims": (("experiment_id", "experiments"),),
 }
 
 
@@ -104,8 +120,7 @@ class _Rows:
     def select(self, statement: str) -> Iterator[Sequence[Any]]:
         raise NotImplementedError
 
-    def orphans(self, table: str) -> int:
-        column, parent = _PARENTS[table]
+    def orphans(self, table: str, column: str, parent: str) -> int:
         statement = (
             f"SELECT COUNT(*) FROM {table} WHERE {column} IS NULL OR NOT EXISTS "
             f"(SELECT 1 FROM {parent} WHERE {parent}.id = {table}.{column})"
@@ -204,11 +219,11 @@ def _check_rows(rows: _Rows, report: CheckReport) -> None:
         _attempt(report, table, lambda table=table: _orphans(rows, table, report))
     if "runs" not in tables or "content_digest" not in rows.columns("runs"):
         return
-    for table in _JSON_COLUMNS:
+    for table in filter(tables.__contains__, _JSON_COLUMNS):
         _attempt(report, table, lambda table=table: _values(rows, table, report))
-    # Since 0004 all three have digests, and those of runs are made as they are now.
-    if all(table in tables and "content_digest" in rows.columns(table) for table in DIGESTED):
-        for table in DIGESTED:
+    # Before 0004, when experiments had no digests, those of runs were made otherwise.
+    if "content_digest" in rows.columns("experiments"):
+        for table in filter(tables.__contains__, COVERED):
             _attempt(report, table, lambda table=table: _digests(rows, table, report))
 
 
@@ -224,29 +239,34 @@ def _count(rows: _Rows, table: str, report: CheckReport) -> None:
 
 
 def _orphans(rows: _Rows, table: str, report: CheckReport) -> None:
-    if number := rows.orphans(table):
-        report.add("orphans", table, f"{number} rows of {table} belong to no {_PARENTS[table][1]}")
+    for column, parent in _PARENTS[table]:
+        if number := rows.orphans(table, column, parent):
+            report.add("orphans", table, f"{number} rows of {table} belong to no {parent}")
 
 
 def _values(rows: _Rows, table: str, report: CheckReport) -> None:
     present = rows.columns(table)
     json_columns = [name for name in _JSON_COLUMNS[table] if name in present]
     time_columns = [name for name in _TIME_COLUMNS[table] if name in present]
+    kinds = _JSON_COLUMNS[table]
     wrong: dict[str, list[str]] = {}
-    for row in rows.select(f"SELECT id, {', '.join((*json_columns, *time_columns))} FROM {table}"):
+    names = ", ".join((_IDS.get(table, "id"), *json_columns, *time_columns))
+    for row in rows.select(f"SELECT {names} FROM {table}"):
         for name, value in zip((*json_columns, *time_columns), row[1:], strict=True):
-            if not (_is_object(value) if name in json_columns else is_time(value)):
+            if value is None:
+                continue
+            if not (_is_json(value, kinds[name]) if name in kinds else is_time(value)):
                 wrong.setdefault(name, []).append(str(row[0]))
     for name, ids in wrong.items():
-        kind = "JSON object" if name in json_columns else "time"
-        report.add("invalid", table, f"{name} of {len(ids)} rows of {table} is not a {kind}", ids)
+        kind = "a time"
+        if name in kinds:
+            kind = "a JSON object" if kinds[name] is dict else "a JSON list"
+        report.add("invalid", table, f"{name} of {len(ids)} rows of {table} is not {kind}", ids)
 
 
-def _is_object(value: object) -> bool:
-    if value is None:
-        return True
+def _is_json(value: object, kind: type) -> bool:
     try:
-        return isinstance(json.loads(str(value)), dict)
+        return isinstance(json.loads(str(value)), kind)
     except (ValueError, RecursionError):
         return False
 
@@ -261,11 +281,14 @@ def is_time(value: object) -> bool:
 def _digests(rows: _Rows, table: str, report: CheckReport) -> None:
     changed: list[str] = []
     strangers: list[str] = []
-    columns = DIGESTED[table]
+    if (columns := covered(table, rows.columns(table))) is None:
+        return
     extra = "input_fingerprint" if table == "runs" else "NULL"
-    for row in rows.select(
-        f"SELECT id, content_digest, {extra}, {', '.join(columns)} FROM {table}"
-    ):
+    names = f"{_IDS.get(table, 'id')}, content_digest, {extra}, {', '.join(columns)}"
+    for row in rows.select(f"SELECT {names} FROM {table}"):
+        if row[1] is None and not any(value is not None for value in row[3:]):
+            # A score that is a value only.
+            continue
         if not verified(columns, row[3:], row[1]):
             changed.append(str(row[0]))
         elif table == "runs" and input_fingerprint(row[3], row[4]) != row[2]:

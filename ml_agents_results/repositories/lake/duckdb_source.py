@@ -22,7 +22,7 @@ from ml_agents_results.repositories.lake.lake_source import (
 )
 from ml_agents_results.statistics.tabulation import (
     NO_FINGERPRINT,
-    OUTCOMES,
+    OUTCOME_INDEX,
     Column,
     Fields,
     Runs,
@@ -35,7 +35,9 @@ MEMORY = "1500MB"
 _COLUMNS = SQL_COLUMNS | {
     "fingerprint": f"COALESCE(CAST('0x' || input_fingerprint AS UBIGINT), {NO_FINGERPRINT})",
 }
-_OUTCOME = f"CAST(LIST_POSITION({list(OUTCOMES)}, outcome) - 1 AS UTINYINT)"
+_OUTCOME = "CAST(CASE outcome {} END AS UTINYINT)".format(
+    " ".join(f"WHEN '{name}' THEN {index}" for name, index in OUTCOME_INDEX.items())
+)
 _GRADED = "outcome IN ('correct', 'wrong')"
 _TOTALS = {
     "repeated": "COUNT(*) FILTER (WHERE repeat_index > 0)",

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     import pyarrow
     from pyarrow import parquet
 
-_UNUSED = ("content_digest",)
+_UNUSED = (
+    "content_digest",
+    # Exports of before revision 0005 do not have them.
+    *("finish_reason", "reasoning_text", "reasoning_tokens", "cached_tokens"),
+)
 RUN_COLUMNS = tuple(name for name in Run.__table__.columns.keys() if name not in _UNUSED)  # noqa: SIM118
 PARSING_COLUMNS = tuple(
     name

@@ -34,7 +34,7 @@ from ml_agents_results.repositories.lake.lake_source import (
     runs_view,
 )
 from ml_agents_results.statistics import tabulation
-from ml_agents_results.statistics.tabulation import OUTCOMES, Column, Runs
+from ml_agents_results.statistics.tabulation import OUTCOME_INDEX, Column, Runs
 
 PART_RUNS = 500_000
 """Runs that a worker holds at a time, on average."""
@@ -54,7 +54,7 @@ _HERE = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.
 _FOLDER_NAME = "decode(encode({}, 'ISO-8859-1'), 'UTF-8')"
 
 _OUTCOME = "CASE outcome {} END".format(
-    " ".join(f"WHEN '{name}' THEN {index}" for index, name in enumerate(OUTCOMES))
+    " ".join(f"WHEN '{name}' THEN {index}" for name, index in OUTCOME_INDEX.items())
 )
 _SPLIT_BY: dict[SplitBy, str] = {
     "run": "id",

@@ -8,12 +8,15 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from ml_agents_results.database.digests import DIGESTED
+from ml_agents_results.database.digests import covered
 from ml_agents_results.database.maintenance.integrity_checks import is_time, verified
 from ml_agents_results.database.maintenance.recovery.sqlite_pages import Value
 from ml_agents_results.database.sqlite import quoted
 
-_FRACTIONS = {"parsing_confidence", "cost_estimate", "score", "confidence_score"}
+_FRACTIONS = {
+    *("parsing_confidence", "cost_estimate", "score", "confidence_score"),
+    *("lower", "upper", "value"),
+}
 _STATUSES = ("running", "completed", "failed")
 _ARBITERS = {
     "runs": ("ix_runs_analysis", "id"),
@@ -31,6 +34,10 @@ class IndexLookup:
 
     def contradict(self, table: str, rowid: int, values: Mapping[str, Any]) -> bool:
         """Whether the indexes know of no row with this key."""
+        if table == "scores":
+            # Its digest does not cover the value.
+            known = {name: values[name] for name in ("metric_id", "value", "run_id", "author")}
+            return not self._knows("scores INDEXED BY ix_scores_metric_id_value_run_id", known)
         keys = self._unique.get(table, {})
         if all(
             self._knows(f"{table} INDEXED BY {index}", {**_chosen(values, columns), "rowid": rowid})
@@ -76,7 +83,7 @@ def _chosen(values: Mapping[str, Any], columns: list[str]) -> dict[str, Any]:
 
 def is_recorded(table: str, columns: list[str], values: list[Value]) -> bool:
     """Whether a row has the digest that it was recorded with; true if it had none."""
-    if "content_digest" not in columns or table not in DIGESTED:
+    if (names := covered(table, columns)) is None:
         return True
     named = dict(zip(columns, values, strict=True))
     for name in _FRACTIONS & named.keys():
@@ -85,14 +92,20 @@ def is_recorded(table: str, columns: list[str], values: list[Value]) -> bool:
             named[name] = float(number)
     if table == "runs" and not is_time(named["created_at"]):
         return False
-    covered = DIGESTED[table]
-    return verified(covered, [named[name] for name in covered], named["content_digest"])
+    content = [named[name] for name in names]
+    if named["content_digest"] is None and table == "scores":
+        return not any(value is not None for value in content)
+    return verified(names, content, named["content_digest"])
 
 
 def fits(table: str, columns: list[str], values: list[Value]) -> bool:
     """Whether a row of an orphaned page is one of this table."""
     if len(values) != len(columns):
         return False
+    if table == "scores":
+        kinds = (str, int, str)
+        if not all(isinstance(value, kind) for value, kind in zip(values, kinds, strict=False)):
+            return False
     if "content_digest" in columns:
         return is_recorded(table, columns, values)
     named = dict(zip(columns, values, strict=True))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_agents_results.database import files, schema
-from ml_agents_results.database.digests import DIGESTED, digest_of
+from ml_agents_results.database.digests import COVERED, content_digest, digest_of
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.backups import refuse_same
 from ml_agents_results.database.maintenance.foreign_objects import DAMAGED
@@ -31,8 +31,9 @@ from ml_agents_results.database.maintenance.recovery.sqlite_pages import (
 from ml_agents_results.database.sqlite import quoted
 from ml_agents_results.errors import CorruptDatabaseError, DatabaseError, NotFoundError
 
-_OURS = ("experiments", "runs", "parsing_metrics")
+_OURS = ("experiments", "metrics", "runs", "parsing_metrics", "scores")
 _TRACES = {
+    "0005": ("scores", ""),
     "0004": ("experiments", "content_digest"),
     "0003": ("claims", ""),
     "0002": ("runs", "content_digest"),
@@ -255,25 +256,26 @@ class _Salvage:
         for name in ordered:
             self._report.tables[name] = TableRepair()
             if name in tables and name != "alembic_version":
-                leaves = list(pages.leaves(tables[name].root))
-                reached.update(leaves)
-                rows = (row for page in leaves for row in pages.rows(page))
+                found = list(pages.with_rows(tables[name]))
+                reached.update(found)
+                rows = (row for page in found for row in pages.rows(page))
                 self._insert(connection, name, rows)
-        # Orphaned leaf pages: only their rows show which table they belong to.
+        # Orphaned pages: only their rows show which table they belong to.
         strays: dict[str, list[Row]] = {name: [] for name in _OURS if name in names}
         columns = {name: _columns(connection, name) for name in strays}
         for page in pages.unreached(reached):
+            possible = [name for name in strays if pages.has_rowids(page) == (name != "scores")]
             for row in pages.rows(page):
-                for name in strays:
+                for name in possible:
                     if fits(name, columns[name], row.values):
                         strays[name].append(row)
                         break
-            for name, found in strays.items():
-                if len(found) >= _BATCH:
-                    self._insert(connection, name, found, certain=False)
-                    found.clear()
-        for name, found in strays.items():
-            self._insert(connection, name, found, certain=False)
+            for name, single in strays.items():
+                if len(single) >= _BATCH:
+                    self._insert(connection, name, single, certain=False)
+                    single.clear()
+        for name, single in strays.items():
+            self._insert(connection, name, single, certain=False)
 
     def _insert(
         self,
@@ -331,11 +333,9 @@ class _Salvage:
             "config_json": "'{}'",
             "status": "'failed'",
             "content_digest": "digest('lost experiment', NULL, MIN(created_at), '{}', 'failed', "
-            "MAX(created_at), NULL)",
+            f"MAX(created_at), NULL{', NULL, NULL' * ('tags_json' in columns)})",
         }
-        connection.create_function(
-            "digest", -1, lambda *values: digest_of(DIGESTED["experiments"], values)
-        )
+        connection.create_function("digest", -1, lambda *values: content_digest(values))
         chosen = [name for name in values if name in columns]
         made = connection.execute(
             f"INSERT INTO experiments ({', '.join(chosen)}) "
@@ -346,8 +346,12 @@ class _Salvage:
             self._report.notes.append(
                 f"the rows of {made} experiments are lost; their runs are saved"
             )
+        self._mend_metrics(connection)
         for name, column, parent in (
             ("parsing_metrics", "run_id", "runs"),
+            ("metrics", "experiment_id", "experiments"),
+            ("scores", "run_id", "runs"),
+            ("scores", "metric_id", "metrics"),
             ("claims", "experiment_id", "experiments"),
         ):
             if name in self._report.tables:
@@ -361,6 +365,25 @@ class _Salvage:
                     self._report.notes.append(
                         f"at least {gone:,} runs are lost: only their parsing metrics are left"
                     )
+
+    def _mend_metrics(self, connection: sqlite3.Connection) -> None:
+        """Gives scores their metric back; what it measured is lost."""
+        if "scores" not in self._report.tables:
+            return
+        connection.create_function(
+            "metric_digest", -1, lambda *values: digest_of(COVERED["metrics"], values)
+        )
+        made = connection.execute(
+            "INSERT INTO metrics (id, experiment_id, name, kind, is_primary, created_at, "
+            "content_digest) SELECT metric_id, experiment_id, 'lost_metric_' || metric_id, "
+            "'numeric', 0, MIN(runs.created_at), metric_digest('numeric', NULL, NULL, NULL, NULL, "
+            "NULL, 0, MIN(runs.created_at)) FROM scores JOIN runs ON runs.id = run_id "
+            "WHERE metric_id NOT IN (SELECT id FROM metrics) GROUP BY metric_id"
+        ).rowcount
+        if made:
+            self._report.notes.append(
+                f"the definitions of {made} metrics are lost; their scores are saved"
+            )
 
     def _count_expected(self, tables: Collection[str]) -> None:
         """Counts the rows that a table had by each of its indexes that is intact."""

@@ -1,7 +1,8 @@
-"""Reads the rows of a SQLite file page by page, whatever is wrong with the pages in between.
+"""Pages of a SQLite file: reads rows page by page, whatever is wrong with the pages in between.
 
-SQLite stops at the first malformed page; here every leaf page of a table yields the rows that it
-has. The format is that of https://www.sqlite.org/fileformat2.html.
+SQLite stops at the first malformed page; here every page of a table yields the rows that it has.
+The pages of a table WITHOUT ROWID are those of an index: interior ones hold rows, too, and the
+primary key comes first. The format is that of https://www.sqlite.org/fileformat2.html.
 """
 
 import struct
@@ -14,6 +15,8 @@ Value = None | int | float | str | bytes
 
 _LEAF = 0x0D
 _INTERIOR = 0x05
+_INDEX_LEAF = 0x0A
+_INDEX_INTERIOR = 0x02
 _HEADER = 100
 _DEEPEST = 40
 
@@ -23,7 +26,7 @@ class PageError(Exception):
 
 
 class Row(NamedTuple):
-    """A row of a table: its rowid and its values in the order of the columns."""
+    """A row of a table: its rowid (0 if it has none) and its values as they are stored."""
 
     page: int
     rowid: int
@@ -38,6 +41,10 @@ class SchemaEntry:
     name: str
     root: int
     sql: str
+
+    @property
+    def has_rowid(self) -> bool:
+        return "WITHOUT ROWID" not in self.sql.upper()
 
 
 class Pages:
@@ -83,8 +90,22 @@ class Pages:
         """The tables of the schema, as far as it can be read."""
         return [entry for entry in self.schema() if entry.kind == "table"]
 
+    def with_rows(self, table: SchemaEntry) -> Iterator[int]:
+        """The pages that hold the rows of a table, as far as they can be reached."""
+        return self.leaves(table.root) if table.has_rowid else self._of_index(table.root)
+
     def leaves(self, root: int) -> Iterator[int]:
-        """The leaf pages of a table, in order, as far as they can be reached."""
+        """The leaf pages of a table with rowids, in order, as far as they can be reached."""
+        return (page for page in self._reached(root, _LEAF, _INTERIOR) if self._kind(page) == _LEAF)
+
+    def _of_index(self, root: int) -> Iterator[int]:
+        return self._reached(root, _INDEX_LEAF, _INDEX_INTERIOR)
+
+    def _kind(self, page: int) -> int:
+        return self._data[self._start(page)]
+
+    def _reached(self, root: int, leaf: int, interior: int) -> Iterator[int]:
+        """The pages of a tree; those of other kinds do not belong to it."""
         seen: set[int] = set()
         pending = [(root, 0)]
         while pending:
@@ -95,13 +116,13 @@ class Pages:
                 self.unreadable.add(page)
                 continue
             seen.add(page)
-            kind = self._data[self._start(page)]
-            if kind == _LEAF:
-                yield page
-            elif kind == _INTERIOR:
-                pending += [(child, depth + 1) for child in reversed(self._children(page))]
-            else:
+            kind = self._kind(page)
+            if kind not in (leaf, interior):
                 self.unreadable.add(page)
+                continue
+            yield page
+            if kind == interior:
+                pending += [(child, depth + 1) for child in reversed(self._children(page))]
 
     def free(self) -> set[int]:
         """The free pages, as far as their list can be read."""
@@ -116,19 +137,31 @@ class Pages:
         return found
 
     def unreached(self, reached: set[int]) -> Iterator[int]:
-        """The leaf pages of tables that are neither among those reached nor free."""
+        """The pages that may hold rows, and are neither among those reached nor free: leaves of
+        tables, and all pages of indexes, which a table without rowids may have."""
         free = self.free()
+        kinds = (_LEAF, _INDEX_LEAF, _INDEX_INTERIOR)
         for page in range(1, self.count + 1):
-            if page not in reached and page not in free and self._data[self._start(page)] == _LEAF:
+            if page not in reached and page not in free and self._kind(page) in kinds:
                 yield page
 
+    def has_rowids(self, page: int) -> bool:
+        """Whether the rows of a page have rowids."""
+        return self._kind(page) == _LEAF
+
     def rows(self, page: int) -> Iterator[Row]:
-        """The readable rows of a leaf page."""
-        start = self._start(page)
+        """The readable rows of a page."""
+        start, kind = self._start(page), self._kind(page)
         (count,) = struct.unpack_from(">H", self._data, start + 3)
+        first = start + (12 if kind == _INDEX_INTERIOR else 8)
         for index in range(min(count, self.size // 4)):
             try:
-                yield self._cell(page, self._pointer(page, start + 8 + 2 * index))
+                at = self._pointer(page, first + 2 * index)
+                if kind == _LEAF:
+                    yield self._cell(page, at)
+                else:
+                    # An interior cell begins with the page on its left.
+                    yield self._index_cell(page, at + (4 if kind == _INDEX_INTERIOR else 0))
             except (PageError, struct.error, IndexError, UnicodeDecodeError):
                 continue
 
@@ -162,16 +195,23 @@ class Pages:
         rowid, at = _varint(self._data, at)
         if rowid >= 1 << 63:
             rowid -= 1 << 64
-        return Row(page, rowid, _record(self._payload(page, at, length)))
+        most = self._usable - 35
+        return Row(page, rowid, _record(self._payload(page, at, length, most)))
 
-    def _payload(self, page: int, at: int, length: int) -> bytes:
+    def _index_cell(self, page: int, at: int) -> Row:
+        length, at = _varint(self._data, at)
+        most = (self._usable - 12) * 64 // 255 - 23
+        return Row(page, 0, _record(self._payload(page, at, length, most)))
+
+    def _payload(self, page: int, at: int, length: int, most: int) -> bytes:
+        """The bytes of a record; a page has up to `most` of them, further pages the rest."""
         usable = self._usable
-        if length <= usable - 35:
+        if length <= most:
             local = length
         else:
             least = (usable - 12) * 32 // 255 - 23
             local = least + (length - least) % (usable - 4)
-            if local > usable - 35:
+            if local > most:
                 local = least
         if at + local > page * self.size or length > len(self._data):
             raise PageError

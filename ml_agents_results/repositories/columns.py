@@ -19,7 +19,7 @@ from ml_agents_results.database.types import from_stored
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.filters import VARIANT, Filters, of_variant
 from ml_agents_results.repositories.text_patterns import PatternRepository, TextPatterns
-from ml_agents_results.statistics.tabulation import (
+from ml_agents_results.statistics.run_columns import (
     NO_FINGERPRINT,
     OUTCOME_INDEX,
     Array,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from ml_agents_results.records import Variant
-from ml_agents_results.statistics.tabulation import Cluster
+from ml_agents_results.statistics.run_columns import Cluster
 
 CLUSTERS: tuple[Cluster, ...] = tuple(name for name in get_args(Cluster) if name != "sample")
 """What errors may be clustered by."""

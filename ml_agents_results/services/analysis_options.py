@@ -9,7 +9,7 @@ from ml_agents_results.statistics.distributions import check_confidence
 from ml_agents_results.statistics.multiplicity import CORRECTIONS
 from ml_agents_results.statistics.paired_intervals import DIFFERENCE_METHODS
 from ml_agents_results.statistics.proportions import INTERVAL_METHODS
-from ml_agents_results.statistics.tabulation import Missing
+from ml_agents_results.statistics.run_columns import Missing
 
 TESTS = {"mid-p": "mcnemar-mid-p", "exact": "mcnemar-exact"}
 NULL_CLUSTERS = ("error", "singleton")
@@ -38,9 +38,9 @@ class AnalysisOptions:
         contrasts: "vs-baseline" or "all-pairs".
         unpaired: Whether variants are compared on all that each was asked instead of on the samples
             they share.
-        allow: What variants may differ in beside their approach and still be compared: any of
+        allow: What variants may differ in next to their approach and still be compared: any of
             "dataset", "grader" and "model" (the latter where the approach differs too).
-        simultaneous: Whether the intervals of the differences in a table shall all hold at once at
+        simultaneous: Whether the intervals of the differences in a table all hold at once at
             the level `confidence` (Bonferroni), and not each for itself.
 
     Raises:

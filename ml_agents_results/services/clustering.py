@@ -12,7 +12,7 @@ from ml_agents_results.services.summary import (
     clusters_apply,
     refuse_null_cluster,
 )
-from ml_agents_results.statistics.tabulation import Cluster, Measure
+from ml_agents_results.statistics.run_columns import Cluster, Measure
 
 
 def dependence(

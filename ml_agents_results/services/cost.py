@@ -36,8 +36,8 @@ class VariantCost(VariantRow):
     `total_cost` includes failed runs. `mean_cost` and `cost_per_correct` are over the graded runs
     that have a cost. `on_pareto_front` says that no other variant is at least as accurate, as cheap
     per graded run and as fast, and better in one of these; None where that cannot be told.
-    `method` says what the errors take for independent: runs, or the clusters that they belong to;
-    repeats of a sample are a cluster. `dof` are those of `mean_cost_se`.
+    `method` names the unit that errors treat as independent: runs, or the clusters that they
+    belong to; repeats of a sample are a cluster. `dof` are those of `mean_cost_se`.
     """
 
     runs: int
@@ -65,7 +65,8 @@ class CostComparison(TwoVariantRow):
     """What the candidate costs more than the baseline per sample, in USD.
 
     `cost_difference` is over the `pairs` shared samples that have a cost and a grade on both
-    sides, with the paired t interval; `method` says what that takes for independent.
+    sides, with the paired t interval; `method` names the unit that it treats as
+    independent.
     `cost_increment` is what one more correct answer costs: `cost_difference` per point of
     `accuracy_difference`; None where the accuracies do not differ clearly (`null_reason`).
     """

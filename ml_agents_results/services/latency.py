@@ -13,7 +13,7 @@ from ml_agents_results.services.comparison.pairing import contrasts, pairing_rul
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
 from ml_agents_results.services.summary import cluster_column
 from ml_agents_results.statistics.estimate import Estimate
-from ml_agents_results.statistics.multiplicity import adjust, family_size
+from ml_agents_results.statistics.multiplicity import adjust, count_tests
 from ml_agents_results.statistics.quantiles import Quantile, from_histogram
 from ml_agents_results.statistics.time_ratios import (
     LatencySummary,
@@ -42,8 +42,8 @@ class VariantLatency(VariantRow):
 class LatencyComparison(TwoVariantRow):
     """The ratio of geometric mean times, candidate to baseline, on samples timed on both sides.
 
-    `method` says what the interval and `p_value` of the ratio take for independent; the sign test
-    takes samples so.
+    `method` names the unit that the interval and `p_value` of the ratio treat as independent; the
+    sign test treats samples so.
     """
 
     samples: int
@@ -138,7 +138,7 @@ class LatencyService(AnalysisService):
         adjusted, tests = p_values, 1
         if self._options.correction != "none":
             adjusted = adjust(p_values, self._options.correction)
-            tests = family_size(p_values)
+            tests = count_tests(p_values)
         return [
             LatencyComparison(
                 baseline=baseline,

@@ -29,7 +29,7 @@ from ml_agents_results.statistics.reliability import (
     CalibrationError,
     calibration_error,
 )
-from ml_agents_results.statistics.tabulation import Cluster
+from ml_agents_results.statistics.run_columns import Cluster
 
 if TYPE_CHECKING:
     import pandas as pd

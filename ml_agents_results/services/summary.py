@@ -22,7 +22,7 @@ from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.proportions import accuracy
 from ml_agents_results.statistics.quantiles import points_of_histogram
 from ml_agents_results.statistics.repeats import repeated_accuracy
-from ml_agents_results.statistics.tabulation import Cluster
+from ml_agents_results.statistics.run_columns import Cluster
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 class VariantSummary(VariantRow):
     """One variant, over all its tasks or in one of them.
 
-    Accuracies are fractions, times ms, costs USD. `method` says what `se` and the interval
-    take for independent: samples, or the tasks (or other clusters) that they belong to.
+    Accuracies are fractions, times ms, costs USD. `method` names the unit that `se` and the
+    interval treat as independent: samples, or the tasks (or other clusters) that they belong to.
     `cost_per_correct` is the cost of the graded runs per correct one. `accuracy_bounds` is the
     accuracy if every run without a grade were wrong, and if every one were right. `null_clusters`
     samples had nothing to be clustered by and are clusters of their own.

@@ -1,4 +1,8 @@
-"""Are right answers given with more confidence than wrong ones? Area under the ROC curve."""
+"""Are right answers given with more confidence than wrong ones? Area under the ROC curve.
+
+Sources:
+    DeLong, DeLong, Clarke-Pearson 1988, doi:10.2307/2531595
+"""
 
 import math
 from dataclasses import dataclass

@@ -1,7 +1,13 @@
 """Does a confidence of 0.8 mean right in 8 of 10 cases? Scores and regression on confidences.
 
 All from counts per distinct confidence. Bins and the expected calibration error live in
-`calibration_bins`, the ability to tell right from wrong (AUROC) in `auroc`.
+`reliability`, the ability to tell right from wrong (AUROC) in `auroc`.
+
+Sources:
+    Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
+    Murphy 1973, doi:10.1175/1520-0450(1973)012<0595:ANVPOT>2.0.CO;2
+    Spiegelhalter 1986, doi:10.1002/sim.4780050506
+    Cox 1958, doi:10.1093/biomet/45.3-4.562
 """
 
 import math
@@ -130,7 +136,8 @@ def brier_score(table: ConfidenceTable) -> BrierScore:
 def calibration_in_the_large(table: ConfidenceTable, confidence: float = 0.95) -> Estimate:
     """mean(y) - mean(c): below 0 is over-confident. t interval over independent answers.
 
-    For clustered answers use `clusters.clustered_mean` on y - c. `no_graded_runs` without answers.
+    For clustered answers use `cluster_robust.clustered_mean` on y - c. `no_graded_runs` without
+    answers.
     """
     miss, excess = 1.0 - table.confidence, -table.confidence
     total = float(np.sum(table.correct * miss + table.wrong * excess))

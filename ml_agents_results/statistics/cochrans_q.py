@@ -1,4 +1,8 @@
-"""Do several approaches differ at all on the same samples? Cochran's Q from answer patterns."""
+"""Do several approaches differ at all on the same samples? Cochran's Q from answer patterns.
+
+Sources:
+    Cochran 1950, doi:10.1093/biomet/37.3-4.256
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """What is the average over tasks? Macro averages, every task (or family of tasks) weighing 1.
 
-The micro average, every sample weighing 1, is `clusters.clustered_mean` with the task as cluster.
-The two answer different questions and are never mixed.
+The micro average, every sample weighing 1, is `cluster_robust.clustered_mean` with the task as
+cluster. The two answer different questions and are never mixed.
 """
 
 import math

@@ -2,6 +2,10 @@
 
 Only the discordant samples, answered by one approach and not by the other, carry evidence; the
 intervals for the difference live in `paired_intervals`.
+
+Sources:
+    McNemar 1947, doi:10.1007/BF02295996
+    Fagerland, Lydersen, Laake 2013, doi:10.1186/1471-2288-13-91
 """
 
 import math

@@ -1,7 +1,11 @@
-"""How strong is one finding among many? p values corrected over a declared family.
+"""Corrections for many tests: how strong is one finding among several?
 
-Undefined p values stay `None` and are not members of the family: counting them would make every
-other one weaker.
+Undefined p values stay `None` and are not counted: that would make every other one weaker.
+
+Sources:
+    Holm 1979, Scandinavian Journal of Statistics 6, 65-70
+    Benjamini, Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x
+    Dunn 1961, doi:10.1080/01621459.1961.10482090
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +35,7 @@ def fdr_bh(p_values: Sequence[float]) -> list[float]:
 
 
 def bonferroni(p_values: Sequence[float]) -> list[float]:
-    """min(1, m p)."""
+    """min(1, m p) (Dunn 1961), valid under any dependence. [] gives []."""
     return [min(1.0, len(p_values) * p) for p in _checked(p_values)]
 
 
@@ -54,15 +58,16 @@ def adjust(p_values: Sequence[float | None], method: str = "holm") -> list[float
     return [None if p is None else next(corrected) for p in p_values]
 
 
-def family_size(p_values: Sequence[float | None]) -> int:
+def count_tests(p_values: Sequence[float | None]) -> int:
     """How many tests `adjust` corrects for: those with a p value."""
     return sum(p is not None for p in p_values)
 
 
-def simultaneous_confidence(confidence: float, family: int) -> float:
-    """The level each of `family` intervals needs so that all hold together (Bonferroni)."""
-    check_counts(family=family)
-    return 1.0 - (1.0 - check_confidence(confidence)) / max(family, 1)
+def simultaneous_confidence(confidence: float, tests: int) -> float:
+    """The level, a fraction, that each of `tests` intervals needs so that all hold together at
+    `confidence` (Dunn 1961)."""
+    check_counts(tests=tests)
+    return 1.0 - (1.0 - check_confidence(confidence)) / max(tests, 1)
 
 
 def _order(p_values: Sequence[float]) -> list[int]:

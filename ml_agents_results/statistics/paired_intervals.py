@@ -2,6 +2,12 @@
 
 Bonett-Price is the default: a closed form in (b, c, n) whose worst coverage is .94 at n = 20,
 where the paired t interval falls to .33.
+
+Sources:
+    Bonett, Price 2012, doi:10.3102/1076998611411915
+    Tango 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<891::AID-SIM780>3.0.CO;2-B
+    Newcombe 1998, doi:10.1002/(SICI)1097-0258(19981130)17:22<2635::AID-SIM954>3.0.CO;2-C
+    Schuirmann 1987, doi:10.1007/BF01068419
 """
 
 import math

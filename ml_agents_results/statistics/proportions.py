@@ -3,6 +3,11 @@
 The default is Wilson's score interval: over accuracies from .01 to .99 its worst coverage at
 n = 30 is .90 (981 accuracies), where the textbook p +/- 1.96 se falls to .26 (99 accuracies; which
 is why that one is not offered).
+
+Sources:
+    Wilson 1927, doi:10.1080/01621459.1927.10502953
+    Clopper, Pearson 1934, doi:10.1093/biomet/26.4.404
+    Brown, Cai, DasGupta 2001, doi:10.1214/ss/1009213286
 """
 
 import math

@@ -150,11 +150,11 @@ def clustered_sample_size(independent: SampleSize, deff: float) -> SampleSize:
     return _rounded(independent.exact * deff)
 
 
-def corrected_alpha(alpha: float, family: int) -> float:
-    """The level of one test among `family` that are to hold together: alpha / family."""
-    if family < 1:
-        raise UsageError(f"a family has one test or more, got {family}")
-    return alpha / family
+def corrected_alpha(alpha: float, tests: int) -> float:
+    """The level of each of `tests` tests that are to hold together: alpha / tests (Bonferroni)."""
+    if tests < 1:
+        raise UsageError(f"the number of tests must be 1 or more, got {tests}")
+    return alpha / tests
 
 
 def proportion_sample_size(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml_agents_results.statistics.distributions import check_part
-from ml_agents_results.statistics.multiplicity import adjust, family_size
+from ml_agents_results.statistics.multiplicity import adjust, count_tests
 from ml_agents_results.statistics.proportions import wilson
 
 # Two tables whose probabilities differ by rounding only are equally likely.
@@ -62,7 +62,7 @@ def scan_slices(
     """
     check_part("total_correct", total_correct, "total_graded", total_graded)
     p_values = [_slice_p(s, total_correct, total_graded, min_n) for s in slices]
-    tested = family_size(p_values)
+    tested = count_tests(p_values)
     results = []
     for part, p, adjusted in zip(slices, p_values, adjust(p_values, "fdr_bh"), strict=True):
         interval = wilson(part.correct, part.graded, confidence)

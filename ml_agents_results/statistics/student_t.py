@@ -1,6 +1,6 @@
 """Student's t: its tail and its quantile, from Python's own mathematics.
 
-SciPy gives the same numbers (`tests/services/statistics/test_student.py` holds one to the other),
+SciPy gives the same numbers (`tests/statistics/test_student_t.py` holds one to the other),
 but takes half as long to import as SQLAlchemy does: every error bar of clustered samples needs a
 quantile, most need nothing else of it.
 

@@ -1,6 +1,9 @@
 """How much do two approaches differ that answered different samples? Second best to pairing.
 
-Where the same samples were answered by both, `paired` and `paired_intervals` say far more.
+Where the same samples were answered by both, `mcnemar` and `paired_intervals` say far more.
+
+Sources:
+    Welch 1947, doi:10.1093/biomet/34.1-2.28
 """
 
 import math
@@ -69,7 +72,8 @@ def unpaired_difference(
 
 
 def welch_difference(a: ClusteredMean, b: ClusteredMean, confidence: float = 0.95) -> Estimate:
-    """Difference of two independent means (`clusters.sample_mean`): Welch's t (1947), in -1..1.
+    """Difference of two independent means (`cluster_robust.sample_mean`), in -1..1:
+    Welch's t (1947).
 
     Undefined where a variant is empty, without error where one has a single sample.
     """

@@ -1,5 +1,6 @@
 """Analyses of Parquet folders: the figures of the database, from the same tabulation."""
 
+import json
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -203,7 +204,7 @@ class TestFoldersThatAreNoLake:
     def test_a_foreign_file(self, tmp_path: Path) -> None:
         parquet = pytest.importorskip("pyarrow.parquet")
         parquet.write_table(pyarrow.table({"a": [1]}), tmp_path / "a.parquet")
-        assert "is no export of runs: it has no column id (and" in self.refused(tmp_path)
+        assert "is not an export of runs: it has no column id (and" in self.refused(tmp_path)
 
     def test_a_file_that_is_no_parquet(self, tmp_path: Path) -> None:
         (tmp_path / "a.parquet").write_text("These are my notes.", encoding="utf-8")
@@ -222,7 +223,8 @@ class TestFoldersThatAreNoLake:
             table.set_column(column, "sample_index", texts), place / "part-9.parquet"
         )
         message = self.refused(folder)
-        assert "part-9.parquet is no export of runs: its column sample_index is VARCHAR" in message
+        assert "part-9.parquet is not an export of runs" in message
+        assert "its column sample_index is VARCHAR" in message
 
     def test_two_exports(self, stored: tuple[ResultsProcessor, Path], tmp_path: Path) -> None:
         folder = Path(shutil.copytree(stored[1], tmp_path / "lake"))
@@ -237,6 +239,29 @@ class TestFoldersThatAreNoLake:
         file.write_bytes(content)
         message, _ = refusal("compare", "--experiment-ids", "one,two", "--source", folder, code=4)
         assert "cannot be analysed by DuckDB" in message
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        {"id": "one"},
+        {"id": "one", "created_at": "yesterday", "status": "perfect", "name": 7, "config": [1]},
+    ],
+)
+def test_what_an_export_leaves_out_of_its_experiments_stays_unknown(
+    stored: tuple[ResultsProcessor, Path], tmp_path: Path, described: dict[str, Any]
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    file = stored[1] / "experiment_id=one" / "approach_name=None" / "part-0.parquet"
+    table = parquet.read_table(file, partitioning=None)
+    target = tmp_path / "lake" / "experiment_id=one" / "approach_name=None"
+    target.mkdir(parents=True)
+    metadata = {"experiments": json.dumps([described])}
+    parquet.write_table(table.replace_schema_metadata(metadata), target / "part-0.parquet")
+    with Lake(tmp_path / "lake").read() as source:
+        assert ExperimentRepository(source.connection).get("one").status == "completed"
+        (variant,) = SummaryService(source).report().variants
+    assert variant.runs == table.num_rows
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from ml_agents_results.statistics.mcnemar import (
     mcnemar_mid_p,
     probability_of_superiority,
 )
-from ml_agents_results.statistics.multiplicity import adjust, family_size
+from ml_agents_results.statistics.multiplicity import adjust, count_tests
 from ml_agents_results.statistics.paired_intervals import (
     bonett_price,
     paired_difference,
@@ -112,7 +112,7 @@ def test_edge_all_epochs_of_a_sample_ungraded() -> None:
 def test_edge_undefined_p_values_leave_the_family() -> None:
     p_values = [None, 0.01, 0.02]
     assert adjust(p_values) == [None, 0.02, 0.02]
-    assert family_size(p_values) == 2
+    assert count_tests(p_values) == 2
     assert adjust([]) == []
 
 

@@ -36,7 +36,7 @@ def test_undefined_p_values_do_not_count(
     adjusted = multiplicity.adjust(with_gaps, method)
     assert [a is None for a in adjusted] == [p is None for p in with_gaps]
     assert [a for a in adjusted if a is not None] == multiplicity.adjust(p_values, method)
-    assert multiplicity.family_size(with_gaps) == len(p_values)
+    assert multiplicity.count_tests(with_gaps) == len(p_values)
 
 
 def test_the_example_that_statsmodels_counts_wrongly() -> None:

@@ -170,7 +170,7 @@ def test_impossible_wishes_are_refused() -> None:
         power.repeated_sample_size(0.0, 0.1, 0.1, 0.1)
     with pytest.raises(UsageError, match="design effect"):
         power.clustered_sample_size(power.SampleSize(10, 10.0), 0.0)
-    with pytest.raises(UsageError, match="family"):
+    with pytest.raises(UsageError, match="number of tests"):
         power.corrected_alpha(0.05, 0)
     with pytest.raises(UsageError, match="half_width"):
         power.proportion_sample_size(3)

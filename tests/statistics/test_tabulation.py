@@ -12,7 +12,7 @@ import pytest
 from ml_agents_results.database.digests import input_fingerprint
 from ml_agents_results.records import RunRecord
 from ml_agents_results.statistics import tabulation
-from ml_agents_results.statistics.tabulation import NO_FINGERPRINT, OUTCOMES, Runs, assembled
+from ml_agents_results.statistics.run_columns import NO_FINGERPRINT, OUTCOMES, Runs, assembled
 from tests.repositories.recount import generate, outcome
 
 ONE, TWO = ("a", "ChainOfThought", "p", "m"), ("b", "own", "p", "m")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ml_agents_results.statistics.tabulation import Array, Fields, Key, Runs, assembled
+from ml_agents_results.statistics.run_columns import Array, Fields, Key, Runs, assembled
 
 KEYS = ("experiment_id", "approach_name", "provider", "model", "task")
 

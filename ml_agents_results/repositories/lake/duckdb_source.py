@@ -20,7 +20,7 @@ from ml_agents_results.repositories.lake.lake_source import (
     passing,
     runs_view,
 )
-from ml_agents_results.statistics.tabulation import (
+from ml_agents_results.statistics.run_columns import (
     NO_FINGERPRINT,
     OUTCOME_INDEX,
     Column,

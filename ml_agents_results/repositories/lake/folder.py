@@ -1,13 +1,14 @@
 """A folder of Parquet files: whether it is one of our exports, and what its tables are."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from ml_agents_results.database.models import ParsingMetric, Run
 from ml_agents_results.database.types import UtcTimestamp
 from ml_agents_results.errors import InvalidFileError, NotFoundError
+from ml_agents_results.records import ExperimentStatus
 
 if TYPE_CHECKING:
     import pyarrow
@@ -112,7 +113,7 @@ class Folder:
                 wrong.append(f"its column {name} is {found}, not {expected}")
         if wrong:
             further = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-            raise InvalidFileError(f"{file} is no export of runs: {wrong[0]}{further}", _HINT)
+            raise InvalidFileError(f"{file} is not an export of runs: {wrong[0]}{further}", _HINT)
 
 
 def _type_of(kind: "pyarrow.DataType") -> str:
@@ -130,10 +131,21 @@ def _type_of(kind: "pyarrow.DataType") -> str:
 
 
 def _experiment(described: dict[str, Any]) -> dict[str, Any]:
-    """A row of the table `experiments`; what exports leave out stays unknown."""
-    created = described["created_at"] and datetime.fromisoformat(described["created_at"])
+    """A row of the table `experiments`; what exports leave out, or put otherwise, stays unknown."""
+
+    def text(name: str) -> str | None:
+        value = described.get(name)
+        return value if isinstance(value, str) else None
+
+    try:
+        created = datetime.fromisoformat(text("created_at") or "")
+    except ValueError:
+        created = datetime.fromtimestamp(0, UTC)
+    created = created if created.tzinfo else created.replace(tzinfo=UTC)
+    status = text("status")
     return {
-        **{name: described.get(name) for name in ("id", "name", "description", "status")},
+        **{name: text(name) for name in ("id", "name", "description")},
+        "status": status if status in get_args(ExperimentStatus) else "completed",
         "created_at": created,
         "updated_at": created,
         "config_json": described.get("config") or {},

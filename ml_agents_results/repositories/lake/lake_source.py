@@ -30,7 +30,7 @@ from ml_agents_results.repositories.text_patterns import (
     TextPatterns,
     most_frequent,
 )
-from ml_agents_results.statistics.tabulation import Column
+from ml_agents_results.statistics.run_columns import Column
 
 Query = Callable[[str, Sequence[Any]], Sequence[Sequence[Any]]]
 """Runs SQL with `?` for each parameter and gives its rows."""

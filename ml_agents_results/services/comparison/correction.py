@@ -11,7 +11,7 @@ from ml_agents_results.services.comparison.comparison_rows import (
 from ml_agents_results.statistics.estimate import Interval
 from ml_agents_results.statistics.multiplicity import (
     adjust,
-    family_size,
+    count_tests,
     simultaneous_confidence,
 )
 from ml_agents_results.statistics.paired_intervals import equivalence_level
@@ -32,7 +32,7 @@ def judged(
         estimate: Gives the estimates of the table with intervals of a level.
     """
     estimates = estimate(options.confidence)
-    tests = family_size([row.p_value for row in estimates])
+    tests = count_tests([row.p_value for row in estimates])
     if options.simultaneous and tests > 1:
         estimates = estimate(simultaneous_confidence(options.confidence, tests))
     p_values = [row.p_value for row in estimates]

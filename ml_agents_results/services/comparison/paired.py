@@ -150,7 +150,7 @@ def _of_table(table: PairedTable | None, sides: Sides, clustered: bool) -> dict[
 def _difference(
     shared: Differences, options: AnalysisOptions, clustered: bool, level: float
 ) -> tuple[Estimate, str, str, tuple[float | None, float | None, float | None]]:
-    """The estimate, what it takes for independent, its test, and CR1, design effect and ICC."""
+    """The estimate, the unit it treats as independent, its test, and CR1, design effect and ICC."""
     groups = set(shared.groups)
     if clustered and shared.samples and clusters_apply(groups, options):
         mean = clustered_mean(*zip(*shared.clusters(), strict=True))

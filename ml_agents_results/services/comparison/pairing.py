@@ -91,7 +91,7 @@ REASONS = {
 def differing(
     experiments: Mapping[str, ExperimentRecord], candidate: Variant, baseline: Variant
 ) -> tuple[str, ...]:
-    """What differs between two variants beside what they are compared for.
+    """What differs between two variants, apart from what they are compared for.
 
     `datasets_differ`, `graders_differ`, and `models_differ` where the approach differs too.
     """

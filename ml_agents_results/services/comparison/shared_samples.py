@@ -12,12 +12,13 @@ from ml_agents_results.services.comparison.pairing import differing, pairing_rul
 from ml_agents_results.services.summary import cluster_column, denominators, refuse_null_cluster
 from ml_agents_results.statistics.denominators import coverage_warnings
 from ml_agents_results.statistics.mcnemar import PairedTable
-from ml_agents_results.statistics.tabulation import Cluster, Missing, PairingRule
+from ml_agents_results.statistics.run_columns import Cluster, Missing
+from ml_agents_results.statistics.tabulation import PairingRule
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What is known of two variants beside their shared samples.
+    """What is known of two variants apart from their shared samples.
 
     Attributes:
         candidate_samples, baseline_samples: The variant's own samples that count.
@@ -98,7 +99,7 @@ class Variants:
         return denominators(self.parts(variant)).coverage == 1
 
     def sides(self, contrast: Contrast, task: str | None = None) -> Sides:
-        """What is known of two variants beside their shared samples, in all tasks or in one."""
+        """What is known of two variants apart from their shared samples, in all tasks or one."""
         two = (contrast.candidate, contrast.baseline)
         graded = Differences.of([row for row in contrast.graded if task in (None, row.group)]).table
         asked = sum(n for group, n in contrast.asked.items() if task in (None, group))

@@ -95,7 +95,7 @@ def estimate_unpaired(
 def _difference(
     cells: Two, options: AnalysisOptions, clustered: bool, level: float
 ) -> tuple[Estimate, str, str, float | None]:
-    """The estimate, what it takes for independent, its test, and the CR1 error."""
+    """The estimate, the unit it treats as independent, its test, and the CR1 error."""
     groups = {cell.group for of_variant in cells for cell in of_variant}
     if clustered and clusters_apply(groups, options):
         estimate, cr1 = clustered_difference(_clusters(cells), level)

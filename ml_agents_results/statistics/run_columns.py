@@ -1,0 +1,234 @@
+"""Columns of runs: what is read of them, by variant and task. NumPy is all it needs, since Spark's
+workers run it as it stands."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Key = tuple[str, str, str, str]
+"""The four parts of a variant."""
+
+Missing = Literal["exclude", "incorrect"]
+"""What a run without a grade counts as: nothing, or a wrong answer."""
+
+Cluster = Literal["task", "sample_id", "input_fingerprint", "sample"]
+"""What runs or samples are grouped by; `sample` is all runs of one sample."""
+
+Measure = Literal["time_ms", "cost", "value", "confidence"]
+"""A number of a run: ms, USD, the value of the metric in its own unit, a fraction."""
+
+Column = Literal[
+    "time_ms", "cost", "value", "confidence", "method", "sample_index", "sample_id", "fingerprint"
+]
+"""What may be read of a run next to its outcome."""
+
+OUTCOMES = ("correct", "wrong", "failed", "unparsed", "ungraded")
+CORRECT, WRONG, FAILED = range(3)
+COUNTED_AS = {"truncated": "unparsed", "refused": "unparsed", "scored": "ungraded"}
+"""Outcomes that are stored, and those of OUTCOMES that they are counted with."""
+
+OUTCOME_INDEX = {name: OUTCOMES.index(name) for name in OUTCOMES} | {
+    name: OUTCOMES.index(other) for name, other in COUNTED_AS.items()
+}
+"""The index in OUTCOMES of each outcome that is stored."""
+
+NO_FINGERPRINT = 2**64 - 1
+"""Larger than every other: where some repeats of a sample have one, the sample has it."""
+
+NONE: Array = np.array([])
+
+
+def _absent() -> Array:
+    return NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the runs of one variant in one task, which databases make faster than columns.
+
+    Attributes:
+        repeated: Runs with a `repeat_index` above 0.
+        priced, priced_correct: Runs with a cost, and the correct ones among them.
+        total_cost, graded_cost: The costs of all runs, and of the graded ones (USD).
+        rated: Runs with a parsing confidence; `total_confidence` is its sum.
+    """
+
+    repeated: int
+    priced: int
+    priced_correct: int
+    total_cost: float
+    graded_cost: float
+    rated: int
+    total_confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The runs of one variant in one task, every column in the same order. Columns that were not
+    asked for are empty.
+
+    Attributes:
+        outcome: Index in OUTCOMES.
+        time_ms: -1 where unknown.
+        cost, value, confidence: NaN where unknown.
+        method, sample_id: Index in `Runs.names`, -1 where unknown.
+        fingerprint: NO_FINGERPRINT where unknown.
+    """
+
+    outcome: Array
+    totals: Totals
+    time_ms: Array = field(default_factory=_absent)
+    cost: Array = field(default_factory=_absent)
+    value: Array = field(default_factory=_absent)
+    confidence: Array = field(default_factory=_absent)
+    method: Array = field(default_factory=_absent)
+    sample_index: Array = field(default_factory=_absent)
+    sample_id: Array = field(default_factory=_absent)
+    fingerprint: Array = field(default_factory=_absent)
+
+    @property
+    def correct(self) -> Array:
+        return self._is(CORRECT)
+
+    @property
+    def graded(self) -> Array:
+        return self.outcome <= WRONG
+
+    def counted(self, missing: Missing) -> Array:
+        """Which runs have a grade, or are given one."""
+        return self.graded if missing == "exclude" else np.ones(len(self.outcome), bool)
+
+    def measured(self, measure: Measure, missing: Missing) -> Array:
+        """The numbers of the runs; NaN where there is none or where it does not count.
+
+        The time of a failed run does not: it ended when it failed. Costs and values are those of
+        the runs that are counted.
+        """
+        values: Array = getattr(self, measure)
+        if measure == "time_ms":
+            return np.where(self._is(FAILED) | (values < 0), np.nan, values)
+        return np.where(self.counted(missing), values, np.nan)
+
+    def clusters(self, cluster: Cluster) -> Array:
+        """What each run is grouped by, as whole numbers; 0 where it has nothing."""
+        numbers: Array = (
+            self.sample_id + 1 if cluster == "sample_id" else self.fingerprint + np.uint64(1)
+        )
+        return numbers
+
+    def _is(self, outcome: int) -> Array:
+        found: Array = self.outcome == outcome
+        return found
+
+
+Names = Mapping[str, Sequence[str]]
+
+
+class Runs:
+    """Columns by variant and task, in ascending order.
+
+    Variants that were asked the same samples share one index and one list of fingerprints, so that
+    two million runs of two variants with their times take some 30 MB.
+
+    Args:
+        parts: Each variant and task once.
+        names: What `Columns.method` and `Columns.sample_id` are indexes of, in ascending order.
+    """
+
+    def __init__(self, parts: Iterable[tuple[Key, str, Columns]], names: Names) -> None:
+        self.names = names
+        self.columns: dict[Key, dict[str, Columns]] = {}
+        first: dict[str, Columns] = {}
+        for variant, task, columns in sorted(parts, key=lambda part: part[:2]):
+            shared = _sharing(columns, first.setdefault(task, columns))
+            self.columns.setdefault(variant, {})[task] = shared
+        tasks = {task for of_variant in self.columns.values() for task in of_variant}
+        self.tasks = sorted(tasks)
+
+    def of(self, variant: Key) -> dict[str, Columns]:
+        return self.columns.get(variant, {})
+
+    def label(self, cluster: Cluster, number: int) -> str | None:
+        """The name of what `Columns.clusters` has a number for."""
+        if number == 0:
+            return None
+        if cluster == "task":
+            return self.tasks[number - 1]
+        if cluster == "sample_id":
+            return self.names["sample_id"][number - 1]
+        return f"{number - 1:016x}"
+
+
+Fields = dict[str, Any]
+"""The columns of one variant and task; methods and ids of samples are still texts."""
+
+
+def assembled(
+    parts: Iterable[tuple[Key, str, Fields, Mapping[str, Any]]], decode: Callable[[str], str] = str
+) -> Runs:
+    """Runs from the columns of each variant and task, and those fields of Totals that do not
+    follow from the columns.
+
+    Args:
+        decode: Makes names of what is stored.
+    """
+    read = [(variant, task, dict(columns), sums) for variant, task, columns, sums in parts]
+    names: dict[str, Sequence[str]] = {}
+    for column in ("method", "sample_id"):
+        if read and column in read[0][2]:
+            stored, indexes = ordered_names([columns[column] for _, _, columns, _ in read])
+            names[column] = list(map(decode, stored))
+            for (_, _, columns, _), index in zip(read, indexes, strict=True):
+                columns[column] = index
+    return Runs(
+        [
+            (variant, task, Columns(totals=_totals(columns, sums), **columns))
+            for variant, task, columns, sums in read
+        ],
+        names,
+    )
+
+
+def _totals(columns: Fields, sums: Mapping[str, Any]) -> Totals:
+    known = dict.fromkeys(Totals.__slots__, 0) | dict(sums)
+    if "cost" in columns:
+        outcome, cost = columns["outcome"], columns["cost"]
+        priced = ~np.isnan(cost)
+        known |= {
+            "priced": int(np.count_nonzero(priced)),
+            "priced_correct": int(np.count_nonzero(priced & (outcome == CORRECT))),
+            "total_cost": float(cost[priced].sum()),
+            "graded_cost": float(cost[priced & (outcome <= WRONG)].sum()),
+        }
+    if "confidence" in columns:
+        rated = columns["confidence"][~np.isnan(columns["confidence"])]
+        known |= {"rated": len(rated), "total_confidence": float(rated.sum())}
+    return Totals(**known)
+
+
+def _sharing(columns: Columns, other: Columns) -> Columns:
+    if np.array_equal(columns.sample_index, other.sample_index) and np.array_equal(
+        columns.fingerprint, other.fingerprint
+    ):
+        return replace(columns, sample_index=other.sample_index, fingerprint=other.fingerprint)
+    return columns
+
+
+def ordered_names(columns: Iterable[Sequence[str | None]]) -> tuple[list[str], list[Array]]:
+    """The distinct names of some columns, ascending, and the columns as indexes of these."""
+    seen: dict[str | None, int] = {None: 0}
+    codes = []
+    for column in columns:
+        for name in set(column) - seen.keys():
+            seen[name] = len(seen)
+        codes.append(np.fromiter(map(seen.__getitem__, column), np.int32, len(column)))
+    del seen[None]
+    names = sorted(name for name in seen if name is not None)
+    ranks = np.full(len(seen) + 1, -1, np.int32)
+    for rank, name in enumerate(names):
+        ranks[seen[name]] = rank
+    return names, [ranks[column] for column in codes]

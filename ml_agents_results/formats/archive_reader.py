@@ -22,6 +22,7 @@ from ml_agents_results.formats.json_files import LONGEST_LINE, beginning
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.score_fields import metrics_of
 from ml_agents_results.records import ExperimentRecord
 
 KIND = "ml-agents-results archive"
@@ -68,6 +69,10 @@ def _experiment(values: dict[str, Any], source: LogSource) -> ExperimentRecord:
         for name in ("config_json", "environment_json"):
             if not isinstance(known.setdefault(name, {}), dict):
                 raise refused(name, known[name], "a JSON object")
+        for name in ("tags_json", "notes_json"):
+            if not isinstance(known.setdefault(name, []), list):
+                raise refused(name, known[name], "a JSON list")
+        known["metrics"] = metrics_of(known.get("metrics"))
         if not isinstance(imports := known["environment_json"].get("imports", []), list):
             raise refused("environment_json.imports", imports, "a list")
     return ExperimentRecord(**known)

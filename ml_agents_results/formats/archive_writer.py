@@ -37,7 +37,7 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         members.append(_add(archive, EXPERIMENTS, _experiments(snapshot)))
         for number, single in enumerate(snapshot.single(), 1):
-            lines = (run_bytes(row) for row in single.rows())
+            lines = (run_bytes(row, scores) for row, scores in single.scored_rows())
             members.append(_add(archive, f"runs/{number:06}.jsonl", lines))
         members.append(_add(archive, "README.txt", _README.encode().splitlines(keepends=True)))
         archive.writestr(_entry(MANIFEST), json_bytes(_manifest(snapshot, members), indent=True))

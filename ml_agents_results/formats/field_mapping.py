@@ -1,6 +1,7 @@
 """From the names in a file to the fields of a run: `--map`."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ml_agents_results.database.validation import check_id, refused
@@ -8,7 +9,8 @@ from ml_agents_results.errors import InvalidFileError, InvalidRecordError, Usage
 from ml_agents_results.formats.coercion import text, time_of
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.records import ParsingMetrics, RunRecord, canonical_approach
+from ml_agents_results.formats.score_fields import scores_of
+from ml_agents_results.records import ParsingMetrics, RunRecord, ScoreRecord, canonical_approach
 
 RUN_FIELDS = tuple(name for name in RunRecord.__dataclass_fields__)
 METRIC_FIELDS = tuple(ParsingMetrics.__dataclass_fields__)
@@ -117,6 +119,8 @@ class FieldMapping:
             metrics |= _metrics(values["parsing_metrics"])
         if metrics:
             values["parsing_metrics"] = ParsingMetrics(**metrics)
+        if "scores" in values and (scores := _scores(values.pop("scores"), kept)) is not None:
+            values["scores"] = scores
         if "metadata_json" in values:
             values["metadata_json"] = _object(values["metadata_json"])
         if kept:
@@ -150,6 +154,17 @@ def _metrics(value: object) -> dict[str, Any]:
     if not isinstance(metrics, dict) or not metrics.keys() <= _METRIC_NAMES:
         raise refused("parsing_metrics", value, f"an object of {', '.join(METRIC_FIELDS)}")
     return metrics
+
+
+def _scores(value: object, kept: dict[str, Any]) -> list[ScoreRecord] | None:
+    """Scores of ours; what else a file calls so is kept."""
+    loaded = value
+    if isinstance(value, str):
+        with suppress(ValueError):
+            loaded = parse(value)
+    if (scores := scores_of(loaded)) is None:
+        kept["scores"] = value
+    return scores
 
 
 def _object(value: object) -> dict[str, Any]:

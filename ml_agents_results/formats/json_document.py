@@ -39,8 +39,8 @@ def _write_body(snapshot: Snapshot, file: BinaryIO) -> None:
     if snapshot.includes("runs"):
         file.write(b',\n"runs":[')
         separator = b"\n"
-        for row in snapshot.rows():
-            file.write(separator + run_bytes(row)[:-1])
+        for row, scores in snapshot.scored_rows():
+            file.write(separator + run_bytes(row, scores)[:-1])
             separator = b",\n"
         file.write(b"\n]")
     file.write(b',\n"analysis":' + json_bytes(_analysis(snapshot)) + b"}\n")

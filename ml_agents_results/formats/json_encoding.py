@@ -9,7 +9,8 @@ import orjson
 
 from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.database.types import from_stored, to_json, to_stored
-from ml_agents_results.records import ExperimentRecord
+from ml_agents_results.formats.score_fields import score_objects
+from ml_agents_results.records import ExperimentRecord, ScoreRecord
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
 
 WIDTH = len(RECORD_COLUMNS)
@@ -62,8 +63,10 @@ def run_object(row: Sequence[Any]) -> dict[str, Any]:
     return run
 
 
-def run_bytes(row: Sequence[Any]) -> bytes:
+def run_bytes(row: Sequence[Any], scores: Sequence[ScoreRecord] = ()) -> bytes:
     """`run_object` as one line of JSON, without decoding what needs no decoding."""
+    if scores:
+        return json_bytes({**run_object(row), "scores": score_objects(scores)}) + b"\n"
     run = dict(zip(RECORD_COLUMNS, row, strict=False))
     if (metadata := row[JSON_AT]) is not None:
         if not _is_object(metadata):

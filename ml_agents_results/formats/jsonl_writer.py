@@ -9,7 +9,7 @@ PARTS = ("runs",)
 
 
 def write(snapshot: Snapshot, file: BinaryIO) -> None:
-    """Writes every run with the columns of `runs`, `metadata_json` and `parsing_metrics` as
-    objects."""
-    for row in snapshot.rows():
-        file.write(run_bytes(row))
+    """Writes every run with the columns of `runs`; `metadata_json` and `parsing_metrics` are
+    objects, and `scores` of a run that has some is a list of objects."""
+    for row, scores in snapshot.scored_rows():
+        file.write(run_bytes(row, scores))

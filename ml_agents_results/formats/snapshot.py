@@ -3,15 +3,18 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
 
-from ml_agents_results.records import ExperimentRecord
+from ml_agents_results.records import ExperimentRecord, ScoreRecord
 from ml_agents_results.reports.paper_report import paper_comparison, paper_summary
 from ml_agents_results.reports.report import Report
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.run_repository import RunRepository
+from ml_agents_results.repositories.run_repository import RECORD_COLUMNS, RunRepository
+from ml_agents_results.repositories.score_repository import ScoreRepository
 from ml_agents_results.services.analysis_options import ALLOWANCES, AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
 from ml_agents_results.services.cost import CostReport, CostService
@@ -26,6 +29,9 @@ PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "meta
 MOST_VARIANTS_IN_PAIRS = 12
 MOST_ROWS_AT_ONCE = 500
 """Rows fetched at once: more would take memory without being faster."""
+
+
+_ID_AT = RECORD_COLUMNS.index("id")
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,20 @@ class Snapshot:
         for experiment in self.experiments:
             stream = runs.stream(experiment.id, size)
             yield from stream if progress is None else _counted(stream, progress)
+
+    def scored_rows(self) -> Iterator[tuple[Sequence[Any], Sequence[ScoreRecord]]]:
+        """The rows with the scores of their runs."""
+        for single in self.single():
+            [experiment] = single.experiments
+            scores = ScoreRepository(self.connection).list(experiment.id)
+            grouped = groupby(scores, itemgetter(0))
+            scored, of_run = next(grouped, (None, iter(())))
+            for row in single.rows():
+                if row[_ID_AT] != scored:
+                    yield row, ()
+                    continue
+                yield row, [score for _, score in of_run]
+                scored, of_run = next(grouped, (None, iter(())))
 
     @cached_property
     def accuracy(self) -> SummaryReport:

@@ -1,0 +1,100 @@
+"""Metrics and scores outlive archives, runs files and merging of databases."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ml_agents_results.database.engine import Database
+from ml_agents_results.database.maintenance.integrity_checks import check
+from ml_agents_results.formats.exporting import export
+from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.records import ExperimentRecord, MetricRecord, RunRecord, ScoreRecord
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+from ml_agents_results.repositories.run_repository import RunRepository
+
+ODD = "nul \x00, lone \ud800, mark \ufdd0, 😀"
+METRICS = [
+    MetricRecord("exact", "binary", 0, 1, True, "exact", is_primary=True),
+    MetricRecord(ODD, "numeric", upper=10, definition_json={"judge": ODD}),
+]
+MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def recorded(processor: ResultsProcessor) -> ResultsProcessor:
+    with processor.database.write() as connection:
+        for name in ("a", "b"):
+            ExperimentRepository(connection).save(
+                ExperimentRecord(
+                    name, status="completed", tags_json=["t"], notes_json=[ODD], metrics=METRICS
+                )
+            )
+        RunRepository(connection).save_many(
+            RunRecord(
+                name,
+                approach,
+                index,
+                id=f"{name}-{approach}-{index}",
+                is_correct=bool(index % 2),
+                finish_reason="length",
+                reasoning_text=ODD,
+                scores=[
+                    ScoreRecord(index / 7, metric=ODD),
+                    ScoreRecord(1, "C", ODD, {"x": ODD}, ODD, "judge", 0.1, MOMENT),
+                ][: index % 3]
+                or None,
+            )
+            for name in ("a", "b")
+            for approach in ("None", "CoT")
+            for index in range(7)
+        )
+    return processor
+
+
+def runs(database: Database) -> list[RunRecord]:
+    assert check(database).problems == []
+    with database.read() as connection:
+        return list(RunRepository(connection).iterate(["a", "b"]))
+
+
+@pytest.mark.parametrize("ending", ["mlar", "jsonl", "db"])
+def test_they_come_back(
+    recorded: ResultsProcessor, tmp_path: Path, empty_file: Path, ending: str
+) -> None:
+    path = tmp_path / f"out.{ending}"
+    if ending == "mlar":
+        export(recorded.database, ["a", "b"], path, "archive")
+    elif ending == "jsonl":
+        export(recorded.database, ["a", "b"], path, "jsonl")
+    else:
+        path = Path(str(recorded.database.path))
+    before = runs(recorded.database)
+    recorded.close()
+    other = Database(str(empty_file))
+    for _ in range(2):
+        load(other, [LogSource(path)], ImportOptions())
+    assert runs(other) == before
+    if ending == "jsonl":
+        return
+    with other.read() as connection:
+        found = ExperimentRepository(connection).get("a")
+    assert found.metrics == METRICS
+    assert (found.tags_json, found.notes_json) == (["t"], [ODD])
+
+
+@pytest.fixture
+def empty_file(migrated_file: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "other.db"
+    path.write_bytes(migrated_file.read_bytes())
+    return path
+
+
+def test_what_others_call_scores_is_kept(processor: ResultsProcessor, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.jsonl"
+    path.write_text('{"approach_name": "None", "sample_index": 0, "scores": {"f1": 1}}\n')
+    load(processor.database, [LogSource(path)], ImportOptions(experiment_id="a"))
+    [run] = runs(processor.database)
+    assert (run.scores, run.metadata_json) == (None, {"scores": {"f1": 1}})

@@ -71,6 +71,9 @@ def outcome(run: RunRecord) -> str:
         return "failed"
     if run.is_correct is not None:
         return "correct" if run.is_correct else "wrong"
+    if run.score is not None:
+        # `scored`: analyses of right and wrong count it with what has no grade.
+        return "ungraded"
     return "unparsed" if run.parsed_answer is None and run.raw_output is not None else "ungraded"
 
 

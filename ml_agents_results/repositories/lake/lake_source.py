@@ -82,7 +82,7 @@ def experiments_of(folder: Folder, query: Query) -> Iterator[Connection]:
             known = {"id": experiment_id, "created_at": created_at, "updated_at": created_at}
             rows.append({**known, "status": "completed", "config_json": {}, "environment_json": {}})
     engine = create_engine("sqlite://", poolclass=StaticPool)
-    Experiment.metadata.create_all(engine, [Experiment.__table__])  # type: ignore[list-item]
+    Experiment.metadata.create_all(engine)
     with engine.begin() as connection:
         for row in rows:
             connection.execute(insert(Experiment).values(**row, content_digest=""))

@@ -156,6 +156,7 @@ _HTML = re.compile(
     r"</?(?:b|i|u|em|strong|span|code|mark|font|center|h[1-6])(?:\s[^<>]*)?>|<br\s*/?>",
     re.IGNORECASE,
 )
+_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 _SIGN = re.compile(r"(?<![\w)\]}])[–—](?=[$€£]?\d)")
 
 
@@ -180,6 +181,8 @@ def _unmarked(text: str, bold: list[str]) -> str:
         text = _SIGN.sub("-", text)
     if "<" in text:
         text = _HTML.sub("", text)
+    if "~~" in text:
+        text = _STRUCK.sub(" ", text)
     if "<<" in text:
         text = _CALCULATION.sub("", text)
     if "[" in text or "【" in text:

@@ -7,15 +7,15 @@ from ml_agents_results.scoring.statements import Evidence
 CALIBRATION: dict[Evidence, float] = {
     "structured": 0.99,
     "pattern": 0.98,
-    "tag": 0.98,
+    "tag": 0.97,
     "hashes": 0.99,
-    "box": 0.98,
+    "box": 0.97,
     "label": 0.97,
     "sentence": 0.97,
-    "whole": 0.94,
+    "whole": 0.89,
     "bold": 0.85,
-    "last_line": 0.85,
-    "option_text": 0.65,
+    "last_line": 0.88,
+    "option_text": 0.75,
     "last_value": 0.5,
 }
 """The probability that an answer that stands so is the one that the model meant; docs/scoring.md

@@ -224,9 +224,14 @@ def _items(text: str) -> list[str]:
     return items if items is not None else [text]
 
 
+_POINT = re.compile(r"\(\s*-?[\d./]+(?:\s*,\s*-?[\d./]+){1,2}\s*\)")
+
+
 def _list(answer: str, target: str, expected: Expectation, *, unordered: bool) -> Comparison:
     wanted = _items(target)
-    given = _items(answer)
+    given = _items(re.sub(r"\s+or\s+", ", ", answer) if len(wanted) > 1 else answer)
+    if _POINT.fullmatch(answer) and not _POINT.fullmatch(target):
+        return Comparison(False)
     if len(given) == 1 and len(wanted) > 1:
         given = given[0].split()
     if len(given) != len(wanted):

@@ -64,7 +64,7 @@ class Expectation:
 _ALL_OF_THEM = re.compile(
     r"\b(?:(?:find|list|name|give|state|determine) all|all (?:real |possible |the )?(?:values"
     r"|solutions|roots|zeros)|what are (?:the|all) (?:\w+ )?(?:roots|solutions|zeros|factors)"
-    r"|solve for all|in any order)",
+    r"|solve for all|in any order|\b(?:roots|solutions|zeros|divisors|intercepts) of)",
     re.IGNORECASE,
 )
 _LABEL_PAIRS = (

@@ -138,6 +138,8 @@ def _labels(text: str, options: Options, statement: bool) -> Choice | None:
     numbers = any(name.isdigit() for name in names)
     label = r"\d{1,2}(?!\d)" if numbers else r"[A-Ra-r](?![A-Za-z0-9À-ɏ'₀-₉²³])"
     head = re.match(rf"{_PREFIX}({_MARK})({label})({_CLOSE})", text, re.IGNORECASE)
+    if not numbers and re.fullmatch(r"[A-R](?:\s+[A-R])+\.?", text):
+        return _run_together(text, names)
     if head is None or head[2].upper() not in names:
         return _run_together(text, names) if not numbers else None
     first, end = head[2].upper(), head.end()
@@ -211,6 +213,9 @@ _REASON = re.compile(
 
 def _run_together(text: str, names: Options) -> Choice | None:
     """`AC`: several labels in one word."""
+    if re.fullmatch(r"[A-R](?:\s+[A-R])+[.]?", text):
+        spaced = frozenset(re.findall(r"[A-R]", text))
+        return Choice(spaced) if spaced <= set(names) else None
     found = re.match(r"[(\[{\"']*([A-R]{2,6})[)\]}\"']*\s*(?:$|[.;,!\n])", text)
     if found is None or len(set(found[1])) != len(found[1]) or not set(found[1]) <= set(names):
         return None

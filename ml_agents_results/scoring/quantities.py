@@ -40,6 +40,7 @@ _DIGITS = (
     r"|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)(?:\.\d+)?"
     r"|\d{1,3}(?: \d{3})+(?!\d)(?:\.\d+)?"
     r"|\d{1,3}(?:\.\d{3})+,\d+"
+    r"|\d{1,3}(?:\.\d{3}){2,}(?![\d.])"
     r"|\d{1,3}(?:'\d{3})+(?!\d)(?:\.\d+)?"
     r"|\d+\.\d+|\d+|\.\d+)"
 )
@@ -257,7 +258,7 @@ def _negative(found: re.Match[str]) -> bool:
 
 def _decimal(digits: str) -> Fraction:
     digits = digits.replace("'", "").replace("’", "").replace(" ", "")
-    if re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d+", digits):
+    if re.fullmatch(r"\d{1,3}(?:\.\d{3}){2,}|\d{1,3}(?:\.\d{3})+,\d+", digits):
         digits = digits.replace(".", "").replace(",", ".")
     return Fraction(Decimal(digits.replace(",", "")))
 

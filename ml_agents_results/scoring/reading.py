@@ -402,6 +402,8 @@ def single_quantity(text: str, *, label: bool) -> Reading | None:
         return Reading(taken, loose=True)
     if label and (len(text) > 120 or "=" in text):
         return None  # a derivation after the label
+    if len(spans) == 2 and quantities.read(text[spans[0].start : last.end]) is not None:
+        return Reading(text[spans[0].start : last.end], loose=True)  # 1 hour 30 minutes
     for part in (_CONVERTED.sub("", text), _OF_WHICH.sub("", text)):
         if part != text and len({s.quantity.value for s in quantities.find(part)}) == 1:
             return single_quantity(part, label=label)

@@ -63,7 +63,8 @@ _HEAD = (
     r"|most (?:\w+))\s+)*answers?"
     r"|(?:final|correct|right|best|closest|proper|only (?:correct|possible)"
     r"|most (?:\w+)(?: and \w+)?)\s+"
-    r"(?:option|choice|one|alternative|statement|solution|letter|response|result|value|number|total"
+    r"(?:options?|choices?|ones?|alternatives?|statements?|solution|letter|response"
+    r"|result|value|number|total"
     r"|count|amount|sum|price|cost|match|completion|ending|conclusion)"
 )
 _SENTENCE = re.compile(
@@ -116,7 +117,7 @@ _REVERSED = re.compile(
 _LETTER_IS_RIGHT = re.compile(
     r"(?<![\w'])(?:(?:the )?(?:option|choice|answer|letter|alternative)s?\s+)?"
     r"(?P<value>[(\[]?(?-i:[A-R])[)\]]?)"
-    r"(?P<own>(?:[.:)]?\s+(?!(?:is|seems|might|may|could|looks|was|must|would|should|has|appears)\b)"
+    r"(?P<own>[.:)]?(?:\s+(?!(?-i:[A-R])\b|(?:is|are|seems|might|may|could|looks|was|were|must|would|should|has|appears)\b)"
     r"[^\s.,;?\n]+){1,8}?|,\s[^,.\n]{1,60},)?\s*,?\s+"
     r"(?:is|must be|would be|should be|has to be|seems(?: to be)?|appears(?: to be)?|is therefore"
     r"|is thus"
@@ -490,6 +491,8 @@ def _cued(
         if evidence == "sentence" and _is_conditional(text, start):
             continue
         value, end = right_side(text, match.end(), options=options)
+        if text[end : end + 1] == "?" and text[end + 1 :].strip():
+            continue  # asked, not stated
         if not value or PLACEHOLDER.fullmatch(value) or value.endswith("?"):
             continue
         if _NO_STATEMENT.match(value) and evidence == "sentence":

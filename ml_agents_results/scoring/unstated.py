@@ -33,6 +33,8 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
             return "last_line", found
     if _is_cut(text) or reading.SORRY.search(text[:200]):
         return None
+    if _INTENDS.search(last) and "=" not in last:
+        return None
     if len(last) > 12 and fold(last) in fold(expected.question):
         return None  # an echo of the question
     if reading.ABSTAINS.search(last) or (
@@ -62,9 +64,15 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
 
 
 _OUTER_LINES = 3
+_INTENDS = re.compile(
+    r"\b(?:we|I|you)(?:'ll| will)? (?:first )?(?:need|have to|must|should|want|would need)\b"
+    r"|^\s*(?:first,? (?:we|let|I)|let(?:'s| us| me)|to (?:find|solve|answer|get))\b",
+    re.IGNORECASE,
+)
 _SHORT = 300
 
 
+_NO_ANSWER = re.compile(r"(?-i:None)$|error\b|thinking\b|loading\b|.*\.\.\.$|.*…$", re.IGNORECASE)
 _EMPTY = re.compile(r"[{<].{0,40}answer", re.IGNORECASE)
 _PLACED = re.compile(r"^(?:in|on|at|around|by|for|when)\s+(?P<value>\S.*?)[.!]?$", re.IGNORECASE)
 _LABELLED = re.compile(r"^(?:the )?(?:final )?answer(?: is)?\s*[:=]?\s*(?=\S)", re.IGNORECASE)
@@ -72,11 +80,9 @@ _LABELLED = re.compile(r"^(?:the )?(?:final )?answer(?: is)?\s*[:=]?\s*(?=\S)", 
 
 def _whole(text: str, expected: Expectation) -> Reading | None:
     """The output itself, where it is one value of the kind."""
-    line = text.strip()
+    line = re.sub(r"^[-*•]\s+(?=[^\W\d][^\n]*$)", "", text.strip())
     content = _LABELLED.sub("", line)
-    if _EMPTY.match(line) or (
-        content.lower() in ("none", "unknown") and kinds.asks_number(expected.question)
-    ):
+    if _EMPTY.match(line) or _NO_ANSWER.match(line):
         return None
     if len(line) > 300 or statements.PLACEHOLDER.fullmatch(content) or "boxed" in line:
         return None
@@ -85,6 +91,9 @@ def _whole(text: str, expected: Expectation) -> Reading | None:
         if len(several & set(expected.options)) > 2:
             return None
         chosen = options.read(line.split("\n\n")[0], expected.options)
+        if chosen is not None and chosen.status == "negated":  # Not A. D.
+            rest = line[statements.sentence_end(line, 5) :].lstrip(". ")
+            chosen = (options.read(rest, expected.options) if rest else None) or chosen
         if chosen is not None and not (chosen.status == "" and reading.ABSTAINS.search(line)):
             if chosen.status:
                 return Reading(reading.in_one_line(line), chosen.status)
@@ -153,7 +162,7 @@ def _whole(text: str, expected: Expectation) -> Reading | None:
         return Reading(reading.without_quotes(body))
     if (
         kinds.asks_number(expected.question)
-        and re.match(r"[A-Za-z',]+\s+\S", body)
+        and not _is_value(body, expected)
         and (any(character.isdigit() for character in body) or len(body.split()) > 3)
     ):
         return None
@@ -163,8 +172,13 @@ def _whole(text: str, expected: Expectation) -> Reading | None:
             return Reading(value)
     if kinds.SYMBOLS.fullmatch(body):
         return Reading(body)
-    if (short := reading.trimmed(body)) != body and not reading.PROSE.search(short):
+    short = reading.trimmed(body)
+    cut = body[len(short) :]
+    if short != body and not reading.PROSE.search(short) and not _CONCLUDES.search(cut):
         body = short
+    body = _ONE.sub(r"\1", body)
+    if (listed := _PREFIXED.match(body)) is not None and _is_list(listed["value"]):
+        return Reading(listed["value"].rstrip("."))
     items = kinds.items_of(body) or []
     if len(items) > 2 and all(len(item.split()) <= 3 for item in items) and len(body) <= 200:
         return Reading(reading.without_quotes(body))
@@ -198,6 +212,15 @@ def _leading_number(line: str, expected: Expectation) -> Reading | None:
         if quantities.read(rest.rstrip(".")) is not None:
             return Reading(reading.without_quotes(rest), reading.bound(rest))
     return None
+
+
+_ONE = re.compile(r"^(?:the )?([a-z]+) one\.?$", re.IGNORECASE)
+_PREFIXED = re.compile(r"[A-Za-z][^:\n]{2,60}:\s+(?P<value>\S[^\n]*)$")
+
+
+def _is_list(text: str) -> bool:
+    items = kinds.items_of(text) or []
+    return len(items) > 1 and all(0 < len(item.split()) <= 3 for item in items)
 
 
 def _is_value(text: str, expected: Expectation) -> bool:
@@ -366,7 +389,8 @@ def _bold(cleaned: cleaning.Cleaned, expected: Expectation) -> Reading | None:
 
 
 _UNSURE = re.compile(
-    r"\b(?:or|between|might|may|could|torn|either|anything|except|other than|unless)\b",
+    r"\b(?:or|between|might|may|maybe|perhaps|possibly|could|torn|either|anything|except"
+    r"|other than|unless)\b",
     re.IGNORECASE,
 )
 
@@ -421,6 +445,10 @@ def _weak_label(text: str, last: str, labels: tuple[str, ...]) -> tuple[Evidence
         return "last_line", Reading(reading.as_written(side, word))
     sentences = [s for line in text.split("\n") for s in _sentences(line) if s.strip(" .")]
     for sentence in reversed(sentences[-_OUTER_SENTENCES:]):
+        ends = re.search(r"(?:\bis|=|evaluates to|becomes|gives)\s+(\w+)\W*$", sentence)
+        logic = re.fullmatch(_LOGIC_WORDS, sentence.strip(" .!"), re.IGNORECASE)
+        if ends is not None and logic is not None and ends[1].casefold() in closed:
+            return "last_line", Reading(ends[1])
         clause = re.split(r"\bbut\b|\bso\b|\btherefore\b|;", sentence)[-1].strip(" ,")
         for part in (sentence.strip(), clause):
             if (word := equality.label_in(part, closed)) and not reading.IDIOMS.match(part):
@@ -439,6 +467,7 @@ def _weak_label(text: str, last: str, labels: tuple[str, ...]) -> tuple[Evidence
 
 
 _OUTER_SENTENCES = 3
+_LOGIC_WORDS = r"[\s()]*(?:(?:so|not|and|or|true|false|is|gives|becomes|=)[\s(),]*)+"
 
 
 def _mentions(sentence: str, labels: tuple[str, ...]) -> bool:
@@ -582,9 +611,15 @@ def _others(text: str, question: str) -> bool:
 
 def _copula(sentence: str, expected: Expectation) -> tuple[Evidence, Reading] | None:
     """`The ratio is 3:2.`, `Ada is third.`: the side that the question does not name."""
+    conclusion = _CONCLUDES.split(sentence)[-1]
+    if conclusion != sentence and _IS.match(conclusion.strip(" ,")):
+        sentence = conclusion.strip(" ,")
     sentence = _CONNECTIVE.sub("", reading.trimmed(_CONNECTIVE.sub("", sentence.strip())))
     if statements.DENIED.search(sentence):
         return None
+    listed = _PREFIXED.match(sentence)
+    if listed is not None and _is_list(listed["value"]):
+        return "last_line", Reading(listed["value"].rstrip("."))
     if (single := _only_mathematics(sentence)) is not None:
         return "last_line", Reading(single)
     value = _VERB.split(sentence)[-1]
@@ -592,7 +627,7 @@ def _copula(sentence: str, expected: Expectation) -> tuple[Evidence, Reading] | 
         if predicate == sentence:
             break
         subject = sentence.removesuffix(value)
-        alone = re.fullmatch(r"[\d\s.,+*/×()$€£=-]*(?:is|equals)\s*", subject) is not None or (
+        alone = re.match(r"[$€£(]?\d[^,]*\s(?:is|are|equals|makes)\s*$", subject) is not None or (
             not _others(subject, expected.question)
             and "," not in subject
             and not _ASKS_NAME.search(expected.question)
@@ -615,6 +650,9 @@ def _copula(sentence: str, expected: Expectation) -> tuple[Evidence, Reading] | 
     in_predicate, in_subject = (
         set(re.findall(r"\w{3,}", side.casefold())) - {"the"} for side in (predicate, subject)
     )
+    noun = re.search(r"\b(?:what|which)\s+(?:is the\s+)?(\w{3,})", expected.question, re.IGNORECASE)
+    if noun is not None and noun[1].casefold() in in_subject and len(predicate) <= 40:
+        return "option_text", Reading(predicate)
     if in_predicate and in_predicate <= asked and not in_subject & asked:
         return "option_text", Reading(subject)
     if in_subject and in_subject <= asked and not in_predicate & asked and len(predicate) <= 40:
@@ -643,7 +681,11 @@ def _weak_text(text: str, expected: Expectation) -> tuple[Evidence, Reading] | N
     last = lines[-1].strip("*_# ")
     plain = latex.plain(last)
     if "=" in plain:
-        side = reading.trimmed(equality.last_side(_last_sentence(text)))
+        sentence = _last_sentence(text)
+        conclusion = _CONCLUDES.split(sentence)[-1]
+        if conclusion != sentence and "=" not in conclusion:
+            return None
+        side = reading.trimmed(equality.last_side(sentence))
         if quantities.read(side) is not None or mathematics.looks_mathematical(side):
             return "last_line", Reading(side)
         word = equality.label_in(side)

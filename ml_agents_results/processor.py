@@ -220,13 +220,7 @@ class ResultsProcessor:
             DatabaseError: The database could not be written.
         """
         run = run_of_response(run_result)
-
-        def work(connection: Connection) -> str:
-            runs = RunRepository(connection)
-            runs.save(run)
-            return run.id or runs.id_of(run)
-
-        run_id = self._write(work)
+        run_id = self._write(lambda connection: RunRepository(connection).save_with_id(run))
         self.backup.saved()
         mark_saved(run_result, run_id, run.experiment_id)
 

@@ -97,13 +97,30 @@ class RunRepository(Repository):
         with self._writing() as connection:
             self._require_experiments(connection, (run.experiment_id,))
             [prepared] = self.prepare((run,))
-            if self._execute(run_insert(self._engine), [prepared.row]):
-                self._insert_belonging((prepared,))
-                return True
-            upsert = run_upsert(self._engine, take_id=prepared.takes_id)
-            changed = self._execute(upsert, [prepared.row])
-            self._upsert_belonging((prepared,), copying=False)
-            return changed > 0
+            return self._insert(prepared) or self._update(prepared)
+
+    def save_with_id(self, run: RunRecord) -> str:
+        """`save` that returns the id of the run: a new one, its own, or that of its key."""
+        [prepared] = self.prepare((run,))
+        with self._writing() as connection:
+            self._require_experiments(connection, (run.experiment_id,))
+            if self._insert(prepared):
+                return str(prepared.row[0])
+            self._update(prepared)
+            return run.id or self.id_of(run)
+
+    def _insert(self, prepared: PreparedRun) -> bool:
+        """Whether the run's key was free; then the run is in, with all that belongs to it."""
+        inserted = self._execute(run_insert(self._engine), [prepared.row]) > 0
+        if inserted:
+            self._insert_belonging((prepared,))
+        return inserted
+
+    def _update(self, prepared: PreparedRun) -> bool:
+        upsert = run_upsert(self._engine, take_id=prepared.takes_id)
+        changed = self._execute(upsert, [prepared.row])
+        self._upsert_belonging((prepared,), copying=False)
+        return changed > 0
 
     def save_many(self, runs: Iterable[RunRecord]) -> int:
         """Inserts new runs, updates those whose key exists, and returns how many changed.

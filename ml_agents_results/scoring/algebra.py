@@ -21,7 +21,7 @@ _START_LIMIT = 60.0
 _LONGEST = 4096
 _MOST_DIGITS = 256
 _DEEPEST = 64
-_TOWER = re.compile(r"\^\s*\{?[^{}^]*\}?\s*\^|\*\*[^*]*\*\*")
+_TOWER = re.compile(r"\d\s*(?:\^|\*\*)\s*[{(]?\s*\d+\s*(?:\^|\*\*)")
 
 
 def available() -> bool:

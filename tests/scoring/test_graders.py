@@ -6,7 +6,7 @@ import pytest
 
 from ml_agents_results.errors import ResultsError, UsageError
 from ml_agents_results.experiments.datasets import load_dataset
-from ml_agents_results.scoring.graders import Verdict, grade
+from ml_agents_results.scoring.graders import Verdict, find_grader, grade
 
 RIGHT = [
     # numbers
@@ -129,3 +129,117 @@ def test_a_grader_from_another_package(tmp_path: Path, monkeypatch: pytest.Monke
         grade("ab", "abcd", "exakt")
     assert caught.value.hint is not None
     assert "any_of, broken, length; or package.module:function" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("grader", "answer", "expected", "value"),
+    [
+        ("number", "3.14", "3.14159", False),
+        ("number,absolute=0.01", "3.14", "3.14159", True),
+        ("number,relative=0.001", "3.14", "3.14159", True),
+        ("number,relative=0.0001", "3.14", "3.14159", False),
+        ("number,tolerance=target", "0.333", "0.33", True),
+        ("number,tolerance=target", "0.34", "0.33", False),
+        ("number", "50%", "0.5", False),
+        ("number,percent=ratio", "50%", "0.5", True),
+        ("number", "12 miles", "12 km", False),
+        ("number,units=ignore", "12 miles", "12 km", True),
+        ("number,absolute=1", "12 miles", "12.5 km", False),
+        ("number,absolute=5", "more than 12", "12", False),
+        ("number", "twelve", "12", True),
+        ("number", "12", "a dozen or so", None),
+        ("choice", "(B) and (C)", "B, C", True),
+        ("choice,multi=share", "B", "B, C", 0.5),
+        ("choice,multi=share", "B, D", "B, C", 1 / 3),
+        ("math", "(x+1)^2", "x^2+2x+1", True),
+        ("math", "[2,5]", "(2,5)", False),
+        ("contains", "It is Paris, France", "Paris", True),
+        ("contains", "Parisian", "Paris", False),
+        ("contains", "the Donau", '["Danube", "Donau"]', True),
+        ("list", "a, b, c", "a, b, c", True),
+        ("list", "c, b, a", "a, b, c", False),
+        ("list,ordered=false", "c, b, a", "a, b, c", True),
+        ("list,partial=true", "a, b, x", "a, b, c", 2 / 3),
+        ("json", '{"a": 1.0, "b": 2}', '{"b": 2, "a": 1}', True),
+        ("json", '{"a": 1, "b": 2, "c": 3}', '{"a": 1, "b": 2}', False),
+        ('json,keys=["a"]', '{"a": 1, "c": 3}', '{"a": 1, "b": 2}', True),
+        ("json,partial=true", '{"a": 1, "b": 3}', '{"a": 1, "b": 2}', 0.5),
+        ("json", "no object", '{"a": 1}', False),
+        ("f1", "the cat sat", "a cat sat down", 0.8),
+        ("f1", "dog", '["cat", "the dog"]', 1.0),
+    ],
+)
+def test_graders_by_name(
+    grader: str, answer: str, expected: str, value: bool | float | None
+) -> None:
+    verdict = grade(answer, expected, grader)
+    assert verdict.value == pytest.approx(value) if value is not None else verdict.value is None
+    scale = find_grader(grader).scale
+    assert isinstance(verdict.value, bool | None) == (scale == "binary")
+
+
+def test_the_regex_grader_looks_at_the_output() -> None:
+    spec = "regex,pattern=Score: (\\d+)"
+    assert grade(None, "7", spec, output="Score: 5\nScore: 7").value is True
+    assert grade(None, "7", spec, output="Score: 5").value is False
+    assert grade(None, None, "regex,pattern=^OK$", output="OK") == Verdict(True)
+    assert grade("x", "7", spec, output="none").label == "no_match"
+
+
+def test_contains_is_refused_where_it_would_call_wrong_answers_right() -> None:
+    for expected in ("12", "yes"):
+        with pytest.raises(UsageError, match="contains cannot grade"):
+            grade("it is not 12, yes", expected, "contains")
+
+
+@pytest.mark.parametrize(
+    ("grader", "message"),
+    [
+        ("number,tolerence=1", "no setting 'tolerence'"),
+        ("number,relative=-1", "relative of the grader number is -1"),
+        ("number,percent=both", "percent of the grader number is 'both'"),
+        ("list,ordered=2", "ordered of the grader list is 2"),
+        ("regex,pattern=(a)(b)", "at most one group"),
+        ("regex,pattern=(", "the pattern of the grader regex is wrong"),
+        ("judge", "a judge is asked afterwards"),
+        ("no.such.module:grader", "cannot be loaded"),
+        ("json:nothing", "cannot be loaded"),
+        ("exakt", "no grader 'exakt'"),
+    ],
+)
+def test_a_grader_or_setting_that_makes_no_sense_is_refused(grader: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        find_grader(grader)
+
+
+def test_a_definition_tells_graders_apart() -> None:
+    exact, number = find_grader("exact").definition, find_grader("number").definition
+    assert number["settings"]["relative"] == 0.0
+    assert len({exact["fingerprint"], number["fingerprint"]}) == 2
+    assert find_grader("number,relative=0.1").definition["fingerprint"] != number["fingerprint"]
+    assert find_grader("number", {"relative": 0.0}).definition == number
+
+
+def test_a_function_needs_no_packaging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_rules.py").write_text(
+        "from ml_agents_results.scoring.graders import Verdict\n"
+        "def polite(output, question):\n"
+        "    return Verdict('please' in output, 'polite', question)\n"
+        "def near(parsed, expected, within=1):\n"
+        "    return abs(float(parsed) - float(expected)) <= within\n"
+        "def all_of_it(**given):\n    return sorted(given) and len(given) / 10\n"
+        "def wrong(parsed, expected):\n    return 'yes'\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    verdict = grade(None, None, "my_rules:polite", question="q", output="please")
+    assert verdict == Verdict(True, "polite", "q")
+    assert grade("3", "4", "my_rules:near").value is True
+    assert grade("3", "5", "my_rules:near,within=2").value is True
+    assert grade("3", "5", "my_rules:near").value is False
+    assert grade("3", "5", "my_rules:all_of_it") == Verdict(0.7)
+    assert find_grader("my_rules:near").definition["source"]
+    with pytest.raises(UsageError, match="no setting 'widthin'"):
+        find_grader("my_rules:near,widthin=2")
+    with pytest.raises(ResultsError, match="returned str"):
+        grade("3", "5", "my_rules:wrong")

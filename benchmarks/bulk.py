@@ -23,6 +23,7 @@ from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.records import ScoreRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 
 SAVES = 200
@@ -34,6 +35,8 @@ def executemany(path: Path, like: Path) -> Callable[[], None]:
     with closing(sqlite3.connect(like)) as source:
         runs = source.execute("SELECT * FROM runs").fetchall()
         metrics = source.execute("SELECT * FROM parsing_metrics").fetchall()
+        named = source.execute("SELECT * FROM metrics").fetchall()
+        scores = source.execute("SELECT * FROM scores").fetchall()
 
     def work() -> None:
         path.unlink(missing_ok=True)
@@ -47,6 +50,9 @@ def executemany(path: Path, like: Path) -> Callable[[], None]:
             target.executemany(
                 f"INSERT INTO parsing_metrics VALUES ({_marks(metrics[0])})", metrics
             )
+            if scores:
+                target.executemany(f"INSERT INTO metrics VALUES ({_marks(named[0])})", named)
+                target.executemany(f"INSERT INTO scores VALUES ({_marks(scores[0])})", scores)
             target.execute("COMMIT")
 
     return work
@@ -56,8 +62,12 @@ def _marks(row: tuple[object, ...]) -> str:
     return ", ".join("?" * len(row))
 
 
-def bulk(folder: Path, runs: int) -> Figure:
+def bulk(folder: Path, runs: int, scores: int = 0) -> Figure:
     ready = tuple(records("e", runs, 3000))
+    if scores:
+        for run in ready:
+            value = run.parsing_confidence
+            run.scores = [ScoreRecord(value, metric=f"metric {index}") for index in range(scores)]
     filled, path = folder / "filled.db", folder / "ours.db"
     with closing(ResultsProcessor(str(filled))) as processor:
         processor.save_experiment("e", {})
@@ -70,7 +80,8 @@ def bulk(folder: Path, runs: int) -> Figure:
             processor.save_runs(ready)
 
     saved, limit = together(ours, executemany(folder / "bare.db", filled), rounds=5)
-    name = f"save_runs of {runs:,} records, processor time"
+    with_scores = f" with {scores} scores each" if scores else ""
+    name = f"save_runs of {runs:,} records{with_scores}, processor time"
     return beside(name, saved, limit, "executemany", kind="cpu", at_most=1.6)
 
 
@@ -141,6 +152,8 @@ def _empty(path: Path) -> None:
         source.backup(target)
         target.execute("DELETE FROM parsing_metrics")
         target.execute("DELETE FROM runs")
+        target.execute("DELETE FROM scores")
+        target.execute("DELETE FROM metrics")
         target.commit()
         target.execute("VACUUM")
 
@@ -152,6 +165,7 @@ def main() -> int:
         return report(
             [
                 bulk(Path(folder), 20_000),
+                bulk(Path(folder), 20_000, scores=3),
                 imported(Path(folder), 20_000 if quick() else 100_000),
                 grown(100_000 if quick() else 1_000_000),
             ]

@@ -12,13 +12,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 
 from benchmarks.databases import records
 from benchmarks.figures import Figure, beside, report, together
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import StandardResponse
+from ml_agents_results.records import ScoreRecord, StandardResponse
 
 SAVES = 300
 ROUNDS = 9
@@ -67,9 +68,11 @@ class Bare:
             source.backup(target)
             target.execute("DELETE FROM runs")
             target.execute("DELETE FROM parsing_metrics")
+            target.execute("DELETE FROM scores")
             target.commit()
             self.run = list(source.execute("SELECT * FROM runs LIMIT 1").fetchone())
             self.metrics = list(source.execute("SELECT * FROM parsing_metrics LIMIT 1").fetchone())
+            self.scores = [list(row) for row in source.execute("SELECT * FROM scores")]
             names = [row[1] for row in source.execute("PRAGMA table_info(runs)")]
         self.place = names.index("sample_index")
         self.number = count(1)
@@ -90,7 +93,44 @@ class Bare:
         connection.execute(
             f"INSERT INTO parsing_metrics VALUES ({', '.join('?' * len(metrics))})", metrics
         )
+        for score in self.scores:
+            score[0] = run[0]
+        if self.scores:
+            marks = ", ".join("?" * len(self.scores[0]))
+            connection.executemany(f"INSERT INTO scores VALUES ({marks})", self.scores)
         connection.execute("COMMIT")
+
+
+def scored(folder: Path) -> list[Figure]:
+    """A run with the values of three further metrics."""
+    processor = ResultsProcessor(str(folder / "scored.db"))
+    processor.save_experiment("e", {})
+    number = count()
+
+    def ours() -> None:
+        for _ in range(SAVES):
+            run = replace(ready, sample_index=next(number))
+            run.scores = [ScoreRecord(0.83, metric=name) for name in ("f1", "rouge", "bleu")]
+            processor.save_run(run)
+
+    ready = next(records("e", 2, 3000))
+    run = replace(ready, sample_index=next(number))
+    run.scores = [ScoreRecord(0.83, metric=name) for name in ("f1", "rouge", "bleu")]
+    processor.save_run(run)
+    bare = Bare(folder / "scored-bare.db", folder / "scored.db")
+    with closing(bare.open()) as connection:
+
+        def driver() -> None:
+            for _ in range(SAVES):
+                bare.save(connection)
+
+        saved, limit = together(ours, driver, rounds=ROUNDS)
+    processor.close()
+    name, limit_name = f"{SAVES} durable saves with 3 scores", "bare sqlite3"
+    return [
+        beside(name, saved, limit, limit_name, at_most=1.4),
+        beside(f"{name}, processor time", saved, limit, limit_name, kind="cpu", at_most=1.7),
+    ]
 
 
 def figures(folder: Path) -> list[Figure]:
@@ -122,6 +162,7 @@ def figures(folder: Path) -> list[Figure]:
         beside(name, saved, limit, limit_name, at_most=1.6),
         beside(f"{name}, processor time", saved, limit, limit_name, kind="cpu", at_most=2.5),
         beside("a connection per save", before, saved, "ours", at_least=5),
+        *scored(folder),
     ]
 
 

@@ -104,8 +104,9 @@ def _informs(column: Any) -> str:
     name = column["name"]
     if name == "updated_at":
         return "updated_at <> created_at"
+    if isinstance(column["type"], String):
+        # NULL, too, is none of what this lets pass.
+        return f"{name} NOT IN ('', '[]', '{{}}')"
     if column["nullable"]:
         return f"{name} IS NOT NULL"
-    if isinstance(column["type"], Integer):
-        return f"{name} <> 0"
-    return f"{name} <> ''" if isinstance(column["type"], String) else "1 = 1"
+    return f"{name} <> 0" if isinstance(column["type"], Integer) else "1 = 1"

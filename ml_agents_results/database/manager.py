@@ -99,23 +99,24 @@ class DatabaseManager:
         A database of the predecessor is adopted; the status says how.
 
         Args:
-            from_version: What the caller takes the schema version for; None checks nothing. For
-                a database that carries no version it may be the predecessor's (`1.0.0`, ...).
+            from_version: The revision that the caller expects the database to have, such as
+                "0001". A version of the predecessor ("1.0.0") or None expects nothing, and a
+                database that is up to date is accepted in any case.
             backup: Whether a SQLite file is backed up first. Such backups are never deleted
                 automatically.
 
         Raises:
-            SchemaError: The database has another version than `from_version`, is empty, newer
+            SchemaError: The database has another revision than `from_version`, is empty, newer
                 than this version, or another program's.
         """
         found = self._require_migratable()
-        if from_version is not None and found.revision not in (None, from_version):
+        if found.state == "current":
+            return found
+        if from_version in schema.revisions() and found.revision != from_version:
             raise SchemaError(
                 f"{self.database} has schema {found.revision}, not {from_version}",
                 "Leave from_version out to migrate from whatever version there is.",
             )
-        if found.state == "current":
-            return found
         return schema.upgrade(self.database, before=self._back_up if backup else None)
 
     def _back_up(self, found: schema.SchemaStatus) -> Path | None:

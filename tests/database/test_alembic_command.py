@@ -103,7 +103,7 @@ class TestTheAlembicCommand:
                 RunRecord("e", "None", 1, task="sums", error="timeout", prompt_tokens=5),
             ]
         )
-        before = contents(database)
+        before, experiment = contents(database), processor.get_experiment("e")
         settings: dict[str, Any] = {
             "ML_AGENTS_DB_URL": database.config.url or f"sqlite:///{database.path}"
         }
@@ -116,12 +116,13 @@ class TestTheAlembicCommand:
         # The steps down to 0002 drop only what the way up computes again.
         assert alembic("downgrade", "0002", **settings).returncode == 0
         assert alembic("upgrade", "head", **settings).returncode == 0
-        assert contents(database) == before
+        assert contents(database)["runs"] == before["runs"]
+        assert processor.get_experiment("e") == experiment
         assert alembic("-x", "lossy=yes", "downgrade", "0001", **settings).returncode == 0
         if engine_name == "sqlite":
             assert database.path is not None
             *_, backup = sorted(folder_of(database.path).glob("*-before-downgrade.db"))
-            assert contents(backup) == before
+            assert contents(backup)["runs"] == before["runs"]
 
     @pytest.mark.parametrize("command", [("current",), ("check",), ("downgrade", "-1")])
     def test_creates_nothing_unless_it_upgrades(

@@ -506,6 +506,7 @@ def test_a_version_that_the_caller_got_wrong_is_refused(empty_database: Database
     with pytest.raises(SchemaError, match="has schema 0001, not 0002"):
         manager.migrate_schema("0002")
     assert manager.migrate_schema(from_version="0001").revision == "0001"
+    assert manager.migrate_schema("1.0.0").state == "current"
     assert manager.schema_version == REVISIONS[-1]
     assert manager.validate_integrity() is True
 

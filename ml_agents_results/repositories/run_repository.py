@@ -15,8 +15,10 @@ from ml_agents_results.database.models import (
     PARSING_COLUMNS,
     RUN_COLUMNS,
     RUN_KEY,
+    Metric,
     ParsingMetric,
     Run,
+    Score,
 )
 from ml_agents_results.database.types import JsonText, LosslessText
 from ml_agents_results.database.validation import new_id, parsing_row, run_row
@@ -299,8 +301,9 @@ class RunRepository(Repository):
                 .limit(batch_size)
             )
             after = page
+            scored = self._has_scores(experiment_id)
             while rows := self._connection.execute(after).all():
-                yield from self._records(rows)
+                yield from self._records(rows) if scored else map(_record, rows)
                 # Without the experiment, which is given: SQLite seeks by the columns that follow
                 # an equality, and compares the whole key with every row from the first on.
                 # Bound with the types of the columns: texts compare as they are stored.
@@ -347,6 +350,11 @@ class RunRepository(Repository):
             _with_metrics().where(Run.id.in_(select(keys.c.id))).order_by(*_KEY)
         )
         return self._records(rows.all())
+
+    def _has_scores(self, experiment_id: str) -> bool:
+        metrics = select(Metric.id).where(Metric.experiment_id == experiment_id)
+        first = select(Score.run_id).where(Score.metric_id.in_(metrics)).limit(1)
+        return self._connection.scalar(first) is not None
 
     def _records(self, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[RunRecord]:
         """The records of rows of `_with_metrics`, with their scores."""

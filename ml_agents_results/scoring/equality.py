@@ -12,6 +12,7 @@ from ml_agents_results.scoring import (
     mathematics,
     options,
     quantities,
+    units,
 )
 from ml_agents_results.scoring.kinds import TRUTH, Expectation
 from ml_agents_results.scoring.plain_text import fold
@@ -207,9 +208,25 @@ def _math(answer: str, target: str, expected: Expectation) -> Comparison:
         return Comparison(False, "hedged")
     plain = re.sub(r"\s+or\s+", ", ", plain)
     verdict = mathematics.same(
-        mathematics.read(plain), mathematics.read(target), unordered=expected.unordered
+        mathematics.read(_without_unit(plain)),
+        mathematics.read(_without_unit(latex.plain(target))),
+        unordered=expected.unordered,
     )
     return Comparison(verdict, "undecided" if verdict is None else "")
+
+
+_UNIT_AT_END = re.compile(
+    r"(?P<value>.*[\d)}πa-z])\s+(?P<unit>(?:square |cubic )?[a-zA-Z]{1,12}(?:\s?\^?\{?[23²³]\}?)?)"
+)
+
+
+def _without_unit(text: str) -> str:
+    """`6π cm^2` without its unit, which mathematics does not compare."""
+    found = _UNIT_AT_END.fullmatch(text.rstrip("."))
+    if found is None or quantities.read(text) is not None:
+        return text
+    known = units.canonical(found["unit"]) or re.match(r"(?:square |cubic )?units?", found["unit"])
+    return found["value"] if known and len(found["unit"]) > 1 else text
 
 
 def _date(answer: str, target: str, expected: Expectation) -> Comparison:

@@ -37,6 +37,9 @@ FILTERED = frozenset({"content_filter", "refusal", "safety", "recitation", "proh
 
 _LONGEST_ANSWER = statements.LONGEST
 
+_TAIL = 20_000
+"""Characters at the end that are searched for statements first."""
+
 
 class AnswerOnly(BaseModel):
     """What a model fills in that is asked for no reasoning."""
@@ -248,7 +251,11 @@ def _from_cleaned(
     cut: bool,
 ) -> tuple[_Found | None, Outcome | None]:
     text = cleaned.text
-    stated = _stated(text, expected, pattern, cut=cut)
+    stated = _stated(text[-_TAIL:], expected, pattern, cut=cut)
+    if stated:
+        text = text[-_TAIL:]
+    elif len(text) > _TAIL:
+        stated = _stated(text, expected, pattern, cut=cut)
     if stated:
         last, read = stated[-1]
         revised = reading.revision(text, last.end, expected)

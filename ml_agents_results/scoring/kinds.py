@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.scoring import dates, mathematics, options, quantities
+from ml_agents_results.scoring import dates, latex, mathematics, options, quantities
 from ml_agents_results.scoring.plain_text import fold
 
 AnswerKind = Literal[
@@ -222,7 +222,7 @@ def of_target(target: str, expected: Expectation) -> AnswerKind:
             return kind
     if mathematics.looks_mathematical(target):
         return "math"
-    if re.fullmatch(r"\(?[A-R]\)?\.?", target.strip()):
+    if re.fullmatch(r"\(?[A-R]\)?\.?", latex.plain(target).strip()):
         return "choice"
     return "list" if len(items_of(target) or []) > 1 else "text"
 

@@ -340,7 +340,7 @@ def looks_mathematical(text: str) -> bool:
         return False
     return bool(
         re.search(
-            r"[\^√π∪≤≥∞±⦃]|[a-z]\s*[<>]=?\s*-?\d|-?\d\s*[<>]=?\s*[a-z]\b|\d\s*[a-z]\b|[a-z]\s*[-+*/=]|[-+*/=]\s*[a-z]|_\d",
+            r"[\^√π∪≤≥∞±⦃]|[a-z]\s*[<>]=?\s*-?\d|-?\d\s*[<>]=?\s*[a-z]\b|\d\s*[a-z]\b|[a-z]\s*[-+*/=]|[-+*/=]\s*[a-z]|_\{?\d",
             plain,
         )
         or re.fullmatch(r"[(\[]\s*-?[\w./]+(?:\s*,\s*-?[\w./]+)+\s*[)\]]", plain)

@@ -282,7 +282,7 @@ def _unit(rest: str) -> str | None:
         if glued and head and _may_be_glued(head[0]) and not _STOP.search(text):
             return units.canonical(head[0])
         return None
-    if not _NOUNS.fullmatch(text):
+    if not _NOUNS.fullmatch(text) or re.search(r"[α-ωπ√^]|^[A-Za-z]$", text):
         return None
     words = text.split()
     for length in (4, 3, 2, 1):  # "dollars a day in total": the unit is at the head
@@ -379,6 +379,10 @@ _UNIT_AFTER = re.compile(
 )
 
 
+_NUMBERED = re.compile(
+    r"\b(?:step|part|case|question|problem|equation|figure|table|line|method|option|chapter)\s$",
+    re.IGNORECASE,
+)
 _AND_WORDS = re.compile(rf"\s+and\s+(?={number_words.RUN.pattern})", re.IGNORECASE)
 
 
@@ -389,7 +393,7 @@ def find(text: str) -> Iterator[Span]:
         position = max(found.end(), position + 1)
         end = found.end()
         value = _value(found)
-        if value is None:
+        if value is None or _NUMBERED.search(text, max(0, found.start() - 14), found.start()):
             continue
         rest = text[end : end + 40]
         unit = ""

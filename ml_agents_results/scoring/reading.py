@@ -65,7 +65,7 @@ _PARENTHESIS = re.compile(
     r"(?<=[\w%$°.})])\s+\([^()]*[^\W\d_]{2,}[^()]*\)\s*$|\s*\((?:[A-Za-z ,.'-]{12,})\)\s*$"
 )
 _LEAD = re.compile(
-    r"^(?:[\s:\"'*_>~]+(?![\d.$])|(?:=>|->|→|⇒|=)\s*"
+    r"^(?:[\s:\"'*_>~]+(?![\d.$])|(?:=>|->|→|⇒|∴|=|\.{2,}|…)\s*"
     r"|(?:that |simply |therefore |thus |just |indeed |clearly "
     r"|definitely |now )+)",
     re.IGNORECASE,
@@ -78,7 +78,9 @@ ABSTAINS = re.compile(
     r"|pick|select|be calculated|be found|continue|discuss|engage)"
     r"|\b(?:do not|don't|does not|doesn't) (?:know|have (?:enough|sufficient|any|access))"
     r"|\bnot (?:enough|sufficient) (?:information|data|context)|\binsufficient (?:information|data)"
-    r"|\bno idea\b|\bI(?:'m| am) not (?:sure|certain|able)\b|\bas an ai\b|\bnot (?:sure|certain)\b"
+    r"|\bno idea\b"
+    r"|\bit depends\b|\bI(?:'m| am) not (?:sure|certain|able)\b"
+    r"|\bas an ai\b|\bnot (?:sure|certain)\b"
     r"|\bmore (?:information|context|details) (?:is|are) (?:needed|required)"
     r"|\bneed more (?:information|context)",
     re.IGNORECASE,

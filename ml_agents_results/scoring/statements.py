@@ -96,10 +96,11 @@ _SO_VALUE = re.compile(
 )
 _A_LINE = re.compile(r"^[ \t]*A[ \t]*[:：][ \t]*(?=\S)", re.MULTILINE)
 _CHOOSE = re.compile(
-    r"\bI(?:'d| would|'ll| will|'m going to| am going to)?\s*(?:therefore |thus |have to |must "
-    r"|definitely |probably )?(?:choose|pick|select|chose|selected|picked|go with|going with"
-    r"|opt for"
-    r"|say|vote for|settle on)\b\s*(?:that )?(?:it(?:'s| is) )?(?:the )?[:：]?\s*",
+    r"(?:\b(?:I|we)(?:'d| would|'ll| will|'m going to| am going to)?|\blet's|\blet us|\bI'm"
+    r"|\bI am)\s*"
+    r"(?:therefore |thus |have to |must |definitely |probably |can )?"
+    r"(?:choose|choosing|pick|select|chose|selected|picked|go with|going with|opt for|say|answer"
+    r"|vote for|settle on)\b\s*(?:that )?(?:it(?:'s| is) )?(?:the )?[:：]?\s*",
     re.IGNORECASE,
 )
 _COMES_TO = re.compile(
@@ -303,8 +304,8 @@ _CUES: tuple[_Cue, ...] = (
         _CHOOSE,
         "sentence",
         (
-            *("choose", "chose", "pick", "select", "go with", "going with", "opt for", "i say"),
-            *("i would say", "i'd say", "vote for", "settle on"),
+            *("choos", "chose", "pick", "select", "go with", "going with", "opt for", "i say"),
+            *("i would say", "i'd say", "vote for", "settle on", "i answer", "d answer"),
         ),
     ),
 )

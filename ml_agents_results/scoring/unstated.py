@@ -72,7 +72,11 @@ _INTENDS = re.compile(
 _SHORT = 300
 
 
-_NO_ANSWER = re.compile(r"(?-i:None)$|error\b|thinking\b|loading\b|.*\.\.\.$|.*…$", re.IGNORECASE)
+_NO_ANSWER = re.compile(
+    r"(?-i:None)$|(?:hello|hi|sure|okay|ok|certainly|of course)[!.]?$|error\b|thinking\b"
+    r"|loading\b|.*\.\.\.$|.*…$",
+    re.IGNORECASE,
+)
 _EMPTY = re.compile(r"[{<].{0,40}answer", re.IGNORECASE)
 _PLACED = re.compile(r"^(?:in|on|at|around|by|for|when)\s+(?P<value>\S.*?)[.!]?$", re.IGNORECASE)
 _LABELLED = re.compile(r"^(?:the )?(?:final )?answer(?: is)?\s*[:=]?\s*(?=\S)", re.IGNORECASE)
@@ -405,7 +409,7 @@ def _weak_choice(
     checked = {
         match[1]
         for match in re.finditer(
-            r"\(?\b([A-R])[).:]\)?[^\n()]{0,120}?[-–—:,(\s]\s*(?:yes|correct|right|true|✓|✔|✅)\b",
+            r"\(?\b([A-R])[).:]\)?(?:(?!\b[A-R][).:])[^\n()]){0,120}?[-–—:,(\s]\s*(?:yes|correct|right|true|✓|✔|✅)\b",
             cleaned.text,
             re.IGNORECASE,
         )

@@ -194,7 +194,12 @@ _DECLARED = (
         ("difference", "difference_ci_low", "difference_ci_high"),
     ),
     _column("p_value", "p", "p value of the difference before correction", "p"),
-    _column("p_value_exact", "p", "p value of McNemar's exact test", "p exact"),
+    _column(
+        "p_value_exact",
+        "p",
+        "p value of the exact test: McNemar's where samples have one answer",
+        "p exact",
+    ),
     _column(
         "p_value_adjusted",
         "p",
@@ -204,7 +209,26 @@ _DECLARED = (
     _column("family_size", "count", "tests that the correction is for"),
     _column("test", "text", "test that gives the p value"),
     _column("correction", "text", "how p values are corrected for the number of tests"),
-    _column("verdict", "text", "candidate_better, baseline_better, equivalent or inconclusive"),
+    _column(
+        "verdict",
+        "text",
+        "candidate_better, baseline_better, equivalent, non_inferior or inconclusive",
+    ),
+    _column("margin_test", "text", "test of the margin"),
+    _column("p_non_inferior", "p", "p value of the candidate being worse by the margin or more"),
+    _column("p_equivalent", "p", "p value of a difference of the margin or more"),
+    _column(
+        "p_non_inferior_adjusted",
+        "p",
+        "p_non_inferior corrected for the tests of the same table",
+        "p non-inferior",
+    ),
+    _column(
+        "p_equivalent_adjusted",
+        "p",
+        "p_equivalent corrected for the tests of the same table",
+        "p equivalent",
+    ),
     _column(
         "mde", "distance", "minimum detectable difference: the smallest shown with 80% power", "MDE"
     ),

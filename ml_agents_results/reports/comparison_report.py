@@ -39,6 +39,7 @@ PAIR_COLUMNS = columns(
     *("both_correct", "improved", "regressed", "neither_correct"),
     *("difference", "ci_low", "ci_high", "se"),
     *("interval_method", "p_value", "p_value_exact", "p_value_adjusted", "family_size"),
+    *("p_non_inferior_adjusted", "p_equivalent_adjusted", "margin_test"),
     *("test", "correction", "verdict", "mde", "method", "sentence", "warnings"),
     of=DIFFERENCE_COLUMNS,
 )

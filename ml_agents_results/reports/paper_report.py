@@ -26,7 +26,7 @@ from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.summary import SummaryReport, VariantSummary
 
 _TITLES = {"variants": "Accuracy of the variants", "tasks": "Accuracy by task"}
-_WITHOUT_DIFFERENCE = ("inconclusive", "equivalent")
+_WITHOUT_DIFFERENCE = ("inconclusive", "equivalent", "non_inferior")
 
 
 def paper_summary(report: SummaryReport) -> Report:

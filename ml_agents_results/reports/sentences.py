@@ -6,7 +6,7 @@ from ml_agents_results.records import Variant
 from ml_agents_results.reports.wording import format_p
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.comparison.comparison_service import Comparison
-from ml_agents_results.statistics.paired_intervals import equivalence_level
+from ml_agents_results.statistics.difference_sums import margin_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,11 +81,7 @@ def _evidence(row: ComparisonRow) -> str:
     else:
         parts.append(f"minimum detectable difference {_points(row.mde)} points at 80% power")
     if row.margin is not None:
-        held = _interval(
-            row.equivalence_ci_low,
-            row.equivalence_ci_high,
-            equivalence_level(row.confidence_level),
-        )
+        held = _interval(row.margin_ci_low, row.margin_ci_high, margin_level(row.confidence_level))
         parts.append(f"{held} held against a margin of {_points(row.margin)} points")
     return "; ".join(parts)
 
@@ -103,7 +99,7 @@ def _conclusion(row: ComparisonRow, candidate: str, baseline: str) -> str:
         return f"{baseline} is better"
     if row.verdict == "equivalent":
         return f"equivalent within {_points(row.margin or 0.0)} points"
-    if row.non_inferior:
+    if row.verdict == "non_inferior":
         worse = f"less than {_points(row.margin or 0.0)} points worse"
         return f"{candidate} is not shown to be better, but {worse} (non-inferior)"
     return "inconclusive, which does not mean equal"

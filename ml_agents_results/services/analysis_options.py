@@ -11,7 +11,7 @@ from ml_agents_results.statistics.paired_intervals import DIFFERENCE_METHODS
 from ml_agents_results.statistics.proportions import INTERVAL_METHODS
 from ml_agents_results.statistics.run_columns import Missing
 
-TESTS = {"mid-p": "mcnemar-mid-p", "exact": "mcnemar-exact"}
+TESTS = ("mid-p", "exact")
 NULL_CLUSTERS = ("error", "singleton")
 ALLOWANCES = ("dataset", "grader", "model")
 CONTRASTS = ("vs-baseline", "all-pairs")
@@ -25,7 +25,7 @@ class AnalysisOptions:
         confidence: Level of every interval, a fraction.
         interval: Interval of an accuracy (of independent samples; clusters have their own).
         difference_interval: Interval of a paired difference (of independent samples).
-        test: Which McNemar test gives `p_value`: "mid-p" or "exact".
+        test: Which p value of the sign-flip test is `p_value`: "mid-p" or "exact".
         correction: For the number of tests in a table: holm, fdr_bh, bonferroni or none.
         cluster: What runs are clustered by: task, another column, "none", or None for "task
             where there is more than one".

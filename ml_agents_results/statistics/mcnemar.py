@@ -11,7 +11,6 @@ Sources:
 import math
 from dataclasses import dataclass
 
-from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics.distributions import (
     check_counts,
     check_part,
@@ -120,18 +119,6 @@ def mcnemar_exact_p(table: PairedTable) -> float | None:
     if not table.pairs:
         return None
     return fair_coin_exact_p(table.improved, table.regressed)
-
-
-MCNEMAR_TESTS = {"mcnemar-mid-p": mcnemar_mid_p, "mcnemar-exact": mcnemar_exact_p}
-
-
-def mcnemar_p(table: PairedTable, test: str = "mcnemar-mid-p") -> float | None:
-    """The p value of the named test of `MCNEMAR_TESTS`; UsageError for another name."""
-    if test not in MCNEMAR_TESTS:
-        raise UsageError(
-            f"unknown paired test {test!r}", hint=f"choose one of: {', '.join(MCNEMAR_TESTS)}"
-        )
-    return MCNEMAR_TESTS[test](table)
 
 
 def conditional_odds_ratio(table: PairedTable) -> float | None:

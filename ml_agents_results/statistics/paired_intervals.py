@@ -12,12 +12,11 @@ Sources:
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics.distributions import check_part, z_quantile
-from ml_agents_results.statistics.estimate import Estimate, Interval
-from ml_agents_results.statistics.mcnemar import PairedTable, mcnemar_p
+from ml_agents_results.statistics.estimate import Interval
+from ml_agents_results.statistics.mcnemar import PairedTable
 from ml_agents_results.statistics.proportions import wilson_bounds
 
 NO_SHARED_SAMPLES = "no_shared_samples"
@@ -48,7 +47,7 @@ def tango(table: PairedTable, confidence: float = 0.95) -> Interval:
     if not table.pairs:
         return Interval(None, None, "tango", confidence, NO_SHARED_SAMPLES)
     b, c, n = table.improved, table.regressed, table.pairs
-    return Interval(-_tango_upper(c, b, n, z), _tango_upper(b, c, n, z), "tango", confidence)
+    return Interval(*tango_bounds(b, c, n, z), "tango", confidence)
 
 
 def newcombe(table: PairedTable, confidence: float = 0.95) -> Interval:
@@ -89,40 +88,6 @@ def difference_interval(
     return DIFFERENCE_METHODS[method](table, confidence)
 
 
-def paired_difference(
-    table: PairedTable,
-    method: str = "bonett-price",
-    confidence: float = 0.95,
-    test: str = "mcnemar-mid-p",
-) -> Estimate:
-    """Candidate minus baseline on shared independent samples, with interval and p value.
-
-    The estimate is (b - c) / n whatever the interval's centre. Warns `no_discordant` when b + c
-    is 0; undefined with `no_shared_samples` without pairs. UsageError for unknown names.
-    """
-    interval = difference_interval(table, method, confidence)
-    return Estimate(
-        estimate=table.difference,
-        method=f"{method}, {test}",
-        se=table.se,
-        ci_low=interval.low,
-        ci_high=interval.high,
-        level=confidence,
-        n_samples=table.pairs,
-        n_runs=2 * table.pairs,
-        p_value=mcnemar_p(table, test),
-        denominators={
-            "pairs": table.pairs,
-            "both_correct": table.both_correct,
-            "improved": table.improved,
-            "regressed": table.regressed,
-            "neither_correct": table.neither_correct,
-        },
-        warnings=("no_discordant",) if table.pairs and not table.discordant else (),
-        null_reason=interval.null_reason,
-    )
-
-
 def unpaired_newcombe(
     correct_a: int, n_a: int, correct_b: int, n_b: int, confidence: float = 0.95
 ) -> Interval:
@@ -143,50 +108,6 @@ def unpaired_newcombe(
     return Interval(p_a - p_b - below, p_a - p_b + above, "newcombe-unpaired", confidence)
 
 
-@dataclass(frozen=True, slots=True)
-class Equivalence:
-    """Whether a difference is too small to matter; every answer is `None` without pairs.
-
-    `interval` is the 1 - 2 alpha interval that decides: `equivalent` when it lies inside
-    (-margin, margin), `non_inferior` when the candidate is less than `margin` worse, for certain.
-    """
-
-    margin: float
-    interval: Interval
-    equivalent: bool | None
-    non_inferior: bool | None
-
-
-def equivalence(table: PairedTable, margin: float, confidence: float = 0.95) -> Equivalence:
-    """Two one-sided tests at alpha = 1 - confidence, by Bonett-Price (Schuirmann 1987).
-
-    `margin` is the largest difference that does not matter (0.02 = 2 points). UsageError unless
-    0 < margin < 1 and confidence > 0.5.
-    """
-    return equivalence_from(bonett_price(table, equivalence_level(confidence)), margin)
-
-
-def equivalence_level(confidence: float) -> float:
-    """The level 1 - 2 alpha of the interval that decides equivalence: 0.90 for 0.95."""
-    if not 0.5 < confidence < 1.0:
-        raise UsageError(
-            "confidence must lie between 0.5 and 1 to decide equivalence, e.g. 0.95, "
-            f"got {confidence:g}",
-            hint="leave out the margin, or write --confidence 0.95",
-        )
-    return round(2.0 * confidence - 1.0, 12)
-
-
-def equivalence_from(interval: Interval, margin: float) -> Equivalence:
-    """The same decision from any 1 - 2 alpha interval, e.g. a clustered one."""
-    if not 0.0 < margin < 1.0:
-        raise UsageError(f"margin must lie between 0 and 1, e.g. 0.02 for 2 points, got {margin:g}")
-    if interval.low is None or interval.high is None:
-        return Equivalence(margin, interval, None, None)
-    non_inferior = interval.low > -margin
-    return Equivalence(margin, interval, non_inferior and interval.high < margin, non_inferior)
-
-
 def _newcombe_phi(table: PairedTable) -> float:
     n, candidate, baseline = table.pairs, table.candidate_correct, table.baseline_correct
     margins = candidate * (n - candidate) * baseline * (n - baseline)
@@ -196,12 +117,27 @@ def _newcombe_phi(table: PairedTable) -> float:
     return (max(cross - n / 2.0, 0.0) if cross > 0 else cross) / math.sqrt(margins)
 
 
-def _tango_upper(b: int, c: int, n: int, z: float) -> float:
+def tango_bounds(b: float, c: float, n: float, quantile: float) -> tuple[float, float]:
+    """Both bounds of Tango's interval for `n` samples, `b` improved and `c` regressed, which may
+    be fractions; `quantile` is of the normal distribution or Student's t."""
+    return -_tango_upper(c, b, n, quantile), _tango_upper(b, c, n, quantile)
+
+
+def tango_statistic(b: float, c: float, n: float, delta: float) -> float:
+    """Tango's score statistic for a difference of `delta`: standard normal where it is true."""
+    net = b - c - n * delta
+    variance = n * (2.0 * _tango_nuisance(b, c, n, delta) + delta * (1.0 - delta))
+    if variance <= 0.0:
+        return math.copysign(math.inf, net) if net else 0.0
+    return net / math.sqrt(variance)
+
+
+def _tango_upper(b: float, c: float, n: float, z: float) -> float:
     """The difference above (b - c) / n at which the score statistic equals -z."""
-    if b == n:
+    if math.isclose(b, n):
         return 1.0
     # Two tables where the equation also has a root at the estimate itself: solved by hand.
-    if c == n:
+    if math.isclose(c, n):
         return (z * z - n) / (z * z + n)
     if b + c == 0:
         return z * z / (n + z * z)
@@ -215,9 +151,9 @@ def _tango_upper(b: int, c: int, n: int, z: float) -> float:
     return float(brentq(excess, (b - c) / n, 1.0, xtol=1e-15, rtol=1e-14))
 
 
-def _tango_nuisance(b: int, c: int, n: int, delta: float) -> float:
+def _tango_nuisance(b: float, c: float, n: float, delta: float) -> float:
     """Maximum likelihood share of baseline-only samples when the difference is `delta`."""
-    linear = -b - c + (2 * n - b + c) * delta
+    linear = -b - c + (2.0 * n - b + c) * delta
     constant = -c * delta * (1.0 - delta)
     root = math.sqrt(max(0.0, linear * linear - 8.0 * n * constant))
     # The textbook form (root - linear) / 4n loses its digits when linear > 0.

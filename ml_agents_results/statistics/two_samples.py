@@ -7,7 +7,7 @@ Sources:
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,10 @@ from ml_agents_results.statistics.distributions import (
     t_quantile,
     t_two_sided_p,
 )
-from ml_agents_results.statistics.estimate import Estimate
+from ml_agents_results.statistics.estimate import Estimate, Interval
 from ml_agents_results.statistics.paired_intervals import unpaired_newcombe
 
 FloatArray = npt.NDArray[np.float64]
-NO_VARIANCE = "zero_between_cluster_variance"
 
 
 def score_z_p(correct_a: int, n_a: int, correct_b: int, n_b: int) -> float | None:
@@ -71,23 +70,68 @@ def unpaired_difference(
     )
 
 
-def welch_difference(a: ClusteredMean, b: ClusteredMean, confidence: float = 0.95) -> Estimate:
-    """Difference of two independent means (`cluster_robust.sample_mean`), in -1..1:
-    Welch's t (1947).
+def mover(a: Estimate, b: Estimate, confidence: float = 0.95, name: str = "mover") -> Interval:
+    """Interval of A minus B from the interval of each (method of variance estimates recovery).
 
-    Undefined where a variant is empty, without error where one has a single sample.
+    With two Wilson intervals it is Newcombe's method 10 (Zou, Donner 2008, Statistics in Medicine
+    27:1693, doi:10.1002/sim.3095). Undefined where one of the two intervals is.
+    """
+    ends = (a.estimate, a.ci_low, a.ci_high, b.estimate, b.ci_low, b.ci_high)
+    known = [end for end in ends if end is not None]
+    if len(known) < len(ends):
+        return Interval(None, None, name, confidence, a.null_reason or b.null_reason)
+    mean_a, low_a, high_a, mean_b, low_b, high_b = known
+    below = math.hypot(mean_a - low_a, high_b - mean_b)
+    above = math.hypot(high_a - mean_a, mean_b - low_b)
+    difference = mean_a - mean_b
+    interval = Interval(difference - below, difference + above, name, confidence)
+    return interval.clipped(-1.0, 1.0)
+
+
+def touching_alpha(lower: Callable[[float], float], limit: float) -> float:
+    """The one-sided p value that an interval gives: the alpha at which its lower end is `limit`.
+
+    Args:
+        lower: The lower end of the interval at the level 1 - 2 alpha. It rises with alpha up to
+            the estimate at 1/2, from where no interval tells more.
+    """
+    low, high = 1e-15, 0.5 - 1e-9
+    if lower(high) <= limit:
+        return 1.0
+    for _ in range(50):
+        alpha = (low + high) / 2.0
+        if lower(alpha) > limit:
+            high = alpha
+        else:
+            low = alpha
+    return high
+
+
+def separated_p(n_a: int, n_b: int) -> float:
+    """Fisher's exact test where all of A differ from all of B: how many ways there are to share
+    the values out (two of them are as extreme where both are as many)."""
+    return (2.0 if n_a == n_b else 1.0) / math.comb(n_a + n_b, n_a)
+
+
+def welch_difference(a: ClusteredMean, b: ClusteredMean, confidence: float = 0.95) -> Estimate:
+    """Difference of two independent means (`cluster_robust.sample_mean`) by Welch's t (1947).
+
+    Undefined where a variant is empty, without error where one has a single sample. The p value
+    where both are constant is Fisher's (`separated_p`).
     """
     reason = a.null_reason or b.null_reason
     samples = a.n_samples + b.n_samples
     if a.mean is None or b.mean is None:
         return Estimate(None, "welch-t", level=confidence, n_samples=samples, null_reason=reason)
+    difference = a.mean - b.mean
     if a.se is None or b.se is None or a.dof is None or b.dof is None:
-        return _of_t(a.mean - b.mean, None, None, "welch-t", confidence, samples, None, reason)
+        return _of_t(difference, None, None, "welch-t", confidence, samples, None, reason)
     variances = (a.se**2, b.se**2)
     total = sum(variances)
-    dof = total**2 / (variances[0] ** 2 / a.dof + variances[1] ** 2 / b.dof) if total else None
-    se = math.sqrt(total)
-    return _of_t(a.mean - b.mean, se, dof, "welch-t", confidence, samples, None, "zero_variance")
+    if not total:
+        return _constant(difference, "fisher", confidence, (a.n_samples, b.n_samples), samples)
+    dof = total**2 / (variances[0] ** 2 / a.dof + variances[1] ** 2 / b.dof)
+    return _of_t(difference, math.sqrt(total), dof, "welch-t", confidence, samples, None, None)
 
 
 Sums = tuple[float, float]
@@ -130,10 +174,11 @@ def clustered_difference(
     sign = np.array([1.0, -1.0])
     cr1 = math.sqrt(float(np.sum((residual @ sign) ** 2)) * groups / (groups - 1))
     cr2 = math.sqrt(float(np.sum((residual / np.sqrt(1.0 - n / size) @ sign) ** 2)))
-    estimate = _of_t(
-        difference, cr2, _dof(n, size), "t-cr2", confidence, samples, groups, NO_VARIANCE
-    )
-    return estimate, cr1 or None
+    if not cr2:
+        units = (int(np.count_nonzero(n[:, 0])), int(np.count_nonzero(n[:, 1])))
+        return _constant(difference, "fisher", confidence, units, samples, groups), None
+    estimate = _of_t(difference, cr2, _dof(n, size), "t-cr2", confidence, samples, groups, None)
+    return estimate, cr1
 
 
 def _dof(n: FloatArray, size: FloatArray) -> float:
@@ -148,6 +193,26 @@ def _dof(n: FloatArray, size: FloatArray) -> float:
             cross = product.sum() ** 2 - np.sum(product**2)
             norm += float(cross / (size[a] * size[b]))
     return float(own.sum()) ** 2 / norm
+
+
+def _constant(
+    difference: float,
+    method: str,
+    confidence: float,
+    units: tuple[int, int],
+    samples: int,
+    clusters: int | None = None,
+) -> Estimate:
+    """Where neither variant varies: no error, and Fisher's p value."""
+    return Estimate(
+        estimate=difference,
+        method=method,
+        level=confidence,
+        n_samples=samples,
+        n_runs=samples,
+        n_clusters=clusters,
+        p_value=separated_p(*units) if difference else 1.0,
+    )
 
 
 def _of_t(

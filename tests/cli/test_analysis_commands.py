@@ -180,7 +180,7 @@ def test_edge_many_discordant(store: ResultsProcessor, db_path: Path) -> None:
         (("--confidence", "95"), "between 0 and 1"),
         (("--confidence", "nan"), "between 0 and 1"),
         (("--margin", "2"), "margin"),
-        (("--margin", "0.02", "--confidence", "0.4"), "equivalence"),
+        (("--margin", "0.02", "--confidence", "0.4"), "above 0.5"),
         (("--correction", "tukey"), "correction"),
         (("--cluster", "colour"), "cluster"),
         (("--null-cluster", "drop"), "null-cluster"),
@@ -297,7 +297,7 @@ def test_tables_fit_and_name_what_they_show(study: Path) -> None:
         assert sum(line.startswith("Note: ") for line in lines) <= 3
     comparison = shown(study, "--by", "task", "--margin", "0.02", "--simultaneous", "--verbose")
     assert "p values: Holm over 2 tests" in comparison
-    assert "interval t-cr2" in comparison
+    assert "interval bonett-price-design-adjusted" in comparison
     assert "clustered by task (CR2)" in comparison
     assert "95% joint CI" in comparison
     assert "Paired by sample_index; 0 samples graded on one side only are left out" in comparison

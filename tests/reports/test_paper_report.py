@@ -69,7 +69,7 @@ def test_the_caption_states_test_n_and_correction(
     clear: ResultsProcessor, tmp_path: Path, name: str
 ) -> None:
     text = text_of(clear, tmp_path / name, "clear")
-    assert "mcnemar-mid-p on n = 60 shared samples" in text
+    assert "sign-flip (exact, mid-p) on n = 60 shared samples" in text
     assert "Holm over 2 tests" in text
     assert "Holm over 3 tests" in text
     assert "wilson" in text

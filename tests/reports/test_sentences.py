@@ -75,14 +75,14 @@ def test_a_sentence_to_quote(sentence: Change) -> None:
             {
                 "verdict": "equivalent",
                 "margin": 0.02,
-                "equivalence_ci_low": -0.0061,
-                "equivalence_ci_high": 0.0061,
+                "margin_ci_low": -0.0061,
+                "margin_ci_high": 0.0061,
             },
             "90% CI -0.6 to 0.6 held against a margin of 2.0 points): equivalent within 2.0 "
             "points.",
         ),
         (
-            {"verdict": "inconclusive", "margin": 0.02, "non_inferior": True},
+            {"verdict": "non_inferior", "margin": 0.02},
             "): ChainOfThought is not shown to be better, but less than 2.0 points worse "
             "(non-inferior).",
         ),

@@ -3,66 +3,71 @@
 import dataclasses
 import json
 import math
+from collections import Counter
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics.estimate import Estimate, Interval
-from ml_agents_results.statistics.sign_flip import sign_flip_test
+from ml_agents_results.statistics.mcnemar import PairedTable, mcnemar_exact_p, mcnemar_mid_p
+from ml_agents_results.statistics.sign_flip import sign_flip
 from ml_agents_results.statistics.verdict import Finding, decide
 
-Array = npt.NDArray[np.float64]
 
-
-@given(
-    data=st.lists(st.sampled_from([-1.0, -2 / 3, -1 / 3, 0.0, 0.5, 1.0]), min_size=2, max_size=9)
-)
-def test_exact_sign_flips_equal_scipy(data: list[float]) -> None:
-    def total(x: Array, axis: int = -1) -> Array:
-        # Thirds in another order add up to another last digit: compare what was meant.
-        return np.asarray(np.round(np.sum(x, axis=axis), 9))
-
+@given(data=st.lists(st.sampled_from([-6, -4, -2, 0, 3, 6]), min_size=2, max_size=9))
+def test_exact_sign_flips_equal_scipy(data: list[int]) -> None:
     expected = stats.permutation_test(
-        (data,), total, permutation_type="samples", vectorized=True, n_resamples=9999
+        (data,), np.sum, permutation_type="samples", vectorized=True, n_resamples=9999
     )
-    result = sign_flip_test(data)
+    result = sign_flip(Counter(data))
     assert result.exact
-    assert result.p_value == pytest.approx(float(expected.pvalue), rel=1e-12)
+    assert result.p_exact == pytest.approx(float(expected.pvalue), rel=1e-12)
+    totals = np.abs(expected.null_distribution)
+    reach = abs(sum(data))
+    mid = (np.sum(totals > reach) + np.sum(totals == reach) / 2) / len(totals)
+    assert result.p_mid == pytest.approx(mid, rel=1e-9)
 
 
-def test_random_sign_flips_approach_the_exact_answer() -> None:
-    data = [0.5, 1 / 3, -1 / 3, 1.0, 0.0, 0.5, 2 / 3, -0.5, 1.0, 1 / 3, 0.0, 0.5]
-    exact = sign_flip_test(data, resamples=2**12)
-    drawn = sign_flip_test(data, seed=4, resamples=4000)
-    assert exact.exact
-    assert not drawn.exact
-    assert exact.p_value is not None
-    assert drawn.p_value == pytest.approx(exact.p_value, abs=0.01)
-    assert drawn == sign_flip_test(data, seed=4, resamples=4000)
-    assert drawn.seed == 4
-    assert drawn.p_value != sign_flip_test(data, seed=5, resamples=4000).p_value
+@given(up=st.integers(0, 300), down=st.integers(0, 300), scale=st.integers(1, 7))
+def test_single_answers_make_it_mcnemars_test(up: int, down: int, scale: int) -> None:
+    table = PairedTable(5, up, down, 5)
+    result = sign_flip({scale: up, -scale: down, 0: 10})
+    assert result.p_mid == pytest.approx(mcnemar_mid_p(table), rel=1e-12)
+    assert result.p_exact == pytest.approx(mcnemar_exact_p(table), rel=1e-12)
+    assert result.chosen("mid-p") == (result.p_mid, "sign-flip (exact, mid-p)")
+    assert result.chosen("exact") == (result.p_exact, "sign-flip (exact)")
 
 
-def test_random_p_is_never_zero() -> None:
-    assert sign_flip_test([1.0] * 100, resamples=99).p_value == 0.01
+def test_a_long_lattice_takes_the_normal_distribution() -> None:
+    result = sign_flip({1: 400, 100_003: 25, -100_003: 20, -7: 90})
+    total = 400 + 5 * 100_003 - 630
+    squares = 400 + 45 * 100_003**2 + 49 * 90
+    assert (result.exact, result.test) == (False, "sign-flip (normal)")
+    assert result.p_mid == pytest.approx(2 * stats.norm.sf(total / math.sqrt(squares)))
+
+
+def test_few_samples_on_a_long_lattice_are_flipped_at_random() -> None:
+    steps = {100_003: 4, -50_021: 1, 70_001: 3, 0: 5}
+    result = sign_flip(steps)
+    values = [step for step, count in steps.items() for _ in range(count)]
+    exact = stats.permutation_test(
+        (values,), np.sum, permutation_type="samples", n_resamples=np.inf
+    )
+    assert (result.exact, result.test) == (False, "sign-flip (Monte Carlo)")
+    assert result.p_mid == pytest.approx(float(exact.pvalue), abs=0.004)
+    assert result == sign_flip(steps)
+    assert result != sign_flip(steps, seed=1)
 
 
 def test_sign_flip_edges() -> None:
-    assert sign_flip_test([]).null_reason == "no_shared_samples"
-    assert sign_flip_test([0.0, 0.0, 0.0]).p_value == 1.0
-    # More draws than fit one block, every one of them a hit.
-    many = sign_flip_test([0.0] * 100, resamples=1500)
-    assert (many.p_value, many.resamples, many.seed) == (1.0, 1500, 0)
-    assert sign_flip_test([1.0, 1.0, 1.0], resamples=1).resamples == 1
-    with pytest.raises(ValueError, match="finite"):
-        sign_flip_test([math.nan])
-    with pytest.raises(UsageError, match="resamples"):
-        sign_flip_test([1.0], resamples=0)
+    assert sign_flip({}).p_mid == sign_flip({0: 9}).p_exact == 1.0
+    many = sign_flip({1: 40_000, -1: 39_000, 2: 30_000, -2: 29_500})
+    assert many.exact
+    z = (1000 + 1000) / math.sqrt(79_000 + 4 * 59_500)
+    assert many.p_mid == pytest.approx(2 * stats.norm.sf(z), rel=1e-3)
 
 
 BETTER = Finding(
@@ -92,28 +97,15 @@ def change(**fields: object) -> Finding:
         (change(p_adjusted=0.02, interval=Interval(0.1, 0.2, "t", 0.99)), "inconclusive"),
         (change(difference=0.0, p_adjusted=1.0), "inconclusive"),
         (
-            change(difference=0.001, interval=Interval(-0.01, 0.012, "t"), margin=0.02),
+            change(difference=0.001, interval=Interval(-0.01, 0.012, "t"), p_equivalent=0.01),
             "equivalent",
         ),
-        (
-            change(difference=0.01, interval=Interval(0.001, 0.019, "t"), margin=0.02),
-            "equivalent",
-        ),
-        (
-            change(
-                difference=0.01,
-                p_adjusted=0.1,
-                interval=Interval(-0.001, 0.021, "t"),
-                margin=0.02,
-                equivalence_interval=Interval(0.0, 0.019, "t", 0.9),
-            ),
-            "equivalent",
-        ),
-        (change(margin=0.02), "candidate_better"),
-        (
-            change(interval=Interval(None, None, "t"), p_adjusted=1.0, margin=0.02),
-            "inconclusive",
-        ),
+        # A small difference may be significant and still not matter.
+        (change(difference=0.01, p_equivalent=0.04, p_non_inferior=0.001), "equivalent"),
+        (change(p_equivalent=0.9, p_non_inferior=0.001), "candidate_better"),
+        (change(p_adjusted=0.3, p_equivalent=0.9, p_non_inferior=0.01), "non_inferior"),
+        (change(p_adjusted=0.3, p_equivalent=0.9, p_non_inferior=0.06), "inconclusive"),
+        (change(p_adjusted=0.3, p_non_inferior=0.06, alpha=0.1), "non_inferior"),
         (
             change(difference=None, interval=Interval(None, None, "t"), p_adjusted=None),
             "inconclusive",
@@ -122,12 +114,6 @@ def change(**fields: object) -> Finding:
 )
 def test_verdicts(finding: Finding, verdict: str) -> None:
     assert decide(finding) == verdict
-
-
-@pytest.mark.parametrize("margin", [0.0, 1.0, 2.0])
-def test_impossible_margin(margin: float) -> None:
-    with pytest.raises(UsageError, match="margin"):
-        decide(change(margin=margin))
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

@@ -70,8 +70,9 @@ def test_welch_without_error() -> None:
     assert welch_difference(sample_mean(0, 0, 0), two).null_reason == "no_graded_runs"
     assert welch_difference(sample_mean(1, 1, 1), two).null_reason == "n_lt_2"
     constant = welch_difference(sample_mean(3, 3.0, 3.0), sample_mean(2, 0.0, 0.0))
-    assert (constant.estimate, constant.se, constant.p_value) == (1.0, None, None)
-    assert constant.null_reason == "zero_variance"
+    # One of the 10 ways to share 3 ones and 2 zeros out is as extreme.
+    assert (constant.estimate, constant.se, constant.p_value) == (1.0, None, 0.1)
+    assert constant.method == "fisher"
 
 
 def by_definition(y: Array, variant: Array, cluster: Array) -> tuple[float, float]:
@@ -124,5 +125,4 @@ def test_clusters_that_give_no_error() -> None:
     single, _ = clustered_difference([(one, none), (none, one), (none, one)])
     assert (single.estimate, single.se, single.null_reason) == (0.0, None, "one_cluster")
     alike, _ = clustered_difference([(one, none), (one, none), (none, one), (none, one)])
-    assert (alike.se, alike.p_value, alike.ci_low) == (None, None, None)
-    assert alike.null_reason == "zero_between_cluster_variance"
+    assert (alike.se, alike.p_value, alike.ci_low) == (None, 1.0, None)

@@ -17,18 +17,20 @@ class DifferenceEstimate(TwoVariantRow):
 
     Attributes:
         both_correct, improved, regressed, neither_correct: Of samples asked once, and so are the
-            odds ratio, `phi` (the correlation), the discordance and `p_value_exact` (McNemar).
-            They take samples as independent, and are None where samples have repeats.
+            odds ratio, `phi` (the correlation) and the discordance; None where samples have
+            repeats.
+        p_value_exact: Of the sign-flip test without the mid-p correction (McNemar's exact test
+            where samples were asked once); None where samples are clustered.
         candidate_mean, baseline_mean: Accuracies on these samples.
         method: The unit that the error, the interval and `p_value` treat as independent.
-        p_value_permutation: Of a sign-flip test, for fewer than 200 samples with repeats.
         p_value_unpaired: What a test that ignores the pairing gives.
         probability_of_superiority: None where samples are clustered.
         interval_level: The level of the interval: `confidence_level`, or more where the intervals
             of a table hold at once.
         se_cr1, design_effect, intraclass_correlation: None where samples are not clustered.
-        equivalence_ci_low, equivalence_ci_high: The interval at twice the alpha, which decides
-            whether the difference lies inside the `margin`.
+        margin_test: The test of the `margin`, and `margin_ci_low` and `margin_ci_high` the interval
+            of that test at twice the alpha. `p_non_inferior` is for the candidate being worse by
+            the margin or more, `p_equivalent` for a difference of the margin or more.
         difference_bounds: The difference if every missing pair spoke against the candidate, and if
             every one spoke for it.
     """
@@ -49,7 +51,6 @@ class DifferenceEstimate(TwoVariantRow):
     interval_method: str
     p_value: float | None
     p_value_exact: float | None = None
-    p_value_permutation: float | None = None
     test: str
     method: str
     confidence_level: float
@@ -65,10 +66,11 @@ class DifferenceEstimate(TwoVariantRow):
     p_value_unpaired: float | None = None
     probability_of_superiority: float | None = None
     margin: float | None
-    equivalence_ci_low: float | None = None
-    equivalence_ci_high: float | None = None
-    equivalent: bool | None = None
-    non_inferior: bool | None = None
+    margin_test: str | None = None
+    margin_ci_low: float | None = None
+    margin_ci_high: float | None = None
+    p_non_inferior: float | None = None
+    p_equivalent: float | None = None
     difference_bounds: tuple[float, float] | None = None
     pairing_rule: PairingRule | Literal["unpaired"]
     denominators: dict[str, int]
@@ -81,12 +83,18 @@ class ComparisonRow(DifferenceEstimate):
     """An estimate judged among the `family_size` tests of its table.
 
     Attributes:
-        p_value_adjusted: `p_value` after `correction` for these tests.
+        p_value_adjusted: `p_value` after `correction` for these tests; `p_non_inferior_adjusted`
+            and `p_equivalent_adjusted` likewise, each within its own kind.
+        equivalent, non_inferior: Whether these are at most alpha; None without a margin.
         mde: The smallest difference (a fraction) that so many samples show with 80% power.
     """
 
     p_value_adjusted: float | None
     family_size: int
     correction: str
+    p_non_inferior_adjusted: float | None
+    p_equivalent_adjusted: float | None
+    equivalent: bool | None
+    non_inferior: bool | None
     verdict: Verdict
     mde: float | None

@@ -14,7 +14,6 @@ from ml_agents_results.statistics.multiplicity import (
     count_tests,
     simultaneous_confidence,
 )
-from ml_agents_results.statistics.paired_intervals import equivalence_level
 from ml_agents_results.statistics.sample_sizes import (
     corrected_alpha,
     minimum_detectable_difference,
@@ -35,16 +34,30 @@ def judged(
     tests = count_tests([row.p_value for row in estimates])
     if options.simultaneous and tests > 1:
         estimates = estimate(simultaneous_confidence(options.confidence, tests))
-    p_values = [row.p_value for row in estimates]
-    if options.correction == "none":
-        adjusted, tests = p_values, 1
-    else:
-        adjusted = adjust(p_values, options.correction)
-    return [_judged(row, p, tests, options) for row, p in zip(estimates, adjusted, strict=True)]
+    adjusted = (
+        _adjusted([row.p_value for row in estimates], options),
+        _adjusted([row.p_non_inferior for row in estimates], options),
+        _adjusted([row.p_equivalent for row in estimates], options),
+    )
+    tests = 1 if options.correction == "none" else tests
+    return [
+        _judged(row, p, p_non_inferior, p_equivalent, tests, options)
+        for row, p, p_non_inferior, p_equivalent in zip(estimates, *adjusted, strict=True)
+    ]
+
+
+def _adjusted(p_values: Sequence[float | None], options: AnalysisOptions) -> list[float | None]:
+    """The p values of one kind of claim, corrected for each other."""
+    return list(p_values) if options.correction == "none" else adjust(p_values, options.correction)
 
 
 def _judged(
-    row: DifferenceEstimate, p_adjusted: float | None, tests: int, options: AnalysisOptions
+    row: DifferenceEstimate,
+    p_adjusted: float | None,
+    p_non_inferior: float | None,
+    p_equivalent: float | None,
+    tests: int,
+    options: AnalysisOptions,
 ) -> ComparisonRow:
     alpha = corrected_alpha(options.alpha, max(tests, 1))
     if row.discordance is not None and row.n_clusters is None:
@@ -55,13 +68,8 @@ def _judged(
         difference=row.difference,
         interval=Interval(row.ci_low, row.ci_high, row.interval_method, row.interval_level),
         p_adjusted=p_adjusted,
-        margin=options.margin,
-        equivalence_interval=Interval(
-            row.equivalence_ci_low,
-            row.equivalence_ci_high,
-            row.interval_method,
-            equivalence_level(options.confidence) if options.margin else options.confidence,
-        ),
+        p_equivalent=p_equivalent,
+        p_non_inferior=p_non_inferior,
         alpha=options.alpha,
     )
     return ComparisonRow(
@@ -69,6 +77,10 @@ def _judged(
         p_value_adjusted=p_adjusted,
         family_size=tests,
         correction=options.correction,
+        p_non_inferior_adjusted=p_non_inferior,
+        p_equivalent_adjusted=p_equivalent,
+        equivalent=finding.equivalent,
+        non_inferior=finding.non_inferior,
         verdict=decide(finding),
         mde=mde,
     )

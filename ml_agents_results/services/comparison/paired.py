@@ -1,38 +1,48 @@
 """Paired comparison of two variants: the difference, its interval and its test."""
 
+from dataclasses import dataclass
 from typing import Any
 
+from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
-from ml_agents_results.services.analysis_options import TESTS, AnalysisOptions
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_rows import DifferenceEstimate
 from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.shared_samples import Sides
 from ml_agents_results.services.summary import cluster_method, clusters_apply
-from ml_agents_results.statistics.cluster_robust import clustered_mean, sample_mean
+from ml_agents_results.statistics.cluster_robust import (
+    ClusteredMean,
+    clustered_mean,
+    sample_mean,
+)
 from ml_agents_results.statistics.denominators import missing_pair_bounds
-from ml_agents_results.statistics.estimate import Estimate
+from ml_agents_results.statistics.difference_sums import (
+    INDEPENDENT,
+    Design,
+    DifferenceSums,
+    MarginTest,
+    clustered_design,
+    margin_test,
+    matched_tango,
+    pseudo_sample_interval,
+)
+from ml_agents_results.statistics.estimate import Interval
 from ml_agents_results.statistics.mcnemar import (
     PairedTable,
     conditional_odds_ratio,
-    mcnemar_exact_p,
     phi_correlation,
     probability_of_superiority,
     unpaired_z_p,
 )
-from ml_agents_results.statistics.paired_intervals import (
-    Equivalence,
-    difference_interval,
-    equivalence_from,
-    equivalence_level,
-    paired_difference,
-)
-from ml_agents_results.statistics.sign_flip import sign_flip_test
+from ml_agents_results.statistics.paired_intervals import newcombe
+from ml_agents_results.statistics.sign_flip import sign_flip
 
-FEW_DISCORDANT = 10
-"""Below this many discordant samples a McNemar test can hardly find anything."""
+FEW_DISCORDANT = 20
+"""Effective discordant samples below which an interval may cover less than it says."""
 
-PERMUTE_BELOW = 200
-"""Samples with repeats below which the t test is backed by a sign-flip test."""
+CLUSTER_T = "cluster t (CR2)"
+CLUSTER_SIGN_FLIP = "cluster sign-flip"
+TANGO_SCORE = "tango score"
 
 
 def estimate_paired(
@@ -52,14 +62,16 @@ def estimate_paired(
         level: The level of the interval of the difference, if it is not that of the options.
     """
     level = options.confidence if level is None else level
-    estimate, method, test, spread = _difference(shared, options, clustered, level)
-    equal = _equivalence(shared, options, clustered)
+    found = _find(shared, options, clustered, level)
+    margin = None
+    if options.margin is not None and found.interval.is_defined:
+        margin = margin_test(found.sums, options.margin, options.confidence, found.design)
     denominators = {
         "pairs": shared.samples,
         "only_in_candidate": sides.candidate_samples - shared.samples,
         "only_in_baseline": sides.baseline_samples - shared.samples,
         "mismatched": sides.mismatched,
-        "clusters": estimate.n_clusters or 0,
+        "clusters": found.mean.n_clusters or 0,
         "null_clusters": sum(shared.ungrouped.values()),
     }
     return DifferenceEstimate(
@@ -70,54 +82,47 @@ def estimate_paired(
         baseline_samples=shared.samples,
         candidate_mean=_mean(shared.shares[0], shared.samples),
         baseline_mean=_mean(shared.shares[1], shared.samples),
-        difference=estimate.estimate,
-        ci_low=estimate.ci_low,
-        ci_high=estimate.ci_high,
-        se=estimate.se,
-        interval_method=estimate.method.split(",")[0],
-        p_value=estimate.p_value,
-        p_value_permutation=_permutation_p(shared, estimate),
-        test=test,
-        method=method,
+        difference=found.sums.mean,
+        ci_low=found.interval.low,
+        ci_high=found.interval.high,
+        se=found.mean.se or None,
+        interval_method=found.interval.method,
+        p_value=found.p_value,
+        p_value_exact=found.p_exact,
+        test=found.test,
+        method=found.method,
         confidence_level=options.confidence,
         interval_level=level,
-        n_clusters=estimate.n_clusters,
-        dof=estimate.dof,
-        se_cr1=spread[0],
-        design_effect=spread[1],
-        intraclass_correlation=spread[2],
+        n_clusters=found.mean.n_clusters,
+        dof=found.design.dof,
+        se_cr1=found.mean.se_cr1 if found.clustered else None,
+        design_effect=found.mean.deff,
+        intraclass_correlation=found.mean.icc,
         margin=options.margin,
         pairing_rule=sides.rule,
         denominators=denominators,
-        null_reason=estimate.null_reason,
-        warnings=tuple(dict.fromkeys((*estimate.warnings, *_warnings(shared, sides)))),
-        **equivalence_fields(equal),
-        **_of_table(shared.table, sides, estimate.n_clusters is not None),
+        null_reason=found.interval.null_reason,
+        warnings=tuple(dict.fromkeys(_warnings(shared, sides, found))),
+        **margin_fields(margin),
+        **_of_table(shared.table, sides, found.clustered),
     )
 
 
-def equivalence_fields(equal: Equivalence | None) -> dict[str, Any]:
-    """The answers about a margin, if one was declared."""
-    if equal is None:
+def margin_fields(test: MarginTest | None, name: str = TANGO_SCORE) -> dict[str, Any]:
+    """The figures of a margin, if one was declared."""
+    if test is None:
         return {}
     return {
-        "equivalence_ci_low": equal.interval.low,
-        "equivalence_ci_high": equal.interval.high,
-        "equivalent": equal.equivalent,
-        "non_inferior": equal.non_inferior,
+        "margin_ci_low": test.interval.low,
+        "margin_ci_high": test.interval.high,
+        "margin_test": name,
+        "p_non_inferior": test.p_non_inferior,
+        "p_equivalent": test.p_equivalent,
     }
 
 
 def _mean(total: float, samples: int) -> float | None:
     return total / samples if samples else None
-
-
-def _permutation_p(shared: Differences, estimate: Estimate) -> float | None:
-    """For few samples with repeats, where a t test needs backing; seeded, so always the same."""
-    independent = shared.table is None and estimate.n_clusters is None
-    if not independent or shared.samples >= PERMUTE_BELOW:
-        return None
-    return sign_flip_test(shared.each()).p_value
 
 
 def _of_table(table: PairedTable | None, sides: Sides, clustered: bool) -> dict[str, Any]:
@@ -129,7 +134,6 @@ def _of_table(table: PairedTable | None, sides: Sides, clustered: bool) -> dict[
         "regressed": table.regressed,
         "improved": table.improved,
         "neither_correct": table.neither_correct,
-        "p_value_exact": mcnemar_exact_p(table),
         "discordance": table.discordance,
         "odds_ratio": conditional_odds_ratio(table),
         "phi": phi_correlation(table),
@@ -147,47 +151,90 @@ def _of_table(table: PairedTable | None, sides: Sides, clustered: bool) -> dict[
     }
 
 
-def _difference(
-    shared: Differences, options: AnalysisOptions, clustered: bool, level: float
-) -> tuple[Estimate, str, str, tuple[float | None, float | None, float | None]]:
-    """The estimate, the unit it treats as independent, its test, and CR1, design effect and ICC."""
-    groups = set(shared.groups)
-    if clustered and shared.samples and clusters_apply(groups, options):
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A difference with its interval, its test and what its error takes for independent."""
+
+    sums: DifferenceSums
+    design: Design
+    interval: Interval
+    p_value: float | None
+    p_exact: float | None
+    test: str
+    method: str
+    mean: ClusteredMean
+    clustered: bool
+
+
+def _find(shared: Differences, options: AnalysisOptions, clustered: bool, level: float) -> _Found:
+    sums = shared.sums
+    if clustered and sums.n and clusters_apply(set(shared.groups), options):
         mean = clustered_mean(*zip(*shared.clusters(), strict=True))
-        estimate = mean.as_difference(level)
-        return (
-            estimate,
-            cluster_method(options),
-            "cluster t (CR2, Bell-McCaffrey)",
-            (mean.se_cr1, mean.deff, mean.icc),
+        return _clustered(sums, mean, options, level)
+    flips = sign_flip(shared.steps)
+    p_value, test = flips.chosen(options.test)
+    return _Found(
+        sums=sums,
+        design=INDEPENDENT,
+        interval=_interval(shared, sums, options, level),
+        p_value=p_value if sums.n else None,
+        p_exact=flips.p_exact if sums.n else None,
+        test=test,
+        method="independent samples" if shared.table else "repeats averaged by sample",
+        mean=sample_mean(sums.n, sums.total, sums.squares),
+        clustered=False,
+    )
+
+
+def _clustered(
+    sums: DifferenceSums, mean: ClusteredMean, options: AnalysisOptions, level: float
+) -> _Found:
+    if mean.se is None or mean.dof is None:
+        design = INDEPENDENT
+        interval = Interval(
+            None, None, "bonett-price-design-adjusted", level, mean.null_reason or "one_cluster"
         )
-    if shared.table is not None:
-        test = TESTS[options.test]
-        estimate = paired_difference(shared.table, options.difference_interval, level, test)
-        return estimate, "independent samples", test, (None, None, None)
-    estimate = sample_mean(*shared.sums).as_difference(level)
-    return estimate, "repeats averaged by sample", "paired t", (None, None, None)
-
-
-def _equivalence(
-    shared: Differences, options: AnalysisOptions, clustered: bool
-) -> Equivalence | None:
-    if options.margin is None:
-        return None
-    level = equivalence_level(options.confidence)
-    if clustered and shared.samples and clusters_apply(set(shared.groups), options):
-        interval = clustered_mean(*zip(*shared.clusters(), strict=True)).interval(level)
-    elif shared.table is not None:
-        interval = difference_interval(shared.table, "bonett-price", level)
     else:
-        interval = sample_mean(*shared.sums).interval(level)
-    return equivalence_from(interval, options.margin)
+        design = clustered_design(sums, mean.se, mean.dof, mean.n_clusters or sums.n)
+        inverted = options.difference_interval == "tango"
+        interval = (matched_tango if inverted else pseudo_sample_interval)(sums, level, design)
+    return _Found(
+        sums=sums,
+        design=design,
+        interval=interval,
+        p_value=mean.p_value(),
+        p_exact=None,
+        test=CLUSTER_SIGN_FLIP if mean.se == 0.0 and mean.mean else CLUSTER_T,
+        method=cluster_method(options),
+        mean=mean,
+        clustered=True,
+    )
 
 
-def _warnings(shared: Differences, sides: Sides) -> list[str]:
-    warnings = list(sides.warnings)
+def _interval(
+    shared: Differences, sums: DifferenceSums, options: AnalysisOptions, level: float
+) -> Interval:
+    if options.difference_interval == "tango":
+        return matched_tango(sums, level)
+    if options.difference_interval == "newcombe":
+        if shared.table is None:
+            raise UsageError(
+                "newcombe's interval needs one answer to each sample",
+                "These samples were asked several times: choose bonett-price or tango.",
+            )
+        return newcombe(shared.table, level)
+    return pseudo_sample_interval(sums, level)
+
+
+def _warnings(shared: Differences, sides: Sides, found: _Found) -> list[str]:
+    warnings = [code for code in found.mean.warnings if code != "few_samples"]
+    warnings += sides.warnings
     if not shared.samples:
         return [*warnings, "no_shared_samples"]
+    if not found.sums.differing:
+        warnings.append("no_discordant")
+    elif found.sums.squares / found.design.effect < FEW_DISCORDANT:
+        warnings.append("few_discordant")
     if min(sides.candidate_samples, sides.baseline_samples) > shared.samples or (
         sides.candidate_samples != sides.baseline_samples
     ):
@@ -198,6 +245,4 @@ def _warnings(shared: Differences, sides: Sides) -> list[str]:
         warnings.append("mismatched_inputs")
     if shared.unequal:
         warnings.append("unequal_epochs")
-    if shared.table is not None and 0 < shared.table.discordant < FEW_DISCORDANT:
-        warnings.append("few_discordant")
     return warnings

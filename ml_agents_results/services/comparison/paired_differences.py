@@ -1,5 +1,6 @@
 """Paired differences: what two variants differ by on the samples that they share."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,11 @@ from ml_agents_results.statistics.cluster_robust import (
     clustered_mean,
     sample_mean,
 )
+from ml_agents_results.statistics.difference_sums import DifferenceSums
 from ml_agents_results.statistics.mcnemar import PairedTable
+
+Grades = tuple[int, int, int, int]
+"""Of a sample: how often it was graded and correct, by the candidate and by the baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +32,16 @@ class Differences:
         groups: Per group how many samples there are, the sum of the differences of their shares of
             right answers (candidate minus baseline), and the sum of the squares.
         shares: The sums of those shares, candidate and baseline.
-        values: How many samples have each difference.
-        ungrouped: The same of the samples whose group is None.
+        steps: How many samples have each difference, in steps of 1 / `per_unit`.
+        ungrouped: How many samples without a group have each difference.
         table: The 2x2 table, where every sample was graded once on both sides.
         unequal: Whether samples were graded a different number of times.
     """
 
     groups: Mapping[str | None, tuple[int, float, float]]
     shares: tuple[float, float]
-    values: Mapping[float, int]
+    steps: Mapping[int, int]
+    per_unit: int
     ungrouped: Mapping[float, int]
     table: PairedTable | None
     unequal: bool
@@ -43,18 +49,17 @@ class Differences:
     @classmethod
     def of(cls, counts: Sequence[PairCounts]) -> "Differences":
         groups: dict[str | None, tuple[int, float, float]] = {}
-        values: dict[float, int] = {}
+        samples: dict[Grades, int] = {}
         ungrouped: dict[float, int] = {}
-        cells = {(1, 1): 0, (1, 0): 0, (0, 1): 0, (0, 0): 0}
-        repeats = set()
-        candidate = baseline = 0.0
         for row in counts:
-            one = row.candidate_correct / row.candidate_graded
-            two = row.baseline_correct / row.baseline_graded
-            difference = one - two
-            candidate += row.samples * one
-            baseline += row.samples * two
-            values[difference] = values.get(difference, 0) + row.samples
+            grades = (
+                row.candidate_graded,
+                row.candidate_correct,
+                row.baseline_graded,
+                row.baseline_correct,
+            )
+            samples[grades] = samples.get(grades, 0) + row.samples
+            difference = grades[1] / grades[0] - grades[3] / grades[2]
             if row.group is None:
                 ungrouped[difference] = ungrouped.get(difference, 0) + row.samples
             n, total, squares = groups.get(row.group, (0, 0.0, 0.0))
@@ -63,25 +68,33 @@ class Differences:
                 total + row.samples * difference,
                 squares + row.samples * difference * difference,
             )
-            repeats |= {row.candidate_graded, row.baseline_graded}
-            if row.candidate_graded == row.baseline_graded == 1:
-                cells[row.candidate_correct, row.baseline_correct] += row.samples
-        table = None if repeats - {1} else PairedTable(*cells.values())
-        shares = (candidate, baseline)
-        return cls(groups, shares, values, ungrouped, table, len(repeats) > 1)
+        asked = {graded for one, _, two, _ in samples for graded in (one, two)}
+        per_unit = math.lcm(*asked)
+        steps: dict[int, int] = {}
+        for (one, right, two, other), count in samples.items():
+            step = right * (per_unit // one) - other * (per_unit // two)
+            steps[step] = steps.get(step, 0) + count
+        return cls(
+            groups=groups,
+            shares=(
+                sum(g[1] / g[0] * count for g, count in samples.items()),
+                sum(g[3] / g[2] * count for g, count in samples.items()),
+            ),
+            steps=dict(sorted(steps.items())),
+            per_unit=per_unit,
+            ungrouped=ungrouped,
+            table=None if asked - {1} else _table(samples),
+            unequal=len(asked) > 1,
+        )
+
+    @property
+    def sums(self) -> DifferenceSums:
+        """The sums over all samples."""
+        return DifferenceSums.of_steps(self.steps, self.per_unit)
 
     @property
     def samples(self) -> int:
-        return sum(n for n, _, _ in self.groups.values())
-
-    @property
-    def sums(self) -> tuple[int, float, float]:
-        """The three sums over all groups."""
-        return (
-            self.samples,
-            sum(total for _, total, _ in self.groups.values()),
-            sum(squares for _, _, squares in self.groups.values()),
-        )
+        return sum(self.steps.values())
 
     def clusters(self) -> list[tuple[int, float, float]]:
         """The three sums of every cluster; a sample whose group is None is one of its own."""
@@ -90,9 +103,10 @@ class Differences:
             grouped += [(1, value, value * value)] * count
         return grouped
 
-    def each(self) -> list[float]:
-        """The difference of every sample, in ascending order."""
-        return [value for value, count in sorted(self.values.items()) for _ in range(count)]
+
+def _table(samples: Mapping[Grades, int]) -> PairedTable:
+    cells = ((1, 1), (1, 0), (0, 1), (0, 0))
+    return PairedTable(*(samples.get((1, one, 1, two), 0) for one, two in cells))
 
 
 def mean_difference(

@@ -1,29 +1,33 @@
 """Unpaired comparison of two variants, for those that share few samples or none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from ml_agents_results.repositories.counts import SampleCounts
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_rows import DifferenceEstimate
-from ml_agents_results.services.comparison.paired import equivalence_fields
+from ml_agents_results.services.comparison.paired import CLUSTER_T, margin_fields
 from ml_agents_results.services.comparison.shared_samples import Contrast, Sides
 from ml_agents_results.services.summary import (
     cluster_method,
     cluster_sums,
     clusters_apply,
+    estimate_accuracy,
     null_clusters,
 )
 from ml_agents_results.statistics.cluster_robust import ClusteredMean, sample_mean
+from ml_agents_results.statistics.difference_sums import MarginTest, margin_level
 from ml_agents_results.statistics.estimate import Estimate, Interval
-from ml_agents_results.statistics.paired_intervals import (
-    equivalence_from,
-    equivalence_level,
-)
 from ml_agents_results.statistics.two_samples import (
     clustered_difference,
+    mover,
+    touching_alpha,
     unpaired_difference,
     welch_difference,
 )
+
+FISHER = "Fisher's exact test"
+FISHER_OF_CLUSTERS = "Fisher's exact test (clusters)"
 
 Two = tuple[Sequence[SampleCounts], Sequence[SampleCounts]]
 """The graded samples of the candidate and of the baseline."""
@@ -42,13 +46,10 @@ def estimate_unpaired(
     `paired.estimate_paired`."""
     level = options.confidence if level is None else level
     estimate, method, test, cr1 = _difference(cells, options, clustered, level)
+    interval = _interval(cells, options, clustered, level)
     shared = sides.graded.pairs if sides.graded else 0
     candidate, baseline = (sum(cell.samples for cell in of_variant) for of_variant in cells)
-    equal = None
-    if options.margin is not None:
-        again = _difference(cells, options, clustered, equivalence_level(options.confidence))[0]
-        interval = Interval(again.ci_low, again.ci_high, again.method, again.level)
-        equal = equivalence_from(interval, options.margin)
+    margin = _margin(cells, options, clustered)
     warnings = [*estimate.warnings, *sides.warnings]
     if shared:
         warnings.append("shared_samples_unpaired")
@@ -64,10 +65,10 @@ def estimate_unpaired(
         candidate_mean=_accuracy(cells[0]),
         baseline_mean=_accuracy(cells[1]),
         difference=estimate.estimate,
-        ci_low=estimate.ci_low,
-        ci_high=estimate.ci_high,
+        ci_low=interval.low,
+        ci_high=interval.high,
         se=estimate.se,
-        interval_method=estimate.method,
+        interval_method=interval.method,
         p_value=estimate.p_value,
         test=test,
         method=method,
@@ -86,9 +87,9 @@ def estimate_unpaired(
             "clusters": estimate.n_clusters or 0,
             "null_clusters": nulls,
         },
-        null_reason=estimate.null_reason,
+        null_reason=interval.null_reason,
         warnings=tuple(dict.fromkeys(warnings)),
-        **equivalence_fields(equal),
+        **margin_fields(margin, "mover"),
     )
 
 
@@ -99,16 +100,48 @@ def _difference(
     groups = {cell.group for of_variant in cells for cell in of_variant}
     if clustered and clusters_apply(groups, options):
         estimate, cr1 = clustered_difference(_clusters(cells), level)
-        return estimate, cluster_method(options), "cluster t (CR2, Bell-McCaffrey)", cr1
+        test = FISHER_OF_CLUSTERS if estimate.method == "fisher" else CLUSTER_T
+        return estimate, cluster_method(options), test, cr1
     if any(cell.graded > 1 for of_variant in cells for cell in of_variant):
         one, two = (_sample_mean(of_variant) for of_variant in cells)
-        return welch_difference(one, two, level), "repeats averaged by sample", "Welch's t", None
+        estimate = welch_difference(one, two, level)
+        test = FISHER if estimate.method == "fisher" else "Welch's t"
+        return estimate, "repeats averaged by sample", test, None
     (k_one, n_one), (k_two, n_two) = (
         (sum(c.samples for c in of_variant if c.correct), sum(c.samples for c in of_variant))
         for of_variant in cells
     )
     estimate = unpaired_difference(k_one, n_one, k_two, n_two, level)
     return estimate, "independent samples", "score z", None
+
+
+def _interval(cells: Two, options: AnalysisOptions, clustered: bool, level: float) -> Interval:
+    """From the interval of each variant by itself."""
+    own = replace(options, confidence=level, interval="wilson")
+    estimates = [estimate_accuracy(of_variant, own, clustered=clustered) for of_variant in cells]
+    plain = all(estimate.method == "wilson" for estimate, _ in estimates)
+    name = "newcombe-unpaired" if plain else "mover"
+    return mover(estimates[0][0], estimates[1][0], level, name)
+
+
+def _margin(cells: Two, options: AnalysisOptions, clustered: bool) -> MarginTest | None:
+    """A margin held against the interval: the p value is the alpha at which it touches it."""
+    if options.margin is None:
+        return None
+    interval = _interval(cells, options, clustered, margin_level(options.confidence))
+    if not interval.is_defined:
+        return None
+    margin = options.margin
+
+    def lower(two: Two) -> Callable[[float], float]:
+        def end(alpha: float) -> float:
+            return _interval(two, options, clustered, 1.0 - 2.0 * alpha).low or 0.0
+
+        return end
+
+    worse = touching_alpha(lower(cells), -margin)
+    better = touching_alpha(lower((cells[1], cells[0])), -margin)
+    return MarginTest(margin, worse, max(worse, better), interval)
 
 
 def _clusters(cells: Two) -> list[tuple[tuple[float, float], tuple[float, float]]]:

@@ -7,6 +7,9 @@ from statsmodels.stats.contingency_tables import cochrans_q, mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.statistics.mcnemar import PairedTable
+from ml_agents_results.statistics.paired_intervals import tango
 from tests.services.building import coin, near, of_table, only_pair, run, runs, save
 
 
@@ -121,18 +124,22 @@ def test_repeats_are_averaged_by_sample(store: ResultsProcessor) -> None:
     save(store, *(runs("exp", variant, given) for variant, given in ASKED.items()))
     pair = only_pair(store)
     differences = [1 - 2 / 3, 2 / 3 - 1 / 3, 0.0, 0.5 - 1]
-    expected = stats.ttest_1samp(differences, 0)
     assert pair.method == "repeats averaged by sample"
     assert pair.samples == 4
     assert pair.difference == near(np.mean(differences))
     assert pair.se == near(stats.sem(differences))
-    assert pair.p_value == near(expected.pvalue)
-    assert [pair.ci_low, pair.ci_high] == near(list(expected.confidence_interval()))
+    # Two pseudo-samples at +-delta, delta^2 = (S2 + 1) / (nz + 1).
+    squares = sum(d * d for d in differences)
+    delta = np.sqrt((squares + 1) / 4)
+    seen = [*differences, delta, -delta]
+    half = stats.norm.ppf(0.975) * np.std(seen) / np.sqrt(6)
+    assert [pair.ci_low, pair.ci_high] == near([np.mean(seen) - half, np.mean(seen) + half])
     flips = stats.permutation_test(
         (differences,), np.mean, permutation_type="samples", n_resamples=np.inf
     )
-    assert pair.p_value_permutation == near(flips.pvalue)
-    assert (pair.both_correct, pair.p_value_exact, pair.difference_bounds) == (None, None, None)
+    assert pair.p_value_exact == near(flips.pvalue)
+    assert pair.test == "sign-flip (exact, mid-p)"
+    assert (pair.both_correct, pair.difference_bounds) == (None, None)
     assert "unequal_epochs" in pair.warnings
 
 
@@ -152,19 +159,53 @@ def test_repeats_within_tasks_are_clustered(store: ResultsProcessor) -> None:
     assert pair.method == "clustered by task (CR2)"
     # Every task holds the same: their means agree, and four flips of sign of three remain.
     assert pair.se is None
-    assert pair.null_reason == "zero_between_cluster_variance"
-    assert pair.p_value == 2 ** (1 - 3)
-    assert pair.p_value_permutation is None
+    assert pair.null_reason is None
+    assert (pair.p_value, pair.test) == (2 ** (1 - 3), "cluster sign-flip")
+    assert pair.ci_low is not None
+    assert pair.ci_high is not None
+    assert pair.ci_low < (pair.difference or 0) < pair.ci_high
     assert "unequal_epochs" in pair.warnings
 
 
-def test_two_hundred_samples_need_no_permutation(processor: ResultsProcessor) -> None:
+@pytest.mark.parametrize("copies", [2, 5])
+def test_copies_of_answers_change_no_figure(processor: ResultsProcessor, copies: int) -> None:
+    once = [1] * 30 + [0] * 30
+    other = [1] * 25 + [0] * 35
+    save(processor, runs("once", "A", once), runs("once", "None", other))
     save(
         processor,
-        runs("exp", "CoT1", [[1, 0]] * 150 + [[1, 1]] * 50),
-        runs("exp", "None", [[0, 0]] * 150 + [[1, 0]] * 50),
+        runs("again", "A", [[grade] * copies for grade in once]),
+        runs("again", "None", [[grade] * copies for grade in other]),
     )
-    assert only_pair(processor).p_value_permutation is None
+    (one,), (again,) = (
+        processor.compare([name], options=AnalysisOptions(margin=0.1)).comparisons
+        for name in ("once", "again")
+    )
+    for name in (
+        *("difference", "ci_low", "ci_high", "p_value", "p_value_exact", "p_non_inferior"),
+        *("p_equivalent", "margin_ci_low", "margin_ci_high"),
+    ):
+        assert getattr(again, name) == near(getattr(one, name)), name
+    assert (again.verdict, again.test) == (one.verdict, one.test)
+
+
+def test_one_more_answer_to_one_sample_turns_no_verdict(processor: ResultsProcessor) -> None:
+    candidate, other = [1] * 4 + [0] * 96, [0] * 100
+    save(processor, runs("once", "A", candidate), runs("once", "None", other))
+    save(processor, runs("stray", "A", [*candidate[:-1], [0, 0]]), runs("stray", "None", other))
+    (one,), (stray,) = (processor.compare([name]).comparisons for name in ("once", "stray"))
+    assert stray.p_value == near(one.p_value) == near(0.0625)
+    assert (stray.ci_low, stray.ci_high) == (near(one.ci_low), near(one.ci_high))
+    assert stray.verdict == one.verdict == "inconclusive"
+
+
+def test_identical_variants_over_tasks_have_an_interval(processor: ResultsProcessor) -> None:
+    for task in "abcdefgh":
+        save(processor, *(runs("exp", name, [1, 0] * 20, task=task) for name in ("A", "None")))
+    pair = only_pair(processor, margin=0.5)
+    assert (pair.difference, pair.p_value, pair.null_reason) == (0, 1, None)
+    assert pair.ci_high == near(-(pair.ci_low or 0))
+    assert pair.verdict == "equivalent"
 
 
 def test_a_repeated_variant_beside_one_asked_once(store: ResultsProcessor) -> None:
@@ -196,18 +237,15 @@ def test_equivalence_within_a_margin(
     save(processor, of_table(cells))
     pair = only_pair(processor, margin=margin)
     assert (pair.equivalent, pair.non_inferior, pair.verdict) == (equivalent, non_inferior, verdict)
-    assert pair.equivalence_ci_low is not None
-    assert pair.equivalence_ci_high is not None
-    n = sum(cells) + 2
-    p, q = (cells[1] + 1) / n, (cells[2] + 1) / n
-    half = stats.norm.ppf(0.95) * np.sqrt((p + q - (p - q) ** 2) / n)
-    assert [pair.equivalence_ci_low, pair.equivalence_ci_high] == near([p - q - half, p - q + half])
+    expected = tango(PairedTable(*cells), 0.9)
+    assert (pair.margin_ci_low, pair.margin_ci_high) == (near(expected.low), near(expected.high))
+    assert pair.margin_test == "tango score"
 
 
 def test_without_a_margin_nothing_is_equivalent(processor: ResultsProcessor) -> None:
     save(processor, of_table((500, 0, 0, 500)))
     pair = only_pair(processor)
-    assert (pair.equivalent, pair.non_inferior, pair.equivalence_ci_low) == (None, None, None)
+    assert (pair.equivalent, pair.non_inferior, pair.margin_ci_low) == (None, None, None)
     assert pair.verdict == "inconclusive"
 
 

@@ -36,7 +36,7 @@ def test_different_sample_sets(store: ResultsProcessor) -> None:
     assert pair.interval_method == "newcombe-unpaired"
     assert pair.verdict == "candidate_better"
     low, high = confint_proportions_2indep(56, 70, 48, 80, method="newcomb", alpha=0.1)
-    assert [pair.equivalence_ci_low, pair.equivalence_ci_high] == near([low, high])
+    assert [pair.margin_ci_low, pair.margin_ci_high] == near([low, high])
     assert pair.both_correct is pair.discordance is pair.p_value_exact is None
     assert "shared_samples_unpaired" not in pair.warnings
 

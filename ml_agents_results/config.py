@@ -215,15 +215,15 @@ class ProviderSettings:
     )
     max_tokens: Setting[int | None] = Setting(
         None,
-        "Tokens of one answer at most.",
+        "Most tokens of one answer.",
         unset="the provider's",
         at_least=1,
         recorded=True,
     )
-    seed: Setting[int | None] = Setting(None, "Passed to providers that take one.", recorded=True)
+    seed: Setting[int | None] = Setting(None, "Seed, for providers that take one.", recorded=True)
     base_url: Setting[str | None] = Setting(
         None,
-        "An OpenAI-compatible endpoint: vLLM, Ollama, ... Keys in it are used, never recorded.",
+        "OpenAI-compatible endpoint: vLLM, Ollama, ... Keys in it are used, never recorded.",
         metavar="URL",
         changeable=True,
     )
@@ -235,10 +235,10 @@ class ProviderSettings:
         changeable=True,
     )
     max_retries: Setting[int] = Setting(
-        5, "Attempts of a call beyond the first.", at_least=0, changeable=True
+        5, "Most attempts of a call after the first.", at_least=0, changeable=True
     )
     requests_per_minute: Setting[float | None] = Setting(
-        None, "Attempts to start in a minute at most.", above=0, changeable=True
+        None, "Most attempts to start in a minute.", above=0, changeable=True
     )
 
 
@@ -255,11 +255,11 @@ class ExperimentConfig(ProviderSettings):
             are accepted here too.
     """
 
-    name: Setting[str] = Setting("", "A title for people.", recorded=True)
-    description: Setting[str] = Setting("", "What the study is about.", recorded=True)
+    name: Setting[str] = Setting("", "Title of the experiment.", recorded=True)
+    description: Setting[str] = Setting("", "Description of the experiment.", recorded=True)
     dataset: Setting[str | None] = Setting(
         None,
-        "A .jsonl, .csv or BIG-Bench .json file, a folder of them, a Hugging Face name "
+        "Dataset: a .jsonl, .csv or BIG-Bench .json file, a folder of them, a Hugging Face name "
         "(owner/name), or `builtin`.",
         unset="builtin",
         metavar="SOURCE",
@@ -269,25 +269,25 @@ class ExperimentConfig(ProviderSettings):
     approaches: list[str] = field(default_factory=lambda: ["None"])
     provider: Setting[str | None] = Setting(
         None,
-        "local, openai, openrouter, anthropic.",
+        "Provider: local, openai, openrouter, anthropic.",
         unset="local, where installed",
         recorded=True,
     )
     model: Setting[str | None] = Setting(
-        None, "Its name there; a .gguf file for `local`.", recorded=True
+        None, "Model name at the provider; a .gguf file for `local`.", recorded=True
     )
     samples: Setting[int | None] = Setting(
-        None, "Questions of each task.", unset="all", at_least=1, recorded=True
+        None, "Samples per task.", unset="all", at_least=1, recorded=True
     )
-    repeats: Setting[int] = Setting(1, "How often each is asked.", at_least=1, recorded=True)
+    repeats: Setting[int] = Setting(1, "How often each sample is asked.", at_least=1, recorded=True)
     database: DatabaseConfig = field(default_factory=DatabaseConfig)
     extra: dict[str, Any] = field(default_factory=dict)
     concurrency: Setting[int] = Setting(
-        4, "Questions in flight at once.", at_least=1, changeable=True
+        4, "Most questions to ask at once.", at_least=1, changeable=True
     )
     prompts: Setting[str | None] = Setting(
         None,
-        "A folder of prompts that replace those of the package.",
+        "Folder of prompts that replace those of the package.",
         metavar="DIR",
         changeable=True,
     )
@@ -295,28 +295,28 @@ class ExperimentConfig(ProviderSettings):
         False, "Let ProgramOfThought run the model's programs (docs/running.md)."
     )
     parsing: Setting[ParsingMode] = Setting("auto", "How answers are taken from outputs.")
-    grader: Setting[str] = Setting("exact", "exact, any_of, or a plug-in.")
+    grader: Setting[str] = Setting("exact", "Grader: exact, any_of, or that of a plug-in.")
     columns: Setting[Mapping[str, str] | None] = Setting(
         None, "Which column of the dataset holds input, target, id or task."
     )
     dataset_recipe: Setting[str | None] = Setting(
-        None, "A YAML file that says how rows become questions.", metavar="FILE"
+        None, "YAML file that describes how rows become questions.", metavar="FILE"
     )
     answer_kind: Setting[str | None] = Setting(
-        None, "The kind of answer (number, choice, math, ...); guessed for each task otherwise."
+        None, "Kind of answer: number, choice, math, ...", unset="guessed for each task"
     )
     answer_pattern: Setting[str | None] = Setting(
-        None, "A regular expression whose one group is the answer.", metavar="REGEX"
+        None, "Regular expression whose one group is the answer.", metavar="REGEX"
     )
     output_dir: Setting[str] = Setting(
         "./outputs",
-        "Where a folder with the CSV and JSON files is created.",
+        "Folder in which to create one with the CSV and JSON files.",
         metavar="DIR",
         changeable=True,
     )
     grace: Setting[float] = Setting(
         5.0,
-        "Seconds that running calls may take to end after an interruption.",
+        "Seconds that running calls get to end after an interruption.",
         at_least=0,
         changeable=True,
     )

@@ -2,40 +2,44 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ml_agents_results.cli.database_options import DbPath, DbUrl
+from ml_agents_results.cli.experiment_lookup import ExperimentIds, resolve_ids
+from ml_agents_results.cli.help_panels import OUTPUT
+from ml_agents_results.cli.option_values import listed
+from ml_agents_results.cli.output_options import Force, Json, Verbose, emit_json
 from ml_agents_results.cli.selection_options import (
     Approaches,
-    Baseline,
-    Cluster,
-    Confidence,
     From,
-    GroupMap,
-    Interval,
     Methods,
-    Missing,
     Models,
-    NullCluster,
     Providers,
     Tasks,
     To,
-    Verbose,
-    families_in,
     filters_of,
 )
-from ml_agents_results.cli.shared import (
-    DbPath,
-    DbUrl,
-    ExperimentIds,
-    Force,
-    Json,
-    emit_json,
-    listed,
-    resolve_ids,
-)
 from ml_agents_results.cli.source_options import Engine, Source, SparkMaster, open_source
+from ml_agents_results.cli.statistics_options import (
+    Allow,
+    Baseline,
+    Cluster,
+    Confidence,
+    Contrasts,
+    Correction,
+    DifferenceInterval,
+    GroupMap,
+    Interval,
+    Margin,
+    Missing,
+    NullCluster,
+    Simultaneous,
+    Test,
+    Unpaired,
+    families_in,
+)
 from ml_agents_results.reports.terminal import print_report, say
 
 if TYPE_CHECKING:
@@ -103,7 +107,7 @@ def analyze(
         cluster=cluster,
         null_cluster=null_cluster,
         families=families_in(group_map),
-        missing=missing,  # type: ignore[arg-type]  # AnalysisOptions checks it
+        missing=missing,
     )
     with open_source(source, engine, spark_master, db_path, db_url) as runs:
         ids = resolve_ids(runs.connection, experiment_ids)
@@ -129,52 +133,22 @@ def analyze(
 def compare(
     experiment_ids: ExperimentIds,
     baseline: Baseline = None,
-    contrasts: Annotated[
-        str,
-        typer.Option(help="vs-baseline: each variant against the baseline; all-pairs: every pair."),
-    ] = "vs-baseline",
-    by: Annotated[
-        str | None, typer.Option(help="Also compare within each task (the only value: task).")
-    ] = None,
-    unpaired: Annotated[
-        bool,
-        typer.Option(
-            "--unpaired",
-            help="Compare all samples of each variant instead of those they share.",
-        ),
-    ] = False,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="WHAT,...",
-            help="Compare variants even if dataset, grader or model differ.",
-        ),
-    ] = None,
+    contrasts: Contrasts = "vs-baseline",
+    by: Annotated[Literal["task"] | None, typer.Option(help="Also compare within each task.")] = (
+        None
+    ),
+    unpaired: Unpaired = False,
+    allow: Allow = None,
     cluster: Cluster = None,
     null_cluster: NullCluster = "error",
     group_map: GroupMap = None,
     interval: Interval = "wilson",
-    difference_interval: Annotated[
-        str, typer.Option(help="Interval for paired differences: bonett-price, tango or newcombe.")
-    ] = "bonett-price",
-    test: Annotated[str, typer.Option(help="McNemar's test: mid-p or exact.")] = "mid-p",
-    correction: Annotated[
-        str, typer.Option(help="Multiple-testing correction: holm, fdr_bh, bonferroni or none.")
-    ] = "holm",
-    simultaneous: Annotated[
-        bool,
-        typer.Option(
-            "--simultaneous",
-            help="Widen the intervals of a table's differences so that all hold jointly.",
-        ),
-    ] = False,
+    difference_interval: DifferenceInterval = "bonett-price",
+    test: Test = "mid-p",
+    correction: Correction = "holm",
+    simultaneous: Simultaneous = False,
     missing: Missing = "exclude",
-    margin: Annotated[
-        float | None,
-        typer.Option(
-            help="Equivalence margin: the largest difference that does not matter, such as 0.02."
-        ),
-    ] = None,
+    margin: Margin = None,
     confidence: Confidence = 0.95,
     approach: Approaches = None,
     provider: Providers = None,
@@ -188,6 +162,7 @@ def compare(
         typer.Option(
             metavar="FILE",
             help="Also write the comparison to a file; the extension selects the format.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     force: Force = False,
@@ -200,15 +175,12 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare variants on the samples they share: differences, intervals, tests."""
-    from ml_agents_results.errors import UsageError
     from ml_agents_results.formats.comparison_files import comparison_writer, write_comparison
     from ml_agents_results.reports.comparison_report import comparison_report
     from ml_agents_results.reports.sentences import comparison_document
     from ml_agents_results.services.analysis_options import AnalysisOptions
     from ml_agents_results.services.comparison.comparison_service import ComparisonService
 
-    if by not in (None, "task"):
-        raise UsageError(f"--by cannot be {by!r}", "Use --by task.")
     if output is not None:
         comparison_writer(output, force=force)
     options = AnalysisOptions(
@@ -223,7 +195,7 @@ def compare(
         families=families_in(group_map),
         unpaired=unpaired,
         allow=tuple(listed(allow)),
-        missing=missing,  # type: ignore[arg-type]  # AnalysisOptions checks it
+        missing=missing,
         margin=margin,
         contrasts=contrasts,
     )

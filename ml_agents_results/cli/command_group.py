@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ml_agents_results.cli.shared import close_files
+from ml_agents_results.cli.database_options import close_files
+from ml_agents_results.cli.help_panels import ORDER, OWN
 from ml_agents_results.errors import ResultsError, UsageError
 from ml_agents_results.redaction import redact_text
 from ml_agents_results.reports.terminal import printable, say
@@ -95,10 +96,10 @@ class GroupedCommand(TyperCommand):
         for parameter in self.get_params(ctx):
             if (record := parameter.get_help_record(ctx)) is not None:
                 named = getattr(parameter, "rich_help_panel", None)
-                default = "Arguments" if parameter.param_type_name == "argument" else "Options"
+                default = OWN[parameter.param_type_name != "argument"]
                 sections.setdefault(named or default, []).append(record)
-        # What a command is about comes first, then what it shares with others.
-        for name in sorted(sections, key=lambda name: name not in ("Arguments", "Options")):
+        known = {name: index for index, name in enumerate(ORDER)}
+        for name in sorted(sections, key=lambda name: known.get(name, len(known))):
             with formatter.section(name):
                 formatter.write_dl(sections[name])
 
@@ -172,6 +173,8 @@ class CommandGroup(TyperGroup):
         invocation = _Invocation(debug)
 
         def run() -> Any:
+            if any("\0" in word for word in words):
+                raise UsageError("an argument contains a NUL byte", "No name of a file has one.")
             result = super(CommandGroup, self).main(
                 words,
                 prog_name,

@@ -5,16 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml_agents_results.cli.shared import (
-    DbPath,
-    DbUrl,
-    Json,
-    emit_json,
-    file_size,
-    named_database,
-    open_database,
-)
+from ml_agents_results.cli.database_options import DbPath, DbUrl, named_database, open_database
+from ml_agents_results.cli.output_options import Json, emit_json
 from ml_agents_results.reports.terminal import print_table, say, write
+from ml_agents_results.reports.wording import file_size
 
 if TYPE_CHECKING:
     from ml_agents_results.database.migration_plan import MigrationPlan

@@ -8,20 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ml_agents_results.cli.shared import (
-    DbPath,
-    DbUrl,
-    ExperimentId,
-    Json,
-    emit_json,
-    moment,
-    open_database,
-    require_utf8,
-    resolve_id,
-)
+from ml_agents_results.cli.database_options import DbPath, DbUrl, open_database
+from ml_agents_results.cli.experiment_lookup import ExperimentId, resolve_id
+from ml_agents_results.cli.help_panels import OUTPUT
+from ml_agents_results.cli.option_values import require_utf8
+from ml_agents_results.cli.output_options import Json, emit_json
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.reports.terminal import print_report, print_table, say, write
-from ml_agents_results.reports.wording import percent
+from ml_agents_results.reports.wording import moment, percent
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,7 +25,13 @@ if TYPE_CHECKING:
 
 def list_(
     limit: Annotated[
-        int, typer.Option(min=0, help="Show so many, 0 for all. --json has all.")
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Number of experiments to show (0: all). --json lists all.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = 50,
     db_path: DbPath = None,
     db_url: DbUrl = None,
@@ -77,9 +77,7 @@ def show(
     ] = None,
     sample: Annotated[
         str | None,
-        typer.Option(
-            metavar="TASK:INDEX", help="Show what every variant answered to one sample of a task."
-        ),
+        typer.Option(metavar="TASK:INDEX", help="Show the answers of all variants to one sample."),
     ] = None,
     db_path: DbPath = None,
     db_url: DbUrl = None,
@@ -87,7 +85,7 @@ def show(
 ) -> None:
     """Show one experiment, one of its runs, or all answers to one of its samples."""
     if run is not None and sample is not None:
-        raise UsageError("--run and --sample ask for two things", "Give one of them.")
+        raise UsageError("--run and --sample cannot be combined", "Give one of them.")
     with open_database(db_path, db_url).read() as connection:
         chosen = resolve_id(connection, experiment_id)
         if run is not None:
@@ -100,7 +98,7 @@ def show(
 
 def delete(
     experiment_id: ExperimentId,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
     db_path: DbPath = None,
     db_url: DbUrl = None,
     as_json: Json = False,

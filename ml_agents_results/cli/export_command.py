@@ -1,37 +1,50 @@
-"""export: experiments as files for people, papers, notebooks and archives."""
+"""export: writes experiments to files for people, papers, notebooks and archives."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml_agents_results.cli.shared import (
-    DbPath,
-    DbUrl,
-    Force,
-    OptionalExperimentIds,
-    Output,
-    every_id,
-    listed,
-    open_database,
-    progress,
-    resolve_ids,
-)
+from ml_agents_results.cli.database_options import DbPath, DbUrl, open_database
+from ml_agents_results.cli.experiment_lookup import OptionalExperimentIds, every_id, resolve_ids
+from ml_agents_results.cli.help_panels import OUTPUT
+from ml_agents_results.cli.option_values import completing, listed
+from ml_agents_results.cli.output_options import Force
+from ml_agents_results.cli.progress_bar import progress_bar
 from ml_agents_results.errors import UsageError
+from ml_agents_results.formats.registry import WRITERS, writer_names
 from ml_agents_results.reports.terminal import say
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+def _parts() -> tuple[str, ...]:
+    from ml_agents_results.formats.snapshot import PARTS
+
+    return PARTS
+
+
 def export(
-    output: Output,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="File or folder to write; `-` is standard output.",
+            rich_help_panel=OUTPUT,
+        ),
+    ],
     experiment_ids: OptionalExperimentIds = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every experiment, by id.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All experiments, in the order of their ids.")
+    ] = False,
     format: Annotated[
         str | None,
         typer.Option(
-            help="csv, json, jsonl, excel, parquet, markdown, latex, html, archive, inspect or eee "
-            "(Every Eval Ever). [default: what the output's ending stands for]"
+            metavar="FORMAT",
+            help=f"{', '.join(WRITERS)}, or one of another package; eee is Every Eval Ever. "
+            "[default: the one that the output's extension selects]",
+            autocompletion=completing(writer_names),
         ),
     ] = None,
     include: Annotated[
@@ -40,17 +53,33 @@ def export(
             metavar="PART,...",
             help="Only these parts: summary, comparisons, runs, parsing, costs, failures, "
             "metadata. [default: all that the format has]",
+            autocompletion=completing(_parts),
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     metadata: Annotated[
-        bool, typer.Option(help="Whether to write what describes the experiments.")
+        bool,
+        typer.Option(
+            help="Write what describes the experiments: config, environment, dates.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = True,
     chunk_size: Annotated[
-        int, typer.Option(min=1, help="Runs handled at once; fewer need less memory.")
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Runs handled at once; fewer need less memory.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = 5000,
     partition_by: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN,...", help="Write a Parquet folder partitioned by these."),
+        typer.Option(
+            metavar="COLUMN,...",
+            help="Write a Parquet folder partitioned by these columns.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     force: Force = False,
     db_path: DbPath = None,
@@ -64,7 +93,7 @@ def export(
     with database.read() as connection:
         ids = _chosen(connection, experiment_ids or [], everything)
         total = sum(map(RunRepository(connection).count, ids))
-    with progress("Writing runs", total) as advance:
+    with progress_bar("Writing runs", total) as advance:
         write(
             database,
             ids,
@@ -84,7 +113,7 @@ def export(
 def _chosen(connection: "Connection", named: list[str], everything: bool) -> list[str]:
     if everything == bool(named):
         raise UsageError(
-            "--all and --experiment-id name other experiments"
+            "--all and --experiment-id cannot be combined"
             if everything
             else "no experiment is named",
             "Give --experiment-id ID,... or --all.",

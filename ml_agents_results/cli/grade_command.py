@@ -1,18 +1,13 @@
-"""grade: answers read by a person, and parsed answers graded again."""
+"""grade: asks a person for answers that no parser found, and grades answers again."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ml_agents_results.cli.shared import (
-    DbPath,
-    DbUrl,
-    ExperimentId,
-    Json,
-    emit_json,
-    open_database,
-    resolve_id,
-)
+from ml_agents_results.cli.database_options import DbPath, DbUrl, open_database
+from ml_agents_results.cli.experiment_lookup import ExperimentId, resolve_id
+from ml_agents_results.cli.help_panels import SCORING
+from ml_agents_results.cli.output_options import Json, emit_json
 from ml_agents_results.errors import UsageError
 from ml_agents_results.reports.terminal import say, write
 
@@ -20,26 +15,35 @@ if TYPE_CHECKING:
     from ml_agents_results.experiments.regrading import Regrading
 
 _SHOWN = 3000
-"""Characters of an output that are shown, from its end."""
+"""Characters of an output to show, its last ones."""
 
 
 def grade(
     experiment_id: ExperimentId,
     run_id: Annotated[
-        str | None, typer.Option("--run-id", help="The run whose answer you read.")
+        str | None,
+        typer.Option("--run-id", metavar="RUN_ID", help="Run whose answer you have read."),
     ] = None,
-    answer: Annotated[str | None, typer.Option("--answer", help="That answer.")] = None,
+    answer: Annotated[
+        str | None, typer.Option("--answer", metavar="TEXT", help="The answer of that run.")
+    ] = None,
     regrade: Annotated[
         bool, typer.Option("--regrade", help="Grade all parsed answers again.")
     ] = False,
     grader: Annotated[
-        str | None, typer.Option("--grader", help="exact, any_of, or a plug-in.")
+        str | None,
+        typer.Option(
+            "--grader",
+            metavar="NAME",
+            help="exact, any_of, or that of a plug-in.",
+            rich_help_panel=SCORING,
+        ),
     ] = None,
     db_path: DbPath = None,
     db_url: DbUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Read the answers that no parser found, one by one, or grade all answers again."""
+    """Read answers that no parser found, or grade all answers again."""
     from ml_agents_results.experiments.regrading import Regrading
     from ml_agents_results.processor import ResultsProcessor
 

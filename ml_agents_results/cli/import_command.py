@@ -3,24 +3,20 @@
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from ml_agents_results.cli.shared import (
-    DbPath,
-    DbUrl,
-    Json,
-    emit_json,
-    named_database,
-    open_database,
-    progress,
-)
+from ml_agents_results.cli.database_options import DbPath, DbUrl, named_database, open_database
+from ml_agents_results.cli.option_values import completing, pairs
+from ml_agents_results.cli.output_options import Json, emit_json
+from ml_agents_results.cli.progress_bar import progress_bar
 from ml_agents_results.errors import NotFoundError, UsageError
+from ml_agents_results.formats.log_source import Duplicates, OnConflict
+from ml_agents_results.formats.registry import READERS, reader_names
 from ml_agents_results.reports.terminal import print_table, say, write
 
 if TYPE_CHECKING:
@@ -31,22 +27,6 @@ if TYPE_CHECKING:
     from ml_agents_results.formats.log_source import LogSource
 
 STANDARD_INPUT = "-"
-
-
-class Duplicates(StrEnum):
-    """What to do with a sample that is answered twice."""
-
-    refuse = "refuse"
-    latest = "latest"
-    repeats = "repeats"
-
-
-class OnConflict(StrEnum):
-    """What to do with a run that is in the database with other contents."""
-
-    REPLACE = "replace"
-    KEEP = "keep"
-    FAIL = "fail"
 
 
 def import_(
@@ -61,16 +41,20 @@ def import_(
         str | None,
         typer.Option(
             metavar="ID",
-            help="Where the runs go. [default: as the file says, else its name and fingerprint]",
+            help="Experiment to import into. [default: the file's, else its name and fingerprint]",
         ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="A title for the experiment.")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Title of the experiment.")
+    ] = None,
     format_name: Annotated[
         str | None,
         typer.Option(
             "--format",
-            help="inspect, lm-eval, promptfoo, helm, openai-evals, eee (Every Eval Ever), legacy, "
-            "archive, database or runs. [default: looks at the file]",
+            metavar="FORMAT",
+            help=f"{', '.join(READERS)}, or one of another package; eee is Every Eval Ever. "
+            "[default: recognized by the contents]",
+            autocompletion=completing(reader_names),
         ),
     ] = None,
     columns: Annotated[
@@ -78,47 +62,55 @@ def import_(
         typer.Option(
             "--map",
             metavar="FIELD=COLUMN",
-            help="What the file calls a field, as in --map raw_output=response. Repeatable.",
+            help="The file's column for a field, as in --map raw_output=response. Repeatable.",
         ),
     ] = None,
     approach: Annotated[
-        str | None, typer.Option(help="The approach of runs that name none, and of whole logs.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Approach of runs that name none, and of logs without approaches."
+        ),
     ] = None,
     task: Annotated[
-        str | None, typer.Option(help="The task of all runs. [default: as the log says]")
+        str | None,
+        typer.Option(metavar="NAME", help="Task of all runs. [default: the log's]"),
     ] = None,
     scorer: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Whose grade counts. [default: the first scorer's]"),
+        typer.Option(metavar="NAME", help="Scorer whose grade counts. [default: the first]"),
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The metric that is the grade. [default: the usual]"),
+        typer.Option(
+            metavar="NAME", help="Metric that is the grade. [default: the format's usual one]"
+        ),
     ] = None,
     filter_name: Annotated[
         str | None,
         typer.Option(
             "--filter",
             metavar="NAME",
-            help="The filter that takes answers from outputs. [default: the first]",
+            help="Filter that takes answers from outputs (lm-eval). [default: the first]",
         ),
     ] = None,
     split: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="The split of the dataset (HELM). [default: test, else valid]"
+            metavar="NAME", help="Split of the dataset (HELM). [default: test, else valid]"
         ),
     ] = None,
     expected: Annotated[
         str | None,
         typer.Option(
-            "--expected-var", metavar="NAME", help="The variable that holds the expected answer."
+            "--expected-var",
+            metavar="NAME",
+            help="Variable that holds the expected answer (promptfoo).",
         ),
     ] = None,
     model_args: Annotated[
         bool,
         typer.Option(
-            "--keep-model-args", help="Keep the arguments of models; they may hold secrets."
+            "--keep-model-args", help="Record the arguments of models, which may hold secrets."
         ),
     ] = False,
     duplicates: Annotated[
@@ -127,17 +119,19 @@ def import_(
             help="A sample answered twice: refuse the import, keep the latest answer, or number "
             "the answers as repeats."
         ),
-    ] = Duplicates.refuse,
+    ] = "refuse",
     on_conflict: Annotated[
         OnConflict,
-        typer.Option(help="A run that is recorded with other contents: replace it, keep it, fail."),
-    ] = OnConflict.REPLACE,
+        typer.Option(
+            help="A run that is recorded with other contents: replace it, keep it, or fail."
+        ),
+    ] = "replace",
     skip_broken: Annotated[
         bool,
-        typer.Option("--skip-broken", help="Leave out files that cannot be read, and name them."),
+        typer.Option("--skip-broken", help="Skip files that cannot be read, and name them."),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be imported, and change nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be imported, and change nothing.")
     ] = False,
     db_path: DbPath = None,
     db_url: DbUrl = None,
@@ -154,9 +148,9 @@ def import_(
         name=name,
         approach=approach,
         task=task,
-        columns=_columns(columns or ()),
-        duplicates=duplicates.value,
-        on_conflict=on_conflict.value,
+        columns=pairs("--map", columns, "raw_output=response"),
+        duplicates=duplicates,
+        on_conflict=on_conflict,
         scorer=scorer,
         metric=metric,
         filter=filter_name,
@@ -168,7 +162,7 @@ def import_(
     with ExitStack() as stack:
         sources = [stack.enter_context(_source(file)) for file in files]
         database = stack.enter_context(_target(db_path, db_url, dry_run))
-        advance = stack.enter_context(progress("Importing", sum(one.size for one in sources)))
+        advance = stack.enter_context(progress_bar("Importing", sum(one.size for one in sources)))
         result = load(
             database,
             sources,
@@ -179,7 +173,7 @@ def import_(
         )
     if result.conflicts:
         became = "would be" if dry_run else "were"
-        what = "kept as they are" if on_conflict is OnConflict.KEEP else "replaced"
+        what = "kept" if on_conflict == "keep" else "replaced"
         say(f"{result.conflicts:,} runs are recorded with other contents; they {became} {what}.")
     for warning in result.warnings:
         say(f"Warning: {warning}")
@@ -191,20 +185,6 @@ def import_(
             _print_sources(result)
         if dry_run:
             _print_choices(result)
-
-
-def _columns(pairs: Sequence[str]) -> dict[str, str]:
-    columns = {}
-    for pair in pairs:
-        field, equals, column = pair.partition("=")
-        if not (field and equals and column):
-            raise UsageError(
-                f"--map {pair} is not FIELD=COLUMN", "As in: --map raw_output=response"
-            )
-        if field in columns:
-            raise UsageError(f"--map names the field {field} twice", "Give it one column.")
-        columns[field] = column
-    return columns
 
 
 @contextmanager

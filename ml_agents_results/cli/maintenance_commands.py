@@ -5,18 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml_agents_results.cli.shared import (
-    DbPath,
-    DbUrl,
-    Force,
-    Json,
-    emit_json,
-    every_id,
-    file_size,
-    named_database,
-)
-from ml_agents_results.errors import CorruptDatabaseError, DatabaseError
+from ml_agents_results.cli.database_options import DbPath, DbUrl, named_database
+from ml_agents_results.cli.experiment_lookup import every_id
+from ml_agents_results.cli.help_panels import DATABASE
+from ml_agents_results.cli.output_options import Force, Json, emit_json
+from ml_agents_results.errors import CorruptDatabaseError, UsageError
 from ml_agents_results.reports.terminal import print_table, say, write
+from ml_agents_results.reports.wording import file_size
 
 if TYPE_CHECKING:
     from ml_agents_results.database.engine import Database
@@ -31,11 +26,17 @@ def db_backup(
     dest: Annotated[
         str,
         typer.Option(
-            metavar="FILE", help="The copy; `.gz` compresses it. Of a server, an archive."
+            metavar="FILE",
+            help="Backup file; `.gz` compresses it. An archive for a database on a server.",
         ),
     ],
     source: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The SQLite file. [default: as --db-path]")
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="SQLite file to back up. [default: as --db-path of other commands]",
+            rich_help_panel=DATABASE,
+        ),
     ] = None,
     db_url: DbUrl = None,
     verify: Annotated[
@@ -44,7 +45,7 @@ def db_backup(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Back up a database to a file, also while others write to it."""
+    """Back up a database, even while others write to it."""
     from ml_agents_results.database.manager import DatabaseManager
 
     database = named_database(source, db_url)
@@ -114,10 +115,11 @@ def _verify(place: Path) -> None:
 
 
 def db_restore(
-    source: Annotated[str, typer.Option(metavar="FILE", help="A backup, compressed or not.")],
+    source: Annotated[str, typer.Option(metavar="FILE", help="Backup file, compressed or not.")],
     db_path: DbPath = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace the database; it is kept under another name.")
+        bool,
+        typer.Option("--force", help="Replace the database; the old one gets another name."),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -127,7 +129,7 @@ def db_restore(
 
     config = DatabaseConfig.resolve(db_path)
     if config.url is not None:
-        raise DatabaseError(
+        raise UsageError(
             "a backup can only be restored to a file",
             "Name one with --db-path, or import an archive.",
         )
@@ -184,8 +186,8 @@ def db_check(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False
 
 
 def db_repair(
-    source: Annotated[str, typer.Option(metavar="FILE", help="The damaged file; only read.")],
-    dest: Annotated[str, typer.Option(metavar="FILE", help="The new database.")],
+    source: Annotated[str, typer.Option(metavar="FILE", help="Damaged file; it is only read.")],
+    dest: Annotated[str, typer.Option(metavar="FILE", help="New database file.")],
     force: Force = False,
     as_json: Json = False,
 ) -> None:

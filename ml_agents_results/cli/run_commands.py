@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ml_agents_results.cli.setting_options import takes_settings
-from ml_agents_results.cli.shared import (
+from ml_agents_results.cli.database_options import (
     DbPath,
     DbUrl,
-    ExperimentId,
-    Json,
     closed_at_end,
-    emit_json,
-    listed,
     named_database,
     open_database,
-    resolve_id,
 )
+from ml_agents_results.cli.experiment_lookup import ExperimentId, resolve_id
+from ml_agents_results.cli.help_panels import DATABASE, QUESTIONS
+from ml_agents_results.cli.option_values import completing, listed, pairs
+from ml_agents_results.cli.output_options import Json, emit_json
+from ml_agents_results.cli.setting_options import takes_settings
 from ml_agents_results.errors import UsageError
+from ml_agents_results.records import APPROACHES
 from ml_agents_results.reports.terminal import print_report, say, write
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def run(
         typer.Option(
             "--approach",
             metavar="NAME,...",
-            help="None, CoT, PoT, Reflection, RAP, CoVe, SoT, ToT; with commas or repeated. "
-            "[default: None]",
+            help=f"{', '.join(APPROACHES)}; with commas or repeated. [default: None]",
+            autocompletion=completing(lambda: APPROACHES),
         ),
     ] = None,
     columns: Annotated[
@@ -52,7 +52,8 @@ def run(
         typer.Option(
             "--map",
             metavar="FIELD=COLUMN",
-            help="Which column holds input, target, id or task. Repeatable.",
+            help="The dataset's column for input, target, id or task. Repeatable.",
+            rich_help_panel=QUESTIONS,
         ),
     ] = None,
     *,
@@ -62,11 +63,19 @@ def run(
         typer.Option("--config", metavar="FILE", help="Settings in YAML; options override them."),
     ] = None,
     experiment_id: Annotated[
-        str | None, typer.Option("--experiment-id", help="An id of your own.")
+        str | None,
+        typer.Option(
+            "--experiment-id", metavar="ID", help="Id of the new experiment. [default: generated]"
+        ),
     ] = None,
     save_to_db: Annotated[
         bool | None,
-        typer.Option("--save-to-db/--no-save-to-db", help="[default: save]", show_default=False),
+        typer.Option(
+            "--save-to-db/--no-save-to-db",
+            help="Record the answers in the database. [default: save-to-db]",
+            show_default=False,
+            rich_help_panel=DATABASE,
+        ),
     ] = None,
     db_path: DbPath = None,
     db_url: DbUrl = None,
@@ -80,7 +89,7 @@ def run(
     file = read_config(config) if config is not None else {}
     given = {
         "approaches": None if approach is None else listed(approach),
-        "columns": _mapping(columns),
+        "columns": pairs("--map", columns, "input=question") or None,
         **settings,
     }
     study = ExperimentConfig.from_dict(
@@ -105,10 +114,15 @@ def run(
 def resume(
     experiment_id: ExperimentId,
     from_database: Annotated[
-        bool, typer.Option("--from-database", help="The database says what is done.")
+        bool,
+        typer.Option(
+            "--from-database",
+            help="Take the runs that are done from the database, which is always so.",
+            show_default=False,
+        ),
     ] = True,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Ask failed runs again, too.")
+        bool, typer.Option("--retry-failed", help="Also ask failed runs again.")
     ] = False,
     *,
     settings: dict[str, Any],
@@ -132,16 +146,6 @@ def resume(
     if not summary.asked:
         say(f"Nothing is left to ask in {experiment}.")
     _report(summary, as_json, saved=True)
-
-
-def _mapping(values: list[str] | None) -> dict[str, str] | None:
-    if values is None:
-        return None
-    pairs = [value.partition("=") for value in values]
-    for field, equals, column in pairs:
-        if not (field and equals and column):
-            raise UsageError(f"--map {field}{equals}{column}", "For example --map input=question.")
-    return {field: column for field, _, column in pairs}
 
 
 def _processor(

@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from ml_agents_results.config import Setting, settings
+from ml_agents_results.cli.help_panels import MODEL, OUTPUT, QUESTIONS, SCORING
+from ml_agents_results.config import ProviderSettings, Setting, settings
+
+_PANELS = {
+    **dict.fromkeys(("dataset", "dataset_recipe", "samples", "repeats"), QUESTIONS),
+    **dict.fromkeys(("provider", "model", *vars(ProviderSettings)), MODEL),
+    **dict.fromkeys(("parsing", "grader", "answer_kind", "answer_pattern"), SCORING),
+    "output_dir": OUTPUT,
+}
+"""Setting to the section of the help; the others are the command's own."""
 
 
 def takes_settings(*, resuming: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -47,7 +56,12 @@ def _option(setting: Setting[Any], resuming: bool) -> inspect.Parameter:
     name = f"--{setting.name.replace('_', '-')}"
     default = "as before" if resuming else setting.unset or setting.default
     shown = f" [default: {default}]" if default not in (None, "", False) else ""
-    option = typer.Option(name, metavar=setting.metavar, help=setting.help + shown)
+    option = typer.Option(
+        name,
+        metavar=setting.metavar,
+        help=setting.help + shown,
+        rich_help_panel=_PANELS.get(setting.name),
+    )
     return inspect.Parameter(
         setting.name,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,

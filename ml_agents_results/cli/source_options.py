@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ml_agents_results.cli.shared import open_database
+from ml_agents_results.cli.database_options import open_database
+from ml_agents_results.cli.help_panels import DATABASE
 from ml_agents_results.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,16 +16,24 @@ if TYPE_CHECKING:
 Source = Annotated[
     str | None,
     typer.Option(
-        metavar="FOLDER", help="Read exported Parquet files instead of a database: see `export`."
+        metavar="FOLDER",
+        help="Read exported Parquet files instead of a database; see `export`.",
+        rich_help_panel=DATABASE,
     ),
 ]
 Engine = Annotated[
     Literal["duckdb", "spark"] | None,
-    typer.Option(help="Engine that reads the Parquet files. [default: duckdb]"),
+    typer.Option(
+        help="Engine that reads the Parquet files. [default: duckdb]", rich_help_panel=DATABASE
+    ),
 ]
 SparkMaster = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="Spark master URL. [default: all cores of this machine]"),
+    typer.Option(
+        metavar="URL",
+        help="Spark master URL. [default: all cores of this machine]",
+        rich_help_panel=DATABASE,
+    ),
 ]
 
 

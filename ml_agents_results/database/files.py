@@ -14,7 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ml_agents_results.database.location import file_uri
-from ml_agents_results.errors import CorruptDatabaseError, DatabaseError, DatabaseLockedError
+from ml_agents_results.errors import (
+    CorruptDatabaseError,
+    DatabaseError,
+    DatabaseLockedError,
+    OutputError,
+)
 
 COMPANIONS = ("-journal", "-wal", "-shm")
 """Suffixes of the files that SQLite keeps next to a database."""
@@ -53,20 +58,18 @@ def target_of(path: Path) -> Path:
 
 
 def check_destination(path: Path, force: bool) -> None:
-    """Raises DatabaseError if `path` cannot become a file, or exists without `force`."""
+    """Raises OutputError if `path` cannot become a file, or exists without `force`."""
     if path.is_dir():
-        raise DatabaseError(f"{path} is a folder", "Name a file inside it.")
+        raise OutputError(f"{path} is a folder", "Name a file inside it.")
     if not path.parent.is_dir():
-        raise DatabaseError(
+        raise OutputError(
             f"the folder {path.parent} does not exist",
             f"Create it: mkdir -p {shlex.quote(str(path.parent))}",
         )
     if path.exists() and not path.is_file():
-        raise DatabaseError(f"{path} is not a regular file", "Name another file.")
+        raise OutputError(f"{path} is not a regular file", "Name another file.")
     if path.exists() and not force:
-        raise DatabaseError(
-            f"{path} exists already", "Replace it with --force, or name another one."
-        )
+        raise OutputError(f"{path} exists already", "Replace it with --force, or name another one.")
 
 
 @contextmanager

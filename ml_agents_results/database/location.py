@@ -76,7 +76,10 @@ def check_file(path: Path, create: bool) -> None:
     Raises:
         NotFoundError: The file is missing and `create` is False.
         DatabaseError: It, or its folder, cannot be used.
+        UsageError: No file can have this path.
     """
+    if "\0" in str(path):
+        raise UsageError("the path of the database contains a NUL byte", "Check where it is from.")
     name = shlex.quote(str(path))
     try:
         found = path.stat()

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
+    DDL,
     REAL,
     Boolean,
     CheckConstraint,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Index,
     MetaData,
     UniqueConstraint,
+    event,
     text,
 )
 from sqlalchemy.ext.mutable import MutableDict, MutableList
@@ -315,19 +317,25 @@ class Metric(Base):
         _finite("lower"),
         _finite("upper"),
         CheckConstraint("lower <= upper", name="bounds"),
+        # PostgreSQL's is created below: to name its option here would import its dialect each time.
         Index(
-            "ix_metrics_primary",
-            "experiment_id",
-            unique=True,
-            sqlite_where=text("is_primary"),
-            postgresql_where=text("is_primary"),
-        ),
+            "ix_metrics_primary", "experiment_id", unique=True, sqlite_where=text("is_primary")
+        ).ddl_if("sqlite"),
         {"sqlite_autoincrement": True},
     )
     __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy reads it from the class
         "version_id_col": content_digest,
         "version_id_generator": False,
     }
+
+
+event.listen(
+    Metric.__table__,
+    "after_create",
+    DDL(  # type: ignore[no-untyped-call]
+        "CREATE UNIQUE INDEX ix_metrics_primary ON metrics (experiment_id) WHERE is_primary"
+    ).execute_if(dialect="postgresql"),
+)
 
 
 class Score(Base):

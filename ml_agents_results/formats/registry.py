@@ -104,19 +104,23 @@ _FORMATS = {
 }
 """If two formats could read a file, the first one does."""
 
+READERS = tuple(name for name, known in _FORMATS.items() if known.reader)
+"""The formats of this package that can be imported."""
+
+WRITERS = tuple(name for name, known in _FORMATS.items() if known.writer)
+"""The formats of this package that can be exported."""
+
 SUFFIXES = {known.suffix: name for name, known in _FORMATS.items() if known.suffix}
 
 
 def reader_names() -> list[str]:
     """The formats that can be imported; those of other packages come last."""
-    own = [name for name, known in _FORMATS.items() if known.reader]
-    return [*own, *_others(own, "open")]
+    return [*READERS, *_others(READERS, "open")]
 
 
 def writer_names() -> list[str]:
     """The formats that can be exported; those of other packages come last."""
-    own = [name for name, known in _FORMATS.items() if known.writer]
-    return [*own, *_others(own, "write")]
+    return [*WRITERS, *_others(WRITERS, "write")]
 
 
 def find_reader(name: str) -> Reader:

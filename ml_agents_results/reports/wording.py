@@ -1,5 +1,6 @@
 """The words for codes and figures: the same in tables, reports and papers."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,6 +74,20 @@ def points(fraction: float | None, digits: int = 1) -> str:
 
 def milliseconds(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
+
+
+def moment(time: datetime) -> str:
+    """A time in UTC: `2026-11-23 10:15:00`."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def file_size(count: float) -> str:
+    """A number of bytes: 1536 is `1.5 KiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
 
 
 def decimal(value: float | None, digits: int = 2) -> str:

@@ -23,7 +23,8 @@ from ml_agents_results.repositories.counts import (
 )
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.statistics import tabulation
-from ml_agents_results.statistics.run_columns import Cluster, Column, Measure, Missing, Runs
+from ml_agents_results.statistics.choices import Missing
+from ml_agents_results.statistics.run_columns import Cluster, Column, Measure, Runs
 from ml_agents_results.statistics.tabulation import Counts, PairingRule
 
 _OF_PAIRS: tuple[Column, ...] = ("time_ms", "sample_index", "fingerprint")

@@ -2,19 +2,23 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.repositories.counts import CLUSTERS
+from ml_agents_results.statistics.choices import (
+    Allowance,
+    Contrasts,
+    Correction,
+    DifferenceMethod,
+    IntervalMethod,
+    Missing,
+    NullCluster,
+    PairedTest,
+)
 from ml_agents_results.statistics.distributions import check_confidence
-from ml_agents_results.statistics.multiplicity import CORRECTIONS
-from ml_agents_results.statistics.paired_intervals import DIFFERENCE_METHODS
-from ml_agents_results.statistics.proportions import INTERVAL_METHODS
-from ml_agents_results.statistics.run_columns import Missing
 
-TESTS = ("mid-p", "exact")
-NULL_CLUSTERS = ("error", "singleton")
-ALLOWANCES = ("dataset", "grader", "model")
-CONTRASTS = ("vs-baseline", "all-pairs")
+ALLOWANCES: tuple[Allowance, ...] = get_args(Allowance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +52,16 @@ class AnalysisOptions:
     """
 
     confidence: float = 0.95
-    interval: str = "wilson"
-    difference_interval: str = "bonett-price"
-    test: str = "mid-p"
-    correction: str = "holm"
+    interval: IntervalMethod = "wilson"
+    difference_interval: DifferenceMethod = "bonett-price"
+    test: PairedTest = "mid-p"
+    correction: Correction = "holm"
     cluster: str | None = None
-    null_cluster: str = "error"
+    null_cluster: NullCluster = "error"
     families: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
     missing: Missing = "exclude"
     margin: float | None = None
-    contrasts: str = "vs-baseline"
+    contrasts: Contrasts = "vs-baseline"
     simultaneous: bool = False
     unpaired: bool = False
     allow: tuple[str, ...] = ()
@@ -72,14 +76,14 @@ class AnalysisOptions:
                 "Two percentage points are 0.02.",
             )
         choices: tuple[tuple[str, str, Collection[str]], ...] = (
-            ("interval", self.interval, INTERVAL_METHODS),
-            ("difference-interval", self.difference_interval, DIFFERENCE_METHODS),
-            ("test", self.test, TESTS),
-            ("correction", self.correction, (*CORRECTIONS, "none")),
+            ("interval", self.interval, get_args(IntervalMethod)),
+            ("difference-interval", self.difference_interval, get_args(DifferenceMethod)),
+            ("test", self.test, get_args(PairedTest)),
+            ("correction", self.correction, get_args(Correction)),
             ("cluster", self.cluster or "none", (*CLUSTERS, "none")),
-            ("null-cluster", self.null_cluster, NULL_CLUSTERS),
-            ("missing", self.missing, ("exclude", "incorrect")),
-            ("contrasts", self.contrasts, CONTRASTS),
+            ("null-cluster", self.null_cluster, get_args(NullCluster)),
+            ("missing", self.missing, get_args(Missing)),
+            ("contrasts", self.contrasts, get_args(Contrasts)),
             *(("allow", name, ALLOWANCES) for name in self.allow),
         )
         for name, value, offered in choices:

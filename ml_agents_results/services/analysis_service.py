@@ -10,7 +10,8 @@ from ml_agents_results.repositories.experiment_repository import ExperimentRepos
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.tabulator import Tabulator, source_of
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.statistics.run_columns import Column, Missing
+from ml_agents_results.statistics.choices import Missing
+from ml_agents_results.statistics.run_columns import Column
 
 
 class AnalysisService:

@@ -8,12 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_agents_results.statistics.choices import Missing
+
 Array = NDArray[Any]
 Key = tuple[str, str, str, str]
 """The four parts of a variant."""
-
-Missing = Literal["exclude", "incorrect"]
-"""What a run without a grade counts as: nothing, or a wrong answer."""
 
 Cluster = Literal["task", "sample_id", "input_fingerprint", "sample"]
 """What runs or samples are grouped by; `sample` is all runs of one sample."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.run_columns import (
     FAILED,
     NO_FINGERPRINT,
@@ -22,7 +23,6 @@ from ml_agents_results.statistics.run_columns import (
     Columns,
     Key,
     Measure,
-    Missing,
     Runs,
 )
 

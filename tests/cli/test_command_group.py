@@ -9,10 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
 from tests.commands import PROGRAM, call, document, refusal, start
 from tests.generated import make_runs
 from tests.processes import environment
+
+UNEXPECTED = """
+from ml_agents_results.cli import app, main
+
+@app.command("broken")
+def broken() -> None:
+    1 / 0
+
+main()
+"""
 
 
 @pytest.fixture
@@ -111,7 +122,7 @@ def test_wrong_usage_is_two_lines() -> None:
     assert message.startswith("No such option: --db-pth")
     assert hint == "See: ml-agents list --help"
     message, _ = refusal("show", code=2)
-    assert message == "Missing option '--experiment-id'."
+    assert message == "Missing option '--experiment-id' / '--experiment-ids'."
     message, _ = refusal("import", "x.jsonl", "--duplicates", "some", code=2)
     assert "'some' is not one of" in message
 
@@ -139,10 +150,23 @@ def test_debug_shows_where(tmp_path: Path, place: str, monkeypatch: pytest.Monke
     assert result.stderr.splitlines()[-2].startswith("Error: there is no database at")
 
 
-def test_error_that_nobody_expected(tmp_path: Path) -> None:
-    message, hint = refusal("db-init", "--db-path", f"{tmp_path}/\x00", code=1)
-    assert message == "unexpected error: ValueError: embedded null byte"
-    assert "--debug" in hint
+def test_error_that_nobody_expected() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", UNEXPECTED, "broken"],
+        capture_output=True, text=True, check=False, env=environment(),
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        "Error: unexpected error: ZeroDivisionError: division by zero",
+        "Hint: This is a bug: repeat the command with --debug, and report what it shows.",
+    ]
+
+
+def test_nul_bytes_are_wrong_usage(tmp_path: Path) -> None:
+    message, _ = refusal("db-init", "--db-path", f"{tmp_path}/a\x00b", code=2)
+    assert message == "an argument contains a NUL byte"
+    with pytest.raises(UsageError, match="contains a NUL byte"):
+        ResultsProcessor(f"{tmp_path}/a\x00b")
 
 
 def test_keys_of_the_environment_are_never_shown(

@@ -141,7 +141,7 @@ def test_database_of_the_environment(
     refusal("list", code=3)
     assert document("list", "--db-path", db_path)["experiments"] == []
     message, _ = refusal("list", "--db-path", db_path, "--db-url", "sqlite:///x", code=2)
-    assert message == "--db-path and --db-url name two databases"
+    assert message == "--db-path and --db-url cannot be combined"
 
 
 def test_url_with_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

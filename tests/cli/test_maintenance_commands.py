@@ -33,7 +33,7 @@ def test_back_up_and_restore(filled: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(filled, isolation_level=None)) as connection:
         connection.execute("DELETE FROM runs")
     restore = ("db-restore", "--source", tmp_path / "b.db.gz", "--db-path", filled)
-    message, hint = refusal(*restore, code=4)
+    message, hint = refusal(*restore, code=1)
     assert message == f"{filled} exists already"
     assert "--force" in hint
     told = call(*restore, "--force").stderr
@@ -63,7 +63,7 @@ def test_a_server_is_backed_up_to_an_archive(postgresql_database: Database, tmp_
 def test_places_that_are_refused(filled: Path, tmp_path: Path) -> None:
     message, _ = refusal("db-backup", "--source", filled, "--dest", filled, code=2)
     assert "are the same file" in message
-    message, _ = refusal("db-backup", "--source", filled, "--dest", tmp_path, code=4)
+    message, _ = refusal("db-backup", "--source", filled, "--dest", tmp_path, code=1)
     assert message == f"{tmp_path} is a folder"
     refusal("db-backup", "--source", tmp_path / "no.db", "--dest", tmp_path / "b.db", code=3)
     refusal("db-restore", "--source", tmp_path / "no.db", "--db-path", filled, code=3)
@@ -139,7 +139,7 @@ def test_repair(filled: Path, tmp_path: Path) -> None:
     repair = ("db-repair", "--source", broken, "--dest", mended)
     call(*repair)
     assert contents(mended) == before
-    message, _ = refusal(*repair, code=4)
+    message, _ = refusal(*repair, code=1)
     assert message == f"{mended} exists already"
     changed = data.replace(b"The answer is 7.", b"The answer is 8.", 1)
     assert changed != data

@@ -14,7 +14,7 @@ from ml_agents_results.repositories.experiment_repository import ExperimentRepos
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.tabulator import Tabulator
-from ml_agents_results.statistics.run_columns import Missing
+from ml_agents_results.statistics.choices import Missing
 
 ONE, TWO = Variant("e0", "ChainOfThought", "p", "m"), Variant("e0", "None", "p", "m")
 OTHER = Variant("e1", "None", "p", "m")

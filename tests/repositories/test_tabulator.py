@@ -16,7 +16,8 @@ from ml_agents_results.repositories.experiment_repository import ExperimentRepos
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.tabulator import Tabulator
-from ml_agents_results.statistics.run_columns import Measure, Missing
+from ml_agents_results.statistics.choices import Missing
+from ml_agents_results.statistics.run_columns import Measure
 from ml_agents_results.statistics.tabulation import PairingRule
 from tests.repositories.recount import START, Recount, Sums, fingerprint_of, generate, outcome
 

@@ -10,9 +10,10 @@ from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.pairing import differing, pairing_rule
 from ml_agents_results.services.summary import cluster_column, denominators, refuse_null_cluster
+from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.denominators import coverage_warnings
 from ml_agents_results.statistics.mcnemar import PairedTable
-from ml_agents_results.statistics.run_columns import Cluster, Missing
+from ml_agents_results.statistics.run_columns import Cluster
 from ml_agents_results.statistics.tabulation import PairingRule
 
 

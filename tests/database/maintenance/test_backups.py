@@ -23,6 +23,7 @@ from ml_agents_results.errors import (
     DatabaseError,
     DatabaseLockedError,
     NotFoundError,
+    OutputError,
     SchemaError,
     UsageError,
 )
@@ -152,7 +153,7 @@ class TestNamedBackups:
     ) -> None:
         manager = DatabaseManager(processor.database)
         (tmp_path / "b.db").write_text("mine")
-        with pytest.raises(DatabaseError, match="exists already"):
+        with pytest.raises(OutputError, match="exists already"):
             manager.backup_database(tmp_path / "b.db")
         assert (tmp_path / "b.db").read_text() == "mine"
         manager.backup_database(tmp_path / "b.db", force=True)
@@ -184,9 +185,9 @@ class TestNamedBackups:
         self, processor: ResultsProcessor, tmp_path: Path
     ) -> None:
         manager = DatabaseManager(processor.database)
-        with pytest.raises(DatabaseError, match="is a folder"):
+        with pytest.raises(OutputError, match="is a folder"):
             manager.backup_database(tmp_path, force=True)
-        with pytest.raises(DatabaseError, match="does not exist"):
+        with pytest.raises(OutputError, match="does not exist"):
             manager.backup_database(tmp_path / "no" / "b.db")
 
     def test_of_a_damaged_database(self, processor: ResultsProcessor, tmp_path: Path) -> None:
@@ -207,7 +208,7 @@ class TestRestoring:
         manager = DatabaseManager(processor.database)
         manager.backup_database(tmp_path / name)
         processor.save_run(RunRecord("e", "CoT", 500))
-        with pytest.raises(DatabaseError, match="exists already"):
+        with pytest.raises(OutputError, match="exists already"):
             manager.restore_database(tmp_path / name)
         kept = manager.restore_database(tmp_path / name, force=True)
         assert kept is not None

@@ -1,0 +1,14 @@
+"""Sections of the help: what options are about, in the order in which `--help` shows them."""
+
+OWN = ("Arguments", "Options")
+"""Sections of arguments and options that name no other: what only this command has."""
+
+QUESTIONS = "Questions"
+MODEL = "Model"
+SCORING = "Scoring"
+SELECTION = "Selection"
+STATISTICS = "Statistics"
+OUTPUT = "Output"
+DATABASE = "Database"
+
+ORDER = (*OWN, QUESTIONS, MODEL, SCORING, SELECTION, STATISTICS, OUTPUT, DATABASE)

@@ -1,0 +1,56 @@
+"""Options for what commands print and write, and JSON documents on stdout."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from ml_agents_results.cli.help_panels import OUTPUT
+from ml_agents_results.records import SCHEMA_VERSION
+from ml_agents_results.reports.terminal import json_printable
+
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one JSON document, and nothing else, to stdout.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        help="Print all tables, rows and notes, the methods, and what the columns mean.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Replace the output if it exists.", rich_help_panel=OUTPUT),
+]
+
+
+def emit_json(document: dict[str, Any]) -> None:
+    """Prints a document as JSON in UTF-8 to stdout, `schema_version` first.
+
+    Raises:
+        ValueError: The document holds NaN or Infinity.
+    """
+    text = json.dumps(
+        {"schema_version": SCHEMA_VERSION, **document},
+        ensure_ascii=False,
+        allow_nan=False,
+        indent=2,
+        default=_json_value,
+    )
+    sys.stdout.flush()
+    sys.stdout.buffer.write(json_printable(text).encode() + b"\n")
+
+
+def _json_value(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    raise TypeError(f"a {type(value).__name__} has no JSON form")

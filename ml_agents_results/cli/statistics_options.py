@@ -1,0 +1,134 @@
+"""Options that choose the statistics of an analysis: baseline, intervals, tests, clusters."""
+
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from ml_agents_results.cli.help_panels import STATISTICS
+from ml_agents_results.cli.option_values import completing
+from ml_agents_results.errors import UsageError
+from ml_agents_results.statistics import choices
+
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        metavar="VARIANT",
+        help="Variant to compare with: an approach, a model, or several parts joined by slashes. "
+        "[default: the approach None, else the first variant]",
+        rich_help_panel=STATISTICS,
+    ),
+]
+Contrasts = Annotated[
+    choices.Contrasts,
+    typer.Option(
+        help="Compare each variant with the baseline, or every pair.", rich_help_panel=STATISTICS
+    ),
+]
+Unpaired = Annotated[
+    bool,
+    typer.Option(
+        "--unpaired",
+        help="Compare all samples of each variant instead of those they share.",
+        rich_help_panel=STATISTICS,
+    ),
+]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WHAT,...",
+        help="Compare variants even if their dataset, grader or model differs.",
+        autocompletion=completing(lambda: get_args(choices.Allowance)),
+        rich_help_panel=STATISTICS,
+    ),
+]
+Interval = Annotated[
+    choices.IntervalMethod,
+    typer.Option(help="Interval for accuracies.", rich_help_panel=STATISTICS),
+]
+DifferenceInterval = Annotated[
+    choices.DifferenceMethod,
+    typer.Option(help="Interval for paired differences.", rich_help_panel=STATISTICS),
+]
+Test = Annotated[
+    choices.PairedTest,
+    typer.Option(help="P value of a paired difference.", rich_help_panel=STATISTICS),
+]
+Correction = Annotated[
+    choices.Correction,
+    typer.Option(help="Multiple-testing correction.", rich_help_panel=STATISTICS),
+]
+Simultaneous = Annotated[
+    bool,
+    typer.Option(
+        "--simultaneous",
+        help="Widen the intervals of a table's differences so that all hold jointly.",
+        rich_help_panel=STATISTICS,
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Unit to cluster standard errors by: task, sample_id, input_fingerprint or none. "
+        "[default: task if there is more than one]",
+        autocompletion=completing(lambda: ("task", "sample_id", "input_fingerprint", "none")),
+        rich_help_panel=STATISTICS,
+    ),
+]
+NullCluster = Annotated[
+    choices.NullCluster,
+    typer.Option(
+        help="Samples without a value to cluster by: an error, or each its own cluster.",
+        rich_help_panel=STATISTICS,
+    ),
+]
+GroupMap = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help='Families of related tasks, as JSON: {"task": "family", ...}. Errors are clustered by '
+        "family; macro averages take the mean of each family first.",
+        rich_help_panel=STATISTICS,
+    ),
+]
+Missing = Annotated[
+    choices.Missing,
+    typer.Option(
+        help="Runs without a grade: exclude them, or count them as incorrect.",
+        rich_help_panel=STATISTICS,
+    ),
+]
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        help="Equivalence margin: the largest difference that does not matter, such as 0.02.",
+        rich_help_panel=STATISTICS,
+    ),
+]
+Confidence = Annotated[
+    float,
+    typer.Option(
+        help="Confidence level of all intervals, between 0 and 1.", rich_help_panel=STATISTICS
+    ),
+]
+
+
+def families_in(path: Path | None) -> dict[str, str]:
+    """Reads a JSON file that maps tasks to families."""
+    import json
+
+    if path is None:
+        return {}
+    hint = 'For example: {"tracking_three": "tracking", "tracking_five": "tracking"}'
+    try:
+        families = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", hint) from error
+    except ValueError as error:
+        raise UsageError(f"{path} is not JSON: {error}", hint) from error
+    if not isinstance(families, dict) or not all(
+        isinstance(name, str) for name in families.values()
+    ):
+        raise UsageError(f"{path} does not map tasks to families", hint)
+    return families

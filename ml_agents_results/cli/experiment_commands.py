@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ml_agents_results.records import RunRecord
+    from ml_agents_results.repositories.experiment_repository import ExperimentCounts
 
 
 def list_(
@@ -42,32 +43,43 @@ def list_(
 
     database = open_database(db_path, db_url)
     with database.read() as connection:
-        found = ExperimentRepository(connection).list()
+        lines = ExperimentRepository(connection).list()
     if as_json:
-        emit_json({"experiments": [{**asdict(one), "accuracy": one.accuracy} for one in found]})
+        emit_json({"experiments": [_line(counts) for counts in lines]})
         return
-    if not found:
+    if not lines:
         say(f"{database} holds no experiments yet. Import some with: ml-agents import FILE")
         return
     print_table(
-        ("id", "name", "status", "created (UTC)", "runs", "graded", "failed", "accuracy"),
+        (
+            "id",
+            "name",
+            "status",
+            "created (UTC)",
+            "runs",
+            "graded",
+            "failed",
+            "variants",
+            "accuracy",
+        ),
         [
             (
-                one.id,
-                one.name,
-                one.status,
-                moment(one.created_at),
-                one.runs,
-                one.graded,
-                one.failed,
-                percent(one.accuracy),
+                counts.id,
+                counts.name,
+                counts.status,
+                moment(counts.created_at),
+                counts.runs,
+                counts.graded,
+                counts.failed,
+                counts.variants,
+                percent(counts.accuracy),
             )
-            for one in found[: limit or None]
+            for counts in lines[: limit or None]
         ],
-        numbers=4,
+        numbers=5,
     )
-    if limit and len(found) > limit:
-        say(f"{len(found) - limit:,} older ones are not shown; show all with: --limit 0")
+    if limit and len(lines) > limit:
+        say(f"{len(lines) - limit:,} older ones are not shown; show all with: --limit 0")
 
 
 def show(
@@ -128,6 +140,14 @@ def delete(
         emit_json({"experiment_id": chosen, "deleted_runs": runs})
     else:
         write(f"Deleted experiment {chosen} with {runs:,} runs.")
+
+
+def _line(counts: "ExperimentCounts") -> dict[str, Any]:
+    """One experiment of the list; an accuracy only if it has one variant."""
+    line = asdict(counts)
+    if counts.variants != 1:
+        del line["accuracy"]
+    return line
 
 
 def _show_experiment(connection: "Connection", experiment_id: str, as_json: bool) -> None:

@@ -3,13 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import Any
 
-from sqlalchemy import ColumnClause, Connection, Row, column, delete, func, select, table, update
+from sqlalchemy import (
+    ColumnClause,
+    Connection,
+    Row,
+    and_,
+    column,
+    delete,
+    func,
+    select,
+    table,
+    update,
+)
 
 from ml_agents_results.database.digests import COVERED, digest_of
 from ml_agents_results.database.mapper_events import delete_dependents
-from ml_agents_results.database.models import Experiment, Run
+from ml_agents_results.database.models import Experiment, Metric, Run
 from ml_agents_results.database.types import to_stored
 from ml_agents_results.database.validation import check_status, check_time, experiment_values
 from ml_agents_results.errors import NotFoundError
@@ -30,25 +42,35 @@ _COLUMNS = (
     Experiment.tags_json,
     Experiment.notes_json,
 )
+_COUNTED = ("correct", "wrong", "scored", "failed")
 _DIGESTED = COVERED[Experiment.__tablename__]
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentCounts:
-    """One line of the list of experiments. `accuracy` is a fraction of the graded runs."""
+    """One line of the list of experiments.
+
+    Attributes:
+        planned: The runs that were planned; None for an experiment that was not run here.
+        graded: Runs for which the primary metric has a value.
+        variants: Number of variants.
+        metric: Name of the primary metric; None if none is recorded.
+        accuracy: A fraction of the graded runs; None unless there is one variant, whose metric is
+            binary.
+    """
 
     id: str
     name: str | None
     status: str
+    tags: Sequence[str]
     created_at: datetime
     runs: int
+    planned: int | None
     graded: int
     failed: int
-    correct: int
-
-    @property
-    def accuracy(self) -> float | None:
-        return self.correct / self.graded if self.graded else None
+    variants: int
+    metric: str | None
+    accuracy: float | None
 
 
 class ExperimentRepository(Repository):
@@ -187,32 +209,54 @@ class ExperimentRepository(Repository):
         return lines[0]
 
     def _counted(self, experiment_id: str | None = None) -> Sequence[ExperimentCounts]:
-        counted = select(Run.experiment_id, Run.outcome, func.count())
-        listed = select(Experiment.id, Experiment.name, Experiment.status, Experiment.created_at)
+        # By variant, in the order of an index: grouped by outcomes, the runs would be sorted.
+        counted = select(
+            Run.experiment_id,
+            func.count(),
+            *(func.count().filter(Run.outcome == outcome) for outcome in _COUNTED),
+        ).group_by(Run.experiment_id, Run.approach_name, Run.provider, Run.model)
+        primary = and_(Metric.experiment_id == Experiment.id, Metric.is_primary)
+        listed = select(
+            Experiment.id,
+            Experiment.name,
+            Experiment.status,
+            Experiment.tags_json,
+            Experiment.created_at,
+            Experiment.environment_json,
+            Metric.name.label("metric"),
+        ).outerjoin(Metric, primary)
         if experiment_id is not None:
             counted = counted.where(Run.experiment_id == experiment_id)
             listed = listed.where(Experiment.id == experiment_id)
-        outcomes: dict[str, dict[str, int]] = {}
-        for experiment, outcome, number in self._connection.execute(
-            counted.group_by(Run.experiment_id, Run.outcome)
-        ):
-            outcomes.setdefault(experiment, {})[outcome] = number
-        lines = []
-        for row in self._connection.execute(
-            listed.order_by(Experiment.created_at.desc(), Experiment.id.desc())
-        ):
-            runs = outcomes.get(row.id, {})
-            correct = runs.get("correct", 0)
-            lines.append(
-                ExperimentCounts(
-                    *row,
-                    runs=sum(runs.values()),
-                    graded=correct + runs.get("wrong", 0),
-                    failed=runs.get("failed", 0),
-                    correct=correct,
-                )
-            )
-        return lines
+        variants: dict[str, list[Sequence[int]]] = {}
+        for experiment, *numbers in self._connection.execute(counted):
+            variants.setdefault(experiment, []).append(numbers)
+        newest_first = listed.order_by(Experiment.created_at.desc(), Experiment.id.desc())
+        return [
+            _line(row, variants.get(row.id, ())) for row in self._connection.execute(newest_first)
+        ]
+
+
+def _line(row: Row[Any], variants: Sequence[Sequence[int]]) -> ExperimentCounts:
+    """A line from the number of runs of each variant, and those with each outcome of _COUNTED."""
+    runs, correct, wrong, scored, failed = (
+        map(sum, zip(*variants, strict=True)) if variants else repeat(0, 1 + len(_COUNTED))
+    )
+    has_accuracy = len(variants) == 1 and correct + wrong and not scored
+    return ExperimentCounts(
+        row.id,
+        row.name,
+        row.status,
+        row.tags_json or [],
+        row.created_at,
+        runs=runs,
+        planned=((row.environment_json or {}).get("plan") or {}).get("runs"),
+        graded=correct + wrong + scored,
+        failed=failed,
+        variants=len(variants),
+        metric=row.metric,
+        accuracy=correct / (correct + wrong) if has_accuracy else None,
+    )
 
 
 def _seal(connection: Connection, experiment_id: str) -> None:

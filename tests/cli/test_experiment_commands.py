@@ -28,8 +28,12 @@ def test_list_is_newest_first(filled: Path) -> None:
     assert [one["id"], two["id"]] == ["exp_1", "exp_2"]
     assert one.items() >= {"name": "One", "status": "completed", "runs": 80, "failed": 4}.items()
     assert one["graded"] == 70
-    assert one["accuracy"] == one["correct"] / 70
-    assert (two["graded"], two["accuracy"]) == (0, None)
+    assert (one["variants"], "accuracy" in one) == (2, False)
+    assert (two["graded"], two["variants"], two["accuracy"]) == (0, 1, None)
+    assert list(one) == [
+        "id", "name", "status", "tags", "created_at", "runs", "planned", "graded", "failed",
+        "variants", "metric",
+    ]  # fmt: skip
 
 
 def test_list_for_people(filled: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
-from ml_agents_results.records import ExperimentRecord, RunRecord
+from ml_agents_results.records import ExperimentRecord, MetricRecord, RunRecord
 from ml_agents_results.repositories.experiment_repository import (
     ExperimentCounts,
     ExperimentRepository,
@@ -150,7 +150,14 @@ def test_the_list_counts_and_begins_with_the_newest(database: Database) -> None:
     save(
         database,
         ExperimentRecord("old", created_at=START),
-        ExperimentRecord("new", name="N", created_at=START + timedelta(days=1)),
+        ExperimentRecord(
+            "new",
+            name="N",
+            created_at=START + timedelta(days=1),
+            tags_json=["pilot"],
+            environment_json={"plan": {"runs": 12}},
+            metrics=[MetricRecord("exact", "binary", is_primary=True), MetricRecord("f1")],
+        ),
         ExperimentRecord("old2", created_at=START),
     )
     runs = [
@@ -160,6 +167,8 @@ def test_the_list_counts_and_begins_with_the_newest(database: Database) -> None:
         RunRecord("new", "CoT", 1, error="no"),
         RunRecord("new", "CoT", 2, raw_output="?"),
         RunRecord("old", "None", 0),
+        RunRecord("old", "None", 1, is_correct=True),
+        RunRecord("old", "None", 2, is_correct=False),
     ]
     with database.write() as connection:
         RunRepository(connection).save_many(runs)
@@ -170,11 +179,19 @@ def test_the_list_counts_and_begins_with_the_newest(database: Database) -> None:
         with pytest.raises(NotFoundError):
             repository.counts("nobody")
     assert found == [
-        ExperimentCounts("new", "N", "running", START + timedelta(days=1), 5, 3, 1, 2),
-        ExperimentCounts("old2", None, "running", START, 0, 0, 0, 0),
-        ExperimentCounts("old", None, "running", START, 1, 0, 0, 0),
-    ]
-    assert [line.accuracy for line in found] == [2 / 3, None, None]
+        ExperimentCounts(
+            "new", "N", "running", ["pilot"], START + timedelta(days=1),
+            runs=5, planned=12, graded=3, failed=1, variants=2, metric="exact", accuracy=None,
+        ),
+        ExperimentCounts(
+            "old2", None, "running", [], START,
+            runs=0, planned=None, graded=0, failed=0, variants=0, metric=None, accuracy=None,
+        ),
+        ExperimentCounts(
+            "old", None, "running", [], START,
+            runs=3, planned=None, graded=2, failed=0, variants=1, metric=None, accuracy=0.5,
+        ),
+    ]  # fmt: skip
 
 
 def test_deleting_what_is_not_there_does_nothing(database: Database) -> None:

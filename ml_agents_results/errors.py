@@ -1,6 +1,6 @@
-"""What can go wrong, in the words of the user: each error says what happened and what helps.
+"""Errors for users: each says what happened and what helps.
 
-`exit_code` is what the command line ends with (see docs/cli.md).
+`exit_code` is the exit code of the command line (docs/cli.md).
 """
 
 import re
@@ -10,7 +10,7 @@ _SWITCHES = ("force", "allow_code_execution", "retry_failed", "skip_broken")
 
 
 class ResultsError(Exception):
-    """The root of every error this package raises on purpose.
+    """Base class of the errors that this package raises on purpose.
 
     `hint` names what to do next, in the words of the command line, which shows it on a line of its
     own. Tracebacks show it as a note, with arguments of Python instead of options.
@@ -45,16 +45,16 @@ def _in_python(hint: str) -> str:
 
 
 class InvalidRecordError(ResultsError):
-    """A value that may not enter the database; the message names field, value and rule.
+    """A value that cannot be recorded; the message names field, value and rule.
 
-    `record_number` is the place of its record, from 0, among those that were saved together.
+    `record_number` is the index of its record among those that were saved together.
     """
 
     record_number: int | None = None
 
 
 class InvalidFileError(ResultsError):
-    """A file that cannot be read as what it was taken for."""
+    """A file that cannot be read as the format it should have."""
 
 
 class DuplicateError(ResultsError):
@@ -65,8 +65,12 @@ class OutputError(ResultsError):
     """An output that cannot be written."""
 
 
+class NothingToCompareError(ResultsError):
+    """The runs that were selected are of fewer than two variants."""
+
+
 class UsageError(ResultsError):
-    """A call that makes no sense as it was put."""
+    """A call that makes no sense: an unknown choice, or options that contradict each other."""
 
     exit_code = 2
 
@@ -78,17 +82,17 @@ class NotFoundError(ResultsError):
 
 
 class DatabaseError(ResultsError):
-    """The database refuses: not writable, full, unreachable."""
+    """The database cannot be used: not writable, full, unreachable."""
 
     exit_code = 4
 
 
 class SchemaError(DatabaseError):
-    """The schema is not the one this version works on: older, newer or somebody else's."""
+    """The schema is older or newer than this version needs, or belongs to another program."""
 
 
 class DatabaseLockedError(DatabaseError):
-    """Another process holds the database longer than we are willing to wait."""
+    """Another process keeps the database locked for longer than `connection_timeout`."""
 
 
 class MovedDatabaseError(DatabaseError):
@@ -96,4 +100,4 @@ class MovedDatabaseError(DatabaseError):
 
 
 class CorruptDatabaseError(DatabaseError):
-    """The file is damaged or no database at all."""
+    """The file is damaged, or is not a database."""

@@ -241,7 +241,7 @@ def test_an_unpaired_comparison_in_every_format(study: Path, tmp_path: Path, end
 def test_an_variant_with_itself(store: ResultsProcessor, db_path: Path) -> None:
     save(store, runs("exp", "None", [1, 0, 1]))
     for ids in ("exp", "exp,exp"):
-        message, _ = refusal("compare", "--experiment-ids", ids, "--db-path", db_path, code=2)
+        message, _ = refusal("compare", "--experiment-ids", ids, "--db-path", db_path, code=1)
         assert "nothing to compare: 1 variant" in message
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ml_agents_results.errors import UsageError
+from ml_agents_results.errors import NothingToCompareError, UsageError
 from ml_agents_results.records import SCHEMA_VERSION, ExperimentRecord, Variant
 from ml_agents_results.repositories.counts import PairCounts, SampleCounts
 from ml_agents_results.repositories.filters import Filters
@@ -130,7 +130,8 @@ class ComparisonService(AnalysisService):
 
         Raises:
             NotFoundError: There is no such experiment.
-            UsageError: There are fewer than two variants, no variant fits `baseline`, no two
+            NothingToCompareError: There are fewer than two variants.
+            UsageError: No variant fits `baseline`, no two
             variants may be
                 compared (`AnalysisOptions.allow`), or no task has a family
                 (`AnalysisOptions.families`).
@@ -141,8 +142,9 @@ class ComparisonService(AnalysisService):
         counts = tabulator.variants()
         variants = Variants(counts, task_cells(tabulator, counts, self._options))
         if len(variants.names) < 2:
-            raise UsageError(
-                f"there is nothing to compare: {len(variants.names)} variant in {', '.join(ids)}",
+            number = "1 variant" if variants.names else "no variants"
+            raise NothingToCompareError(
+                f"there is nothing to compare: {number} in {', '.join(ids)}",
                 "A variant is one approach with one model in one experiment; name further "
                 "experiments, or loosen the filters.",
             )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.contingency_tables import cochrans_q
 
-from ml_agents_results.errors import NotFoundError, UsageError
+from ml_agents_results.errors import NotFoundError, NothingToCompareError, UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from tests.services.building import coin, near, of_table, runs, save
@@ -73,7 +73,7 @@ def test_an_experiment_named_twice_counts_once(study: ResultsProcessor) -> None:
 
 @pytest.mark.parametrize("ids", [["third"], ["third", "third"]])
 def test_one_variant_cannot_be_compared(study: ResultsProcessor, ids: list[str]) -> None:
-    with pytest.raises(UsageError, match="nothing to compare: 1 variant"):
+    with pytest.raises(NothingToCompareError, match="nothing to compare: 1 variant"):
         study.compare(ids)
 
 
@@ -97,7 +97,7 @@ def test_other_experiments_do_not_matter(store: ResultsProcessor) -> None:
     assert store.compare(["exp"], by_task=True).to_dict() == before
     with_filter = store.compare(["exp"], filters={"experiment_id": ["exp", "other"]})
     assert with_filter.comparisons == store.compare(["exp"]).comparisons
-    with pytest.raises(UsageError, match="0 variant"):
+    with pytest.raises(NothingToCompareError, match="no variants"):
         store.compare(["exp"], filters={"experiment_id": "other"})
 
 

@@ -6,6 +6,7 @@ workers of pytest-xdist share: the first that needs it starts it, and the proces
 workers stops it. A test on PostgreSQL is skipped, with the reason, where there is neither.
 """
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -32,15 +33,16 @@ SHARED_FOLDER = "ML_AGENTS_TEST_POSTGRES_FOLDER"
 
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        os.environ[SHARED_FOLDER] = _new_folder()
+        folder = os.environ[SHARED_FOLDER] = _new_folder()
+        # After what the wheel does at the end of the process: it locks a file in there.
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     folder = Path(os.environ[SHARED_FOLDER])
-    if not hasattr(config, "workerinput"):
-        if (folder / "data" / "postmaster.pid").exists():
-            _stop(_start(folder, cleanup_mode=None))
-        shutil.rmtree(folder, ignore_errors=True)
+    started = (folder / "data" / "postmaster.pid").exists()
+    if started and not hasattr(config, "workerinput"):
+        _stop(_start(folder, cleanup_mode=None))
 
 
 UNITS_OF_WORK = {

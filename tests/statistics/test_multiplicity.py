@@ -1,6 +1,8 @@
 """Corrections for many tests, against statsmodels."""
 
+import gc
 import math
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,15 @@ from statsmodels.stats.multitest import multipletests
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics import multiplicity
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _little_to_collect() -> Iterator[None]:
+    """statsmodels collects garbage at every call of Holm's correction."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
 
 p_lists = st.lists(
     st.one_of(st.floats(0, 1), st.sampled_from([0.01, 0.05, 1.0, 0.0])), min_size=1, max_size=12

@@ -10,7 +10,7 @@ from ml_agents_results.errors import DuplicateError
 from ml_agents_results.formats.duplicates import run_key
 from ml_agents_results.formats.log import Item
 from ml_agents_results.formats.log_source import LogSource, OnConflict
-from ml_agents_results.repositories.import_keys import digests_of_keys
+from ml_agents_results.repositories.import_keys import recorded_runs, scores_of_ids
 from ml_agents_results.repositories.run_repository import PreparedRun
 
 
@@ -23,10 +23,17 @@ class Incoming:
 
 
 class Settled(NamedTuple):
-    """The runs to save, and how many of a batch are recorded with other contents."""
+    """The runs of a batch to save.
+
+    Attributes:
+        changed: Those that are new or differ from what is recorded.
+        conflicts: How many of the batch are recorded with other contents or scores.
+        rescored: Of those to save, how many differ in scores or parsing metrics only.
+    """
 
     changed: Sequence[Incoming]
     conflicts: int
+    rescored: int = 0
 
 
 def settle(
@@ -44,17 +51,21 @@ def settle(
     Raises:
         DuplicateError: A run is recorded with other contents, and the policy is `fail`.
     """
-    known = [one for one in batch if one.item.run.experiment_id not in new]
-    recorded = digests_of_keys(connection, [run_key(one.item.run) for one in known])
+    keys = [run_key(one.item.run) for one in batch if one.item.run.experiment_id not in new]
+    recorded = recorded_runs(connection, keys)
     if not recorded:
         return Settled(batch, 0)
+    scores = scores_of_ids(connection, [run.id for run in recorded.values()])
     changed: list[Incoming] = []
-    conflicts = 0
+    conflicts = rescored = 0
     for one in batch:
-        digests = recorded.get(run_key(one.item.run))
-        if digests is None:
+        known = recorded.get(run_key(one.item.run))
+        if known is None:
             changed.append(one)
-        elif digests[0] != one.prepared.digest:
+            continue
+        same = known.digest == one.prepared.digest
+        rest = one.prepared.metrics_digest in (None, known.metrics_digest)
+        if not same or _scores(one.prepared).items() - scores.get(known.id, {}).items():
             conflicts += 1
             if policy == "fail":
                 run = one.item.run
@@ -63,11 +74,19 @@ def settle(
                     f"{run.variant} is recorded with other contents",
                     "Choose which to have: --on-conflict keep|replace",
                 )
-            if policy == "replace":
-                changed.append(one)
-        elif one.prepared.metrics_digest not in (None, digests[1]):
-            # The same run under another id keeps its own; its parsing metrics are new.
+            if policy != "replace":
+                continue
+        elif rest:
+            continue
+        if same:
+            # The same run under another id keeps its own.
             one.item.run.id = None
             one.prepared = one.prepared.with_new_id()
-            changed.append(one)
-    return Settled(changed, conflicts)
+            rescored += 1
+        changed.append(one)
+    return Settled(changed, conflicts, rescored)
+
+
+def _scores(prepared: PreparedRun) -> dict[tuple[int, str], tuple[float | None, str | None]]:
+    """Value and digest of each score, by metric and author; see `score_row`."""
+    return {(row[0], row[1]): (row[2], row[-1]) for row in prepared.scores}

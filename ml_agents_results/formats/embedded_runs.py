@@ -13,6 +13,7 @@ from ml_agents_results.formats.coercion import mapping, moment, text
 from ml_agents_results.formats.field_mapping import FieldMapping
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.score_fields import metrics_of
 from ml_agents_results.records import ExperimentRecord, RunRecord
 
 WRITTEN_BY = "ml-agents-results"
@@ -52,6 +53,7 @@ class EmbeddedRuns:
             created_at=moment(known.get("created_at")),
             config_json=mapping(known.get("config")),
             environment_json=mapping(known.get("environment")),
+            metrics=metrics_of(known.get("metrics")),
         )
 
     def run(self, sample: object, texts: Mapping[str, object]) -> RunRecord | None:

@@ -108,9 +108,10 @@ class _Samples:
             text(result.get("evaluation_result_id")): mapping(result.get("metric_config"))
             for result in map(mapping, sequence(self._totals.get("evaluation_results")))
         }
-        self.grading = Grading(source, options.metric, rule="the first in the file", by_run=True)
+        self.grading = Grading(
+            source, options.metric, rule="the first in the file", any_metric=True
+        )
         self._results: dict[str, object] = {}
-        self._known: set[str] = set()
         self._ids = SampleIds(source)
         self._answered: dict[tuple[str, str, str], int] = {}
 
@@ -149,43 +150,33 @@ class _Samples:
         results have been read."""
         overrides = Overrides(self._source, self._options)
         keys: dict[int | str, tuple[str, str]] = {}
-        others: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
+        others: dict[tuple[str, str], dict[str, list[ScoreRecord]]] = {}
         for line_number, line, size in read_lines(self._source):
             key = _task(line), text(line.get("sample_id")) or ""
             if self._are_of_another_result(line):
-                self._source.left_out["lines of other results"] += 1
-                result = text(line.get("evaluation_result_id")) or ""
-                others.setdefault(key, {}).setdefault(result, []).append(
-                    mapping(line.get("evaluation"))
-                )
+                scores = self._scores(line)
+                self.grading.note(scores)
+                for name, score in scores.items():
+                    others.setdefault(key, {}).setdefault(name, []).append(score)
                 continue
             with self._source.locate(line_number):
-                run, scores = self._run(line, line_number)
+                run, own = self._run(line, line_number)
             overrides.apply(run, line)
-            if scores is not None:
+            if own is not None:
                 keys[line_number] = key
-            self.grading.add(Item(line_number, run, size, scores or {}))
+            self.grading.add(Item(line_number, run, size, own or {}))
         overrides.finish()
-        self._check_metric()
-        for item in self.grading.graded():
-            evaluations = {
-                name: known[item.run.repeat_index]
-                for name, known in others.get(keys.get(item.position, ("", "")), {}).items()
-                if item.run.repeat_index < len(known)
-            }
-            if evaluations:
-                metadata = item.run.metadata_json or {}
-                item.run.metadata_json = {**metadata, "other_results": evaluations}
-            yield item
+
+        def further(item: Item) -> dict[str, ScoreRecord]:
+            known = others.get(keys.get(item.position, ("", "")), {})
+            repeat = item.run.repeat_index
+            return {name: scores[repeat] for name, scores in known.items() if repeat < len(scores)}
+
+        yield from self.grading.graded(further)
 
     def _are_of_another_result(self, line: dict[str, Any]) -> bool:
-        """Whether the line is about a result that is not the grade of its evaluation."""
+        """Whether the line is about another result than the first of its evaluation."""
         result = text(line.get("evaluation_result_id"))
-        metric = self._metrics.get(result, {})
-        names = {result, text(metric.get("metric_id")), text(metric.get("metric_name"))} - {None}
-        self._known.update(map(str, names))
-        if self._options.metric is not None and self._options.metric not in names:
-            return True
         return self._results.setdefault(_task(line), result) != result
 
     def _scores(self, line: dict[str, Any]) -> dict[str, ScoreRecord]:
@@ -205,7 +196,8 @@ class _Samples:
             lower=number(config.get("min_score")),
             upper=number(config.get("max_score")),
             higher_is_better=not lower_is_better if isinstance(lower_is_better, bool) else None,
-            key=result,
+            key=text(config.get("metric_id")) or result,
+            part=result,
         )
         evaluation = mapping(line.get("evaluation"))
         score, correct = score_of(evaluation.get("score")), evaluation.get("is_correct")
@@ -255,7 +247,11 @@ class _Samples:
             created_at=moment(self._totals.get("evaluation_timestamp")),
             metadata_json=without_absent(
                 {
-                    "evaluation": evaluation,
+                    "evaluation": {
+                        name: value
+                        for name, value in evaluation.items()
+                        if name not in ("score", "is_correct")
+                    },
                     "evaluation_result_id": line.get("evaluation_result_id"),
                     "sample_hash": line.get("sample_hash"),
                     "prompt": asked.get("formatted"),
@@ -272,13 +268,6 @@ class _Samples:
         if line.get("error"):
             run.error = error_text(line["error"])
         return run, self._scores(line)
-
-    def _check_metric(self) -> None:
-        if self._options.metric is not None and not self._results:
-            raise InvalidFileError(
-                f"{self._source.name} has no metric {self._options.metric!r}",
-                f"Its metrics are: {', '.join(sorted(self._known)) or 'none'}",
-            )
 
     def _approach(self, about: dict[str, Any]) -> str:
         name, rule = self._options.approach, "--approach"

@@ -24,7 +24,7 @@ from ml_agents_results.formats.variant_logs import (
     storable,
     variant_logs,
 )
-from ml_agents_results.records import APPROACHES
+from ml_agents_results.records import APPROACHES, ScoreRecord
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
 from ml_agents_results.services.summary import VariantSummary
 
@@ -108,8 +108,8 @@ class _EvalWriter:
             lines = 0
             name = f"{self._uuid}_samples.jsonl"
             with (place / name).open("xb") as file:
-                for row in self._log.rows:
-                    line = json_bytes(self._line(row)) + b"\n"
+                for row, scores in self._log.rows:
+                    line = json_bytes(self._line(row, scores)) + b"\n"
                     for separator, escape in _LINE_ENDS:
                         line = line.replace(separator, escape)
                     file.write(line)
@@ -126,7 +126,7 @@ class _EvalWriter:
             json_bytes(storable(totals), indent=True) + b"\n"
         )
 
-    def _line(self, row: Sequence[Any]) -> dict[str, Any]:
+    def _line(self, row: Sequence[Any], scores: Sequence[ScoreRecord]) -> dict[str, Any]:
         """A sample. Texts are written as they are stored, for JSON in UTF-8 holds no others."""
         run = dict(zip(RECORD_COLUMNS, row, strict=False))
         is_graded, score = run["is_correct"] is not None, run["score"]
@@ -151,7 +151,7 @@ class _EvalWriter:
             "metadata": {
                 "approach": run["approach_name"],
                 "graded": "true" if is_graded else "false",
-                RUN: to_stored(json_bytes(packed(row, _NATIVE)).decode()),
+                RUN: to_stored(json_bytes(packed(row, scores, _NATIVE)).decode()),
             },
         }
         if run["task"] in self._graded:

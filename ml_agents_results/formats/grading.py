@@ -7,7 +7,7 @@ format prefers, else the first metric of right and wrong, else the first with nu
 is recorded, and named in a warning if there was one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NoReturn
 
 from ml_agents_results.errors import InvalidFileError
@@ -16,6 +16,7 @@ from ml_agents_results.formats.log import Item
 from ml_agents_results.formats.log_source import LogSource
 from ml_agents_results.formats.spool import Spool
 from ml_agents_results.records import MetricKind, MetricRecord, RunRecord, ScoreRecord
+from ml_agents_results.repositories.score_rows import set_value
 
 ANSWER = "answer"
 """In the details of a score: the answer that the scorer took from the output."""
@@ -33,10 +34,10 @@ class Grading:
         preferred: Names of metrics, the usual first.
         rule: In words, how a preferred metric is chosen.
         any_metric: Whether a metric that is not preferred may be the primary one.
-        by_run: Whether the first score of each run is its primary one, for logs of several tasks.
 
     Attributes:
         metrics: The metrics by name; complete when all runs have been read.
+        filter: The filter whose metrics may be primary, where a log has several.
     """
 
     def __init__(
@@ -49,7 +50,6 @@ class Grading:
         preferred: Iterable[str] = (),
         rule: str = "the usual one",
         any_metric: bool = False,
-        by_run: bool = False,
     ) -> None:
         self._source = source
         self._metric = metric
@@ -58,10 +58,10 @@ class Grading:
         self._preferred = tuple(preferred)
         self._rule = rule
         self._any_metric = any_metric
-        self._by_run = by_run
         self._decided: set[str] = set()
         self._items: Spool[Item] = Spool()
         self.metrics: dict[str, MetricRecord] = {}
+        self.filter: str | None = None
 
     def define(
         self,
@@ -84,22 +84,31 @@ class Grading:
 
     def add(self, item: Item) -> None:
         """Sets a run aside until all have been added."""
-        for name, score in item.scores.items():
-            self._note(name, score)
+        self.note(item.scores)
         self._items.add(item)
 
-    def graded(self) -> Iterator[Item]:
+    def note(self, scores: Mapping[str, ScoreRecord]) -> None:
+        """Takes notice of scores that `graded` gets by `others`."""
+        for name, score in scores.items():
+            self._note(name, score)
+
+    def graded(
+        self, others: Callable[[Item], Mapping[str, ScoreRecord]] | None = None
+    ) -> Iterator[Item]:
         """The runs with their grades, in the order in which they were added.
+
+        Args:
+            others: Gives further scores of a run, which were read after it.
 
         Raises:
             InvalidFileError: No run has the metric that the user named.
         """
         primary = self._choose()
         for item in self._items:
-            name = next(iter(item.scores), None) if self._by_run else primary
-            score = None if name is None else item.scores.get(name)
-            if name is not None and score is not None and item.run.error is None:
-                self._grade(item.run, name, score)
+            if others is not None and (further := others(item)):
+                item = item._replace(scores={**item.scores, **further})
+            if primary is not None and (score := item.scores.get(primary)) is not None:
+                self._grade(item.run, self.metrics[primary], score)
             yield item
 
     def _note(self, name: str, score: ScoreRecord) -> None:
@@ -109,22 +118,14 @@ class Grading:
             return
         metric.kind = "binary" if score.value in (0.0, 1.0) else "numeric"
 
-    def _grade(self, run: RunRecord, name: str, score: ScoreRecord) -> None:
-        metric = self.metrics[name]
-        if self._by_run and not metric.is_primary:
-            metric.is_primary = True
-            self._source.choose(
-                self._what, name, self._rule if self._metric is None else "--metric"
-            )
-        run.score = score.value
+    def _grade(self, run: RunRecord, metric: MetricRecord, score: ScoreRecord) -> None:
+        set_value(run, metric.kind, score.value)
         if run.parsed_answer is None and (answer := (score.details_json or {}).get(ANSWER)):
             run.parsed_answer = answer
-        if metric.kind == "binary" and score.value is not None:
-            run.is_correct = score.value == 1.0
 
     def _choose(self) -> str | None:
         """The primary metric of the log."""
-        if self._by_run or not self.metrics:
+        if not self.metrics:
             return None
         fitting = [name for name, metric in self.metrics.items() if self._fits(metric)]
         if not fitting:
@@ -140,11 +141,11 @@ class Grading:
             others = _list(one for one in measured if one != name)
             self._source.warn(
                 f"runs are graded by {name} ({rule}); also measured: {others} "
-                f"(to choose: --{self._what})"
+                "(to choose: --metric NAME)"
             )
         if self.metrics[name].kind == "numeric":
             self._source.warn(
-                f"{name} is a number, not right or wrong: runs have it as `score`, without a grade"
+                f"{name} is numeric: its figure is the mean of its values, not an accuracy"
             )
         return name
 
@@ -152,7 +153,12 @@ class Grading:
         """Whether the metric is one that the user names, by its name or that of its part."""
         if self._scorer is not None and metric.scorer != self._scorer:
             return False
-        return self._metric in (None, metric.name, metric.definition_json.get("part"))
+        known = metric.definition_json
+        if self._metric == metric.name:
+            return True
+        if self.filter is not None and known.get("filter") != self.filter:
+            return False
+        return self._metric in (None, metric.name, known.get("part"), known.get("key"))
 
     def _refuse(self) -> NoReturn:
         scorers = dict.fromkeys(str(metric.scorer) for metric in self.metrics.values())
@@ -168,7 +174,8 @@ class Grading:
 
     def _usual(self, fitting: Sequence[str], named: bool) -> tuple[str, str]:
         """The metric to take of those that fit, and the rule by which it is taken."""
-        candidates = [name for name in self._preferred if name in fitting]
+        keys = {name: self.metrics[name].definition_json.get("key", name) for name in fitting}
+        candidates = [name for key in self._preferred for name in fitting if keys[name] == key]
         usual = candidates[:1]
         if self._any_metric or named:
             candidates += [name for name in fitting if name not in candidates]

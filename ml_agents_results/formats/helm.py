@@ -29,6 +29,7 @@ from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.sample_ids import SampleIds
 from ml_agents_results.records import ExperimentRecord, RunRecord, canonical_approach
 from ml_agents_results.redaction import redact
+from ml_agents_results.repositories.score_rows import value_of_run
 
 SPEC = "run_spec.json"
 STATE = "scenario_state.json"
@@ -46,7 +47,17 @@ _PREFERRED = (
     "chain_of_thought_correctness",
     "ifeval_strict_accuracy",
 )
-_MEASURED = ("inference_runtime", "num_prompt_tokens", "num_completion_tokens")
+_MEASUREMENTS = (
+    "num_",
+    "inference_",
+    "training_",
+    "batch_",
+    "max_prob",
+    "finish_reason_",
+    "logprob",
+)
+"""Beginnings of what HELM lists among its metrics, and does not grade answers."""
+
 _MODEL = re.compile(r"[,:]?model(_deployment)?=[^,]*")
 _Key = tuple[str, int, str]
 
@@ -108,12 +119,14 @@ class _HelmRun:
             with self._source.locate(position):
                 run = self._run(key, [one[2] for one in states], metrics)
             overrides.apply(run, state)
-            scores = {name: score_of(metrics[name]) for name in metrics if name not in _MEASURED}
+            scores = {
+                name: score_of(metrics[name]) for name in metrics if not _is_measurement(name)
+            }
             self.grading.add(Item(position, run, sum(one[3] for one in states), scores))
         overrides.finish()
         ungraded = 0
         for item in self.grading.graded():
-            ungraded += item.run.score is None and item.run.error is None
+            ungraded += value_of_run(item.run) is None and item.run.error is None
             yield item
         if ungraded:
             self._source.warn(
@@ -176,7 +189,9 @@ class _HelmRun:
             created_at=moment(results[0].get("request_datetime")),
             metadata_json=without_absent(
                 {
-                    "metrics": metrics,
+                    "metrics": {
+                        name: value for name, value in metrics.items() if _is_measurement(name)
+                    },
                     "split": instance.get("split"),
                     "perturbation": instance.get("perturbation"),
                     "prompt": request.get("prompt") or request.get("messages"),
@@ -218,6 +233,10 @@ def _together(request: tuple[str, _Key, dict[str, Any], int]) -> tuple[_Key, str
     """Equal for requests about the choices of one instance, which follow each other."""
     position, key, state, _ = request
     return key, position if state.get("reference_index") is None else "choices"
+
+
+def _is_measurement(name: str) -> bool:
+    return name.startswith(_MEASUREMENTS)
 
 
 def _read_metrics(source: LogSource) -> tuple[dict[_Key, dict[str, Any]], Sequence[str]]:

@@ -21,14 +21,16 @@ from ml_agents_results.errors import (
 from ml_agents_results.formats.conflicts import Incoming, settle
 from ml_agents_results.formats.detection import find_logs
 from ml_agents_results.formats.duplicates import POLICIES, Policy, latest, note_latest, run_key
+from ml_agents_results.formats.experiment_metrics import ExperimentMetrics
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.registry import find_reader
 from ml_agents_results.formats.spool import Spool
-from ml_agents_results.records import ExperimentRecord
+from ml_agents_results.records import ExperimentRecord, MetricRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.import_keys import KeyMap, keys_of_ids, recorded_keys
 from ml_agents_results.repositories.run_repository import RunRepository
+from ml_agents_results.repositories.score_rows import value_of_run
 
 BATCH_RUNS = 2000
 BATCH_BYTES = 16 * 1024 * 1024
@@ -46,9 +48,10 @@ class ImportResult:
         conflicts: Runs that were recorded with other contents; `on_conflict` says which stays.
         skipped: Runs that were recorded with the same contents.
         superseded: Runs that a later line (`duplicates="latest"`) or a newer attempt replaced.
-        ungraded: Of those read, the runs that are neither right nor wrong nor failed.
+        ungraded: Of those read, the runs that did not fail and have no value of the primary metric.
         failed: Of those read, the runs that ended in an error.
-        metrics: The metrics of the logs, by name; the primary one is marked.
+        metrics: The metrics of the experiments; primary ones are marked. Those that are the same
+            in several experiments are given once.
         warnings: Messages for the user.
         sources: For each file: what it holds, what was chosen for it and by which rule, and what
             of it does not become runs.
@@ -130,9 +133,17 @@ class _Part:
         self.experiments: Mapping[str, ExperimentRecord] = {}
         self._default = ""
 
+    def metrics(self, experiment_id: str) -> list[MetricRecord]:
+        """What the log says about the metrics of an experiment; complete with the first run."""
+        described = self.experiments.get(experiment_id)
+        own = (described.metrics or ()) if described is not None else ()
+        return [*own, *(() if self._log is None else self._log.metrics.values())]
+
     @property
-    def metrics(self) -> Iterable[Any]:
-        return () if self._log is None else self._log.metrics.values()
+    def primary(self) -> MetricRecord | None:
+        """The metric whose value the runs have from the log."""
+        metrics = () if self._log is None else self._log.metrics.values()
+        return next((metric for metric in metrics if metric.is_primary), None)
 
     def open(self) -> None:
         """Opens the log; it stays open until `close` or the end of the import."""
@@ -203,6 +214,7 @@ class _Import:
         self._progress = progress
         self._runs = RunRepository(connection)
         self._experiments = ExperimentRepository(connection)
+        self._metrics: dict[str, ExperimentMetrics] = {}
         self._seen = KeyMap(connection)
         self._counts_before: dict[str, int] = {}
         self._counted: Counter[str] = Counter()
@@ -250,10 +262,12 @@ class _Import:
             part.close()
             if savepoint is None:
                 if self._several:
-                    error.hint = f"{error.hint} To leave the file out: --skip-broken"
+                    hint = (error.hint or "").rstrip(".")
+                    error.hint = f"{hint}; to leave the file out: --skip-broken"
                 raise
             savepoint.rollback()
             self._counted, self._counts_before = counted, before
+            self._metrics, self._runs = {}, RunRepository(self._connection)
             self._broken[part.source] = error
         else:
             if savepoint is not None:
@@ -285,7 +299,10 @@ class _Import:
         inserted = sum(self._runs.count(name) - count for name, count in before.items())
         updated = counted["changed"] - inserted
         kept = counted["read"] - counted["superseded"]
-        metrics = {metric.name: asdict(metric) for part in parts for metric in part.metrics}
+        metrics: list[dict[str, Any]] = []
+        for metric in (asdict(one) for known in self._metrics.values() for one in known):
+            if metric not in metrics:
+                metrics.append(metric)
         return ImportResult(
             experiments=sorted(before),
             read=counted["read"],
@@ -296,7 +313,7 @@ class _Import:
             superseded=counted["superseded"],
             ungraded=counted["ungraded"],
             failed=counted["failed"],
-            metrics=list(metrics.values()),
+            metrics=metrics,
             warnings=list(
                 dict.fromkeys(warning for part in parts for warning in part.source.warnings)
             ),
@@ -316,6 +333,10 @@ class _Import:
             kept = keep(self._seen, source, self._without_newer(batch, has_newer))
             self._counted["read"] += len(batch)
             self._counted["superseded"] += len(batch) - len(kept)
+            primary = part.primary
+            for item in kept:
+                if item.scores:
+                    self._metrics[item.run.experiment_id].grade(item, primary)
             renamed += self._save(source, kept)
         part.close()
         if not has_newer:
@@ -387,7 +408,18 @@ class _Import:
         )
         if record != existing:
             self._experiments.save(record)
+        self._save_metrics(experiment_id, part)
         return newer
+
+    def _save_metrics(self, experiment_id: str, part: _Part) -> None:
+        metrics = part.metrics(experiment_id)
+        if experiment_id not in self._metrics:
+            self._metrics[experiment_id] = ExperimentMetrics(self._connection, experiment_id)
+        options = self._options
+        named = any((options.metric, options.scorer, options.filter))
+        if self._metrics[experiment_id].add(metrics, part.source, named=named):
+            # Repositories remember which metric is the primary one.
+            self._runs = RunRepository(self._connection)
 
     def _described(self, experiment_id: str, part: _Part) -> ExperimentRecord:
         described = part.experiments.get(experiment_id)
@@ -412,11 +444,12 @@ class _Import:
         self._counted["changed"] += self._runs.save_prepared(
             [one.prepared for one in settled.changed]
         )
+        self._counted["changed"] += settled.rescored
         self._counted["conflicts"] += settled.conflicts
         runs = [item.run for item in batch]
         failed = sum(run.error is not None for run in runs)
         self._counted["failed"] += failed
-        self._counted["ungraded"] += sum(run.is_correct is None for run in runs) - failed
+        self._counted["ungraded"] += sum(value_of_run(run) is None for run in runs) - failed
         return renamed
 
     def _give_ids(self, source: LogSource, changed: Sequence[Incoming]) -> int:

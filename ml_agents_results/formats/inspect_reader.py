@@ -47,6 +47,9 @@ from ml_agents_results.records import (
 )
 from ml_agents_results.redaction import redact
 
+VALUE = "value"
+"""In the details of a score: its value where that is neither a number nor a text."""
+
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 _WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 _FIRST_MEMBER = re.compile(rb'\{\s*"(\w+)"')
@@ -256,14 +259,20 @@ class _InspectLog:
             # `includes` gives back the whole output in lower case.
             is_answer = isinstance(answer, str) and scorer.rpartition("/")[2] != "includes"
             parts = value if isinstance(value, dict) else {None: value}
+            more = without_absent({name: score.get(name) for name in ("metadata", "history")})
+            if is_answer:
+                more = {ANSWER: answer, **more}
             for part, inner in parts.items():
+                details = more
+                if isinstance(inner, list | dict):
+                    details = {**more, VALUE: inner}
                 name = scorer if part is None else f"{scorer}.{part}"
                 self.grading.define(name, scorer=scorer, **({} if part is None else {"part": part}))
                 scores[name] = ScoreRecord(
                     _graded(inner),
                     label=inner if isinstance(inner, str) else None,
                     explanation=explanation if isinstance(explanation, str) else None,
-                    details_json={ANSWER: answer} if is_answer else None,
+                    details_json=details or None,
                 )
         return scores
 
@@ -277,7 +286,6 @@ class _InspectLog:
         choices = sequence(output.get("choices"))
         return without_absent(
             {
-                "scores": _scores(sample),
                 "metadata": sample.get("metadata"),
                 "choices": sample.get("choices"),
                 "prompt": prompt

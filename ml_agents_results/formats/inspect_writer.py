@@ -1,20 +1,25 @@
 """Inspect AI logs: a `.json` file for one variant, or a folder with one file per variant.
 
-A run without a grade has no score. Each sample keeps its run as it is, for `ml-agents import`;
-of runs that came from Inspect, it has the scores and metadata that they had there.
+Every metric is a score of its scorer. Its figures are those of Inspect: the mean over the samples,
+each the mean of its epochs, and the standard error sd/sqrt(n) with n - 1 degrees of freedom. Each
+sample keeps its run as it is, for `ml-agents import`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any, BinaryIO
 
-from sqlalchemy import distinct, func, select
+from sqlalchemy import REAL, ColumnElement, Integer, cast, distinct, func, select
 
-from ml_agents_results.database.models import Run
+from ml_agents_results.database.models import Metric, Run, Score
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.coercion import mapping, text, without_absent
 from ml_agents_results.formats.embedded_runs import RUN
+from ml_agents_results.formats.grading import ANSWER
+from ml_agents_results.formats.inspect_reader import VALUE
 from ml_agents_results.formats.json_encoding import json_bytes, run_object
 from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
 from ml_agents_results.formats.variant_logs import (
@@ -24,6 +29,7 @@ from ml_agents_results.formats.variant_logs import (
     storable,
     variant_logs,
 )
+from ml_agents_results.records import MetricRecord, ScoreRecord, Variant
 
 PARTS = ("runs", "metadata")
 FOLDER_ENTRY = r".+\.json"
@@ -73,14 +79,17 @@ class _LogWriter:
         self._model = "/".join(filter(None, (log.variant.provider, log.variant.model))) or "unknown"
         self._several_tasks = len(log.tasks) > 1
         self._shared_ids = _shared_ids(log)
+        self._metrics = list(log.experiment.metrics or ())
+        if not any(metric.is_primary for metric in self._metrics):
+            self._metrics.insert(0, MetricRecord(SCORER, "binary", is_primary=True))
 
     def write(self, file: BinaryIO) -> None:
         head = json_bytes(storable(self._head()))
         file.write(head.removesuffix(b"}") + b',"samples":[')
         if self._log.snapshot.includes("runs"):
             separator = b"\n"
-            for row in self._log.rows:
-                file.write(separator + json_bytes(storable(self._sample(row))))
+            for row, scores in self._log.rows:
+                file.write(separator + json_bytes(storable(self._sample(row, scores))))
                 separator = b",\n"
         file.write(b"\n]}\n")
 
@@ -90,18 +99,6 @@ class _LogWriter:
         created = experiment.created_at.isoformat() if experiment.created_at else ""
         tasks = list(filter(None, log.tasks))
         git = mapping(environment.get("git"))
-        metrics = {"accuracy": total.accuracy, "stderr": total.se}
-        grade = {
-            "name": SCORER,
-            "scorer": SCORER,
-            "scored_samples": total.graded,
-            "unscored_samples": total.runs - total.graded,
-            "metrics": {
-                name: {"name": name, "value": value}
-                for name, value in metrics.items()
-                if value is not None
-            },
-        }
         return {
             "version": VERSION,
             "status": _STATUS[experiment.status],
@@ -115,7 +112,7 @@ class _LogWriter:
                     "task_display_name": experiment.name,
                     "solver": log.variant.approach_name,
                     "model": self._model,
-                    "scorers": [{"name": SCORER}],
+                    "scorers": [{"name": name} for name in self._scorers()],
                     "revision": {
                         "type": "git",
                         "origin": text(git.get("origin")) or "",
@@ -136,12 +133,57 @@ class _LogWriter:
             "results": {
                 "total_samples": total.runs,
                 "completed_samples": total.runs - total.failed,
-                "scores": [grade] if grade["metrics"] else [],
+                "scores": self._figures(),
             },
             "stats": {"started_at": created, "completed_at": created},
         }
 
-    def _sample(self, row: Sequence[Any]) -> dict[str, Any]:
+    def _scorers(self) -> list[str]:
+        """The names of the scorers, that of the primary metric first."""
+        return list(dict.fromkeys(map(_scorer, self._metrics)))
+
+    def _figures(self) -> list[dict[str, Any]]:
+        """The scores of the results: mean and standard error of each metric."""
+        figures = []
+        for metric in self._metrics:
+            means = self._means_of_samples(metric)
+            if not means:
+                continue
+            known = {"accuracy" if metric.kind == "binary" else "mean": fmean(means)}
+            if len(means) > 1:
+                known["stderr"] = stdev(means) / len(means) ** 0.5
+            figures.append(
+                {
+                    "name": metric.name,
+                    "scorer": _scorer(metric),
+                    "scored_samples": len(means),
+                    "metrics": {
+                        name: {"name": name, "value": value} for name, value in known.items()
+                    },
+                }
+            )
+        return figures
+
+    def _means_of_samples(self, metric: MetricRecord) -> list[float]:
+        means = select(func.avg(Score.value)).select_from(Run)
+        if metric.is_primary:
+            correct = cast(cast(Run.is_correct, Integer), REAL)
+            means = select(func.avg(func.coalesce(Run.score, correct)))
+        else:
+            means = (
+                means.join(Score, Score.run_id == Run.id)
+                .join(Metric, Metric.id == Score.metric_id)
+                .where(Metric.name == metric.name)
+            )
+        means = (
+            means.where(*_is_of(self._log.variant))
+            .group_by(Run.task, Run.sample_index)
+            .order_by(Run.task, Run.sample_index)
+        )
+        values = self._log.snapshot.connection.scalars(means)
+        return [float(mean) for mean in values if mean is not None]
+
+    def _sample(self, row: Sequence[Any], scores: Sequence[ScoreRecord]) -> dict[str, Any]:
         run = run_object(row)
         kept = mapping(run["metadata_json"])
         asked, said = run["input_text"] or "", run["raw_output"]
@@ -161,8 +203,8 @@ class _LogWriter:
                 "id": self._sample_id(run),
                 "epoch": run["repeat_index"] + 1,
                 "choices": kept.get("choices") if _are_texts(kept.get("choices")) else None,
-                "scores": _scores(run, kept),
-                "metadata": {**mapping(kept.get("metadata")), RUN: packed(row, _NATIVE)},
+                "scores": self._scores(run, scores),
+                "metadata": {**mapping(kept.get("metadata")), RUN: packed(row, scores, _NATIVE)},
                 "model_usage": kept.get("model_usage") or ({self._model: usage} if usage else {}),
                 "completed_at": run["created_at"].isoformat(),
                 "total_time": seconds,
@@ -179,6 +221,31 @@ class _LogWriter:
             "output": {"model": self._model, "choices": choices, "completion": said or ""},
         }
 
+    def _scores(self, run: dict[str, Any], known: Sequence[ScoreRecord]) -> dict[str, Any]:
+        """The scores of a sample by scorer; the parts of one that has several are an object."""
+        by_metric = {score.metric: score for score in known if not score.author}
+        scores: dict[str, dict[str, Any]] = {}
+        for metric in self._metrics:
+            score = by_metric.get(metric.name)
+            if metric.is_primary:
+                score = _primary(run, score)
+            if score is None:
+                continue
+            details = dict(score.details_json or {})
+            value = details.pop(VALUE, None)
+            if value is None:
+                value = score.value if score.label is None else score.label
+            if value is None:
+                continue
+            scorer, part = _scorer(metric), metric.definition_json.get("part")
+            made = scores.setdefault(scorer, {})
+            made.update(without_absent({"explanation": score.explanation, **details}))
+            if isinstance(part, str):
+                made.setdefault("value", {})[part] = value
+            else:
+                made["value"] = value
+        return scores
+
     def _sample_id(self, run: dict[str, Any]) -> str:
         """The sample's own id, made different from others where it is not."""
         name = run["sample_id"] or str(run["sample_index"])
@@ -192,34 +259,32 @@ def _shared_ids(log: VariantLog) -> set[tuple[str, str | None]]:
     variant = log.variant
     found = (
         select(Run.task, Run.sample_id)
-        .where(
-            Run.experiment_id == variant.experiment_id,
-            Run.approach_name == variant.approach_name,
-            Run.provider == variant.provider,
-            Run.model == variant.model,
-            Run.sample_id.is_not(None),
-        )
+        .where(*_is_of(variant), Run.sample_id.is_not(None))
         .group_by(Run.task, Run.sample_id)
         .having(func.count(distinct(Run.sample_index)) > 1)
     )
     return {(task, sample_id) for task, sample_id in log.snapshot.connection.execute(found)}
 
 
-def _scores(run: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
-    """The grade; where the run came from Inspect, with the scores that it had there."""
-    scores = {
-        name: score
-        for name, score in mapping(kept.get("scores")).items()
-        if mapping(score).get("value") is not None
-    }
-    if run["is_correct"] is not None:
-        value: Any = "C" if run["is_correct"] else "I"
-    elif (value := run["score"]) is None:
-        return scores
-    grade = without_absent({"value": value, "answer": run["parsed_answer"]})
-    if run["score"] is not None:
-        grade["metadata"] = {"score": run["score"]}
-    return {SCORER: grade, **scores}
+def _primary(run: dict[str, Any], score: ScoreRecord | None) -> ScoreRecord | None:
+    """The score of the primary metric, whose value stands on the run."""
+    if run["is_correct"] is None and run["score"] is None:
+        return score
+    if score is None:
+        answer = {ANSWER: run["parsed_answer"]} if run["parsed_answer"] is not None else None
+        score = ScoreRecord(None, details_json=answer)
+    if run["is_correct"] is None:
+        return replace(score, value=run["score"])
+    label = score.label or ("C" if run["is_correct"] else "I")
+    return replace(score, value=float(run["is_correct"]), label=label)
+
+
+def _is_of(variant: Variant) -> list[ColumnElement[bool]]:
+    return [getattr(Run, name) == value for name, value in variant._asdict().items()]
+
+
+def _scorer(metric: MetricRecord) -> str:
+    return metric.scorer or metric.name
 
 
 def _usage(run: dict[str, Any]) -> dict[str, Any]:

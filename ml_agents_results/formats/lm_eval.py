@@ -1,8 +1,9 @@
 """Outputs of lm-evaluation-harness, written with --log_samples.
 
 One results file is one experiment, and each of its tasks has a file of samples with a line for each
-question and filter. One filter gives the answer of the run; what the other filters took from the
-same output is kept with it. A run in whose output the filter finds no answer has no grade.
+question and filter. One filter gives the answer of the run. Each metric of each filter is a metric,
+named as in the results file: `exact_match,strict-match`, without the filter where that is `none`.
+What a filter does not find an answer for has no value.
 """
 
 import re
@@ -22,13 +23,16 @@ from ml_agents_results.formats.coercion import (
     without_absent,
 )
 from ml_agents_results.formats.field_mapping import Overrides
-from ml_agents_results.formats.grading import Grading, score_of
+from ml_agents_results.formats.grading import ANSWER, Grading, score_of
 from ml_agents_results.formats.json_files import beginning, first_line, read_lines, read_object
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.spool import Spool
 from ml_agents_results.records import ExperimentRecord, RunRecord, ScoreRecord, canonical_approach
 from ml_agents_results.redaction import redact
+
+NO_FILTER = "none"
+"""The filter of tasks that have none."""
 
 NO_ANSWER = "[invalid]"
 """What a filter gives if it finds no answer."""
@@ -135,6 +139,7 @@ class _Samples:
             filters[name] += 1
             if name != chosen:
                 others.add(name, row)
+                self.grading.note(self._scores(row))
                 continue
             with self._source.locate(position):
                 run, scores = self._run(row, position)
@@ -142,10 +147,18 @@ class _Samples:
             self.grading.add(Item(position, run, size, scores))
         self._report_filters(chosen, filters)
         overrides.finish()
-        for item in self.grading.graded():
-            if lines := others.take(item.run.sample_index):
-                item.run.metadata_json = {**(item.run.metadata_json or {}), "filters": lines}
-            yield item
+
+        def further(item: Item) -> dict[str, ScoreRecord]:
+            scores = {}
+            for row in others.take(item.run.sample_index):
+                answer = text(_filtered(row))
+                for name, score in self._scores(row).items():
+                    if answer is not None:
+                        score.details_json = {**(score.details_json or {}), ANSWER: answer}
+                    scores[name] = score
+            return scores
+
+        yield from self.grading.graded(further)
 
     def _report_filters(self, chosen: str | None, filters: Counter[str | None]) -> None:
         if self._options.filter is not None and chosen not in filters:
@@ -153,12 +166,32 @@ class _Samples:
                 f"{self._source.name} has no filter {chosen!r}",
                 f"Its filters are: {', '.join(map(str, filters))}",
             )
+        self.grading.filter = chosen
         if chosen is not None:
             rule = "the first in the file" if self._options.filter is None else "--filter"
             self._source.choose("filter", chosen, rule)
-        for name, count in filters.items():
-            if name != chosen:
-                self._source.left_out[f"lines of filter {name}"] = count
+
+    def _scores(self, row: dict[str, Any]) -> dict[str, ScoreRecord]:
+        """The values of a line by metric and filter; none where the filter found no answer."""
+        if _found_nothing(row):
+            return {}
+        scores = {}
+        filter_name = text(row.get("filter")) or NO_FILTER
+        directions = mapping(mapping(self._results.get("higher_is_better")).get(self._task))
+        for key, value in _metrics(row).items():
+            name = key if filter_name == NO_FILTER else f"{key},{filter_name}"
+            higher = directions.get(key)
+            self.grading.define(
+                name,
+                higher_is_better=higher if isinstance(higher, bool) else None,
+                key=key,
+                filter=filter_name,
+            )
+            score = score_of(value)
+            if isinstance(value, list | dict):
+                score.details_json = {"value": value}
+            scores[name] = score
+        return scores
 
     def experiment(self) -> ExperimentRecord:
         results = self._results
@@ -195,7 +228,6 @@ class _Samples:
                 f"{self._source.where(line)} has the doc_id {index!r}", "It counts from 0."
             )
         arguments = _arguments(row)
-        metrics = _metrics(row)
         run = RunRecord(
             experiment_id="",
             approach_name=self._approach,
@@ -214,7 +246,6 @@ class _Samples:
                         for name in _ROW
                         if name not in ("doc_id", "target", "arguments", "metrics")
                     },
-                    "metrics": metrics,
                     "generation": _generation(arguments),
                 }
             ),
@@ -222,8 +253,7 @@ class _Samples:
         _answer(run, row, arguments)
         if run.parsed_answer == NO_ANSWER:
             run.parsed_answer = None
-            return run, {}
-        return run, {name: score_of(value) for name, value in metrics.items()}
+        return run, self._scores(row)
 
     def _results_file(self) -> dict[str, Any]:
         if self._date is None:
@@ -254,18 +284,19 @@ class _OtherFilters:
         self._offsets: dict[str | None, dict[str, list[int]]] = {}
 
     def add(self, name: str | None, row: dict[str, Any]) -> None:
-        line = {"filtered_resps": row.get("filtered_resps"), "metrics": _metrics(row)}
+        kept = {one: row.get(one) for one in ("filter", "filtered_resps", *_metrics(row))}
+        kept["metrics"] = row.get("metrics")
         offsets = self._offsets.setdefault(name, {})
-        offsets.setdefault(text(row.get("doc_id")) or "", []).append(self._lines.add(line))
+        offsets.setdefault(text(row.get("doc_id")) or "", []).append(self._lines.add(kept))
 
-    def take(self, doc_id: object) -> dict[str, Any]:
-        """By filter; of a sample that has several lines, the next one."""
+    def take(self, doc_id: object) -> list[dict[str, Any]]:
+        """A line of each filter; of a sample that has several lines, the next one."""
         sample = text(doc_id) or ""
-        return {
-            str(name): self._lines.get(offsets[sample].pop(0))
-            for name, offsets in self._offsets.items()
+        return [
+            self._lines.get(offsets[sample].pop(0))
+            for offsets in self._offsets.values()
             if offsets.get(sample)
-        }
+        ]
 
 
 def _arguments(row: dict[str, Any]) -> list[list[Any]]:
@@ -292,7 +323,11 @@ def _metrics(row: dict[str, Any]) -> dict[str, Any]:
     names = row.get("metrics")
     if not isinstance(names, list):
         names = [name for name in row if name not in _ROW]
-    return {str(name): row[name] for name in names if isinstance(name, str) and name in row}
+    return {
+        name: row[name]
+        for name in names
+        if isinstance(name, str) and name in row and not name.endswith("_stderr")
+    }
 
 
 def _answer(run: RunRecord, row: dict[str, Any], arguments: list[list[Any]]) -> None:
@@ -307,9 +342,18 @@ def _answer(run: RunRecord, row: dict[str, Any], arguments: list[list[Any]]) -> 
             run.parsed_answer = choice.strip() if choice is not None else None
         return
     run.raw_output = text(resps[0][0]) if resps and resps[0] else None
+    run.parsed_answer = text(_filtered(row))
+
+
+def _filtered(row: dict[str, Any]) -> object:
+    """What the filter took from the first output."""
     filtered = row.get("filtered_resps")
     first = filtered[0] if isinstance(filtered, list) and filtered else filtered
-    run.parsed_answer = text(first if not isinstance(first, list) else next(iter(first), None))
+    return first if not isinstance(first, list) else next(iter(first), None)
+
+
+def _found_nothing(row: dict[str, Any]) -> bool:
+    return _filtered(row) == NO_ANSWER
 
 
 def _likelihood(answers: list[Any]) -> float | None:

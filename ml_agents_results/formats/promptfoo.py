@@ -165,9 +165,7 @@ class _Results:
             run.sample_index = tests[0]
             if self._unproven and not asserted:
                 run.is_correct = run.score = None
-            elif run.is_correct is not None and self._options.metric is None:
-                # The score next to the verdict is the share of assertions that passed.
-                run.score = item.scores["score"].value
+                item = item._replace(scores={})
             if not (run.provider or run.model) and only is not None:
                 provider, _, model = only.partition(":")
                 run.provider, run.model = (provider, model) if model else ("", provider)
@@ -224,7 +222,6 @@ class _Results:
                     # A judge is a provider, too: its settings may hold keys.
                     "assert": redact(mapping(row.get("testCase")).get("assert")),
                     "grading": redact(row.get("gradingResult")),
-                    "named_scores": row.get("namedScores"),
                     "failure_reason": row.get("failureReason"),
                     "cached": cached or None,
                     "cached_latency_ms": row.get("latencyMs") if cached else None,

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from itertools import groupby
 from typing import Any
@@ -12,8 +12,9 @@ from ml_agents_results.database.types import from_stored, to_stored
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.embedded_runs import EXPERIMENT, WRITER, WRITTEN_BY
 from ml_agents_results.formats.json_encoding import experiment_object, json_bytes, run_object
+from ml_agents_results.formats.score_fields import score_objects
 from ml_agents_results.formats.snapshot import Snapshot
-from ml_agents_results.records import ExperimentRecord, Variant
+from ml_agents_results.records import ExperimentRecord, ScoreRecord, Variant
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
 from ml_agents_results.services.summary import VariantSummary
 
@@ -30,14 +31,14 @@ class VariantLog:
         source: The experiment alone.
         total: The variant over all its tasks.
         tasks: The variant within each task.
-        rows: Its runs, as `RunRepository.stream` gives them; to be read once, before the next
-        variant.
+        rows: Its runs, as `RunRepository.stream` gives them, each with its scores; to be read once,
+            before the next variant.
     """
 
     snapshot: Snapshot
     total: VariantSummary
     tasks: Mapping[str, VariantSummary]
-    rows: Iterator[Sequence[Any]]
+    rows: Iterator[tuple[Sequence[Any], Sequence[ScoreRecord]]]
 
     @property
     def variant(self) -> Variant:
@@ -72,7 +73,8 @@ class VariantLog:
         """The experiment as `embedded_runs` reads it back."""
         known: dict[str, Any] = {WRITER: WRITTEN_BY}
         if self.snapshot.includes("metadata"):
-            known[EXPERIMENT] = experiment_object(self.experiment)
+            metrics = [asdict(metric) for metric in self.experiment.metrics or ()]
+            known[EXPERIMENT] = {**experiment_object(self.experiment), "metrics": metrics}
         return known
 
 
@@ -85,7 +87,7 @@ def variant_logs(snapshot: Snapshot) -> Iterator[VariantLog]:
     empty = True
     for single in snapshot.single():
         totals = {total.variant: total for total in single.accuracy.variants}
-        for variant, rows in groupby(single.rows(), key=_variant_of):
+        for variant, rows in groupby(single.scored_rows(), key=_variant_of):
             tasks = {
                 task: result
                 for task, results in single.accuracy.tasks
@@ -101,9 +103,13 @@ def variant_logs(snapshot: Snapshot) -> Iterator[VariantLog]:
         )
 
 
-def packed(row: Sequence[Any], native: Sequence[str]) -> dict[str, Any]:
-    """What is known of a run, without the texts that stand in the format's own places."""
+def packed(
+    row: Sequence[Any], scores: Sequence[ScoreRecord], native: Sequence[str]
+) -> dict[str, Any]:
+    """What is known of a run, without the texts that the format has fields for."""
     run = run_object(row)
+    if scores:
+        run["scores"] = score_objects(scores)
     known = {name: value for name, value in run.items() if value is not None}
     # A place that must be filled does not tell an empty text from none.
     return {
@@ -130,5 +136,6 @@ def safe_name(name: str) -> str:
     return f"{safe[: _LONGEST_FILE_NAME - 13]}_{known_by}"
 
 
-def _variant_of(row: Sequence[Any]) -> Variant:
+def _variant_of(scored: tuple[Sequence[Any], Sequence[ScoreRecord]]) -> Variant:
+    row, _ = scored
     return Variant(*(from_stored(row[at]) for at in _ARM_AT))

@@ -1,7 +1,7 @@
 """What an import needs to look up: keys it has seen, and the runs that ids belong to."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -15,7 +15,7 @@ from sqlalchemy import (
     select,
 )
 
-from ml_agents_results.database.models import RUN_KEY, ParsingMetric, Run
+from ml_agents_results.database.models import RUN_KEY, ParsingMetric, Run, Score
 from ml_agents_results.repositories.upserts import compiled, insert_of
 
 _KEY = tuple(getattr(Run, name) for name in RUN_KEY)
@@ -27,8 +27,11 @@ _BY_ID = select(Run.id, *_KEY).where(Run.id.in_(_WANTED))
 _BY_INDEX = select(*_KEY).where(
     Run.experiment_id == bindparam("experiment_id"), Run.sample_index.in_(_WANTED)
 )
+_SCORES = select(
+    Score.run_id, Score.metric_id, Score.author, Score.value, Score.content_digest
+).where(Score.run_id.in_(_WANTED))
 _DIGESTS = (
-    _BY_INDEX.add_columns(Run.content_digest, ParsingMetric.content_digest)
+    _BY_INDEX.add_columns(Run.id, Run.content_digest, ParsingMetric.content_digest)
     .outerjoin(ParsingMetric, ParsingMetric.run_id == Run.id)
     .where(Run.repeat_index == bindparam("repeat_index"))
 )
@@ -88,21 +91,42 @@ def keys_of_ids(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[A
     return {row[0]: tuple(row[1:]) for row in rows}
 
 
-def digests_of_keys(
+class RecordedRun(NamedTuple):
+    """A recorded run's id, and the digests of its contents and of its parsing metrics."""
+
+    id: str
+    digest: str
+    metrics_digest: str | None
+
+
+def recorded_runs(
     connection: Connection, keys: Iterable[tuple[Any, ...]]
-) -> dict[tuple[Any, ...], tuple[str, str | None]]:
-    """Natural key to the digests of the run and of its parsing metrics, of recorded runs."""
+) -> dict[tuple[Any, ...], RecordedRun]:
+    """Those runs that are recorded, by their natural keys."""
     samples: dict[tuple[str, int], list[int]] = {}
     wanted = set(keys)
     for key in wanted:
         samples.setdefault((key[0], key[6]), []).append(key[5])
-    digests = {}
+    runs = {}
     # One lookup a group: SQLite searches no index of several columns for a list of rows.
     for (experiment_id, repeat_index), indexes in samples.items():
         group = {"experiment_id": experiment_id, "repeat_index": repeat_index}
         rows = connection.execute(_DIGESTS, {**group, "wanted": list(set(indexes))})
-        digests.update({key: tuple(row[-2:]) for row in rows if (key := tuple(row[:-2])) in wanted})
-    return digests
+        runs.update(
+            {key: RecordedRun(*row[-3:]) for row in rows if (key := tuple(row[:-3])) in wanted}
+        )
+    return runs
+
+
+def scores_of_ids(
+    connection: Connection, ids: Sequence[str]
+) -> dict[str, dict[tuple[int, str], tuple[float | None, str | None]]]:
+    """Value and digest of the scores of runs, by run, and by metric and author."""
+    scores: dict[str, dict[tuple[int, str], tuple[float | None, str | None]]] = {}
+    if ids:
+        for run, metric, author, value, digest in connection.execute(_SCORES, {"wanted": ids}):
+            scores.setdefault(run, {})[metric, author] = (value, digest)
+    return scores
 
 
 def recorded_keys(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.records import ScoreRecord
 from tests.formats.readers.conftest import Importer
 from tests.formats.readers.every_eval_ever_files import UUID, line, write
 
@@ -20,7 +21,7 @@ def test_every_field(tmp_path: Path, imported: Importer, processor: ResultsProce
     assert (run.task, run.sample_index, run.sample_id) == ("arith", 0, "q1")
     assert (run.input_text, run.expected_answer) == ("2+2?", "4")
     assert (run.raw_output, run.parsed_answer, run.parsing_method) == ("It is 4", "4", "regex")
-    assert (run.is_correct, run.score, run.execution_time_ms) == (True, 1.0, 812)
+    assert (run.is_correct, run.score, run.execution_time_ms) == (True, None, 812)
     assert (run.prompt_tokens, run.completion_tokens, run.cost_estimate) == (20, 5, None)
     assert run.created_at == datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)
     assert (run.metadata_json or {})["prompt"] == "Q: 2+2?"
@@ -38,10 +39,9 @@ def test_every_field(tmp_path: Path, imported: Importer, processor: ResultsProce
 def test_one_result_is_the_grade(tmp_path: Path, imported: Importer, refused: Refused) -> None:
     other = line(evaluation_result_id="r2", evaluation={"score": 0.5, "is_correct": False})
     path = write(tmp_path / "x", line(), other)
-    assert refused(path, metric="x").hint == "Its metrics are: accuracy, f1, r1, r2"
-    told, (run,) = imported(path)
-    assert (run.score, told.sources[0]["left_out"]) == (1.0, {"lines of other results": 1})
-    assert (run.metadata_json or {})["other_results"] == {"r2": {"score": 0.5, "is_correct": False}}
+    assert refused(path, metric="x").hint == "Its metrics are: accuracy, f1"
+    _, (run,) = imported(path)
+    assert (run.is_correct, run.scores) == (True, [ScoreRecord(0.5, metric="f1")])
     _, (run,) = imported(path, metric="f1")
     assert (run.score, run.is_correct) == (0.5, None)
 

@@ -25,11 +25,12 @@ def test_every_field(tmp_path: Path, imported: Importer, processor: ResultsProce
     assert (run.task, run.sample_index, run.sample_id) == ("mmlu:subject=logic", 0, "id7")
     assert (run.input_text, run.expected_answer) == ("2+2?", "four")
     assert (run.raw_output, run.parsed_answer) == (" B", "four")
-    assert (run.is_correct, run.score) == (True, 1.0)
+    assert (run.is_correct, run.score) == (True, None)
     assert (run.execution_time_ms, run.prompt_tokens, run.completion_tokens) == (250, 9, 2)
     assert run.created_at == datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
     assert run.cost_estimate is None
-    assert (run.metadata_json or {})["metrics"]["quasi_exact_match"] == 0
+    scores = {one.metric: one.value for one in run.scores or ()}
+    assert scores["quasi_exact_match"] == 0
     assert told.sources[0]["chosen"]["metric"] == "exact_match (the usual one)"
     experiment = processor.get_experiment(run.experiment_id)
     assert experiment.name == "mmlu:subject=logic,model=lab_m"
@@ -90,7 +91,9 @@ def test_folder_of_runs(tmp_path: Path, imported: Importer, refused: Refused) ->
     folder.mkdir()
     for name in ("one", "two"):
         write(folder / name, [state(name)], [stats(name, exact_match=1)])
-    assert refused(folder, metric="x").hint == "Its metrics are: exact_match"
+    assert refused(folder, metric="x").hint == (
+        "Its metrics are: exact_match; to leave the file out: --skip-broken"
+    )
     told, runs = imported(folder)
     assert (len(told.sources), len(runs), len(told.experiments)) == (2, 2, 2)
 

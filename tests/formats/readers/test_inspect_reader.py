@@ -16,6 +16,7 @@ from ml_agents_results.errors import ResultsError
 from ml_agents_results.formats import inspect_reader as inspect_ai
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.repositories.score_rows import value_of_run
 from tests.formats.readers.conftest import Importer
 from tests.formats.readers.inspect_logs import log, sample, write_eval, write_json
 
@@ -50,15 +51,15 @@ def test_every_field(
     )  # fmt: skip
     assert (run.input_text, run.expected_answer) == ("Question q1?", "4")
     assert (run.raw_output, run.parsed_answer) == ("ANSWER: 4", "4")
-    assert (run.is_correct, run.score) == (True, 1.0)
+    assert (run.is_correct, run.score) == (True, None)
     # Without the judge's.
     assert (run.execution_time_ms, run.cost_estimate) == (250, None)
     assert (run.prompt_tokens, run.completion_tokens) == (25, 7)
     assert run.created_at == datetime(2026, 1, 2, 1, 4, 6, tzinfo=UTC)
     metadata = run.metadata_json or {}
-    assert metadata["scores"]["includes"] == {
-        "value": "I", "answer": "answer: 4", "explanation": "x",
-    }  # fmt: skip
+    assert [(one.metric, one.value, one.label, one.explanation) for one in run.scores or ()] == [
+        ("includes", 0, "I", "x"), ("match", 1, "C", None),
+    ]  # fmt: skip
     assert metadata["total_time_ms"] == 1500
     assert metadata["prompt"] == [{"role": "user", "content": "Think. Question q1?"}]
     assert metadata["metadata"] == {"topic": "sums"}
@@ -109,10 +110,10 @@ def test_rule_of_the_approach(
 @pytest.mark.parametrize(
     ("value", "is_correct", "score"),
     [
-        ("C", True, 1.0), ("I", False, 0.0), ("N", False, 0.0), ("P", None, 0.5),
-        (True, True, 1.0), (False, False, 0.0), (1, True, 1.0), (0.0, False, 0.0),
+        ("C", True, None), ("I", False, None), ("N", False, None), ("P", None, 0.5),
+        (True, True, None), (False, False, None), (1, True, None), (0.0, False, None),
         (0.25, None, 0.25), (-3, None, -3.0), ("excellent", None, None), (None, None, None),
-        ({"a": 1}, True, 1.0), ({"a": 3}, None, 3.0), ([1, 2], None, None),
+        ({"a": 1}, True, None), ({"a": 3}, None, 3.0), ([1, 2], None, None),
         (float("nan"), None, None),
         (float("inf"), None, None), (10**400, None, None),
     ],
@@ -136,14 +137,19 @@ def test_scorer_and_metric_of_ones_choice(
     assert error.message == f"{path} has no scorer 'three'"
     assert error.hint == "Its scorers are: one, two"
     _, (run,) = imported(path, scorer="two", metric="x")
-    assert (run.is_correct, run.score) == (True, 1.0)
+    assert (run.is_correct, run.score) == (True, None)
     _, (run,) = imported(path, scorer="two", metric="y")
     assert (run.is_correct, run.score) == (None, 0.5)
     told, (run,) = imported(path, scorer="two")
-    assert (run.is_correct, run.score) == (True, 1.0)
+    assert (run.is_correct, run.score) == (True, None)
     assert "runs are graded by two.x (--scorer); also measured: two.y" in told.warnings[0]
     _, (run,) = imported(path)
+    assert run.is_correct is True, "the choice stays until another one is made"
+    _, (run,) = imported(path, scorer="one")
     assert run.is_correct is False
+    assert [(one.metric, one.value) for one in run.scores or ()] == [
+        ("one", 0), ("two.x", 1), ("two.y", 0.5),
+    ]  # fmt: skip
 
 
 def test_includes_has_no_parsed_answer(tmp_path: Path, imported: Importer) -> None:
@@ -266,9 +272,8 @@ def test_a_scale_is_decided_for_all_samples(
     `value_to_float` makes of them."""
     samples = [sample(n, scores={"s": {"value": value}}) for n, value in enumerate(values)]
     result, runs = imported(write_json(tmp_path / "a.json", log(*samples)))
-    assert [run.score for run in runs] == scores
-    graded = [bool(score) for score in scores] if kind == "binary" else [None] * 3
-    assert [run.is_correct for run in runs] == graded
+    assert [value_of_run(run) for run in runs] == scores
+    assert [run.is_correct is None for run in runs] == [kind == "numeric"] * 3
     assert [(one["name"], one["kind"], one["is_primary"]) for one in result.metrics] == [
         ("s", kind, True)
     ]
@@ -306,7 +311,7 @@ def test_a_scorer_of_right_and_wrong_is_preferred(tmp_path: Path, imported: Impo
     assert [run.is_correct for run in runs] == [True, False, True, False]
     assert result.warnings == [
         "runs are graded by end (the first of right and wrong); also measured: length "
-        "(to choose: --scorer)"
+        "(to choose: --metric NAME)"
     ]
 
 

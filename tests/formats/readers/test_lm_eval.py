@@ -29,22 +29,21 @@ def test_every_field(tmp_path: Path, imported: Importer, processor: ResultsProce
     )  # fmt: skip
     assert (run.input_text, run.expected_answer) == ("Q: 0?", "4")
     assert (run.raw_output, run.parsed_answer) == ("It is 4", "4")
-    assert (run.is_correct, run.score) == (True, 1.0)
+    assert (run.is_correct, run.score) == (True, None)
     assert run.created_at == datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)
     absent = (run.execution_time_ms, run.cost_estimate, run.prompt_tokens, run.completion_tokens)
     assert set(absent) == {None}
     metadata = run.metadata_json or {}
     assert metadata["resps"] == [["It is 4", "It is 5"]]
-    assert metadata["metrics"] == {"f1": 0.5, "exact_match": 1.0}
-    assert metadata["filters"] == {
-        "flexible": {"filtered_resps": ["5"], "metrics": {"f1": 0.5, "exact_match": 0.0}}
-    }
+    scores = {one.metric: one.value for one in run.scores or ()}
+    assert scores == {"f1,strict": 0.5, "exact_match,flexible": 0, "f1,flexible": 0.5}
+    of_other = [one.details_json for one in run.scores or () if one.metric == "f1,flexible"]
+    assert of_other == [{"answer": "5"}]
     assert result.sources[0]["chosen"] == {
         "approach": "ChainOfThought (name of the task)",
         "filter": "strict (the first in the file)",
-        "metric": "exact_match (the usual one)",
+        "metric": "exact_match,strict (the usual one)",
     }
-    assert result.sources[0]["left_out"] == {"lines of filter flexible": 1}
     experiment = processor.get_experiment(run.experiment_id)
     assert experiment.environment_json["tool_version"] == "0.4.9"
     assert experiment.environment_json["git"] == {"commit": "abc"}
@@ -71,7 +70,9 @@ def test_filter_and_metric_of_ones_choice(
     other = row(name="flexible", filtered_resps=["5"], exact_match=0.0)
     path = write(tmp_path / "x", "a", row(), other)
     assert refused(path, filter="x").hint == "Its filters are: strict, flexible"
-    assert refused(path, metric="x").hint == "Its metrics are: f1, exact_match"
+    assert refused(path, metric="x").hint == (
+        "Its metrics are: f1,strict, exact_match,strict, f1,flexible, exact_match,flexible"
+    )
     _, (run,) = imported(path, filter="flexible")
     assert (run.parsed_answer, run.is_correct) == ("5", False)
     _, (run,) = imported(path, metric="f1")
@@ -85,8 +86,9 @@ def test_filters_follow_or_alternate(tmp_path: Path, imported: Importer, swapped
         lines.sort(key=lambda one: one["doc_id"])
     del lines[-1]
     _, runs = imported(write(tmp_path / "x", "a", *lines))
-    assert [list((run.metadata_json or {}).get("filters", {})) for run in runs] == [
-        ["flexible"], ["flexible"], [],
+    flexible = ["exact_match,flexible", "f1,flexible"]
+    assert [[score.metric for score in run.scores or ()] for run in runs] == [
+        [*flexible, "f1,strict"], [*flexible, "f1,strict"], ["f1,strict"],
     ]  # fmt: skip
 
 
@@ -95,7 +97,7 @@ def test_answer_that_was_not_found_is_not_wrong(tmp_path: Path, imported: Import
     result, (run,) = imported(write(tmp_path / "x", "a", lost))
     assert (run.parsed_answer, run.is_correct, run.score) == (None, None, None)
     assert result.ungraded == 1
-    assert (run.metadata_json or {})["metrics"]["exact_match"] == 0.0
+    assert run.scores is None
 
 
 def test_multiple_choice(tmp_path: Path, imported: Importer) -> None:

@@ -28,7 +28,7 @@ def test_every_field(tmp_path: Path, imported: Importer, processor: ResultsProce
     assert (run.sample_index, run.sample_id) == (3, "arith.dev.3")
     assert (run.input_text, run.expected_answer) == ("arith.dev.3?", "4")
     assert (run.raw_output, run.parsed_answer) == ("4", "4")
-    assert (run.is_correct, run.score) == (True, 1.0)
+    assert (run.is_correct, run.score) == (True, None)
     assert (run.prompt_tokens, run.completion_tokens) == (20, 2)
     assert (run.execution_time_ms, run.cost_estimate) == (None, None)
     assert run.created_at == datetime(2026, 1, 15, 10, 30, 1, tzinfo=UTC)

@@ -24,10 +24,12 @@ def test_every_field(tmp_path: Path, imported: Importer, processor: ResultsProce
     )  # fmt: skip
     assert (run.sample_index, run.repeat_index, run.input_text) == (0, 0, "Think. 0?")
     assert (run.expected_answer, run.raw_output, run.parsed_answer) == ("4", "4", None)
-    assert (run.is_correct, run.score) == (True, 0.75)
+    assert (run.is_correct, run.score) == (True, None)
     assert (run.execution_time_ms, run.cost_estimate) == (812, 0.001)
     assert (run.prompt_tokens, run.completion_tokens) == (20, 10)
-    assert (run.metadata_json or {})["named_scores"] == {"brevity": 0.5}
+    assert [(one.metric, one.value) for one in run.scores or ()] == [
+        ("brevity", 0.5), ("score", 0.75),
+    ]  # fmt: skip
     assert told.sources[0]["chosen"] == {
         "approach": "ChainOfThought (label of the prompt)",
         "expected": "vars.expected (the usual variable)",

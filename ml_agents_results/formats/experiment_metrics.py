@@ -1,0 +1,136 @@
+"""The metrics of an experiment, merged over all files that are imported into it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from ml_agents_results.formats.log import Item
+from ml_agents_results.formats.log_source import LogSource
+from ml_agents_results.records import MetricKind, MetricRecord, RunRecord, ScoreRecord
+from ml_agents_results.repositories.metric_repository import MetricRepository
+from ml_agents_results.repositories.run_repository import RunRepository
+from ml_agents_results.repositories.score_rows import set_value, value_of_run
+
+_BATCH = 1000
+
+
+class ExperimentMetrics:
+    """What the runs of one experiment are measured by.
+
+    A metric is binary only if it is in every file. The primary metric of the first file stays,
+    unless the user names another one, or a later file of the same import has one of right and
+    wrong where the first has none.
+    """
+
+    def __init__(self, connection: Connection, experiment_id: str) -> None:
+        self._connection = connection
+        self._experiment_id = experiment_id
+        self._repository = MetricRepository(connection, experiment_id)
+        self._metrics = {metric.name: metric for metric in self._repository.list()}
+        self._chosen_before = self.primary is not None
+
+    @property
+    def primary(self) -> MetricRecord | None:
+        return next((one for one in self._metrics.values() if one.is_primary), None)
+
+    def __iter__(self) -> Iterator[MetricRecord]:
+        return iter(self._metrics.values())
+
+    def add(self, metrics: Iterable[MetricRecord], source: LogSource, *, named: bool) -> bool:
+        """Saves the metrics of a file, and returns whether the primary metric became another.
+
+        Args:
+            named: Whether the user named the primary metric.
+        """
+        before = self.primary
+        first = None
+        for metric in metrics:
+            if metric.is_primary and first is None:
+                first = metric.name
+            self._merge(metric)
+        if first is not None and (before is None or before.name != first):
+            self._choose(before, first, source, named)
+        return self.primary is not before
+
+    def grade(self, item: Item, primary: MetricRecord | None) -> None:
+        """Gives the run its scores, and the value of the experiment's primary metric.
+
+        Args:
+            primary: The metric whose value the run has from its file.
+        """
+        run, scores = item.run, item.scores
+        for name, score in scores.items():
+            score.metric = name
+        own = self.primary
+        if own is not None and (
+            primary is None or own.name != primary.name or own.kind != primary.kind
+        ):
+            value = scores[own.name].value if own.name in scores else None
+            set_value(run, own.kind, value)
+        known = [score for score in scores.values() if not _is_empty(score)]
+        run.scores = [*(run.scores or ()), *known] or None
+
+    def _merge(self, metric: MetricRecord) -> None:
+        known = self._metrics.get(metric.name)
+        merged = replace(metric, is_primary=False) if known is None else _merged(known, metric)
+        if merged == known:
+            return
+        if known is not None and known.is_primary and known.kind != merged.kind:
+            self._rewrite(merged.kind)
+        self._repository.save(merged)
+        self._metrics[metric.name] = merged
+
+    def _choose(
+        self, before: MetricRecord | None, name: str, source: LogSource, named: bool
+    ) -> None:
+        if before is None:
+            self._metrics[name] = replace(self._metrics[name], is_primary=True)
+            self._repository.save(self._metrics[name])
+            return
+        better = self._metrics[name].kind == "binary" and before.kind != "binary"
+        if named or (better and not self._chosen_before):
+            self._repository.make_primary(name)
+            self._metrics = {metric.name: metric for metric in self._repository.list()}
+        names = [before.name, name]
+        chosen, other = reversed(names) if self._metrics[name].is_primary else names
+        source.warn(
+            f"the primary metric of experiment {self._experiment_id} is {chosen}; {other} is "
+            f"stored next to it (to change: --metric {other})"
+        )
+
+    def _rewrite(self, kind: MetricKind | None) -> None:
+        """Puts the values of the primary metric on the runs as one of this kind."""
+        runs = RunRepository(self._connection)
+        batch: list[RunRecord] = []
+        for run in runs.iterate([self._experiment_id]):
+            set_value(run, kind, value_of_run(run))
+            batch.append(replace(run, scores=None))
+            if len(batch) == _BATCH:
+                runs.save_many(batch)
+                batch = []
+        runs.save_many(batch)
+
+
+def _merged(known: MetricRecord, new: MetricRecord) -> MetricRecord:
+    return replace(
+        known,
+        kind=_kind(known.kind, new.kind),
+        lower=new.lower if known.lower is None else known.lower,
+        upper=new.upper if known.upper is None else known.upper,
+        higher_is_better=new.higher_is_better
+        if known.higher_is_better is None
+        else known.higher_is_better,
+        scorer=known.scorer or new.scorer,
+        definition_json=new.definition_json | known.definition_json,
+    )
+
+
+def _kind(known: MetricKind | None, new: MetricKind | None) -> MetricKind | None:
+    if known is None or new is None:
+        return known or new
+    return known if known == new else "numeric"
+
+
+def _is_empty(score: ScoreRecord) -> bool:
+    return (score.value, score.label, score.explanation, score.details_json) == (None,) * 4

@@ -23,6 +23,7 @@ from ml_agents_results.cli.selection_options import (
 )
 from ml_agents_results.cli.source_options import Engine, Source, SparkMaster, open_source
 from ml_agents_results.cli.statistics_options import (
+    AcrossTasks,
     Allow,
     Baseline,
     Cluster,
@@ -81,6 +82,7 @@ def analyze(
     interval: Interval = "wilson",
     cluster: Cluster = None,
     null_cluster: NullCluster = "error",
+    cluster_across_tasks: AcrossTasks = False,
     group_map: GroupMap = None,
     missing: Missing = "exclude",
     confidence: Confidence = 0.95,
@@ -106,6 +108,7 @@ def analyze(
         interval=interval,
         cluster=cluster,
         null_cluster=null_cluster,
+        across_tasks=cluster_across_tasks,
         families=families_in(group_map),
         missing=missing,
     )
@@ -141,6 +144,7 @@ def compare(
     allow: Allow = None,
     cluster: Cluster = None,
     null_cluster: NullCluster = "error",
+    cluster_across_tasks: AcrossTasks = False,
     group_map: GroupMap = None,
     interval: Interval = "wilson",
     difference_interval: DifferenceInterval = "bonett-price",
@@ -192,6 +196,7 @@ def compare(
         simultaneous=simultaneous,
         cluster=cluster,
         null_cluster=null_cluster,
+        across_tasks=cluster_across_tasks,
         families=families_in(group_map),
         unpaired=unpaired,
         allow=tuple(listed(allow)),

@@ -83,6 +83,15 @@ NullCluster = Annotated[
         rich_help_panel=STATISTICS,
     ),
 ]
+AcrossTasks = Annotated[
+    bool,
+    typer.Option(
+        "--cluster-across-tasks",
+        help="The same value is the same cluster in every task (parallel tasks, such as "
+        "translations). [default: clusters lie within tasks]",
+        rich_help_panel=STATISTICS,
+    ),
+]
 GroupMap = Annotated[
     Path | None,
     typer.Option(

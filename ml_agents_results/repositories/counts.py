@@ -46,8 +46,9 @@ class VariantCounts:
 @dataclass(frozen=True, slots=True)
 class SampleCounts:
     """`samples` samples of a cluster that were graded `graded` times and correct `correct` times
-    each; None for samples that belong to no cluster."""
+    each; `group` is None for samples that belong to no cluster. Clusters lie within tasks."""
 
+    task: str
     group: str | None
     graded: int
     correct: int
@@ -58,6 +59,7 @@ class SampleCounts:
 class PairCounts:
     """`samples` shared samples of a cluster with the same grades on both sides."""
 
+    task: str
     group: str | None
     candidate_graded: int
     candidate_correct: int
@@ -80,6 +82,7 @@ class RunSums:
     correct, the sum, the sum of squares, and the sum over the correct ones. Without a group, the
     runs are those of one sample that belongs to no cluster."""
 
+    task: str | None
     group: str | None
     runs: int
     correct: int
@@ -101,6 +104,7 @@ class PairedSums:
         difference, difference_squares: The same of candidate minus baseline.
     """
 
+    task: str | None
     group: str | None
     pairs: int
     above: int

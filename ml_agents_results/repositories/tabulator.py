@@ -91,7 +91,9 @@ class Tabulator:
         )
         columns: list[Column] = [measure, "sample_index", *_columns_of(cluster)]
         parts = self._tabulate(add, columns, "sample_index")
-        return [RunSums(*row) for row in tabulation.add_sums(parts)]
+        return [
+            RunSums(*(label or (None, None)), *row) for label, *row in tabulation.add_sums(parts)
+        ]
 
     def methods(self) -> list[MethodCounts]:
         """Runs by variant and parsing method; `confidence` is None."""
@@ -113,8 +115,8 @@ class Tabulator:
         columns: list[Column] = ["sample_index", *_columns_of(cluster)]
         counts = tabulation.add_counts(self._tabulate(count, columns, "sample_index"))
         samples: dict[Variant, list[SampleCounts]] = {}
-        for (variant, group, graded, correct), number in counts.items():
-            row = SampleCounts(group, graded, correct, number)
+        for (variant, task, group, graded, correct), number in counts.items():
+            row = SampleCounts(task, group, graded, correct, number)
             samples.setdefault(Variant(*variant), []).append(row)
         return samples
 
@@ -176,7 +178,9 @@ class Tabulator:
         )
         columns: list[Column] = [measure, *_columns_of_pairs(rule, cluster)]
         parts = self._tabulate(add, columns, rule)
-        return [PairedSums(*row) for row in tabulation.add_sums(parts)]
+        return [
+            PairedSums(*(label or (None, None)), *row) for label, *row in tabulation.add_sums(parts)
+        ]
 
     def patterns(self, variants: Sequence[Variant]) -> dict[str, int]:
         """How many samples each set of variants answered: "101" are the first and the third.

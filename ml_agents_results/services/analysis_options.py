@@ -35,6 +35,8 @@ class AnalysisOptions:
             where there is more than one".
         null_cluster: What a sample without a value to cluster by is: an "error", or a cluster of
             its own ("singleton").
+        across_tasks: Whether the same value is the same cluster in every task (parallel tasks);
+            else clusters lie within tasks.
         families: Task to family for tasks that are variants of one another: errors are clustered by
             family instead of task, and macro averages take the mean of a family first.
         missing: "exclude" or "incorrect": what a run without a grade counts as.
@@ -58,6 +60,7 @@ class AnalysisOptions:
     correction: Correction = "holm"
     cluster: str | None = None
     null_cluster: NullCluster = "error"
+    across_tasks: bool = False
     families: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
     missing: Missing = "exclude"
     margin: float | None = None
@@ -98,6 +101,14 @@ class AnalysisOptions:
                 "It is Newcombe's interval with the score test; leave out --difference-interval "
                 "and --test.",
             )
+
+    def cluster_of(self, task: str | None, value: str | None) -> tuple[str, str] | None:
+        """The cluster of a task's samples with this value; None where they have none."""
+        if value is None:
+            return None
+        if self.cluster in (None, "none", "task"):
+            return ("", self.family(task) or "")
+        return ("" if self.across_tasks else task or "", value)
 
     def family(self, task: str | None) -> str | None:
         """The family of a task, or the task itself where it has none."""

@@ -1,25 +1,24 @@
 """Which runs of a variant depend on each other, for figures that are not accuracies."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 
 from ml_agents_results.records import Variant
-from ml_agents_results.repositories.counts import RunSums
+from ml_agents_results.repositories.counts import RunSums, VariantCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.summary import (
     cluster_column,
     cluster_method,
-    clusters_apply,
     refuse_null_cluster,
 )
 from ml_agents_results.statistics.run_columns import Cluster, Measure
 
 
 def dependence(
-    tasks: Collection[str], options: AnalysisOptions, *, repeated: bool
+    parts: Collection[VariantCounts], options: AnalysisOptions, *, repeated: bool
 ) -> tuple[Cluster | None, str]:
     """What runs are clustered by, if they are, and in words the unit treated as independent."""
-    if clusters_apply({options.family(task) for task in tasks}, options):
+    if options.cluster != "none" and (options.cluster or len({part.task for part in parts}) > 1):
         return cluster_column(options), cluster_method(options)
     if repeated:
         return "sample", "clustered by sample (CR2)"
@@ -42,22 +41,27 @@ def cluster_sums(
     if cluster == "sample":
         return sums
     refuse_null_cluster(sum(row.group is None for row in sums), cluster, options)
-    return of_families(sums, options) if cluster == "task" else sums
+    clusters: dict[tuple[str, str], list[RunSums]] = {}
+    alone = []
+    for row in sums:
+        name = options.cluster_of(row.task, row.group)
+        if name is None:
+            alone.append(row)
+        else:
+            clusters.setdefault(name, []).append(row)
+    return [*alone, *(_added(rows) for rows in clusters.values())]
 
 
-def of_families(tasks: Iterable[RunSums], options: AnalysisOptions) -> list[RunSums]:
-    """The sums of tasks, those of a family added."""
-    families: dict[str | None, list[RunSums]] = {}
-    for row in tasks:
-        families.setdefault(options.family(row.group), []).append(row)
-    return [
-        RunSums(
-            family,
-            sum(row.runs for row in rows),
-            sum(row.correct for row in rows),
-            sum(row.total for row in rows),
-            sum(row.squares for row in rows),
-            sum(row.correct_total for row in rows),
-        )
-        for family, rows in families.items()
-    ]
+def _added(rows: Sequence[RunSums]) -> RunSums:
+    """The sums of one cluster, which may reach over tasks."""
+    if len(rows) == 1:
+        return rows[0]
+    return RunSums(
+        rows[0].task,
+        rows[0].group,
+        sum(row.runs for row in rows),
+        sum(row.correct for row in rows),
+        sum(row.total for row in rows),
+        sum(row.squares for row in rows),
+        sum(row.correct_total for row in rows),
+    )

@@ -14,7 +14,7 @@ from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.pairing import contrasts
 from ml_agents_results.services.comparison.shared_samples import ContrastReader, Variants
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
-from ml_agents_results.services.summary import cluster_column, estimate_accuracy, task_cells
+from ml_agents_results.services.summary import cluster_column, estimate_accuracy, sample_cells
 from ml_agents_results.statistics.cluster_robust import clustered_mean, sample_mean
 from ml_agents_results.statistics.cost_ratios import (
     ParetoPoint,
@@ -111,7 +111,7 @@ class CostService(AnalysisService):
         """
         tabulator = self._tabulator(pairs=pairs, columns=["cost"])
         counts = tabulator.variants()
-        variants = Variants(counts, task_cells(tabulator, counts, self._options))
+        variants = Variants(counts, sample_cells(tabulator, counts, self._options), self._options)
         rows = [self._variant(variant, variants, tabulator) for variant in variants.names]
         front = pareto_front(
             [ParetoPoint(row.accuracy, row.mean_cost, row.mean_execution_time_ms) for row in rows]
@@ -144,7 +144,7 @@ class CostService(AnalysisService):
                 self._options,
                 repeated=any(map(variants.repeated, pair)),
             )
-            shared = Differences.of(contrast.by_cluster)
+            shared = Differences.of(contrast.shared, self._options)
             rows.append(
                 _pair_cost(
                     estimate_paired(*pair, shared, variants.sides(contrast), self._options),
@@ -162,8 +162,7 @@ class CostService(AnalysisService):
             return sum(getattr(row, name) for row in rows)
 
         runs, priced, timed = total("runs"), total("priced"), total("timed")
-        tasks = {part.task for part in parts}
-        cluster, method = dependence(tasks, self._options, repeated=variants.repeated(variant))
+        cluster, method = dependence(parts, self._options, repeated=variants.repeated(variant))
         if cluster is not None:
             sums = cluster_sums(tabulator, variant, cluster, "cost", self._options)
             mean = clustered_mean([row.runs for row in sums], [row.total for row in sums])

@@ -109,7 +109,7 @@ class ParsingService(AnalysisService):
         tabulator = self._tabulator(missing="exclude", columns=["method", "confidence"])
         parts = tabulator.variants()
         cluster, _ = dependence(
-            {part.task for part in parts},
+            parts,
             self._options,
             repeated=any(part.repeated for part in parts),
         )

@@ -1,7 +1,7 @@
 """Do variants that were asked several times answer alike, and would a second try have helped?"""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import SampleCounts
@@ -10,9 +10,12 @@ from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.repeats import (
     RepeatCounts,
     VarianceSplit,
+    all_right,
+    always_alike,
     consistency,
     pass_at_k,
     pass_hat_k,
+    some_right,
     variance_split,
 )
 
@@ -65,23 +68,48 @@ def tabulate(cells: Iterable[SampleCounts]) -> dict[tuple[int, int], int]:
     return dict(sorted(counts.items()))
 
 
+Over = Callable[[Sequence[SampleCounts], Callable[[int, int], float]], Estimate]
+"""The mean over samples of what a function makes of how often each was graded and right."""
+
+
 def variant_repeats(
-    variant: Variant, counts: RepeatCounts, confidence: float, partial: int = 0
+    variant: Variant,
+    cells: Sequence[SampleCounts],
+    confidence: float,
+    over: Over | None = None,
+    partial: int = 0,
 ) -> VariantRepeats:
-    """The row of a variant from how often its samples were graded and right."""
+    """The row of a variant from how often its samples were graded and right.
+
+    Args:
+        over: The mean over samples with the error that clusters ask for; None where samples are
+            independent.
+        partial: Samples with repeats with and repeats without a grade.
+    """
+    counts = tabulate(cells)
     by_repeats: dict[int, int] = {}
     for (graded, _), samples in sorted(counts.items()):
         by_repeats[graded] = by_repeats.get(graded, 0) + samples
+    alike = consistency(counts, confidence)
+    if over is not None:
+        alike = _of(alike, over([cell for cell in cells if cell.graded > 1], always_alike))
     return VariantRepeats(
         variant=variant,
         samples=sum(by_repeats.values()),
         graded=sum(graded * samples for graded, samples in by_repeats.items()),
         partial_epochs=partial,
         samples_by_repeats=by_repeats,
-        consistency=consistency(counts, confidence),
+        consistency=alike,
         variance=variance_split(counts),
-        passes=tuple(_passes(counts, k, confidence) for k in _sizes(by_repeats)),
+        passes=tuple(_passes(counts, cells, k, confidence, over) for k in _sizes(by_repeats)),
     )
+
+
+def _of(independent: Estimate, clustered: Estimate) -> Estimate:
+    """The clustered estimate with the denominators of the other."""
+    if independent.estimate is None:
+        return independent
+    return replace(clustered, denominators=independent.denominators)
 
 
 def _sizes(by_repeats: Mapping[int, int]) -> Sequence[int]:
@@ -89,8 +117,18 @@ def _sizes(by_repeats: Mapping[int, int]) -> Sequence[int]:
     return sorted({k for k in _SIZES if k < most} | {most})
 
 
-def _passes(counts: RepeatCounts, k: int, confidence: float) -> PassShare:
+def _passes(
+    counts: RepeatCounts,
+    cells: Sequence[SampleCounts],
+    k: int,
+    confidence: float,
+    over: Over | None,
+) -> PassShare:
     some, all_ = pass_at_k(counts, k, confidence), pass_hat_k(counts, k, confidence)
+    if over is not None:
+        enough = [cell for cell in cells if cell.graded >= k]
+        some = _of(some, over(enough, some_right(k)))
+        all_ = _of(all_, over(enough, all_right(k)))
     return PassShare(
         k=k,
         pass_at_k=some.estimate,

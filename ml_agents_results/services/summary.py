@@ -1,8 +1,9 @@
 """How accurate is each variant, how long did it take and what did it cost?"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
@@ -10,7 +11,12 @@ from ml_agents_results.repositories.counts import SampleCounts, VariantCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.analysis_service import AnalysisService
-from ml_agents_results.services.repeated_answers import VariantRepeats, tabulate, variant_repeats
+from ml_agents_results.services.repeated_answers import (
+    Over,
+    VariantRepeats,
+    tabulate,
+    variant_repeats,
+)
 from ml_agents_results.services.result_rows import Row, VariantRow, variant_frame
 from ml_agents_results.statistics.cluster_robust import clustered_mean
 from ml_agents_results.statistics.denominators import (
@@ -104,31 +110,40 @@ class SummaryService(AnalysisService):
         ]
         tasks: dict[str, list[VariantSummary]] = {}
         if by_task:
-            in_task = task_cells(tabulator, counts, self._options)
+            in_task = {variant: cells_of(of_variant) for variant, of_variant in cells.items()}
             for part in counts:
-                cell = in_task.get((part.variant, part.task), [])
+                cell = in_task[part.variant].get(part.task, [])
                 tasks.setdefault(part.task, []).append(
-                    variant_summary([part], cell, self._options, clustered=False)
+                    variant_summary([part], cell, self._options, within_task=True)
                 )
         repeated = {
             variant: of_variant
             for variant, of_variant in cells.items()
             if any(cell.graded > 1 for cell in of_variant)
         }
-        partial = tabulator.partial_repeats() if repeated else {}
+        mixed = tabulator.partial_repeats() if repeated else {}
         repeats = [
             variant_repeats(
-                variant, tabulate(of_variant), self._options.confidence, partial.get(variant, 0)
+                variant,
+                of_variant,
+                self._options.confidence,
+                self._over(of_variant),
+                mixed.get(variant, 0),
             )
             for variant, of_variant in repeated.items()
         ]
         return SummaryReport(self._options.confidence, whole, sorted(tasks.items()), repeats)
 
+    def _over(self, cells: Sequence[SampleCounts]) -> Over | None:
+        if not clusters_apply(cells, self._options):
+            return None
+        return partial(_clustered, options=self._options)
+
 
 def sample_cells(
     tabulator: Tabulator, counts: Sequence[VariantCounts], options: AnalysisOptions
 ) -> dict[Variant, list[SampleCounts]]:
-    """The graded samples of each variant, grouped by what the options cluster by.
+    """The graded samples of each variant, by task and by what the options cluster by.
 
     Raises:
         UsageError: A sample has no value to cluster by.
@@ -142,11 +157,6 @@ def sample_cells(
         cells |= tabulator.samples(cluster)
         for of_variant in cells.values():
             refuse_null_cluster(null_clusters(of_variant), cluster, options)
-    if cluster == "task":
-        return {
-            variant: [replace(cell, group=options.family(cell.group)) for cell in of_variant]
-            for variant, of_variant in cells.items()
-        }
     return cells
 
 
@@ -171,24 +181,22 @@ def refuse_null_cluster(samples: int, cluster: str, options: AnalysisOptions) ->
         )
 
 
-def task_cells(
-    tabulator: Tabulator, counts: Sequence[VariantCounts], options: AnalysisOptions
-) -> dict[tuple[Variant, str], list[SampleCounts]]:
-    """The graded samples of each variant in each task."""
-    if not any(part.repeated for part in counts):
-        return {(part.variant, part.task): _single_cells(part, options) for part in counts}
-    cells: dict[tuple[Variant, str], list[SampleCounts]] = {}
-    for variant, of_variant in tabulator.samples().items():
-        for cell in of_variant:
-            cells.setdefault((variant, cell.group or ""), []).append(cell)
-    return cells
+def cells_of(cells: Iterable[SampleCounts]) -> dict[str, list[SampleCounts]]:
+    """The samples of each task."""
+    tasks: dict[str, list[SampleCounts]] = {}
+    for cell in cells:
+        tasks.setdefault(cell.task, []).append(cell)
+    return tasks
 
 
 def _single_cells(part: VariantCounts, options: AnalysisOptions) -> list[SampleCounts]:
     wrong = part.wrong
     if options.missing == "incorrect":
         wrong = part.runs - part.correct
-    cells = [SampleCounts(part.task, 1, 1, part.correct), SampleCounts(part.task, 1, 0, wrong)]
+    cells = [
+        SampleCounts(part.task, part.task, 1, right, samples)
+        for right, samples in ((1, part.correct), (0, wrong))
+    ]
     return [cell for cell in cells if cell.samples]
 
 
@@ -205,10 +213,11 @@ def variant_summary(
     options: AnalysisOptions,
     latencies: tuple[Sequence[int], Sequence[int]] | None = None,
     *,
-    clustered: bool = True,
+    within_task: bool = False,
 ) -> VariantSummary:
     """One variant from its counts by task and its samples by group."""
-    estimate, method = estimate_accuracy(cells, options, clustered=clustered)
+    estimate, method = estimate_accuracy(cells, options, within_task=within_task)
+    nulls = null_clusters(cells) if estimate.n_clusters is not None else 0
     total = denominators(parts)
     timed = sum(part.timed for part in parts)
     rated = sum(part.rated for part in parts)
@@ -247,10 +256,10 @@ def variant_summary(
         null_reason=estimate.null_reason,
         warnings=(
             *estimate.warnings,
-            *(("null_clusters",) if clustered and null_clusters(cells) else ()),
+            *(("null_clusters",) if nulls else ()),
             *coverage_warnings(total),
         ),
-        null_clusters=null_clusters(cells) if clustered else 0,
+        null_clusters=nulls,
     )
 
 
@@ -266,14 +275,19 @@ def denominators(parts: Sequence[VariantCounts]) -> Denominators:
 
 
 def estimate_accuracy(
-    cells: Sequence[SampleCounts], options: AnalysisOptions, *, clustered: bool = True
+    cells: Sequence[SampleCounts], options: AnalysisOptions, *, within_task: bool = False
 ) -> tuple[Estimate, str]:
-    """The mean over samples with the error that clusters and repeats ask for, and its method."""
-    groups = {cell.group for cell in cells}
-    if clustered and clusters_apply(groups, options):
-        return _clustered(cells, options), cluster_method(options)
+    """The mean over samples with the error that clusters and repeats ask for, and its method.
+
+    Raises:
+        UsageError: The interval that was chosen is for independent samples only.
+    """
     repeated = any(cell.graded > 1 for cell in cells)
+    if clusters_apply(cells, options, within_task=within_task):
+        _refuse_interval(options, "samples in clusters")
+        return _clustered(cells, options=options), cluster_method(options)
     if repeated:
+        _refuse_interval(options, "samples with repeats")
         counts = tabulate(cells)
         return repeated_accuracy(counts, options.confidence), "repeats averaged by sample"
     correct = sum(cell.samples for cell in cells if cell.correct)
@@ -281,10 +295,40 @@ def estimate_accuracy(
     return accuracy(correct, samples, options.interval, options.confidence), "independent samples"
 
 
-def clusters_apply(groups: set[str | None], options: AnalysisOptions) -> bool:
-    """Whether errors are clustered: as asked for, else where there is more than one task."""
+def _refuse_interval(options: AnalysisOptions, what: str) -> None:
+    if options.interval != "wilson":
+        raise UsageError(
+            f"the interval {options.interval} is not for {what}",
+            "Leave --interval out: Wilson's is adjusted to what the samples are worth. "
+            "--cluster none takes all samples as independent.",
+        )
+
+
+class OfTask(Protocol):
+    """Samples or sums of one task and one value of what is clustered by."""
+
+    @property
+    def task(self) -> str | None: ...
+    @property
+    def group(self) -> str | None: ...
+
+
+def clusters_apply(
+    rows: Collection[OfTask], options: AnalysisOptions, *, within_task: bool = False
+) -> bool:
+    """Whether errors are clustered: as asked for, else where there is more than one task.
+
+    That is decided on the tasks, whatever families they belong to: with one family left, there is
+    one cluster. Within a task, its samples are independent unless they are clustered by something
+    else that differs there.
+    """
+    if within_task:
+        if options.cluster in (None, "none", "task"):
+            return False
+        groups = {row.group for row in rows}
+        return len(groups) > 1 or None in groups
     if options.cluster is None:
-        return len(groups) > 1
+        return len({row.task for row in rows}) > 1
     return options.cluster != "none"
 
 
@@ -299,17 +343,31 @@ Sums = tuple[float, float, float]
 """Of some samples how many there are, the sum of their shares of right answers and its squares."""
 
 
-def cluster_sums(cells: Iterable[SampleCounts]) -> tuple[dict[str, Sums], list[Sums]]:
-    """The sums of each cluster, and of each sample without one."""
-    sums: dict[str, Sums] = {}
+def share_right(graded: int, correct: int) -> float:
+    """The share of right answers to a sample."""
+    return correct / graded
+
+
+def cluster_sums(
+    cells: Iterable[SampleCounts],
+    options: AnalysisOptions,
+    value: Callable[[int, int], float] = share_right,
+) -> tuple[dict[tuple[str, str], Sums], list[Sums]]:
+    """The sums of each cluster, and of each sample without one.
+
+    Args:
+        value: Of a sample, from how often it was graded and right.
+    """
+    sums: dict[tuple[str, str], Sums] = {}
     singles: list[Sums] = []
     for cell in cells:
-        share = cell.correct / cell.graded
-        if cell.group is None:
+        share = value(cell.graded, cell.correct)
+        cluster = options.cluster_of(cell.task, cell.group)
+        if cluster is None:
             singles += [(1, share, share * share)] * cell.samples
             continue
-        n, total, squares = sums.get(cell.group, (0, 0.0, 0.0))
-        sums[cell.group] = (
+        n, total, squares = sums.get(cluster, (0, 0.0, 0.0))
+        sums[cluster] = (
             n + cell.samples,
             total + cell.samples * share,
             squares + cell.samples * share * share,
@@ -317,8 +375,13 @@ def cluster_sums(cells: Iterable[SampleCounts]) -> tuple[dict[str, Sums], list[S
     return sums, singles
 
 
-def _clustered(cells: Sequence[SampleCounts], options: AnalysisOptions) -> Estimate:
-    sums, singles = cluster_sums(cells)
+def _clustered(
+    cells: Sequence[SampleCounts],
+    value: Callable[[int, int], float] = share_right,
+    *,
+    options: AnalysisOptions,
+) -> Estimate:
+    sums, singles = cluster_sums(cells, options, value)
     columns = list(zip(*sums.values(), *singles, strict=True)) or [(), (), ()]
     runs = sum(cell.graded * cell.samples for cell in cells)
     estimate = clustered_mean(*columns).as_accuracy(runs, options.confidence)

@@ -58,14 +58,27 @@ def pass_at_k(counts: RepeatCounts, k: int, confidence: float = 0.95) -> Estimat
     Samples with fewer than k graded repeats are left out and counted in `denominators`;
     `too_few_repeats` when none is left. UsageError for k < 1.
     """
-    return _subset_share(
-        counts, k, confidence, lambda n, s: 1.0 - math.comb(n - s, k) / math.comb(n, k)
-    )
+    return _subset_share(counts, k, confidence, some_right(k))
 
 
 def pass_hat_k(counts: RepeatCounts, k: int, confidence: float = 0.95) -> Estimate:
     """Probability that all of k answers are right, pass^k (Yao et al. 2024). As `pass_at_k`."""
-    return _subset_share(counts, k, confidence, lambda n, s: math.comb(s, k) / math.comb(n, k))
+    return _subset_share(counts, k, confidence, all_right(k))
+
+
+def some_right(k: int) -> Callable[[int, int], float]:
+    """The chance that at least one of k answers is right, of n of which s are right."""
+    return lambda n, s: 1.0 - math.comb(n - s, k) / math.comb(n, k)
+
+
+def all_right(k: int) -> Callable[[int, int], float]:
+    """The chance that all of k answers are right, of n of which s are right."""
+    return lambda n, s: math.comb(s, k) / math.comb(n, k)
+
+
+def always_alike(n: int, s: int) -> float:
+    """Whether n answers of which s are right are all right or all wrong."""
+    return float(s in (0, n))
 
 
 def consistency(counts: RepeatCounts, confidence: float = 0.95) -> Estimate:

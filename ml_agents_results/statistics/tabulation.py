@@ -121,8 +121,8 @@ def _timed(columns: Columns) -> Array:
 def run_sums(
     runs: Runs, variant: Key, missing: Missing, cluster: Cluster, measure: Measure
 ) -> Sums:
-    """By cluster, of the runs that count and have the measure: how many there are, how many are
-    correct, the sum, the sum of squares, and the sum over the correct ones."""
+    """By task and cluster, of the runs that count and have the measure: how many there are, how
+    many are correct, the sum, the sum of squares, and the sum over the correct ones."""
     rows: Sums = []
     for task, columns in runs.of(variant).items():
         values = columns.measured(measure, missing)
@@ -181,6 +181,7 @@ class SampleTable:
         graded, correct: How many of its runs count, and how many are correct.
         measure: The mean of a measure over the runs that have it, else NaN; empty where none was
             asked for.
+        task: The number of its task, from 1; None where all are of one task.
     """
 
     key: Array
@@ -189,6 +190,7 @@ class SampleTable:
     graded: Array
     correct: Array
     measure: Array
+    task: Array | None = None
 
     def take(self, rows: Any) -> "SampleTable":
         if isinstance(rows, slice):
@@ -200,6 +202,7 @@ class SampleTable:
             self.graded[rows],
             self.correct[rows],
             self.measure[rows] if len(self.measure) else NONE,
+            None if self.task is None else self.task[rows],
         )
 
 
@@ -246,14 +249,14 @@ def sample_table(
 
 
 def sample_counts(runs: Runs, missing: Missing, cluster: Cluster) -> Counts:
-    """Samples by variant, cluster, how many of its runs count and how many of these are correct;
-    those of which none counts are left out."""
+    """Samples by variant, task, cluster, how many of its runs count and how many of these are
+    correct; those of which none counts are left out."""
     counts: Counts = {}
     for variant, of_variant in runs.columns.items():
         for task, columns in of_variant.items():
             table = sample_table(columns, missing, cluster=cluster)
             table = table.take(np.flatnonzero(table.graded > 0))
-            rows = _tabulated(runs, cluster, task, table.cluster, table.graded, table.correct)
+            rows = _tabulated(runs, cluster, task, table, table.graded, table.correct)
             for *labels, count in rows:
                 key = (variant, *labels)
                 counts[key] = counts.get(key, 0) + count
@@ -356,8 +359,8 @@ def patterns(runs: Runs, variants: Sequence[Key], missing: Missing) -> Counts:
 def pair_counts(
     runs: Runs, candidate: Key, baseline: Key, missing: Missing, rule: PairingRule, cluster: Cluster
 ) -> tuple[Counts, int]:
-    """Samples graded on both sides by cluster and by how often they were graded and correct on
-    each (candidate first); and how many have another fingerprint on the two sides."""
+    """Samples graded on both sides by task, cluster and by how often they were graded and correct
+    on each (candidate first); and how many have another fingerprint on the two sides."""
     counts: Counts = {}
     mismatched = 0
     for task, one, two in _shared(runs, (candidate, baseline), missing, rule, cluster, None):
@@ -365,7 +368,7 @@ def pair_counts(
         rows: Any = slice(None) if both.all() else np.flatnonzero(both)
         one, two = one.take(rows), two.take(rows)
         grades = (one.graded, one.correct, two.graded, two.correct)
-        for *labels, count in _tabulated(runs, cluster, task, one.cluster, *grades):
+        for *labels, count in _tabulated(runs, cluster, task, one, *grades):
             key = tuple(labels)
             counts[key] = counts.get(key, 0) + count
         known = np.maximum(one.fingerprint, two.fingerprint) != NO_FINGERPRINT
@@ -382,8 +385,8 @@ def paired_sums(
     cluster: Cluster,
     measure: Measure,
 ) -> Sums:
-    """By cluster, of the samples with the measure on both sides: how many there are, how many
-    differ upwards and downwards, and the sums of x, y, x^2, y^2, xy, x - y and (x - y)^2.
+    """By task and cluster, of the samples with the measure on both sides: how many there are, how
+    many differ upwards and downwards, and the sums of x, y, x^2, y^2, xy, x - y and (x - y)^2.
 
     x is the mean over the candidate's runs of the sample, y that over the baseline's; of times the
     natural logarithms of the means, where both are above 0.
@@ -397,8 +400,9 @@ def paired_sums(
         x, y = x[known], y[known]
         d = x - y
         sums = (np.ones(len(d)), (d > 0) * 1.0, (d < 0) * 1.0, x, y, x * x, y * y, x * y, d, d * d)
-        grouped = None if one.cluster is None else one.cluster[known]
-        rows += _grouped(runs, cluster, task, grouped, np.arange(len(d)), sums, whole=3)
+        grouped, tasks = (None if part is None else part[known] for part in (one.cluster, one.task))
+        index = np.arange(len(d))
+        rows += _grouped(runs, cluster, task, grouped, index, sums, whole=3, tasks=tasks)
     return rows
 
 
@@ -437,11 +441,12 @@ def _by_content(
     measure: Measure | None,
 ) -> SampleTable:
     """The samples of all tasks in the order of fingerprints, then of tasks and indexes."""
-    tables, clusters = [], []
+    tables, clusters, tasks = [], [], []
     for task in sorted(of_variant):
         table = sample_table(of_variant[task], missing, "content", cluster, measure)
         number = runs.tasks.index(task) + 1
         tables.append(table)
+        tasks.append(np.full(len(table.key), number))
         clusters.append(np.full(len(table.key), number) if table.cluster is None else table.cluster)
     if not tables:
         return SampleTable(NONE, NONE, NONE, NONE, NONE, NONE)
@@ -452,6 +457,7 @@ def _by_content(
         graded=np.concatenate([table.graded for table in tables]),
         correct=np.concatenate([table.correct for table in tables]),
         measure=np.concatenate([table.measure for table in tables]),
+        task=np.concatenate(tasks),
     )
     order = np.argsort(whole.key, kind="stable")
     return whole.take(order[whole.key[order] != NO_FINGERPRINT])
@@ -490,16 +496,20 @@ def tabulated(*numbers: Array) -> list[tuple[int, ...]]:
 
 
 def _tabulated(
-    runs: Runs, cluster: Cluster, task: str, grouped: Array | None, *numbers: Array
+    runs: Runs, cluster: Cluster, task: str, table: SampleTable, *numbers: Array
 ) -> Iterator[tuple[Any, ...]]:
-    """As `tabulated`, with the name of the cluster before each row."""
-    if grouped is None:
-        yield from ((task, *row) for row in tabulated(*numbers))
+    """As `tabulated`, with the task and the name of the cluster before each row."""
+    if table.cluster is None:
+        yield from ((task, task, *row) for row in tabulated(*numbers))
         return
-    values, codes = np.unique(grouped, return_inverse=True)
+    values, codes = np.unique(table.cluster, return_inverse=True)
     names = [runs.label(cluster, number) for number in values.tolist()]
-    for code, *row in tabulated(codes, *numbers):
-        yield names[code], *row
+    if table.task is None:
+        for code, *row in tabulated(codes, *numbers):
+            yield task, names[code], *row
+        return
+    for number, code, *row in tabulated(table.task, codes, *numbers):
+        yield runs.tasks[number - 1], names[code], *row
 
 
 def _grouped(
@@ -510,20 +520,30 @@ def _grouped(
     sample: Array,
     numbers: Sequence[Array],
     whole: int,
+    tasks: Array | None = None,
 ) -> Sums:
-    """The sums of the numbers by cluster, the first `whole` of them as whole numbers; samples
-    without a cluster one by one."""
+    """The sums of the numbers by task and cluster, the first `whole` of them as whole numbers;
+    samples without a cluster one by one."""
     if not len(numbers[0]):
         return []
     if grouped is None:
-        return [(task, *_typed([float(column.sum()) for column in numbers], whole))]
+        return [((task, task), *_typed([float(column.sum()) for column in numbers], whole))]
     alone = grouped == 0
     values, codes = np.unique(grouped[~alone], return_inverse=True)
+    named = [(task, runs.label(cluster, number)) for number in values.tolist()]
+    if tasks is not None:
+        pairs, codes = np.unique(
+            np.stack([tasks[~alone], codes.ravel()]), axis=1, return_inverse=True
+        )
+        named = [
+            (runs.tasks[number - 1], named[code][1])
+            for number, code in zip(*pairs.tolist(), strict=True)
+        ]
     _, samples = np.unique(sample[alone], return_inverse=True)
     rows: Sums = []
     for labels, part, index in (
         ([None] * (int(samples.max(initial=-1)) + 1), alone, samples),
-        ([runs.label(cluster, number) for number in values.tolist()], ~alone, codes),
+        (named, ~alone, codes.ravel()),
     ):
         sums = [np.bincount(index, column[part]).tolist() for column in numbers]
         rows += [

@@ -13,8 +13,11 @@ from ml_agents_results.records import RunRecord, Variant
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TASKS = ("sums", "Words", "")
-Cell = tuple[str | None, int, int, int, int]
-Sums = dict[str | None, tuple[float, ...]]
+Group = tuple[str, str | None]
+"""A task and a cluster in it."""
+
+Cell = tuple[str, str | None, int, int, int, int]
+Sums = dict[Group, tuple[float, ...]]
 
 
 def generate(seed: int) -> list[RunRecord]:
@@ -82,7 +85,7 @@ class Sample:
     """The runs of one variant on one sample, and what identifies it under a rule of pairing."""
 
     place: Any
-    cluster: str | None
+    group: Group
     graded: int
     correct: int
     fingerprint: tuple[str | None, str | None]
@@ -171,7 +174,7 @@ class Recount:
             samples.append(
                 Sample(
                     place,
-                    max(cluster(run, group) for run in runs),
+                    (key[0], max(cluster(run, group) for run in runs)),
                     sum(map(self.counted, runs)),
                     sum(run.is_correct is True for run in runs),
                     prints[1],
@@ -200,7 +203,7 @@ class Recount:
             two = others.get(one.place)
             if two is None or not one.graded or not two.graded:
                 continue
-            cells[one.cluster, one.graded, one.correct, two.graded, two.correct] += 1
+            cells[*one.group, one.graded, one.correct, two.graded, two.correct] += 1
             mismatched += one.fingerprint != two.fingerprint
         return cells, mismatched
 
@@ -213,7 +216,7 @@ class Recount:
                 continue
             first, second = (sum(each.times) / len(each.times) for each in (one, two))
             if first > 0 and second > 0:
-                ratios[one.cluster].append((log(first), log(second)))
+                ratios[one.group].append((log(first), log(second)))
         return summed(ratios)
 
     def costs(self, candidate: Variant, baseline: Variant, rule: str, group: str) -> Sums:
@@ -228,7 +231,7 @@ class Recount:
             two = others.get(one.place)
             if two is not None and getattr(one, name) and getattr(two, name):
                 x, y = (fmean(getattr(sample, name)) for sample in (one, two))
-                differences[one.cluster].append((x, y))
+                differences[one.group].append((x, y))
         return summed(differences)
 
     def patterns(self, variants: Sequence[Variant]) -> Counter[str]:
@@ -249,7 +252,7 @@ class Recount:
         return counts
 
 
-def summed(groups: Mapping[str | None, Sequence[tuple[float, float]]]) -> Sums:
+def summed(groups: Mapping[Group, Sequence[tuple[float, float]]]) -> Sums:
     """The fields of PairedSums after the group, from the values of both sides."""
     return {
         group: (

@@ -111,7 +111,7 @@ def test_sums_of_runs(
             assert [row.group for row in found] == list(wanted)
             for row in found:
                 expected = pytest.approx(wanted[row.group or ""], rel=1e-12, abs=1e-12)
-                assert tuple(asdict(row).values())[1:] == expected
+                assert tuple(asdict(row).values())[2:] == expected
 
 
 @pytest.mark.parametrize("cluster", ["sample", "sample_id", "input_fingerprint"])
@@ -122,7 +122,8 @@ def test_sums_of_runs_by_cluster(
     for run in runs:
         if Recount(runs, missing).counted(run) and run.cost_estimate is not None:
             own = {"sample": (run.task, run.sample_index), "sample_id": run.sample_id}
-            wanted[run.variant, own.get(cluster, fingerprint_of(run))] += 1
+            group = own.get(cluster, fingerprint_of(run))
+            wanted[run.variant, run.task, group] += 1
     with filled.read() as connection:
         tabulator = Tabulator(connection, missing=missing)
         for variant in VARIANTS:
@@ -130,7 +131,7 @@ def test_sums_of_runs_by_cluster(
             sizes = {key: n for key, n in wanted.items() if key[0] == variant}
             assert sorted(row.runs for row in found) == sorted(sizes.values())
             if cluster != "sample":
-                assert {(variant, row.group): row.runs for row in found} == sizes
+                assert {(variant, row.task, row.group): row.runs for row in found} == sizes
 
 
 def test_methods_and_confidences(filled: Database, runs: list[RunRecord]) -> None:
@@ -170,11 +171,11 @@ def test_samples(filled: Database, runs: list[RunRecord], missing: Missing, grou
     for variant in {run.variant for run in runs}:
         for sample in count.samples(variant, "sample_index", group):
             if sample.graded:
-                wanted[variant, sample.cluster, sample.graded, sample.correct] += 1
+                wanted[variant, *sample.group, sample.graded, sample.correct] += 1
     with filled.read() as connection:
         samples = Tabulator(connection, missing=missing).samples(group)
     found = [(variant, row) for variant, of_variant in samples.items() for row in of_variant]
-    assert {(v, s.group, s.graded, s.correct): s.samples for v, s in found} == wanted
+    assert {(v, s.task, s.group, s.graded, s.correct): s.samples for v, s in found} == wanted
     assert len(found) == len(wanted)
 
 
@@ -190,7 +191,7 @@ def test_pairs(
             for group in CLUSTERS if across else CLUSTERS[:1]:
                 found = tabulator.pairs(candidate, baseline, rule=rule, cluster=group)
                 cells, mismatched = count.pairs(candidate, baseline, rule, group)
-                assert {tuple(asdict(c).values())[:5]: c.samples for c in found.counts} == cells
+                assert {tuple(asdict(c).values())[:6]: c.samples for c in found.counts} == cells
                 assert found.mismatched == mismatched
                 assert type(found.mismatched) is int
 
@@ -206,7 +207,7 @@ def test_pairs_pass_the_filters_on_both_sides(filled: Database, runs: list[RunRe
         for rule in RULES:
             found = tabulator.pairs(VARIANTS[1], VARIANTS[0], rule=rule)
             cells, _ = count.pairs(VARIANTS[1], VARIANTS[0], rule, "task")
-            assert {tuple(asdict(c).values())[:5]: c.samples for c in found.counts} == cells
+            assert {tuple(asdict(c).values())[:6]: c.samples for c in found.counts} == cells
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -251,8 +252,8 @@ def test_paired_values(
 def same_sums(found: Sequence[PairedSums], wanted: Sums) -> None:
     assert len(found) == len(wanted)
     for row in found:
-        assert tuple(asdict(row).values())[1:] == pytest.approx(
-            wanted[row.group], rel=1e-12, abs=1e-12
+        assert tuple(asdict(row).values())[2:] == pytest.approx(
+            wanted[row.task or "", row.group], rel=1e-12, abs=1e-12
         )
 
 

@@ -85,7 +85,7 @@ def near(found: Any, expected: Any) -> None:
 
 
 def in_order(rows: Iterable[Any]) -> list[Any]:
-    return sorted(rows, key=lambda row: (row[0] is not None, row[0] or "", row[1:]))
+    return sorted(rows, key=lambda row: (row[0] is not None, row[0] or (), row[1:]))
 
 
 COUNTS: list[tuple[str, Any]] = [

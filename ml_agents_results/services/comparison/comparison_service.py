@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.errors import NothingToCompareError, UsageError
 from ml_agents_results.records import SCHEMA_VERSION, ExperimentRecord, Variant
-from ml_agents_results.repositories.counts import PairCounts, SampleCounts
+from ml_agents_results.repositories.counts import SampleCounts
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_service import AnalysisService
@@ -35,7 +35,6 @@ from ml_agents_results.services.result_rows import TwoVariantRow
 from ml_agents_results.services.summary import (
     VariantSummary,
     sample_cells,
-    task_cells,
     variant_summary,
 )
 from ml_agents_results.statistics.cochrans_q import CochranQ, cochrans_q
@@ -140,7 +139,8 @@ class ComparisonService(AnalysisService):
         records = {name: self._experiment(name) for name in ids}
         tabulator = self._tabulator(filters=self._within(ids), pairs=True)
         counts = tabulator.variants()
-        variants = Variants(counts, task_cells(tabulator, counts, self._options))
+        cells = sample_cells(tabulator, counts, self._options)
+        variants = Variants(counts, cells, self._options)
         if len(variants.names) < 2:
             number = "1 variant" if variants.names else "no variants"
             raise NothingToCompareError(
@@ -159,7 +159,6 @@ class ComparisonService(AnalysisService):
         )
         reader = ContrastReader(tabulator, self._options, records)
         contrasted = [reader.read(*pair, variants) for pair in chosen]
-        cells = sample_cells(tabulator, counts, self._options)
         results = {
             variant: variant_summary(
                 variants.parts(variant),
@@ -172,8 +171,7 @@ class ComparisonService(AnalysisService):
         sides = [(contrast, variants.sides(contrast)) for contrast in contrasted]
         pairs = judged(
             lambda level: [
-                self._estimate(contrast, contrast.by_cluster, cells, side, level=level)
-                for contrast, side in sides
+                self._estimate(contrast, cells, side, level=level) for contrast, side in sides
             ],
             self._options,
         )
@@ -238,34 +236,27 @@ class ComparisonService(AnalysisService):
     def _estimate(
         self,
         contrast: Contrast,
-        shared: Sequence[PairCounts],
         cells: Mapping[Variant, Sequence[SampleCounts]],
         sides: Sides,
         *,
         level: float,
-        clustered: bool = True,
+        task: str | None = None,
     ) -> DifferenceEstimate:
         two = (contrast.candidate, contrast.baseline)
+        within_task = task is not None
         if self._options.unpaired:
             return estimate_unpaired(
                 contrast,
                 (cells.get(two[0], ()), cells.get(two[1], ())),
                 sides,
                 self._options,
-                clustered=clustered,
+                within_task=within_task,
                 level=level,
             )
-        differences = Differences.of(shared)
-        return estimate_paired(
-            *two, differences, sides, self._options, clustered=clustered, level=level
-        )
+        differences = Differences.of(contrast.in_task(task), self._options, within_task=within_task)
+        return estimate_paired(*two, differences, sides, self._options, level=level)
 
     def _by_task(self, contrasted: Sequence[Contrast], variants: Variants) -> list[TaskComparison]:
-        shared: list[dict[str | None, list[PairCounts]]] = []
-        for contrast in contrasted:
-            shared.append({})
-            for row in contrast.by_task:
-                shared[-1].setdefault(row.group, []).append(row)
         cells = {
             task: {part.variant: variants.cells(part) for part in variants.in_task(task)}
             for task in variants.tasks
@@ -274,14 +265,13 @@ class ComparisonService(AnalysisService):
             lambda level: [
                 self._estimate(
                     contrast,
-                    of_task.get(task, ()),
                     cells[task],
                     variants.sides(contrast, task),
                     level=level,
-                    clustered=False,
+                    task=task,
                 )
                 for task in variants.tasks
-                for contrast, of_task in zip(contrasted, shared, strict=True)
+                for contrast in contrasted
             ],
             self._options,
         )
@@ -290,12 +280,12 @@ class ComparisonService(AnalysisService):
             TaskComparison(
                 task,
                 [
-                    variant_summary([part], variants.cells(part), self._options, clustered=False)
+                    variant_summary([part], variants.cells(part), self._options, within_task=True)
                     for part in variants.in_task(task)
                 ],
-                corrected[place * each : (place + 1) * each],
+                corrected[index * each : (index + 1) * each],
             )
-            for place, task in enumerate(variants.tasks)
+            for index, task in enumerate(variants.tasks)
         ]
 
 

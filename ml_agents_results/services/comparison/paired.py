@@ -9,7 +9,7 @@ from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_rows import DifferenceEstimate
 from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.shared_samples import Sides
-from ml_agents_results.services.summary import cluster_method, clusters_apply
+from ml_agents_results.services.summary import cluster_method
 from ml_agents_results.statistics.cluster_robust import (
     ClusteredMean,
     clustered_mean,
@@ -52,17 +52,15 @@ def estimate_paired(
     sides: Sides,
     options: AnalysisOptions,
     *,
-    clustered: bool = True,
     level: float | None = None,
 ) -> DifferenceEstimate:
     """The comparison of one pair, not yet corrected for the number of tests.
 
     Args:
-        clustered: Whether errors are clustered where the options say so.
         level: The level of the interval of the difference, if it is not that of the options.
     """
     level = options.confidence if level is None else level
-    found = _find(shared, options, clustered, level)
+    found = _find(shared, options, level)
     margin = None
     if options.margin is not None and found.interval.is_defined:
         margin = margin_test(found.sums, options.margin, options.confidence, found.design)
@@ -166,9 +164,10 @@ class _Found:
     clustered: bool
 
 
-def _find(shared: Differences, options: AnalysisOptions, clustered: bool, level: float) -> _Found:
+def _find(shared: Differences, options: AnalysisOptions, level: float) -> _Found:
     sums = shared.sums
-    if clustered and sums.n and clusters_apply(set(shared.groups), options):
+    if sums.n and shared.clustered:
+        _refuse_independent(options)
         mean = clustered_mean(*zip(*shared.clusters(), strict=True))
         return _clustered(sums, mean, options, level)
     flips = sign_flip(shared.steps)
@@ -184,6 +183,21 @@ def _find(shared: Differences, options: AnalysisOptions, clustered: bool, level:
         mean=sample_mean(sums.n, sums.total, sums.squares),
         clustered=False,
     )
+
+
+def _refuse_independent(options: AnalysisOptions) -> None:
+    """Raises UsageError for what is chosen and holds for independent samples only."""
+    chosen = (
+        ("test", options.test, "exact"),
+        ("difference-interval", options.difference_interval, "newcombe"),
+    )
+    for name, value, refused in chosen:
+        if value == refused:
+            raise UsageError(
+                f"--{name} {value} is not for samples in clusters",
+                "Several tasks are clusters: --cluster none takes all samples as independent, and "
+                "without the option the clustered figures are given.",
+            )
 
 
 def _clustered(

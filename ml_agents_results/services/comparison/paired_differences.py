@@ -29,26 +29,30 @@ class Differences:
     """The shared samples of two variants.
 
     Attributes:
-        groups: Per group how many samples there are, the sum of the differences of their shares of
-            right answers (candidate minus baseline), and the sum of the squares.
+        groups: Per cluster how many samples there are, the sum of the differences of their shares
+            of right answers (candidate minus baseline), and the sum of the squares.
         shares: The sums of those shares, candidate and baseline.
         steps: How many samples have each difference, in steps of 1 / `per_unit`.
-        ungrouped: How many samples without a group have each difference.
+        ungrouped: How many samples without a cluster have each difference.
+        clustered: Whether the error is clustered.
         table: The 2x2 table, where every sample was graded once on both sides.
         unequal: Whether samples were graded a different number of times.
     """
 
-    groups: Mapping[str | None, tuple[int, float, float]]
+    groups: Mapping[tuple[str, str], tuple[int, float, float]]
     shares: tuple[float, float]
     steps: Mapping[int, int]
     per_unit: int
     ungrouped: Mapping[float, int]
     table: PairedTable | None
     unequal: bool
+    clustered: bool
 
     @classmethod
-    def of(cls, counts: Sequence[PairCounts]) -> "Differences":
-        groups: dict[str | None, tuple[int, float, float]] = {}
+    def of(
+        cls, counts: Sequence[PairCounts], options: AnalysisOptions, *, within_task: bool = False
+    ) -> "Differences":
+        groups: dict[tuple[str, str], tuple[int, float, float]] = {}
         samples: dict[Grades, int] = {}
         ungrouped: dict[float, int] = {}
         for row in counts:
@@ -60,10 +64,12 @@ class Differences:
             )
             samples[grades] = samples.get(grades, 0) + row.samples
             difference = grades[1] / grades[0] - grades[3] / grades[2]
-            if row.group is None:
+            cluster = options.cluster_of(row.task, row.group)
+            if cluster is None:
                 ungrouped[difference] = ungrouped.get(difference, 0) + row.samples
-            n, total, squares = groups.get(row.group, (0, 0.0, 0.0))
-            groups[row.group] = (
+                continue
+            n, total, squares = groups.get(cluster, (0, 0.0, 0.0))
+            groups[cluster] = (
                 n + row.samples,
                 total + row.samples * difference,
                 squares + row.samples * difference * difference,
@@ -85,6 +91,7 @@ class Differences:
             ungrouped=ungrouped,
             table=None if asked - {1} else _table(samples),
             unequal=len(asked) > 1,
+            clustered=clusters_apply(counts, options, within_task=within_task),
         )
 
     @property
@@ -97,8 +104,8 @@ class Differences:
         return sum(self.steps.values())
 
     def clusters(self) -> list[tuple[int, float, float]]:
-        """The three sums of every cluster; a sample whose group is None is one of its own."""
-        grouped = [sums for group, sums in self.groups.items() if group is not None]
+        """The three sums of every cluster; a sample without one is one of its own."""
+        grouped = list(self.groups.values())
         for value, count in sorted(self.ungrouped.items()):
             grouped += [(1, value, value * value)] * count
         return grouped
@@ -117,17 +124,16 @@ def mean_difference(
     Raises:
         UsageError: A sample has no value to cluster by.
     """
-    by_task = cluster_column(options) == "task"
-    named = [(options.family(row.group) if by_task else row.group, row) for row in rows]
-    if not rows or not clusters_apply({name for name, _ in named}, options):
+    if not rows or not clusters_apply(rows, options):
         sums = (sum(row.pairs for row in rows), *_sums(rows))
         return sample_mean(
             *sums
         ), "repeats averaged by sample" if repeated else "independent samples"
     alone = [row for row in rows if row.group is None]
     refuse_null_cluster(len(alone), cluster_column(options), options)
-    clusters: dict[str, list[PairedSums]] = {}
-    for name, row in named:
+    clusters: dict[tuple[str, str], list[PairedSums]] = {}
+    for row in rows:
+        name = options.cluster_of(row.task, row.group)
         if name is not None:
             clusters.setdefault(name, []).append(row)
     parts = [*clusters.values(), *([row] for row in alone)]

@@ -1,7 +1,7 @@
 """The samples that two variants share, and those that only one of them has."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.repositories.counts import PairCounts, Pairs, SampleCounts, VariantCounts
@@ -9,11 +9,15 @@ from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.pairing import differing, pairing_rule
-from ml_agents_results.services.summary import cluster_column, denominators, refuse_null_cluster
+from ml_agents_results.services.summary import (
+    cells_of,
+    cluster_column,
+    denominators,
+    refuse_null_cluster,
+)
 from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.denominators import coverage_warnings
 from ml_agents_results.statistics.mcnemar import PairedTable
-from ml_agents_results.statistics.run_columns import Cluster
 from ml_agents_results.statistics.tabulation import PairingRule
 
 
@@ -41,18 +45,21 @@ class Sides:
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """The shared samples of two variants: those that count by task and by what errors are clustered
-    by, those graded on both sides, and how many were asked on both sides by task."""
+    """The shared samples of two variants, by task and by what errors are clustered by: those that
+    count, those graded on both sides, and how many were asked on both sides by task."""
 
     candidate: Variant
     baseline: Variant
     rule: PairingRule
-    by_task: Sequence[PairCounts]
-    by_cluster: Sequence[PairCounts]
+    shared: Sequence[PairCounts]
     graded: Sequence[PairCounts]
-    asked: Mapping[str | None, int]
+    asked: Mapping[str, int]
     mismatched: int
     warnings: tuple[str, ...]
+
+    def in_task(self, task: str | None) -> Sequence[PairCounts]:
+        """The samples that count, in one task or in all."""
+        return [row for row in self.shared if task in (None, row.task)]
 
 
 class Variants:
@@ -61,12 +68,14 @@ class Variants:
     def __init__(
         self,
         counts: Sequence[VariantCounts],
-        samples: Mapping[tuple[Variant, str], Sequence[SampleCounts]],
+        samples: Mapping[Variant, Sequence[SampleCounts]],
+        options: AnalysisOptions,
     ) -> None:
+        self._options = options
         self.counts = counts
         self.names = list(dict.fromkeys(part.variant for part in counts))
         self.tasks = sorted({part.task for part in counts})
-        self._samples = samples
+        self._samples = {name: cells_of(cells) for name, cells in samples.items()}
         self._parts: dict[Variant, dict[str, VariantCounts]] = {}
         for part in counts:
             self._parts.setdefault(part.variant, {})[part.task] = part
@@ -83,7 +92,7 @@ class Variants:
         return [part for variant in self.names for part in self.parts(variant, task)]
 
     def cells(self, part: VariantCounts) -> Sequence[SampleCounts]:
-        return self._samples.get((part.variant, part.task), ())
+        return self._samples[part.variant].get(part.task, ())
 
     def repeated(self, variant: Variant) -> bool:
         return any(part.repeated for part in self._parts[variant].values())
@@ -102,8 +111,10 @@ class Variants:
     def sides(self, contrast: Contrast, task: str | None = None) -> Sides:
         """What is known of two variants apart from their shared samples, in all tasks or one."""
         two = (contrast.candidate, contrast.baseline)
-        graded = Differences.of([row for row in contrast.graded if task in (None, row.group)]).table
-        asked = sum(n for group, n in contrast.asked.items() if task in (None, group))
+        graded = Differences.of(
+            [row for row in contrast.graded if task in (None, row.task)], self._options
+        ).table
+        asked = sum(n for own, n in contrast.asked.items() if task in (None, own))
         union = sum(self.runs(variant, task) for variant in two) - asked
         coverage = coverage_warnings(*(denominators(self.parts(variant, task)) for variant in two))
         return Sides(
@@ -139,35 +150,29 @@ class ContrastReader:
         rule = pairing_rule(self._tabulator, self._experiments, candidate, baseline)
         repeated = variants.repeated(candidate) or variants.repeated(baseline)
 
-        def pairs(missing: Missing = self._options.missing, cluster: Cluster = "task") -> Pairs:
+        cluster = cluster_column(self._options)
+
+        def pairs(missing: Missing = self._options.missing) -> Pairs:
             return self._tabulator.pairs(
                 candidate, baseline, rule=rule, cluster=cluster, missing=missing
             )
 
         shared = pairs()
-        by_cluster = graded = shared.counts
-        cluster = cluster_column(self._options)
-        if cluster != "task":
-            by_cluster = pairs(cluster=cluster).counts
-            without = sum(row.samples for row in by_cluster if row.group is None)
-            refuse_null_cluster(without, cluster, self._options)
-        elif self._options.families:
-            by_cluster = [
-                replace(row, group=self._options.family(row.group)) for row in shared.counts
-            ]
-        asked = _by_group(shared.counts)
+        graded = shared.counts
+        without = sum(row.samples for row in shared.counts if row.group is None)
+        refuse_null_cluster(without, cluster, self._options)
+        asked = _by_task(shared.counts)
         # Where every run is graded, the counts at hand say it all.
         if not repeated and not (variants.complete(candidate) and variants.complete(baseline)):
             if self._options.missing == "incorrect":
                 graded = pairs("exclude").counts
             else:
-                asked = _by_group(pairs("incorrect").counts)
+                asked = _by_task(pairs("incorrect").counts)
         return Contrast(
             candidate=candidate,
             baseline=baseline,
             rule=rule,
-            by_task=shared.counts,
-            by_cluster=by_cluster,
+            shared=shared.counts,
             graded=graded,
             asked=asked,
             mismatched=shared.mismatched,
@@ -175,8 +180,8 @@ class ContrastReader:
         )
 
 
-def _by_group(counts: Sequence[PairCounts]) -> dict[str | None, int]:
-    samples: dict[str | None, int] = {}
+def _by_task(counts: Sequence[PairCounts]) -> dict[str, int]:
+    samples: dict[str, int] = {}
     for row in counts:
-        samples[row.group] = samples.get(row.group, 0) + row.samples
+        samples[row.task] = samples.get(row.task, 0) + row.samples
     return samples

@@ -39,21 +39,21 @@ def estimate_unpaired(
     sides: Sides,
     options: AnalysisOptions,
     *,
-    clustered: bool = True,
+    within_task: bool = False,
     level: float | None = None,
 ) -> DifferenceEstimate:
     """The comparison of all samples of the one variant with all of the other; arguments as in
     `paired.estimate_paired`."""
     level = options.confidence if level is None else level
-    estimate, method, test, cr1 = _difference(cells, options, clustered, level)
-    interval = _interval(cells, options, clustered, level)
+    estimate, method, test, cr1 = _difference(cells, options, within_task, level)
+    interval = _interval(cells, options, within_task, level)
     shared = sides.graded.pairs if sides.graded else 0
     candidate, baseline = (sum(cell.samples for cell in of_variant) for of_variant in cells)
-    margin = _margin(cells, options, clustered)
+    margin = _margin(cells, options, within_task)
     warnings = [*estimate.warnings, *sides.warnings]
     if shared:
         warnings.append("shared_samples_unpaired")
-    nulls = sum(map(null_clusters, cells)) if clustered else 0
+    nulls = sum(map(null_clusters, cells)) if estimate.n_clusters is not None else 0
     if nulls:
         warnings.append("null_clusters")
     return DifferenceEstimate(
@@ -94,12 +94,11 @@ def estimate_unpaired(
 
 
 def _difference(
-    cells: Two, options: AnalysisOptions, clustered: bool, level: float
+    cells: Two, options: AnalysisOptions, within_task: bool, level: float
 ) -> tuple[Estimate, str, str, float | None]:
     """The estimate, the unit it treats as independent, its test, and the CR1 error."""
-    groups = {cell.group for of_variant in cells for cell in of_variant}
-    if clustered and clusters_apply(groups, options):
-        estimate, cr1 = clustered_difference(_clusters(cells), level)
+    if clusters_apply([*cells[0], *cells[1]], options, within_task=within_task):
+        estimate, cr1 = clustered_difference(_clusters(cells, options), level)
         test = FISHER_OF_CLUSTERS if estimate.method == "fisher" else CLUSTER_T
         return estimate, cluster_method(options), test, cr1
     if any(cell.graded > 1 for of_variant in cells for cell in of_variant):
@@ -115,27 +114,29 @@ def _difference(
     return estimate, "independent samples", "score z", None
 
 
-def _interval(cells: Two, options: AnalysisOptions, clustered: bool, level: float) -> Interval:
+def _interval(cells: Two, options: AnalysisOptions, within_task: bool, level: float) -> Interval:
     """From the interval of each variant by itself."""
     own = replace(options, confidence=level, interval="wilson")
-    estimates = [estimate_accuracy(of_variant, own, clustered=clustered) for of_variant in cells]
+    estimates = [
+        estimate_accuracy(of_variant, own, within_task=within_task) for of_variant in cells
+    ]
     plain = all(estimate.method == "wilson" for estimate, _ in estimates)
     name = "newcombe-unpaired" if plain else "mover"
     return mover(estimates[0][0], estimates[1][0], level, name)
 
 
-def _margin(cells: Two, options: AnalysisOptions, clustered: bool) -> MarginTest | None:
+def _margin(cells: Two, options: AnalysisOptions, within_task: bool) -> MarginTest | None:
     """A margin held against the interval: the p value is the alpha at which it touches it."""
     if options.margin is None:
         return None
-    interval = _interval(cells, options, clustered, margin_level(options.confidence))
+    interval = _interval(cells, options, within_task, margin_level(options.confidence))
     if not interval.is_defined:
         return None
     margin = options.margin
 
     def lower(two: Two) -> Callable[[float], float]:
         def end(alpha: float) -> float:
-            return _interval(two, options, clustered, 1.0 - 2.0 * alpha).low or 0.0
+            return _interval(two, options, within_task, 1.0 - 2.0 * alpha).low or 0.0
 
         return end
 
@@ -144,10 +145,12 @@ def _margin(cells: Two, options: AnalysisOptions, clustered: bool) -> MarginTest
     return MarginTest(margin, worse, max(worse, better), interval)
 
 
-def _clusters(cells: Two) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+def _clusters(
+    cells: Two, options: AnalysisOptions
+) -> list[tuple[tuple[float, float], tuple[float, float]]]:
     """Of every cluster the samples and their sum in each variant; a cluster may be of both."""
     none = (0.0, 0.0)
-    (one, singles), (two, others) = (cluster_sums(of_variant) for of_variant in cells)
+    (one, singles), (two, others) = (cluster_sums(of_variant, options) for of_variant in cells)
     return [
         *((_pair(one, group), _pair(two, group)) for group in sorted({*one, *two})),
         *(((n, total), none) for n, total, _ in singles),
@@ -155,7 +158,9 @@ def _clusters(cells: Two) -> list[tuple[tuple[float, float], tuple[float, float]
     ]
 
 
-def _pair(sums: Mapping[str, Sequence[float]], group: str) -> tuple[float, float]:
+def _pair(
+    sums: Mapping[tuple[str, str], Sequence[float]], group: tuple[str, str]
+) -> tuple[float, float]:
     n, total, _ = sums.get(group, (0.0, 0.0, 0.0))
     return n, total
 

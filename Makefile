@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := $(BIN)/ml-agents
 DEMO_DB := --db-path demo/results.db
 
-.PHONY: help demo test test-slow test-real-tools lint format bench bench-peers clean
+.PHONY: help demo test test-slow test-real-tools lint format reference bench bench-peers clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ lint: .venv/.developing  ## ruff, mypy --strict, import contracts
 format: .venv/.developing  ## lets ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+reference: .venv/.developing  ## docs/cli.md and docs/python.md, from the commands and docstrings
+	$(BIN)/python docs/reference.py
 
 bench: .venv/.developing  ## the figures of docs/performance.md, each next to its limit
 	$(BIN)/python -m benchmarks

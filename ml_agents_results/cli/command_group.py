@@ -91,7 +91,8 @@ class _Plugins(Mapping[str, Any]):
 class GroupedCommand(TyperCommand):
     """A command whose help lists its options by group (`rich_help_panel`)."""
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
+    def help_sections(self, ctx: Any) -> dict[str, list[tuple[str, str]]]:
+        """The arguments and options by section: how each is written, and its help."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             if (record := parameter.get_help_record(ctx)) is not None:
@@ -99,9 +100,13 @@ class GroupedCommand(TyperCommand):
                 default = OWN[parameter.param_type_name != "argument"]
                 sections.setdefault(named or default, []).append(record)
         known = {name: index for index, name in enumerate(ORDER)}
-        for name in sorted(sections, key=lambda name: known.get(name, len(known))):
+        names = sorted(sections, key=lambda name: known.get(name, len(known)))
+        return {name: sections[name] for name in names}
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        for name, records in self.help_sections(ctx).items():
             with formatter.section(name):
-                formatter.write_dl(sections[name])
+                formatter.write_dl(records)
 
 
 @cache

@@ -130,10 +130,8 @@ class ComparisonService(AnalysisService):
         Raises:
             NotFoundError: There is no such experiment.
             NothingToCompareError: There are fewer than two variants.
-            UsageError: No variant fits `baseline`, no two
-            variants may be
-                compared (`AnalysisOptions.allow`), or no task has a family
-                (`AnalysisOptions.families`).
+            UsageError: No variant fits `baseline`, no two variants may be compared
+                (`AnalysisOptions.allow`), or no task has a family (`AnalysisOptions.families`).
         """
         ids = list(dict.fromkeys(experiment_ids))
         records = {name: self._experiment(name) for name in ids}

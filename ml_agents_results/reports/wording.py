@@ -50,6 +50,7 @@ EXPLANATIONS = {
     "answer marker are left out",
     "partial_overlap": "some samples were graded in one variant only and are left out of the pairs",
     "shared_samples_unpaired": "the variants share samples; a paired comparison is more precise",
+    "small_tasks": "some tasks have fewer than 10 samples: what varies within them is hardly known",
     "too_few_repeats": "no sample was asked that often",
     "unequal_epochs": "samples were asked a different number of times; each weighs the same",
     "zero_between_cluster_variance": "all tasks (or other clusters) agree exactly",

@@ -6,7 +6,7 @@ samples that they are worth.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ml_agents_results.errors import UsageError
@@ -120,15 +120,49 @@ def pseudo_sample_interval(
     sides without samples.
     """
     check_confidence(confidence)
-    name = "bonett-price" if design.dof is None else "bonett-price-design-adjusted"
+    name = "bonett-price" if design == INDEPENDENT else "bonett-price-design-adjusted"
     if sums.mean is None:
         return Interval(None, None, name, confidence, NO_SHARED_SAMPLES)
-    worth = sums.n / design.effect + 2.0
-    centre = sums.total / design.effect / worth
-    added = 2.0 * sums.pseudo_sample**2
-    variance = (sums.squares / design.effect + added) / worth - centre**2
-    half = design.quantile(confidence) * math.sqrt(max(0.0, variance) / worth)
+    half, centre = _around(
+        sums.n / design.effect,
+        sums.mean,
+        sums.squares / sums.n,
+        sums.pseudo_sample,
+        design.quantile(confidence),
+    )
     return Interval(centre - half, centre + half, name, confidence).clipped(-1.0, 1.0)
+
+
+def equal_task_interval(
+    tasks: Sequence[DifferenceSums], weights: Sequence[float], se: float, confidence: float = 0.95
+) -> Interval:
+    """The same interval for a mean over tasks, weighted by `weights`, whose error is `se`.
+
+    v / se^2 samples stand for all of them, v = the weighted mean of d^2 minus D^2. Where nothing
+    varies within tasks it is their number.
+    """
+    check_confidence(confidence)
+    mean = math.fsum(w * (t.mean or 0.0) for t, w in zip(tasks, weights, strict=True))
+    squares = math.fsum(w * t.squares / t.n for t, w in zip(tasks, weights, strict=True))
+    n = sum(t.n for t in tasks)
+    spread = squares - mean**2
+    whole = DifferenceSums(
+        n, 0.0, sum(t.squares for t in tasks), 0.0, sum(t.differing for t in tasks)
+    )
+    worth = spread / se**2 if se > 0.0 and spread > 0.0 else float(n)
+    half, centre = _around(worth, mean, squares, whole.pseudo_sample, z_quantile(confidence))
+    name = "bonett-price-design-adjusted"
+    return Interval(centre - half, centre + half, name, confidence).clipped(-1.0, 1.0)
+
+
+def _around(
+    worth: float, mean: float, mean_square: float, pseudo: float, quantile: float
+) -> tuple[float, float]:
+    """Half of the interval and its centre, of `worth` samples and two pseudo-samples."""
+    n = worth + 2.0
+    centre = mean * worth / n
+    variance = (mean_square * worth + 2.0 * pseudo**2) / n - centre**2
+    return quantile * math.sqrt(max(0.0, variance) / n), centre
 
 
 def matched_tango(

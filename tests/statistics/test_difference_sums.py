@@ -3,6 +3,7 @@
 
 import json
 import math
+import statistics
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from ml_agents_results.statistics.estimate import Estimate, Interval
 from ml_agents_results.statistics.mcnemar import PairedTable
 from ml_agents_results.statistics.paired_intervals import bonett_price, tango, tango_statistic
 from ml_agents_results.statistics.sign_flip import sign_flip
+from ml_agents_results.statistics.strata import Stratum, stratified_accuracy, stratified_se
 from ml_agents_results.statistics.two_samples import mover, welch_difference
 
 FIXTURES = json.loads(
@@ -168,6 +170,28 @@ def test_strata() -> None:
     assert design.effect == near(expected["deff_strata"])
     assert ends(pseudo_sample_interval(sums, design=design)) == near(expected["difference_ci95"])
     assert ends(pseudo_sample_interval(sums)) == near(expected["independent_bonett_price_ci95"])
+
+
+def test_the_error_of_strata() -> None:
+    data, expected = STRATA["data"], STRATA["expected"]
+    for side, se in ((None, "se_stratified"), ("treatment", "accuracy_se")):
+        tasks: dict[str, list[int]] = {}
+        rows = zip(data["task"], data["treatment"], data["baseline"], strict=True)
+        for task, one, two in rows:
+            tasks.setdefault(task, []).append(one if side else one - two)
+        strata = [
+            Stratum(len(values), statistics.mean(values), error_of(values))
+            for values in tasks.values()
+        ]
+        weights = [stratum.n / len(data["task"]) for stratum in strata]
+        assert stratified_se(strata, weights) == near(expected[se])
+    interval = stratified_accuracy(expected["accuracy_treatment"], expected["accuracy_se"], 59)
+    assert ends(interval) == near(expected["accuracy_ci95"])
+    assert ends(stratified_accuracy(1.0, 0.0, 50))[1] == 1.0
+
+
+def error_of(values: list[int]) -> float | None:
+    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
 
 
 def test_clusters_that_agree_have_an_interval() -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import cochrans_q as reference_q
 
-from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics.cluster_robust import clustered_mean
 from ml_agents_results.statistics.cochrans_q import cochrans_q
 from ml_agents_results.statistics.estimate import Estimate
@@ -39,18 +38,6 @@ def test_random_tasks_are_a_one_sample_t_test(data: list[float]) -> None:
     assert result.dof == pytest.approx(len(data) - 1)
 
 
-def test_fixed_tasks_by_hand() -> None:
-    tasks = [TaskValue(0.3, 0.03, 100), TaskValue(0.1, 0.04, 200)]
-    result = macro_difference(tasks, se="fixed")
-    se = math.sqrt(0.03**2 + 0.04**2) / 2
-    assert (result.estimate, result.se) == pytest.approx((0.2, se))
-    assert result.p_value == pytest.approx(2 * stats.norm.sf(0.2 / se), rel=1e-9)
-    assert result.ci_low == pytest.approx(0.2 - stats.norm.ppf(0.975) * se, rel=1e-9)
-    assert result.n_samples == 300
-    extreme = [macro_difference([TaskValue(x, 0.5)], se="fixed") for x in (0.9, -0.9)]
-    assert (extreme[0].ci_high, extreme[1].ci_low) == (1.0, -1.0)
-
-
 def test_families_are_averaged_first() -> None:
     tasks = [
         TaskValue(0.0, 0.1, family="deduction"),
@@ -58,11 +45,10 @@ def test_families_are_averaged_first() -> None:
         TaskValue(0.6, 0.1),
         TaskValue(0.8, 0.1, family="tracking"),
     ]
-    random, fixed = (macro_difference(tasks, se=kind) for kind in ("random", "fixed"))
-    assert random.estimate == fixed.estimate == pytest.approx(0.5)
+    random = macro_difference(tasks)
+    assert random.estimate == pytest.approx(0.5)
     assert random.se == pytest.approx(float(stats.sem([0.1, 0.6, 0.8])))
-    assert fixed.se == pytest.approx(math.sqrt(2 * 0.05**2 + 2 * 0.1**2) / 3)
-    assert random.denominators == fixed.denominators == {"tasks": 4, "families": 3}
+    assert random.denominators == {"tasks": 4, "families": 3}
 
 
 def test_a_family_name_does_not_catch_tasks_without_one() -> None:
@@ -79,20 +65,12 @@ def test_macro_accuracy_stays_inside_the_possible_range() -> None:
     assert result.ci_low == pytest.approx(interval.low)
     assert result.ci_high == pytest.approx(interval.high)
     assert result.p_value is None
-    fixed = macro_accuracy([TaskValue(x, 0.05) for x in shares], se="fixed")
-    assert fixed.ci_high == 1.0
 
 
 @pytest.mark.parametrize("macro", [macro_accuracy, macro_difference])
 def test_edges(macro: Callable[..., Estimate]) -> None:
     assert macro([TaskValue(0.5, 0.1)]).null_reason == "one_cluster"
     assert macro([]).null_reason == "no_graded_runs"
-    assert macro([], se="fixed").null_reason == "no_graded_runs"
-    unknown = macro([TaskValue(0.5, 0.1), TaskValue(1.0)], se="fixed")
-    assert (unknown.estimate, unknown.se) == (0.75, None)
-    assert unknown.null_reason == "task_se_undefined"
-    with pytest.raises(UsageError, match="macro"):
-        macro([TaskValue(0.5)], se="best")
 
 
 @given(

@@ -9,8 +9,14 @@ from ml_agents_results.records import SCHEMA_VERSION, ExperimentRecord, Variant
 from ml_agents_results.repositories.counts import SampleCounts
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.tabulator import Tabulator
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.analysis_service import AnalysisService
-from ml_agents_results.services.comparison.averages import PooledDifference, macro, micro
+from ml_agents_results.services.comparison.averages import (
+    PooledDifference,
+    TaskShare,
+    macro_rows,
+    micro_rows,
+)
 from ml_agents_results.services.comparison.comparison_rows import (
     ComparisonRow,
     DifferenceEstimate,
@@ -34,6 +40,7 @@ from ml_agents_results.services.comparison.unpaired import estimate_unpaired
 from ml_agents_results.services.result_rows import TwoVariantRow
 from ml_agents_results.services.summary import (
     VariantSummary,
+    estimate_accuracy,
     sample_cells,
     variant_summary,
 )
@@ -174,17 +181,23 @@ class ComparisonService(AnalysisService):
             self._options,
         )
         tasks = self._by_task(contrasted, variants) if by_task else []
-        rows = [(task.task, task.variants, task.comparisons) for task in tasks]
+        several = len(variants.tasks) > 1
+        shares = [
+            self._shares(contrast, variants) if by_task or several else []
+            for contrast in contrasted
+        ]
+        means = [
+            [estimate_accuracy(side, self._options)[0] for side in self._sides(contrast, cells)]
+            for contrast in contrasted
+        ]
         return Comparison(
             experiment_ids=ids,
             confidence_level=self._options.confidence,
             variants=list(results.values()),
             comparisons=pairs,
             tasks=tasks,
-            micro=[micro(pair, results, rows) for pair in pairs] if by_task else [],
-            macro=[row for pair in pairs for row in macro(pair, rows, self._options)]
-            if by_task
-            else [],
+            micro=micro_rows(pairs, shares, means, self._options) if by_task or several else [],
+            macro=macro_rows(pairs, shares, self._options) if by_task else [],
             refused=refused,
             cochrans_q=_omnibus(tabulator, variants),
             warnings=_warnings(ids, variants),
@@ -254,6 +267,35 @@ class ComparisonService(AnalysisService):
         differences = Differences.of(contrast.in_task(task), self._options, within_task=within_task)
         return estimate_paired(*two, differences, sides, self._options, level=level)
 
+    def _sides(
+        self, contrast: Contrast, cells: Mapping[Variant, Sequence[SampleCounts]]
+    ) -> tuple[Sequence[SampleCounts], Sequence[SampleCounts]]:
+        """The samples that a comparison is about: of the candidate and of the baseline."""
+        if self._options.unpaired:
+            return cells.get(contrast.candidate, ()), cells.get(contrast.baseline, ())
+        return contrast.candidate_cells, contrast.baseline_cells
+
+    def _shares(self, contrast: Contrast, variants: Variants) -> list[TaskShare]:
+        """The comparison in each task that both variants have."""
+        shares = []
+        parts = contrast.by_task()
+        for task in variants.tasks:
+            own = replace(contrast, shared=parts.get(task, ()))
+            cells = {part.variant: variants.cells(part) for part in variants.in_task(task)}
+            row = self._estimate(
+                own,
+                cells,
+                variants.sides(contrast, task),
+                level=self._options.confidence,
+                task=task,
+            )
+            if row.difference is None:
+                continue
+            differences = Differences.of(own.shared, self._options, within_task=True)
+            one, two = (_own_error(side, self._options) for side in self._sides(own, cells))
+            shares.append(TaskShare(task, row, differences.steps, differences.per_unit, (one, two)))
+        return shares
+
     def _by_task(self, contrasted: Sequence[Contrast], variants: Variants) -> list[TaskComparison]:
         cells = {
             task: {part.variant: variants.cells(part) for part in variants.in_task(task)}
@@ -285,6 +327,13 @@ class ComparisonService(AnalysisService):
             )
             for index, task in enumerate(variants.tasks)
         ]
+
+
+def _own_error(cells: Sequence[SampleCounts], options: AnalysisOptions) -> float | None:
+    """The error of an accuracy in a task: 0 where nothing varies, None for a single sample."""
+    if sum(cell.samples for cell in cells) < 2:
+        return None
+    return estimate_accuracy(cells, options, within_task=True)[0].se or 0.0
 
 
 def _omnibus(tabulator: Tabulator, variants: Variants) -> CochranQ | None:

@@ -35,9 +35,9 @@ def judged(
     if options.simultaneous and tests > 1:
         estimates = estimate(simultaneous_confidence(options.confidence, tests))
     adjusted = (
-        _adjusted([row.p_value for row in estimates], options),
-        _adjusted([row.p_non_inferior for row in estimates], options),
-        _adjusted([row.p_equivalent for row in estimates], options),
+        adjusted_p([row.p_value for row in estimates], options),
+        adjusted_p([row.p_non_inferior for row in estimates], options),
+        adjusted_p([row.p_equivalent for row in estimates], options),
     )
     tests = 1 if options.correction == "none" else tests
     return [
@@ -46,7 +46,7 @@ def judged(
     ]
 
 
-def _adjusted(p_values: Sequence[float | None], options: AnalysisOptions) -> list[float | None]:
+def adjusted_p(p_values: Sequence[float | None], options: AnalysisOptions) -> list[float | None]:
     """The p values of one kind of claim, corrected for each other."""
     return list(p_values) if options.correction == "none" else adjust(p_values, options.correction)
 

@@ -61,6 +61,33 @@ class Contrast:
         """The samples that count, in one task or in all."""
         return [row for row in self.shared if task in (None, row.task)]
 
+    def by_task(self) -> dict[str, list[PairCounts]]:
+        """The samples that count, of each task."""
+        tasks: dict[str, list[PairCounts]] = {}
+        for row in self.shared:
+            tasks.setdefault(row.task, []).append(row)
+        return tasks
+
+    @property
+    def candidate_cells(self) -> list[SampleCounts]:
+        """The shared samples as the candidate answered them."""
+        return [
+            SampleCounts(
+                row.task, row.group, row.candidate_graded, row.candidate_correct, row.samples
+            )
+            for row in self.shared
+        ]
+
+    @property
+    def baseline_cells(self) -> list[SampleCounts]:
+        """The shared samples as the baseline answered them."""
+        return [
+            SampleCounts(
+                row.task, row.group, row.baseline_graded, row.baseline_correct, row.samples
+            )
+            for row in self.shared
+        ]
+
 
 class Variants:
     """What is known of each variant by itself."""

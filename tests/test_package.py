@@ -1,7 +1,10 @@
 """The public names of the package."""
 
+import ast
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +32,27 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
     )
     assert ended.stdout == "[]\n"
+
+
+SOURCES = sorted(Path(ml_agents_results.__file__).parent.rglob("*.py"))
+
+
+def repeated(names: list[str]) -> list[str]:
+    return sorted(name for name, count in Counter(names).items() if count > 1)
+
+
+def test_no_two_modules_share_a_name() -> None:
+    names = [path.parent.name if path.stem == "__init__" else path.stem for path in SOURCES]
+    assert len(names) > 100
+    assert repeated(names) == []
+
+
+def test_no_two_classes_share_a_name() -> None:
+    names = [
+        statement.name
+        for path in SOURCES
+        for statement in ast.parse(path.read_text("utf-8")).body
+        if isinstance(statement, ast.ClassDef)
+    ]
+    assert len(names) > 100
+    assert repeated(names) == []

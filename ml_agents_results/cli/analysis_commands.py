@@ -45,8 +45,8 @@ from ml_agents_results.reports.terminal import print_report, say
 
 if TYPE_CHECKING:
     from ml_agents_results.reports.report import Report
-    from ml_agents_results.repositories.columns import RunSource
     from ml_agents_results.repositories.filters import Filters
+    from ml_agents_results.repositories.run_source import RunSource
     from ml_agents_results.services.analysis_options import AnalysisOptions
 
 

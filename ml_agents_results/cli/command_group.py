@@ -52,7 +52,7 @@ _BUILT_IN = {
 """Module and function of each command, in the order of the help."""
 
 
-class _BuiltIn(Mapping[str, Any]):
+class _BuiltInCommands(Mapping[str, Any]):
     """The commands of this package by name."""
 
     def __getitem__(self, name: str) -> Any:
@@ -160,7 +160,7 @@ class CommandGroup(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         # Commands that were added to the app come before ours, ours before those of packages.
-        self.commands = ChainMap(self.commands, _BuiltIn(), _Plugins())  # type: ignore[arg-type]
+        self.commands = ChainMap(self.commands, _BuiltInCommands(), _Plugins())  # type: ignore[arg-type]
 
     def main(
         self,

@@ -69,7 +69,7 @@ def parts(path: Path) -> Sequence[Path]:
 @contextmanager
 def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
     """The one evaluation, and the lines of one result of each of its evaluations."""
-    samples = _Samples(source, options)
+    samples = _EveryEvalEverSamples(source, options)
     yield Log([samples.experiment()], samples.items(), samples.grading.metrics)
 
 
@@ -89,7 +89,7 @@ def _totals(source: LogSource) -> dict[str, Any]:
     return {}
 
 
-class _Samples:
+class _EveryEvalEverSamples:
     """The lines of one file, and how they become runs."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:

@@ -85,11 +85,11 @@ def parts(path: Path) -> Sequence[Path]:
 @contextmanager
 def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
     """The one experiment; the rows of the table, then the samples that failed."""
-    results = _Results(source, options)
+    results = _LegacyResults(source, options)
     yield Log([results.experiment()], results.items())
 
 
-class _Results:
+class _LegacyResults:
     """A table and the JSON files next to it."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:

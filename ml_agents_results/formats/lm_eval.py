@@ -96,11 +96,11 @@ def parts(path: Path) -> Sequence[Path]:
 @contextmanager
 def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
     """The one experiment of the results file, and the lines of the chosen filter."""
-    samples = _Samples(source, options)
+    samples = _LmEvalSamples(source, options)
     yield Log([samples.experiment()], samples.items(), samples.grading.metrics)
 
 
-class _Samples:
+class _LmEvalSamples:
     """One file of samples, with what the results file next to it says about them."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:

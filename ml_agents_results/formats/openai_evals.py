@@ -48,12 +48,12 @@ def sniff(path: Path) -> bool:
 @contextmanager
 def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
     """The one evaluation. Its events are set aside until the last event of each sample is known."""
-    samples = _Samples(source, options)
+    samples = _OpenAIEvalsSamples(source, options)
     samples.read()
     yield Log([samples.experiment()], samples.items(), samples.grading.metrics)
 
 
-class _Samples:
+class _OpenAIEvalsSamples:
     """The events of one log, and how those of a sample become a run."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:

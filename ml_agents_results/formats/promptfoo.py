@@ -63,7 +63,7 @@ def sniff(path: Path) -> bool:
 @contextmanager
 def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
     """The one evaluation. Its settings follow the results, which are set aside until then."""
-    results = _Results(source, options)
+    results = _PromptfooResults(source, options)
     results.read()
     yield Log([results.experiment()], results.items(), results.grading.metrics)
 
@@ -81,7 +81,7 @@ def _without_arguments(config: Any) -> Any:
     }
 
 
-class _Results:
+class _PromptfooResults:
     """The results of one file, and how they become runs.
 
     Older results have no numbers of their tests and prompts: these are counted here, and so are

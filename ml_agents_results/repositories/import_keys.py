@@ -91,7 +91,7 @@ def keys_of_ids(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[A
     return {row[0]: tuple(row[1:]) for row in rows}
 
 
-class RecordedRun(NamedTuple):
+class RunDigests(NamedTuple):
     """A recorded run's id, and the digests of its contents and of its parsing metrics."""
 
     id: str
@@ -101,7 +101,7 @@ class RecordedRun(NamedTuple):
 
 def recorded_runs(
     connection: Connection, keys: Iterable[tuple[Any, ...]]
-) -> dict[tuple[Any, ...], RecordedRun]:
+) -> dict[tuple[Any, ...], RunDigests]:
     """Those runs that are recorded, by their natural keys."""
     samples: dict[tuple[str, int], list[int]] = {}
     wanted = set(keys)
@@ -113,7 +113,7 @@ def recorded_runs(
         group = {"experiment_id": experiment_id, "repeat_index": repeat_index}
         rows = connection.execute(_DIGESTS, {**group, "wanted": list(set(indexes))})
         runs.update(
-            {key: RecordedRun(*row[-3:]) for row in rows if (key := tuple(row[:-3])) in wanted}
+            {key: RunDigests(*row[-3:]) for row in rows if (key := tuple(row[:-3])) in wanted}
         )
     return runs
 

@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
-from ml_agents_results.repositories.columns import DatabaseSource, Result, RunSource, SplitBy
 from ml_agents_results.repositories.counts import (
     CLUSTERS,
     HardSample,
@@ -22,6 +21,7 @@ from ml_agents_results.repositories.counts import (
     VariantCounts,
 )
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.run_source import DatabaseSource, Result, RunSource, SplitBy
 from ml_agents_results.statistics import tabulation
 from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.run_columns import Cluster, Column, Measure, Runs

@@ -18,7 +18,7 @@ from ml_agents_results.scoring.kinds import TRUTH, Expectation
 from ml_agents_results.scoring.plain_text import fold
 
 
-class Comparison(NamedTuple):
+class Equality(NamedTuple):
     """Whether an answer is the expected one.
 
     Attributes:
@@ -41,11 +41,11 @@ _NEGATED = re.compile(
 )
 
 
-def compare(answer: str, target: str, expected: Expectation) -> Comparison:
+def compare(answer: str, target: str, expected: Expectation) -> Equality:
     """Compares by the kind of the expectation; by that of the target where it is `any`."""
     answer, target = answer.strip(), target.strip()
     if len(answer) > LONGEST:
-        return Comparison(fold(answer) == fold(target))
+        return Equality(fold(answer) == fold(target))
     kind = expected.kind
     if kind in _ONE_OF and (several := kinds.alternatives(target)) is not None:
         return _one_of([compare(answer, alternative, expected) for alternative in several])
@@ -64,7 +64,7 @@ def compare(answer: str, target: str, expected: Expectation) -> Comparison:
     if kind in ("list", "set"):
         return _list(answer, target, expected, unordered=kind == "set")
     if kind == "symbols":
-        return Comparison(_symbols(answer) == _symbols(target))
+        return Equality(_symbols(answer) == _symbols(target))
     if kind == "json":
         return _json(answer, target)
     return _text(answer, target)
@@ -74,25 +74,25 @@ _ONE_OF = frozenset({"text", "number", "date", "boolean", "label"})
 """Kinds of which a target that is a JSON list names alternatives; one of them is enough."""
 
 
-def _one_of(comparisons: list[Comparison]) -> Comparison:
+def _one_of(comparisons: list[Equality]) -> Equality:
     if any(comparison.value for comparison in comparisons):
-        return Comparison(True)
+        return Equality(True)
     undecided = any(comparison.value is None for comparison in comparisons)
-    return Comparison(None, "undecided") if undecided else comparisons[0]
+    return Equality(None, "undecided") if undecided else comparisons[0]
 
 
-def _choice(answer: str, target: str, expected: Expectation) -> Comparison:
+def _choice(answer: str, target: str, expected: Expectation) -> Equality:
     wanted = options.target_labels(target, expected.options)
     if wanted is None:
         return _text(answer, target)
     chosen = options.read(answer, expected.options)
     if chosen is None:
-        return Comparison(False, _status(answer))
+        return Equality(False, _status(answer))
     if chosen.status:
-        return Comparison(False, chosen.status)
+        return Equality(False, chosen.status)
     if len(chosen.labels) > 1 and len(wanted) == 1:
-        return Comparison(False, "multiple")
-    return Comparison(chosen.labels == wanted)
+        return Equality(False, "multiple")
+    return Equality(chosen.labels == wanted)
 
 
 def _status(answer: str) -> str:
@@ -137,7 +137,7 @@ def label_in(text: str, labels: tuple[str, ...] = ()) -> str | None:
     return None
 
 
-def _label(answer: str, target: str, expected: Expectation) -> Comparison:
+def _label(answer: str, target: str, expected: Expectation) -> Equality:
     wanted = fold(target)
     closed = expected.labels
     if wanted not in closed:
@@ -150,10 +150,10 @@ def _label(answer: str, target: str, expected: Expectation) -> Comparison:
             answer = expected.options[next(iter(chosen.labels))]
     given = label_in(answer, closed)
     if given is None:
-        return Comparison(False, _status(answer))
+        return Equality(False, _status(answer))
     if given in TRUTH and wanted in TRUTH:
-        return Comparison(TRUTH[given] == TRUTH[wanted])
-    return Comparison(given == wanted)
+        return Equality(TRUTH[given] == TRUTH[wanted])
+    return Equality(given == wanted)
 
 
 def last_side(text: str) -> str:
@@ -179,7 +179,7 @@ def number_in(answer: str) -> quantities.Quantity | None:
     return quantities.Quantity(value) if not isinstance(value, complex) else None
 
 
-def _number(answer: str, target: str, expected: Expectation) -> Comparison:
+def _number(answer: str, target: str, expected: Expectation) -> Equality:
     wanted = quantities.read(target)
     if wanted is None:
         return _math(answer, target, expected)
@@ -188,31 +188,31 @@ def _number(answer: str, target: str, expected: Expectation) -> Comparison:
         if "boxed" in answer and (inner := [b for *_, b in latex.boxes(answer) if b]):
             return _number(inner[-1], target, expected)
         if fold(answer) == fold(target):
-            return Comparison(True)
+            return Equality(True)
         several = len(list(quantities.find(latex.plain(answer)))) > 1
-        return Comparison(False, _status(answer) or ("multiple" if several else ""))
+        return Equality(False, _status(answer) or ("multiple" if several else ""))
     bounded = given.relation not in "=~" and given.ratio is None
     same = quantities.same(given, wanted)
-    return Comparison(same, "bound" if bounded and not same else "")
+    return Equality(same, "bound" if bounded and not same else "")
 
 
-def _math(answer: str, target: str, expected: Expectation) -> Comparison:
+def _math(answer: str, target: str, expected: Expectation) -> Equality:
     if fold(answer) == fold(target):
-        return Comparison(True)
+        return Equality(True)
     if _NEGATED.search(answer):
-        return Comparison(False, "negated")
+        return Equality(False, "negated")
     if "boxed" in answer and (inner := [b for *_, b in latex.boxes(answer) if b]):
         answer = ", ".join(inner)
     plain = latex.plain(answer)
     if re.search(r"\bor\b", plain) and not re.search(r"\bor\b|,|±|\\pm", target):
-        return Comparison(False, "hedged")
+        return Equality(False, "hedged")
     plain = re.sub(r"\s+or\s+", ", ", plain)
     verdict = mathematics.same(
         mathematics.read(_without_unit(plain)),
         mathematics.read(_without_unit(latex.plain(target))),
         unordered=expected.unordered,
     )
-    return Comparison(verdict, "undecided" if verdict is None else "")
+    return Equality(verdict, "undecided" if verdict is None else "")
 
 
 _UNIT_AT_END = re.compile(
@@ -229,11 +229,11 @@ def _without_unit(text: str) -> str:
     return found["value"] if known and len(found["unit"]) > 1 else text
 
 
-def _date(answer: str, target: str, expected: Expectation) -> Comparison:
+def _date(answer: str, target: str, expected: Expectation) -> Equality:
     wanted, given = dates.read(target, expected.order), dates.read(answer, expected.order)
     if wanted is None or given is None:
-        return Comparison(fold(answer) == fold(target), _status(answer))
-    return Comparison(dates.same(given, wanted))
+        return Equality(fold(answer) == fold(target), _status(answer))
+    return Equality(dates.same(given, wanted))
 
 
 def _items(text: str) -> list[str]:
@@ -244,24 +244,24 @@ def _items(text: str) -> list[str]:
 _POINT = re.compile(r"\(\s*-?[\d./]+(?:\s*,\s*-?[\d./]+){1,2}\s*\)")
 
 
-def _list(answer: str, target: str, expected: Expectation, *, unordered: bool) -> Comparison:
+def _list(answer: str, target: str, expected: Expectation, *, unordered: bool) -> Equality:
     wanted = _items(target)
     given = _items(re.sub(r"\s+or\s+", ", ", answer) if len(wanted) > 1 else answer)
     if _POINT.fullmatch(answer) and not _POINT.fullmatch(target):
-        return Comparison(False)
+        return Equality(False)
     if len(given) == 1 and len(wanted) > 1:
         given = given[0].split()
     if len(given) != len(wanted):
-        return Comparison(fold(answer) == fold(target))
+        return Equality(fold(answer) == fold(target))
     if unordered or expected.unordered:
         left = list(given)
         for item in wanted:
             match = next((one for one in left if same_item(one, item)), None)
             if match is None:
-                return Comparison(False)
+                return Equality(False)
             left.remove(match)
-        return Comparison(True)
-    return Comparison(all(map(same_item, given, wanted)))
+        return Equality(True)
+    return Equality(all(map(same_item, given, wanted)))
 
 
 def same_item(answer: str, target: str) -> bool:
@@ -282,29 +282,29 @@ def _symbols(text: str) -> str:
     return squeezed.replace(latex.SET_OPEN, "{").replace(latex.SET_CLOSE, "}").rstrip(".")
 
 
-def _text(answer: str, target: str) -> Comparison:
+def _text(answer: str, target: str) -> Equality:
     one, other = fold(latex.plain(answer)), fold(latex.plain(target))
     if one == other:
-        return Comparison(True)
+        return Equality(True)
     given, wanted = kinds.items_of(answer), kinds.items_of(target)
     if given and not wanted and [w for item in given for w in fold(item).split()] == other.split():
-        return Comparison(True)
+        return Equality(True)
     if wanted and given and list(map(fold, given)) == list(map(fold, wanted)):
-        return Comparison(True)
+        return Equality(True)
     one_number, other_number = quantities.read(answer), quantities.read(target)
     if one_number is not None and other_number is not None:
-        return Comparison(quantities.same(one_number, other_number))
+        return Equality(quantities.same(one_number, other_number))
     letters = [re.sub(r"[^\w+#&/%$]|_", "", text) for text in (one, other)]
     if letters[0] == letters[1] and len(letters[1]) > 2 and not any(map(str.isdigit, one)):
-        return Comparison(True)
-    return Comparison(False, _status(answer))
+        return Equality(True)
+    return Equality(False, _status(answer))
 
 
-def _json(answer: str, target: str) -> Comparison:
+def _json(answer: str, target: str) -> Equality:
     try:
-        return Comparison(same_json(parse_json(answer), json.loads(target)))
+        return Equality(same_json(parse_json(answer), json.loads(target)))
     except ValueError:
-        return Comparison(fold(answer) == fold(target))
+        return Equality(fold(answer) == fold(target))
 
 
 def parse_json(text: str) -> Any:

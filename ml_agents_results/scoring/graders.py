@@ -304,7 +304,7 @@ def _source(function: Function) -> str:
 # The graders of this package
 
 
-def _from_comparison(comparison: equality.Comparison) -> Verdict:
+def _from_comparison(comparison: equality.Equality) -> Verdict:
     return Verdict(comparison.value, comparison.label)
 
 

@@ -5,9 +5,9 @@ from collections.abc import Collection
 from sqlalchemy import Connection
 
 from ml_agents_results.records import ExperimentRecord
-from ml_agents_results.repositories.columns import RunSource
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.run_source import RunSource
 from ml_agents_results.repositories.tabulator import Tabulator, source_of
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.statistics.choices import Missing

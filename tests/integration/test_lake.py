@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord
-from ml_agents_results.repositories.columns import RunSource
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.lake import Lake
+from ml_agents_results.repositories.run_source import RunSource
 from ml_agents_results.repositories.tabulator import Tabulator, source_of
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import ComparisonService

@@ -9,7 +9,7 @@ import pytest
 
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.reports.latex import escape as latex_escape
+from ml_agents_results.reports.latex_tables import escape as latex_escape
 from ml_agents_results.reports.markdown import escape as markdown_escape
 from tests.formats.writers.sample_experiments import ODD_TEXTS, run, save_experiments
 

@@ -7,7 +7,7 @@ import pytest
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.reports.columns import COLUMNS, DIFFERENCE_COLUMNS, Column
 from ml_agents_results.reports.html import report_html
-from ml_agents_results.reports.latex import report_latex
+from ml_agents_results.reports.latex_tables import report_latex
 from ml_agents_results.reports.markdown import escape as markdown_escape
 from ml_agents_results.reports.markdown import report_markdown
 from ml_agents_results.reports.report import Report, Row, Table, View

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.repositories.columns import RunSource
 from ml_agents_results.repositories.lake.folder import Folder
+from ml_agents_results.repositories.run_source import RunSource
 
 LakeEngine = Literal["duckdb", "spark"]
 

@@ -10,7 +10,6 @@ from typing import Any
 import duckdb
 
 from ml_agents_results.errors import DatabaseError
-from ml_agents_results.repositories.columns import RunsInMemory
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.lake.arrow_columns import KEYS, SQL_COLUMNS, decoded
 from ml_agents_results.repositories.lake.folder import Folder
@@ -20,6 +19,7 @@ from ml_agents_results.repositories.lake.lake_source import (
     passing,
     runs_view,
 )
+from ml_agents_results.repositories.run_source import RunsInMemory
 from ml_agents_results.statistics.run_columns import (
     NO_FINGERPRINT,
     OUTCOME_INDEX,

@@ -11,7 +11,6 @@ from sqlalchemy.pool import StaticPool
 
 from ml_agents_results.database.models import Experiment
 from ml_agents_results.records import Variant
-from ml_agents_results.repositories.columns import Reading
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.lake.folder import (
     PARSING_COLUMNS,
@@ -19,6 +18,7 @@ from ml_agents_results.repositories.lake.folder import (
     Folder,
     sql_type,
 )
+from ml_agents_results.repositories.run_source import RunReading
 from ml_agents_results.repositories.text_patterns import (
     ANSWER_MARKER,
     ERROR_CHARACTERS,
@@ -50,13 +50,13 @@ class LakeSource:
         self,
         query: Query,
         connection: Connection,
-        reading: Callable[[Filters, Collection[Column]], Reading],
+        reading: Callable[[Filters, Collection[Column]], RunReading],
     ) -> None:
         self._query = query
         self._reading = reading
         self.connection = connection
 
-    def reading(self, filters: Filters, columns: Collection[Column]) -> Reading:
+    def reading(self, filters: Filters, columns: Collection[Column]) -> RunReading:
         return self._reading(filters, columns)
 
     def has_sample_ids(self, variant: Variant, filters: Filters) -> bool:

@@ -21,7 +21,6 @@ from pyspark.sql import SparkSession
 
 from ml_agents_results import records
 from ml_agents_results.errors import DatabaseError
-from ml_agents_results.repositories.columns import Result, SplitBy
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.lake import arrow_columns
 from ml_agents_results.repositories.lake.arrow_columns import KEYS, SQL_COLUMNS, tabulation_of
@@ -33,6 +32,7 @@ from ml_agents_results.repositories.lake.lake_source import (
     passing,
     runs_view,
 )
+from ml_agents_results.repositories.run_source import Result, SplitBy
 from ml_agents_results.statistics import run_columns, tabulation
 from ml_agents_results.statistics.run_columns import OUTCOME_INDEX, Column, Runs
 

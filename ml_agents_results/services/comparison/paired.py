@@ -150,7 +150,7 @@ def _of_table(table: PairedTable | None, sides: Sides, clustered: bool) -> dict[
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _PairedEstimate:
     """A difference with its interval, its test and what its error takes for independent."""
 
     sums: DifferenceSums
@@ -164,7 +164,7 @@ class _Found:
     clustered: bool
 
 
-def _find(shared: Differences, options: AnalysisOptions, level: float) -> _Found:
+def _find(shared: Differences, options: AnalysisOptions, level: float) -> _PairedEstimate:
     sums = shared.sums
     if sums.n and shared.clustered:
         _refuse_independent(options)
@@ -172,7 +172,7 @@ def _find(shared: Differences, options: AnalysisOptions, level: float) -> _Found
         return _clustered(sums, mean, options, level)
     flips = sign_flip(shared.steps)
     p_value, test = flips.chosen(options.test)
-    return _Found(
+    return _PairedEstimate(
         sums=sums,
         design=INDEPENDENT,
         interval=_interval(shared, sums, options, level),
@@ -202,7 +202,7 @@ def _refuse_independent(options: AnalysisOptions) -> None:
 
 def _clustered(
     sums: DifferenceSums, mean: ClusteredMean, options: AnalysisOptions, level: float
-) -> _Found:
+) -> _PairedEstimate:
     if mean.se is None or mean.dof is None:
         design = INDEPENDENT
         interval = Interval(
@@ -212,7 +212,7 @@ def _clustered(
         design = clustered_design(sums, mean.se, mean.dof, mean.n_clusters or sums.n)
         inverted = options.difference_interval == "tango"
         interval = (matched_tango if inverted else pseudo_sample_interval)(sums, level, design)
-    return _Found(
+    return _PairedEstimate(
         sums=sums,
         design=design,
         interval=interval,
@@ -240,7 +240,7 @@ def _interval(
     return pseudo_sample_interval(sums, level)
 
 
-def _warnings(shared: Differences, sides: Sides, found: _Found) -> list[str]:
+def _warnings(shared: Differences, sides: Sides, found: _PairedEstimate) -> list[str]:
     warnings = [code for code in found.mean.warnings if code != "few_samples"]
     warnings += sides.warnings
     if not shared.samples:

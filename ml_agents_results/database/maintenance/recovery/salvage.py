@@ -23,8 +23,8 @@ from ml_agents_results.database.maintenance.recovery.authenticity import (
     is_recorded,
 )
 from ml_agents_results.database.maintenance.recovery.sqlite_pages import (
+    PageRow,
     Pages,
-    Row,
     SchemaEntry,
     Value,
 )
@@ -261,7 +261,7 @@ class _Salvage:
                 rows = (row for page in found for row in pages.rows(page))
                 self._insert(connection, name, rows)
         # Orphaned pages: only their rows show which table they belong to.
-        strays: dict[str, list[Row]] = {name: [] for name in _OURS if name in names}
+        strays: dict[str, list[PageRow]] = {name: [] for name in _OURS if name in names}
         columns = {name: _columns(connection, name) for name in strays}
         for page in pages.unreached(reached):
             possible = [name for name in strays if pages.has_rowids(page) == (name != "scores")]
@@ -281,7 +281,7 @@ class _Salvage:
         self,
         connection: sqlite3.Connection,
         name: str,
-        rows: Iterable[Row],
+        rows: Iterable[PageRow],
         certain: bool = True,
     ) -> None:
         columns = _columns(connection, name)
@@ -437,7 +437,9 @@ def _is_sound(sql: str) -> bool:
         return all(hidden == 0 for *_, hidden in columns)
 
 
-def _completion(connection: sqlite3.Connection, table: str) -> Callable[[Row], list[Value] | None]:
+def _completion(
+    connection: sqlite3.Connection, table: str
+) -> Callable[[PageRow], list[Value] | None]:
     """A function that adds what SQLite leaves out of a row: the rowid if it is a column, and
     columns that were added after the row. It returns None for a row of another table."""
     info = connection.execute(f"PRAGMA table_info({quoted(table)})").fetchall()
@@ -448,7 +450,7 @@ def _completion(connection: sqlite3.Connection, table: str) -> Callable[[Row], l
         for _, _, _, _, default, _ in info
     ]
 
-    def complete(row: Row) -> list[Value] | None:
+    def complete(row: PageRow) -> list[Value] | None:
         if not 0 < len(row.values) <= len(info):
             return None
         values = row.values + defaults[len(row.values) :]

@@ -25,7 +25,7 @@ class PageError(Exception):
     """A malformed page, cell or record."""
 
 
-class Row(NamedTuple):
+class PageRow(NamedTuple):
     """A row of a table: its rowid (0 if it has none) and its values as they are stored."""
 
     page: int
@@ -149,7 +149,7 @@ class Pages:
         """Whether the rows of a page have rowids."""
         return self._kind(page) == _LEAF
 
-    def rows(self, page: int) -> Iterator[Row]:
+    def rows(self, page: int) -> Iterator[PageRow]:
         """The readable rows of a page."""
         start, kind = self._start(page), self._kind(page)
         (count,) = struct.unpack_from(">H", self._data, start + 3)
@@ -190,18 +190,18 @@ class Pages:
                 continue
         return [*children, self._number(start + 8)]
 
-    def _cell(self, page: int, at: int) -> Row:
+    def _cell(self, page: int, at: int) -> PageRow:
         length, at = _varint(self._data, at)
         rowid, at = _varint(self._data, at)
         if rowid >= 1 << 63:
             rowid -= 1 << 64
         most = self._usable - 35
-        return Row(page, rowid, _record(self._payload(page, at, length, most)))
+        return PageRow(page, rowid, _record(self._payload(page, at, length, most)))
 
-    def _index_cell(self, page: int, at: int) -> Row:
+    def _index_cell(self, page: int, at: int) -> PageRow:
         length, at = _varint(self._data, at)
         most = (self._usable - 12) * 64 // 255 - 23
-        return Row(page, 0, _record(self._payload(page, at, length, most)))
+        return PageRow(page, 0, _record(self._payload(page, at, length, most)))
 
     def _payload(self, page: int, at: int, length: int, most: int) -> bytes:
         """The bytes of a record; a page has up to `most` of them, further pages the rest."""

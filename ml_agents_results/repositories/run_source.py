@@ -1,9 +1,9 @@
-"""Columns of runs: what analyses read, from whichever store holds the runs.
+"""Sources of runs: the columns that analyses read, from whichever store holds the runs.
 
 Each store has one source (`RunSource`): `DatabaseSource` here for SQLite and PostgreSQL, those of
-Parquet files in `repositories.lake`. A source opens a `Reading` of the runs that pass some filters,
-and a reading applies a function of `statistics.tabulation` to them: to all at once where the runs
-are read into this process, to parts of them where others compute.
+Parquet files in `repositories.lake`. A source opens a `RunReading` of the runs that pass some
+filters, and a reading applies a function of `statistics.tabulation` to them: to all at once if the
+runs are read into this process, to parts of them if others compute.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -35,7 +35,7 @@ SplitBy = Literal["run", "sample_index", "sample_id", "content", "fingerprint"]
 is the smallest fingerprint of its runs."""
 
 
-class Reading(Protocol):
+class RunReading(Protocol):
     """The runs that pass some filters."""
 
     def tabulate(
@@ -63,7 +63,7 @@ class RunSource(Protocol):
 
     connection: Connection
 
-    def reading(self, filters: Filters, columns: Collection[Column]) -> Reading:
+    def reading(self, filters: Filters, columns: Collection[Column]) -> RunReading:
         """The runs that pass; `columns` are those that will be needed, as far as is known."""
 
     def has_sample_ids(self, variant: Variant, filters: Filters) -> bool:
@@ -113,7 +113,7 @@ class DatabaseSource:
         self.connection = connection
         self._value = value
 
-    def reading(self, filters: Filters, columns: Collection[Column]) -> Reading:
+    def reading(self, filters: Filters, columns: Collection[Column]) -> RunReading:
         return RunsInMemory(partial(self._read, filters), columns)
 
     def has_sample_ids(self, variant: Variant, filters: Filters) -> bool:

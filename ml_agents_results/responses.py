@@ -23,6 +23,10 @@ _FROM_METADATA = (
     "error",
     "parsing_method",
     "parsing_confidence",
+    "finish_reason",
+    "reasoning_text",
+    "reasoning_tokens",
+    "cached_tokens",
 )
 _METRIC_NAMES = {"attempts": "parsing_attempts", "confidence": "confidence_score"}
 

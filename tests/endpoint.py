@@ -30,8 +30,9 @@ from tests.faults import BODIES, MESSAGES, Fault
 
 __all__ = ["Answer", "Endpoint", "EndpointProcess", "Fault", "stated"]
 
-Answer = str | Callable[[dict[str, Any]], str]
-"""A fixed text, or a function of the request's JSON body."""
+Answer = str | Callable[[dict[str, Any]], str | dict[str, Any] | bytes]
+"""A fixed text, or a function of the request's JSON body; an object or bytes that it returns are
+sent as they are."""
 
 
 @dataclass
@@ -184,7 +185,10 @@ class Endpoint:
                 return True
             if failure is not None:
                 return await self._fail(failure, body, path, writer)
-            _send(writer, 200, self._completion(body, self._text(body), path))
+            answer = self.answer if isinstance(self.answer, str) else self.answer(body)
+            if isinstance(answer, str):
+                answer = self._completion(body, self._held(body, answer), path)
+            _send(writer, 200, answer)
             await writer.drain()
             return True
         finally:
@@ -204,7 +208,11 @@ class Endpoint:
         return None
 
     def _text(self, body: dict[str, Any]) -> str:
-        text = self.answer if isinstance(self.answer, str) else self.answer(body)
+        answer = self.answer if isinstance(self.answer, str) else self.answer(body)
+        return self._held(body, answer if isinstance(answer, str) else "")
+
+    def _held(self, body: dict[str, Any], text: str) -> str:
+        """The text, as the schema of the request wants it."""
         wanted = (body.get("response_format") or {}).get("json_schema")
         if wanted is None or text.lstrip().startswith("{"):
             return text
@@ -278,9 +286,10 @@ class Endpoint:
                 await writer.drain()
                 await asyncio.sleep(0.05)
             return False
-        elif fault is Fault.ENDLESS:
+        elif fault in (Fault.ENDLESS, Fault.ENDLESS_ERROR):
+            line = b"200 OK" if fault is Fault.ENDLESS else b"400 Bad Request"
             writer.write(
-                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+                b"HTTP/1.1 " + line + b"\r\ncontent-type: application/json\r\n"
                 b"transfer-encoding: chunked\r\n\r\n"
             )
             while True:

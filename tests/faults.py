@@ -23,6 +23,7 @@ class Fault(Enum):
     NO_CHOICES = "a completion without choices"
     LARGE = "a completion of `size` characters"
     ENDLESS = "a body that never ends"
+    ENDLESS_ERROR = "the same under status 400"
     CUT = "the connection closes in the middle of the body"
     RESET = "the connection closes before any answer"
     SLOW = "the answer comes after `seconds`"

@@ -3,7 +3,7 @@
 import signal
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -124,6 +124,23 @@ def resume(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Also ask failed runs again.")
     ] = False,
+    retry: Annotated[
+        list[Literal["failed", "truncated"]] | None,
+        typer.Option(
+            "--retry",
+            help="Also ask runs again that failed, or that were cut off. Repeatable.",
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--max-tokens",
+            metavar="N",
+            min=1,
+            help="With --retry truncated: the new limit of those runs, recorded with each; "
+            "no others are asked.",
+        ),
+    ] = None,
     *,
     settings: dict[str, Any],
     db_path: DbPath = None,
@@ -142,7 +159,7 @@ def resume(
     processor = ResultsProcessor(database)
     runner = ExperimentRunner(changes, processor, _progress(), experiment_id=experiment)
     with _stopping_gently():
-        summary = runner.resume(retry_failed=retry_failed)
+        summary = runner.resume(retry_failed=retry_failed, retry=retry or (), max_tokens=max_tokens)
     if not summary.asked:
         say(f"Nothing is left to ask in {experiment}.")
     _report(summary, as_json, saved=True)

@@ -1,7 +1,7 @@
 """The plan of an experiment: its questions and approaches, and the order of its runs."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,15 +88,25 @@ class Plan:
         }
 
     def settled(
-        self, database: Database, experiment_id: str, *, retry_failed: bool = False
+        self,
+        database: Database,
+        experiment_id: str,
+        *,
+        retry: Collection[str] = (),
+        missing: bool = True,
     ) -> bytearray:
-        """One byte for each position: 1 where nothing is left to do."""
-        settled = bytearray(len(self))
+        """One byte for each position: 1 where nothing is left to do.
+
+        Args:
+            retry: Outcomes whose runs are asked again.
+            missing: Whether runs that were never asked are left to do.
+        """
+        settled = bytearray(len(self)) if missing else bytearray(b"\x01") * len(self)
         with database.read() as connection:
             for *key, outcome in RunRepository(connection).keys(experiment_id):
                 position = self.position(RunKey(*key))
-                if position is not None and not (retry_failed and outcome == "failed"):
-                    settled[position] = 1
+                if position is not None:
+                    settled[position] = outcome not in retry
         return settled
 
 

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,8 +32,11 @@ RENEWAL = 15.0
 GATHERING = 0.01
 """Seconds to gather jobs for one commit while several arrive at once."""
 
-FAILED_AT = "failed_at"
-"""Key in a failed run's metadata: the moment it failed."""
+ENDED_AT = {"failed": "failed_at", "truncated": "truncated_at"}
+"""Outcome that may be asked again, and the key in the run's metadata of the moment it ended so."""
+
+REPLACED = "replaced"
+"""Key in the metadata of a run that was asked again: what it replaces, the oldest first."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,8 @@ class Recorder:
 
     Args:
         settled: One byte for each position of the plan; 1 where nothing is left to do.
-        retry_since: Failed runs are asked again, except those that failed after this moment
-            (another process is doing the same). None leaves failed runs alone.
+        retry: Outcomes whose runs are asked again; what they cost is added to the new run.
+        retry_since: Not those that ended after this moment: another process is doing the same.
     """
 
     def __init__(
@@ -72,8 +75,10 @@ class Recorder:
         experiment_id: str,
         plan: Plan,
         settled: bytearray,
+        retry: frozenset[str] = frozenset(),
         retry_since: datetime | None = None,
     ) -> None:
+        self._retry = retry
         self._database = database
         self._experiment_id = experiment_id
         self._plan = plan
@@ -190,10 +195,15 @@ class Recorder:
     ) -> set[int]:
         positions = {job.position for job in saves}
         if lost := positions - claims.release(self._me, list(positions)):
-            positions -= self._recorded(claims, lost, lambda run: run.outcome != "failed")
-        RunRepository(connection).save_many(
-            [job.record for job in saves if job.position in positions]
-        )
+            positions -= self._recorded(claims, lost, lambda run: run.outcome not in ENDED_AT)
+        kept = [job for job in saves if job.position in positions]
+        records = [job.record for job in kept]
+        if self._retry:
+            before = {run.key: run for run in claims.recorded(map(self._plan.key, positions))}
+            records = [
+                _replacing(job.record, before.get(self._plan.key(job.position))) for job in kept
+            ]
+        RunRepository(connection).save_many(records)
         return positions
 
     def _take(self, claims: ClaimRepository, count: int) -> Taken:
@@ -235,10 +245,37 @@ class Recorder:
         return {keys[run.key] for run in claims.recorded(keys) if fits(run)}
 
     def _is_final(self, run: RecordedRun) -> bool:
-        if run.outcome != "failed" or self._retry_since is None:
+        if run.outcome not in self._retry or self._retry_since is None:
             return True
-        failed_at = (run.metadata_json or {}).get(FAILED_AT)
-        return failed_at is not None and datetime.fromisoformat(failed_at) >= self._retry_since
+        ended_at = (run.metadata_json or {}).get(ENDED_AT[run.outcome])
+        return ended_at is not None and datetime.fromisoformat(ended_at) >= self._retry_since
+
+
+def _replacing(record: RunRecord, before: RecordedRun | None) -> RunRecord:
+    """The record with what the run that it replaces was, and has cost."""
+    if before is None:
+        return record
+    metadata = before.metadata_json or {}
+    replaced = {
+        name: value
+        for name, value in {
+            "outcome": before.outcome,
+            "error": before.error,
+            "at": metadata.get(ENDED_AT.get(before.outcome, "")),
+            "cost_estimate": before.cost_estimate,
+            "prompt_tokens": before.prompt_tokens,
+            "completion_tokens": before.completion_tokens,
+        }.items()
+        if value is not None
+    }
+    history = [*metadata.get(REPLACED, ()), replaced]
+    new = replace(record, metadata_json={**(record.metadata_json or {}), REPLACED: history})
+    for name in ("cost_estimate", "prompt_tokens", "completion_tokens"):
+        paid, now = getattr(before, name), getattr(record, name)
+        # A failed run without usage has paid nothing; that of an answer is unknown.
+        if paid is not None and (now is not None or record.error is not None):
+            setattr(new, name, (now or 0) + paid)
+    return new
 
 
 def _deliver(results: list[tuple["asyncio.Future[Any]", Any]]) -> None:

@@ -7,7 +7,7 @@ the caller's thread waits, so that it works in scripts, notebooks and servers al
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml_agents_results.config import DatabaseConfig, ExperimentConfig, settings
+from ml_agents_results.config import DatabaseConfig, ExperimentConfig, ProviderSettings, settings
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.validation import new_experiment_id
 from ml_agents_results.errors import (
@@ -30,7 +30,7 @@ from ml_agents_results.experiments.environment import environment
 from ml_agents_results.experiments.plan import Study, prepare
 from ml_agents_results.experiments.platform_files import write_platform_files
 from ml_agents_results.experiments.progress import Progress, Tally, recorded_tallies
-from ml_agents_results.experiments.recorder import Recorder
+from ml_agents_results.experiments.recorder import ENDED_AT, Recorder
 from ml_agents_results.experiments.result_hook import ResultHook
 from ml_agents_results.experiments.resumption import (
     check_origin,
@@ -176,11 +176,24 @@ class ExperimentRunner:
             self._own_file.unlink()
         return summary
 
-    def resume(self, experiment_id: str | None = None, retry_failed: bool = False) -> RunSummary:
-        """Asks only the missing runs of an experiment, with `retry_failed` also the failed ones.
+    def resume(
+        self,
+        experiment_id: str | None = None,
+        retry_failed: bool = False,
+        *,
+        retry: Collection[str] = (),
+        max_tokens: int | None = None,
+    ) -> RunSummary:
+        """Asks the missing runs of an experiment, and again those that ended as is named.
+
+        A run that is asked again is replaced; its metadata keeps what it was, its cost and tokens
+        are those of all attempts.
 
         Args:
             experiment_id: Any experiment that was started by `run`; None is the runner's own.
+            retry_failed: The same as `failed` in `retry`.
+            retry: Which runs are asked again: `failed`, `truncated`.
+            max_tokens: The limit for truncated runs, recorded with each. No others are asked.
 
         If nothing is missing, no provider is needed; the files are written again.
 
@@ -190,17 +203,20 @@ class ExperimentRunner:
                 dataset, prompts or model have changed.
             ExperimentInterrupted, ProviderError: As in `run`.
         """
+        again = _to_retry(retry_failed, retry, max_tokens)
         self._take_over(experiment_id)
         processor = self._open()
         record = processor.get_experiment(self.experiment_id)
         check_origin(record)
         config = self._merged(record)
+        if max_tokens is not None:
+            config.max_tokens = max_tokens
         study = prepare(config)
         check_unchanged(record, study)
         recorded = record.environment_json.get("provider")
         if recorded is not None:
             study = study.asking(recorded["name"], recorded["model"])
-            execution = self._execution(processor, study, retry_failed)
+            execution = self._execution(processor, study, again, missing=max_tokens is None)
             if execution.complete():
                 return execution.close()
         with _connected(config) as provider:
@@ -212,7 +228,10 @@ class ExperimentRunner:
             else:
                 check_same_model(record, provider)
                 processor.set_status(record.id, "running")
-            return execution.run(provider)
+            asked_with: dict[str, Any] = {} if max_tokens is None else {"max_tokens": max_tokens}
+            if recorded is not None and recorded.get("endpoint") != provider.endpoint:
+                asked_with["endpoint"] = provider.endpoint
+            return execution.run(provider, asked_with)
 
     def _merged(self, record: ExperimentRecord) -> ExperimentConfig:
         """The experiment's own configuration with the changes that were given."""
@@ -266,7 +285,12 @@ class ExperimentRunner:
         )
 
     def _execution(
-        self, processor: ResultsProcessor, study: Study, retry_failed: bool = False
+        self,
+        processor: ResultsProcessor,
+        study: Study,
+        retry: frozenset[str] = frozenset(),
+        *,
+        missing: bool = True,
     ) -> "_Execution":
         overridden = "_process_single_result" in vars(self) or (
             type(self)._process_single_result is not ExperimentRunner._process_single_result
@@ -275,7 +299,7 @@ class ExperimentRunner:
             ResultHook(self._process_single_result, processor.database) if overridden else None
         )
         return _Execution(
-            self.experiment_id, study, processor, self._progress, self._hook, retry_failed
+            self.experiment_id, study, processor, self._progress, self._hook, retry, missing
         )
 
     def _open(self) -> ResultsProcessor:
@@ -312,7 +336,8 @@ class _Execution:
         processor: ResultsProcessor,
         progress: Progress,
         hook: ResultHook | None,
-        retry_failed: bool = False,
+        retry: frozenset[str] = frozenset(),
+        missing: bool = True,
     ) -> None:
         self._id = experiment_id
         self._study = study
@@ -320,31 +345,36 @@ class _Execution:
         self._database = processor.database
         self._progress = progress
         self._hook = hook
-        self._retry_since = datetime.now(UTC) if retry_failed else None
+        self._retry, self._missing = retry, missing
+        self._retry_since = datetime.now(UTC)
         self._asked = 0
 
     def complete(self) -> bool:
         """Whether nothing is left to ask."""
         return all(self._settled())
 
-    def run(self, provider: "Provider") -> RunSummary:
+    def run(self, provider: "Provider", asked_with: Mapping[str, Any] | None = None) -> RunSummary:
         """Asks what is missing; raises what `ExperimentRunner.run` raises while asking."""
         try:
-            return self._run(provider)
+            return self._run(provider, asked_with or {})
         except KeyboardInterrupt:
             raise ExperimentInterrupted(
                 f"interrupted; every answer to {self._id} that arrived is saved",
                 f"Resume with: {resume_command(self._database, self._id)}",
             ) from None
 
-    def _run(self, provider: "Provider") -> RunSummary:
+    def _run(self, provider: "Provider", asked_with: Mapping[str, Any]) -> RunSummary:
         plan = self._study.plan
         self._tallies = recorded_tallies(self._database, self._id, plan)
-        if self._retry_since is not None:
+        if "failed" in self._retry:
             for tally in self._tallies.values():
                 tally.runs, tally.failed = tally.runs - tally.failed, 0
-        recorder = Recorder(self._database, self._id, plan, self._settled(), self._retry_since)
-        pool = WorkerPool(self._id, self._study, provider, recorder, self._saved, self._hook)
+        recorder = Recorder(
+            self._database, self._id, plan, self._settled(), self._retry, self._retry_since
+        )
+        pool = WorkerPool(
+            self._id, self._study, provider, recorder, self._saved, self._hook, asked_with
+        )
         self._progress.begin(self._id, self._tallies)
         try:
             failure, interrupted = self._wait_for(pool, provider)
@@ -383,8 +413,8 @@ class _Execution:
         )
 
     def _settled(self) -> bytearray:
-        retry = self._retry_since is not None
-        return self._study.plan.settled(self._database, self._id, retry_failed=retry)
+        plan = self._study.plan
+        return plan.settled(self._database, self._id, retry=self._retry, missing=self._missing)
 
     def _saved(self, record: RunRecord) -> None:
         self._asked += 1
@@ -432,6 +462,21 @@ class _Execution:
 
 def resume_command(database: Database, experiment_id: str) -> str:
     return f"ml-agents resume --experiment-id {experiment_id} --from-database {database.option}"
+
+
+def _to_retry(retry_failed: bool, retry: Collection[str], max_tokens: int | None) -> frozenset[str]:
+    again = frozenset({*retry, *(("failed",) if retry_failed else ())})
+    if unknown := sorted(again - ENDED_AT.keys()):
+        raise UsageError(
+            f"runs that are {unknown[0]!r} cannot be asked again", f"One of: {', '.join(ENDED_AT)}"
+        )
+    if max_tokens is not None and again != {"truncated"}:
+        raise UsageError(
+            "max_tokens can change only for runs that were cut off",
+            "Resume with: --retry truncated --max-tokens N",
+        )
+    ProviderSettings.max_tokens.check(max_tokens)
+    return again
 
 
 def _check_id(experiment_id: str) -> None:

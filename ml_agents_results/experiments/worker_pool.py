@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,21 +10,26 @@ from ml_agents_results.errors import ResultsError
 from ml_agents_results.experiments.approaches.base import Trace
 from ml_agents_results.experiments.datasets import Question
 from ml_agents_results.experiments.plan import Study
-from ml_agents_results.experiments.recorder import FAILED_AT, Recorder
+from ml_agents_results.experiments.recorder import ENDED_AT, Recorder
 from ml_agents_results.experiments.result_hook import ResultHook
 from ml_agents_results.providers.interface import (
     Provider,
     ProviderError,
     ProviderUnavailable,
+    RequestRefused,
 )
-from ml_agents_results.records import RunRecord
+from ml_agents_results.records import RunRecord, canonical_finish_reason
 from ml_agents_results.redaction import redact_text
-from ml_agents_results.scoring.extraction import parse, schema_for
+from ml_agents_results.scoring.extraction import ENDPOINT_REASON, parse, schema_for
 from ml_agents_results.scoring.graders import grade
 
 LONGEST_SILENCE = 20
 """Runs in a row (or two for each question in flight) without a usable answer, after all retries,
 that end the experiment: the endpoint is down, and further runs would fail too."""
+
+FEW = 5
+"""Runs that all fail alike, or are all cut off before any text, before any other has come back,
+which end the experiment: a setting is wrong for every request."""
 
 POLL = 0.5
 """Seconds between looks at the runs that another process is asking."""
@@ -36,6 +41,7 @@ class WorkerPool:
     Args:
         saved: Called with each run when it is durable.
         hook: Is handed each answer, and saves it.
+        asked_with: What differs from the experiment's settings; recorded with each run.
     """
 
     def __init__(
@@ -46,7 +52,9 @@ class WorkerPool:
         recorder: Recorder,
         saved: Callable[[RunRecord], None],
         hook: ResultHook | None = None,
+        asked_with: Mapping[str, Any] | None = None,
     ) -> None:
+        self._asked_with = dict(asked_with or {})
         self._experiment_id = experiment_id
         self._plan = study.plan
         self._approaches = study.approaches
@@ -60,6 +68,9 @@ class WorkerPool:
         self._stopping = asyncio.Event()
         self._failure: Exception | None = None
         self._silence = 0
+        self._same = 0
+        self._last_fault = ""
+        self._answered = False
         self._workers: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -166,6 +177,7 @@ class WorkerPool:
         if self._config.parsing in ("auto", "instructor") and self._provider.structured_output:
             schema = schema_for(approach.name)
         trace = Trace()
+        seed = None if self._config.seed is None else self._config.seed + repeat
         try:
             await approach.answer(
                 question.prompt,
@@ -173,18 +185,22 @@ class WorkerPool:
                 trace,
                 schema,
                 question.history,
+                seed,
             )
         except ResultsError as error:
             self._note_failure(error)
             record.created_at = datetime.now(UTC)
             record.error = redact_text(f"{type(error).__name__}: {error.message}")
-            record.metadata_json = {FAILED_AT: record.created_at.isoformat()}
+            record.metadata_json = {
+                ENDED_AT["failed"]: record.created_at.isoformat(),
+                **self._asked_with,
+            }
             if trace.steps:
                 # They are paid for, and show how far the approach got.
                 record.metadata_json["steps"] = _steps(trace)
                 _count(record, trace)
             return record
-        self._silence = 0
+        self._note_answer(trace)
         record.created_at = datetime.now(UTC)
         self._fill(record, question, trace, held_to_schema=schema is not None)
         return record
@@ -202,7 +218,7 @@ class WorkerPool:
             choices=question.choices,
             labels=question.labels,
             pattern=self._config.answer_pattern,
-            finish_reason=trace.steps[-1].completion.finish_reason if trace.steps else None,
+            finish_reason=trace.finish_reason,
         )
         record.raw_output = trace.raw_output
         record.parsed_answer = parsed.parsed_answer
@@ -211,11 +227,15 @@ class WorkerPool:
         record.parsing_metrics = parsed.metrics
         record.execution_time_ms = trace.execution_time_ms
         _count(record, trace)
-        record.metadata_json = {**_metadata(trace), **question.metadata, **_asked(question)}
+        record.metadata_json = {
+            **_metadata(trace),
+            **self._asked_with,
+            **question.metadata,
+            **_asked(question),
+        }
+        _note_finish(record, trace.finish_reason, parsed.outcome)
         if parsed.extraction:
             record.metadata_json["extraction"] = parsed.extraction
-        if parsed.outcome is not None:
-            record.metadata_json["no_answer"] = parsed.outcome
         try:
             verdict = grade(
                 parsed.parsed_answer,
@@ -240,11 +260,49 @@ class WorkerPool:
         silent = isinstance(error, ProviderError) and error.retryable
         self._silence = self._silence + 1 if silent else 0
         if self._silence >= max(LONGEST_SILENCE, 2 * self._config.concurrency):
-            raise ProviderUnavailable(
-                f"{self._silence} runs in a row got no answer; the last one: {error.message}",
-                "Check the endpoint. The failed runs are saved: "
-                "add --retry-failed to ask them again.",
-            ) from error
+            self._stop(
+                ProviderUnavailable(
+                    f"{self._silence} runs in a row got no answer; the last one: {error.message}",
+                    "Check the endpoint. The failed runs are saved: "
+                    "add --retry-failed to ask them again.",
+                )
+            )
+        about_all = isinstance(error, ProviderError) and not (error.retryable or error.by_content)
+        if about_all and self._is_same(error.message):
+            self._stop(
+                RequestRefused(
+                    f"the first {self._same} runs all failed alike: {error.message}",
+                    "A setting is wrong for every request. The failed runs are saved: "
+                    "add --retry-failed to ask them again.",
+                )
+            )
+
+    def _note_answer(self, trace: Trace) -> None:
+        """Stops where nothing but cut-off answers without any text has come so far."""
+        self._silence = 0
+        reason = canonical_finish_reason(trace.finish_reason or "")
+        if trace.raw_output.strip() or reason != "length":
+            self._answered = True
+        elif self._is_same("cut off before any text"):
+            self._stop(
+                ProviderError(
+                    f"the first {self._same} answers were all cut off at the token limit before "
+                    "any text",
+                    "A reasoning model spends tokens before it answers. They are saved: "
+                    "ask them again with --retry truncated --max-tokens N.",
+                )
+            )
+
+    def _is_same(self, fault: str) -> bool:
+        """Whether nothing but this fault has come back so far, a few times."""
+        self._same = self._same + 1 if fault == self._last_fault else 1
+        self._last_fault = fault
+        return not self._answered and self._same >= FEW
+
+    def _stop(self, error: ResultsError) -> None:
+        """Takes no further question; those in flight are saved."""
+        self._failure = self._failure or error
+        self._stopping.set()
 
 
 def _asked(question: Question) -> dict[str, Any]:
@@ -259,10 +317,27 @@ def _asked(question: Question) -> dict[str, Any]:
     return asked
 
 
+def _note_finish(record: RunRecord, reason: str | None, outcome: str | None) -> None:
+    """Records why the model stopped, or what its text says of that: a refusal in words, a thought
+    that never ends."""
+    assert record.metadata_json is not None
+    record.finish_reason = canonical_finish_reason(reason) if reason else None
+    shown = {"truncated": ("length",), "refused": ("content_filter", "refusal")}.get(outcome or "")
+    if shown is not None and record.finish_reason not in shown:
+        record.finish_reason = "length" if outcome == "truncated" else "refusal"
+    if reason is not None and reason != record.finish_reason:
+        record.metadata_json[ENDPOINT_REASON] = reason
+    if outcome == "truncated" and record.created_at is not None:
+        record.metadata_json[ENDED_AT["truncated"]] = record.created_at.isoformat()
+
+
 def _count(record: RunRecord, trace: Trace) -> None:
     record.prompt_tokens = trace.prompt_tokens
     record.completion_tokens = trace.completion_tokens
     record.cost_estimate = trace.cost_estimate
+    record.cached_tokens = trace.cached_tokens
+    record.reasoning_tokens = trace.reasoning_tokens
+    record.reasoning_text = trace.reasoning_text
 
 
 def _steps(trace: Trace) -> list[dict[str, Any]]:
@@ -276,6 +351,6 @@ def _metadata(trace: Trace) -> dict[str, Any]:
     return {
         name: value
         for step in _steps(trace)
-        for name in ("finish_reason", "attempts", "note")
+        for name in ("attempts", "note", "served_model", "response_id", "seed")
         if (value := step[name]) is not None
     }

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.config import ProviderSettings
 from ml_agents_results.providers.http_clients import client_options, sendable
-from ml_agents_results.providers.http_provider import HttpProvider, Target
-from ml_agents_results.providers.interface import Completion, Message
+from ml_agents_results.providers.http_provider import HttpProvider, Target, usage_part
+from ml_agents_results.providers.interface import Completion, Message, token_count, total
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -26,11 +26,12 @@ class Anthropic(HttpProvider):
         import anthropic
 
         super().__init__(target, settings)
+        self.seed = None
         self.sdk = anthropic
         self._client = anthropic.AsyncAnthropic(**client_options(target, self.timeout))
 
     def _send(
-        self, messages: Sequence[Message], schema: "type[BaseModel] | None"
+        self, messages: Sequence[Message], schema: "type[BaseModel] | None", seed: int | None
     ) -> AbstractAsyncContextManager[Any]:
         parameters: dict[str, Any] = {}
         if self.temperature is not None:
@@ -52,12 +53,20 @@ class Anthropic(HttpProvider):
         )
 
     def _read(self, document: Mapping[str, Any]) -> Completion:
-        usage = document.get("usage") or {}
+        cached = usage_part(document, "usage", "cache_read_input_tokens")
+        parts = [
+            usage_part(document, "usage", "input_tokens"),
+            cached or 0,
+            usage_part(document, "usage", "cache_creation_input_tokens") or 0,
+        ]
+        thinking = [p["thinking"] for p in document["content"] if p["type"] == "thinking"]
         return Completion(
             text="".join(p["text"] for p in document["content"] if p["type"] == "text"),
             model=document.get("model"),
-            prompt_tokens=usage.get("input_tokens"),
-            completion_tokens=usage.get("output_tokens"),
+            prompt_tokens=total([token_count(part) for part in parts]),
+            completion_tokens=usage_part(document, "usage", "output_tokens"),
+            cached_tokens=cached,
+            reasoning_text="\n\n".join(thinking),
             response_id=document.get("id"),
             finish_reason=document.get("stop_reason"),
         )

@@ -1,9 +1,15 @@
 """Options of client libraries: any concurrency, no secrets in logs."""
 
 import logging
-from typing import Any
+from collections.abc import AsyncIterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
+from ml_agents_results.providers.http_errors import LONGEST_BODY
 from ml_agents_results.providers.http_provider import Target
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 def client_options(target: Target, timeout: float) -> dict[str, Any]:
@@ -25,10 +31,46 @@ def client_options(target: Target, timeout: float) -> dict[str, Any]:
         "default_headers": basic,
         "max_retries": 0,
         "timeout": httpx2.Timeout(timeout, connect=min(10.0, timeout)),
-        "http_client": httpx2.AsyncClient(
+        "http_client": _client()(
             limits=limits, follow_redirects=True, trust_env=not address.loopback
         ),
     }
+
+
+@cache
+def _client() -> "type[httpx2.AsyncClient]":
+    """A client that reads only the beginning of an error's body, which may be endless."""
+    import httpx2
+
+    class Beginning(httpx2.AsyncByteStream):
+        def __init__(self, response: httpx2.Response) -> None:
+            self._response = response
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            left = LONGEST_BODY
+            async for part in self._response.aiter_raw():
+                yield part[:left]
+                left -= len(part)
+                if left <= 0:
+                    break
+
+        async def aclose(self) -> None:
+            await self._response.aclose()
+
+    class Client(httpx2.AsyncClient):
+        async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+            response = await super().send(request, **options)
+            if response.status_code < 400 or response.is_stream_consumed:
+                return response
+            return httpx2.Response(
+                response.status_code,
+                headers=response.headers,
+                stream=Beginning(response),
+                request=request,
+                extensions=response.extensions,
+            )
+
+    return Client
 
 
 def _without_query(record: logging.LogRecord) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.config import ProviderSettings
-from ml_agents_results.providers.http_errors import failure
+from ml_agents_results.providers.http_errors import failure, status_of
 from ml_agents_results.providers.interface import (
     Completion,
     Message,
@@ -22,6 +23,7 @@ from ml_agents_results.providers.interface import (
 from ml_agents_results.providers.prices import Prices
 from ml_agents_results.providers.retry import Pace, RetryPolicy, first_answer
 from ml_agents_results.providers.urls import Address, scrub
+from ml_agents_results.records import canonical_finish_reason
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -82,7 +84,7 @@ class HttpProvider(ABC):
 
     @abstractmethod
     def _send(
-        self, messages: Sequence[Message], schema: "type[BaseModel] | None"
+        self, messages: Sequence[Message], schema: "type[BaseModel] | None", seed: int | None
     ) -> AbstractAsyncContextManager[Any]:
         """Sends the request; the client's streamed response."""
 
@@ -100,33 +102,69 @@ class HttpProvider(ABC):
         """Closes the connections."""
 
     async def complete(
-        self, messages: Sequence[Message], *, schema: "type[BaseModel] | None" = None
+        self,
+        messages: Sequence[Message],
+        *,
+        schema: "type[BaseModel] | None" = None,
+        seed: int | None = None,
     ) -> Completion:
         """See `Provider.complete`."""
         held_to = schema if self.structured_output else None
+        seed = self.seed if seed is None or self.seed is None else seed
+        paid: list[Completion] = []
         try:
-            return await first_answer(
-                lambda attempt: self._attempt(messages, held_to, attempt),
+            completion = await first_answer(
+                lambda attempt: self._attempt(messages, held_to, seed, attempt, paid),
                 self.retry_policy,
                 self._pace,
             )
         except RequestRefused as error:
             if held_to is None or not any(w in error.message.lower() for w in _SCHEMA_WORDS):
-                raise
+                raise _paying(error, paid) from None
             self.structured_output = False
-            return await self.complete(messages)
+            return await self.complete(messages, seed=seed)
+        except ProviderError as error:
+            raise _paying(error, paid) from None
+        for unusable in paid:
+            completion.add_usage(unusable)
+        return completion
 
     async def _attempt(
-        self, messages: Sequence[Message], schema: "type[BaseModel] | None", attempt: int
+        self,
+        messages: Sequence[Message],
+        schema: "type[BaseModel] | None",
+        seed: int | None,
+        attempt: int,
+        paid: list[Completion],
     ) -> Completion:
+        """One attempt; an answer that was paid but cannot be used is appended to `paid`."""
         started = time.perf_counter()
-        completion = await self._ask(messages, schema)
+        completion = await self._ask(messages, schema, seed)
         completion.latency_ms = round((time.perf_counter() - started) * 1000)
-        completion.attempts = attempt
+        completion.attempts, completion.seed = attempt, seed
         if completion.cost_estimate is None:
             completion.cost_estimate = self._price(completion)
+        try:
+            self._check(completion)
+        except ProviderError:
+            paid.append(completion)
+            raise
         completion.structured = _obeyed(schema, completion.text)
         return completion
+
+    def _check(self, completion: Completion) -> None:
+        """Raises ProviderError where the answer has no text, unless it was cut off or declined."""
+        reason = canonical_finish_reason(completion.finish_reason or "")
+        if reason == "error":
+            raise ProviderUnavailable(f"{self._who} broke off the answer with an error")
+        if completion.text.strip() or reason in ("length", "content_filter", "refusal"):
+            return
+        if reason in ("tool_calls", "function_call", "tool_use"):
+            raise ProviderError(
+                f"{self._who} called a tool and wrote no text",
+                "Choose a model or an endpoint that answers without tools.",
+            )
+        raise UnusableAnswer(f"{self._who} answered with an empty text")
 
     def _price(self, completion: Completion) -> float | None:
         return self._prices.cost(
@@ -137,13 +175,14 @@ class HttpProvider(ABC):
         )
 
     async def _ask(
-        self, messages: Sequence[Message], schema: "type[BaseModel] | None"
+        self, messages: Sequence[Message], schema: "type[BaseModel] | None", seed: int | None
     ) -> Completion:
         """One attempt; its errors hold no secret, nor do those that caused them."""
         import httpx2
 
         try:
-            async with asyncio.timeout(self.timeout), self._send(messages, schema) as response:
+            sent = self._send(messages, schema, seed)
+            async with asyncio.timeout(self.timeout), sent as response:
                 content = await self._content(response)
         except self.sdk.APIStatusError as error:
             refusal = error.response
@@ -169,32 +208,18 @@ class HttpProvider(ABC):
 
     def _parsed(self, content: bytes) -> Completion:
         try:
-            document = json.loads(content)
-        except ValueError:
+            document = json.loads(content, parse_int=_integer)
+        except (ValueError, RecursionError):
             raise self._unusable(content, "is not JSON") from None
         if not isinstance(document, dict):
             raise self._unusable(content, "is not a completion")
         if document.get("error"):
-            code = document["error"].get("code") if isinstance(document["error"], dict) else None
-            raise self._failure(
-                code if isinstance(code, int) and code >= 400 else 500,
-                content.decode("utf-8", "replace"),
-                {},
-            )
+            words = content.decode("utf-8", "replace")
+            raise self._failure(status_of(document["error"]), words, {})
         try:
-            completion = self._read(document)
+            return self._read(document)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
             raise self._unusable(content, "is not a completion") from None
-        if completion.text.strip():
-            return completion
-        if completion.finish_reason in ("length", "max_tokens"):
-            raise ProviderError(
-                f"{self._who} reached the token limit before it wrote any text",
-                "Raise --max-tokens: a reasoning model spends tokens before it answers.",
-            )
-        if completion.finish_reason in ("content_filter", "refusal"):
-            raise RequestRefused(f"{self._who} blocked the answer (content filter)")
-        raise UnusableAnswer(f"{self._who} answered with an empty text")
 
     @property
     def _who(self) -> str:
@@ -226,6 +251,28 @@ class HttpProvider(ABC):
                 f"{self._who} cannot be reached", "Is it running, and is the address right?"
             )
         return ProviderUnavailable(f"{self._who} closed the connection unexpectedly")
+
+
+def _paying(error: ProviderError, paid: Sequence[Completion]) -> ProviderError:
+    """The error, with what its attempts have used."""
+    if paid:
+        error.paid, *others = paid
+        for completion in others:
+            error.paid.add_usage(completion)
+    return error
+
+
+def _integer(digits: str) -> float:
+    """A number as usage states it; one of thousands of digits, which `int` refuses, is infinite."""
+    return int(digits) if len(digits) < 1000 else math.inf
+
+
+def usage_part(document: Mapping[str, Any], *names: str) -> Any:
+    """A value inside nested objects; None where anything on the way is missing or odd."""
+    value: Any = document
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _obeyed(schema: "type[BaseModel] | None", text: str) -> dict[str, Any] | None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.config import ProviderSettings
 from ml_agents_results.providers.http_clients import client_options, sendable
-from ml_agents_results.providers.http_provider import HttpProvider, Target
-from ml_agents_results.providers.interface import Completion, Message
+from ml_agents_results.providers.http_provider import HttpProvider, Target, usage_part
+from ml_agents_results.providers.interface import Completion, Message, token_count, usd
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -29,12 +29,14 @@ class OpenAICompatible(HttpProvider):
         self._parameters = self._sampling_parameters()
 
     def _send(
-        self, messages: Sequence[Message], schema: "type[BaseModel] | None"
+        self, messages: Sequence[Message], schema: "type[BaseModel] | None", seed: int | None
     ) -> AbstractAsyncContextManager[Any]:
         body = {
             **self._parameters,
             "messages": [{"role": m.role, "content": sendable(m.content)} for m in messages],
         }
+        if seed is not None:
+            body["seed"] = seed
         if schema is not None:
             body["response_format"] = _response_format(schema)
         # Not through the typed parameters: their conversion costs as much as sending them.
@@ -45,17 +47,21 @@ class OpenAICompatible(HttpProvider):
     def _read(self, document: Mapping[str, Any]) -> Completion:
         choice = document["choices"][0]
         message = choice["message"]
-        usage = document.get("usage") or {}
-        details = usage.get("prompt_tokens_details") or {}
+        text, refusal = _text(message.get("content")), message.get("refusal")
+        declined = not text.strip() and isinstance(refusal, str) and bool(refusal)
+        reason = "error" if choice.get("error") else choice.get("finish_reason")
+        written, reasoning = _written(document)
         return Completion(
-            text=_text(message.get("content")) or message.get("refusal") or "",
+            text=refusal if declined else text,
             model=document.get("model"),
-            prompt_tokens=usage.get("prompt_tokens"),
-            completion_tokens=usage.get("completion_tokens"),
-            cached_tokens=details.get("cached_tokens"),
-            cost_estimate=usage.get("cost"),
+            prompt_tokens=usage_part(document, "usage", "prompt_tokens"),
+            completion_tokens=written,
+            cached_tokens=usage_part(document, "usage", "prompt_tokens_details", "cached_tokens"),
+            reasoning_tokens=reasoning,
+            reasoning_text=_reasoning(message),
+            cost_estimate=_cost(document),
             response_id=document.get("id"),
-            finish_reason=choice.get("finish_reason"),
+            finish_reason="refusal" if declined else reason,
         )
 
     async def aclose(self) -> None:
@@ -67,10 +73,41 @@ class OpenAICompatible(HttpProvider):
         parameters = {
             "temperature": self.temperature,
             limit: self.max_tokens,
-            "seed": self.seed,
             "usage": {"include": True} if self.name == "openrouter" else None,
         }
         return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _written(document: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Tokens written, and those of them that are reasoning.
+
+    Some endpoints count the reasoning in `total_tokens` only.
+    """
+    read, written, whole = (
+        token_count(usage_part(document, "usage", name))
+        for name in ("prompt_tokens", "completion_tokens", "total_tokens")
+    )
+    reasoning = token_count(
+        usage_part(document, "usage", "completion_tokens_details", "reasoning_tokens")
+    )
+    if read is not None and written is not None and whole is not None and whole - read > written:
+        return whole - read, reasoning or whole - read - written
+    return written, reasoning
+
+
+def _cost(document: Mapping[str, Any]) -> float | None:
+    """USD, with what the user's own key is charged (bring your own key)."""
+    cost = usd(usage_part(document, "usage", "cost"))
+    upstream = usd(usage_part(document, "usage", "cost_details", "upstream_inference_cost"))
+    if usage_part(document, "usage", "is_byok") is not True:
+        return cost
+    return None if upstream is None else upstream + (cost or 0.0)
+
+
+def _reasoning(message: Mapping[str, Any]) -> str | None:
+    """The reasoning that comes apart from the text, under any of the names in use."""
+    names = ("reasoning_content", "reasoning", "thinking")
+    return next((v for name in names if isinstance(v := message.get(name), str) and v), None)
 
 
 @cache

@@ -67,7 +67,9 @@ async def first_answer(ask: Callable[[int], Awaitable[T]], policy: RetryPolicy, 
                 if attempt == 1:
                     raise
                 message = f"{error.message} ({attempt} attempts)"
-                raise type(error)(message, error.hint, error.retry_after) from None
+                last = type(error)(message, error.hint, error.retry_after)
+                last.by_content = error.by_content
+                raise last from None
             pause = policy.pause(attempt, error.retry_after)
         await asyncio.sleep(pause)
 

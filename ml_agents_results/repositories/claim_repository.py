@@ -40,11 +40,15 @@ class RunKey(NamedTuple):
 
 
 class RecordedRun(NamedTuple):
-    """A run that is in the database, and how it ended."""
+    """A run that is in the database: how it ended, and what it has used (USD, tokens)."""
 
     key: RunKey
     outcome: str
     metadata_json: dict[str, Any] | None
+    error: str | None = None
+    cost_estimate: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
 
 
 class ClaimRepository(Repository):
@@ -113,7 +117,15 @@ class ClaimRepository(Repository):
         # One lookup a group: SQLite searches no index of several columns for a list of rows.
         for (approach, provider, model, task, repeat), indexes in samples.items():
             rows = self._connection.execute(
-                select(Run.sample_index, Run.outcome, Run.metadata_json).where(
+                select(
+                    Run.sample_index,
+                    Run.outcome,
+                    Run.metadata_json,
+                    Run.error,
+                    Run.cost_estimate,
+                    Run.prompt_tokens,
+                    Run.completion_tokens,
+                ).where(
                     Run.experiment_id == self._experiment_id,
                     Run.approach_name == approach,
                     Run.provider == provider,
@@ -123,9 +135,9 @@ class ClaimRepository(Repository):
                     Run.repeat_index == repeat,
                 )
             )
-            for index, outcome, metadata in rows:
+            for index, *values in rows:
                 key = RunKey(approach, provider, model, task, index, repeat)
-                found.append(RecordedRun(key, outcome, metadata))
+                found.append(RecordedRun(key, *values))
         return found
 
     def _ours(self) -> Any:

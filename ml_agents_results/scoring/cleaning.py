@@ -99,6 +99,17 @@ def characters(text: str) -> str:
     return text if text.isascii() else text.translate(_FOLDING)
 
 
+def without_thinking(text: str) -> str:
+    """The text after the last closed `<think>` block, and before one that was never closed."""
+    if "<" not in text and "[" not in text:
+        return text
+    closings = list(_THINK_CLOSE.finditer(text))
+    body = text[closings[-1].end() :] if closings else text
+    if (opened := _THINK_OPEN.search(body)) is not None:
+        body = body[: opened.start()]
+    return body.strip()
+
+
 def clean(raw: str, question: str = "") -> Cleaned:
     """Makes an output ready to be read."""
     raw = raw[-LONGEST:]

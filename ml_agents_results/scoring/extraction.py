@@ -35,6 +35,10 @@ CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"
 FILTERED = frozenset({"content_filter", "refusal", "safety", "recitation", "prohibited_content"})
 """Finish reasons, in lower case, of an output that is cut off, and of one that was declined."""
 
+ENDPOINT_REASON = "endpoint_finish_reason"
+"""Key in a run's metadata: why the model stopped in the endpoint's words, where the run's
+`finish_reason` says what was made of it."""
+
 _LONGEST_ANSWER = statements.LONGEST
 
 _TAIL = 20_000

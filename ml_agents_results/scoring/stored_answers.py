@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ml_agents_results.records import RunRecord
 from ml_agents_results.scoring import kinds
-from ml_agents_results.scoring.extraction import VERSION, ParsedAnswer, parse
+from ml_agents_results.scoring.extraction import ENDPOINT_REASON, VERSION, ParsedAnswer, parse
 from ml_agents_results.scoring.graders import Grader, Verdict, grade
 from ml_agents_results.scoring.kinds import AnswerKind, Guess
 
@@ -76,7 +76,9 @@ class Rescoring:
                 kind=kind,
                 choices=choices,
                 labels=labels,
-                finish_reason=metadata.get("finish_reason"),
+                finish_reason=metadata.get(ENDPOINT_REASON)
+                or run.finish_reason
+                or metadata.get("finish_reason"),
                 pattern=self.pattern,
             )
             answer = parsed.parsed_answer

@@ -14,7 +14,7 @@ from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.experiments.datasets import Question
 from ml_agents_results.experiments.environment import ThisProcess
 from ml_agents_results.experiments.plan import Plan
-from ml_agents_results.experiments.recorder import FAILED_AT, Recorder
+from ml_agents_results.experiments.recorder import ENDED_AT, Recorder
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.claim_repository import ClaimRepository
@@ -55,10 +55,12 @@ def answered(position: int, **values: object) -> RunRecord:
 def recording(
     processor: ResultsProcessor,
     work: Callable[[Recorder], Awaitable[None]],
+    retry: frozenset[str] = frozenset(),
     retry_since: datetime | None = None,
 ) -> None:
     async def session() -> None:
-        recorder = Recorder(processor.database, "e", PLAN, bytearray(len(PLAN)), retry_since)
+        settled = bytearray(len(PLAN))
+        recorder = Recorder(processor.database, "e", PLAN, settled, retry, retry_since)
         recorder.start()
         await work(recorder)
         await recorder.finish()
@@ -152,13 +154,13 @@ def test_runs_that_another_process_has_retried_in_vain_are_not_retried_again(
 ) -> None:
     since = datetime.now(UTC)
     for position, moment in ((0, since - timedelta(seconds=1)), (1, since + timedelta(seconds=1))):
-        failed = {FAILED_AT: moment.isoformat()}
+        failed = {ENDED_AT["failed"]: moment.isoformat()}
         processor.save_run(answered(position, raw_output=None, error="x", metadata_json=failed))
 
     async def work(recorder: Recorder) -> None:
         assert (await recorder.take(3)).positions == [0, 2, 3]
 
-    recording(processor, work, retry_since=since)
+    recording(processor, work, retry=frozenset({"failed"}), retry_since=since)
 
 
 def test_a_record_that_is_refused_holds_up_no_other_one(processor: ResultsProcessor) -> None:

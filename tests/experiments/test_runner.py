@@ -602,7 +602,15 @@ class TestResultHook:
             times: dict[str, Any] = {"created_at": None, "execution_time_ms": None}
             assert run.parsing_metrics is not None
             metrics = replace(run.parsing_metrics, extraction_time_ms=None)
-            return replace(run, id=None, experiment_id="", parsing_metrics=metrics, **times)
+            metadata = {k: v for k, v in (run.metadata_json or {}).items() if k != "response_id"}
+            return replace(
+                run,
+                id=None,
+                experiment_id="",
+                parsing_metrics=metrics,
+                metadata_json=metadata,
+                **times,
+            )
 
         answered = [comparable(run) for run in by_id.values() if run.error is None]
         others = [comparable(run) for run in recorded(processor, plain.experiment_id)]

@@ -1,11 +1,12 @@
 """What statuses and the words of endpoints are taken for."""
 
 import email.utils
+import json
 import time
 
 import pytest
 
-from ml_agents_results.providers.http_errors import endpoint_words, failure
+from ml_agents_results.providers.http_errors import endpoint_words, failure, status_of
 from ml_agents_results.providers.interface import (
     AuthenticationFailed,
     ModelNotFound,
@@ -91,3 +92,42 @@ def test_pauses_grow_to_a_limit_and_differ() -> None:
         assert all(most / 2 <= pause <= most for pause in pauses)
         assert len(pauses) > 1
     assert all(10 < policy.pause(1, 10) <= 10.5 for _ in range(50))
+
+
+QUOTA = "You exceeded your current quota, please check your plan and billing details."
+
+
+@pytest.mark.parametrize(
+    ("details", "headers", "kind", "wait"),
+    [
+        ([], {}, OutOfCredit, None),
+        ([{"retryDelay": "1.5s"}], {}, RateLimited, 1.5),
+        ([{"quotaId": "GenerateRequestsPerMinutePerProject"}], {}, RateLimited, None),
+        ([], {"retry-after": "3"}, RateLimited, 3.0),
+    ],
+)
+def test_a_limit_that_passes_is_not_a_lack_of_credit(
+    details: list[dict[str, str]],
+    headers: dict[str, str],
+    kind: type[ProviderError],
+    wait: float | None,
+) -> None:
+    body = json.dumps({"error": {"code": 429, "message": QUOTA, "details": details}})
+    error = failure(429, body, headers, who="x", model="m", key="K")
+    assert (type(error), error.retry_after) == (kind, wait)
+
+
+@pytest.mark.parametrize(
+    ("document", "status"),
+    [
+        ({"code": 502}, 502),
+        ({"code": "503"}, 503),
+        ({"code": "context_length_exceeded", "type": "invalid_request_error"}, 400),
+        ({"code": "rate_limit_exceeded"}, 429),
+        ({"type": "server_error", "code": None}, 500),
+        ("broken", 500),
+        ({"code": 10**30}, 500),
+    ],
+)
+def test_an_error_under_status_200_stands_for_a_status(document: object, status: int) -> None:
+    assert status_of(document) == status

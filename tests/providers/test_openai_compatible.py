@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -323,3 +324,20 @@ def test_a_cancelled_request_stops_at_once(endpoint: Endpoint) -> None:
         return time.monotonic() - started
 
     assert asyncio.run(cancel()) < 1
+
+
+def test_an_error_without_end_is_read_to_its_limit(endpoint: Endpoint) -> None:
+    endpoint.fail(Fault.ENDLESS_ERROR)
+    with pytest.raises(RequestRefused, match="answered 400"):
+        ask(provider(endpoint.url, ProviderSettings(timeout=5, max_retries=0)))
+
+
+def test_what_the_users_own_key_is_charged_is_a_cost(endpoint: Endpoint) -> None:
+    usage: dict[str, Any] = {"prompt_tokens": 10, "completion_tokens": 5, "cost": 0.001}
+    details = {"is_byok": True, "cost_details": {"upstream_inference_cost": 0.02}}
+    message = {"role": "assistant", "content": "42"}
+    for extra, cost in ((details, 0.021), ({"is_byok": True}, None), ({}, 0.001)):
+        document = {"choices": [{"message": message}], "usage": {**usage, **extra}}
+        endpoint.answer = lambda body, document=document: document
+        (answer,) = ask(provider(endpoint.url))
+        assert answer.cost_estimate == (None if cost is None else pytest.approx(cost))

@@ -2,16 +2,29 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ml_agents_results.experiments.approaches.prompt_files import fill
-from ml_agents_results.providers.interface import Completion, Message, Provider
+from ml_agents_results.providers.interface import (
+    Completion,
+    Message,
+    Provider,
+    ProviderError,
+    total,
+)
+from ml_agents_results.scoring.cleaning import without_thinking
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-Number = TypeVar("Number", int, float)
+EXECUTION = "execution"
+"""The name of the steps that run a program and ask nothing."""
+
+
+class NothingWritten(Exception):
+    """A step wrote nothing but its thinking (it was cut off, or declined): none can follow."""
 
 
 @dataclass(slots=True)
@@ -37,12 +50,18 @@ class Step:
             "name": self.name,
             "prompt": self.prompt,
             "answer": answer.text,
+            "reasoning_text": answer.reasoning_text,
             "prompt_tokens": answer.prompt_tokens,
             "completion_tokens": answer.completion_tokens,
+            "cached_tokens": answer.cached_tokens,
+            "reasoning_tokens": answer.reasoning_tokens,
             "latency_ms": answer.latency_ms,
             "cost_estimate": answer.cost_estimate,
             "finish_reason": answer.finish_reason,
             "attempts": answer.attempts,
+            "served_model": answer.model,
+            "response_id": answer.response_id,
+            "seed": answer.seed,
             "note": self.note,
         }
 
@@ -67,17 +86,39 @@ class Trace:
     @property
     def prompt_tokens(self) -> int | None:
         """Tokens read."""
-        return _sum([step.completion.prompt_tokens for step in self.steps])
+        return total([step.completion.prompt_tokens for step in self.steps])
 
     @property
     def completion_tokens(self) -> int | None:
         """Tokens written."""
-        return _sum([step.completion.completion_tokens for step in self.steps])
+        return total([step.completion.completion_tokens for step in self.steps])
+
+    @property
+    def cached_tokens(self) -> int | None:
+        """Tokens read that the endpoint had read before, as far as it says so."""
+        return _known([step.completion.cached_tokens for step in self.steps])
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """Tokens written that are reasoning, as far as the endpoint says so."""
+        return _known([step.completion.reasoning_tokens for step in self.steps])
+
+    @property
+    def reasoning_text(self) -> str | None:
+        """What came apart from the answers, of all steps."""
+        texts = [text for step in self.steps if (text := step.completion.reasoning_text)]
+        return "\n\n".join(texts) or None
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the model stopped in its last step, in the endpoint's words."""
+        reasons = [step.completion.finish_reason for step in self.steps if step.name != EXECUTION]
+        return reasons[-1] if reasons else None
 
     @property
     def cost_estimate(self) -> float | None:
         """USD."""
-        return _sum([step.completion.cost_estimate for step in self.steps])
+        return total([step.completion.cost_estimate for step in self.steps])
 
     @property
     def execution_time_ms(self) -> int:
@@ -95,12 +136,14 @@ class Dialogue:
         provider: Provider,
         trace: Trace,
         history: Sequence[Message] = (),
+        seed: int | None = None,
     ) -> None:
         self.question = question
         self.trace = trace
         self._prompts = prompts
         self._provider = provider
         self._history = history
+        self._seed = seed
 
     async def ask(
         self,
@@ -110,21 +153,33 @@ class Dialogue:
         schema: "type[BaseModel] | None" = None,
         **values: str | int,
     ) -> str:
-        """Sends the step's prompt with these values filled in; returns the model's text.
+        """Sends the step's prompt with these values filled in; returns the model's text, without
+        thinking that stands in it.
 
         `number` distinguishes repetitions of a step; it is a value, too.
+
+        Raises:
+            ProviderError: The step could not be asked; what it cost is in the trace.
+            NothingWritten: It wrote nothing but its thinking.
         """
         if number is not None:
             values["number"] = number
         texts = {name: str(value) for name, value in values.items()}
         prompt = fill(self._prompts[step], {"question": self.question, **texts})
         messages = [*self._history, Message("user", prompt)]
-        completion = await self._provider.complete(messages, schema=schema)
         label = step if number is None else f"{step} {number}"
+        try:
+            completion = await self._provider.complete(messages, schema=schema, seed=self._seed)
+        except ProviderError as error:
+            if error.paid is not None:
+                self.trace.steps.append(Step(label, prompt, error.paid, note="unusable answers"))
+            raise
         self.trace.steps.append(Step(label, prompt, completion))
         self.trace.raw_output = completion.text
         self.trace.structured = completion.structured
-        return completion.text
+        if not (text := without_thinking(completion.text).strip()):
+            raise NothingWritten
+        return text
 
 
 class Approach(ABC):
@@ -150,23 +205,28 @@ class Approach(ABC):
         trace: Trace,
         schema: "type[BaseModel] | None" = None,
         history: Sequence[Message] = (),
+        seed: int | None = None,
     ) -> None:
         """Answers one question. With a schema, the step that states the answer is held to it.
 
         Args:
             history: The turns before the question, where it is the last of a conversation.
             trace: An empty one, filled step by step: after an error it holds the steps before it.
+            seed: Replaces the provider's seed.
 
         Raises:
             ProviderError: A step could not be asked.
         """
-        await self.reason(Dialogue(question, self.prompts, provider, trace, history), schema)
+        dialogue = Dialogue(question, self.prompts, provider, trace, history, seed)
+        # The trace says why nothing was written.
+        with suppress(NothingWritten):
+            await self.reason(dialogue, schema)
 
     @abstractmethod
     async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
         """Takes the steps; the last one states the answer."""
 
 
-def _sum(parts: list[Number | None]) -> Number | None:
+def _known(parts: list[int | None]) -> int | None:
     known = [part for part in parts if part is not None]
-    return sum(known[1:], known[0]) if known and len(known) == len(parts) else None
+    return sum(known) if known else None

@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
-from ml_agents_results.experiments.approaches.base import Approach, Dialogue, Step
+from ml_agents_results.experiments.approaches.base import EXECUTION, Approach, Dialogue, Step
 from ml_agents_results.providers.interface import Completion
 from ml_agents_results.sandbox.program_runner import run_program
 
@@ -46,7 +46,7 @@ async def _run(program: str, dialogue: Dialogue) -> str | None:
     outcome = await run_program(program)
     dialogue.trace.steps.append(
         Step(
-            name="execution",
+            name=EXECUTION,
             prompt=program,
             completion=Completion(
                 text=outcome.output if outcome.error is None else f"Error: {outcome.error}",

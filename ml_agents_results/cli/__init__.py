@@ -21,7 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    epilog="With --debug, errors show where in the program they arose.",
+    epilog="--debug, anywhere on the line, adds a traceback to errors.",
 )
 
 
@@ -39,11 +39,11 @@ def _options(
         bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Keep, compare and export the results of LLM experiments."""
+    """Record, compare and export the results of LLM experiments."""
 
 
 def _open_missing_streams() -> None:
-    """A database must not get the number of a stream that was closed before us."""
+    """Opens standard streams that are closed, or a database would get their file descriptors."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             nowhere = os.open(os.devnull, os.O_RDWR)

@@ -1,4 +1,4 @@
-"""analyze and compare: what the results say."""
+"""analyze and compare: statistics of recorded results."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 
 class ReportType(StrEnum):
-    """What `analyze` reports on."""
+    """Subjects of the reports of `analyze`."""
 
     summary = "summary"
     accuracy = "accuracy"

@@ -1,4 +1,4 @@
-"""The group of all commands: loads each when it is called, and reports errors in two lines."""
+"""Command group: loads each command when it is called, and reports errors in two lines."""
 
 import errno
 import os
@@ -123,7 +123,7 @@ def _single(function: Callable[..., Any]) -> Any:
 
 @cache
 def _plugin(point: "EntryPoint") -> Any:
-    """The command of an entry point; where it cannot be loaded, one that says why."""
+    """The command of an entry point; if it cannot be loaded, one that says why."""
     try:
         loaded = point.load()
     except Exception as error:  # noqa: BLE001 - a broken package must not break the others
@@ -179,7 +179,7 @@ class CommandGroup(TyperGroup):
 
         def run() -> Any:
             if any("\0" in word for word in words):
-                raise UsageError("an argument contains a NUL byte", "No name of a file has one.")
+                raise UsageError("an argument contains a NUL byte", "File names cannot contain it.")
             result = super(CommandGroup, self).main(
                 words,
                 prog_name,
@@ -265,7 +265,7 @@ def _report(message: str, hint: str | None, code: int, debug: bool) -> int:
 
 
 def _line(text: str) -> str:
-    """One line, without what would steer the terminal."""
+    """The text on one line, with everything that could steer the terminal escaped."""
     return printable(text).replace("\n", " ")
 
 

@@ -1,4 +1,4 @@
-"""list, show, delete: experiments and the runs in them."""
+"""list, show, delete: experiments and their runs."""
 
 import json
 import sys
@@ -173,10 +173,10 @@ def _show_experiment(connection: "Connection", experiment_id: str, as_json: bool
         "Status": record.status,
         "Created": f"{moment(record.created_at)} UTC" if record.created_at else None,
         "Runs": f"{counts.runs:,}, {counts.graded:,} graded, {counts.failed:,} failed",
-        "Imported from": ", ".join(one["file"] for one in imports),
+        "Imported from": ", ".join(source["file"] for source in imports),
         **{f"Config {name}": value for name, value in record.config_json.items()},
     }
-    _tell(lines)
+    _print_fields(lines)
     write()
     print_report(summary_report(report))
 
@@ -196,9 +196,9 @@ def _show_run(connection: "Connection", experiment_id: str, run_id: str, as_json
         return
     values = asdict(run)
     texts = {name: values.pop(name) for name in ("input_text", "raw_output")}
-    _tell(values)
+    _print_fields(values)
     for name, text in texts.items():
-        _tell_text(name, text)
+        _print_text(name, text)
 
 
 def _show_sample(connection: "Connection", experiment_id: str, sample: str, as_json: bool) -> None:
@@ -223,17 +223,17 @@ def _show_sample(connection: "Connection", experiment_id: str, sample: str, as_j
         document = {"experiment_id": experiment_id, "task": task, "sample_index": int(number)}
         emit_json({**document, "runs": [asdict(run) for run in runs]})
         return
-    _tell({"Sample": f"{task}:{number}" if task else number})
+    _print_fields({"Sample": f"{task}:{number}" if task else number})
     asked: tuple[str | None, str | None] | None = None
     for run in runs:
         if (question := (run.input_text, run.expected_answer)) != asked:
-            _tell_text("input_text", run.input_text)
-            _tell({"\nExpected": run.expected_answer})
+            _print_text("input_text", run.input_text)
+            _print_fields({"\nExpected": run.expected_answer})
             asked = question
-        _tell_answer(run, runs)
+        _print_answer(run, runs)
 
 
-def _tell_answer(run: "RunRecord", runs: "Sequence[RunRecord]") -> None:
+def _print_answer(run: "RunRecord", runs: "Sequence[RunRecord]") -> None:
     variant = "/".join(filter(None, (run.approach_name, run.provider, run.model)))
     repeated = any(other.variant == run.variant and other is not run for other in runs)
     verdict = {True: "correct", False: "wrong", None: "no grade"}[run.is_correct]
@@ -247,16 +247,16 @@ def _tell_answer(run: "RunRecord", runs: "Sequence[RunRecord]") -> None:
         facts.append(f"{run.execution_time_ms:,} ms")
     if run.cost_estimate is not None:
         facts.append(f"{run.cost_estimate:.6f} USD")
-    _tell_text(", ".join(facts), run.error or run.raw_output)
-    _tell({"\nParsed": run.parsed_answer, "Run": run.id})
+    _print_text(", ".join(facts), run.error or run.raw_output)
+    _print_fields({"\nParsed": run.parsed_answer, "Run": run.id})
 
 
-def _tell(values: dict[str, Any]) -> None:
+def _print_fields(values: dict[str, Any]) -> None:
     for name, value in values.items():
         if value not in (None, "", {}, []):
             shown = json.dumps(value) if isinstance(value, dict | list) else str(value)
             write(f"{name}: {shown}")
 
 
-def _tell_text(title: str, text: str | None) -> None:
+def _print_text(title: str, text: str | None) -> None:
     write(f"\n--- {title} ---\n{text or '(none)'}")

@@ -75,7 +75,7 @@ def every_id(connection: "Connection") -> list[str]:
 
 
 def _references(connection: "Connection", value: str) -> list[str]:
-    """A comma list taken apart; but names may hold commas."""
+    """The parts of a comma list, unless the whole is the name of an experiment."""
     if "," in value:
         try:
             _resolve(connection, value)

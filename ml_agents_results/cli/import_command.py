@@ -1,4 +1,4 @@
-"""import: results from files."""
+"""import: reads results from files into a database."""
 
 import sys
 import tempfile
@@ -162,7 +162,9 @@ def import_(
     with ExitStack() as stack:
         sources = [stack.enter_context(_source(file)) for file in files]
         database = stack.enter_context(_target(db_path, db_url, dry_run))
-        advance = stack.enter_context(progress_bar("Importing", sum(one.size for one in sources)))
+        advance = stack.enter_context(
+            progress_bar("Importing", sum(source.size for source in sources))
+        )
         result = load(
             database,
             sources,
@@ -180,7 +182,7 @@ def import_(
     if as_json:
         emit_json(result.to_dict())
     else:
-        write(_told(result))
+        write(_sentences(result))
         if dry_run or len(result.sources) > 1:
             _print_sources(result)
         if dry_run:
@@ -189,24 +191,24 @@ def import_(
 
 @contextmanager
 def _source(file: str) -> Iterator["LogSource"]:
-    """The file; standard input is kept aside, for it is read more than once."""
+    """The file; standard input is copied to one, because it is read more than once."""
     from ml_agents_results.formats.log_source import LogSource
 
     if file != STANDARD_INPUT:
         yield LogSource(file)
         return
-    with tempfile.NamedTemporaryFile(prefix="ml-agents-", suffix=".tmp") as kept:
+    with tempfile.NamedTemporaryFile(prefix="ml-agents-", suffix=".tmp") as copy:
         # Block by block as it comes: a read that waits for a full one may outlast an interrupt.
         stdin = cast("BufferedReader", sys.stdin.buffer)
         while block := stdin.read1(1 << 16):
-            kept.write(block)
-        kept.flush()
-        yield LogSource(kept.name, "stdin")
+            copy.write(block)
+        copy.flush()
+        yield LogSource(copy.name, "stdin")
 
 
 @contextmanager
 def _target(db_path: str | None, db_url: str | None, dry_run: bool) -> Iterator["Database"]:
-    """The database; for a dry run without one, a database that is gone afterwards."""
+    """The database; for a dry run without one, a temporary database."""
     if dry_run:
         try:
             named_database(db_path, db_url)
@@ -223,35 +225,35 @@ def _target(db_path: str | None, db_url: str | None, dry_run: bool) -> Iterator[
 
 
 def _print_sources(result: "ImportResult") -> None:
-    """A line for each file: what it holds."""
+    """Prints a line for each file: its format, experiments and counts."""
     print_table(
         ("file", "format", "experiment", "runs", "failed", "ungraded"),
         (
             (
-                Path(one["file"]).name,
-                one["format"],
-                ", ".join(one["experiments"]),
-                one["read"],
-                one["failed"],
-                one["ungraded"],
+                Path(source["file"]).name,
+                source["format"],
+                ", ".join(source["experiments"]),
+                source["read"],
+                source["failed"],
+                source["ungraded"],
             )
-            for one in result.sources
+            for source in result.sources
         ),
         numbers=3,
     )
 
 
 def _print_choices(result: "ImportResult") -> None:
-    """What was chosen for files by which rule, and what of them would not become runs."""
+    """Prints what was chosen for files by which rule, and which parts would not become runs."""
     chosen: dict[tuple[str, str, str], list[str]] = {}
     left_out: dict[str, list[str]] = {}
     counts: Counter[str] = Counter()
-    for one in result.sources:
-        file = Path(one["file"]).name
-        for what, choice in one["chosen"].items():
+    for source in result.sources:
+        file = Path(source["file"]).name
+        for what, choice in source["chosen"].items():
             value, _, rule = choice.removesuffix(")").rpartition(" (")
             chosen.setdefault((what, value, rule), []).append(file)
-        for what, count in one["left_out"].items():
+        for what, count in source["left_out"].items():
             left_out.setdefault(what, []).append(file)
             counts[what] += count
     if chosen:
@@ -271,7 +273,7 @@ def _files(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{len(names)} files"
 
 
-def _told(result: "ImportResult") -> str:
+def _sentences(result: "ImportResult") -> str:
     counts = [
         f"{count:,} {name}"
         for name, count in (
@@ -282,14 +284,14 @@ def _told(result: "ImportResult") -> str:
         )
         if count
     ]
-    places = ", ".join(result.experiments)
+    experiments = ", ".join(result.experiments)
     if result.skipped + result.superseded == result.read and result.skipped:
-        return f"Nothing to do: {places} has all {result.read:,} runs already."
+        return f"Nothing to do: {experiments} has all {result.read:,} runs already."
     done = "Would import" if result.dry_run else "Imported"
-    told = f"{done} {result.read:,} runs into {places}: {', '.join(counts)}."
+    counted = f"{done} {result.read:,} runs into {experiments}: {', '.join(counts)}."
     graded = []
     if result.failed:
         graded.append(f"{result.failed:,} failed")
     if result.ungraded:
         graded.append(f"{result.ungraded:,} without a grade")
-    return f"{told}\nOf these, {' and '.join(graded)}." if graded else told
+    return f"{counted}\nOf these, {' and '.join(graded)}." if graded else counted

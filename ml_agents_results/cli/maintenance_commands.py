@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from ml_agents_results.database.engine import Database
 
 DAMAGED = 4
-"""The exit code of a check that found something wrong."""
+"""Exit code of a check that found problems."""
 INCOMPLETE = 5
-"""The exit code of a repair that could not save everything."""
+"""Exit code of a repair that could not save everything."""
 
 
 def db_backup(
@@ -49,15 +49,15 @@ def db_backup(
     from ml_agents_results.database.manager import DatabaseManager
 
     database = named_database(source, db_url)
-    place = Path(dest)
+    destination = Path(dest)
     if database.is_sqlite:
-        size = DatabaseManager(database).backup_database(place, force=force)
+        size = DatabaseManager(database).backup_database(destination, force=force)
         _note_foreign_objects(database)
         if verify:
-            _verify(place)
+            _verify(destination)
     else:
         # It is read back when it is written, verify or not.
-        size = _archive(database, place, force)
+        size = _archive(database, destination, force)
     if as_json:
         emit_json(
             {
@@ -72,7 +72,7 @@ def db_backup(
 
 
 def _note_foreign_objects(database: "Database") -> None:
-    """A copy of a file has its triggers, too: whoever copies it should know."""
+    """Notes the triggers and views that a copy of a file contains, too."""
     from ml_agents_results.database.maintenance.foreign_objects import foreign_objects
 
     with database.read() as connection:
@@ -80,7 +80,7 @@ def _note_foreign_objects(database: "Database") -> None:
             say(f"Note: it contains {name}, which may change what is saved: see db-check.")
 
 
-def _archive(database: "Database", place: Path, force: bool) -> int:
+def _archive(database: "Database", destination: Path, force: bool) -> int:
     """Writes the portable archive of all experiments, and returns its size."""
     from ml_agents_results.database.schema import require_current
     from ml_agents_results.formats.exporting import export
@@ -88,11 +88,11 @@ def _archive(database: "Database", place: Path, force: bool) -> int:
     require_current(database)
     with database.read() as connection:
         ids = every_id(connection)
-    export(database, ids, place, "archive", force=force)
-    return place.stat().st_size
+    export(database, ids, destination, "archive", force=force)
+    return destination.stat().st_size
 
 
-def _verify(place: Path) -> None:
+def _verify(destination: Path) -> None:
     """Raises CorruptDatabaseError if a backup has rows that are not what was recorded."""
     import tempfile
 
@@ -100,15 +100,17 @@ def _verify(place: Path) -> None:
     from ml_agents_results.database.engine import Database
     from ml_agents_results.database.maintenance.integrity_checks import check
 
-    with tempfile.TemporaryDirectory(prefix="ml-agents-", dir=place.absolute().parent) as folder:
-        plain = place
-        if files.is_packed(place):
+    with tempfile.TemporaryDirectory(
+        prefix="ml-agents-", dir=destination.absolute().parent
+    ) as folder:
+        plain = destination
+        if files.is_packed(destination):
             plain = Path(folder) / "unpacked.db"
-            files.unpack(place, plain)
+            files.unpack(destination, plain)
         report = check(Database(str(plain), create=False))
     if not report.intact:
         raise CorruptDatabaseError(
-            f"{place} is a true copy of a database with {len(report.problems)} problems: "
+            f"{destination} is a true copy of a database with {len(report.problems)} problems: "
             f"{report.problems[0].message}",
             "See what is wrong with: ml-agents db-check",
         )
@@ -153,7 +155,7 @@ def db_restore(
 def db_check(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False) -> None:
     """Check that a database is intact: pages, schema, references, and every run's content.
 
-    Ends with code 4 where something is wrong.
+    Ends with exit code 4 if something is wrong.
     """
     from ml_agents_results.database.manager import DatabaseManager
 
@@ -193,7 +195,7 @@ def db_repair(
 ) -> None:
     """Save every readable row of a damaged database to a new one.
 
-    Ends with code 5 where not all could be saved.
+    Ends with exit code 5 if not all of them could be saved.
     """
     from ml_agents_results.database.maintenance.recovery.salvage import repair
 

@@ -1,4 +1,4 @@
-"""run, resume: experiments that ask models."""
+"""run, resume: experiments that ask models and record the answers."""
 
 import signal
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ml_agents_results.reports.report import Report
 
 PARTLY = 5
-"""The exit code of an experiment with failed runs."""
+"""Exit code of an experiment with failed runs."""
 
 
 @takes_settings(resuming=False)

@@ -249,6 +249,18 @@ _DECLARED = (
         "n for ±{size}",
     ),
     _column(
+        "clusters_for_precision_{size}",
+        "count",
+        "clusters of the size seen whose interval reaches {size} points to either side",
+        "clusters for ±{size}",
+    ),
+    _column(
+        "clusters_needed_{size}",
+        "count",
+        "clusters of the size seen that show {size} points with 80% power",
+        "clusters for {size}",
+    ),
+    _column(
         "samples_per_variant_{size}",
         "count",
         "samples per variant that show a gain of {size} points with 80% power (unpaired)",

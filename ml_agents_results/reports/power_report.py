@@ -32,7 +32,9 @@ def power_report(report: PowerReport) -> Report:
 def _variants(report: PowerReport) -> Table:
     labels = variant_labels([row.variant for row in report.variants])
     first = report.variants[0]
+    clustered = any(row.n_clusters is not None for row in report.variants)
     alone = _sized("samples_for_precision_{size}", first.samples_for_precision)
+    groups = _sized("clusters_for_precision_{size}", first.clusters_for_precision)
     apart = _sized("samples_per_variant_{size}", first.samples_per_variant)
     rows: list[Row] = [
         {
@@ -42,7 +44,9 @@ def _variants(report: PowerReport) -> Table:
             "accuracy": row.accuracy,
             "ci_low": row.ci_low,
             "ci_high": row.ci_high,
+            "n_clusters": row.n_clusters,
             **_counts(alone, row.samples_for_precision),
+            **_counts(groups, row.clusters_for_precision),
             **_counts(apart, row.samples_per_variant),
         }
         for row in report.variants
@@ -51,17 +55,30 @@ def _variants(report: PowerReport) -> Table:
     shown = columns("samples", "accuracy")
     return Table(
         "Samples of variants",
-        (*VARIANT_COLUMNS, *columns("samples", "accuracy", "ci_low", "ci_high"), *alone, *apart),
+        (
+            *VARIANT_COLUMNS,
+            *columns("samples", "n_clusters", "accuracy", "ci_low", "ci_high"),
+            *(*alone, *groups, *apart),
+        ),
         rows,
         [
             View(
-                "precision", "Samples for the accuracy of one variant", (head, *shown, *alone), rows
-            ),
-            View(
-                "unpaired",
-                "Samples per variant for an unpaired design",
-                (head, *columns("accuracy"), *apart),
+                "precision",
+                f"{'Clusters' if clustered else 'Samples'} for the accuracy of one variant",
+                (head, *shown, *((*columns("n_clusters"), *groups) if clustered else alone)),
                 rows,
+            ),
+            *(
+                ()
+                if clustered
+                else (
+                    View(
+                        "unpaired",
+                        "Samples per variant for an unpaired design",
+                        (head, *columns("accuracy"), *apart),
+                        rows,
+                    ),
+                )
             ),
         ],
     )
@@ -72,7 +89,9 @@ def _comparisons(report: PowerReport) -> Table:
     labels = variant_labels(
         list(dict.fromkeys(variant for row in pairs for variant in (row.candidate, row.baseline)))
     )
+    clustered = any(row.n_clusters is not None for row in pairs)
     needed = _sized("samples_needed_{size}", pairs[0].samples_needed)
+    groups = _sized("clusters_needed_{size}", pairs[0].clusters_needed)
     rows: list[Row] = [
         {
             "candidate": labels[row.candidate],
@@ -80,20 +99,27 @@ def _comparisons(report: PowerReport) -> Table:
             "samples": row.samples,
             "discordance": row.discordance,
             "mde": row.mde,
+            "n_clusters": row.n_clusters,
             **_counts(needed, row.samples_needed),
+            **_counts(groups, row.clusters_needed),
         }
         for row in pairs
     ]
     one = len({row.baseline for row in pairs}) == 1
     against = f" against {labels[pairs[0].baseline]}" if one else ""
     names = columns("candidate", *(() if one else ("baseline",)))
-    figures = (*columns("samples", "discordance", "mde"), *needed)
+    figures = (*columns("samples", "n_clusters", "discordance", "mde"), *needed, *groups)
+    shown = (
+        (*columns("samples", "n_clusters", "discordance", "mde"), *groups)
+        if clustered
+        else (*columns("samples", "discordance", "mde"), *needed)
+    )
     title = f"What these samples can show{against} with 80% power"
     return Table(
         "Samples of comparisons",
         (*columns("candidate", "baseline"), *figures),
         rows,
-        [View("paired", title, (*names, *figures), rows)],
+        [View("paired", title, (*names, *shown), rows)],
     )
 
 

@@ -29,6 +29,7 @@ EXPLANATIONS = {
     "test has little power",
     "few_samples": "there are few samples: intervals may be too narrow",
     "graders_differ": "the two experiments were graded differently",
+    "ids_over_indexes": "the ids of samples contradict their indexes; pairs are by id",
     "mismatched_inputs": "some paired samples differ in question or expected answer: are these the "
     "same dataset?",
     "models_differ": "the model differs as well: the approach is not the only difference",
@@ -49,6 +50,8 @@ EXPLANATIONS = {
     "outputs_not_read": "there are too many runs to read their outputs; slices by length and by "
     "answer marker are left out",
     "partial_overlap": "some samples were graded in one variant only and are left out of the pairs",
+    "sample_ids_not_unique": "an id stands for several samples of a task and pairs nothing; pairs "
+    "are by question and expected answer",
     "shared_samples_unpaired": "the variants share samples; a paired comparison is more precise",
     "small_tasks": "some tasks have fewer than 10 samples: what varies within them is hardly known",
     "too_few_repeats": "no sample was asked that often",

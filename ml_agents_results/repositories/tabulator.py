@@ -204,6 +204,13 @@ class Tabulator:
         columns: list[Column] = ["sample_index", "fingerprint"]
         return sum(self._tabulate(tabulation.duplicate_contents, columns, "fingerprint"))
 
+    def sample_identity(self, variants: Sequence[Variant]) -> tuple[bool, bool]:
+        """Whether ids of samples identify one sample of a task in every variant, and whether the
+        variants have the same id at the same index. For variants of which every run has an id."""
+        find = partial(tabulation.sample_identity, variants=variants)
+        parts = self._tabulate(find, ["sample_index", "sample_id"], "sample_id")
+        return all(part[0] for part in parts), all(part[1] for part in parts)
+
     def has_sample_ids(self, variant: Variant) -> bool:
         """Whether every sample of the variant carries the data set's own id."""
         return self._source.has_sample_ids(variant, self._filters)

@@ -1,5 +1,6 @@
 """What could the samples at hand have shown, and how many more would show a given difference?"""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRo
 from ml_agents_results.services.summary import SummaryService, VariantSummary
 from ml_agents_results.statistics.sample_sizes import (
     clustered_sample_size,
+    clusters_for_difference,
+    clusters_for_precision,
     corrected_alpha,
     independent_sample_size,
     paired_sample_size,
@@ -30,19 +33,21 @@ class PowerComparison(TwoVariantRow):
     """What a comparison can detect with 80% power, after correction for its family of tests.
 
     `mde` is the smallest difference (a fraction) that the shared samples show; None where none
-    can. `samples_needed` maps differences to shared samples, from the discordance that was seen
-    and, where errors are clustered, times the design effect; where samples have repeats, from the
-    variance of the differences that was seen. There is no "observed power": it
-    says nothing that the p value does not say.
+    can. `samples_needed` maps differences to shared samples, from the discordance that was seen, or
+    where samples have repeats from the variance of the differences; where errors are clustered it
+    is None, and `clusters_needed` counts clusters of the size seen. There is no "observed power":
+    it says nothing that the p value does not say.
     """
 
     samples: int
+    n_clusters: int | None
     discordance: float | None
     design_effect: float | None
     alpha: float
     power: float
     mde: float | None
     samples_needed: dict[str, int | None]
+    clusters_needed: dict[str, int | None]
     method: str
 
 
@@ -52,18 +57,20 @@ class VariantPower(VariantRow):
 
     `samples_for_precision` maps half-widths of an interval (fractions) to samples.
     `samples_per_variant` maps differences to the samples of each variant where two variants answer
-    other
-    samples (unpaired), with 80% power and no correction; None where the accuracy cannot grow so
-    much. Both are times the `design_effect` of clusters and repeats: the square of `se`
-    over that of independent runs. None where the variant was always right or always wrong.
+    other samples (unpaired), with 80% power and no correction; None where the accuracy cannot grow
+    so much. Both are times the `design_effect` of repeats: the square of `se` over that of
+    independent runs. Where errors are clustered both are None, and `clusters_for_precision` counts
+    clusters of the size seen. None where the variant was always right or always wrong.
     """
 
     samples: int
+    n_clusters: int | None
     accuracy: float | None
     ci_low: float | None
     ci_high: float | None
     design_effect: float | None
     samples_for_precision: dict[str, int | None]
+    clusters_for_precision: dict[str, int | None]
     samples_per_variant: dict[str, int | None]
     method: str
 
@@ -104,13 +111,20 @@ class PowerService(AnalysisService):
         )
 
 
+def _sizes() -> dict[str, int | None]:
+    return dict.fromkeys(map("{:g}".format, DIFFERENCES))
+
+
 def _variant(variant: VariantSummary, level: float) -> VariantPower:
     p, effect = variant.accuracy, None
-    precision: dict[str, int | None] = dict.fromkeys(map("{:g}".format, DIFFERENCES))
-    apart = dict(precision)
+    precision, clusters, apart = _sizes(), _sizes(), _sizes()
     if p is not None and variant.se is not None:
         effect = variant.se**2 * variant.samples / (p * (1 - p))
         for size in DIFFERENCES:
+            if variant.n_clusters is not None:
+                sd = variant.se * math.sqrt(variant.n_clusters)
+                clusters[f"{size:g}"] = clusters_for_precision(size, sd, level)
+                continue
             single = proportion_sample_size(size, p, level)
             precision[f"{size:g}"] = clustered_sample_size(single, effect).samples
             if p + size <= 1:
@@ -119,11 +133,13 @@ def _variant(variant: VariantSummary, level: float) -> VariantPower:
     return VariantPower(
         variant=variant.variant,
         samples=variant.samples,
+        n_clusters=variant.n_clusters,
         accuracy=p,
         ci_low=variant.ci_low,
         ci_high=variant.ci_high,
         design_effect=effect,
         samples_for_precision=precision,
+        clusters_for_precision=clusters,
         samples_per_variant=apart,
         method=variant.method,
     )
@@ -131,33 +147,39 @@ def _variant(variant: VariantSummary, level: float) -> VariantPower:
 
 def _row(pair: ComparisonRow) -> PowerComparison:
     alpha = corrected_alpha(1 - pair.confidence_level, max(pair.family_size, 1))
+    formula = "Miller" if pair.discordance is None else "Connor"
     return PowerComparison(
         baseline=pair.baseline,
         candidate=pair.candidate,
         samples=pair.samples,
+        n_clusters=pair.n_clusters,
         discordance=pair.discordance,
         design_effect=pair.design_effect,
         alpha=alpha,
         power=0.8,
         mde=pair.mde,
-        samples_needed={
-            f"{difference:g}": _needed(difference, pair, alpha) for difference in DIFFERENCES
-        },
-        method=f"{'Miller' if pair.discordance is None else 'Connor'}, {pair.method}",
+        samples_needed={f"{size:g}": _samples(size, pair, alpha) for size in DIFFERENCES},
+        clusters_needed={f"{size:g}": _clusters(size, pair, alpha) for size in DIFFERENCES},
+        method=f"{formula if pair.n_clusters is None else 'noncentral t'}, {pair.method}",
     )
 
 
-def _needed(difference: float, pair: ComparisonRow, alpha: float) -> int | None:
+def _samples(difference: float, pair: ComparisonRow, alpha: float) -> int | None:
+    if pair.n_clusters is not None:
+        return None
     if pair.discordance is None:
         if pair.se is None:
             return None
-        # The error already holds what lies between samples and what chance adds within them. In
-        # clusters it grows with them, as the design effect does for Connor's formula.
+        # The error already holds what lies between samples and what chance adds within them.
         variance = pair.se**2 * pair.samples
         return repeated_sample_size(difference, variance, 0.0, 0.0, alpha=alpha).samples
     if difference > pair.discordance:
         return None
-    size = paired_sample_size(difference, pair.discordance, alpha)
-    if pair.design_effect is not None and pair.design_effect > 1:
-        size = clustered_sample_size(size, pair.design_effect)
-    return size.samples
+    return paired_sample_size(difference, pair.discordance, alpha).samples
+
+
+def _clusters(difference: float, pair: ComparisonRow, alpha: float) -> int | None:
+    """Clusters of the size seen."""
+    if pair.n_clusters is None or pair.se is None:
+        return None
+    return clusters_for_difference(difference, pair.se * math.sqrt(pair.n_clusters), alpha)

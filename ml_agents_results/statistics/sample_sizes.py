@@ -5,10 +5,11 @@ ask for the minimum detectable difference instead.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.statistics.distributions import check_counts, z_quantile
+from ml_agents_results.statistics.distributions import check_counts, t_quantile, z_quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,10 @@ def minimum_detectable_difference(
 def minimum_detectable_from_se(
     se: float | None, dof: float | None = None, alpha: float = 0.05, power: float = 0.8
 ) -> float | None:
-    """(t_a + t_b) se: what a comparison with this standard error detects (Bloom 1995).
+    """What a comparison with this standard error detects: nc se, where the noncentral t with `dof`
+    exceeds its critical value with probability `power` (as R's power.t.test, strict).
 
-    For clustered or repeated samples; without `dof` the normal quantiles are used. `None` when
+    For clustered samples; without `dof` the normal quantiles are used (Bloom 1995). `None` when
     the se is `None` or 0.
     """
     z_a, z_b = _quantiles(alpha, power)
@@ -91,10 +93,65 @@ def minimum_detectable_from_se(
         return None
     if dof is None:
         return (z_a + z_b) * se
+    from scipy import optimize, special
+
+    critical = -float(special.stdtrit(dof, alpha / 2.0))
+
+    def missing(shift: float) -> float:
+        return _noncentral_power(shift, dof, critical) - power
+
+    highest = critical + z_b
+    while missing(highest) < 0.0:
+        highest *= 1.5
+    return float(optimize.brentq(missing, 0.0, highest, xtol=1e-12)) * se
+
+
+def _noncentral_power(shift: float, dof: float, critical: float) -> float:
+    """P(|T| > critical), T with `dof` degrees of freedom shifted by `shift`."""
     from scipy import special
 
-    t_a = -float(special.stdtrit(dof, alpha / 2.0))
-    return (t_a + float(special.stdtrit(dof, power))) * se
+    above = 1.0 - float(special.nctdtr(dof, shift, critical))
+    below = float(special.nctdtr(dof, shift, -critical))
+    # Far from 0 SciPy gives no number for a tail that is none.
+    return above + (below if below == below else 0.0)
+
+
+def clusters_for_precision(
+    half_width: float, sd: float, confidence: float = 0.95, most: int = 100_000
+) -> int | None:
+    """The smallest number of clusters G with t(G-1) sd / sqrt(G) <= half_width; None above `most`.
+
+    `sd` is that of the clusters seen: CR2 sqrt(G).
+    """
+    return _smallest(
+        lambda g: t_quantile(confidence, g - 1.0) * sd / math.sqrt(g) <= half_width, most
+    )
+
+
+def clusters_for_difference(
+    difference: float, sd: float, alpha: float = 0.05, power: float = 0.8, most: int = 100_000
+) -> int | None:
+    """The smallest number of clusters whose difference is shown with `power`; None above `most`."""
+    _quantiles(alpha, power)
+    if sd == 0.0:
+        return 2
+
+    def enough(g: int) -> bool:
+        critical = t_quantile(1.0 - alpha, g - 1.0)
+        return _noncentral_power(difference * math.sqrt(g) / sd, g - 1.0, critical) >= power
+
+    return _smallest(enough, most)
+
+
+def _smallest(holds: Callable[[int], bool], most: int) -> int | None:
+    """The smallest count from 2 on for which the condition, that stays true, is true."""
+    if not holds(most):
+        return None
+    low, high = 1, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
 
 
 def discordance_from_rates(p_candidate: float, p_baseline: float, correlation: float) -> float:
@@ -172,16 +229,19 @@ def proportion_sample_size(
 def independent_sample_size(
     p_a: float, p_b: float, alpha: float = 0.05, power: float = 0.8
 ) -> SampleSize:
-    """Samples per variant for an unpaired comparison (Cohen 1988, effect size h).
+    """Samples per variant for an unpaired comparison: (z_a sqrt(2 p q) + z_b sqrt(p_a q_a + p_b
+    q_b))^2 / d^2 with the mean p (Fleiss 1981; as R's power.prop.test).
 
     Neglects, as all formulas here, a significant result in the wrong direction (under 1e-5).
     UsageError for equal accuracies or ones outside 0..1.
     """
     if not (0.0 <= p_a <= 1.0 and 0.0 <= p_b <= 1.0) or p_a == p_b:
         raise UsageError("need two different accuracies between 0 and 1")
-    effect = 2.0 * (math.asin(math.sqrt(p_a)) - math.asin(math.sqrt(p_b)))
     z_a, z_b = _quantiles(alpha, power)
-    return _rounded(2.0 * ((z_a + z_b) / effect) ** 2)
+    mean = (p_a + p_b) / 2.0
+    pooled = math.sqrt(2.0 * mean * (1.0 - mean))
+    own = math.sqrt(p_a * (1.0 - p_a) + p_b * (1.0 - p_b))
+    return _rounded(((z_a * pooled + z_b * own) / (p_a - p_b)) ** 2)
 
 
 def _alpha_quantile(alpha: float) -> float:

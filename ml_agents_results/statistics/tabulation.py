@@ -306,6 +306,25 @@ def hardest_first(
     return sorted(samples, key=lambda row: (row[3] / row[2], -row[2], row[0], row[1]))[:limit]
 
 
+def sample_identity(runs: Runs, variants: Sequence[Key]) -> tuple[bool, bool]:
+    """Whether each id of a sample belongs to one sample of its task in every variant, and whether
+    all variants have the same id at the same index."""
+    unique = agree = True
+    for task in runs.tasks:
+        rows = []
+        for variant in variants:
+            columns = runs.of(variant).get(task)
+            if columns is None or not len(columns.outcome):
+                continue
+            own = np.unique(np.stack([columns.sample_id, columns.sample_index]), axis=1)
+            unique &= len(np.unique(own[0])) == own.shape[1]
+            rows.append(own)
+        if rows:
+            both = np.unique(np.concatenate(rows, axis=1), axis=1)
+            agree &= all(len(np.unique(column)) == both.shape[1] for column in both)
+    return bool(unique), bool(agree)
+
+
 def duplicate_contents(runs: Runs) -> int:
     """How many questions with their expected answer several samples of an experiment have."""
     contents: dict[tuple[str, str], list[Columns]] = {}

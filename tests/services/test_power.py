@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from scipy import stats
-from statsmodels.stats.power import NormalIndPower
-from statsmodels.stats.proportion import proportion_effectsize, samplesize_confint_proportion
+from statsmodels.stats.proportion import (
+    samplesize_confint_proportion,
+    samplesize_proportions_2indep_onetail,
+)
 
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.services.analysis_options import AnalysisOptions
@@ -54,7 +56,7 @@ def test_no_difference_can_be_larger_than_the_discordance(store: ResultsProcesso
     assert row.samples_needed["0.02"] is not None
 
 
-def test_clusters_need_more_by_the_design_effect(store: ResultsProcessor) -> None:
+def test_sizes_are_counted_in_clusters_of_the_size_seen(store: ResultsProcessor) -> None:
     save(
         store,
         *(
@@ -64,12 +66,13 @@ def test_clusters_need_more_by_the_design_effect(store: ResultsProcessor) -> Non
     )
     (row,) = rows(store)
     (free,) = rows(store, cluster="none")
-    assert row.design_effect is not None
-    assert row.design_effect > 1
-    needed, plain = row.samples_needed["0.1"], free.samples_needed["0.1"]
+    assert (row.n_clusters, free.n_clusters) == (3, None)
+    assert set(row.samples_needed.values()) == set(free.clusters_needed.values()) == {None}
+    needed = row.clusters_needed["0.1"]
     assert needed is not None
-    assert plain is not None
-    assert needed == pytest.approx(plain * row.design_effect, rel=0.02)
+    # What the clusters at hand detect and how many it takes agree.
+    assert row.mde is not None
+    assert (needed > 3) is (row.mde > 0.1)
 
 
 def test_samples_with_repeats_need_what_their_variance_asks_for(store: ResultsProcessor) -> None:
@@ -103,8 +106,9 @@ def test_samples_for_one_variant_alone(store: ResultsProcessor) -> None:
     for size in (0.01, 0.02, 0.05, 0.1):
         wanted = samplesize_confint_proportion(0.6, size, alpha=0.05)
         assert variant.samples_for_precision[f"{size:g}"] == math.ceil(wanted)
-        effect = proportion_effectsize(0.6 + size, 0.6)
-        each = NormalIndPower().solve_power(effect, alpha=0.05, power=0.8)
+        each = samplesize_proportions_2indep_onetail(
+            size, 0.6, 0.8, alpha=0.05, value=0, alternative="two-sided"
+        )
         assert variant.samples_per_variant[f"{size:g}"] == math.ceil(each)
 
 
@@ -112,14 +116,12 @@ def test_one_variant_in_clusters_needs_more(store: ResultsProcessor) -> None:
     save(store, *(runs("exp", "None", [1] * k + [0] * (20 - k), task=str(k)) for k in (5, 10, 18)))
     (variant,) = report(store).variants
     (free,) = report(store, cluster="none").variants
-    assert variant.design_effect is not None
-    assert variant.design_effect > 2
-    for mine, plain in zip(
-        (*variant.samples_for_precision.values(), *variant.samples_per_variant.values()),
-        (*free.samples_for_precision.values(), *free.samples_per_variant.values()),
-        strict=True,
-    ):
-        assert mine == pytest.approx((plain or 0) * variant.design_effect, rel=0.05)
+    assert set(variant.samples_for_precision.values()) == {None}
+    assert set(variant.samples_per_variant.values()) == {None}
+    assert set(free.clusters_for_precision.values()) == {None}
+    needed = variant.clusters_for_precision["0.1"]
+    assert needed is not None
+    assert needed > 3
 
 
 def test_an_variant_that_is_always_right_says_nothing_of_more_samples(

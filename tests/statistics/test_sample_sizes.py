@@ -1,19 +1,27 @@
 """Sample sizes, against exact enumeration, statsmodels and the equations they solve."""
 
 import itertools
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
-from statsmodels.stats.power import NormalIndPower, normal_sample_size_one_tail
-from statsmodels.stats.proportion import proportion_effectsize, samplesize_confint_proportion
+from statsmodels.stats.proportion import (
+    samplesize_confint_proportion,
+    samplesize_proportions_2indep_onetail,
+)
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics import sample_sizes as power
 from ml_agents_results.statistics.mcnemar import PairedTable, mcnemar_mid_p
+
+FIXTURES = json.loads(
+    Path(__file__).parents[1].joinpath("data", "statistics_fixtures_2.json").read_text()
+)["a_corrections"]
 
 
 def exact_power(n: int, difference: float, psi: float) -> float:
@@ -92,9 +100,13 @@ def test_power_when_every_sample_is_discordant() -> None:
 
 def test_difference_detected_at_a_standard_error() -> None:
     z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
-    t = stats.t.ppf(0.975, 7.7) + stats.t.ppf(0.8, 7.7)
     assert power.minimum_detectable_from_se(0.04) == pytest.approx(0.04 * z, rel=1e-9)
-    assert power.minimum_detectable_from_se(0.04, 7.7) == pytest.approx(0.04 * t, rel=1e-9)
+    # R: power.t.test(type="one.sample", strict=TRUE), in standard errors.
+    for dof, expected in FIXTURES["mde_noncentral_t"]["expected_in_units_of_se"].items():
+        assert power.minimum_detectable_from_se(1.0, float(dof)) == pytest.approx(expected)
+    shift = power.minimum_detectable_from_se(1.0, 7.7) or 0.0
+    critical = stats.t.ppf(0.975, 7.7)
+    assert stats.nct.sf(critical, 7.7, shift) == pytest.approx(0.8, abs=1e-6)
     assert power.minimum_detectable_from_se(None) is None
     assert power.minimum_detectable_from_se(0.0) is None
 
@@ -144,13 +156,31 @@ def test_single_accuracy_equals_statsmodels(half: float, p: float) -> None:
 
 @pytest.mark.parametrize(("p_a", "p_b"), [(0.8, 0.75), (0.5, 0.6), (0.99, 1.0), (0.0, 0.1)])
 def test_independent_groups_equal_statsmodels(p_a: float, p_b: float) -> None:
-    effect = abs(proportion_effectsize(p_a, p_b))
-    # statsmodels' one-tail form takes the total alpha of the tail and the sd of a difference.
-    expected = normal_sample_size_one_tail(effect, 0.8, 0.025, std_null=math.sqrt(2))
-    size = power.independent_sample_size(p_a, p_b)
-    assert size.exact == pytest.approx(expected, rel=1e-9)
-    both_tails = NormalIndPower().solve_power(effect, alpha=0.05, power=0.8)
-    assert size.exact == pytest.approx(both_tails, rel=1e-5)
+    expected = samplesize_proportions_2indep_onetail(
+        p_a - p_b, p_b, 0.8, alpha=0.05, value=0, alternative="two-sided"
+    )
+    assert power.independent_sample_size(p_a, p_b).exact == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", FIXTURES["samples_per_arm"]["expected"])
+def test_independent_groups_equal_r(name: str) -> None:
+    p_a, p_b = map(float, name.split("->"))
+    expected = FIXTURES["samples_per_arm"]["expected"][name]
+    size = power.independent_sample_size(p_b, p_a)
+    assert size.exact == pytest.approx(expected["n_raw"], rel=1e-9)
+    assert size.samples == expected["n"]
+
+
+def test_clusters_of_the_size_seen() -> None:
+    case = FIXTURES["clusters_needed"]
+    half, sd = case["data"]["half_width"], case["data"]["sd_of_cluster_mean"]
+    assert power.clusters_for_precision(half, sd) == case["expected"]["clusters"]
+    needed = power.clusters_for_difference(0.05, 0.2) or 0
+    for clusters, enough in ((needed - 1, False), (needed, True)):
+        detected = power.minimum_detectable_from_se(0.2 / math.sqrt(clusters), clusters - 1.0)
+        assert ((detected or 1.0) <= 0.05) is enough
+    assert power.clusters_for_precision(0.001, 5.0, most=100) is None
+    assert power.clusters_for_difference(0.05, 0.0) == 2
 
 
 def test_impossible_wishes_are_refused() -> None:

@@ -65,16 +65,25 @@ def pairing_rule(
     experiments: Mapping[str, ExperimentRecord],
     candidate: Variant,
     baseline: Variant,
-) -> PairingRule:
-    """How samples of two variants are told to be the same; never by the question's text alone."""
-    if candidate.experiment_id == baseline.experiment_id:
-        return "sample_index"
-    one, two = (_dataset(experiments[variant.experiment_id]) for variant in (candidate, baseline))
-    if one is not None and one == two:
-        return "sample_index"
-    if tabulator.has_sample_ids(candidate) and tabulator.has_sample_ids(baseline):
-        return "sample_id"
-    return "content"
+) -> tuple[PairingRule, tuple[str, ...]]:
+    """How samples of two variants are told to be the same, never by the question's text alone, and
+    what to say of it.
+
+    Within a data set by index; where its record is missing and every run has an id that is unique
+    in its task, by that wherever it contradicts the indexes (`ids_over_indexes`). Between data sets
+    by such ids, else by content (`sample_ids_not_unique` where ids are there and are not unique).
+    """
+    two = (candidate, baseline)
+    one_dataset, other = (_dataset(experiments[variant.experiment_id]) for variant in two)
+    if one_dataset is not None and one_dataset == other:
+        return "sample_index", ()
+    within = candidate.experiment_id == baseline.experiment_id
+    if not all(map(tabulator.has_sample_ids, two)):
+        return ("sample_index" if within else "content"), ()
+    unique, agree = tabulator.sample_identity(two)
+    if within:
+        return ("sample_index", ()) if agree or not unique else ("sample_id", ("ids_over_indexes",))
+    return ("sample_id", ()) if unique else ("content", ("sample_ids_not_unique",))
 
 
 DIFFERING = {"datasets_differ": "dataset", "graders_differ": "grader", "models_differ": "model"}

@@ -174,7 +174,7 @@ class ContrastReader:
         Raises:
             UsageError: A shared sample has no value to cluster by.
         """
-        rule = pairing_rule(self._tabulator, self._experiments, candidate, baseline)
+        rule, notes = pairing_rule(self._tabulator, self._experiments, candidate, baseline)
         repeated = variants.repeated(candidate) or variants.repeated(baseline)
 
         cluster = cluster_column(self._options)
@@ -203,7 +203,7 @@ class ContrastReader:
             graded=graded,
             asked=asked,
             mismatched=shared.mismatched,
-            warnings=differing(self._experiments, candidate, baseline),
+            warnings=(*differing(self._experiments, candidate, baseline), *notes),
         )
 
 

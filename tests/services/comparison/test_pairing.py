@@ -124,3 +124,42 @@ def test_by_content_with_repeats(store: ResultsProcessor, repeats: int) -> None:
     pair = pair_of(store)
     assert (pair.pairing_rule, pair.samples) == ("content", 2)
     assert pair.difference == pytest.approx(0.5)
+
+
+def test_ids_win_over_indexes_that_contradict_them(store: ResultsProcessor) -> None:
+    """Rows shuffled for each variant, or numbered over both."""
+    for name, shift in (("shuffled", 0), ("numbered", 30)):
+        one, two = runs(name, "A", [1] * 20 + [0] * 10), runs(name, "None", [1] * 10 + [0] * 20)
+        for record in one:
+            record.sample_id = f"q{record.sample_index}"
+        for record in two:
+            record.sample_id = f"q{29 - record.sample_index}"
+            record.sample_index += shift
+        save(store, one, two)
+        (pair,) = store.compare([name]).comparisons
+        assert pair.pairing_rule == "sample_id"
+        assert "ids_over_indexes" in pair.warnings
+        assert (pair.samples, pair.improved, pair.regressed) == (30, 20, 10)
+
+
+def test_ids_that_agree_with_the_indexes_change_nothing(store: ResultsProcessor) -> None:
+    parts = runs("exp", "A", [1, 0, 1]), runs("exp", "None", [0, 0, 1])
+    for part in parts:
+        for record in part:
+            record.sample_id = f"q{record.sample_index}"
+    save(store, *parts)
+    (pair,) = store.compare(["exp"]).comparisons
+    assert (pair.pairing_rule, pair.samples) == ("sample_index", 3)
+    assert "ids_over_indexes" not in pair.warnings
+
+
+def test_ids_of_passages_pair_nothing(store: ResultsProcessor) -> None:
+    for name, approach in (("one", "A"), ("two", "None")):
+        part = runs(name, approach, [1, 0] * 20)
+        for record in part:
+            record.sample_id = f"passage {record.sample_index // 10}"
+            record.input_text, record.expected_answer = f"question {record.sample_index}", "yes"
+        save(store, part)
+    (pair,) = store.compare(["one", "two"]).comparisons
+    assert (pair.pairing_rule, pair.samples) == ("content", 40)
+    assert "sample_ids_not_unique" in pair.warnings

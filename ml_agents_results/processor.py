@@ -179,11 +179,11 @@ class ResultsProcessor:
             return ExperimentRepository(connection).get(experiment_id)
 
     def list_experiments(self) -> list[dict[str, Any]]:
-        """All experiments, newest first: `id`, `name`, `status`, `created_at`, `runs`, `graded`,
-        `failed`, `correct`, and `accuracy` (a fraction of the graded runs)."""
+        """All experiments, newest first: `id`, `name`, `status`, `tags`, `created_at`, `runs`,
+        `planned`, `graded`, `failed`, `variants`, `metric`; and `accuracy` (a fraction of the
+        graded runs) where there is one variant."""
         with self.database.read() as connection:
-            lines = ExperimentRepository(connection).list()
-        return [{**asdict(line), "accuracy": line.accuracy} for line in lines]
+            return [line.to_dict() for line in ExperimentRepository(connection).list()]
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Deletes an experiment with its runs and all that belongs to them.

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ml_agents_results.records import RunRecord
-    from ml_agents_results.repositories.experiment_repository import ExperimentCounts
 
 
 def list_(
@@ -45,7 +44,7 @@ def list_(
     with database.read() as connection:
         lines = ExperimentRepository(connection).list()
     if as_json:
-        emit_json({"experiments": [_line(counts) for counts in lines]})
+        emit_json({"experiments": [line.to_dict() for line in lines]})
         return
     if not lines:
         say(f"{database} holds no experiments yet. Import some with: ml-agents import FILE")
@@ -140,14 +139,6 @@ def delete(
         emit_json({"experiment_id": chosen, "deleted_runs": runs})
     else:
         write(f"Deleted experiment {chosen} with {runs:,} runs.")
-
-
-def _line(counts: "ExperimentCounts") -> dict[str, Any]:
-    """One experiment of the list; an accuracy only if it has one variant."""
-    line = asdict(counts)
-    if counts.variants != 1:
-        del line["accuracy"]
-    return line
 
 
 def _show_experiment(connection: "Connection", experiment_id: str, as_json: bool) -> None:

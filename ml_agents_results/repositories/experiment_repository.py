@@ -1,7 +1,7 @@
 """Experiments: create, find, resolve, list, delete."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import repeat
 from typing import Any
@@ -71,6 +71,13 @@ class ExperimentCounts:
     variants: int
     metric: str | None
     accuracy: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The line by field; without `accuracy` unless there is one variant."""
+        line = asdict(self)
+        if self.variants != 1:
+            del line["accuracy"]
+        return line
 
 
 class ExperimentRepository(Repository):

@@ -62,7 +62,26 @@ def import_(
         typer.Option(
             "--map",
             metavar="FIELD=COLUMN",
-            help="The file's column for a field, as in --map raw_output=response. Repeatable.",
+            help="The file's column for a field, as in --map raw_output=response; paths such as "
+            "info.ok and factors such as latency*1000 are columns, too. `FIELD=` leaves the field "
+            "out. Repeatable. [default: the usual names]",
+        ),
+    ] = None,
+    constants: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="A field that is the same in all runs, as in --set model=gpt-4o. Repeatable.",
+        ),
+    ] = None,
+    wide: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--wide",
+            metavar="COLUMN=NAME",
+            help="A column with the answers (or grades) of one approach, or, with --approach, of "
+            "one model: --wide answer_a=A --wide answer_b=B. Columns such as correct_a go along.",
         ),
     ] = None,
     approach: Annotated[
@@ -149,6 +168,8 @@ def import_(
         approach=approach,
         task=task,
         columns=pairs("--map", columns, "raw_output=response"),
+        constants=pairs("--set", constants, "model=gpt-4o"),
+        wide=pairs("--wide", wide, "answer_a=A"),
         duplicates=duplicates,
         on_conflict=on_conflict,
         scorer=scorer,

@@ -24,7 +24,7 @@ def listed(values: Sequence[str] | None) -> list[str]:
 
 
 def pairs(option: str, values: Sequence[str] | None, example: str) -> dict[str, str]:
-    """The pairs of a repeatable option whose values are `FIELD=COLUMN`.
+    """The pairs of a repeatable option whose values are `FIELD=COLUMN`; a column may be empty.
 
     Raises:
         UsageError: A value is not a pair, or a field is given twice; the hint shows `example`.
@@ -32,7 +32,7 @@ def pairs(option: str, values: Sequence[str] | None, example: str) -> dict[str, 
     columns: dict[str, str] = {}
     for value in values or ():
         field, equals, column = value.partition("=")
-        if not (field and equals and column):
+        if not (field and equals):
             raise UsageError(f"{option} {value} is not FIELD=COLUMN", f"As in: {option} {example}")
         if field in columns:
             raise UsageError(f"{option} names the field {field} twice", "Give it one column.")

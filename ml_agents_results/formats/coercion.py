@@ -19,7 +19,29 @@ from ml_agents_results.redaction import redact_text
 _SECONDS = re.compile(r"\d{9,11}(\.\d+)?")
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_FLAGS = {
+_NUMBERS = frozenset(
+    (
+        "sample_index",
+        "repeat_index",
+        "execution_time_ms",
+        "prompt_tokens",
+        "completion_tokens",
+        "reasoning_tokens",
+        "cached_tokens",
+        "parsing_attempts",
+        "extraction_time_ms",
+        "parsing_confidence",
+        "confidence_score",
+        "score",
+        "cost_estimate",
+    )
+)
+_BOOLEANS = frozenset(("is_correct", "fallback_used"))
+
+TYPED = _NUMBERS | _BOOLEANS
+"""Fields of runs that are not texts."""
+
+FLAGS = {
     **dict.fromkeys(("true", "1", "1.0", "yes"), True),
     **dict.fromkeys(("false", "0", "0.0", "no"), False),
 }
@@ -121,9 +143,22 @@ def flag_cell(field: str, cell: str) -> bool:
     Raises:
         InvalidRecordError: It is something else.
     """
-    if (flag := _FLAGS.get(cell.strip().lower())) is None:
+    if (flag := FLAGS.get(cell.strip().lower())) is None:
         raise refused(field, cell, "true, false, 1, 0, yes, no or empty")
     return flag
+
+
+def cell(field: str, value: str) -> Any:
+    """The text as a value of a field. A `sample_index` that is not a number may be an id.
+
+    Raises:
+        InvalidRecordError: It is of another kind.
+    """
+    if field in _BOOLEANS:
+        return flag_cell(field, value)
+    if field == "sample_index" and not _INTEGER.fullmatch(value.strip()):
+        return value
+    return number_cell(field, value) if field in _NUMBERS else value
 
 
 def number_cell(field: str, cell: str) -> float:

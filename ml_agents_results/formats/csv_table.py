@@ -1,5 +1,10 @@
-"""CSV tables: a header, then rows with a cell for each column; packed with gzip or not."""
+"""CSV tables: a header, then rows with a cell for each column; packed with gzip or not.
 
+Cells are separated by commas, or as spreadsheets do by semicolons or tabs; texts are in UTF-8 or
+UTF-16.
+"""
+
+import codecs
 import csv
 import io
 import re
@@ -8,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ml_agents_results.errors import InvalidFileError
-from ml_agents_results.formats.json_files import LONGEST_LINE
+from ml_agents_results.formats.json_files import LONGEST_LINE, beginning
 from ml_agents_results.formats.log_source import LogSource
 
 _METADATA = re.compile(r"#\s*(?P<key>\w+)\s*:\s*(?P<value>.*)")
@@ -20,6 +25,7 @@ class CsvTable:
     Attributes:
         metadata: The keys and values of the lines `# key: value` before the header.
         header: The names of the columns.
+        delimiter: What separates cells. Next to semicolons, numbers have decimal commas.
     """
 
     def __init__(self, source: LogSource, lines: Iterator[str]) -> None:
@@ -31,7 +37,8 @@ class CsvTable:
                 first = (line,)
                 break
             self.metadata.append((match["key"], match["value"]))
-        self._rows = csv.reader(_after(first, lines), strict=True)
+        self.delimiter = _delimiter(first[0]) if first else ","
+        self._rows = csv.reader(_after(first, lines), strict=True, delimiter=self.delimiter)
         self._position = len(self.metadata) + 1
         self.header = [name.strip() for name in self._next() or []]
 
@@ -73,7 +80,9 @@ def open_table(source: LogSource, path: Path | None = None) -> Iterator[CsvTable
     """
     csv.field_size_limit(LONGEST_LINE)
     with source.open(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        wide = beginning(path or source.path)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        encoding = "utf-16" if wide else "utf-8-sig"
+        text = io.TextIOWrapper(file, encoding=encoding, newline="")
         try:
             yield CsvTable(source, _bounded(source, text))
         except UnicodeDecodeError as error:
@@ -84,6 +93,10 @@ def open_table(source: LogSource, path: Path | None = None) -> Iterator[CsvTable
         finally:
             # Left to itself the wrapper would close the file.
             text.detach()
+
+
+def _delimiter(header: str) -> str:
+    return max(",;\t", key=header.count)
 
 
 def _after(first: Sequence[str], lines: Iterator[str]) -> Iterator[str]:

@@ -51,7 +51,7 @@ class ExperimentMetrics:
             self._merge(metric)
         if first is not None and (before is None or before.name != first):
             self._choose(before, first, source, named)
-        return self.primary is not before
+        return (self.primary and self.primary.name) != (before and before.name)
 
     def grade(self, item: Item, primary: MetricRecord | None) -> None:
         """Gives the run its scores, and the value of the experiment's primary metric.

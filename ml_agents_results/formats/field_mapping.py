@@ -1,12 +1,15 @@
 """From the names in a file to the fields of a run: `--map`."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml_agents_results.database.validation import check_id, refused
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError, UsageError
-from ml_agents_results.formats.coercion import text, time_of
+from ml_agents_results.formats.coercion import FLAGS, TYPED, cell, number, text, time_of
+from ml_agents_results.formats.column_names import meanings
+from ml_agents_results.formats.grading import Grading
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.score_fields import scores_of
@@ -25,6 +28,9 @@ _TEXTS = (
     "parsed_answer",
     "error",
 )
+_TELLING = frozenset((*_TEXTS, "sample_index", "is_correct", "score", "scores")) - {"id"}
+"""A line that has none of these is not a run."""
+
 _SHOWN = 10
 _OVERRIDABLE = (
     "sample_id",
@@ -38,71 +44,190 @@ _OVERRIDABLE = (
 _ABSENT = object()
 
 
+class _Plan(NamedTuple):
+    """What the columns of a line are.
+
+    Attributes:
+        fields: Column to the fields that it gives, each with the factor to the field's unit.
+        paths: The same for names inside of columns.
+        metrics: Columns that are metrics, and whether each is one of right and wrong.
+        left_out: Columns to leave out.
+    """
+
+    fields: Mapping[str, Sequence[tuple[str, float]]]
+    paths: Mapping[str, Sequence[tuple[str, float]]]
+    metrics: Mapping[str, bool]
+    left_out: frozenset[str]
+
+
 class FieldMapping:
-    """Makes runs of lines whose names are the fields of runs; keeps the others in metadata_json.
+    """Makes runs of lines whose names are the fields of runs, or those that people give to them;
+    keeps the others in metadata_json.
 
     Args:
-        convert: Makes the value of a field from a value of the file that is not None.
+        convert: Makes the value of a field from a text of the file.
+
+    Attributes:
+        grading: The metrics that are columns of the lines.
 
     Raises:
-        UsageError: `columns` has a field that runs do not have.
+        UsageError: `columns` or `constants` has a field that runs do not have.
     """
 
     def __init__(
         self,
         source: LogSource,
         options: ImportOptions,
-        convert: Callable[[str, Any], Any] | None = None,
+        convert: Callable[[str, str], Any] | None = None,
     ) -> None:
-        if unknown := sorted(set(options.columns) - KNOWN):
+        given = {**options.columns, **options.constants}
+        if unknown := sorted(set(given) - KNOWN):
             raise UsageError(
                 f"a run has no field {', '.join(unknown)}",
                 f"--map takes FIELD=COLUMN; fields are: {', '.join(sorted(KNOWN))}",
             )
         self._source = source
-        self._convert = convert
+        self._convert = convert or cell
         self._approach = options.approach
-        self._fields: dict[str, list[str]] = {}
+        self._constants = dict(options.constants)
+        self._left_out = {field for field, column in options.columns.items() if not column}
+        self._mapped = frozenset(options.columns)
+        self._fields: dict[str, list[tuple[str, float]]] = {}
         for field, column in options.columns.items():
-            self._fields.setdefault(column, []).append(field)
-        self._unseen = set(self._fields)
-        self._plain = KNOWN - set(options.columns) - set(self._fields)
+            if column:
+                name, factor = _factor(column)
+                self._fields.setdefault(name, []).append((field, factor))
+        self._named = tuple(filter(None, (options.metric or "").split(",")))
+        self._unseen = set(self._fields) | set(self._named)
         self._kept: dict[str, None] = {}
+        self._plans: dict[tuple[str, ...], _Plan] = {}
+        self._indexes: dict[str, dict[object, int]] = {}
+        self._asked: Counter[tuple[object, ...]] = Counter()
+        self._looks_like_seconds = False
+        self.grading = Grading(source, next(iter(self._named), None), any_metric=True)
 
     def record(self, line: Mapping[str, Any]) -> RunRecord:
         """The run of one line; absent and null are the same.
 
         Raises:
-            InvalidRecordError: A required field is missing, or a value is of the wrong kind.
+            InvalidRecordError: A value is of the wrong kind, or nothing in the line is known.
         """
+        return self.scored(line)[0]
+
+    def scored(self, line: Mapping[str, Any]) -> tuple[RunRecord, dict[str, ScoreRecord]]:
+        """The run of one line, and its value of each metric that is a column; see `record`."""
+        names = tuple(line)
+        if (plan := self._plans.get(names)) is None:
+            plan = self._plans[names] = self._planned(names)
         values: dict[str, Any] = {}
         kept: dict[str, Any] = {}
+        scores: dict[str, ScoreRecord] = {}
         for column, value in line.items():
-            if column in self._fields:
-                self._unseen.discard(column)
             if value is None:
                 continue
-            if column in self._plain:
-                values[column] = value
-            elif fields := self._fields.get(column):
-                values.update(dict.fromkeys(fields, value))
-            else:
+            if column in plan.metrics:
+                scores[column] = self._score(column, value, plan.metrics[column])
+            elif fields := plan.fields.get(column):
+                for field, factor in fields:
+                    values[field] = value if factor == 1 else self._scaled(field, value, factor)
+            elif column not in plan.left_out:
                 kept[column] = value
-        return self._record(values, kept)
+        for path, fields in plan.paths.items():
+            value = _inner(line, path)
+            if value is not None:
+                self._unseen.discard(path)
+                if path in plan.metrics:
+                    scores[path] = self._score(path, value, plan.metrics[path])
+                for field, factor in fields:
+                    values[field] = value if factor == 1 else self._scaled(field, value, factor)
+        values.update(self._constants)
+        if not scores and values.keys().isdisjoint(_TELLING):
+            raise InvalidRecordError(
+                "it has no column that is known for a question, an answer or a grade; its columns "
+                f"are: {', '.join(names) or 'none'}",
+                "Name those of the question, the answer and the grade: --map input_text=COLUMN "
+                "--map raw_output=COLUMN --map is_correct=COLUMN",
+            )
+        return self._record(values, kept), scores
+
+    def _planned(self, names: tuple[str, ...]) -> _Plan:
+        taken = self._mapped | set(self._constants)
+        own = {name for name in names if name in KNOWN and name not in taken}
+        if "sample_index" not in names and "experiment_id" not in names:
+            own.discard("id")
+        if self._approach is not None:
+            taken = taken | {"approach_name"}
+        others = [one for one in names if one not in own and one not in self._fields]
+        known, measured = meanings(others, taken | own)
+        metrics = {column: False for column in (*measured, *self._named) if column in names}
+        fields: dict[str, list[tuple[str, float]]] = {}
+        paths: dict[str, list[tuple[str, float]]] = {}
+        for column, targets in self._fields.items():
+            rest = []
+            for field, factor in targets:
+                if field in ("is_correct", "score") and column != field:
+                    metrics[column] = field == "is_correct"
+                else:
+                    rest.append((field, factor))
+            if column in names:
+                self._unseen.discard(column)
+                if rest:
+                    fields[column] = rest
+            elif "." in column:
+                paths[column] = rest
+        for path in self._named:
+            if path not in names and "." in path:
+                metrics[path] = False
+                paths.setdefault(path, [])
+        for column, (field, factor) in known.items():
+            if field in ("is_correct", "score"):
+                metrics[column] = field == "is_correct"
+            else:
+                fields[column] = [(field, factor)]
+            self._source.choose("column", f"{field}={column}", "its name")
+        self._unseen -= set(names)
+        for name in own - set(metrics):
+            fields.setdefault(name, []).append((name, 1.0))
+        for column, is_verdict in metrics.items():
+            self.grading.define(column, kind="binary" if is_verdict else None, column=column)
+        left_out = self._left_out & set(names)
+        return _Plan(fields, paths, metrics, frozenset(left_out))
+
+    def _score(self, column: str, value: Any, is_verdict: bool) -> ScoreRecord:
+        if isinstance(value, str):
+            if is_verdict:
+                return ScoreRecord(float(self._convert("is_correct", value)))
+            try:
+                return ScoreRecord(float(self._convert("score", value)))
+            except InvalidRecordError:
+                flag = FLAGS.get(value.strip().lower())
+                return ScoreRecord(None if flag is None else float(flag), label=value)
+        if is_verdict and value not in (True, False):
+            raise refused(column, value, "true, false, 1 or 0: it is the grade")
+        return ScoreRecord(float(value) if isinstance(value, bool) else number(value))
+
+    def _scaled(self, field: str, value: Any, factor: float) -> Any:
+        known = self._convert(field, value) if isinstance(value, str) else value
+        return known * factor if number(known) is not None else known
 
     def _record(self, values: dict[str, Any], kept: dict[str, Any]) -> RunRecord:
-        if self._convert is not None:
-            values = {name: self._convert(name, value) for name, value in values.items()}
+        for name, value in values.items():
+            if isinstance(value, str):
+                if name in TYPED:
+                    values[name] = self._convert(name, value)
+            elif name in _TEXTS and (isinstance(value, bool) or number(value) is None):
+                values[name] = text(value)
+        if values.get("error") in ("", "[]", "{}"):
+            del values["error"]
+        if isinstance(time := values.get("execution_time_ms"), float):
+            self._looks_like_seconds = self._looks_like_seconds or 0 < time < 100
+            values["execution_time_ms"] = round(time)
         if self._approach is not None:
             values.setdefault("approach_name", self._approach)
-        missing = [name for name in ("approach_name", "sample_index") if name not in values]
-        if missing:
-            raise InvalidRecordError(
-                f"there is no {' and no '.join(f'`{name}`' for name in missing)}",
-                "If the file has it under another name: "
-                + " ".join(f"--map {name}=COLUMN" for name in missing)
-                + ("; or name one for all: --approach NAME" if "approach_name" in missing else ""),
-            )
+        if "approach_name" not in values:
+            values["approach_name"] = "None"
+            self._source.choose("approach", "None", "no approach is named")
+        self._number(values)
         if isinstance(values["approach_name"], str):
             values["approach_name"] = canonical_approach(values["approach_name"])
         for name in _TEXTS:
@@ -129,6 +254,32 @@ class FieldMapping:
         values.setdefault("experiment_id", "")
         return RunRecord(**values)
 
+    def _number(self, values: dict[str, Any]) -> None:
+        """Gives a run without a number of its sample one: by its id, else by its question and how
+        often the variant was asked it, else by the order of its variant's lines."""
+        if isinstance(given := values.get("sample_index"), str):
+            if "sample_index" not in self._mapped:
+                raise refused("sample_index", given, "a whole number, not negative")
+            values["sample_id"] = given
+            del values["sample_index"]
+        if "sample_index" in values:
+            return
+        task = str(values.get("task", ""))
+        sample: object
+        if (sample_id := values.get("sample_id")) is not None:
+            sample, rule = str(sample_id), "the order of the ids"
+        else:
+            question = values.get("input_text")
+            variant = [values.get(name) for name in ("approach_name", "provider", "model")]
+            key = (task, question, *variant, values.get("repeat_index"))
+            sample, rule = (question, self._asked[key]), "the order of the questions"
+            if question is None:
+                rule = "the order of the lines"
+            self._asked[key] += 1
+        indexes = self._indexes.setdefault(task, {})
+        values["sample_index"] = indexes.setdefault(sample, len(indexes))
+        self._source.choose("sample_index", "0, 1, ...", rule)
+
     def finish(self) -> None:
         """Warns of the columns that runs have no field for.
 
@@ -140,6 +291,11 @@ class FieldMapping:
                 f"{self._source.name} has no {', '.join(sorted(self._unseen))}",
                 "Correct --map FIELD=COLUMN; columns are spelled as in the file.",
             )
+        if self._looks_like_seconds:
+            self._source.warn(
+                f"{self._source.name}: fractions of milliseconds below 100 look like seconds "
+                "(if they are: --map execution_time_ms=COLUMN*1000)"
+            )
         if self._kept:
             names = list(self._kept)
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
@@ -147,6 +303,23 @@ class FieldMapping:
                 f"{self._source.name}: runs have no field for {', '.join(names[:_SHOWN])}{more}; "
                 "kept in metadata_json"
             )
+
+
+def _factor(column: str) -> tuple[str, float]:
+    """A column and the factor of `COLUMN*FACTOR`."""
+    name, star, factor = column.rpartition("*")
+    if star and name:
+        with suppress(ValueError):
+            return name, float(factor)
+    return column, 1.0
+
+
+def _inner(line: Mapping[str, Any], path: str) -> Any:
+    """The value at a path of names, as in `info.ok`."""
+    value: Any = line
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _metrics(value: object) -> dict[str, Any]:

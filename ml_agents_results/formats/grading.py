@@ -111,6 +111,29 @@ class Grading:
                 self._grade(item.run, self.metrics[primary], score)
             yield item
 
+    def streamed(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Runs with their grades, in one pass where a metric is declared as binary: that is the
+        primary one, if the user names no other. The kinds of the others are known at the end."""
+        primary = None
+        for item in items:
+            if primary is None:
+                primary = self._declared()
+            if primary is None and self.metrics:
+                self.add(item)
+                continue
+            self.note(item.scores)
+            if primary is not None and (score := item.scores.get(primary)) is not None:
+                self.metrics[primary].is_primary = True
+                self._grade(item.run, self.metrics[primary], score)
+            yield item
+        yield from self.graded()
+
+    def _declared(self) -> str | None:
+        """The metric that is known to be the primary one before any run is read."""
+        if self._metric is None and self._scorer is None and self.metrics:
+            return next((name for name in self.metrics if name in self._decided), None)
+        return None
+
     def _note(self, name: str, score: ScoreRecord) -> None:
         self.define(name)
         metric = self.metrics[name]
@@ -133,6 +156,9 @@ class Grading:
         measured = [name for name in fitting if self.metrics[name].kind is not None]
         named = self._metric is not None or self._scorer is not None
         name, rule = self._usual(measured or fitting, named)
+        known = next((one for one, metric in self.metrics.items() if metric.is_primary), None)
+        if known is not None:
+            name, rule = known, "the one of right and wrong"
         if not name:
             return None
         self.metrics[name].is_primary = True

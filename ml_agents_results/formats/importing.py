@@ -134,7 +134,7 @@ class _Part:
         self._default = ""
 
     def metrics(self, experiment_id: str) -> list[MetricRecord]:
-        """What the log says about the metrics of an experiment; complete with the first run."""
+        """What the log says so far about the metrics of an experiment."""
         described = self.experiments.get(experiment_id)
         own = (described.metrics or ()) if described is not None else ()
         return [*own, *(() if self._log is None else self._log.metrics.values())]
@@ -338,6 +338,9 @@ class _Import:
                 if item.scores:
                     self._metrics[item.run.experiment_id].grade(item, primary)
             renamed += self._save(source, kept)
+        for experiment_id in has_newer:
+            # The kinds of metrics may be known at the end only.
+            self._save_metrics(experiment_id, part)
         part.close()
         if not has_newer:
             self._empty.append(source)

@@ -20,7 +20,8 @@ BOM = b"\xef\xbb\xbf"
 """The byte order mark that some programs write before UTF-8."""
 
 _GZIP = b"\x1f\x8b"
-_ENDINGS = (".gz", ".jsonl", ".ndjson", ".json", ".csv", ".eval")
+_TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx", ".parquet")
+_ENDINGS = (".gz", ".zip", ".eval", *_TABLES)
 _SHOWN = 4
 
 
@@ -33,7 +34,9 @@ class ImportOptions:
         name: The title of the experiment.
         approach: The approach of runs that name none, and of logs that know no approaches.
         task: The task of all runs.
-        columns: Field of a run to the file's own name for it.
+        columns: Field of a run to the file's own name for it; an empty name leaves the field out.
+        constants: Field of a run to its value in all runs.
+        wide: Column of a table with a column for each variant, to the name of that variant.
         duplicates: What to do with a sample that is answered twice: refuse, keep the latest, or
             number the answers as repeats.
         on_conflict: What to do with a run that is in the database with other contents: replace
@@ -52,6 +55,8 @@ class ImportOptions:
     approach: str | None = None
     task: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    wide: Mapping[str, str] = field(default_factory=dict)
     duplicates: Duplicates = "refuse"
     on_conflict: OnConflict = "replace"
     scorer: str | None = None

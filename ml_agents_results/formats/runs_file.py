@@ -1,26 +1,39 @@
-"""The runs file: one run a line, as JSON Lines or CSV, or a JSON list; packed with gzip or not.
+"""The runs file: one run a line, as JSON Lines or CSV, a JSON list, a workbook or Parquet; packed
+with gzip, alone in a zip archive, or not.
 
-Fields are named as the columns of `runs`; `--map` names those of other programs. In CSV an empty
+Fields are named as the columns of `runs`, or as people name them (`column_names`); `--map` names
+others. In CSV an empty
 cell is an absent value, and lines `# key: value` before the header describe the experiments, as
 `export --format csv` writes them. That export also tells empty texts from absent ones, in a column
 `empty_texts`.
 """
 
-from collections.abc import Iterator, Sequence
+import codecs
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.errors import InvalidFileError
-from ml_agents_results.formats.coercion import flag_cell, number_cell, time_of
-from ml_agents_results.formats.csv_table import CsvTable, open_table
+from ml_agents_results.formats.coercion import TYPED, cell, time_of
+from ml_agents_results.formats.column_names import widened
+from ml_agents_results.formats.csv_table import open_table
 from ml_agents_results.formats.field_mapping import FieldMapping
 from ml_agents_results.formats.json_files import beginning, read_lines
 from ml_agents_results.formats.json_stream import JsonStream
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.table_files import (
+    is_parquet,
+    is_single,
+    is_workbook,
+    parquet_rows,
+    unpacked,
+    workbook_rows,
+)
 from ml_agents_results.records import ExperimentRecord
 
 EMPTY_TEXTS = "empty_texts"
@@ -28,29 +41,18 @@ EMPTY_TEXTS = "empty_texts"
 texts are as the database stores them."""
 
 _SHOWN = 8
-_NUMBERS = frozenset(
-    (
-        "sample_index",
-        "repeat_index",
-        "execution_time_ms",
-        "prompt_tokens",
-        "completion_tokens",
-        "parsing_attempts",
-        "extraction_time_ms",
-        "parsing_confidence",
-        "confidence_score",
-        "score",
-        "cost_estimate",
-    )
-)
-_BOOLEANS = frozenset(("is_correct", "fallback_used"))
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def sniff(path: Path) -> bool:
-    """Whether it is text, or a folder that `export --format csv` wrote."""
+    """Whether it is text, a workbook, Parquet, an archive of one file, or a folder that
+    `export --format csv` wrote."""
     if path.is_dir():
         return _table_of(path).is_file()
     start = beginning(path)
+    if start[:2] in _UTF_16 or is_parquet(path) or is_workbook(path) or is_single(path):
+        return True
     return b"\x00" not in start and start[:1] != b"<"
 
 
@@ -62,13 +64,76 @@ def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
         InvalidFileError: A line, the header or a row does not fit.
         InvalidRecordError: A required field is missing, or a value is of the wrong kind.
     """
-    if _is_json(source):
-        yield Log((), _json_runs(source, options))
+    path = source.path
+    if is_workbook(path) or is_parquet(path):
+        rows = workbook_rows(source) if is_workbook(path) else parquet_rows(source)
+        yield _log(source, options, FieldMapping(source, options), rows)
+    elif is_single(path):
+        with unpacked(source) as inner, open(inner, options) as log:
+            yield log
+    elif _is_json(source):
+        yield _log(source, options, FieldMapping(source, options), _json_rows(source))
+    else:
+        with open_table(source, _table_of(path)) as table:
+            with source.locate("before the header"):
+                experiments = _experiments(table.metadata)
+            _check_header(source, table.header)
+            rows = iter(table)
+            if EMPTY_TEXTS in table.header:
+                rows = ((number, _original(row), size) for number, row, size in table)
+            convert = _decimal_comma if table.delimiter == ";" else None
+            mapping = FieldMapping(source, options, convert)
+            yield _log(source, options, mapping, rows, experiments)
+
+
+def _log(
+    source: LogSource,
+    options: ImportOptions,
+    mapping: FieldMapping,
+    rows: Iterable[tuple[int | str, dict[str, Any], int]],
+    experiments: Sequence[ExperimentRecord] = (),
+) -> Log:
+    grading = mapping.grading
+    items = grading.streamed(_items(source, options, mapping, rows))
+    return Log(experiments, items, grading.metrics)
+
+
+def _items(
+    source: LogSource,
+    options: ImportOptions,
+    mapping: FieldMapping,
+    rows: Iterable[tuple[int | str, dict[str, Any], int]],
+) -> Iterator[Item]:
+    for position, row, size in rows:
+        for part in _parts(row, options):
+            with source.locate(position):
+                run, scores = mapping.scored(part)
+            yield Item(position, run, size, scores)
+    mapping.finish()
+
+
+def _parts(row: dict[str, Any], options: ImportOptions) -> Iterator[dict[str, Any]]:
+    """The row; of a wide table, a row for each variant."""
+    if not options.wide:
+        yield row
         return
-    with open_table(source, _table_of(source.path)) as table:
-        with source.locate("before the header"):
-            experiments = _experiments(table.metadata)
-        yield Log(experiments, _csv_runs(source, options, table))
+    groups = widened(row, options.wide)
+    of_variants = {column for group in groups.values() for column in group}
+    field = "approach_name" if options.approach is None else "model"
+    shared = {name: value for name, value in row.items() if name not in of_variants}
+    for column, variant in options.wide.items():
+        own = {name: row.get(one) for one, name in groups[column].items()}
+        if column not in row:
+            continue
+        if (named := groups[column].get(column)) == column:
+            own["raw_output"] = own.pop(named)
+        yield {**shared, **own, field: variant}
+
+
+def _decimal_comma(field: str, value: str) -> Any:
+    if field in TYPED and _DECIMAL_COMMA.fullmatch(value.strip()):
+        value = value.replace(",", ".")
+    return cell(field, value)
 
 
 def _table_of(path: Path) -> Path:
@@ -80,21 +145,16 @@ def _is_json(source: LogSource) -> bool:
     if source.path.is_dir():
         return False
     endings = {ending.lower() for ending in Path(source.name).suffixes}
-    if endings & {".jsonl", ".ndjson", ".json", ".csv"}:
-        return ".csv" not in endings
+    if endings & {".jsonl", ".ndjson", ".json", ".csv", ".tsv"}:
+        return not endings & {".csv", ".tsv"}
     return beginning(source.path)[:1] in (b"{", b"[")
 
 
-def _json_runs(source: LogSource, options: ImportOptions) -> Iterator[Item]:
-    mapping = FieldMapping(source, options)
+def _json_rows(source: LogSource) -> Iterator[tuple[int | str, dict[str, Any], int]]:
     line = beginning(source.path).partition(b"\n")[0].rstrip()
     if line[:1] == b"{" and line[-1:] in b"{[,":
         _refuse_document(source)
-    for position, values, size in _list(source) if line[:1] == b"[" else read_lines(source):
-        with source.locate(position):
-            run = mapping.record(values)
-        yield Item(position, run, size)
-    mapping.finish()
+    return _list(source) if line[:1] == b"[" else read_lines(source)
 
 
 def _list(source: LogSource) -> Iterator[tuple[str, dict[str, Any], int]]:
@@ -133,17 +193,6 @@ def _refuse_document(source: LogSource) -> None:
     )
 
 
-def _csv_runs(source: LogSource, options: ImportOptions, table: CsvTable) -> Iterator[Item]:
-    mapping = FieldMapping(source, options, _cell)
-    _check_header(source, table.header, options)
-    exported = EMPTY_TEXTS in table.header
-    for number, row, size in table:
-        with source.locate(number):
-            run = mapping.record(_original(row) if exported else row)
-        yield Item(number, run, size)
-    mapping.finish()
-
-
 def _experiments(metadata: Sequence[tuple[str, str]]) -> Sequence[ExperimentRecord]:
     experiments: list[ExperimentRecord] = []
     for key, text in metadata:
@@ -174,23 +223,7 @@ def _describe(experiment: ExperimentRecord, key: str, value: Any) -> None:
             setattr(experiment, f"{key}_json", value)
 
 
-def _check_header(source: LogSource, header: list[str], options: ImportOptions) -> None:
-    needed = {options.columns.get(name, name): name for name in ("sample_index", "approach_name")}
-    if options.approach is not None:
-        needed.pop(options.columns.get("approach_name", "approach_name"), None)
-    missing = {column: field for column, field in needed.items() if column not in header}
-    if missing:
-        columns = ", ".join(header) or "none"
-        raise InvalidFileError(
-            f"{source.name} has no column {' and '.join(missing)}; its columns are: {columns}",
-            "Name them: "
-            + " ".join(f"--map {field}=COLUMN" for field in missing.values())
-            + (
-                "; or name one approach for all: --approach NAME"
-                if "approach_name" in missing.values()
-                else ""
-            ),
-        )
+def _check_header(source: LogSource, header: list[str]) -> None:
     if twice := sorted({name for name in header if header.count(name) > 1}):
         raise InvalidFileError(
             f"{source.name} has two columns {twice[0]!r}", "Rename or remove one of them."
@@ -202,9 +235,3 @@ def _original(row: dict[str, Any]) -> dict[str, Any]:
     empty = row.pop(EMPTY_TEXTS)
     values = {name: None if cell is None else from_stored(cell) for name, cell in row.items()}
     return values | dict.fromkeys((empty or "").split(), "")
-
-
-def _cell(field: str, cell: str) -> Any:
-    if field in _BOOLEANS:
-        return flag_cell(field, cell)
-    return number_cell(field, cell) if field in _NUMBERS else cell

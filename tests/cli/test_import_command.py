@@ -141,8 +141,8 @@ def test_standard_input(db_path: Path, runs_file: Path) -> None:
     packed = gzip.compress(runs_file.read_bytes())
     found = document("import", "-", "--experiment-id", "x", "--db-path", db_path, typed=packed)
     assert found["inserted"] == 80
-    message, _ = refusal("import", "-", "--db-path", db_path, typed='{"sample_index": 0}', code=1)
-    assert message == "stdin line 1: there is no `approach_name`"
+    message, _ = refusal("import", "-", "--db-path", db_path, typed='{"approach": "A"}', code=1)
+    assert message.startswith("stdin line 1: it has no column that is known")
 
 
 def test_several_files_are_one_import(db_path: Path, tmp_path: Path) -> None:
@@ -174,20 +174,19 @@ BROKEN = {
         "one JSON object a line",
     ),
     "a list": ("[1, 2]", "line 17: it is a list, not an object", "one JSON object a line"),
-    "no approach": ('{"sample_index": 1}', "line 17: there is no `approach_name`", "--approach"),
-    "no sample": (
+    "nothing known": (
         '{"approach_name": "None"}',
-        "line 17: there is no `sample_index`",
-        "--map sample_index=COLUMN",
+        "line 17: it has no column that is known",
+        "--map is_correct=COLUMN",
     ),
     "a word for a grade": (
         json.dumps(line(99, is_correct="maybe")),
-        "line 17: `is_correct` is 'maybe'; it must be true, false or null",
+        "line 17: `is_correct` is 'maybe'; it must be true, false",
         "Correct the value",
     ),
     "NaN": (
         '{"approach_name": "None", "sample_index": 99, "score": NaN}',
-        "line 17: `score` is 'NaN'; it must be a finite number or null",
+        "line 17: `score` is 'NaN'; it must be a number",
         "",
     ),
     "Infinity": (

@@ -105,8 +105,10 @@ def test_line_numbers_count_what_an_editor_counts(processor: ResultsProcessor, f
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("approach_name,n\nNone,1\n", "has no column sample_index; its columns are: approach_name"),
-        ("approach_name;sample_index\nNone;1\n", "its columns are: approach_name;sample_index"),
+        (
+            "approach_name,n\nNone,1\n",
+            "a question, an answer or a grade; its columns are",
+        ),
         ("approach_name,sample_index,n,n\nNone,1,2,3\n", "has two columns 'n'"),
         ("approach_name,sample_index\nNone,1,2\n", "line 2: 3 cells where the header has 2"),
         ("approach_name,sample_index\nNone\n", "line 2: 1 cells where the header has 2"),
@@ -123,11 +125,10 @@ def test_file_that_does_not_fit(
     assert error.message.startswith(str(file))
 
 
-def test_missing_column_suggests_a_mapping(processor: ResultsProcessor, file: Path) -> None:
+def test_unknown_columns_suggest_a_mapping(processor: ResultsProcessor, file: Path) -> None:
     error = refused(processor, file, "method,n\nNone,1\n")
     assert error.hint is not None
-    assert "--map sample_index=COLUMN --map approach_name=COLUMN" in error.hint
-    assert "--approach NAME" in error.hint
+    assert "--map input_text=COLUMN --map raw_output=COLUMN" in error.hint
 
 
 def test_one_column_for_two_fields(processor: ResultsProcessor, file: Path) -> None:
@@ -136,7 +137,7 @@ def test_one_column_for_two_fields(processor: ResultsProcessor, file: Path) -> N
     options = ImportOptions(experiment_id="x", approach="None", columns=columns)
     load(processor.database, [LogSource(file)], options)
     (run,) = processor.get_runs_paginated("x")["runs"]
-    assert (run["is_correct"], run["score"], run["metadata_json"]) == (True, 1.0, {"hint": "x"})
+    assert (run["is_correct"], run["score"], run["metadata_json"]) == (True, None, {"hint": "x"})
 
 
 def test_byte_order_mark_and_gzip(processor: ResultsProcessor, tmp_path: Path) -> None:

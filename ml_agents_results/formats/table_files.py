@@ -1,0 +1,117 @@
+"""Tables in files that are not text: workbooks, Parquet, and archives of a single file."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.formats.json_files import beginning
+from ml_agents_results.formats.log_source import LogSource
+from ml_agents_results.formats.zip_members import ZipMembers
+
+_ZIP, _PARQUET = b"PK", b"PAR1"
+_BATCH = 1000
+_RUNS = "Runs"
+_MEMBER = "[Content_Types].xml"
+
+Row = tuple[int | str, dict[str, Any], int]
+
+
+def is_parquet(path: Path) -> bool:
+    return beginning(path).startswith(_PARQUET)
+
+
+def is_workbook(path: Path) -> bool:
+    return _members(path).count(_MEMBER) == 1
+
+
+def is_single(path: Path) -> bool:
+    """Whether it is a zip archive that holds one file."""
+    return len(_members(path)) == 1
+
+
+def _members(path: Path) -> list[str]:
+    if not beginning(path).startswith(_ZIP):
+        return []
+    source = LogSource(path)
+    try:
+        with source.open() as file:
+            return [name for name in ZipMembers(source, file).names if not name.endswith("/")]
+    except InvalidFileError:
+        return []
+
+
+@contextmanager
+def unpacked(source: LogSource) -> Iterator[LogSource]:
+    """The only file of an archive; what it warns of is a warning of the archive."""
+    with TemporaryDirectory(prefix="ml-agents-") as folder, source.open() as file:
+        members = ZipMembers(source, file)
+        [name] = [name for name in members.names if not name.endswith("/")]
+        path = Path(folder) / Path(name).name
+        with path.open("wb") as out, members.open(name) as member:
+            while block := member.read(1 << 16):
+                out.write(block)
+        inner = LogSource(path, source.name.removesuffix(".zip"))
+        inner.warnings, inner.chosen, inner.left_out = (
+            source.warnings,
+            source.chosen,
+            source.left_out,
+        )
+        yield inner
+
+
+def parquet_rows(source: LogSource) -> Iterator[Row]:
+    """Raises InvalidFileError if the package pyarrow is missing, or the file is damaged."""
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise InvalidFileError(
+            f"{source.name} is Parquet, which needs the package pyarrow", "pip install pyarrow"
+        ) from error
+    number = 0
+    try:
+        with parquet.ParquetFile(source.path) as file:
+            for batch in file.iter_batches(_BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"row {number}", row, len(str(row))
+    except (ArrowException, OSError) as error:
+        raise InvalidFileError(f"{source.name} is damaged: {error}", "Copy it again.") from error
+
+
+def workbook_rows(source: LogSource) -> Iterator[Row]:
+    """The rows of the sheet `Runs`, else of the first one, below the first row with two cells.
+
+    Raises:
+        InvalidFileError: The package openpyxl is missing, or the file is damaged.
+    """
+    try:
+        from openpyxl import load_workbook
+    except ImportError as error:
+        raise InvalidFileError(
+            f"{source.name} is a workbook, which needs the package openpyxl",
+            "pip install openpyxl, or save the sheet as CSV.",
+        ) from error
+    try:
+        book = load_workbook(io.BytesIO(source.path.read_bytes()), read_only=True, data_only=True)
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise InvalidFileError(f"{source.name} is damaged: {error}", "Copy it again.") from error
+    sheet = book[_RUNS] if _RUNS in book.sheetnames else book.worksheets[0]
+    header: list[str] | None = None
+    for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
+        if header is None:
+            if sum(cell is not None for cell in cells) > 1:
+                header = ["" if cell is None else str(cell).strip() for cell in cells]
+            continue
+        if any(cell is not None for cell in cells):
+            row = dict(zip(header, map(_plain, cells), strict=False))
+            yield f"row {number}", row, len(str(row))
+
+
+def _plain(cell: Any) -> Any:
+    return cell.isoformat() if isinstance(cell, date) else cell

@@ -1,0 +1,162 @@
+"""Tables as people have them: their names, layouts and file formats."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from openpyxl import Workbook
+from pyarrow import parquet
+
+from ml_agents_results.records import RunRecord
+from tests.formats.readers.conftest import Importer
+
+ROWS = [
+    {"id": "q1", "prompt": "short", "question": "2+2?", "gold": "4", "response": "4", "correct": 1},
+    {"id": "q1", "prompt": "long", "question": "2+2?", "gold": "4", "response": "5", "correct": 0},
+    {"id": "q2", "prompt": "short", "question": "1+2?", "gold": "3", "response": "3", "correct": 1},
+]
+KNOWN = [
+    ("long", 0, "q1", "2+2?", "4", "5", False),
+    ("short", 0, "q1", "2+2?", "4", "4", True),
+    ("short", 1, "q2", "1+2?", "3", "3", True),
+]
+
+
+def table(path: Path, delimiter: str = ",", encoding: str = "utf-8") -> Path:
+    lines = [ROWS[0], *(row.values() for row in ROWS)]
+    text = "\n".join(delimiter.join(map(str, line)) for line in lines)
+    path.write_bytes(f"{text}\n".encode(encoding))
+    return path
+
+
+def workbook(path: Path) -> Path:
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for line in [tuple(ROWS[0]), *(tuple(row.values()) for row in ROWS)]:
+        sheet.append(line)
+    book.save(path)
+    return path
+
+
+def archive(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("runs.json", json.dumps(ROWS, indent=1))
+    return path
+
+
+def columnar(path: Path) -> Path:
+    parquet.write_table(pa.Table.from_pylist(ROWS), path)
+    return path
+
+
+def values(run: RunRecord) -> tuple[object, ...]:
+    return (
+        run.approach_name, run.sample_index, run.sample_id, run.input_text, run.expected_answer,
+        run.raw_output, run.is_correct,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.csv", table),
+        ("a.csv", lambda path: table(path, ";")),
+        ("a.tsv", lambda path: table(path, "\t")),
+        ("a.csv", lambda path: table(path, ";", "utf-16")),
+        ("a.xlsx", workbook),
+        ("a.parquet", columnar),
+        ("a.zip", archive),
+    ],
+)
+def test_the_same_table_in_every_file_format(tmp_path: Path, imported: Importer, name, write):  # type: ignore[no-untyped-def]
+    result, runs = imported(write(tmp_path / name))
+    assert sorted(map(values, runs)) == KNOWN
+    assert [(one["name"], one["kind"], one["is_primary"]) for one in result.metrics] == [
+        ("correct", "binary", True)
+    ]
+
+
+def test_simplest_table(tmp_path: Path, imported: Importer) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("model,question,answer,correct\nm,2+2?,4,True\nm,3+5?,9,False\n")
+    result, runs = imported(path)
+    assert [(run.model, run.sample_index, run.raw_output, run.is_correct) for run in runs] == [
+        ("m", 0, "4", True), ("m", 1, "9", False),
+    ]  # fmt: skip
+    assert result.sources[0]["chosen"]["approach"] == "None (no approach is named)"
+
+
+def test_columns_of_metrics(tmp_path: Path, imported: Importer) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,answer,f1,helpful\na,x,0.5,7\nb,y,1,9\n")
+    result, runs = imported(path, metric="helpful,f1")
+    assert [run.score for run in runs] == [7, 9]
+    assert [[(one.metric, one.value) for one in run.scores or ()] for run in runs] == [
+        [("f1", 0.5)], [("f1", 1)],
+    ]  # fmt: skip
+    assert [(one["name"], one["is_primary"]) for one in result.metrics] == [
+        ("f1", False), ("helpful", True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("columns", "wide"),
+    [
+        ("answer_a,answer_b,correct_a,correct_b", ("answer_a", "answer_b")),
+        ("a_answer,b_answer,a_correct,b_correct", ("a_correct", "b_correct")),
+        ("a,b,a_correct,b_correct", ("a", "b")),
+    ],
+)
+def test_a_column_for_each_variant(
+    tmp_path: Path, imported: Importer, columns: str, wide: tuple[str, str]
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"id,question,gold,{columns}\nq,2+2?,4,It is 4,It is 5,1,0\n")
+    _, runs = imported(path, wide=dict(zip(wide, "AB", strict=True)))
+    assert [(run.approach_name, run.raw_output, run.is_correct) for run in runs] == [
+        ("A", "It is 4", True), ("B", "It is 5", False),
+    ]  # fmt: skip
+    _, runs = imported(path, wide=dict(zip(wide, "AB", strict=True)), approach="CoT")
+    assert {(run.approach_name, run.model) for run in runs} >= {("ChainOfThought", "A")}
+
+
+def test_paths_factors_constants_and_columns_to_leave_out(
+    tmp_path: Path, imported: Importer
+) -> None:
+    path = tmp_path / "a.jsonl"
+    line = {
+        "id": 7,
+        "info": {"ok": "True"},
+        "latency": 1.5,
+        "error": ["wrong unit"],
+        "pred": ["18"],
+    }
+    path.write_text(json.dumps(line) + "\n")
+    _, [run] = imported(
+        path,
+        columns={"is_correct": "info.ok", "execution_time_ms": "latency*1000", "error": ""},
+        constants={"model": "gpt-4o"},
+    )
+    assert (run.sample_id, run.is_correct, run.execution_time_ms) == ("7", True, 1500)
+    assert (run.model, run.error, run.parsed_answer) == ("gpt-4o", None, '["18"]')
+
+
+def test_repeated_questions_without_ids_pair_by_question(
+    tmp_path: Path, imported: Importer
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("approach,question,correct\nA,x,1\nA,y,0\nA,x,0\nB,y,1\nB,x,1\n")
+    _, runs = imported(path)
+    assert [(run.approach_name, run.sample_index, run.input_text) for run in runs] == [
+        ("A", 0, "x"), ("A", 1, "y"), ("A", 2, "x"), ("B", 0, "x"), ("B", 1, "y"),
+    ]  # fmt: skip
+
+
+def test_seconds_are_named(tmp_path: Path, imported: Importer) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,latency_ms,correct\na,1.7,1\n")
+    result, _ = imported(path)
+    assert any("look like seconds" in warning for warning in result.warnings)

@@ -24,6 +24,7 @@ from ml_agents_results.records import (
     ExperimentRecord,
     ExperimentStatus,
     RunRecord,
+    ScoreRecord,
     Variant,
     canonical_approach,
 )
@@ -33,6 +34,7 @@ from ml_agents_results.repositories.experiment_repository import ExperimentRepos
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.parsing_metrics_repository import ParsingMetricsRepository
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS, RunRepository
+from ml_agents_results.repositories.score_repository import ScoreRepository
 from ml_agents_results.responses import mark_saved, metrics_of, run_of_response, settings_of
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
@@ -63,6 +65,12 @@ _COMPARISON = (
     *("p_value_adjusted", "verdict", "sentence"),
 )
 """Columns of `compare_approaches`."""
+
+_SCORE_COLUMNS = (
+    *("metric", "author", "value", "label", "explanation"),
+    *("details_json", "cost_estimate", "created_at"),
+)
+"""Fields of ScoreRecord, in the order of `scores_frame`."""
 
 
 class _Service(Protocol[T_co]):
@@ -239,6 +247,46 @@ class ResultsProcessor:
         changed = self._write(lambda connection: RunRepository(connection).save_many(records))
         self.backup.saved(len(records))
         return changed
+
+    def save_scores(self, scores: Iterable[tuple[str, ScoreRecord]]) -> None:
+        """Saves scores of runs in one transaction, all or none.
+
+        A score of the primary metric also sets the value of its run. What a score replaces is kept
+        in its `details_json`.
+
+        Args:
+            scores: Pairs of a run's id and a score. A metric that the experiment does not have is
+                added to it as numeric.
+
+        Raises:
+            NotFoundError: There is no such run.
+            InvalidRecordError: A value breaks a rule, or a failed run would get a value of the
+                primary metric.
+        """
+        given = list(scores)
+        self._write(lambda connection: ScoreRepository(connection).save_many(given))
+
+    def scores_frame(self, experiment_ids: str | Sequence[str]) -> "pd.DataFrame":
+        """All scores of the experiments as a data frame, one row per score: `experiment_id`,
+        `run_id`, `metric`, `author`, `value` and the other fields of ScoreRecord.
+
+        A value of the primary metric that is only a value stands on its run (see `runs_frame`), and
+        has no row.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        import pandas as pd
+
+        ids = _listed(experiment_ids)
+        with self.database.read() as connection:
+            self._require(connection, ids)
+            rows = [
+                [experiment_id, run_id, *(getattr(score, name) for name in _SCORE_COLUMNS)]
+                for experiment_id in ids
+                for run_id, score in ScoreRepository(connection).list(experiment_id)
+            ]
+        return pd.DataFrame(rows, columns=["experiment_id", "run_id", *_SCORE_COLUMNS])
 
     def get_run(self, run_id: str) -> RunRecord:
         """Raises NotFoundError if there is no such run."""

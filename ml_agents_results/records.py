@@ -250,8 +250,9 @@ class StandardResponse:
         parameters: Generation parameters that were sent.
         metadata: May carry experiment_id, run_id, approach, sample_index, task, repeat_index,
             sample_id, input_text, expected_answer, is_correct, score, error, latency (seconds),
-            cost (USD), parsing_method, parsing_confidence and parsing_metrics (a mapping of
-            attempts, fallback_used, confidence, extraction_time_ms, error_details).
+            cost (USD), parsing_method, parsing_confidence, finish_reason, reasoning_text,
+            reasoning_tokens, cached_tokens and parsing_metrics (a mapping of attempts,
+            fallback_used, confidence, extraction_time_ms, error_details).
         parsing_metadata: How the answer was extracted; kept with the run.
         extracted_answer: The parsed answer.
     """

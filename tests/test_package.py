@@ -5,10 +5,12 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import ml_agents_results
+from ml_agents_results import database, repositories
 from tests.processes import environment
 
 
@@ -16,6 +18,15 @@ from tests.processes import environment
 def test_every_public_name_is_there(name: str) -> None:
     assert getattr(ml_agents_results, name) is not None
     assert name in dir(ml_agents_results)
+
+
+@pytest.mark.parametrize("package", [database, repositories], ids=lambda package: package.__name__)
+def test_models_and_repositories_are_where_callers_expect_them(package: ModuleType) -> None:
+    for name in package.__all__:
+        assert name in dir(package)
+        assert getattr(package, name) is getattr(ml_agents_results, name, getattr(package, name))
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        package.Nothing  # noqa: B018
 
 
 def test_other_names_are_not() -> None:

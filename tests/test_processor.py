@@ -61,6 +61,10 @@ RESPONSE = StandardResponse(
             "extraction_time_ms": 4,
             "error_details": "first parser failed",
         },
+        "finish_reason": "max_tokens",
+        "reasoning_text": "One and one.",
+        "reasoning_tokens": 8,
+        "cached_tokens": 4,
         "own_note": {"kept": True},
     },
     parsing_metadata={"pattern": "a+"},
@@ -88,8 +92,11 @@ class TestResponses:
         run = run_of(store)
         assert before <= run.pop("created_at") <= datetime.now(UTC)
         assert run == {
-            **dict.fromkeys(("finish_reason", "reasoning_text", "reasoning_tokens")),
-            **dict.fromkeys(("cached_tokens", "scores")),
+            "finish_reason": "length",
+            "reasoning_text": "One and one.",
+            "reasoning_tokens": 8,
+            "cached_tokens": 4,
+            "scores": None,
             "experiment_id": "e",
             "approach_name": "ChainOfThought",
             "sample_index": 3,

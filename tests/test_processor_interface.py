@@ -19,6 +19,7 @@ from ml_agents_results import (
     ExperimentRunner,
     ResultsProcessor,
     RunRecord,
+    ScoreRecord,
     StandardResponse,
     migrate_from_csv,
 )
@@ -37,6 +38,8 @@ PROMISED: dict[Callable[..., Any], str] = {
     ResultsProcessor.save_run_result: "self, run_result",
     ResultsProcessor.save_run: "self, run",
     ResultsProcessor.save_runs: "self, runs",
+    ResultsProcessor.save_scores: "self, scores",
+    ResultsProcessor.scores_frame: "self, experiment_ids",
     ResultsProcessor.save_parsing_metrics: "self, run_id, metrics",
     ResultsProcessor.get_experiment_summary: "self, experiment_id",
     ResultsProcessor.compare_approaches: "self, experiment_ids",
@@ -156,6 +159,23 @@ def test_experiments_and_runs_as_rows(results: ResultsProcessor) -> None:
     assert list(frame["is_correct"]) == [False, True, True, True]
     with pytest.raises(NotFoundError):
         results.runs_frame("nope")
+
+
+def test_scores_are_saved_together_and_read_as_rows(results: ResultsProcessor) -> None:
+    results.save_runs([RunRecord("e", "CoT", i) for i in range(3)])
+    ids = [str(run.id) for run in results.iter_runs("e")]
+    scores = [ScoreRecord(0.5, metric="f1"), ScoreRecord(4, "four", metric="human", author="ann")]
+    results.save_scores((run_id, score) for run_id in ids for score in scores)
+    with pytest.raises(NotFoundError, match="no run 'nope'"):
+        results.save_scores([(ids[0], ScoreRecord(0.9, metric="f1")), ("nope", scores[0])])
+    frame = results.scores_frame("e")
+    assert list(frame.columns[:5]) == ["experiment_id", "run_id", "metric", "author", "value"]
+    assert list(frame["run_id"]) == [run_id for run_id in ids for _ in scores]
+    by_metric = frame.groupby("metric")
+    assert by_metric["value"].mean().to_dict() == {"f1": 0.5, "human": 4.0}
+    assert set(by_metric.get_group("human")["author"]) == {"ann"}
+    with pytest.raises(NotFoundError):
+        results.scores_frame(["nope"])
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,13 @@ def _slices(report: FailureReport, labels: dict[Variant, str]) -> Table:
 
 def _errors(report: FailureReport, labels: dict[Variant, str]) -> Table:
     rows = [variant_row(row, labels) for row in report.errors]
-    view = View("errors", "Errors", (variant_column(labels), *columns("error", "runs")), rows)
+    left_out = report.error_count - len(rows)
+    title = (
+        f"Errors (the {len(rows)} most frequent of {report.error_count:,})"
+        if left_out
+        else "Errors"
+    )
+    view = View("errors", title, (variant_column(labels), *columns("error", "runs")), rows)
     return Table("Errors", _ERRORS, rows, [view] if rows else [])
 
 

@@ -16,7 +16,8 @@ LENGTHS = ((0, "empty"), (100, "1-100"), (500, "101-500"), (2000, "501-2000"))
 LONGER = "over 2000"
 """Names of the lengths of outputs, in characters, and the largest of each."""
 
-ERROR_CHARACTERS = 80
+ERROR_CHARACTERS = 200
+"""Characters of an error message that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,9 @@ class TextPatterns(Protocol):
     def text_slices(self) -> Sequence[SliceCounts]:
         """Graded runs by the length of the output and by whether it states its answer."""
 
-    def errors(
-        self, variants: Iterable[Variant], limit: int = 20
-    ) -> Sequence[tuple[Variant, str, int]]:
-        """The most frequent errors of failed runs, by their first ERROR_CHARACTERS characters."""
+    def errors(self, variants: Iterable[Variant]) -> Iterable[tuple[Variant, str, int]]:
+        """The errors of failed runs, by their first ERROR_CHARACTERS characters, with the number
+        of runs; those of a variant in alphabetical order."""
 
     def changed(
         self, candidate: Variant, baseline: Variant, *, improved: bool, limit: int = 20
@@ -144,22 +144,19 @@ class PatternRepository:
             SliceCounts(Variant(*row[:4]), dimension, row[4], int(row[5]), row[6]) for row in rows
         ]
 
-    def errors(
-        self, variants: Iterable[Variant], limit: int = 20
-    ) -> Sequence[tuple[Variant, str, int]]:
-        kind, runs = func.substr(Run.error, 1, ERROR_CHARACTERS), func.count()
-        counted: list[tuple[Variant, str, int]] = []
+    def errors(self, variants: Iterable[Variant]) -> Iterable[tuple[Variant, str, int]]:
+        message, runs = func.substr(Run.error, 1, ERROR_CHARACTERS), func.count()
         # One by one, because SQLite sorts all that it groups.
         for variant in variants:
             rows = self._connection.execute(
-                select(kind, runs)
+                select(message, runs)
                 .where(*of_variant(variant), *self._filters.conditions(), Run.outcome == "failed")
-                .group_by(kind)
-                .order_by(runs.desc(), kind)
-                .limit(limit)
+                .group_by(message)
+                .order_by(message)
+                .execution_options(yield_per=1000)
             )
-            counted += [(variant, error, count) for error, count in rows]
-        return most_frequent(counted, limit)
+            for error, count in rows:
+                yield variant, error, count
 
     def changed(
         self, candidate: Variant, baseline: Variant, *, improved: bool, limit: int = 20
@@ -203,10 +200,3 @@ class PatternRepository:
         keys = (contents.c.experiment_id, contents.c.input_text)
         several = select(*keys).group_by(*keys).having(func.count() > 1).subquery()
         return self._connection.scalar(select(func.count()).select_from(several)) or 0
-
-
-def most_frequent(
-    counted: Iterable[tuple[Variant, str, int]], limit: int
-) -> Sequence[tuple[Variant, str, int]]:
-    """The errors that occur most often first."""
-    return sorted(counted, key=lambda row: (-row[2], row[:2]))[:limit]

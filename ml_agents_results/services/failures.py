@@ -1,7 +1,8 @@
 """What goes wrong, where, and is it more than chance? Explorations, labelled as such."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.records import Variant
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 READ_TEXTS_UP_TO = 50_000
 """Runs up to which outputs are read for slices by length and by answer marker, unless asked."""
+
+_PATTERN_CHARACTERS = 80
+_STATUS = re.compile(r"\b((?:HTTP|status|code|answered)[ :=]+\d{3})\b", re.IGNORECASE)
+_ID = re.compile(
+    r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])(?:[0-9a-f]{8}-[0-9a-f-]{8,}|[A-Za-z]+[-_][\w-]{6,}|\w{8,})\b"
+)
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +66,12 @@ class SliceRow(VariantRow):
 
 @dataclass(frozen=True, slots=True)
 class ErrorRow(VariantRow):
-    """An error message (its first 80 characters) and how many runs ended with it."""
+    """Errors that differ in numbers and ids only (see `error_pattern`), how many runs ended with
+    one of them, and the first of them in alphabetical order (its first 200 characters)."""
 
     error: str
     runs: int
+    example: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +91,15 @@ class FailureReport(Row):
     the
     third. `oracle_accuracy` is the share that any of these variants answered. `duplicate_content`
     counts questions with their expected answer that several samples have, `conflicting_targets`
-    texts of questions that have several expected answers (None where texts are not read).
+    texts of questions that have several expected answers (None where texts are not read). `errors`
+    are the most frequent ones of `error_count`.
     """
 
     confidence_level: float
     outcomes: Sequence[OutcomeRate]
     slices: Sequence[SliceRow]
     errors: Sequence[ErrorRow]
+    error_count: int
     hard_samples: Sequence[HardSample]
     changes: Sequence[Changes]
     patterns: dict[str, int]
@@ -118,7 +130,7 @@ class FailureService(AnalysisService):
         """Rates of every outcome, slices, errors, hard samples, gains and regressions.
 
         Args:
-            limit: The longest list of samples.
+            limit: The longest list of samples and of errors.
             read_texts: Whether to look into the outputs; by default for up to 50,000 runs.
         """
         tabulator = self._tabulator(
@@ -148,11 +160,13 @@ class FailureService(AnalysisService):
         chosen = contrasts(variants, ids, baseline, "vs-baseline") if one_experiment else []
         patterned = variants if one_experiment and 2 <= len(variants) <= 8 else []
         patterns = tabulator.patterns(patterned) if patterned else {}
+        errors = _grouped(texts.errors(failed))
         return FailureReport(
             confidence_level=self._options.confidence,
             outcomes=self._outcomes(counts),
             slices=self._scan(slices, counts),
-            errors=[ErrorRow(*row) for row in texts.errors(failed, limit)],
+            errors=errors[:limit],
+            error_count=len(errors),
             hard_samples=tabulator.hard_samples(limit),
             changes=[_changes(texts, *pair, limit) for pair in chosen],
             patterns=patterns,
@@ -225,6 +239,25 @@ class FailureService(AnalysisService):
                 for row, found in zip(own, scanned, strict=True)
             ]
         return rows
+
+
+def error_pattern(message: str) -> str:
+    """The message (its first 80 characters) with numbers as `#` and ids as `<id>`; the status of
+    an HTTP answer stays."""
+    parts = _STATUS.split(" ".join(message.split()))
+    # Every second part is a status.
+    parts[::2] = [_NUMBER.sub("#", _ID.sub("<id>", part)) for part in parts[::2]]
+    return "".join(parts)[:_PATTERN_CHARACTERS]
+
+
+def _grouped(errors: Iterable[tuple[Variant, str, int]]) -> list[ErrorRow]:
+    """The errors by pattern, the most frequent first."""
+    groups: dict[tuple[Variant, str], ErrorRow] = {}
+    for variant, message, runs in errors:
+        key = (variant, error_pattern(message))
+        known = groups.setdefault(key, ErrorRow(*key, 0, message))
+        groups[key] = replace(known, runs=known.runs + runs)
+    return sorted(groups.values(), key=lambda row: (-row.runs, row.variant, row.error))
 
 
 def _changes(texts: TextPatterns, candidate: Variant, baseline: Variant, limit: int) -> Changes:

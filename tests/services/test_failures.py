@@ -9,6 +9,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.reports.failure_report import failure_report
 from ml_agents_results.services.failures import FailureReport, FailureService
 from tests.services.building import run, runs, save
 
@@ -108,7 +109,24 @@ def test_errors_by_their_number(store: ResultsProcessor) -> None:
         made[place].error = error
     rows = report(save(store, made)).errors
     assert [(row.error, row.runs) for row in rows] == [("b", 3), ("a", 1), ("c" * 80, 1)]
-    assert len(report(store, limit=2).errors) == 2
+    shortened = report(store, limit=2)
+    assert (len(shortened.errors), shortened.error_count) == (2, 3)
+
+
+def test_errors_of_one_cause_are_one_row(store: ResultsProcessor) -> None:
+    made = runs("exp", "None", ["failed"] * 45)
+    for place, one in enumerate(made):
+        one.error = (
+            f"HTTP 429: retry after {place} s" if place < 40 else f"HTTP 500 of req_{place}abcdef"
+        )
+    found = report(save(store, made))
+    assert [(row.error, row.runs, row.example) for row in found.errors] == [
+        ("HTTP 429: retry after # s", 40, "HTTP 429: retry after 0 s"),
+        ("HTTP 500 of <id>", 5, "HTTP 500 of req_40abcdef"),
+    ]
+    shown = failure_report(report(store, limit=1))
+    (errors,) = (view for table in shown.tables for view in table.views if view.name == "errors")
+    assert errors.title == "Errors (the 1 most frequent of 2)"
 
 
 def test_hard_samples(store: ResultsProcessor) -> None:

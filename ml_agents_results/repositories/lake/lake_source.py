@@ -28,7 +28,6 @@ from ml_agents_results.repositories.text_patterns import (
     MetricSums,
     SliceCounts,
     TextPatterns,
-    most_frequent,
 )
 from ml_agents_results.statistics.run_columns import Column
 
@@ -172,17 +171,16 @@ class LakePatterns:
             SliceCounts(Variant(*row[:4]), dimension, row[4], int(row[5]), row[6]) for row in rows
         ]
 
-    def errors(
-        self, variants: Iterable[Variant], limit: int = 20
-    ) -> Sequence[tuple[Variant, str, int]]:
+    def errors(self, variants: Iterable[Variant]) -> Iterable[tuple[Variant, str, int]]:
         rows = self._query(
             f"SELECT {VARIANT}, SUBSTR(error, 1, {ERROR_CHARACTERS}) AS kind, COUNT(*) FROM runs "
-            f"WHERE outcome = 'failed' AND {self._passing} GROUP BY {VARIANT}, kind",
+            f"WHERE outcome = 'failed' AND {self._passing} GROUP BY {VARIANT}, kind "
+            f"ORDER BY {VARIANT}, kind",
             self._values,
         )
         wanted = set(variants)
         counted = ((Variant(*row[:4]), row[4], row[5]) for row in rows)
-        return most_frequent((row for row in counted if row[0] in wanted), limit)
+        return (row for row in counted if row[0] in wanted)
 
     def changed(
         self, candidate: Variant, baseline: Variant, *, improved: bool, limit: int = 20

@@ -157,9 +157,26 @@ _DECLARED = (
     _column("faster", "count", "samples on which the candidate was faster"),
     # Costs
     _column("total_cost", "usd", "cost of all runs, including failed ones", "total cost"),
-    _column("mean_cost", "usd", "mean cost of a graded run", "cost per run"),
+    _column("mean_cost", "usd", "mean cost of a run, failed ones too", "cost per run"),
     _column("mean_cost_se", "usd", "standard error of the mean cost"),
-    _column("cost_per_correct", "usd", "cost of graded runs per right answer", "cost per correct"),
+    _column(
+        "cost_per_correct",
+        "usd",
+        "cost of all runs, failed ones too, per right answer",
+        "cost per correct",
+    ),
+    _column(
+        "graded_cost_per_correct",
+        "usd",
+        "cost of graded runs per right answer",
+        "of graded per correct",
+    ),
+    _column(
+        "failed_cost_share",
+        "fraction",
+        "share of the cost that runs without a grade have",
+        "failed",
+    ),
     _column("cost_per_correct_se", "usd", "standard error of the cost per right answer"),
     _column("cost_per_correct_ci_low", "usd", "lower bound of its interval"),
     _column("cost_per_correct_ci_high", "usd", "upper bound of its interval"),

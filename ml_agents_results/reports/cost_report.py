@@ -17,7 +17,8 @@ from ml_agents_results.services.cost import CostReport
 
 _COSTS = columns(
     *("runs", "priced", "price_coverage", "total_cost", "mean_cost", "mean_cost_se"),
-    *("cost_per_correct", "cost_per_correct_se", "cost_per_correct_ci_low"),
+    *("cost_per_correct", "graded_cost_per_correct", "failed_cost_share"),
+    *("cost_per_correct_se", "cost_per_correct_ci_low"),
     *("cost_per_correct_ci_high", "accuracy", "mean_execution_time_ms", "on_pareto_front"),
     *("null_reason", "warnings"),
 )

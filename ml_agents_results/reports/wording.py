@@ -29,6 +29,8 @@ EXPLANATIONS = {
     "test has little power",
     "few_samples": "there are few samples: intervals may be too narrow",
     "graders_differ": "the two experiments were graded differently",
+    "failed_costs": "more than 5% of the money went to runs that failed or have no grade",
+    "few_correct": "fewer than 10 right answers: a cost per right answer has no interval",
     "ids_over_indexes": "the ids of samples contradict their indexes; pairs are by id",
     "mismatched_inputs": "some paired samples differ in question or expected answer: are these the "
     "same dataset?",

@@ -80,12 +80,18 @@ class Tabulator:
         count = partial(tabulation.time_histogram, variant=variant)
         return tabulation.add_histograms(self._tabulate(count, ["time_ms"]))
 
-    def sums(self, variant: Variant, cluster: Cluster, measure: Measure) -> list[RunSums]:
-        """A measure of the variant's runs that count, by cluster."""
+    def sums(
+        self,
+        variant: Variant,
+        cluster: Cluster,
+        measure: Measure,
+        missing: Missing | None = None,
+    ) -> list[RunSums]:
+        """A measure of the variant's runs that count, by cluster; arguments as in `pairs`."""
         add = partial(
             tabulation.run_sums,
             variant=variant,
-            missing=self._missing,
+            missing=missing or self._missing,
             cluster=cluster,
             measure=measure,
         )
@@ -162,6 +168,7 @@ class Tabulator:
         *,
         rule: PairingRule = "sample_index",
         cluster: Cluster = "task",
+        missing: Missing | None = None,
     ) -> list[PairedSums]:
         """A measure on the samples that have it on both sides, by cluster.
 
@@ -171,7 +178,7 @@ class Tabulator:
             tabulation.paired_sums,
             candidate=candidate,
             baseline=baseline,
-            missing=self._missing,
+            missing=missing or self._missing,
             rule=rule,
             cluster=cluster,
             measure=measure,

@@ -11,6 +11,7 @@ from ml_agents_results.services.summary import (
     cluster_method,
     refuse_null_cluster,
 )
+from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.run_columns import Cluster, Measure
 
 
@@ -31,13 +32,14 @@ def cluster_sums(
     cluster: Cluster,
     measure: Measure,
     options: AnalysisOptions,
+    missing: Missing | None = None,
 ) -> list[RunSums]:
     """The sums of the variant's clusters; those of a family of tasks together.
 
     Raises:
         UsageError: A sample has no value to cluster by.
     """
-    sums = tabulator.sums(variant, cluster, measure)
+    sums = tabulator.sums(variant, cluster, measure, missing)
     if cluster == "sample":
         return sums
     refuse_null_cluster(sum(row.group is None for row in sums), cluster, options)

@@ -29,13 +29,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MOST_FAILED_COST = 0.05
+"""Share of the money for runs without a grade above which a report says so."""
+
+FEW_CORRECT = 10
+"""Correct answers below which a cost per correct answer has no interval that holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class VariantCost(VariantRow):
     """The costs of a variant in USD. A run without a cost counts as unknown, never as free.
 
-    `total_cost` includes failed runs. `mean_cost` and `cost_per_correct` are over the graded runs
-    that have a cost. `on_pareto_front` says that no other variant is at least as accurate, as cheap
-    per graded run and as fast, and better in one of these; None where that cannot be told.
+    `total_cost`, `mean_cost` and `cost_per_correct` are over all runs that have a cost, failed and
+    ungraded ones too: they were paid for and gave no right answer. `graded_cost_per_correct` is
+    over the graded ones only, `failed_cost_share` the share of the money that the others cost.
+    `on_pareto_front` says that no other variant is at least as accurate, as cheap per run and as
+    fast, and better in one of these; None where that cannot be told.
     `method` names the unit that errors treat as independent: runs, or the clusters that they
     belong to; repeats of a sample are a cluster. `dof` are those of `mean_cost_se`.
     """
@@ -50,6 +59,8 @@ class VariantCost(VariantRow):
     cost_per_correct_se: float | None
     cost_per_correct_ci_low: float | None
     cost_per_correct_ci_high: float | None
+    graded_cost_per_correct: float | None
+    failed_cost_share: float | None
     accuracy: float | None
     mean_execution_time_ms: float | None
     on_pareto_front: bool | None
@@ -64,9 +75,8 @@ class VariantCost(VariantRow):
 class CostComparison(TwoVariantRow):
     """What the candidate costs more than the baseline per sample, in USD.
 
-    `cost_difference` is over the `pairs` shared samples that have a cost and a grade on both
-    sides, with the paired t interval; `method` names the unit that it treats as
-    independent.
+    `cost_difference` is over the shared samples that have a cost on both sides, graded or not, with
+    the paired t interval; `method` names the unit that it treats as independent.
     `cost_increment` is what one more correct answer costs: `cost_difference` per point of
     `accuracy_difference`; None where the accuracies do not differ clearly (`null_reason`).
     """
@@ -139,7 +149,11 @@ class CostService(AnalysisService):
             contrast = reader.read(*pair, variants)
             costs, method = mean_difference(
                 tabulator.paired(
-                    *pair, "cost", rule=contrast.rule, cluster=cluster_column(self._options)
+                    *pair,
+                    "cost",
+                    rule=contrast.rule,
+                    cluster=cluster_column(self._options),
+                    missing="incorrect",
                 ),
                 self._options,
                 repeated=any(map(variants.repeated, pair)),
@@ -164,13 +178,13 @@ class CostService(AnalysisService):
         runs, priced, timed = total("runs"), total("priced"), total("timed")
         cluster, method = dependence(parts, self._options, repeated=variants.repeated(variant))
         if cluster is not None:
-            sums = cluster_sums(tabulator, variant, cluster, "cost", self._options)
+            sums = cluster_sums(tabulator, variant, cluster, "cost", self._options, "incorrect")
             mean = clustered_mean([row.runs for row in sums], [row.total for row in sums])
             ratio = clustered_cost_per_correct(
                 [(row.runs, row.total, row.correct) for row in sums], self._options.confidence
             )
         else:
-            graded = tabulator.sums(variant, "task", "cost")
+            graded = tabulator.sums(variant, "task", "cost", "incorrect")
             n, cost, squares = (total(name, graded) for name in ("runs", "total", "squares"))
             mean = sample_mean(n, cost, squares)
             ratio = cost_per_correct(
@@ -181,7 +195,15 @@ class CostService(AnalysisService):
                 total("correct_total", graded),
                 confidence=self._options.confidence,
             )
+        few = 0 < total("correct") < FEW_CORRECT
         warnings = [*ratio.warnings]
+        graded_cost = sum(row.total for row in tabulator.sums(variant, "task", "cost", "exclude"))
+        spent, right = total("total_cost"), total("priced_correct")
+        failed_share = 1.0 - graded_cost / spent if spent else None
+        if failed_share is not None and failed_share > MOST_FAILED_COST:
+            warnings.append("failed_costs")
+        if few:
+            warnings.append("few_correct")
         if priced < runs:
             warnings.append("cost_coverage")
         return VariantCost(
@@ -194,12 +216,16 @@ class CostService(AnalysisService):
             mean_cost_se=mean.se or None,
             cost_per_correct=ratio.estimate,
             cost_per_correct_se=ratio.se,
-            cost_per_correct_ci_low=ratio.ci_low,
-            cost_per_correct_ci_high=ratio.ci_high,
+            cost_per_correct_ci_low=None if few else ratio.ci_low,
+            cost_per_correct_ci_high=None if few else ratio.ci_high,
+            graded_cost_per_correct=graded_cost / right if right else None,
+            failed_cost_share=failed_share,
             accuracy=estimate_accuracy(cells, self._options)[0].estimate,
             mean_execution_time_ms=total("total_time_ms") / timed if timed else None,
             on_pareto_front=None,
-            null_reason="no_costs" if not priced else ratio.null_reason,
+            null_reason="no_costs"
+            if not priced
+            else ratio.null_reason or ("few_correct" if few else None),
             warnings=tuple(warnings),
             method=method,
             n_clusters=mean.n_clusters,

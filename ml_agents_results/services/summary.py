@@ -40,9 +40,9 @@ class VariantSummary(VariantRow):
 
     Accuracies are fractions, times ms, costs USD. `method` names the unit that `se` and the
     interval treat as independent: samples, or the tasks (or other clusters) that they belong to.
-    `cost_per_correct` is the cost of the graded runs per correct one. `accuracy_bounds` is the
-    accuracy if every run without a grade were wrong, and if every one were right. `null_clusters`
-    samples had nothing to be clustered by and are clusters of their own.
+    `cost_per_correct` is the cost of all runs, failed ones too, per correct one. `accuracy_bounds`
+    is the accuracy if every run without a grade were wrong, and if every one were right.
+    `null_clusters` samples had nothing to be clustered by and are clusters of their own.
     """
 
     runs: int
@@ -242,7 +242,7 @@ def variant_summary(
         total_cost=sum(part.total_cost for part in parts)
         if any(part.priced for part in parts)
         else None,
-        cost_per_correct=sum(part.graded_cost for part in parts) / priced_correct
+        cost_per_correct=sum(part.total_cost for part in parts) / priced_correct
         if priced_correct
         else None,
         mean_parsing_confidence=sum(part.total_confidence for part in parts) / rated

@@ -45,11 +45,22 @@ def test_the_cost_fixture(store: ResultsProcessor) -> None:
     assert variant.mean_cost_se == near(stats.sem(COSTS))
     assert variant.cost_per_correct == near(0.018285714285714287)
     assert variant.cost_per_correct_se == near(0.0044829880358790595)
-    half = stats.t.ppf(0.975, 9) * 0.0044829880358790595
-    assert [variant.cost_per_correct_ci_low, variant.cost_per_correct_ci_high] == near(
-        [0.018285714285714287 - half, 0.018285714285714287 + half]
-    )
+    # Seven right answers are too few for an interval that holds.
+    assert (variant.cost_per_correct_ci_low, variant.null_reason) == (None, "few_correct")
+    assert "few_correct" in variant.warnings
     assert variant.accuracy == 0.7
+
+
+def test_the_interval_of_a_cost_per_correct_answer(processor: ResultsProcessor) -> None:
+    variant = only_variant(save(processor, priced("None", CORRECT * 2, COSTS * 2)))
+    ratio, right, n = sum(COSTS) / sum(CORRECT), 2 * sum(CORRECT), 20
+    residuals = [cost - ratio * y for cost, y in zip(COSTS * 2, CORRECT * 2, strict=True)]
+    se = np.sqrt(n / (n - 1) * sum(e * e for e in residuals)) / right
+    half = stats.t.ppf(0.975, n - 1) * se
+    assert variant.cost_per_correct_se == near(se)
+    assert [variant.cost_per_correct_ci_low, variant.cost_per_correct_ci_high] == near(
+        [ratio - half, ratio + half]
+    )
 
 
 def test_a_missing_cost_is_not_a_cost_of_zero(store: ResultsProcessor) -> None:
@@ -64,8 +75,11 @@ def test_a_missing_cost_is_not_a_cost_of_zero(store: ResultsProcessor) -> None:
 def test_failed_runs_are_paid_for(store: ResultsProcessor) -> None:
     variant = only_variant(save(store, priced("None", [1, "failed", 0], [0.01, 0.05, 0.03])))
     assert variant.total_cost == near(0.09)
-    assert variant.mean_cost == near(0.02)
-    assert variant.cost_per_correct == near(0.04)
+    assert variant.mean_cost == near(0.03)
+    assert variant.cost_per_correct == near(0.09)
+    assert variant.graded_cost_per_correct == near(0.04)
+    assert variant.failed_cost_share == near(5 / 9)
+    assert "failed_costs" in variant.warnings
 
 
 def test_missing_grades_as_incorrect(store: ResultsProcessor) -> None:
@@ -129,13 +143,13 @@ def test_the_difference_in_cost_is_paired(store: ResultsProcessor, rule: str) ->
         if rule == "sample_id":
             for made in (*baseline, *candidate):
                 made.sample_id = f"s{made.sample_index}"
-    # Left out: a side without a cost, without a grade, without a partner.
+    # Left out: a side without a cost. What has no grade was paid for.
     baseline[0].cost_estimate = None
     candidate[1].is_correct = None
     (pair,) = report(save(store, baseline, candidate)).comparisons
-    difference = (extra - base)[2:]
+    difference = (extra - base)[1:]
     expected = stats.ttest_1samp(difference, 0).confidence_interval()
-    assert pair.samples == 38
+    assert pair.samples == 39
     assert pair.cost_difference == near(difference.mean())
     assert pair.cost_difference_se == near(stats.sem(difference))
     assert [pair.cost_difference_ci_low, pair.cost_difference_ci_high] == near(list(expected))

@@ -3,7 +3,7 @@
 import signal
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -125,10 +125,12 @@ def resume(
         bool, typer.Option("--retry-failed", help="Also ask failed runs again.")
     ] = False,
     retry: Annotated[
-        list[Literal["failed", "truncated"]] | None,
+        list[str] | None,
         typer.Option(
             "--retry",
-            help="Also ask runs again that failed, or that were cut off. Repeatable.",
+            metavar="OUTCOME,...",
+            help="Also ask runs again that are failed, or truncated: cut off at the token limit.",
+            autocompletion=completing(lambda: ("failed", "truncated")),
         ),
     ] = None,
     max_tokens: Annotated[
@@ -159,7 +161,9 @@ def resume(
     processor = ResultsProcessor(database)
     runner = ExperimentRunner(changes, processor, _progress(), experiment_id=experiment)
     with _stopping_gently():
-        summary = runner.resume(retry_failed=retry_failed, retry=retry or (), max_tokens=max_tokens)
+        summary = runner.resume(
+            retry_failed=retry_failed, retry=listed(retry), max_tokens=max_tokens
+        )
     if not summary.asked:
         say(f"Nothing is left to ask in {experiment}.")
     _report(summary, as_json, saved=True)

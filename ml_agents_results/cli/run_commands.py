@@ -15,7 +15,7 @@ from ml_agents_results.cli.database_options import (
     open_database,
 )
 from ml_agents_results.cli.experiment_lookup import ExperimentId, resolve_id
-from ml_agents_results.cli.help_panels import DATABASE, QUESTIONS
+from ml_agents_results.cli.help_panels import DATABASE, MODEL, QUESTIONS
 from ml_agents_results.cli.option_values import completing, listed, pairs
 from ml_agents_results.cli.output_options import Json, emit_json
 from ml_agents_results.cli.setting_options import takes_settings
@@ -141,6 +141,7 @@ def resume(
             min=1,
             help="With --retry truncated: the new limit of those runs, recorded with each; "
             "no others are asked.",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     *,

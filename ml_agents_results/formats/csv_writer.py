@@ -1,15 +1,17 @@
-"""CSV: a folder of three files that `ml-agents import` reads back, or the runs as one file."""
+"""CSV: a folder of files that `ml-agents import` reads back, or the runs as one file."""
 
 import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ml_agents_results.database.models import PARSING_COLUMNS
-from ml_agents_results.database.types import to_stored
+from ml_agents_results.database.types import to_json, to_stored
 from ml_agents_results.formats.json_encoding import (
     TEXTS_AT,
     WIDTH,
@@ -18,12 +20,13 @@ from ml_agents_results.formats.json_encoding import (
     metrics_text,
 )
 from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
-from ml_agents_results.records import SCHEMA_VERSION
+from ml_agents_results.records import SCHEMA_VERSION, ScoreRecord
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
 
 PARTS = ("runs", "summary", "parsing", "metadata")
-FOLDER_ENTRY = r"(runs|summary|parsing_metrics)\.csv"
+FOLDER_ENTRY = r"(runs|summary|parsing_metrics|scores)\.csv"
 RUN_COLUMNS = (*RECORD_COLUMNS, "parsing_metrics", "empty_texts")
+SCORE_COLUMNS = ("run_id", *(one.name for one in fields(ScoreRecord)))
 SUMMARY_COLUMNS = (
     "experiment_id",
     "approach_name",
@@ -75,7 +78,7 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
 
 
 def write_folder(snapshot: Snapshot, folder: Path) -> None:
-    """Writes runs.csv, parsing_metrics.csv and summary.csv; lines with `#` head each."""
+    """Writes runs.csv, scores.csv, parsing_metrics.csv, summary.csv; lines with `#` head each."""
     if snapshot.includes("runs"):
         _write_runs(snapshot, folder)
     if snapshot.includes("summary"):
@@ -89,19 +92,36 @@ def write_folder(snapshot: Snapshot, folder: Path) -> None:
 def _write_runs(snapshot: Snapshot, folder: Path) -> None:
     with (folder / "runs.csv").open("wb") as file, _writer(file, snapshot) as runs:
         runs.writerow(RUN_COLUMNS)
-        if not snapshot.includes("parsing"):
-            runs.writerows(map(_run_cells, snapshot.rows()))
-            return
-        with (
-            (folder / "parsing_metrics.csv").open("wb") as metrics_file,
-            _writer(metrics_file, snapshot) as metrics,
-        ):
-            metrics.writerow(("run_id", *PARSING_COLUMNS))
-            for row in snapshot.rows():
+        with ExitStack() as stack:
+            scores = stack.enter_context(_table(folder / "scores.csv", snapshot))
+            scores.writerow(SCORE_COLUMNS)
+            metrics = None
+            if snapshot.includes("parsing"):
+                metrics = stack.enter_context(_table(folder / "parsing_metrics.csv", snapshot))
+                metrics.writerow(("run_id", *PARSING_COLUMNS))
+            for row, scored in snapshot.scored_rows():
                 runs.writerow(_run_cells(row))
-                if row[WIDTH] is not None:
+                scores.writerows(_score_cells(row[_ID_AT], score) for score in scored)
+                if metrics is not None and row[WIDTH] is not None:
                     cells = [_cell(value) for value in row[WIDTH + 1 :]]
                     metrics.writerow((row[_ID_AT], *cells))
+
+
+@contextmanager
+def _table(path: Path, snapshot: Snapshot) -> Iterator[Any]:
+    with path.open("wb") as file, _writer(file, snapshot) as table:
+        yield table
+
+
+def _score_cells(run_id: str, score: ScoreRecord) -> list[Any]:
+    return [run_id, *(_cell(_text(getattr(score, name))) for name in SCORE_COLUMNS[1:])]
+
+
+def _text(value: Any) -> Any:
+    """Objects and times as texts."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return to_json(value) if isinstance(value, dict) else value
 
 
 @contextmanager
@@ -123,6 +143,7 @@ def metadata_lines(snapshot: Snapshot) -> Iterable[str]:
         values = experiment_object(experiment)
         values["experiment_id"] = values.pop("id")
         values["created_at"] = values["created_at"].isoformat()
+        values["metrics"] = [asdict(metric) for metric in experiment.metrics or ()] or None
         for key in ("experiment_id", *(key for key in values if key != "experiment_id")):
             if values[key] is not None:
                 yield f"{key}: {_line(values[key])}"

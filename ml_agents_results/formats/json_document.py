@@ -1,5 +1,6 @@
 """One JSON document: the experiment, its runs and their analysis, written as it is read."""
 
+from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from ml_agents_results.formats.json_encoding import experiment_object, json_bytes, run_bytes
@@ -31,6 +32,7 @@ def _write_body(snapshot: Snapshot, file: BinaryIO) -> None:
     """What follows the brace of one experiment's object, up to its end."""
     (experiment,) = snapshot.experiments
     metadata = experiment_object(experiment)
+    metadata["metrics"] = [asdict(metric) for metric in experiment.metrics or ()]
     if not snapshot.includes("metadata"):
         del metadata["config"], metadata["environment"]
     if snapshot.includes("summary"):

@@ -12,12 +12,14 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.errors import InvalidFileError
-from ml_agents_results.formats.coercion import TYPED, cell, time_of
+from ml_agents_results.formats.coercion import TYPED, cell, number_cell, time_of
 from ml_agents_results.formats.column_names import widened
 from ml_agents_results.formats.csv_table import open_table
 from ml_agents_results.formats.field_mapping import FieldMapping
@@ -26,6 +28,7 @@ from ml_agents_results.formats.json_stream import JsonStream
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.score_fields import metrics_of
 from ml_agents_results.formats.table_files import (
     is_parquet,
     is_single,
@@ -41,6 +44,7 @@ EMPTY_TEXTS = "empty_texts"
 texts are as the database stores them."""
 
 _SHOWN = 8
+_SCORES = "scores.csv"
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -81,6 +85,8 @@ def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
             rows = iter(table)
             if EMPTY_TEXTS in table.header:
                 rows = ((number, _original(row), size) for number, row, size in table)
+            if path.is_dir() and (path / _SCORES).is_file():
+                rows = _with_scores(LogSource(path / _SCORES), rows)
             convert = _decimal_comma if table.delimiter == ";" else None
             mapping = FieldMapping(source, options, convert)
             yield _log(source, options, mapping, rows, experiments)
@@ -110,6 +116,39 @@ def _items(
                 run, scores = mapping.scored(part)
             yield Item(position, run, size, scores)
     mapping.finish()
+
+
+def _with_scores(
+    source: LogSource, rows: Iterable[tuple[int | str, dict[str, Any], int]]
+) -> Iterator[tuple[int | str, dict[str, Any], int]]:
+    """The rows of an exported folder with the scores of their runs, which are in their order."""
+    with open_table(source) as table:
+        cells = (_score(row) for _, row, _ in table)
+        grouped = groupby(cells, itemgetter("run_id"))
+        run_id, scores = next(grouped, (None, iter(())))
+        for position, row, size in rows:
+            if row.get("id") == run_id:
+                row["scores"] = list(scores)
+                run_id, scores = next(grouped, (None, iter(())))
+            yield position, row, size
+        if run_id is not None:
+            raise InvalidFileError(
+                f"{source.name} has scores of run {run_id}, which is not among the runs or not in "
+                "their order",
+                "Export the folder again, or remove the file to import the runs alone.",
+            )
+
+
+def _score(row: dict[str, str | None]) -> dict[str, Any]:
+    """A row of scores as `score_fields` reads it."""
+    score: dict[str, Any] = {name: from_stored(cell) for name, cell in row.items() if cell}
+    value, cost = score.get("value"), score.get("cost_estimate")
+    score["value"] = None if value is None else number_cell("value", value)
+    if cost is not None:
+        score["cost_estimate"] = number_cell("cost_estimate", cost)
+    if "details_json" in score:
+        score["details_json"] = parse(score["details_json"])
+    return score
 
 
 def _parts(row: dict[str, Any], options: ImportOptions) -> Iterator[dict[str, Any]]:
@@ -196,7 +235,7 @@ def _refuse_document(source: LogSource) -> None:
 def _experiments(metadata: Sequence[tuple[str, str]]) -> Sequence[ExperimentRecord]:
     experiments: list[ExperimentRecord] = []
     for key, text in metadata:
-        value = _metadata_value(text)
+        value = parse(text) if key == "metrics" else _metadata_value(text)
         if key == "experiment_id":
             experiments.append(ExperimentRecord(str(value), status="completed"))
         elif experiments:
@@ -215,6 +254,8 @@ def _describe(experiment: ExperimentRecord, key: str, value: Any) -> None:
     match key:
         case "name" | "description":
             setattr(experiment, key, str(value))
+        case "metrics":
+            experiment.metrics = metrics_of(value)
         case "created_at":
             experiment.created_at = time_of(value)
         case "status" if value in ("completed", "failed"):

@@ -34,6 +34,7 @@ def test_one_experiment_has_the_documented_structure(
         "created_at",
         "config",
         "environment",
+        "metrics",
         "summary_statistics",
     ]
     assert found["experiment_metadata"]["config"] == {"dataset": "sums", "seed": 7}

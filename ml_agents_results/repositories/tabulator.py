@@ -211,6 +211,22 @@ class Tabulator:
         columns: list[Column] = ["sample_index", "fingerprint"]
         return sum(self._tabulate(tabulation.duplicate_contents, columns, "fingerprint"))
 
+    def sample_bounds(self) -> dict[tuple[Variant, str], tuple[int, float, float]]:
+        """By variant and task, how many samples were asked, and the sums of their shares of right
+        answers if runs without a grade were wrong, and if they were right."""
+        parts = self._tabulate(tabulation.sample_bounds, ["sample_index"], "sample_index")
+        rows = tabulation.add_sums(parts)
+        return {(Variant(*v), task): (n, low, high) for (v, task), n, low, high in rows}
+
+    def pair_bounds(
+        self, candidate: Variant, baseline: Variant, rule: PairingRule
+    ) -> dict[str, tuple[int, float, float]]:
+        """By task, the same of the differences of samples asked on both sides; of pairs by content
+        for all tasks at once."""
+        find = partial(tabulation.pair_bounds, candidate=candidate, baseline=baseline, rule=rule)
+        parts = self._tabulate(find, _columns_of_pairs(rule, "task"), rule)
+        return {task: (n, low, high) for task, n, low, high in tabulation.add_sums(parts)}
+
     def sample_identity(self, variants: Sequence[Variant]) -> tuple[bool, bool]:
         """Whether ids of samples identify one sample of a task in every variant, and whether the
         variants have the same id at the same index. For variants of which every run has an id."""

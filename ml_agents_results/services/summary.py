@@ -1,6 +1,6 @@
 """How accurate is each variant, how long did it take and what did it cost?"""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -22,6 +22,7 @@ from ml_agents_results.statistics.cluster_robust import clustered_mean
 from ml_agents_results.statistics.denominators import (
     Denominators,
     coverage_warnings,
+    mean_bounds,
     missing_bounds,
 )
 from ml_agents_results.statistics.estimate import Estimate
@@ -104,8 +105,11 @@ class SummaryService(AnalysisService):
         tabulator = self._tabulator()
         counts = tabulator.variants()
         cells = sample_cells(tabulator, counts, self._options)
+        bounds = bounds_of_samples(tabulator, counts)
         whole = [
-            variant_summary(parts, cells[variant], self._options, tabulator.latencies(variant))
+            variant_summary(
+                parts, cells[variant], self._options, tabulator.latencies(variant), bounds=bounds
+            )
             for variant, parts in _by_variant(counts).items()
         ]
         tasks: dict[str, list[VariantSummary]] = {}
@@ -114,7 +118,7 @@ class SummaryService(AnalysisService):
             for part in counts:
                 cell = in_task[part.variant].get(part.task, [])
                 tasks.setdefault(part.task, []).append(
-                    variant_summary([part], cell, self._options, within_task=True)
+                    variant_summary([part], cell, self._options, within_task=True, bounds=bounds)
                 )
         repeated = {
             variant: of_variant
@@ -181,6 +185,15 @@ def refuse_null_cluster(samples: int, cluster: str, options: AnalysisOptions) ->
         )
 
 
+SampleBounds = Mapping[tuple[Variant, str], tuple[int, float, float]]
+"""By variant and task: samples, and the sums of the bounds of their shares of right answers."""
+
+
+def bounds_of_samples(tabulator: Tabulator, counts: Sequence[VariantCounts]) -> SampleBounds | None:
+    """The bounds where some sample was asked more than once; else counts of runs say it all."""
+    return tabulator.sample_bounds() if any(part.repeated for part in counts) else None
+
+
 def cells_of(cells: Iterable[SampleCounts]) -> dict[str, list[SampleCounts]]:
     """The samples of each task."""
     tasks: dict[str, list[SampleCounts]] = {}
@@ -214,8 +227,13 @@ def variant_summary(
     latencies: tuple[Sequence[int], Sequence[int]] | None = None,
     *,
     within_task: bool = False,
+    bounds: SampleBounds | None = None,
 ) -> VariantSummary:
-    """One variant from its counts by task and its samples by group."""
+    """One variant from its counts by task and its samples by group.
+
+    Args:
+        bounds: Those of the shares of samples, where samples have repeats.
+    """
     estimate, method = estimate_accuracy(cells, options, within_task=within_task)
     nulls = null_clusters(cells) if estimate.n_clusters is not None else 0
     total = denominators(parts)
@@ -252,7 +270,11 @@ def variant_summary(
         samples=estimate.n_samples,
         n_clusters=estimate.n_clusters,
         dof=estimate.dof,
-        accuracy_bounds=missing_bounds(total.correct, total.graded, total.total),
+        accuracy_bounds=mean_bounds(
+            bounds.get((part.variant, part.task), (0, 0.0, 0.0)) for part in parts
+        )
+        if bounds
+        else missing_bounds(total.correct, total.graded, total.total),
         null_reason=estimate.null_reason,
         warnings=(
             *estimate.warnings,

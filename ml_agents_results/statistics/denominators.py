@@ -1,5 +1,6 @@
 """Out of how many? The counts behind an accuracy, and what missing grades could do to it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ml_agents_results.errors import UsageError
@@ -74,6 +75,14 @@ def missing_bounds(correct: int, graded: int, total: int) -> tuple[float, float]
     if total == 0:
         return None
     return correct / total, (correct + total - graded) / total
+
+
+def mean_bounds(parts: Iterable[tuple[int, float, float]]) -> tuple[float, float] | None:
+    """Bounds of a mean over samples, from how many there are and the sums of the lower and of the
+    upper bounds of each part. `None` without samples."""
+    rows = list(parts)
+    n = sum(row[0] for row in rows)
+    return (sum(row[1] for row in rows) / n, sum(row[2] for row in rows) / n) if n else None
 
 
 def missing_pair_bounds(

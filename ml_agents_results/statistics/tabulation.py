@@ -306,6 +306,40 @@ def hardest_first(
     return sorted(samples, key=lambda row: (row[3] / row[2], -row[2], row[0], row[1]))[:limit]
 
 
+def sample_bounds(runs: Runs) -> Sums:
+    """By variant and task: how many samples were asked, and the sums of their shares of right
+    answers if every run without a grade were wrong, and if every one were right."""
+    rows: Sums = []
+    for variant, of_variant in runs.columns.items():
+        for task, columns in of_variant.items():
+            low, high = _share_bounds(
+                sample_table(columns, "exclude"), sample_table(columns, "incorrect")
+            )
+            rows.append(((variant, task), len(low), float(low.sum()), float(high.sum())))
+    return rows
+
+
+def pair_bounds(runs: Runs, candidate: Key, baseline: Key, rule: PairingRule) -> Sums:
+    """By task, of the samples asked on both sides: how many there are, and the sums of the
+    differences if every run without a grade spoke against the candidate, and if it spoke for it."""
+    rows: Sums = []
+    graded, asked = (
+        _shared(runs, (candidate, baseline), missing, rule, "task", None)
+        for missing in ("exclude", "incorrect")
+    )
+    for (task, *of_graded), (_, *of_asked) in zip(graded, asked, strict=True):
+        one, two = (_share_bounds(*both) for both in zip(of_graded, of_asked, strict=True))
+        low, high = one[0] - two[1], one[1] - two[0]
+        rows.append((task, len(low), float(low.sum()), float(high.sum())))
+    return rows
+
+
+def _share_bounds(graded: SampleTable, asked: SampleTable) -> tuple[Array, Array]:
+    """Of each sample the share of right answers, without and with the runs that have no grade."""
+    missing = asked.graded - graded.graded
+    return graded.correct / asked.graded, (graded.correct + missing) / asked.graded
+
+
 def sample_identity(runs: Runs, variants: Sequence[Key]) -> tuple[bool, bool]:
     """Whether each id of a sample belongs to one sample of its task in every variant, and whether
     all variants have the same id at the same index."""

@@ -40,6 +40,7 @@ from ml_agents_results.services.comparison.unpaired import estimate_unpaired
 from ml_agents_results.services.result_rows import TwoVariantRow
 from ml_agents_results.services.summary import (
     VariantSummary,
+    bounds_of_samples,
     estimate_accuracy,
     sample_cells,
     variant_summary,
@@ -145,7 +146,8 @@ class ComparisonService(AnalysisService):
         tabulator = self._tabulator(filters=self._within(ids), pairs=True)
         counts = tabulator.variants()
         cells = sample_cells(tabulator, counts, self._options)
-        variants = Variants(counts, cells, self._options)
+        bounds = bounds_of_samples(tabulator, counts)
+        variants = Variants(counts, cells, self._options, bounds)
         if len(variants.names) < 2:
             number = "1 variant" if variants.names else "no variants"
             raise NothingToCompareError(
@@ -170,6 +172,7 @@ class ComparisonService(AnalysisService):
                 cells[variant],
                 self._options,
                 tabulator.latencies(variant),
+                bounds=variants.bounds,
             )
             for variant in variants.names
         }
@@ -320,7 +323,13 @@ class ComparisonService(AnalysisService):
             TaskComparison(
                 task,
                 [
-                    variant_summary([part], variants.cells(part), self._options, within_task=True)
+                    variant_summary(
+                        [part],
+                        variants.cells(part),
+                        self._options,
+                        within_task=True,
+                        bounds=variants.bounds,
+                    )
                     for part in variants.in_task(task)
                 ],
                 corrected[index * each : (index + 1) * each],

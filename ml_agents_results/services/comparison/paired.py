@@ -97,12 +97,13 @@ def estimate_paired(
         design_effect=found.mean.deff,
         intraclass_correlation=found.mean.icc,
         margin=options.margin,
+        difference_bounds=_bounds(sides),
         pairing_rule=sides.rule,
         denominators=denominators,
         null_reason=found.interval.null_reason,
         warnings=tuple(dict.fromkeys(_warnings(shared, sides, found))),
         **margin_fields(margin),
-        **_of_table(shared.table, sides, found.clustered),
+        **_of_table(shared.table, found.clustered),
     )
 
 
@@ -123,7 +124,7 @@ def _mean(total: float, samples: int) -> float | None:
     return total / samples if samples else None
 
 
-def _of_table(table: PairedTable | None, sides: Sides, clustered: bool) -> dict[str, Any]:
+def _of_table(table: PairedTable | None, clustered: bool) -> dict[str, Any]:
     """The fields that only a 2x2 table can give."""
     if table is None:
         return {}
@@ -139,14 +140,14 @@ def _of_table(table: PairedTable | None, sides: Sides, clustered: bool) -> dict[
             table.candidate_correct, table.pairs, table.baseline_correct, table.pairs
         ),
         "probability_of_superiority": None if clustered else probability_of_superiority(table),
-        "difference_bounds": sides.graded
-        and missing_pair_bounds(
-            sides.graded.improved,
-            sides.graded.regressed,
-            sides.graded.pairs,
-            sides.missing_pairs,
-        ),
     }
+
+
+def _bounds(sides: Sides) -> tuple[float, float] | None:
+    if sides.graded is None:
+        return sides.bounds
+    table = sides.graded
+    return missing_pair_bounds(table.improved, table.regressed, table.pairs, sides.missing_pairs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.pairing import differing, pairing_rule
 from ml_agents_results.services.summary import (
+    SampleBounds,
     cells_of,
     cluster_column,
     denominators,
     refuse_null_cluster,
 )
 from ml_agents_results.statistics.choices import Missing
-from ml_agents_results.statistics.denominators import coverage_warnings
+from ml_agents_results.statistics.denominators import coverage_warnings, mean_bounds
 from ml_agents_results.statistics.mcnemar import PairedTable
 from ml_agents_results.statistics.tabulation import PairingRule
 
@@ -29,6 +30,7 @@ class Sides:
         candidate_samples, baseline_samples: The variant's own samples that count.
         graded: The samples graded on both sides, whatever a missing grade counts as; None where
             samples have repeats.
+        bounds: Of the difference, where samples have repeats.
         missing_pairs: Samples asked on some side and not graded on both.
         mismatched: Pairs whose question or expected answer differs.
         warnings: What makes the two variants hard to compare.
@@ -40,6 +42,7 @@ class Sides:
     missing_pairs: int
     mismatched: int
     rule: PairingRule
+    bounds: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -54,6 +57,7 @@ class Contrast:
     shared: Sequence[PairCounts]
     graded: Sequence[PairCounts]
     asked: Mapping[str, int]
+    bounds: Mapping[str, tuple[int, float, float]]
     mismatched: int
     warnings: tuple[str, ...]
 
@@ -97,8 +101,10 @@ class Variants:
         counts: Sequence[VariantCounts],
         samples: Mapping[Variant, Sequence[SampleCounts]],
         options: AnalysisOptions,
+        bounds: SampleBounds | None = None,
     ) -> None:
         self._options = options
+        self.bounds = bounds
         self.counts = counts
         self.names = list(dict.fromkeys(part.variant for part in counts))
         self.tasks = sorted({part.task for part in counts})
@@ -151,6 +157,9 @@ class Variants:
             missing_pairs=0 if graded is None else max(0, union - graded.pairs),
             mismatched=contrast.mismatched if task is None else 0,
             rule=contrast.rule,
+            bounds=mean_bounds(
+                part for own, part in contrast.bounds.items() if task in (None, own)
+            ),
             warnings=(*contrast.warnings, *coverage),
         )
 
@@ -202,6 +211,7 @@ class ContrastReader:
             shared=shared.counts,
             graded=graded,
             asked=asked,
+            bounds=self._tabulator.pair_bounds(candidate, baseline, rule) if repeated else {},
             mismatched=shared.mismatched,
             warnings=(*differing(self._experiments, candidate, baseline), *notes),
         )

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from tests.services.building import clear, near, only_pair, runs, save
+from ml_agents_results.services.summary import SummaryService
+from tests.services.building import clear, fresh, near, only_pair, runs, save
 
 
 def test_missing_grades_as_incorrect(store: ResultsProcessor) -> None:
@@ -90,3 +92,32 @@ def test_bounds_by_task(store: ResultsProcessor) -> None:
     a, b = store.compare(["exp"], by_task=True).tasks
     assert a.comparisons[0].difference_bounds == near((0, 1))
     assert b.comparisons[0].difference_bounds == (0.0, 0.0)
+
+
+@given(data=st.data())
+def test_bounds_of_repeats_hold_the_accuracy_of_either_policy(
+    processor: ResultsProcessor, data: st.DataObject
+) -> None:
+    grades = st.lists(st.sampled_from([1, 0, None]), min_size=1, max_size=4)
+    asked = {name: data.draw(st.lists(grades, min_size=2, max_size=6)) for name in ("A", "B")}
+    asked["A"][0] = [1, 0]
+    fresh(processor, asked)
+    for options in (AnalysisOptions(), AnalysisOptions(missing="incorrect")):
+        comparison = processor.compare(["exp"], options=options)
+        for variant in comparison.variants:
+            if variant.accuracy is not None:
+                low, high = variant.accuracy_bounds or (2, 2)
+                assert low - 1e-12 <= variant.accuracy <= high + 1e-12
+        (pair,) = comparison.comparisons
+        if options.missing == "incorrect":
+            low, high = pair.difference_bounds or (2, 2)
+            assert low - 1e-12 <= (pair.difference or 0) <= high + 1e-12
+
+
+def test_bounds_weigh_samples_and_not_runs(processor: ResultsProcessor) -> None:
+    save(processor, runs("exp", "A", [[1] * 10, [0]]))
+    save(processor, runs("some", "A", [[*[1] * 8, 0, None], [0, None]]))
+    for name, bounds in (("exp", (0.5, 0.5)), ("some", (0.4, 0.7))):
+        with processor.engine.connect() as connection:
+            report = SummaryService(connection, Filters.of({"experiment_id": name})).report()
+        assert report.variants[0].accuracy_bounds == (near(bounds[0]), near(bounds[1]))

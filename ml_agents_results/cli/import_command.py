@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -149,6 +149,20 @@ def import_(
         bool,
         typer.Option("--skip-broken", help="Skip files that cannot be read, and name them."),
     ] = False,
+    parse: Annotated[
+        bool,
+        typer.Option(
+            "--parse", help="Read answers from the raw outputs of tables: --parsing auto."
+        ),
+    ] = False,
+    parsing: Annotated[
+        Literal["none", "auto", "regex"],
+        typer.Option(metavar="MODE", help="How answers are read from raw outputs: auto, regex."),
+    ] = "none",
+    grader: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Grader of the answers of tables. [default: exact]"),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be imported, and change nothing.")
     ] = False,
@@ -179,6 +193,8 @@ def import_(
         expected=expected,
         model_args=model_args,
         skip_broken=skip_broken,
+        parsing="auto" if parse and parsing == "none" else parsing,
+        grader=grader,
     )
     with ExitStack() as stack:
         sources = [stack.enter_context(_source(file)) for file in files]

@@ -14,6 +14,7 @@ from typing import BinaryIO, Literal, cast
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError
 
 Duplicates = Literal["refuse", "latest", "repeats"]
+Parsing = Literal["none", "auto", "regex"]
 OnConflict = Literal["replace", "keep", "fail"]
 
 BOM = b"\xef\xbb\xbf"
@@ -46,6 +47,8 @@ class ImportOptions:
         filter: Which of a log's filters took the answer from the output.
         split: Which split of a log's dataset to import.
         expected: The variable of a log that holds the expected answer.
+        parsing: How answers are read from the raw outputs of tables that have none.
+        grader: What grades the answers that were read. [default: exact]
         skip_broken: Whether to leave out files that cannot be read, if there are others.
         model_args: Whether to keep the arguments of models, which may hold secrets.
     """
@@ -66,6 +69,8 @@ class ImportOptions:
     expected: str | None = None
     model_args: bool = False
     skip_broken: bool = False
+    parsing: Parsing = "none"
+    grader: str | None = None
 
 
 class LogSource:

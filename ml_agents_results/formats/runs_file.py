@@ -23,6 +23,7 @@ from ml_agents_results.formats.coercion import TYPED, cell, number_cell, time_of
 from ml_agents_results.formats.column_names import widened
 from ml_agents_results.formats.csv_table import open_table
 from ml_agents_results.formats.field_mapping import FieldMapping
+from ml_agents_results.formats.grading import Grading
 from ml_agents_results.formats.json_files import beginning, read_lines
 from ml_agents_results.formats.json_stream import JsonStream
 from ml_agents_results.formats.json_values import parse
@@ -37,7 +38,9 @@ from ml_agents_results.formats.table_files import (
     unpacked,
     workbook_rows,
 )
-from ml_agents_results.records import ExperimentRecord
+from ml_agents_results.records import ExperimentRecord, RunRecord, ScoreRecord
+from ml_agents_results.scoring.graders import find_grader
+from ml_agents_results.scoring.stored_answers import Rescoring
 
 EMPTY_TEXTS = "empty_texts"
 """The column of our own exports that names the cells that are empty texts. In a table that has it,
@@ -110,12 +113,56 @@ def _items(
     mapping: FieldMapping,
     rows: Iterable[tuple[int | str, dict[str, Any], int]],
 ) -> Iterator[Item]:
+    reader = _AnswerReader(source, options, mapping.grading)
     for position, row, size in rows:
         for part in _parts(row, options):
             with source.locate(position):
                 run, scores = mapping.scored(part)
-            yield Item(position, run, size, scores)
+            yield Item(position, run, size, reader.scores(run) | scores)
     mapping.finish()
+    reader.finish()
+
+
+class _AnswerReader:
+    """Reads answers from raw outputs and grades them, where the user wants that."""
+
+    def __init__(self, source: LogSource, options: ImportOptions, grading: Grading) -> None:
+        self._source = source
+        self._grading = grading
+        self._rescoring: Rescoring | None = None
+        self._readable = 0
+        if options.parsing != "none" or options.grader is not None:
+            grader = find_grader(options.grader or "exact")
+            self._name = grader.name
+            self._rescoring = Rescoring(grader, reparse=options.parsing != "none")
+            grading.define(
+                grader.name, kind=grader.scale, scorer=grader.name, **self._rescoring.definition
+            )
+
+    def scores(self, run: RunRecord) -> dict[str, ScoreRecord]:
+        """The score of a run that has none, whose answer is read on the way."""
+        if run.error is not None or run.expected_answer is None:
+            return {}
+        if self._rescoring is None:
+            graded = run.is_correct is not None or run.score is not None
+            self._readable += not graded and run.raw_output is not None
+            return {}
+        parsed, verdict = self._rescoring.score(run)
+        if parsed is not None:
+            run.parsed_answer = parsed.parsed_answer
+            run.parsing_method = parsed.parsing_method
+            run.parsing_confidence = parsed.parsing_confidence
+            run.parsing_metrics = parsed.metrics
+        value = None if verdict.value is None else float(verdict.value)
+        return {self._name: ScoreRecord(value, verdict.label or None, verdict.explanation or None)}
+
+    def finish(self) -> None:
+        """Says that answers could be read."""
+        if self._readable and not self._grading.metrics:
+            self._source.warn(
+                f"{self._source.name}: {self._readable} answers have no grade, and could be read "
+                "and graded: --parse"
+            )
 
 
 def _with_scores(

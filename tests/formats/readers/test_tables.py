@@ -160,3 +160,18 @@ def test_seconds_are_named(tmp_path: Path, imported: Importer) -> None:
     path.write_text("id,latency_ms,correct\na,1.7,1\n")
     result, _ = imported(path)
     assert any("look like seconds" in warning for warning in result.warnings)
+
+
+def test_answers_are_read_and_graded_where_asked(tmp_path: Path, imported: Importer) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "id,question,gold,response\na,2+2?,4,So the answer is 4.\nb,3+4?,8,The answer is 7.\n"
+    )
+    result, runs = imported(path)
+    assert [(run.parsed_answer, run.is_correct) for run in runs] == [(None, None)] * 2
+    assert "2 answers have no grade, and could be read and graded: --parse" in result.warnings[0]
+    result, runs = imported(path, parsing="auto")
+    assert [(run.parsed_answer, run.is_correct) for run in runs] == [("4", True), ("7", False)]
+    [metric] = result.metrics
+    assert (metric["name"], metric["kind"], metric["is_primary"]) == ("exact", "binary", True)
+    assert metric["definition_json"]["extractor"]

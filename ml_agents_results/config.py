@@ -26,7 +26,7 @@ T = TypeVar("T")
 DEFAULT_DB_PATH = "./ml_agents_results.db"
 
 ParsingMode = Literal["auto", "instructor", "regex", "manual"]
-"""How answers are taken from outputs: `auto` tries both parsers, `manual` none."""
+"""Ways to take answers from outputs: `auto` tries both parsers, `manual` none."""
 
 
 class Setting(Generic[T]):
@@ -37,7 +37,7 @@ class Setting(Generic[T]):
 
     Args:
         help: The meaning, with the unit, as the command line shows it.
-        unset: What None stands for, where that is the default.
+        unset: The meaning of None, if that is the default.
         metavar: The name of its value in the help of the command line.
         at_least: The least value.
         above: A bound that the value must exceed.
@@ -97,7 +97,7 @@ class Setting(Generic[T]):
         return declared
 
     def check(self, value: object) -> None:
-        """Raises UsageError where a value is of another kind or out of bounds."""
+        """Raises UsageError if a value is of another kind or out of bounds."""
         check_value(self.name, value, self.kind, at_least=self.at_least, above=self.above)
 
 
@@ -114,7 +114,7 @@ def check_value(
     at_least: float | None = None,
     above: float | None = None,
 ) -> None:
-    """Raises UsageError where `value` is neither None nor a value of `kind` within the bounds.
+    """Raises UsageError if `value` is neither None nor a value of `kind` within the bounds.
 
     Texts and mappings are not shown in errors: an address may hold a password.
     """
@@ -155,7 +155,7 @@ def _check_number(
 
 @dataclass
 class DatabaseConfig:
-    """How the database is reached and maintained.
+    """Connection to the database, and its maintenance.
 
     Attributes:
         enabled: Whether results are recorded in a database at all.
@@ -208,14 +208,14 @@ class DatabaseConfig:
 
 @dataclass(kw_only=True)
 class ProviderSettings:
-    """How a model is asked. Each field states its meaning."""
+    """Settings of the requests to a model. Each field states its meaning."""
 
     temperature: Setting[float | None] = Setting(
         None, "Sampling temperature.", unset="the provider's", at_least=0, recorded=True
     )
     max_tokens: Setting[int | None] = Setting(
         None,
-        "Most tokens of one answer.",
+        "Maximum number of tokens of an answer.",
         unset="the provider's",
         at_least=1,
         recorded=True,
@@ -235,10 +235,10 @@ class ProviderSettings:
         changeable=True,
     )
     max_retries: Setting[int] = Setting(
-        5, "Most attempts of a call after the first.", at_least=0, changeable=True
+        5, "Maximum number of retries of a call.", at_least=0, changeable=True
     )
     requests_per_minute: Setting[float | None] = Setting(
-        None, "Most attempts to start in a minute.", above=0, changeable=True
+        None, "Maximum number of attempts per minute.", above=0, changeable=True
     )
 
 
@@ -283,7 +283,7 @@ class ExperimentConfig(ProviderSettings):
     database: DatabaseConfig = field(default_factory=DatabaseConfig)
     extra: dict[str, Any] = field(default_factory=dict)
     concurrency: Setting[int] = Setting(
-        4, "Most questions to ask at once.", at_least=1, changeable=True
+        4, "Maximum number of questions in flight.", at_least=1, changeable=True
     )
     prompts: Setting[str | None] = Setting(
         None,
@@ -297,7 +297,7 @@ class ExperimentConfig(ProviderSettings):
     parsing: Setting[ParsingMode] = Setting("auto", "How answers are taken from outputs.")
     grader: Setting[str] = Setting("exact", "Grader: exact, any_of, or that of a plug-in.")
     columns: Setting[Mapping[str, str] | None] = Setting(
-        None, "Which column of the dataset holds input, target, id or task."
+        None, "The columns of the dataset that hold input, target, id and task."
     )
     dataset_recipe: Setting[str | None] = Setting(
         None, "YAML file that describes how rows become questions.", metavar="FILE"

@@ -66,7 +66,7 @@ class OutputError(ResultsError):
 
 
 class NothingToCompareError(ResultsError):
-    """The runs that were selected are of fewer than two variants."""
+    """The selected runs belong to fewer than two variants."""
 
 
 class UsageError(ResultsError):

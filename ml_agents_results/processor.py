@@ -107,7 +107,7 @@ class ResultsProcessor:
         else:
             DatabaseManager(self.database).initialize_schema()
         self.backup = AutomaticBackup(self.database)
-        """Counts saved runs and backs the database up; whoever records past the processor counts
+        """Counts saved runs and backs the database up; code that records past the processor counts
         there, too."""
         self._cache = ResultCache(self.database)
         self._conn: PoolProxiedConnection | None = None
@@ -558,7 +558,7 @@ class ResultsProcessor:
         return self._report(CostService, {"experiment_id": tuple(experiment_ids)}).to_frame()
 
     def identify_failure_patterns(self, experiment_id: str) -> list[dict[str, Any]]:
-        """What goes wrong: outcomes, errors with numbers and ids replaced, slices that do worse
+        """Failure patterns: outcomes, errors with numbers and ids replaced, slices that do worse
         than the rest, and hard samples; also how much was left out.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Plain values that cross the layers. They carry data and know nothing of databases or files."""
+"""Records: plain values that cross the layers, independent of databases and files."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +14,7 @@ MetricKind = Literal["binary", "numeric"]
 METRIC_KINDS: tuple[MetricKind, ...] = get_args(MetricKind)
 
 PARSING_METHODS = ("instructor", "instructor_multiple", "regex", "manual")
-"""How an answer was taken from the output; `instructor_multiple` occurs in older databases only."""
+"""Ways to take an answer from an output; `instructor_multiple` occurs in older databases only."""
 
 APPROACHES: dict[str, str] = {
     "None": "None",
@@ -34,7 +34,7 @@ _CANONICAL = {name.lower(): long for short, long in APPROACHES.items() for name 
 def canonical_approach(name: str) -> str:
     """The long name of an approach given by its short or long name in any case.
 
-    A name that is not known here is returned as it is.
+    An unknown name is returned unchanged.
     """
     return _CANONICAL.get(name.lower(), name)
 
@@ -48,17 +48,17 @@ _CANONICAL_REASON = {name: reason for reason, names in _FINISH_REASONS.items() f
 
 
 def canonical_finish_reason(reason: str) -> str:
-    """Why a model stopped, by one name whatever the provider calls it.
+    """The reason why a model stopped, under one name for all providers.
 
     `length` is the token limit, `content_filter` and `refusal` an answer that was withheld. What
-    is not known here is returned as it is.
+    is not known here is returned unchanged.
     """
     lower = reason.lower()
     return lower if lower in _FINISH_REASONS else _CANONICAL_REASON.get(lower, reason)
 
 
 class Variant(NamedTuple):
-    """What is compared: the runs of one approach with one model in one experiment."""
+    """A unit of comparison: the runs of one approach with one model in one experiment."""
 
     experiment_id: str
     approach_name: str
@@ -71,7 +71,7 @@ class Variant(NamedTuple):
 
 @dataclass(slots=True)
 class ParsingMetrics:
-    """How the answer of one run was found.
+    """The parsing of one run's answer.
 
     Attributes:
         parsing_attempts: Parsers tried.
@@ -122,9 +122,9 @@ class ScoreRecord:
         explanation: Why, in the words of the scorer.
         details_json: Anything else that belongs to the score.
         metric: The name of the metric.
-        author: Who scored; empty where there is one only.
+        author: Who scored; empty if there is only one.
         cost_estimate: What scoring cost, in USD.
-        created_at: Timezone-aware; None where the score came with its run.
+        created_at: Timezone-aware; None if the score came with its run.
     """
 
     value: float | None
@@ -149,21 +149,21 @@ class RunRecord:
         sample_index: The index of the sample within its task, from 0.
         repeat_index: Which repetition of the sample it is, from 0.
         sample_id: The dataset's own id of the sample.
-        is_correct: The value of the primary metric where that is binary; None if not graded.
-        score: The value of the primary metric where that is numeric.
+        is_correct: The value of the primary metric if that is binary; None if not graded.
+        score: The value of the primary metric if that is numeric.
         execution_time_ms: Time of the model, in ms.
         cost_estimate: USD.
         error: What ended the run without an answer; such a run is never graded.
         created_at: Timezone-aware; None means now.
         metadata_json: Anything else, as JSON values.
-        parsing_metrics: None leaves those that were saved before as they are.
+        parsing_metrics: None leaves those that were saved before unchanged.
         finish_reason: Why the model stopped; see `canonical_finish_reason`.
-        reasoning_text: What the model wrote before its answer, where that comes apart from it.
+        reasoning_text: What the model wrote before its answer, if that is returned separately.
         reasoning_tokens: Of the completion tokens, those of the reasoning.
         cached_tokens: Of the prompt tokens, those that the provider had cached.
-        scores: Values of further metrics, and of the primary one where there is more than a value.
+        scores: Values of further metrics, and of the primary one if there is more than a value.
             A metric that the experiment does not have is added to it as numeric. None leaves those
-            that were saved before as they are, as do scores of other metrics and authors.
+            that were saved before unchanged, as do scores of other metrics and authors.
     """
 
     experiment_id: str
@@ -229,7 +229,7 @@ class ExperimentRecord:
 
 @dataclass(slots=True)
 class SaveCounts:
-    """What saving many runs did; `skipped` are those that were there already, unchanged."""
+    """The result of saving many runs; `skipped` ones were there already, unchanged."""
 
     read: int = 0
     inserted: int = 0

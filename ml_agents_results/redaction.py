@@ -92,6 +92,6 @@ def _holds_key(variable: str) -> bool:
 
 
 def _secrets() -> list[str]:
-    """The values of the environment's keys, as they are now."""
+    """The current values of the environment's keys."""
     values = [os.environ.get(name, "") for name in os.environ if _holds_key(name)]
     return [value for value in values if len(value) >= 8]

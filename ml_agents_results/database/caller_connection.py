@@ -31,7 +31,7 @@ class CallerConnection(Database):
         return self._connection.engine
 
     def initialize_schema(self) -> None:
-        """Creates the tables where there are none, in the caller's transaction.
+        """Creates the tables if there are none, in the caller's transaction.
 
         Raises:
             SchemaError: The database needs a migration, is newer, or another program's.

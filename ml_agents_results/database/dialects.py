@@ -20,7 +20,7 @@ class Dialect(StrEnum):
 
 
 class Backend(Protocol):
-    """What differs between the engines; `sqlite` and `postgres` implement it."""
+    """The operations that differ between engines; `sqlite` and `postgres` implement them."""
 
     dialect: Dialect
 

@@ -1,7 +1,7 @@
-"""Fingerprints of questions and digests of rows: same question, and still as recorded?
+"""Fingerprints identify questions; digests show whether a row is still what was recorded.
 
-Both are computed from values as they are stored. Whoever changes what they cover also writes a
-revision that computes them anew.
+Both are computed from the stored values. A change of what they cover needs a revision that
+recomputes them.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -46,7 +46,7 @@ DIGESTED: Mapping[str, tuple[str, ...]] = {
         "error_details",
     ),
 }
-"""What digests covered up to revision 0004, whose scripts use these two names."""
+"""Columns that digests covered up to revision 0004, whose scripts use these two names."""
 
 COVERED: Mapping[str, tuple[str, ...]] = {
     "experiments": (*DIGESTED["experiments"], "tags_json", "notes_json"),
@@ -70,7 +70,7 @@ COVERED: Mapping[str, tuple[str, ...]] = {
     ),
     "scores": ("label", "explanation", "details_json", "cost_estimate"),
 }
-"""What the column `content_digest` of a table covers, in this order.
+"""Columns that `content_digest` of a table covers, in this order.
 
 Keys, and the values of scores, are in indexes, too, which SQLite's own check compares with the
 table. The digest of a score that has nothing of this is NULL.
@@ -78,7 +78,7 @@ table. The digest of a score that has nothing of this is NULL.
 
 
 def covered(table: str, present: Collection[str]) -> tuple[str, ...] | None:
-    """What the digests of a table with these columns cover; None where it has none."""
+    """The columns that the digests of such a table cover; None if it has no digests."""
     if "content_digest" not in present:
         return None
     for columns in (COVERED, DIGESTED):

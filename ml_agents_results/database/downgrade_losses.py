@@ -1,4 +1,4 @@
-"""What a downgrade of the schema would lose: data that the older tables cannot hold."""
+"""Losses of a downgrade of the schema: data that the older tables cannot hold."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -16,7 +16,7 @@ _COMPUTED = {"content_digest", "outcome", "input_fingerprint"}
 """Columns that an upgrade computes again."""
 
 _TRANSIENT = {"claims", "score_claims"}
-"""Tables that hold what is being done at the moment, and no results."""
+"""Tables of work in progress, which hold no results."""
 
 Tables = dict[str, dict[str, Any]]
 """Table to column to what SQLAlchemy's inspector says of it."""
@@ -100,12 +100,12 @@ def _losses(connection: Connection, newer: Tables, older: Tables) -> Iterator[st
 
 
 def _informs(column: Any) -> str:
-    """The condition under which a value says something: it is not what an upgrade fills in."""
+    """The condition that a value holds information: it is not one that an upgrade fills in."""
     name = column["name"]
     if name == "updated_at":
         return "updated_at <> created_at"
     if isinstance(column["type"], String):
-        # NULL, too, is none of what this lets pass.
+        # This excludes NULL, too.
         return f"{name} NOT IN ('', '[]', '{{}}')"
     if column["nullable"]:
         return f"{name} IS NOT NULL"

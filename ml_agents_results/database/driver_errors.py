@@ -102,7 +102,7 @@ class Translation:
             raise translate(error, self._database) from error
         if isinstance(error, PoolTimeoutError):
             raise DatabaseLockedError(
-                f"every connection to {self._database} was in use all the time we waited",
+                f"every connection to {self._database} stayed in use for the whole waiting time",
                 "Use fewer threads.",
             ) from error
 

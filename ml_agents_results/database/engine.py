@@ -71,13 +71,13 @@ class Database:
 
     @property
     def option(self) -> str:
-        """How the command line names this database."""
+        """The option of the command line that selects this database."""
         kind = "--db-path" if self.is_sqlite else "--db-url"
         return f"{kind} {shlex.quote(str(self))}"
 
     @cached_property
     def backend(self) -> Backend:
-        """What the engine of this database does in its own way."""
+        """The operations that are specific to the engine of this database."""
         if self.is_sqlite:
             return SqliteBackend(self.url, self.path, self.config)
         return _postgres_backend(self.url, self.config)
@@ -92,7 +92,7 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """A connection outside of a transaction, which is rolled back where one is left open."""
+        """A connection outside of a transaction; one that is left open is rolled back."""
         with self._turn, self._translated, self.engine.connect() as connection:
             yield connection
 
@@ -110,7 +110,7 @@ class Database:
         `connection_timeout` seconds. The connection stays open for the thread's next write.
 
         Raises:
-            DatabaseLockedError: Another process kept the lock all that time.
+            DatabaseLockedError: Another process held the lock for all of that time.
             MovedDatabaseError: The file is no longer the one of that name; the error says where
                 everything that was recorded has been saved.
         """
@@ -129,7 +129,7 @@ class Database:
                 yield connection
 
     def state(self) -> str | None:
-        """Changes whenever anybody commits, in whatever process; None if that is not known.
+        """A value that changes whenever any process commits; None if it is not known.
 
         Takes microseconds (SQLite) to milliseconds (a server) and reads no table.
         """

@@ -33,7 +33,7 @@ STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
 def stamp() -> str:
-    """This moment, as the names of backups and of rescued files have it."""
+    """The current time, as in the names of backups and rescued files."""
     return datetime.now(UTC).strftime(STAMP)
 
 
@@ -53,7 +53,7 @@ def _begins(path: Path, beginning: bytes) -> bool:
 
 
 def target_of(path: Path) -> Path:
-    """What a symbolic link leads to; the path itself if it is none. A link stays a link."""
+    """The target of a symbolic link, or the path itself: a link stays a link."""
     return path.resolve() if path.is_symlink() else path
 
 
@@ -140,7 +140,7 @@ def pack(source: Path, packed: Path) -> None:
     """Packs a file with gzip and reads it back.
 
     Raises:
-        DatabaseError: It does not read back as it was.
+        DatabaseError: What is read back differs from the file.
     """
     with source.open("rb") as plain, gzip.open(packed, "wb", compresslevel=6) as file:
         shutil.copyfileobj(plain, file, _CHUNK)
@@ -209,7 +209,7 @@ def companions(path: Path) -> Sequence[str]:
 
 
 def require_unused(path: Path) -> None:
-    """Raises DatabaseLockedError where another program has this database open."""
+    """Raises DatabaseLockedError if another program has this database open."""
     with held(path):
         pass
 

@@ -82,7 +82,7 @@ def check_file(path: Path, create: bool) -> None:
         raise UsageError("the path of the database contains a NUL byte", "Check where it is from.")
     name = shlex.quote(str(path))
     try:
-        found = path.stat()
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         if create:
             return _check_new(path)
@@ -92,13 +92,13 @@ def check_file(path: Path, create: bool) -> None:
         ) from None
     except OSError as error:
         raise _unreadable(path, error.strerror) from error
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise DatabaseError(f"{path} is a folder, not a database", "Name a file inside it.")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise DatabaseError(f"{path} is not a regular file", "Name another one with --db-path.")
     if not os.access(path, os.R_OK):
         raise _unreadable(path, "Permission denied")
-    if not found.st_size and not create:
+    if not status.st_size and not create:
         raise DatabaseError(
             f"{path} is empty", f"Make it a database with: ml-agents db-init --db-path {name}"
         )
@@ -133,7 +133,7 @@ def file_uri(path: Path) -> str:
         return f"{uri}?mode=rwc"
     # SQLite creates files next to a database even for reading, unless it knows that nobody
     # writes. If there is a log, somebody does, and the newest runs are in there.
-    beside = path.with_name(f"{path.name}-wal").exists() or os.access(path.parent, os.W_OK)
-    if os.access(path, os.W_OK) and beside:
+    can_log = path.with_name(f"{path.name}-wal").exists() or os.access(path.parent, os.W_OK)
+    if os.access(path, os.W_OK) and can_log:
         return f"{uri}?mode=rwc"
-    return f"{uri}?mode=ro" if beside else f"{uri}?mode=ro&immutable=1"
+    return f"{uri}?mode=ro" if can_log else f"{uri}?mode=ro&immutable=1"

@@ -62,7 +62,7 @@ class DatabaseManager:
             return schema.status(connection).revision
 
     def initialize_schema(self) -> bool:
-        """Creates the tables where there are none; returns whether it did.
+        """Creates the tables if there are none; returns whether it did.
 
         Raises:
             SchemaError: The database needs `migrate_schema`, is newer, or another program's.
@@ -71,8 +71,8 @@ class DatabaseManager:
         if path is not None and not path.exists():
             return self._create_file(path)
         with self.database.read() as connection:
-            found = schema.status(connection)
-        if found.state == "empty":
+            status = schema.status(connection)
+        if status.state == "empty":
             return schema.upgrade(self.database).state == "empty"
         schema.require_current(self.database)
         return False
@@ -109,12 +109,12 @@ class DatabaseManager:
             SchemaError: The database has another revision than `from_version`, is empty, newer
                 than this version, or another program's.
         """
-        found = self._require_migratable()
-        if found.state == "current":
-            return found
-        if from_version in schema.revisions() and found.revision != from_version:
+        status = self._require_migratable()
+        if status.state == "current":
+            return status
+        if from_version in schema.revisions() and status.revision != from_version:
             raise SchemaError(
-                f"{self.database} has schema {found.revision}, not {from_version}",
+                f"{self.database} has schema {status.revision}, not {from_version}",
                 "Leave from_version out to migrate from whatever version there is.",
             )
         return schema.upgrade(self.database, before=self._back_up if backup else None)
@@ -125,7 +125,7 @@ class DatabaseManager:
         return backup_now(self.database, f"before-{found.head}")
 
     def plan_migration(self) -> MigrationPlan:
-        """What `migrate_schema` would do: its steps and its SQL. Changes nothing.
+        """The plan of `migrate_schema`: its steps and its SQL. Changes nothing.
 
         Raises:
             SchemaError: The database is empty, newer than this version, or another program's.
@@ -134,10 +134,10 @@ class DatabaseManager:
 
     def _require_migratable(self) -> schema.SchemaStatus:
         with self.database.read() as connection:
-            found = schema.status(connection)
-        if found.state in ("empty", "newer", "ambiguous", "foreign"):
-            raise schema.refusal(found, self.database)
-        return found
+            status = schema.status(connection)
+        if status.state in ("empty", "newer", "ambiguous", "foreign"):
+            raise schema.refusal(status, self.database)
+        return status
 
     def backup_database(
         self,
@@ -216,7 +216,7 @@ class DatabaseManager:
     def _file(self) -> Path:
         if self.database.path is None:
             raise DatabaseError(
-                f"{self.database} is not a file that could be copied",
+                f"{self.database} is not a SQLite file and cannot be copied",
                 "Write an archive: ml-agents export --all --output FILE.mlar",
             )
         return self.database.path

@@ -89,7 +89,7 @@ _DEPENDENTS = {
     ),
     "metrics": ("DELETE FROM scores WHERE metric_id = :id",),
 }
-"""What the foreign keys delete together with a row."""
+"""Tables whose rows the foreign keys delete together with a row."""
 
 
 def listen_to(base: type) -> None:
@@ -101,7 +101,7 @@ def listen_to(base: type) -> None:
 
 
 def delete_dependents(connection: Connection, table: str, row_id: object) -> None:
-    """Deletes what belongs to a row, where the foreign keys of the database do not."""
+    """Deletes what belongs to a row if the foreign keys of the database do not."""
     if enforces_foreign_keys(connection):
         return
     for statement in _DEPENDENTS[table]:
@@ -109,7 +109,7 @@ def delete_dependents(connection: Connection, table: str, row_id: object) -> Non
 
 
 def enforces_foreign_keys(connection: Connection) -> bool:
-    """Whether the database itself refuses orphans; SQLite does where a connection asks for it."""
+    """Whether the database itself refuses orphans; SQLite does if a connection asks for it."""
     if connection.dialect.name != "sqlite" or connection.info.get("configured"):
         return True
     return bool(connection.exec_driver_sql("PRAGMA foreign_keys").scalar())
@@ -190,7 +190,7 @@ _DERIVED = ("id", "input_fingerprint", "outcome", "content_digest")
 
 
 def _complete_parsing(parsing: Any) -> None:
-    names = tuple(one.name for one in fields(ParsingMetrics))
+    names = tuple(field.name for field in fields(ParsingMetrics))
     *values, digest = parsing_row(_record(ParsingMetrics, parsing))
     _take(parsing, names, values, digest)
 
@@ -211,7 +211,7 @@ def _complete_score(score: Any) -> None:
 
 
 def _take(target: Any, names: Sequence[str], values: Sequence[Any], digest: str | None) -> None:
-    """Sets what is stored otherwise than it was given, and the digest."""
+    """Sets values that are stored in another form than given, and the digest."""
     for name, value in zip(names, values, strict=True):
         if not isinstance(value, str):
             setattr(target, name, value)
@@ -235,12 +235,16 @@ def _record(kind: type[Any], target: Any) -> Any:
     """The record that has the values of an object."""
     columns = target.__table__.columns
     return kind(
-        **{one.name: getattr(target, one.name) for one in fields(kind) if one.name in columns}
+        **{
+            field.name: getattr(target, field.name)
+            for field in fields(kind)
+            if field.name in columns
+        }
     )
 
 
 def _require_parents(connection: Connection, target: Any) -> None:
-    """Refuses orphans where the database does not."""
+    """Refuses orphans if the database does not."""
     if enforces_foreign_keys(connection):
         return
     for column, table, relationship in _PARENTS.get(target.__tablename__, ()):

@@ -1,4 +1,4 @@
-"""Migration plans: what a migration would do, tried on a copy or in a transaction undone."""
+"""Migration plans: the effects of a migration, tried on a copy or in a transaction rolled back."""
 
 import tempfile
 from collections.abc import Iterator, Sequence

@@ -253,7 +253,7 @@ class Run(Base):
 
 
 class ParsingMetric(Base):
-    """How the answer of one run was parsed; one row per run at most."""
+    """The parsing of one run's answer; at most one row per run."""
 
     __tablename__ = "parsing_metrics"
     _shown = ("id", "run_id", "parsing_attempts", "confidence_score")

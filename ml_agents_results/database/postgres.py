@@ -12,7 +12,7 @@ from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database.dialects import Dialect
 
 GRACE = 5.0
-"""Seconds that a server has to say that a statement took too long, before we hang up."""
+"""Seconds that a server gets to report a statement timeout before we disconnect."""
 
 MIGRATION_LOCK = 7_305_118
 """The advisory lock that lets one process migrate at a time."""
@@ -50,7 +50,7 @@ class PostgresBackend:
         self._config = config
 
     def create_engine(self) -> Engine:
-        """An engine whose connections wait for nothing forever. What the URL says wins.
+        """An engine whose connections have bounded waits. Options in the URL take precedence.
 
         Transactions are short and threads that write keep their connection, so a process uses as
         many as it has threads at work, keeps at most five idle, and checks one before use.
@@ -127,7 +127,7 @@ class PostgresBackend:
 
 
 def state(connection: Connection) -> str:
-    """Changes whenever anybody commits: the snapshot that a new transaction sees."""
+    """A value that changes whenever anybody commits: the snapshot that a new transaction sees."""
     return str(connection.scalar(text("SELECT pg_current_snapshot()::text")))
 
 

@@ -71,14 +71,14 @@ def status(connection: Connection) -> SchemaStatus:
     inspector = inspect(connection)
     tables = set(inspector.get_table_names())
     if not _known_tables().isdisjoint(inspector.get_view_names()):
-        # A view in the place of a table can do anything, also never end.
+        # A view in place of a table can do anything, even never end.
         return SchemaStatus("foreign", None, head)
     if "alembic_version" in tables:
-        found = connection.scalars(text("SELECT version_num FROM alembic_version")).all()
-        if len(found) > 1:
-            return SchemaStatus("ambiguous", ", ".join(sorted(map(str, found))), head)
-        if found and found[0] is not None:
-            revision = str(found[0])
+        versions = connection.scalars(text("SELECT version_num FROM alembic_version")).all()
+        if len(versions) > 1:
+            return SchemaStatus("ambiguous", ", ".join(sorted(map(str, versions))), head)
+        if versions and versions[0] is not None:
+            revision = str(versions[0])
             # Other programs number their revisions, too.
             state = _state_of(revision, head) if tables >= _OURS else "foreign"
             return SchemaStatus(state, revision, head)
@@ -104,21 +104,21 @@ def _state_of(revision: str, head: str) -> State:
 def require_current(database: Database) -> None:
     """Raises SchemaError unless the database has the schema that this version works on."""
     with database.read() as connection:
-        found = status(connection)
-    if found.state != "current":
-        raise refusal(found, database)
+        current = status(connection)
+    if current.state != "current":
+        raise refusal(current, database)
 
 
 def require_migratable(connection: Connection, database: Database) -> SchemaStatus:
-    """The status of a database that our migrations may change: an empty one, or one of ours.
+    """The status of a database that our migrations may change: an empty one, or one that they made.
 
     Raises:
         SchemaError: It is another program's, newer, or carries no version.
     """
-    found = status(connection)
-    if found.state in ("newer", "ambiguous", "foreign", "unversioned"):
-        raise refusal(found, database)
-    return found
+    current = status(connection)
+    if current.state in ("newer", "ambiguous", "foreign", "unversioned"):
+        raise refusal(current, database)
+    return current
 
 
 def refusal(found: SchemaStatus, database: Database) -> SchemaError:
@@ -224,7 +224,7 @@ def _adopt(connection: Connection, config: "Config") -> Adoption | None:
 
 @contextmanager
 def rows_kept(connection: Connection) -> Iterator[None]:
-    """Raises DatabaseError if there are other numbers of rows after the block than before."""
+    """Raises DatabaseError if the block changed the numbers of rows."""
     before = _counts(connection)
     yield
     if before and (after := _counts(connection)) != before:
@@ -258,10 +258,10 @@ def downgrade(database: Database, revision: str, *, lossy: bool = False) -> None
     from ml_agents_results.database.downgrade_losses import require_lossless
 
     with migration(database) as connection:
-        found = require_migratable(connection, database)
+        current = require_migratable(connection, database)
         config = _alembic(connection)
-        if not lossy and found.revision is not None:
-            require_lossless(connection, database, found.revision, revision)
+        if not lossy and current.revision is not None:
+            require_lossless(connection, database, current.revision, revision)
         command.downgrade(config, revision)
 
 

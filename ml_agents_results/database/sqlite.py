@@ -174,7 +174,7 @@ class SqliteBackend:
 
 
 class ChangeWatcher:
-    """Tells whether anybody has committed to a file, by a connection that does nothing else."""
+    """Detects commits to a file, on a connection that does nothing else."""
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
@@ -182,7 +182,7 @@ class ChangeWatcher:
         self._lock = threading.Lock()
 
     def state(self, engine: Engine) -> str:
-        """Changes whenever another connection commits, in whatever process."""
+        """A value that changes whenever another connection of any process commits."""
         with self._lock:
             if self._connection is None:
                 self._connection = engine.connect()

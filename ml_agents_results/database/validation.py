@@ -46,7 +46,7 @@ def refused(field: str, value: object, rule: str) -> InvalidRecordError:
         shown = f"a huge {type(value).__name__}"
     return InvalidRecordError(
         f"`{field}` is {shown if len(shown) <= 80 else shown[:77] + '...'}; it must be {rule}",
-        "Correct the value, or leave the field out where it is not known.",
+        "Correct the value, or leave the field out if it is not known.",
     )
 
 
@@ -234,7 +234,7 @@ def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:
     correct = check_flag("is_correct", run.is_correct)
     error = check_text("error", run.error)
     if error is not None and correct is not None:
-        raise refused("is_correct", correct, "null where the run ended in an error")
+        raise refused("is_correct", correct, "null if the run ended in an error")
     if (reason := check_text("finish_reason", run.finish_reason)) is not None:
         reason = canonical_finish_reason(reason)
     # In the order of COVERED.

@@ -59,8 +59,10 @@ def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
 
 
 def _experiment(values: dict[str, Any], source: LogSource) -> ExperimentRecord:
-    """What this version knows of an experiment; later ones may add fields."""
-    known = {one.name: values[one.name] for one in fields(ExperimentRecord) if one.name in values}
+    """The experiment with the fields that this version knows; later ones may add some."""
+    known = {
+        field.name: values[field.name] for field in fields(ExperimentRecord) if field.name in values
+    }
     with source.locate(EXPERIMENTS):
         check_id("id", known.get("id"))
         for name in ("created_at", "updated_at"):

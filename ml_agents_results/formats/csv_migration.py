@@ -1,4 +1,4 @@
-"""The way in for who has folders of the predecessor."""
+"""Imports result folders written by the predecessor."""
 
 import os
 
@@ -19,11 +19,11 @@ def migrate_from_csv(
 
     Args:
         csv_directory: Result tables of the predecessor, of any generation, with the JSON files
-            beside them; one table will do, too.
+            next to them; a single table is enough.
         db_path: A SQLite file, a SQLAlchemy URL, or settings.
 
     Raises:
-        InvalidFileError: It is not there, holds no results, or a table is not what it should be.
+        InvalidFileError: It does not exist, holds no results, or a table is malformed.
     """
     source = LogSource(os.fspath(csv_directory))
     database = Database(db_path)

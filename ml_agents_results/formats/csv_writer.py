@@ -58,15 +58,15 @@ _CREATED_AT = RECORD_COLUMNS.index("created_at")
 _ID_AT = RECORD_COLUMNS.index("id")
 # These columns are never null: an empty cell is an empty text there.
 _NULLABLE_AT = tuple(
-    place
-    for place in TEXTS_AT
-    if RECORD_COLUMNS[place] not in ("approach_name", "provider", "model", "task")
+    index
+    for index in TEXTS_AT
+    if RECORD_COLUMNS[index] not in ("approach_name", "provider", "model", "task")
 )
 _FLAGS = {True: "true", False: "false", None: ""}
 
 
 def is_folder(path: Path, _options: ExportOptions) -> bool:
-    """A folder, but where the name ends like that of one file."""
+    """Whether it is a folder: always, unless the name ends in `.csv`."""
     return path.suffix.lower() != ".csv"
 
 
@@ -150,7 +150,7 @@ def metadata_lines(snapshot: Snapshot) -> Iterable[str]:
 
 
 def _line(value: Any) -> str:
-    """The text itself where it fits on a line and cannot be taken for JSON; else JSON."""
+    """The text itself if it fits on a line and cannot be mistaken for JSON; else JSON."""
     if isinstance(value, str):
         plain = value.isprintable() and value == value.strip() and value[:1] not in ("", '"', "{")
         if plain:
@@ -163,7 +163,7 @@ def _run_cells(row: Sequence[Any]) -> list[Any]:
     cells[_CORRECT_AT] = _FLAGS[cells[_CORRECT_AT]]
     cells[_CREATED_AT] = cells[_CREATED_AT].isoformat()
     cells.append(metrics_text(row))
-    empty = [RECORD_COLUMNS[place] for place in _NULLABLE_AT if cells[place] == ""]
+    empty = [RECORD_COLUMNS[index] for index in _NULLABLE_AT if cells[index] == ""]
     cells.append(" ".join(empty))
     return cells
 

@@ -90,7 +90,7 @@ def _totals(source: LogSource) -> dict[str, Any]:
 
 
 class _EveryEvalEverSamples:
-    """The lines of one file, and how they become runs."""
+    """The lines of one file, and the runs that they become."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
         self._source = source
@@ -314,8 +314,10 @@ def _output(line: dict[str, Any]) -> str | None:
 
 def _extracted(line: dict[str, Any]) -> tuple[str | None, str | None]:
     """The final answer and how it was found."""
-    for one in map(mapping, sequence(line.get("answer_attribution"))):
-        if one.get("is_terminal"):
-            method = one.get("extraction_method")
-            return text(one.get("extracted_value")), method if isinstance(method, str) else None
+    for attribution in map(mapping, sequence(line.get("answer_attribution"))):
+        if attribution.get("is_terminal"):
+            method = attribution.get("extraction_method")
+            return text(attribution.get("extracted_value")), method if isinstance(
+                method, str
+            ) else None
     return None, None

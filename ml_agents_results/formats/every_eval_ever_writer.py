@@ -1,7 +1,7 @@
 """Every Eval Ever 0.3: a file of totals and a file of samples for each variant.
 
-The format has no word for an answer without a grade: such a sample has the score -1, which totals
-with an unknown level declare. Each line keeps the run as it is, for `ml-agents import`.
+The format has no notion of an answer without a grade: such a sample has the score -1, which totals
+with an unknown level declare. Each line carries the whole run, for `ml-agents import`.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ _LINE_ENDS = (
     (b"\xe2\x80\xa9", rb"\u2029"),
     (b"\xc2\x85", rb"\u0085"),
 )
-"""What its validator, but no JSON, takes for the end of a line."""
+"""Characters that its validator, but not JSON, treats as the end of a line."""
 
 _NATIVE = ("input_text", "expected_answer", "raw_output", "parsed_answer", "error")
 _DETAILS = (
@@ -67,7 +67,7 @@ _UNKNOWN_MODEL = {"deployment_type": "unknown", "model_availability": "unknown"}
 
 
 def is_folder(path: Path, options: ExportOptions) -> bool:
-    """Always: it is a tree of files."""
+    """Always true: the output is a tree of files."""
     return True
 
 
@@ -83,7 +83,7 @@ def write_folder(snapshot: Snapshot, folder: Path) -> None:
 
 
 class _EvalWriter:
-    """One variant: its place, its totals, and its samples."""
+    """One variant: its path, its totals and its samples."""
 
     def __init__(self, log: VariantLog) -> None:
         self._log = log
@@ -100,14 +100,14 @@ class _EvalWriter:
     def write(self, folder: Path) -> None:
         developer, _, model = self._model_id.partition("/")
         names = ("data", *map(_part, (self._log.data_set, developer, model)))
-        place = folder.joinpath(*names)
-        place.mkdir(parents=True, exist_ok=True)
+        path = folder.joinpath(*names)
+        path.mkdir(parents=True, exist_ok=True)
         totals = self._totals()
         if self._log.snapshot.includes("runs"):
             digest = hashlib.sha256()
             lines = 0
             name = f"{self._uuid}_samples.jsonl"
-            with (place / name).open("xb") as file:
+            with (path / name).open("xb") as file:
                 for row, scores in self._log.rows:
                     line = json_bytes(self._line(row, scores)) + b"\n"
                     for separator, escape in _LINE_ENDS:
@@ -122,12 +122,10 @@ class _EvalWriter:
                 "checksum": digest.hexdigest(),
                 "total_rows": lines,
             }
-        (place / f"{self._uuid}.json").write_bytes(
-            json_bytes(storable(totals), indent=True) + b"\n"
-        )
+        (path / f"{self._uuid}.json").write_bytes(json_bytes(storable(totals), indent=True) + b"\n")
 
     def _line(self, row: Sequence[Any], scores: Sequence[ScoreRecord]) -> dict[str, Any]:
-        """A sample. Texts are written as they are stored, for JSON in UTF-8 holds no others."""
+        """A sample. Texts are in stored form, since JSON in UTF-8 holds no others."""
         run = dict(zip(RECORD_COLUMNS, row, strict=False))
         is_graded, score = run["is_correct"] is not None, run["score"]
         if score is None:
@@ -216,7 +214,7 @@ class _EvalWriter:
         }
 
     def _model(self) -> dict[str, Any]:
-        """What is known of the model; where the experiment came in this format, what that said."""
+        """The model's information; if the experiment came in this format, what that stated."""
         provider, model = self._log.variant.provider, self._log.variant.model
         known = mapping(self._log.config.get("model_info"))
         if known.get("id") != self._model_id:

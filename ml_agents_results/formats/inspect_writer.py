@@ -2,7 +2,7 @@
 
 Every metric is a score of its scorer. Its figures are those of Inspect: the mean over the samples,
 each the mean of its epochs, and the standard error sd/sqrt(n) with n - 1 degrees of freedom. Each
-sample keeps its run as it is, for `ml-agents import`.
+sample carries its whole run, for `ml-agents import`.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ _STOPPED = {"stop", "max_tokens", "model_length", "tool_calls", "content_filter"
 
 
 def is_folder(path: Path, options: ExportOptions) -> bool:
-    """A folder, but where the name ends like that of one log."""
+    """Whether it is a folder: always, unless the name ends in `.json`."""
     return path.suffix.lower() != ".json"
 
 
@@ -55,7 +55,7 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
     variants = [variant for single in snapshot.single() for variant in single.accuracy.variants]
     if len(variants) != 1:
         raise UsageError(
-            f"a log of Inspect is about one approach with one model, and there are {len(variants)}",
+            f"an Inspect log holds one approach with one model, and there are {len(variants)}",
             "Name a folder, which gets a log for each: --output FOLDER",
         )
     for log in variant_logs(snapshot):
@@ -185,15 +185,15 @@ class _LogWriter:
 
     def _sample(self, row: Sequence[Any], scores: Sequence[ScoreRecord]) -> dict[str, Any]:
         run = run_object(row)
-        kept = mapping(run["metadata_json"])
-        asked, said = run["input_text"] or "", run["raw_output"]
+        metadata = mapping(run["metadata_json"])
+        question, said = run["input_text"] or "", run["raw_output"]
         seconds = None if run["execution_time_ms"] is None else run["execution_time_ms"] / 1000
-        messages = [{"role": "user", "content": asked, "source": "input"}]
+        messages = [{"role": "user", "content": question, "source": "input"}]
         choices = []
         if said is not None:
             answer = {"role": "assistant", "content": said, "source": "generate"}
             messages.append(answer)
-            stopped = kept.get("stop_reason")
+            stopped = metadata.get("stop_reason")
             choices = [
                 {"message": answer, "stop_reason": stopped if stopped in _STOPPED else "unknown"}
             ]
@@ -202,10 +202,14 @@ class _LogWriter:
             {
                 "id": self._sample_id(run),
                 "epoch": run["repeat_index"] + 1,
-                "choices": kept.get("choices") if _are_texts(kept.get("choices")) else None,
+                "choices": metadata.get("choices") if _are_texts(metadata.get("choices")) else None,
                 "scores": self._scores(run, scores),
-                "metadata": {**mapping(kept.get("metadata")), RUN: packed(row, scores, _NATIVE)},
-                "model_usage": kept.get("model_usage") or ({self._model: usage} if usage else {}),
+                "metadata": {
+                    **mapping(metadata.get("metadata")),
+                    RUN: packed(row, scores, _NATIVE),
+                },
+                "model_usage": metadata.get("model_usage")
+                or ({self._model: usage} if usage else {}),
                 "completed_at": run["created_at"].isoformat(),
                 "total_time": seconds,
                 "working_time": seconds,
@@ -215,7 +219,7 @@ class _LogWriter:
                 else {"message": run["error"], "traceback": "", "traceback_ansi": ""},
             }
         ) | {
-            "input": asked,
+            "input": question,
             "target": run["expected_answer"] or "",
             "messages": messages,
             "output": {"model": self._model, "choices": choices, "completion": said or ""},
@@ -247,7 +251,7 @@ class _LogWriter:
         return scores
 
     def _sample_id(self, run: dict[str, Any]) -> str:
-        """The sample's own id, made different from others where it is not."""
+        """The sample's own id, made unique if it is not."""
         name = run["sample_id"] or str(run["sample_index"])
         if (run["task"], run["sample_id"]) in self._shared_ids:
             name = f"{name} #{run['sample_index']}"
@@ -288,11 +292,15 @@ def _scorer(metric: MetricRecord) -> str:
 
 
 def _usage(run: dict[str, Any]) -> dict[str, Any]:
-    asked, said = run["prompt_tokens"], run["completion_tokens"]
-    both = None if asked is None or said is None else asked + said
+    prompt_tokens, completion_tokens = run["prompt_tokens"], run["completion_tokens"]
+    both = (
+        None
+        if prompt_tokens is None or completion_tokens is None
+        else prompt_tokens + completion_tokens
+    )
     counts = {
-        "input_tokens": asked,
-        "output_tokens": said,
+        "input_tokens": prompt_tokens,
+        "output_tokens": completion_tokens,
         "total_tokens": both,
         "total_cost": run["cost_estimate"],
     }

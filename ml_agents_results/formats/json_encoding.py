@@ -1,4 +1,4 @@
-"""Values as JSON, as text and as plain cells: what all formats have in common."""
+"""Values as JSON, as text and as plain cells: shared by all formats."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ TEXTS_AT = tuple(
         "reasoning_text",
     )
 )
-"""Where a row of `RunRepository.stream` has texts that a model or a data set wrote."""
+"""Indexes, in a row of `RunRepository.stream`, of texts by a model or a data set."""
 
 _ERROR_DETAILS_AT = WIDTH + 1 + PARSING_COLUMNS.index("error_details")
 _MARKED = "\ufdd0".encode()
@@ -44,7 +44,7 @@ def json_bytes(value: Any, *, indent: bool = False) -> bytes:
     try:
         return orjson.dumps(value, option=_OPTIONS | (orjson.OPT_INDENT_2 if indent else 0))
     except TypeError:
-        # Lone surrogates are no UTF-8, and integers may be wider than 64 bits.
+        # Lone surrogates are not UTF-8, and integers may be wider than 64 bits.
         return json.dumps(
             value, allow_nan=False, default=_plain, indent=2 if indent else None
         ).encode()
@@ -81,11 +81,11 @@ def run_bytes(row: Sequence[Any], scores: Sequence[ScoreRecord] = ()) -> bytes:
 
 
 def decoded(row: Sequence[Any]) -> list[Any]:
-    """A streamed row with its texts as they were before they were stored."""
+    """A streamed row with its original texts."""
     values = list(row)
-    for place in (*TEXTS_AT, JSON_AT, _ERROR_DETAILS_AT):
-        if values[place] is not None:
-            values[place] = from_stored(values[place])
+    for index in (*TEXTS_AT, JSON_AT, _ERROR_DETAILS_AT):
+        if values[index] is not None:
+            values[index] = from_stored(values[index])
     return values
 
 

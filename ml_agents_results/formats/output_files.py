@@ -1,4 +1,4 @@
-"""Output files appear whole or not at all: written beside their place, synced, then renamed."""
+"""Output files appear whole or not at all: written next to it, synced, then renamed."""
 
 import errno
 import io
@@ -35,31 +35,31 @@ def open_output(path: str | Path, *, force: bool = False) -> Iterator[BinaryIO]:
         return
     target = Path(path)
     # A link is kept; what it leads to is replaced.
-    place = Path(os.path.realpath(target))
+    destination = Path(os.path.realpath(target))
     try:
-        if place.is_dir():
+        if destination.is_dir():
             raise OutputError(f"{target} is a folder", "Name a file inside it.")
-        if place.exists() and not place.is_file():
-            with place.open("wb") as file:
+        if destination.exists() and not destination.is_file():
+            with destination.open("wb") as file:
                 yield file
             return
-        if place.exists() and not force:
+        if destination.exists() and not force:
             raise _exists(target)
-        with _unfinished(place) as unfinished:
+        with _unfinished(destination) as unfinished:
             with unfinished.open("xb", buffering=_BUFFER) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            if place.exists():
-                shutil.copymode(place, unfinished)
-            unfinished.replace(place)
+            if destination.exists():
+                shutil.copymode(destination, unfinished)
+            unfinished.replace(destination)
     except OSError as error:
         raise _failure(target, error) from error
 
 
 @contextmanager
 def open_text_output(path: str | Path, *, force: bool = False) -> Iterator[TextIO]:
-    """`open_output` for text in UTF-8, line ends as they are written; lone surrogates, which UTF-8
+    """`open_output` for text in UTF-8, line ends unchanged; lone surrogates, which UTF-8
     cannot hold, become backslash escapes."""
     with open_output(path, force=force) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
@@ -77,36 +77,36 @@ def output_folder(path: str | Path, entry: str, *, force: bool = False) -> Itera
     Args:
         entry: A pattern of what such a folder holds.
         force: Whether an existing folder may be replaced, if it holds nothing else: never mixed
-            with what was there, or two outputs would be taken for one.
+            with what was there, or two outputs would pass for one.
 
     Raises:
         OutputError: The folder holds something already, or cannot be written; the message names
             it.
     """
     target = Path(path)
-    place = Path(os.path.realpath(target))
+    destination = Path(os.path.realpath(target))
     try:
-        if place.exists():
-            _check_replaceable(target, place, entry, force)
-        with _unfinished(place) as unfinished:
+        if destination.exists():
+            _check_replaceable(target, destination, entry, force)
+        with _unfinished(destination) as unfinished:
             unfinished.mkdir()
             yield unfinished
             for file in unfinished.rglob("*"):
                 if file.is_file():
                     with file.open("rb+") as written:
                         os.fsync(written.fileno())
-            with _unfinished(place) as old:
-                if place.exists():
-                    place.replace(old)
-                unfinished.replace(place)
+            with _unfinished(destination) as old:
+                if destination.exists():
+                    destination.replace(old)
+                unfinished.replace(destination)
     except OSError as error:
         raise _failure(target, error) from error
 
 
-def _check_replaceable(target: Path, place: Path, entry: str, force: bool) -> None:
-    if not place.is_dir():
+def _check_replaceable(target: Path, destination: Path, entry: str, force: bool) -> None:
+    if not destination.is_dir():
         raise OutputError(f"{target} is a file; a folder is needed", "Name another one.")
-    held = sorted(one.name for one in place.iterdir())
+    held = sorted(child.name for child in destination.iterdir())
     if held and not force:
         raise _exists(target)
     for name in held:
@@ -118,9 +118,9 @@ def _check_replaceable(target: Path, place: Path, entry: str, force: bool) -> No
 
 
 @contextmanager
-def _unfinished(place: Path) -> Iterator[Path]:
-    """A free name beside `place`; what still has it when the block ends is removed."""
-    name = place.with_name(f".ml-agents-{secrets.token_hex(6)}.tmp")
+def _unfinished(path: Path) -> Iterator[Path]:
+    """A free name next to `path`; a file that still has it when the block ends is removed."""
+    name = path.with_name(f".ml-agents-{secrets.token_hex(6)}.tmp")
     try:
         yield name
     finally:

@@ -150,7 +150,9 @@ def _schema(arrow: Any, snapshot: Snapshot) -> "pyarrow.Schema":
     ]
     facts = {}
     if snapshot.includes("metadata"):
-        facts["experiments"] = json_bytes([experiment_object(one) for one in snapshot.experiments])
+        facts["experiments"] = json_bytes(
+            [experiment_object(experiment) for experiment in snapshot.experiments]
+        )
     return arrow.schema(fields, metadata=facts)
 
 
@@ -159,10 +161,10 @@ def _batches(arrow: Any, schema: "pyarrow.Schema", snapshot: Snapshot) -> Iterat
     size = 0
     for row in snapshot.rows():
         # What analyses need of the texts, so that they need not read them.
-        fingerprint = input_fingerprint(*(row[place] for place in _QUESTION_AT))
-        rows.append((*row, fingerprint, outcome_of(*(row[place] for place in _OUTCOME_AT))))
-        for place in _LONG_AT:
-            size += len(row[place] or "")
+        fingerprint = input_fingerprint(*(row[index] for index in _QUESTION_AT))
+        rows.append((*row, fingerprint, outcome_of(*(row[index] for index in _OUTCOME_AT))))
+        for index in _LONG_AT:
+            size += len(row[index] or "")
         if len(rows) == snapshot.options.chunk_size or size > BATCH_CHARACTERS:
             yield _batch(arrow, schema, rows)
             rows, size = [], 0

@@ -50,7 +50,7 @@ class VariantLog:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What was asked for, where that is exported."""
+        """The experiment's settings, if they are exported."""
         return self.experiment.config_json if self.snapshot.includes("metadata") else {}
 
     @property
@@ -60,10 +60,10 @@ class VariantLog:
 
     @property
     def data_set(self) -> str:
-        """Its name, where it is known; else that of the only task, else of the experiment."""
+        """Its name, if it is known; else that of the only task, else of the experiment."""
         for known in (self.experiment.environment_json, self.experiment.config_json):
-            found = known.get("dataset")
-            name = found.get("name") if isinstance(found, Mapping) else found
+            dataset = known.get("dataset")
+            name = dataset.get("name") if isinstance(dataset, Mapping) else dataset
             if isinstance(name, str) and name:
                 return name
         task = next(iter(self.tasks)) if len(self.tasks) == 1 else ""
@@ -106,12 +106,12 @@ def variant_logs(snapshot: Snapshot) -> Iterator[VariantLog]:
 def packed(
     row: Sequence[Any], scores: Sequence[ScoreRecord], native: Sequence[str]
 ) -> dict[str, Any]:
-    """What is known of a run, without the texts that the format has fields for."""
+    """The fields of a run, without the texts that the format has fields for."""
     run = run_object(row)
     if scores:
         run["scores"] = score_objects(scores)
     known = {name: value for name, value in run.items() if value is not None}
-    # A place that must be filled does not tell an empty text from none.
+    # A required field does not distinguish an empty text from a missing one.
     return {
         **{name: value for name, value in known.items() if name not in native},
         **{name: None for name in native if name not in known},
@@ -119,7 +119,7 @@ def packed(
 
 
 def storable(value: Any) -> Any:
-    """The value with texts as the database holds them: UTF-8 has no lone surrogates."""
+    """The value with texts in stored form: UTF-8 has no lone surrogates."""
     if isinstance(value, Mapping):
         return {storable(name): storable(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -128,7 +128,7 @@ def storable(value: Any) -> Any:
 
 
 def safe_name(name: str) -> str:
-    """A name for a file or folder anywhere; a long one is cut, and told apart by its hash."""
+    """A name for a file or folder anywhere; a long one is cut, and made unique by its hash."""
     safe = _UNSAFE.sub("_", name).strip("._") or "unknown"
     if len(safe) <= _LONGEST_FILE_NAME:
         return safe

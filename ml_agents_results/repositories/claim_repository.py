@@ -13,7 +13,7 @@ from ml_agents_results.repositories.upserts import insert_of
 
 
 class Claimant(Protocol):
-    """Who claims: `token` is unique to it, `host` and `pid` tell others whether it still runs."""
+    """A process that claims: `token` is unique to it, `host` and `pid` show whether it runs."""
 
     @property
     def token(self) -> str: ...
@@ -29,7 +29,7 @@ class Claimant(Protocol):
 
 
 class RunKey(NamedTuple):
-    """What identifies a run inside its experiment."""
+    """The key of a run inside its experiment."""
 
     approach_name: str
     provider: str
@@ -108,7 +108,7 @@ class ClaimRepository(Repository):
         return set(self._connection.scalars(released.returning(Claim.position)))
 
     def recorded(self, keys: Iterable[RunKey]) -> list[RecordedRun]:
-        """The runs of these keys that are there."""
+        """The runs of these keys that are recorded."""
         samples: dict[tuple[str, str, str, str, int], list[int]] = {}
         for key in keys:
             group = (key.approach_name, key.provider, key.model, key.task, key.repeat_index)

@@ -8,7 +8,7 @@ from ml_agents_results.records import Variant
 from ml_agents_results.statistics.run_columns import Cluster
 
 CLUSTERS: tuple[Cluster, ...] = tuple(name for name in get_args(Cluster) if name != "sample")
-"""What errors may be clustered by."""
+"""The keys that errors may be clustered by."""
 
 
 @dataclass(frozen=True, slots=True)

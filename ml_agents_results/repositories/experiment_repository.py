@@ -105,8 +105,8 @@ class ExperimentRepository(Repository):
                 notes_json=experiment.notes_json,
                 content_digest="",
             )
-            kept = ("id", "created_at")
-            changed = {c.name: insert.excluded[c.name] for c in _COLUMNS if c.name not in kept}
+            unchanged = ("id", "created_at")
+            changed = {c.name: insert.excluded[c.name] for c in _COLUMNS if c.name not in unchanged}
             connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changed))
             _seal(connection, experiment.id)
             metrics = MetricRepository(connection, experiment.id)
@@ -114,10 +114,10 @@ class ExperimentRepository(Repository):
                 metrics.save(metric)
 
     def get(self, experiment_id: str) -> ExperimentRecord:
-        """Raises NotFoundError, with the nearest ids, where there is no such experiment."""
-        if (found := self.find(experiment_id)) is None:
+        """Raises NotFoundError, with the nearest ids, if there is no such experiment."""
+        if (experiment := self.find(experiment_id)) is None:
             raise self.missing(experiment_id)
-        return found
+        return experiment
 
     def find(self, experiment_id: str) -> ExperimentRecord | None:
         row = self._connection.execute(
@@ -130,7 +130,7 @@ class ExperimentRepository(Repository):
         return record
 
     def set_status(self, experiment_id: str, status: ExperimentStatus) -> None:
-        """Raises NotFoundError where there is no such experiment."""
+        """Raises NotFoundError if there is no such experiment."""
         check_status(status)
         with self._writing() as connection:
             changed = connection.execute(
@@ -170,8 +170,8 @@ class ExperimentRepository(Repository):
         if not reference:
             raise self.missing(reference)
         exact = select(Experiment.id).where(Experiment.id == reference)
-        if (found := self._connection.scalar(exact)) is not None:
-            return found
+        if (match := self._connection.scalar(exact)) is not None:
+            return match
         beginning = to_stored(reference)
         for condition in (
             Experiment.name == reference,
@@ -210,7 +210,7 @@ class ExperimentRepository(Repository):
         return self._counted()
 
     def counts(self, experiment_id: str) -> ExperimentCounts:
-        """The line of one experiment. Raises NotFoundError where there is no such experiment."""
+        """The line of one experiment. Raises NotFoundError if there is no such experiment."""
         if not (lines := self._counted(experiment_id)):
             raise self.missing(experiment_id)
         return lines[0]
@@ -267,7 +267,7 @@ def _line(row: Row[Any], variants: Sequence[Sequence[int]]) -> ExperimentCounts:
 
 
 def _seal(connection: Connection, experiment_id: str) -> None:
-    """Digests what is stored now: an update leaves some of a row as it was."""
+    """Digests the row as stored: an update sets only some of its columns."""
     columns: list[ColumnClause[Any]] = [column(name) for name in _DIGESTED]
     stored = select(*columns).select_from(table(Experiment.__tablename__))
     row = connection.execute(stored.where(column("id") == experiment_id)).one()

@@ -1,4 +1,4 @@
-"""Which runs an analysis is about."""
+"""Filters: the runs that an analysis covers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""What an import needs to look up: keys it has seen, and the runs that ids belong to."""
+"""Lookups of an import: keys it has seen, and the runs that ids belong to."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple

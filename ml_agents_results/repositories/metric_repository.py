@@ -1,4 +1,4 @@
-"""Metrics: what the runs of an experiment are measured by."""
+"""Metrics: the quantities that are measured on the runs of an experiment."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -51,7 +51,7 @@ class MetricRepository(Repository):
             row = metric_row(self._experiment_id, metric, created_at, False)
             if metric.is_primary:
                 self._require_no_other_primary(connection, metric.name)
-            # Texts as they were given: the columns encode them.
+            # Texts are not encoded here: the columns do that.
             values = dict(zip(METRIC_COLUMNS, row, strict=True)) | {
                 "name": metric.name,
                 "scorer": metric.scorer,
@@ -63,7 +63,7 @@ class MetricRepository(Repository):
                 connection.execute(update(Metric).where(Metric.id == known.id).values(values))
 
     def get(self, name: str) -> MetricRecord:
-        """Raises NotFoundError, with the names of the metrics there are, where there is no such
+        """Raises NotFoundError, with the names of the metrics there are, if there is no such
         metric."""
         if (metric := self.find(name)) is None:
             known = ", ".join(one.name for one in self.list())
@@ -89,7 +89,7 @@ class MetricRepository(Repository):
         ]
 
     def primary(self) -> MetricRecord | None:
-        """The metric whose values stand on the runs; None where nothing says which it is."""
+        """The metric whose values stand on the runs; None if it is not known."""
         row = self._connection.execute(
             select(*_FIELDS).where(Metric.experiment_id == self._experiment_id, Metric.is_primary)
         ).one_or_none()
@@ -97,7 +97,7 @@ class MetricRepository(Repository):
 
     def make_primary(self, name: str) -> None:
         """Puts the values of this metric on the runs; those of the former primary metric become
-        scores. Nothing happens where it is the primary one.
+        scores. Nothing happens if it is the primary one.
 
         Raises:
             NotFoundError: There is no such metric.
@@ -142,10 +142,10 @@ class MetricRepository(Repository):
         scores = run.scores or []
         value = value_of_run(run)
         known = former is not None and any(score.metric == former.name for score in scores)
-        kept = []
+        replaced = []
         if former is not None and value is not None and not known:
-            kept = [ScoreRecord(value, metric=former.name)]
-        run.scores, run.parsing_metrics = kept, None
+            replaced = [ScoreRecord(value, metric=former.name)]
+        run.scores, run.parsing_metrics = replaced, None
         of_chosen = (score for score in scores if score.metric == chosen.name)
         set_value(run, chosen.kind, combined(chosen.kind, of_chosen))
         return run

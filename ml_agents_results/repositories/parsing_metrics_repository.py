@@ -35,7 +35,7 @@ class ParsingMetricsRepository(Repository):
             connection.execute(insert.on_conflict_do_update(index_elements=["run_id"], set_=values))
 
     def get(self, run_id: str) -> ParsingMetrics:
-        """Raises NotFoundError where the run has none."""
+        """Raises NotFoundError if the run has none."""
         if (metrics := self.find(run_id)) is None:
             raise NotFoundError(
                 f"there are no parsing metrics of a run {run_id!r}", "Runs may have none."

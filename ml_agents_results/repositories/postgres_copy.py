@@ -29,7 +29,7 @@ Metrics = Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]
 Scores = Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]
 """The `run_row` of a run, and the id of a metric with a `score_row`."""
 
-_KEY_PLACES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
+_KEY_INDEXES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
 _KEY = ", ".join(RUN_KEY)
 _RUNS = ", ".join(RUN_COLUMNS)
 _METRICS = ", ".join(PARSING_VALUES)
@@ -122,7 +122,7 @@ def _metrics_of(table: str) -> str:
 
 
 def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(row[place] for place in _KEY_PLACES)
+    return tuple(row[index] for index in _KEY_INDEXES)
 
 
 def _copy(connection: Connection, target: str, rows: Rows) -> None:

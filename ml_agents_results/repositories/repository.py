@@ -40,7 +40,7 @@ class Repository:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        """The connection to write on. Rules that the database finds broken become errors of ours.
+        """The connection to write on. What the database refuses raises our own errors.
 
         Raises:
             DuplicateError, NotFoundError, InvalidRecordError: What the database refused.
@@ -56,7 +56,7 @@ class Repository:
             self._session.expire_all()
 
     def _require_experiments(self, connection: Connection, ids: Iterable[str]) -> None:
-        """Raises NotFoundError where an experiment is missing and the database would not notice."""
+        """Raises NotFoundError if an experiment is missing and the database would not notice."""
         if enforces_foreign_keys(connection):
             return
         for experiment_id in set(ids):

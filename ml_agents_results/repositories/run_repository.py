@@ -128,7 +128,7 @@ class RunRepository(Repository):
         """Inserts new runs, updates those whose key exists, and returns how many changed.
 
         A run without an id gets one, or keeps the one that its key has. A run with an id takes
-        it. Parsing metrics and scores are replaced where the record brings some. Of several runs
+        it. Parsing metrics and scores are replaced if the record brings some. Of several runs
         with one key the last one stays.
 
         Raises:
@@ -242,7 +242,7 @@ class RunRepository(Repository):
         ).rowcount
 
     def get(self, run_id: str) -> RunRecord:
-        """Raises NotFoundError where there is no such run."""
+        """Raises NotFoundError if there is no such run."""
         if (run := self.find(run_id)) is None:
             raise NotFoundError(
                 f"there is no run {run_id!r}",
@@ -268,7 +268,7 @@ class RunRepository(Repository):
         return None if row is None else self._records([row])[0]
 
     def find_many(self, ids: Sequence[str]) -> dict[str, RunRecord]:
-        """Those of the runs that there are, by their ids."""
+        """The runs with these ids, as far as they exist, by id."""
         rows = self._connection.execute(_with_metrics().where(Run.id.in_(ids))).all()
         return {str(run.id): run for run in self._records(rows)}
 
@@ -306,15 +306,15 @@ class RunRepository(Repository):
                 yield from self._records(rows) if scored else map(_record, rows)
                 # Without the experiment, which is given: SQLite seeks by the columns that follow
                 # an equality, and compares the whole key with every row from the first on.
-                # Bound with the types of the columns: texts compare as they are stored.
+                # Bound with the types of the columns: texts compare in stored form.
                 last = [literal(getattr(rows[-1], key.key), key.type) for key in _KEY[1:]]
                 after = page.where(tuple_(*_KEY[1:]) > tuple_(*last))
 
     def stream(self, experiment_id: str, chunk_size: int = 5000) -> Iterator[Sequence[Any]]:
         """All runs of the experiment in the order of their keys, for writing them elsewhere.
 
-        A row holds RECORD_COLUMNS, the id of its metrics (None where there are none), and
-        PARSING_COLUMNS. Texts and JSON are as they are stored: `from_stored` brings the originals
+        A row holds RECORD_COLUMNS, the id of its metrics (None if there are none), and
+        PARSING_COLUMNS. Texts and JSON are in stored form: `from_stored` brings the originals
         back. A server sends at most `chunk_size` rows at once.
         """
         selected = (
@@ -404,8 +404,8 @@ def _scores_of(runs: Sequence[PreparedRun]) -> _Rows:
 def _typed(row: Sequence[Any]) -> Sequence[Any]:
     """A streamed row of SQLite, which has neither flags nor times, as a server would send it."""
     values = list(row)
-    for place in _FLAGS_AT:
-        values[place] = _FLAGS[values[place]]
+    for index in _FLAGS_AT:
+        values[index] = _FLAGS[values[index]]
     values[_CREATED_AT] = datetime.fromisoformat(values[_CREATED_AT] + "+00:00")
     return values
 

@@ -31,7 +31,7 @@ from ml_agents_results.statistics.run_columns import (
 Result = TypeVar("Result")
 
 SplitBy = Literal["run", "sample_index", "sample_id", "content", "fingerprint"]
-"""What a function needs together: nothing, or all runs with the same key. The content of a sample
+"""Runs that a function needs together: any, or all with the same key. The content of a sample
 is the smallest fingerprint of its runs."""
 
 
@@ -44,11 +44,11 @@ class RunReading(Protocol):
         columns: Collection[Column],
         split_by: SplitBy = "run",
     ) -> Sequence[Result]:
-        """What the function makes of each part of the runs.
+        """The result of the function for each part of the runs.
 
         Args:
             function: One of `statistics.tabulation`, its other arguments bound.
-            columns: What it reads next to the outcome and the totals.
+            columns: The columns it reads besides the outcome and the totals.
             split_by: Runs that share this key are in one part.
         """
 
@@ -70,7 +70,7 @@ class RunSource(Protocol):
         """Whether every run of the variant carries the data set's own id of its sample."""
 
     def text_patterns(self, filters: Filters) -> TextPatterns:
-        """What can only be counted by reading texts."""
+        """The counts that need the texts."""
 
 
 class RunsInMemory:
@@ -202,7 +202,7 @@ def _part(
 
 
 def _outcomes(names: str) -> Array:
-    """Indexes in OUTCOMES, told apart by their first and third letter."""
+    """Indexes in OUTCOMES, distinguished by their first and third letter."""
     letters = np.frombuffer(names.encode(), np.uint8)
     starts = np.concatenate([[0], np.flatnonzero(letters == ord(",")) + 1])
     outcomes: Array = _OUTCOME_OF[letters[starts] + letters[starts + 2]]
@@ -215,7 +215,7 @@ for _name, _index in OUTCOME_INDEX.items():
 
 
 def _whole(numbers: str) -> Array:
-    """Whole numbers, in half of the memory where they fit."""
+    """Whole numbers, in half of the memory if they fit."""
     values = np.fromstring(numbers, np.int64, sep=",")
     return values if np.any(values >= 2**31) else values.astype(np.int32)
 

@@ -74,7 +74,7 @@ class ScoreRepository(Repository):
             runs.save_many(list(records.values()))
 
     def get(self, run_id: str, metric: str, author: str = "") -> ScoreRecord:
-        """Raises NotFoundError where there is no such score."""
+        """Raises NotFoundError if there is no such score."""
         if (score := self.find(run_id, metric, author)) is None:
             raise NotFoundError(
                 f"run {run_id!r} has no score of {metric!r}"
@@ -85,7 +85,11 @@ class ScoreRepository(Repository):
 
     def find(self, run_id: str, metric: str, author: str = "") -> ScoreRecord | None:
         return next(
-            (one for one in self.of_run(run_id) if (one.metric, one.author) == (metric, author)),
+            (
+                score
+                for score in self.of_run(run_id)
+                if (score.metric, score.author) == (metric, author)
+            ),
             None,
         )
 
@@ -125,7 +129,9 @@ class ScoreRepository(Repository):
             primary = metrics.primary()
             if gone.rowcount and primary is not None and primary.name == metric:
                 left = [
-                    one for one in run.scores or () if one.metric == metric and one.author != author
+                    score
+                    for score in run.scores or ()
+                    if score.metric == metric and score.author != author
                 ]
                 set_value(run, primary.kind, combined(primary.kind, left))
                 runs.save(replace(run, scores=None))
@@ -134,13 +140,13 @@ class ScoreRepository(Repository):
 
 def _add(run: RunRecord, scores: Sequence[ScoreRecord], primary: MetricRecord | None) -> None:
     """Makes the run one that brings these scores, and the value that they give together."""
-    known = {(one.metric, one.author): one for one in run.scores or ()}
+    known = {(score.metric, score.author): score for score in run.scores or ()}
     new = {
-        (one.metric, one.author): _with_history(one, known.get((one.metric, one.author)))
-        for one in scores
+        (score.metric, score.author): _with_history(score, known.get((score.metric, score.author)))
+        for score in scores
     }
     run.scores, run.parsing_metrics = list(new.values()), None
-    if primary is None or all(one.metric != primary.name for one in scores):
+    if primary is None or all(score.metric != primary.name for score in scores):
         return
     if run.error is not None:
         raise InvalidRecordError(
@@ -148,10 +154,10 @@ def _add(run: RunRecord, scores: Sequence[ScoreRecord], primary: MetricRecord | 
             "A failed run has no value of the primary metric.",
         )
     if primary.kind == "binary":
-        for one in scores:
-            if one.metric == primary.name and one.value not in (None, 0, 1):
-                raise refused("value", one.value, f"0 or 1: {primary.name} is binary")
-    of_primary = [one for (metric, _), one in (known | new).items() if metric == primary.name]
+        for score in scores:
+            if score.metric == primary.name and score.value not in (None, 0, 1):
+                raise refused("value", score.value, f"0 or 1: {primary.name} is binary")
+    of_primary = [score for (metric, _), score in (known | new).items() if metric == primary.name]
     set_value(run, primary.kind, combined(primary.kind, of_primary))
 
 

@@ -23,7 +23,7 @@ SCORE_FIELDS = (
     Score.cost_estimate,
     Score.created_at,
 )
-"""What a `ScoreRecord` is made of; see `score_record`."""
+"""The columns that make up a `ScoreRecord`; see `score_record`."""
 
 _OF_RUNS = (
     select(Score.run_id, *SCORE_FIELDS)
@@ -81,7 +81,7 @@ class MetricIds:
     def rows(self, run: RunRecord) -> list[tuple[Any, ...]]:
         """Metric id and `score_row` of each score of a run.
 
-        What is only the value of the primary metric stands on the run, and has no row.
+        A score that is only a value of the primary metric stands on the run and has no row.
         """
         known = self._known[run.experiment_id]
         rows = []
@@ -130,7 +130,7 @@ def value_of_run(run: RunRecord) -> float | None:
 
 
 def set_value(run: RunRecord, kind: MetricKind | None, value: float | None) -> None:
-    """Puts the value of the primary metric on a run, where its kind has it. A failed run has none.
+    """Puts the value of the primary metric on a run; a failed run has none.
 
     Raises:
         InvalidRecordError: A binary metric has a value other than 0 and 1.
@@ -148,7 +148,7 @@ def set_value(run: RunRecord, kind: MetricKind | None, value: float | None) -> N
 
 def combined(kind: MetricKind | None, scores: Iterable[ScoreRecord]) -> float | None:
     """The value that several authors give together: the mean, or of a binary metric the majority;
-    a tie is no value."""
+    a tie has no value."""
     values = [score.value for score in scores if score.value is not None]
     if not values:
         return None

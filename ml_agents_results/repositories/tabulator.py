@@ -40,13 +40,13 @@ def source_of(source: Connection | RunSource) -> RunSource:
 
 
 class Tabulator:
-    """Counts the runs of a source. What it read once it does not read again.
+    """Counts the runs of a source. Nothing is read twice.
 
     Args:
         source: A database's connection, or Parquet files (`repositories.lake`).
         missing: "exclude" leaves runs without a grade out, "incorrect" counts them as wrong.
         pairs: Whether variants will be paired: what that needs is then read at once.
-        columns: What else will be needed.
+        columns: Further columns that will be needed.
     """
 
     def __init__(
@@ -207,7 +207,7 @@ class Tabulator:
         return [HardSample(*row) for row in rows]
 
     def duplicate_contents(self) -> int:
-        """How many questions with their expected answer are those of several samples."""
+        """The number of questions, with expected answers, that several samples share."""
         columns: list[Column] = ["sample_index", "fingerprint"]
         return sum(self._tabulate(tabulation.duplicate_contents, columns, "fingerprint"))
 

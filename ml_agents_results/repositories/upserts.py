@@ -34,12 +34,12 @@ def insert_of(engine: str) -> Any:
 
 PARSING_VALUES = (*PARSING_COLUMNS, "content_digest")
 SCORE_KEY = ("run_id", "metric_id", "author")
-_KEY_PLACES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
+_KEY_INDEXES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
 
 
 @cache
 def run_upsert(engine: str, *, take_id: bool) -> str:
-    """Inserts a run or, where its key exists and its content differs, updates it.
+    """Inserts a run or, if its key exists and its content differs, updates it.
 
     The parameters are the values of a `run_row`. With `take_id` the row also takes the id that is
     given; otherwise it keeps the one it has.
@@ -48,11 +48,11 @@ def run_upsert(engine: str, *, take_id: bool) -> str:
         {name: bindparam(name) for name in RUN_COLUMNS}
     )
     new = insert.excluded
-    kept = {*RUN_KEY, *(() if take_id else ("id",))}
+    unchanged = {*RUN_KEY, *(() if take_id else ("id",))}
     differs = Run.content_digest != new.content_digest
     statement = insert.on_conflict_do_update(
         index_elements=RUN_KEY,
-        set_={name: new[name] for name in RUN_COLUMNS if name not in kept},
+        set_={name: new[name] for name in RUN_COLUMNS if name not in unchanged},
         where=or_(differs, Run.id != new.id) if take_id else differs,
     )
     return compiled(statement, engine, RUN_COLUMNS)
@@ -60,7 +60,7 @@ def run_upsert(engine: str, *, take_id: bool) -> str:
 
 @cache
 def run_insert(engine: str) -> str:
-    """Inserts a run, or does nothing where its key exists.
+    """Inserts a run, or does nothing if its key exists.
 
     In SQLite an upsert that may change ids costs half as much again.
     """
@@ -101,7 +101,7 @@ def parsing_upsert(engine: str) -> str:
 
 @cache
 def metric_insert(engine: str) -> str:
-    """Adds a metric, or does nothing where the experiment has one of its name; a `metric_row`."""
+    """Adds a metric, or does nothing if the experiment has one of its name; a `metric_row`."""
     insert = insert_of(engine)(Metric.__table__).values(
         {name: bindparam(name) for name in METRIC_COLUMNS}
     )
@@ -144,7 +144,7 @@ def score_upsert(engine: str) -> str:
 
 def score_parameters(run_row: tuple[Any, ...], score: tuple[Any, ...]) -> tuple[Any, ...]:
     """For `score_upsert`: a metric's id and a `score_row`, and the key of the run."""
-    return (*score, *(run_row[place] for place in _KEY_PLACES))
+    return (*score, *(run_row[index] for index in _KEY_INDEXES))
 
 
 def _set_score(insert: Any) -> Any:
@@ -161,7 +161,7 @@ def _set_metrics(insert: Any) -> Any:
 
 
 def parsing_parameters(run_row: tuple[Any, ...], parsing_row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (*parsing_row, *(run_row[place] for place in _KEY_PLACES))
+    return (*parsing_row, *(run_row[index] for index in _KEY_INDEXES))
 
 
 def compiled(statement: Any, engine: str, names: tuple[str, ...]) -> str:

@@ -38,7 +38,7 @@ def backup_now(database: Database, label: str = "") -> Path:
     """
     if database.path is None:
         raise DatabaseError(
-            f"{database} is not a file that could be copied",
+            f"{database} is not a SQLite file and cannot be copied",
             "Write an archive: ml-agents export --all --output FILE.mlar",
         )
     folder = folder_of(database.path)
@@ -217,27 +217,27 @@ def _require_ours(source: Path, draft: Path) -> None:
     database = Database(str(draft), create=False)
     try:
         with database.read() as connection:
-            found = schema.status(connection)
-        if found.state in ("empty", "newer", "ambiguous", "foreign"):
-            raise schema.refusal(found, Database(str(source)))
+            status = schema.status(connection)
+        if status.state in ("empty", "newer", "ambiguous", "foreign"):
+            raise schema.refusal(status, Database(str(source)))
     finally:
         database.close()
 
 
 def _exchange(draft: Path, destination: Path) -> Path | None:
-    """Gives the draft its name; what had it before gets another one, with all of its files."""
-    kept = destination.with_name(f"{destination.name}.replaced-{files.stamp()}")
+    """Renames the draft; a file that had the name gets another one, with its companions."""
+    replaced = destination.with_name(f"{destination.name}.replaced-{files.stamp()}")
     if not destination.exists():
         # The log of a file that was moved or deleted would be replayed into the new one.
-        _move_companions(destination, kept, files.companions(destination))
+        _move_companions(destination, replaced, files.companions(destination))
         files.finish(draft, destination)
         return None
     with files.held(destination) as companions:
         # Under its second name the old file stays, whatever happens from here on.
-        os.link(destination, kept)
-        _move_companions(destination, kept, companions)
+        os.link(destination, replaced)
+        _move_companions(destination, replaced, companions)
         files.finish(draft, destination)
-    return kept
+    return replaced
 
 
 def _move_companions(source: Path, destination: Path, suffixes: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Finds what another program put into a database of ours: triggers, views, tables, columns.
+"""Foreign objects: triggers, views, tables and columns that another program added.
 
 A trigger can delete what is saved and a generated column can change what is read; a table or a view
 next to ours does no harm.
@@ -15,14 +15,14 @@ from ml_agents_results.database.models import Base
 from ml_agents_results.database.sqlite import quoted
 
 DAMAGED = "damaged_"
-"""Begins the names of the tables into which a repair puts damaged rows."""
+"""Prefix of the tables into which a repair puts damaged rows."""
 
 _KNOWN = {"alembic_version", *PREDECESSOR_TABLES}
 
 
 @dataclass(slots=True)
 class ForeignObjects:
-    """What does not belong to the schema.
+    """Objects that do not belong to the schema.
 
     Attributes:
         active: Objects that can change what is saved or read: triggers, rules, generated columns.
@@ -38,16 +38,16 @@ def foreign_objects(connection: Connection) -> ForeignObjects:
     inspector = inspect(connection)
     ours = set(Base.metadata.tables)
     tables = set(inspector.get_table_names())
-    found = ForeignObjects()
+    objects = ForeignObjects()
     find = _in_sqlite if Dialect.of(connection) is Dialect.SQLITE else _on_server
-    found.active += find(connection, sorted(ours & tables))
-    found.passive += [f"the view {name}" for name in sorted(inspector.get_view_names())]
-    found.passive += [
+    objects.active += find(connection, sorted(ours & tables))
+    objects.passive += [f"the view {name}" for name in sorted(inspector.get_view_names())]
+    objects.passive += [
         f"the table {name}"
         for name in sorted(tables - ours - _KNOWN)
         if not name.startswith(DAMAGED)
     ]
-    return found
+    return objects
 
 
 def _in_sqlite(connection: Connection, tables: Sequence[str]) -> Iterator[str]:

@@ -41,7 +41,7 @@ _TIME_COLUMNS = {
     "scores": ("created_at",),
 }
 _IDS = {"scores": "run_id"}
-"""What names a row of a table that has no id."""
+"""Columns that identify a row of a table without an id."""
 _STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?")
 _PARENTS = {
     "runs": (("experiment_id", "experiments"),),
@@ -70,7 +70,7 @@ class CheckReport:
         tables: Number of readable rows of each table.
         runs_verified: Runs whose content was compared with their digest.
         problems: The faults; empty if the database is intact.
-        notes: What is not a fault but worth knowing.
+        notes: Remarks that are not faults.
     """
 
     database: str
@@ -182,8 +182,8 @@ def _check_file(path: Path, report: CheckReport) -> None:
 
 
 def _check_pages(connection: sqlite3.Connection, report: CheckReport) -> None:
-    found = _integrity(connection, "")
-    if not found:
+    problems = _integrity(connection, "")
+    if not problems:
         return
     attributed = False
     for table in _FileRows(connection).tables():
@@ -191,7 +191,7 @@ def _check_pages(connection: sqlite3.Connection, report: CheckReport) -> None:
             attributed = True
             report.add("damage", table, _in_words(table, messages), messages)
     if not attributed:
-        report.add("damage", None, "pages outside of the tables are damaged", found)
+        report.add("damage", None, "pages outside of the tables are damaged", problems)
 
 
 def _integrity(connection: sqlite3.Connection, arguments: str) -> list[str]:
@@ -221,7 +221,7 @@ def _check_rows(rows: _Rows, report: CheckReport) -> None:
         return
     for table in filter(tables.__contains__, _JSON_COLUMNS):
         _attempt(report, table, lambda table=table: _values(rows, table, report))
-    # Before 0004, when experiments had no digests, those of runs were made otherwise.
+    # Before 0004, when experiments had no digests, those of runs were computed differently.
     if "content_digest" in rows.columns("experiments"):
         for table in filter(tables.__contains__, COVERED):
             _attempt(report, table, lambda table=table: _digests(rows, table, report))
@@ -321,28 +321,28 @@ def verified(columns: Sequence[str], values: Sequence[Any], digest: object) -> b
 def _check_schema(database: Database, report: CheckReport) -> None:
     try:
         with database.read() as connection:
-            found = schema.status(connection)
-            report.schema_revision = found.revision
-            if found.state == "current":
+            status = schema.status(connection)
+            report.schema_revision = status.revision
+            if status.state == "current":
                 for difference in _differences(connection):
                     report.add("schema", None, difference)
                 _check_objects(connection, report)
-            elif found.state in ("behind", "unversioned"):
-                report.notes.append(str(schema.refusal(found, database)))
+            elif status.state in ("behind", "unversioned"):
+                report.notes.append(str(schema.refusal(status, database)))
             else:
-                report.add("schema", None, str(schema.refusal(found, database)))
+                report.add("schema", None, str(schema.refusal(status, database)))
     except ResultsError as error:
         if not report.problems:
             report.add("damage", None, error.message)
 
 
 def _check_objects(connection: Connection, report: CheckReport) -> None:
-    found = foreign_objects(connection)
-    for name in found.active:
+    objects = foreign_objects(connection)
+    for name in objects.active:
         report.add(
             "schema", None, f"{name} should not be there: it may change what is saved or read"
         )
-    report.notes += [f"{name} belongs to another program" for name in found.passive]
+    report.notes += [f"{name} belongs to another program" for name in objects.passive]
 
 
 def _differences(connection: Connection) -> list[str]:
@@ -359,14 +359,14 @@ def _differences(connection: Connection) -> list[str]:
     context = MigrationContext.configure(
         connection, opts={"compare_type": True, "include_name": include}
     )
-    return [_difference(one) for one in compare_metadata(context, Base.metadata)]
+    return [_difference(difference) for difference in compare_metadata(context, Base.metadata)]
 
 
 def _difference(found: Any) -> str:
     if isinstance(found, list):
         return "; ".join(map(_difference, found))
     verb, *rest = found
-    thing = " ".join(str(getattr(one, "name", one)) for one in rest if one is not None)
+    thing = " ".join(str(getattr(part, "name", part)) for part in rest if part is not None)
     word, _, what = str(verb).partition("_")
     state = {"add": "is missing", "remove": "should not be there"}.get(word, "is different")
     return f"the {what or 'schema'} {thing} {state}"

@@ -16,12 +16,12 @@ class Lake:
     """A Parquet file, or a folder as `export --format parquet --partition-by` writes it.
 
     Args:
-        engine: What computes: "duckdb" on this machine, "spark" where `spark_master` says.
+        engine: The query engine: "duckdb" on this machine, "spark" where `spark_master` says.
         spark_master: The address of a Spark cluster. [default: this machine, all of its cores]
 
     Raises:
         NotFoundError: There is no such file or folder.
-        InvalidFileError: A file in it is not of our export, or differs from the others.
+        InvalidFileError: A file in it is not of our exports, or differs from the others.
         UsageError: The packages that read it are not installed.
     """
 

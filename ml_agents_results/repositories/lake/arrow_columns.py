@@ -20,7 +20,7 @@ SQL_COLUMNS = {
     "sample_id": "sample_id",
     "fingerprint": "COALESCE(input_fingerprint, 'ffffffffffffffff')",
 }
-"""What is read for each column of Columns, as both engines call it."""
+"""The SQL, for both engines, of what is read for each column of Columns."""
 
 
 def decoded(name: str, values: Any) -> Any:
@@ -46,9 +46,9 @@ def runs_of_rows(table: Any, columns: Collection[str]) -> Runs:
 
     def parts() -> Iterator[tuple[Key, str, Fields, dict[str, Any]]]:
         for number, start, end in zip(groups, starts, [*starts[1:], len(order)], strict=True):
-            place = np.unravel_index(number, sizes)
+            indexes = np.unravel_index(number, sizes)
             *variant, task = (
-                c.dictionary[int(i)].as_py() for c, i in zip(codes, place, strict=True)
+                c.dictionary[int(i)].as_py() for c, i in zip(codes, indexes, strict=True)
             )
             rows = table.slice(int(start), int(end - start)).combine_chunks()
             fields = {name: decoded(name, rows[name].combine_chunks()) for name in columns}
@@ -60,10 +60,10 @@ def runs_of_rows(table: Any, columns: Collection[str]) -> Runs:
 
 
 def tabulation_of(function: Callable[[Runs], Any], columns: Collection[str]) -> Any:
-    """What a worker does with one part of the runs: it gives one row, `part` and `result`."""
+    """The function that a worker applies to a part of the runs: one row, `part` and `result`."""
     import pyarrow
 
-    # Spark tells by the types what the function takes and gives.
+    # Spark infers from the types what the function takes and returns.
     def tabulate(table: pyarrow.Table) -> pyarrow.Table:
         part = table["part"].combine_chunks()[:1]
         result = pickle.dumps(function(runs_of_rows(table, columns)))

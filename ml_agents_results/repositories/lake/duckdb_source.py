@@ -30,7 +30,7 @@ from ml_agents_results.statistics.run_columns import (
 )
 
 MEMORY = "1500MB"
-"""What DuckDB may use before it goes on on the disk."""
+"""The memory that DuckDB may use before it spills to disk."""
 
 _COLUMNS = SQL_COLUMNS | {
     "fingerprint": f"COALESCE(CAST('0x' || input_fingerprint AS UBIGINT), {NO_FINGERPRINT})",

@@ -1,4 +1,4 @@
-"""A folder of Parquet files: whether it is one of our exports, and what its tables are."""
+"""A folder of Parquet files: checked to be one of our exports, and its tables."""
 
 import json
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _UNUSED = (
     "content_digest",
-    # Exports of before revision 0005 do not have them.
+    # Exports from before revision 0005 do not have them.
     *("finish_reason", "reasoning_text", "reasoning_tokens", "cached_tokens"),
 )
 RUN_COLUMNS = tuple(name for name in Run.__table__.columns.keys() if name not in _UNUSED)  # noqa: SIM118
@@ -109,8 +109,8 @@ class Folder:
                 continue
             if name not in schema.names:
                 wrong.append(f"it has no column {name}")
-            elif (found := _type_of(schema.field(name).type)) != expected:
-                wrong.append(f"its column {name} is {found}, not {expected}")
+            elif (actual := _type_of(schema.field(name).type)) != expected:
+                wrong.append(f"its column {name} is {actual}, not {expected}")
         if wrong:
             further = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
             raise InvalidFileError(f"{file} is not an export of runs: {wrong[0]}{further}", _HINT)

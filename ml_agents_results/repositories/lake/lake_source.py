@@ -1,4 +1,4 @@
-"""What DuckDB and Spark have in common: views of the files, and counts over texts in SQL that both
+"""The common base of DuckDB and Spark: views of the files, and counts over texts in SQL that both
 understand."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

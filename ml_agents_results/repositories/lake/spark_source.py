@@ -40,7 +40,7 @@ PART_RUNS = 500_000
 """Runs that a worker holds at a time, on average."""
 
 _SETTINGS = {
-    # Names of folders are texts, also where they look like numbers or dates.
+    # Names of folders are texts, even if they look like numbers or dates.
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     "spark.sql.session.timeZone": "UTC",
     "spark.ui.enabled": "false",
@@ -50,7 +50,7 @@ _SETTINGS = {
 _HERE = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 """Without a cluster, nobody else needs to reach the driver."""
 
-# Spark takes each byte of a percent-encoded name for a character.
+# Spark treats each byte of a percent-encoded name as a character.
 _FOLDER_NAME = "decode(encode({}, 'ISO-8859-1'), 'UTF-8')"
 
 _OUTCOME = "CASE outcome {} END".format(

@@ -132,7 +132,7 @@ def test_a_failed_backup_leaves_the_older_ones_and_no_rest(processor: ResultsPro
 
 
 def test_only_files_are_backed_up() -> None:
-    with pytest.raises(DatabaseError, match="not a file that could be copied"):
+    with pytest.raises(DatabaseError, match="not a SQLite file and cannot be copied"):
         backup_now(Database("sqlite:///:memory:"))
 
 

@@ -81,8 +81,8 @@ def layout_of(connection: Connection) -> str:
         return "mixed" if "dataset_preprocessing" in tables else "1.0.0"
     if "dataset_preprocessing" not in tables:
         return "mixed" if _STUDY & columns["experiments"] else "1.1.0"
-    found = columns["dataset_preprocessing"] & _LINKED
-    if found == _LINKED and columns["experiments"] >= _STUDY:
+    linked = columns["dataset_preprocessing"] & _LINKED
+    if linked == _LINKED and columns["experiments"] >= _STUDY:
         if (
             "schema_version" in tables
             and connection.exec_driver_sql(
@@ -91,11 +91,11 @@ def layout_of(connection: Connection) -> str:
         ):
             return "1.2.0b-from-1.1"
         return "1.2.0b"
-    return "mixed" if found or _STUDY & columns["experiments"] else "1.2.0a"
+    return "mixed" if linked or _STUDY & columns["experiments"] else "1.2.0a"
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The revision of a database of ours that lost its version; None for older layouts."""
+    """The revision of one of our databases that lost its version; None for older layouts."""
     inspector = inspect(connection)
 
     def digested(table: str) -> bool:

@@ -1,4 +1,4 @@
-"""Adopts databases without a schema version of ours: rebuilds the three tables of revision 0001.
+"""Adopts databases that carry no schema version: rebuilds the three tables of revision 0001.
 
 These are databases of the predecessor, and bare ones; `layouts` recognizes them. Later revisions do
 the rest. Other tables are left unchanged.
@@ -117,22 +117,22 @@ class _Rebuilding:
     def _runs(self, row: Mapping[str, Any]) -> dict[str, Any]:
         values = self._texts("runs", row)
         earlier = self._several.get(str(row["id"]), [])[1:]
-        kept = _further("runs", row)
+        further = _further("runs", row)
         for name, rule in _NUMBERS.items():
             if (value := values.get(name)) is not None and not rule(value):
-                kept[name], values[name] = value, None
+                further[name], values[name] = value, None
                 self._note(f"{name} of runs out of its range; kept in metadata_json")
         method, confidence = values["parsing_method"], values["parsing_confidence"]
         if method not in PARSING_METHODS:
             values["parsing_method"] = None
             if method == "none" and confidence == 0 and row["id"] not in self._measured:
-                # What the predecessor wrote if it knew nothing.
+                # The predecessor's value for unknown.
                 values["parsing_confidence"] = None
                 self._note("runs with the parsing method 'none' and no metrics: now unknown")
             elif method is not None:
-                kept["parsing_method"] = method
+                further["parsing_method"] = method
         if earlier:
-            kept["earlier_parsing_metrics"] = earlier
+            further["earlier_parsing_metrics"] = earlier
             self._note(
                 "runs with several parsing metrics: the newest counts, the others are in "
                 "metadata_json"
@@ -140,9 +140,11 @@ class _Rebuilding:
         metadata = self._object(values["metadata_json"])
         if "imported_from" in metadata:
             self._note("runs that the predecessor imported from files: it lost their outputs")
-        if kept:
-            metadata = {**metadata, "adopted": kept}
-        text = None if row["metadata_json"] is None and not kept else to_stored(to_json(metadata))
+        if further:
+            metadata = {**metadata, "adopted": further}
+        text = (
+            None if row["metadata_json"] is None and not further else to_stored(to_json(metadata))
+        )
         return {
             **values,
             "approach_name": canonical_approach(str(values["approach_name"] or "unknown")),

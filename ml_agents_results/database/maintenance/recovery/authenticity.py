@@ -58,10 +58,10 @@ class IndexLookup:
     def _knows(self, source: str, values: Mapping[str, Any]) -> bool:
         conditions = " AND ".join(f"{name} IS ?" for name in values)
         try:
-            found = self._connection.execute(
+            cursor = self._connection.execute(
                 f"SELECT 1 FROM {source} WHERE {conditions}", tuple(values.values())
             )
-            return found.fetchone() is not None
+            return cursor.fetchone() is not None
         except (sqlite3.Error, OverflowError):
             return True
 

@@ -199,7 +199,7 @@ class _Salvage:
                 )
 
     def _report_missing_pages(self, pages: Pages, tables: dict[str, SchemaEntry]) -> None:
-        """What the structure of the file says about rows that are lost."""
+        """Notes on lost rows, from the structure of the file."""
         notes = self._report.notes
         if pages.expected is not None and pages.expected > pages.count:
             notes.append(
@@ -237,7 +237,7 @@ class _Salvage:
         return None
 
     def _create(self, revision: str | None, known: dict[str, str]) -> None:
-        """Our own tables by our own scripts, others as they were."""
+        """Creates our tables by our own scripts, and others by their SQL."""
         if revision is not None:
             database = Database(str(self._draft))
             schema.upgrade(database, revision)
@@ -256,9 +256,9 @@ class _Salvage:
         for name in ordered:
             self._report.tables[name] = TableRepair()
             if name in tables and name != "alembic_version":
-                found = list(pages.with_rows(tables[name]))
-                reached.update(found)
-                rows = (row for page in found for row in pages.rows(page))
+                readable = list(pages.with_rows(tables[name]))
+                reached.update(readable)
+                rows = (row for page in readable for row in pages.rows(page))
                 self._insert(connection, name, rows)
         # Orphaned pages: only their rows show which table they belong to.
         strays: dict[str, list[PageRow]] = {name: [] for name in _OURS if name in names}
@@ -311,14 +311,14 @@ class _Salvage:
     def _keep_damaged(
         self, connection: sqlite3.Connection, name: str, columns: list[str], values: list[Value]
     ) -> None:
-        kept = DAMAGED + name
-        note = f"rows of {name} that are damaged or have lost their parent are in {kept}"
+        damaged = DAMAGED + name
+        note = f"rows of {name} that are damaged or have lost their parent are in {damaged}"
         if note not in self._report.notes:
             self._report.notes.append(note)
             names = ", ".join(map(quoted, columns))
-            connection.execute(f"CREATE TABLE {quoted(kept)} ({names})")
+            connection.execute(f"CREATE TABLE {quoted(damaged)} ({names})")
         marks = ", ".join("?" * len(values))
-        connection.execute(f"INSERT INTO {quoted(kept)} VALUES ({marks})", values)
+        connection.execute(f"INSERT INTO {quoted(damaged)} VALUES ({marks})", values)
 
     def _mend(self, connection: sqlite3.Connection) -> None:
         """Replaces lost experiments of runs, and moves rows that have lost their run."""
@@ -337,14 +337,14 @@ class _Salvage:
         }
         connection.create_function("digest", -1, lambda *values: content_digest(values))
         chosen = [name for name in values if name in columns]
-        made = connection.execute(
+        created = connection.execute(
             f"INSERT INTO experiments ({', '.join(chosen)}) "
             f"SELECT {', '.join(values[name] for name in chosen)} FROM runs "
             "WHERE experiment_id NOT IN (SELECT id FROM experiments) GROUP BY experiment_id"
         ).rowcount
-        if made:
+        if created:
             self._report.notes.append(
-                f"the rows of {made} experiments are lost; their runs are saved"
+                f"the rows of {created} experiments are lost; their runs are saved"
             )
         self._mend_metrics(connection)
         for name, column, parent in (
@@ -373,16 +373,16 @@ class _Salvage:
         connection.create_function(
             "metric_digest", -1, lambda *values: digest_of(COVERED["metrics"], values)
         )
-        made = connection.execute(
+        created = connection.execute(
             "INSERT INTO metrics (id, experiment_id, name, kind, is_primary, created_at, "
             "content_digest) SELECT metric_id, experiment_id, 'lost_metric_' || metric_id, "
             "'numeric', 0, MIN(runs.created_at), metric_digest('numeric', NULL, NULL, NULL, NULL, "
             "NULL, 0, MIN(runs.created_at)) FROM scores JOIN runs ON runs.id = run_id "
             "WHERE metric_id NOT IN (SELECT id FROM metrics) GROUP BY metric_id"
         ).rowcount
-        if made:
+        if created:
             self._report.notes.append(
-                f"the definitions of {made} metrics are lost; their scores are saved"
+                f"the definitions of {created} metrics are lost; their scores are saved"
             )
 
     def _count_expected(self, tables: Collection[str]) -> None:

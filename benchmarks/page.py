@@ -29,7 +29,7 @@ def page(document: dict[str, Any]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:
-    lines = ["| work | measured | spread | limit beside it | ratio | goal | |", "|" + " --- |" * 7]
+    lines = ["| work | measured | spread | limit | ratio | goal | |", "|" + " --- |" * 7]
     for row in rows:
         figure = Figure(**{name: value for name, value in row.items() if name != "ratio"})
         cells = (

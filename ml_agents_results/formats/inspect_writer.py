@@ -186,12 +186,12 @@ class _LogWriter:
     def _sample(self, row: Sequence[Any], scores: Sequence[ScoreRecord]) -> dict[str, Any]:
         run = run_object(row)
         metadata = mapping(run["metadata_json"])
-        question, said = run["input_text"] or "", run["raw_output"]
+        question, completion = run["input_text"] or "", run["raw_output"]
         seconds = None if run["execution_time_ms"] is None else run["execution_time_ms"] / 1000
         messages = [{"role": "user", "content": question, "source": "input"}]
         choices = []
-        if said is not None:
-            answer = {"role": "assistant", "content": said, "source": "generate"}
+        if completion is not None:
+            answer = {"role": "assistant", "content": completion, "source": "generate"}
             messages.append(answer)
             stopped = metadata.get("stop_reason")
             choices = [
@@ -222,7 +222,7 @@ class _LogWriter:
             "input": question,
             "target": run["expected_answer"] or "",
             "messages": messages,
-            "output": {"model": self._model, "choices": choices, "completion": said or ""},
+            "output": {"model": self._model, "choices": choices, "completion": completion or ""},
         }
 
     def _scores(self, run: dict[str, Any], known: Sequence[ScoreRecord]) -> dict[str, Any]:
@@ -242,12 +242,12 @@ class _LogWriter:
             if value is None:
                 continue
             scorer, part = _scorer(metric), metric.definition_json.get("part")
-            made = scores.setdefault(scorer, {})
-            made.update(without_absent({"explanation": score.explanation, **details}))
+            parts = scores.setdefault(scorer, {})
+            parts.update(without_absent({"explanation": score.explanation, **details}))
             if isinstance(part, str):
-                made.setdefault("value", {})[part] = value
+                parts.setdefault("value", {})[part] = value
             else:
-                made["value"] = value
+                parts["value"] = value
         return scores
 
     def _sample_id(self, run: dict[str, Any]) -> str:
@@ -261,13 +261,13 @@ class _LogWriter:
 def _shared_ids(log: VariantLog) -> set[tuple[str, str | None]]:
     """Ids of the data set that more than one sample of a task has."""
     variant = log.variant
-    found = (
+    query = (
         select(Run.task, Run.sample_id)
         .where(*_is_of(variant), Run.sample_id.is_not(None))
         .group_by(Run.task, Run.sample_id)
         .having(func.count(distinct(Run.sample_index)) > 1)
     )
-    return {(task, sample_id) for task, sample_id in log.snapshot.connection.execute(found)}
+    return {(task, sample_id) for task, sample_id in log.snapshot.connection.execute(query)}
 
 
 def _primary(run: dict[str, Any], score: ScoreRecord | None) -> ScoreRecord | None:

@@ -66,7 +66,7 @@ class MetricRepository(Repository):
         """Raises NotFoundError, with the names of the metrics there are, if there is no such
         metric."""
         if (metric := self.find(name)) is None:
-            known = ", ".join(one.name for one in self.list())
+            known = ", ".join(other.name for other in self.list())
             raise NotFoundError(
                 f"experiment {self._experiment_id!r} has no metric {name!r}",
                 f"It has: {known}" if known else "It has none.",

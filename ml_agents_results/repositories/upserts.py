@@ -171,8 +171,8 @@ def compiled(statement: Any, engine: str, names: tuple[str, ...]) -> str:
         from sqlalchemy.dialects.postgresql import psycopg
 
         dialect = psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
-    made = statement.compile(dialect=dialect)
-    order = tuple(made.positiontup or ())
+    query = statement.compile(dialect=dialect)
+    order = tuple(query.positiontup or ())
     if order != names:
         raise AssertionError(f"parameters are in the order {order}")
-    return str(made)
+    return str(query)

@@ -126,15 +126,15 @@ class Pages:
 
     def free(self) -> set[int]:
         """The free pages, as far as their list can be read."""
-        found: set[int] = set()
+        pages: set[int] = set()
         trunk = self._number(32)
-        while 0 < trunk <= self.count and trunk not in found:
-            found.add(trunk)
+        while 0 < trunk <= self.count and trunk not in pages:
+            pages.add(trunk)
             start = (trunk - 1) * self.size
             number = min(self._number(start + 4), self.size // 4 - 2)
-            found.update(self._number(start + 8 + 4 * index) for index in range(number))
+            pages.update(self._number(start + 8 + 4 * index) for index in range(number))
             trunk = self._number(start)
-        return found
+        return pages
 
     def unreached(self, reached: set[int]) -> Iterator[int]:
         """The pages that may hold rows, and are neither among those reached nor free: leaves of

@@ -122,14 +122,16 @@ def check_value(
         return
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
-            raise UsageError(f"{name} is {value!r}", f"One of: {', '.join(get_args(kind))}")
+            raise UsageError(
+                f"{name} is {value!r}", f"It must be one of: {', '.join(get_args(kind))}"
+            )
     elif kind is str:
         if not isinstance(value, str):
             raise UsageError(f"{name} must be a string", "Put it in quotes.")
     elif kind is bool:
         # Neither "no" nor anything else that counts as true in Python switches something on.
         if not isinstance(value, bool):
-            raise UsageError(f"{name} is {value!r}", "It is true or false, without quotes.")
+            raise UsageError(f"{name} is {value!r}", "It must be true or false, without quotes.")
     elif kind in (int, float):
         _check_number(name, value, kind, at_least, above)
     elif not isinstance(value, Mapping) or not all(isinstance(v, str) for v in value.values()):
@@ -150,7 +152,7 @@ def _check_number(
         bound = "" if at_least is None else f" of at least {at_least:g}"
         bound = bound if above is None else f" above {above:g}"
         kinds = "whole number" if kind is int else "number"
-        raise UsageError(f"{name} is {value!r}", f"It is a {kinds}{bound}.")
+        raise UsageError(f"{name} is {value!r}", f"It must be a {kinds}{bound}.")
 
 
 @dataclass
@@ -332,7 +334,7 @@ class ExperimentConfig(ProviderSettings):
         for setting in settings():
             setting.check(getattr(self, setting.name))
         if not self.approaches:
-            raise UsageError("no approach is named", "Name one, for example --approach CoT.")
+            raise UsageError("no approach is given", "Give one, for example --approach CoT.")
         names = self.approaches
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise UsageError("approaches must be a list of names", "For example [None, CoT].")

@@ -98,7 +98,7 @@ def variant_logs(snapshot: Snapshot) -> Iterator[VariantLog]:
             yield VariantLog(single, totals[variant], tasks, rows)
     if empty:
         raise UsageError(
-            f"{', '.join(snapshot.experiment_ids)} has no runs, and such a log is made of them",
+            f"{', '.join(snapshot.experiment_ids)} has no runs to write a log of",
             "Formats that hold an experiment without runs: --format json, or archive",
         )
 

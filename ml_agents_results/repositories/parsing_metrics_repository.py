@@ -38,7 +38,7 @@ class ParsingMetricsRepository(Repository):
         """Raises NotFoundError if the run has none."""
         if (metrics := self.find(run_id)) is None:
             raise NotFoundError(
-                f"there are no parsing metrics of a run {run_id!r}", "Runs may have none."
+                f"run {run_id!r} has no parsing metrics", "A run need not have any."
             )
         return metrics
 

@@ -111,7 +111,7 @@ def test_the_settings_of_a_file_yield_to_options(tmp_path: Path, dataset: str) -
         ("- 1\n", 1, "must be a mapping"),
         ("a: [\n", 1, "e.yaml, line 2 is not YAML"),
         (f"openai_api_key: {KEY}\n", 2, "keys are read from the environment only"),
-        ("allow_code_execution: 'no'\n", 2, "It is true or false"),
+        ("allow_code_execution: 'no'\n", 2, "It must be true or false"),
         ("approaches: [~, CoT]\n", 2, "For example [None, CoT]"),
     ],
 )

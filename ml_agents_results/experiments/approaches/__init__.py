@@ -54,7 +54,7 @@ def load_approaches(
     unknown = [name for name in long_names if name not in _CLASSES]
     known = ", ".join(s if s == long else f"{long} ({s})" for s, long in APPROACHES.items())
     if unknown or not long_names:
-        what = f"there is no approach {', '.join(unknown)}" if unknown else "no approach is named"
+        what = f"there is no approach {', '.join(unknown)}" if unknown else "no approach is given"
         raise UsageError(what, f"Choose from: {known}.")
     if allow_code_execution:
         check_possible()

@@ -23,6 +23,7 @@ from ml_agents_results.formats.exporting import export
 from ml_agents_results.records import (
     ExperimentRecord,
     ExperimentStatus,
+    MetricRecord,
     RunRecord,
     ScoreRecord,
     Variant,
@@ -159,6 +160,7 @@ class ResultsProcessor:
         description: str | None = None,
         status: ExperimentStatus = "running",
         environment: Mapping[str, Any] | None = None,
+        metrics: Sequence[MetricRecord] | None = None,
     ) -> None:
         """Creates the experiment, or updates it; its runs stay. Secrets in `config` are left out.
 
@@ -166,6 +168,7 @@ class ResultsProcessor:
             config: An ExperimentConfig, another dataclass, or a mapping of JSON values.
             name: A title; by default the one in `config`.
             environment: Versions, git commit, data set fingerprint and the like.
+            metrics: What its runs are measured by.
 
         Raises:
             InvalidRecordError: A value breaks a rule.
@@ -178,6 +181,7 @@ class ResultsProcessor:
             status=status,
             config_json=redact(options),
             environment_json=redact(dict(environment or {})),
+            metrics=None if metrics is None else list(metrics),
         )
         self._write(lambda connection: ExperimentRepository(connection).save(record))
 

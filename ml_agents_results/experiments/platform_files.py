@@ -18,7 +18,7 @@ from ml_agents_results.database.files import unfinished
 from ml_agents_results.errors import OutputError
 from ml_agents_results.formats.embedded_runs import EXPERIMENT, RUN, WRITER, WRITTEN_BY
 from ml_agents_results.formats.json_encoding import experiment_object
-from ml_agents_results.records import ExperimentRecord, RunRecord
+from ml_agents_results.records import ExperimentRecord, RunRecord, canonical_approach
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 
@@ -48,6 +48,17 @@ _TEXTS = {
     "response_text": "raw_output",
 }
 """Columns of the platform with the text of a run."""
+
+
+def rewrite_platform_files(database: Database, experiment_id: str) -> Path | None:
+    """Writes the files of an experiment again where it has some; returns their folder."""
+    with database.read() as connection:
+        config = ExperimentRepository(connection).get(experiment_id).config_json
+    folder = (config.get("extra") or {}).get("output_dir")
+    if folder is None or not (Path(folder) / experiment_id).is_dir():
+        return None
+    approaches = [canonical_approach(name) for name in config.get("approaches") or []]
+    return write_platform_files(database, experiment_id, Path(folder), approaches)
 
 
 def write_platform_files(

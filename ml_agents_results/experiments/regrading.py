@@ -1,42 +1,23 @@
-"""Regrading: answers read by a person, and all parsed answers graded again."""
+"""Answers read by a person, and graded."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import NamedTuple
 
 from ml_agents_results.errors import InvalidRecordError
-from ml_agents_results.experiments.platform_files import write_platform_files
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import ParsingMetrics, RunRecord, canonical_approach
-from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+from ml_agents_results.records import ParsingMetrics, RunRecord
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.scoring.graders import Verdict, find_grader, grade
 
-BATCH = 500
-
-
-class Regraded(NamedTuple):
-    """`graded` runs have a grade now; the grade of `changed` runs differs from before."""
-
-    graded: int
-    changed: int
-
 
 class Regrading:
-    """Grades the runs of one experiment again.
+    """Grades what a person reads in the outputs of one experiment, by the experiment's grader."""
 
-    Args:
-        grader: Replaces the grader that the experiment was run with, also in its record.
-    """
-
-    def __init__(
-        self, processor: ResultsProcessor, experiment_id: str, grader: str | None = None
-    ) -> None:
+    def __init__(self, processor: ResultsProcessor, experiment_id: str) -> None:
         self._processor = processor
         self._experiment = processor.get_experiment(experiment_id)
         extra = self._experiment.config_json.get("extra") or {}
-        self.grader = grader or str(extra.get("grader") or "exact")
+        self.grader = str(extra.get("grader") or "exact")
         self._grader = find_grader(self.grader)
 
     def unread(self) -> Iterator[RunRecord]:
@@ -81,31 +62,6 @@ class Regrading:
         self._processor.save_run(run)
         return run
 
-    def again(self) -> Regraded:
-        """Grades every parsed answer again.
-
-        Raises:
-            ResultsError: A grader of another package failed; runs graded before that stay.
-        """
-        graded = changed = 0
-        pending: list[RunRecord] = []
-        with self._processor.database.read() as connection:
-            for run in RunRepository(connection).iterate([self._experiment.id]):
-                if run.error is not None:
-                    continue
-                verdict = self._grade(run)
-                graded += verdict.value is not None
-                if (verdict.is_correct, verdict.score) != (run.is_correct, run.score):
-                    run.is_correct, run.score = verdict.is_correct, verdict.score
-                    pending.append(run)
-                    changed += 1
-                if len(pending) >= BATCH:
-                    self._processor.save_runs(pending)
-                    pending = []
-        self._processor.save_runs(pending)
-        self._keep_grader()
-        return Regraded(graded, changed)
-
     def _grade(self, run: RunRecord) -> Verdict:
         metadata = run.metadata_json or {}
         return grade(
@@ -119,21 +75,3 @@ class Regrading:
             labels=metadata.get("labels") or (),
             metadata=metadata,
         )
-
-    def write_files(self) -> Path | None:
-        """Writes the experiment's CSV and JSON files again, if it has some."""
-        config = self._processor.get_experiment(self._experiment.id).config_json
-        folder = (config.get("extra") or {}).get("output_dir")
-        if folder is None or not (Path(folder) / self._experiment.id).is_dir():
-            return None
-        approaches = [canonical_approach(name) for name in config.get("approaches") or []]
-        return write_platform_files(
-            self._processor.database, self._experiment.id, Path(folder), approaches
-        )
-
-    def _keep_grader(self) -> None:
-        record = self._processor.get_experiment(self._experiment.id)
-        extra = {**(record.config_json.get("extra") or {}), "grader": self.grader}
-        record.config_json = {**record.config_json, "extra": extra}
-        with self._processor.database.write() as connection:
-            ExperimentRepository(connection).save(record)

@@ -43,9 +43,13 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import (
     ExperimentRecord,
     ExperimentStatus,
+    MetricRecord,
     RunRecord,
     StandardResponse,
 )
+from ml_agents_results.scoring.extraction import VERSION as EXTRACTOR
+from ml_agents_results.scoring.graders import find_grader
+from ml_agents_results.scoring.stored_answers import metric_of
 
 if TYPE_CHECKING:
     from ml_agents_results.providers.interface import Provider
@@ -282,6 +286,7 @@ class ExperimentRunner:
                 **definition(study),
                 **({} if provider is None else {"provider": _described(provider)}),
             },
+            metrics=[_primary_metric(study)],
         )
 
     def _execution(
@@ -510,6 +515,23 @@ def _connected(config: ExperimentConfig) -> "Iterator[Provider]":
         closing = threading.Thread(target=lambda: asyncio.run(provider.aclose()))
         closing.start()
         closing.join()
+
+
+def _primary_metric(study: Study) -> MetricRecord:
+    """What the runs are graded by, with all that decides their grades."""
+    config = study.config
+    grader = find_grader(config.grader)
+    return metric_of(
+        grader,
+        {
+            "grader": grader.definition,
+            "parsing": config.parsing,
+            "extractor": EXTRACTOR,
+            "answer_kind": config.answer_kind or study.dataset.kinds,
+            "answer_pattern": config.answer_pattern,
+        },
+        is_primary=True,
+    )
 
 
 def _described(provider: "Provider") -> dict[str, str]:

@@ -142,7 +142,7 @@ def _add(run: RunRecord, scores: Sequence[ScoreRecord], primary: MetricRecord | 
     """Makes the run one that brings these scores, and the value that they give together."""
     known = {(score.metric, score.author): score for score in run.scores or ()}
     new = {
-        (score.metric, score.author): _with_history(score, known.get((score.metric, score.author)))
+        (score.metric, score.author): with_history(score, known.get((score.metric, score.author)))
         for score in scores
     }
     run.scores, run.parsing_metrics = list(new.values()), None
@@ -161,7 +161,7 @@ def _add(run: RunRecord, scores: Sequence[ScoreRecord], primary: MetricRecord | 
     set_value(run, primary.kind, combined(primary.kind, of_primary))
 
 
-def _with_history(score: ScoreRecord, known: ScoreRecord | None) -> ScoreRecord:
+def with_history(score: ScoreRecord, known: ScoreRecord | None) -> ScoreRecord:
     """The score, with what it replaces in its details."""
     if known is None:
         return score

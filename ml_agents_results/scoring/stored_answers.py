@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ml_agents_results.records import RunRecord
+from ml_agents_results.records import MetricRecord, RunRecord
 from ml_agents_results.scoring import kinds
 from ml_agents_results.scoring.extraction import ENDPOINT_REASON, VERSION, ParsedAnswer, parse
-from ml_agents_results.scoring.graders import Grader, Verdict, grade
+from ml_agents_results.scoring.graders import GRADERS, Grader, Verdict, grade
 from ml_agents_results.scoring.kinds import AnswerKind, Guess
 
 
@@ -96,6 +96,27 @@ class Rescoring:
         if verdict.label == "unparsed" and parsed is not None and parsed.outcome is not None:
             verdict = verdict._replace(label=parsed.outcome)
         return Rescored(parsed, verdict)
+
+
+def metric_of(
+    grader: Grader,
+    definition: dict[str, Any],
+    *,
+    name: str | None = None,
+    is_primary: bool = False,
+) -> MetricRecord:
+    """The metric whose values a grader produces; its kind is None where only they tell it."""
+    bounded = grader.name in GRADERS or grader.scale == "binary"
+    return MetricRecord(
+        name or grader.name,
+        grader.scale,
+        lower=0 if bounded else None,
+        upper=1 if bounded else None,
+        higher_is_better=True if bounded else None,
+        scorer="grader",
+        definition_json=definition,
+        is_primary=is_primary,
+    )
 
 
 def guess_kinds(runs: Iterable[RunRecord]) -> dict[str, Guess]:

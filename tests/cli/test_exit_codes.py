@@ -74,7 +74,8 @@ TABLE = """
 3  compare --experiment-ids one,no-such --db-path good.db
 3  export --experiment-id no-such --output one.json --db-path good.db
 3  delete --experiment-id no-such --yes --db-path good.db
-3  grade --experiment-id no-such --regrade --db-path good.db
+3  grade --experiment-id no-such --db-path good.db
+3  score --experiment-id no-such --db-path good.db
 3  grade --experiment-id one --run-id no-such --answer 4 --db-path good.db
 3  resume --experiment-id no-such --db-path good.db
 3  db-check --db-path none.db

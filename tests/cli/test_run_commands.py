@@ -198,10 +198,41 @@ def test_all_answers_are_graded_again(tmp_path: Path) -> None:
         call(tmp_path, "run", "--dataset", str(path), "--base-url", endpoint.url, "--model", "m",
              "--parsing", "regex", "--experiment-id", "e")  # fmt: skip
     assert rows(tmp_path, "SELECT is_correct FROM runs") == [(0,)]
-    ended = call(tmp_path, "grade", "--experiment-id", "e", "--regrade", "--grader", "any_of",
+    ended = call(tmp_path, "score", "--experiment-id", "e", "--grader", "any_of", "--primary",
                  "--json")  # fmt: skip
     assert json.loads(ended.stdout)["changed"] == 1
     assert rows(tmp_path, "SELECT is_correct FROM runs") == [(1,)]
+
+
+def test_graders_that_differ_are_noticed_by_compare(tmp_path: Path, dataset: str) -> None:
+    with Endpoint("The answer is 4.") as endpoint:
+        for name, *grader in (
+            ("default",),
+            ("exact", "--grader", "exact"),
+            ("any", "--grader", "any_of"),
+        ):
+            call(tmp_path, "run", "--dataset", dataset, "--base-url", endpoint.url, "--model", "m",
+                 "--parsing", "regex", "--experiment-id", name, *grader)  # fmt: skip
+    call(tmp_path, "compare", "--experiment-ids", "default,exact")
+    ended = call(tmp_path, "compare", "--experiment-ids", "default,any", code=2)
+    assert "graded differently" in ended.stderr
+    call(tmp_path, "score", "--experiment-id", "exact", "--grader", "any_of", "--primary")
+    call(tmp_path, "compare", "--experiment-ids", "default,exact", code=2)
+    call(tmp_path, "compare", "--experiment-ids", "any,exact")
+
+
+def test_cut_off_runs_are_asked_again(tmp_path: Path, dataset: str) -> None:
+    with Endpoint("The answer is 4.") as endpoint:
+        endpoint.fail(Fault.TRUNCATED, times=1)
+        call(tmp_path, "run", "--dataset", dataset, "--base-url", endpoint.url, "--model", "m",
+             "--parsing", "regex", "--experiment-id", "e")  # fmt: skip
+        truncated = "SELECT count(*) FROM runs WHERE outcome = 'truncated'"
+        assert rows(tmp_path, truncated) == [(1,)]
+        call(tmp_path, "resume", "--experiment-id", "e", "--max-tokens", "900", code=2)
+        call(tmp_path, "resume", "--experiment-id", "e", "--retry", "truncated",
+             "--max-tokens", "900", "--base-url", endpoint.url)  # fmt: skip
+        assert endpoint.bodies[-1]["max_tokens"] == 900
+    assert rows(tmp_path, truncated) == [(0,)]
 
 
 def test_no_secret_is_recorded_shown_or_logged(

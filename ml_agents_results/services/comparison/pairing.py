@@ -106,10 +106,11 @@ def differing(
     """
     records = [experiments[variant.experiment_id] for variant in (candidate, baseline)]
     found = []
-    for code, known in (("datasets_differ", _dataset), ("graders_differ", _grader)):
-        one, two = map(known, records)
-        if one is not None and two is not None and one != two:
-            found.append(code)
+    one, two = map(_dataset, records)
+    if one is not None and two is not None and one != two:
+        found.append("datasets_differ")
+    if _graders_differ(*map(_grader, records)):
+        found.append("graders_differ")
     if candidate.approach_name != baseline.approach_name and candidate[2:] != baseline[2:]:
         found.append("models_differ")
     return tuple(found)
@@ -120,8 +121,23 @@ def _dataset(record: ExperimentRecord) -> Any:
     return _part(record.environment_json, "dataset", "fingerprint")
 
 
-def _grader(record: ExperimentRecord) -> Any:
-    return _part(record.config_json, "extra", "grader")
+def _grader(record: ExperimentRecord) -> Mapping[str, Any]:
+    """Name and fingerprint of the grader of the primary metric; of older records the name, which
+    they have where it is not the default; nothing where runs came graded."""
+    primary = next((metric for metric in record.metrics or () if metric.is_primary), None)
+    definition = primary.definition_json.get("grader") if primary is not None else None
+    if isinstance(definition, Mapping):
+        return definition
+    name = _part(record.config_json, "extra", "grader")
+    if name is None and "plan" in (record.environment_json or {}):
+        name = "exact"
+    return {} if name is None else {"name": str(name).partition(",")[0]}
+
+
+def _graders_differ(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
+    return any(
+        name in one and name in two and one[name] != two[name] for name in ("name", "fingerprint")
+    )
 
 
 def _part(document: Mapping[str, Any] | None, name: str, key: str) -> Any:

@@ -24,9 +24,10 @@ EXPLANATIONS = {
     "duplicate_content": "some questions occur more than once with the same expected answer; "
     "--cluster input_fingerprint treats them as one",
     "experiment_without_runs": "an experiment that was named has no runs that pass the filters",
-    "few_clusters": "there are few tasks (or other clusters): intervals may be too narrow",
-    "few_discordant": "fewer than 10 samples were answered right by one variant only: the "
-    "test has little power",
+    "few_clusters": "few tasks (or other clusters): intervals are wide on purpose; for these very "
+    "tasks see micro-stratified in --json, or --cluster none",
+    "few_discordant": "few samples were answered right by one variant only: the test has little "
+    "power, and in clusters intervals may be too narrow",
     "few_samples": "there are few samples: intervals may be too narrow",
     "graders_differ": "the two experiments were graded differently",
     "failed_costs": "more than 5% of the money went to runs that failed or have no grade",

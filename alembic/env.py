@@ -7,6 +7,7 @@ given. Commands that only read create no file.
 """
 
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ from ml_agents_results.errors import ResultsError, UsageError
 
 LOG = logging.getLogger("alembic.ml_agents_results")
 OPTIONS = ("db", "url", "backup", "lossy")
+HINTS = re.compile(r"with --db-(?:path or --db-url|path|url)")
+"""How hints name options of `ml-agents` for which Alembic's commands have -x db."""
 TYPES = {
     "TEXT": 'TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")',
     "REAL": 'REAL: sa.types.TypeEngine[float] = sa.REAL().with_variant(sa.Double(), "postgresql")',
@@ -180,5 +183,6 @@ else:
     try:
         main()
     except ResultsError as error:
-        sys.stderr.write(f"Error: {error.message}\nHint: {error.hint}\n")
+        hint = HINTS.sub("with -x db=FILE_OR_URL", error.hint or "")
+        sys.stderr.write(f"Error: {error.message}\n" + (f"Hint: {hint}\n" if hint else ""))
         raise SystemExit(error.exit_code) from error

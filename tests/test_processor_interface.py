@@ -31,6 +31,7 @@ from ml_agents_results.errors import (
     UsageError,
 )
 from ml_agents_results.processor import _COMPARED
+from tests.databases import Server
 
 PROMISED: dict[Callable[..., Any], str] = {
     ResultsProcessor.__init__: "self, db_path",
@@ -207,6 +208,28 @@ def test_a_rollback_of_the_caller_undoes_everything(
             assert results.generate_accuracy_report({"approach": "CoT"})["variants"]
         connection.rollback()
         assert inspect_database(connection).get_table_names() == []
+
+
+def test_a_rollback_undoes_everything_on_a_server(postgres: Server) -> None:
+    url = postgres.create()
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        with ResultsProcessor(connection) as results:
+            results.save_experiment("e", {})
+            results.save_run_result(response())
+            with pytest.raises(NotFoundError):
+                results.save_runs([RunRecord("e", "A", 5), RunRecord("nope", "A", 5)])
+            # The failed unit of work was undone alone, and the transaction goes on.
+            results.save_runs([RunRecord("e", "A", index) for index in range(50)])
+            assert results.get_runs_paginated("e")["total_runs"] == 51
+        connection.rollback()
+        assert inspect_database(connection).get_table_names() == []
+    with engine.begin() as connection:
+        ResultsProcessor(connection).save_experiment("e", {})
+    engine.dispose()
+    with ResultsProcessor(url) as results:
+        assert [line["id"] for line in results.list_experiments()] == ["e"]
+    postgres.drop(url)
 
 
 def test_the_caller_commits(tmp_path: Path) -> None:

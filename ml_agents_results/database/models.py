@@ -18,13 +18,22 @@ from sqlalchemy import (
     MetaData,
     UniqueConstraint,
     event,
+    inspect,
     text,
 )
 from sqlalchemy.ext.mutable import MutableDict, MutableList
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    mapped_column,
+    relationship,
+    validates,
+)
 from sqlalchemy.types import TypeEngine
 
 from ml_agents_results.database.mapper_events import digest_of_update, listen_to
+from ml_agents_results.database.primary_values import set_before_flush
 from ml_agents_results.database.types import (
     JsonList,
     JsonText,
@@ -96,11 +105,14 @@ class Base(DeclarativeBase):
     }
 
     def __repr__(self) -> str:
-        shown = ((name, self.__dict__.get(name)) for name in self._shown)
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown)})"
+        state = inspect(self)
+        keys = (column.name for column in state.mapper.primary_key)
+        known = {**dict(zip(keys, state.identity or (), strict=False)), **state.dict}
+        shown = (f"{name}={known[name]!r}" for name in self._shown if name in known)
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     _shown: ClassVar[tuple[str, ...]] = ()
-    """The columns that `repr` names; it never asks the database."""
+    """The columns that `repr` names, where they are loaded; it never asks the database."""
 
 
 listen_to(Base)
@@ -373,6 +385,9 @@ class Score(Base):
         Index(None, "metric_id", "value", "run_id"),
         {"sqlite_with_rowid": False},
     )
+
+
+event.listen(Session, "before_flush", set_before_flush)
 
 
 class Claim(Base):

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from ml_agents_results.database.primary_values import set_value
 from ml_agents_results.errors import ResultsError, UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import MetricKind, MetricRecord, RunRecord, ScoreRecord
@@ -13,7 +14,7 @@ from ml_agents_results.repositories.experiment_repository import ExperimentRepos
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.score_repository import HISTORY, with_history
-from ml_agents_results.repositories.score_rows import set_value, value_of_run
+from ml_agents_results.repositories.score_rows import value_of_run
 from ml_agents_results.scoring.extraction import ParsedAnswer
 from ml_agents_results.scoring.graders import find_grader
 from ml_agents_results.scoring.kinds import AnswerKind

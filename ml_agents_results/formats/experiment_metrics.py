@@ -5,12 +5,13 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from ml_agents_results.database.primary_values import set_value
 from ml_agents_results.formats.log import Item
 from ml_agents_results.formats.log_source import LogSource
 from ml_agents_results.records import MetricKind, MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.run_repository import RunRepository
-from ml_agents_results.repositories.score_rows import set_value, value_of_run
+from ml_agents_results.repositories.score_rows import value_of_run
 
 _BATCH = 1000
 

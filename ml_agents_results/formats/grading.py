@@ -10,13 +10,13 @@ is recorded, and named in a warning if there was one.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NoReturn
 
+from ml_agents_results.database.primary_values import set_value
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import number
 from ml_agents_results.formats.log import Item
 from ml_agents_results.formats.log_source import LogSource
 from ml_agents_results.formats.spool import Spool
 from ml_agents_results.records import MetricKind, MetricRecord, RunRecord, ScoreRecord
-from ml_agents_results.repositories.score_rows import set_value
 
 ANSWER = "answer"
 """In the details of a score: the answer that the scorer took from the output."""

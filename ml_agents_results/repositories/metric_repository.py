@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 
 from ml_agents_results.database.mapper_events import delete_dependents
 from ml_agents_results.database.models import METRIC_COLUMNS, Metric, Run
+from ml_agents_results.database.primary_values import combined, set_value
 from ml_agents_results.database.validation import metric_row
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
 from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.repository import Repository
 from ml_agents_results.repositories.run_repository import RunRepository
-from ml_agents_results.repositories.score_rows import combined, set_value, value_of_run
+from ml_agents_results.repositories.score_rows import value_of_run
 
 _FIELDS = (
     Metric.name,

@@ -7,18 +7,16 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from ml_agents_results.database.models import RUN_KEY, Metric, Run, Score
-from ml_agents_results.database.validation import refused
-from ml_agents_results.errors import InvalidRecordError, NotFoundError
+from ml_agents_results.database.primary_values import combined, set_by_scores, set_value
+from ml_agents_results.errors import NotFoundError
 from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.repository import Repository
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.score_rows import (
     SCORE_FIELDS,
-    combined,
     score_record,
     scores_of_runs,
-    set_value,
 )
 
 HISTORY = "history"
@@ -148,17 +146,8 @@ def _add(run: RunRecord, scores: Sequence[ScoreRecord], primary: MetricRecord | 
     run.scores, run.parsing_metrics = list(new.values()), None
     if primary is None or all(score.metric != primary.name for score in scores):
         return
-    if run.error is not None:
-        raise InvalidRecordError(
-            f"run {run.id!r} failed, and {primary.name!r} is the primary metric",
-            "A failed run has no value of the primary metric.",
-        )
-    if primary.kind == "binary":
-        for score in scores:
-            if score.metric == primary.name and score.value not in (None, 0, 1):
-                raise refused("value", score.value, f"0 or 1: {primary.name} is binary")
     of_primary = [score for (metric, _), score in (known | new).items() if metric == primary.name]
-    set_value(run, primary.kind, combined(primary.kind, of_primary))
+    set_by_scores(run, primary.name, primary.kind, of_primary)
 
 
 def with_history(score: ScoreRecord, known: ScoreRecord | None) -> ScoreRecord:

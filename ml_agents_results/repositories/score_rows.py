@@ -1,16 +1,15 @@
 """Rows of scores: the metrics that they refer to, and the scores of runs that are read."""
 
 from collections.abc import Callable, Iterable, Sequence
-from math import fsum
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
 from ml_agents_results.database.models import Metric, Score
 from ml_agents_results.database.types import from_stored, to_stored
-from ml_agents_results.database.validation import check_name, metric_row, refused, score_row
+from ml_agents_results.database.validation import check_name, metric_row, score_row
 from ml_agents_results.errors import InvalidRecordError
-from ml_agents_results.records import MetricKind, MetricRecord, RunRecord, ScoreRecord
+from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.upserts import metric_insert, metrics_of_experiment
 
 SCORE_FIELDS = (
@@ -127,32 +126,3 @@ def value_of_run(run: RunRecord) -> float | None:
     if run.score is not None or run.is_correct is None:
         return run.score
     return float(run.is_correct)
-
-
-def set_value(run: RunRecord, kind: MetricKind | None, value: float | None) -> None:
-    """Puts the value of the primary metric on a run; a failed run has none.
-
-    Raises:
-        InvalidRecordError: A binary metric has a value other than 0 and 1.
-    """
-    run.is_correct = run.score = None
-    if value is None or run.error is not None:
-        return
-    if kind != "binary":
-        run.score = value
-    elif value in (0, 1):
-        run.is_correct = value == 1
-    else:
-        raise refused("value", value, "0 or 1, since the metric is binary")
-
-
-def combined(kind: MetricKind | None, scores: Iterable[ScoreRecord]) -> float | None:
-    """The value that several authors give together: the mean, or of a binary metric the majority;
-    a tie has no value."""
-    values = [score.value for score in scores if score.value is not None]
-    if not values:
-        return None
-    mean = fsum(values) / len(values)
-    if kind != "binary":
-        return mean
-    return None if mean == 0.5 else float(mean > 0.5)

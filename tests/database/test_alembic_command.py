@@ -193,7 +193,7 @@ class TestTheAlembicCommand:
     @pytest.mark.parametrize(
         ("tables", "words"),
         [
-            ("CREATE TABLE customers (id INTEGER)", "belongs to another program"),
+            ("CREATE TABLE customers (id INTEGER)", "another database with -x db=FILE_OR_URL"),
             (
                 "CREATE TABLE experiments (id TEXT); CREATE TABLE runs (id TEXT)",
                 "no schema version",
@@ -214,6 +214,7 @@ class TestTheAlembicCommand:
         assert done.returncode != 0
         assert words in done.stderr
         assert "Hint: " in done.stderr
+        assert "--db-path." not in done.stderr
         assert "Traceback" not in done.stderr
         with closing(sqlite3.connect(path)) as connection:
             assert list(connection.iterdump()) == before

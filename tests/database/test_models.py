@@ -1,6 +1,6 @@
 """Models through a Session on a plain engine: what it writes is what recording would write."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -99,7 +99,7 @@ def test_repr_names_what_identifies(session: Session) -> None:
     assert repr(experiment.runs[0]).startswith("Run(id=")
     session.expire_all()
     # Nothing is loaded for it.
-    assert repr(experiment) == "Experiment(id=None, name=None, status=None)"
+    assert repr(experiment) == "Experiment(id='study')"
     assert experiment.name == "A study"
     assert "name='A study'" in repr(experiment)
 
@@ -248,6 +248,55 @@ def test_metrics_and_scores_are_edited_like_all_else(session: Session) -> None:
     session.commit()
     session.add(Score(run=session.scalars(select(Run)).first(), metric=other.metrics[0], value=1))
     with pytest.raises(InvalidRecordError, match="experiment of its run"):
+        session.commit()
+
+
+def test_scores_of_the_primary_metric_set_the_value_of_the_run(session: Session) -> None:
+    experiment = Experiment(id="e")
+    exact = Metric(experiment=experiment, name="exact", kind="binary", is_primary=True)
+    run = Run(experiment=experiment, approach_name="A", sample_index=0, raw_output="4")
+    run.scores.append(Score(metric=exact, value=1, label="C"))
+    session.add(run)
+    session.commit()
+    assert (run.is_correct, run.outcome) == (True, "correct")
+    # By ids alone, and with a tie that a third author decides.
+    session.add(Score(run_id=run.id, metric_id=exact.id, author="ann", value=0))
+    session.commit()
+    assert (run.is_correct, run.outcome) == (None, "unparsed")
+    run.scores.append(Score(metric=exact, author="bob", value=0))
+    session.commit()
+    assert run.is_correct is False
+    next(one for one in run.scores if one.author == "bob").value = 1
+    session.commit()
+    assert run.is_correct is True
+    run.scores.append(Score(metric=exact, author="eve", label="unsure"))
+    session.commit()
+    assert run.is_correct is True
+    for score in [one for one in run.scores if one.author != "ann"]:
+        run.scores.remove(score)
+    session.commit()
+    assert run.is_correct is False
+    session.delete(run.scores[0])
+    session.commit()
+    assert (run.is_correct, run.scores) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda run: setattr(run, "error", "timeout"), "failed, and 'exact' is the primary"),
+        (lambda run: setattr(run.scores[0], "value", 0.5), "exact is binary"),
+    ],
+)
+def test_a_score_that_its_run_cannot_have_is_refused(
+    session: Session, change: Callable[[Run], None], message: str
+) -> None:
+    exact = Metric(experiment=Experiment(id="e"), name="exact", kind="binary", is_primary=True)
+    run = Run(experiment=exact.experiment, approach_name="A", sample_index=0)
+    run.scores.append(Score(metric=exact, value=1))
+    change(run)
+    session.add(run)
+    with pytest.raises(InvalidRecordError, match=message):
         session.commit()
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from math import isfinite
 from typing import Any, NamedTuple
 
 from ml_agents_results.database.validation import check_id, refused
@@ -194,6 +195,11 @@ class FieldMapping:
         return _Plan(fields, paths, metrics, frozenset(left_out))
 
     def _score(self, column: str, value: Any, is_verdict: bool) -> ScoreRecord:
+        kind = type(value)
+        if kind is bool:
+            return ScoreRecord(1.0 if value else 0.0)
+        if kind is float and not is_verdict and isfinite(value):
+            return ScoreRecord(value)
         if isinstance(value, str):
             if is_verdict:
                 return ScoreRecord(float(self._convert("is_correct", value)))
@@ -204,7 +210,7 @@ class FieldMapping:
                 return ScoreRecord(None if flag is None else float(flag), label=value)
         if is_verdict and value not in (True, False):
             raise refused(column, value, "true, false, 1 or 0: it is the grade")
-        return ScoreRecord(float(value) if isinstance(value, bool) else number(value))
+        return ScoreRecord(number(value))
 
     def _scaled(self, field: str, value: Any, factor: float) -> Any:
         known = self._convert(field, value) if isinstance(value, str) else value
@@ -212,10 +218,11 @@ class FieldMapping:
 
     def _record(self, values: dict[str, Any], kept: dict[str, Any]) -> RunRecord:
         for name, value in values.items():
-            if isinstance(value, str):
+            kind = type(value)
+            if kind is str:
                 if name in TYPED:
                     values[name] = self._convert(name, value)
-            elif name in _TEXTS and (isinstance(value, bool) or number(value) is None):
+            elif name in _TEXTS and kind is not int and kind is not float:
                 values[name] = text(value)
         if values.get("error") in ("", "[]", "{}"):
             del values["error"]

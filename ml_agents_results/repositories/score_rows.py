@@ -66,7 +66,8 @@ class MetricIds:
             if run.scores:
                 names = wanted.setdefault(run.experiment_id, set())
                 try:
-                    names.update(check_name("metric", score.metric) for score in run.scores)
+                    new = {score.metric for score in run.scores} - names
+                    names.update(check_name("metric", name) for name in new)
                 except InvalidRecordError as error:
                     error.record_number = number
                     raise

@@ -26,7 +26,7 @@ from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
 PARTS = ("runs", "summary", "parsing", "metadata")
 FOLDER_ENTRY = r"(runs|summary|parsing_metrics|scores)\.csv"
 RUN_COLUMNS = (*RECORD_COLUMNS, "parsing_metrics", "empty_texts")
-SCORE_COLUMNS = ("run_id", *(one.name for one in fields(ScoreRecord)))
+SCORE_COLUMNS = ("run_id", *(field.name for field in fields(ScoreRecord)))
 SUMMARY_COLUMNS = (
     "experiment_id",
     "approach_name",

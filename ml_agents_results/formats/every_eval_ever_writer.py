@@ -72,7 +72,7 @@ def is_folder(path: Path, options: ExportOptions) -> bool:
 
 
 def write(snapshot: Snapshot, file: BinaryIO) -> None:
-    """Raises UsageError: this is no single file."""
+    """Raises UsageError: this is not a single file."""
     raise UsageError("the format eee is a folder of files", "Name a folder: --output FOLDER")
 
 

@@ -113,7 +113,7 @@ class ClaimRepository(Repository):
         for key in keys:
             group = (key.approach_name, key.provider, key.model, key.task, key.repeat_index)
             samples.setdefault(group, []).append(key.sample_index)
-        found = []
+        runs = []
         # One lookup a group: SQLite searches no index of several columns for a list of rows.
         for (approach, provider, model, task, repeat), indexes in samples.items():
             rows = self._connection.execute(
@@ -137,8 +137,8 @@ class ClaimRepository(Repository):
             )
             for index, *values in rows:
                 key = RunKey(approach, provider, model, task, index, repeat)
-                found.append(RecordedRun(key, *values))
-        return found
+                runs.append(RecordedRun(key, *values))
+        return runs
 
     def _ours(self) -> Any:
         return Claim.experiment_id == self._experiment_id

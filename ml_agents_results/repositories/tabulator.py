@@ -113,7 +113,7 @@ class Tabulator:
         return _by_outcome(tabulation.add_counts(parts))
 
     def samples(self, cluster: Cluster = "task") -> dict[Variant, list[SampleCounts]]:
-        """How often samples were graded and correct, by variant and cluster.
+        """Numbers of samples by how often they were graded and correct, variant and cluster.
 
         Samples that were never graded are left out.
         """
@@ -190,7 +190,7 @@ class Tabulator:
         ]
 
     def patterns(self, variants: Sequence[Variant]) -> dict[str, int]:
-        """How many samples each set of variants answered: "101" are the first and the third.
+        """The number of samples that each set of variants answered; "101": the first and the third.
 
         Only samples that every variant was graded on exactly once, all in one experiment.
         """

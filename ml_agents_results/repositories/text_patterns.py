@@ -1,4 +1,4 @@
-"""Patterns that only texts tell: lengths of outputs, errors, parsing metrics, changed samples."""
+"""Patterns in the texts of runs: lengths of outputs, errors, parsing metrics, changed samples."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ ERROR_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class MetricSums:
-    """Parsing metrics of a variant and method; sums run over the rows where the value is known."""
+    """Parsing metrics of a variant and method; sums run over the rows with a known value."""
 
     variant: Variant
     parsing_method: str | None
@@ -85,7 +85,7 @@ class TextPatterns(Protocol):
         """
 
     def conflicting_targets(self) -> int:
-        """How many question texts have several expected answers."""
+        """The number of question texts with several expected answers."""
 
 
 class PatternRepository:

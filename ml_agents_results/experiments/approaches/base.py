@@ -32,7 +32,7 @@ class Step:
     """One request to the model, or one run of its program.
 
     Attributes:
-        name: The step's name, with a number where a step is repeated.
+        name: The step's name, with a number if a step is repeated.
         prompt: What was sent; of an `execution`, the program.
         completion: What came back.
         note: Anything else worth knowing about it.
@@ -44,7 +44,7 @@ class Step:
     note: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The step as it is recorded."""
+        """The recorded form of the step."""
         answer = self.completion
         return {
             "name": self.name,
@@ -68,7 +68,7 @@ class Step:
 
 @dataclass(slots=True)
 class Trace:
-    """How one question was answered.
+    """The course of an answer: every step, and its sums.
 
     The sums go over all steps, which are taken one after the other; a sum is None where any part
     of it is unknown.
@@ -76,7 +76,7 @@ class Trace:
     Attributes:
         raw_output: The text that states the answer: the last step's.
         steps: All steps in order.
-        structured: The last answer as JSON values, where a schema was asked for and obeyed.
+        structured: The last answer as JSON values, if a schema was requested and obeyed.
     """
 
     raw_output: str = ""
@@ -105,7 +105,7 @@ class Trace:
 
     @property
     def reasoning_text(self) -> str | None:
-        """What came apart from the answers, of all steps."""
+        """Reasoning that was returned separately from the answers, of all steps."""
         texts = [text for step in self.steps if (text := step.completion.reasoning_text)]
         return "\n\n".join(texts) or None
 
@@ -210,7 +210,7 @@ class Approach(ABC):
         """Answers one question. With a schema, the step that states the answer is held to it.
 
         Args:
-            history: The turns before the question, where it is the last of a conversation.
+            history: The turns before the question, if it is the last of a conversation.
             trace: An empty one, filled step by step: after an error it holds the steps before it.
             seed: Replaces the provider's seed.
 

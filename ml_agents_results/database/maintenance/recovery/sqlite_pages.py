@@ -26,7 +26,7 @@ class PageError(Exception):
 
 
 class PageRow(NamedTuple):
-    """A row of a table: its rowid (0 if it has none) and its values as they are stored."""
+    """A row of a table: its rowid (0 if it has none) and its stored values."""
 
     page: int
     rowid: int

@@ -59,7 +59,17 @@ _FILTERS = {"experiment_ids": "experiment_id", "approach": "approach_name"}
 
 _COMPARED = (
     *Variant._fields,
-    *("runs", "graded", "accuracy", "ci_low", "ci_high", "median_execution_time_ms", "total_cost"),
+    *(
+        "metric",
+        "runs",
+        "graded",
+        "mean",
+        "accuracy",
+        "ci_low",
+        "ci_high",
+        "median_execution_time_ms",
+        "total_cost",
+    ),
 )
 _COMPARISON = (
     *("baseline", "samples", "difference", "difference_ci_low", "difference_ci_high"),
@@ -513,8 +523,9 @@ class ResultsProcessor:
             "parsing": self._report(ParsingService, chosen).to_dict()["variants"],
         }
         graded, correct = (
-            sum(row[count] for row in reports["accuracy"]) for count in ("graded", "correct")
+            sum(row[count] or 0 for row in reports["accuracy"]) for count in ("graded", "correct")
         )
+        numeric = any(row.numeric for row in variants)
         times = [
             (row["summary"]["n_timed"], row["summary"]["mean"])
             for row in reports["latency"]
@@ -527,9 +538,11 @@ class ResultsProcessor:
             "experiment_id": experiment_id,
             "runs": sum(row["runs"] for row in reports["accuracy"]),
             "graded": graded,
-            "correct": correct,
+            "correct": None if numeric else correct,
             "failed": sum(row["failed"] for row in reports["accuracy"]),
-            "accuracy": correct / graded if graded else None,
+            "accuracy": None if numeric or not graded else correct / graded,
+            "metric": only.get("metric"),
+            "mean": only.get("mean"),
             "ci_low": only.get("ci_low"),
             "ci_high": only.get("ci_high"),
             "avg_execution_time_ms": sum(n * mean for n, mean in times) / sum(n for n, _ in times)

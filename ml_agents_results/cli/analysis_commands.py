@@ -34,6 +34,7 @@ from ml_agents_results.cli.statistics_options import (
     GroupMap,
     Interval,
     Margin,
+    Metric,
     Missing,
     NullCluster,
     Simultaneous,
@@ -62,6 +63,9 @@ class ReportType(StrEnum):
     power = "power"
 
 
+OF_ANY_METRIC = (ReportType.summary, ReportType.accuracy)
+"""Reports that take --metric."""
+
 COMPARING = (ReportType.latency, ReportType.cost, ReportType.failures, ReportType.power)
 """Reports that also compare variants with a baseline."""
 
@@ -78,6 +82,7 @@ def analyze(
     parsing_method: Methods = None,
     created_from: From = None,
     created_to: To = None,
+    metric: Metric = None,
     baseline: Baseline = None,
     interval: Interval = "wilson",
     cluster: Cluster = None,
@@ -103,7 +108,13 @@ def analyze(
             f"--report-type {report_type} does not compare variants, so --baseline does not apply",
             f"Leave it out, give --report-type {', '.join(COMPARING)}, or use: ml-agents compare",
         )
+    if metric is not None and report_type not in OF_ANY_METRIC:
+        raise UsageError(
+            f"--report-type {report_type} is about right and wrong, so --metric does not apply",
+            f"Leave it out, or give --report-type {', '.join(OF_ANY_METRIC)}.",
+        )
     options = AnalysisOptions(
+        metric=metric,
         confidence=confidence,
         interval=interval,
         cluster=cluster,
@@ -135,6 +146,7 @@ def analyze(
 
 def compare(
     experiment_ids: ExperimentIds,
+    metric: Metric = None,
     baseline: Baseline = None,
     contrasts: Contrasts = "vs-baseline",
     by: Annotated[Literal["task"] | None, typer.Option(help="Also compare within each task.")] = (
@@ -188,6 +200,7 @@ def compare(
     if output is not None:
         comparison_writer(output, force=force)
     options = AnalysisOptions(
+        metric=metric,
         confidence=confidence,
         interval=interval,
         difference_interval=difference_interval,

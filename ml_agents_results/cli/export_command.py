@@ -10,6 +10,7 @@ from ml_agents_results.cli.help_panels import OUTPUT
 from ml_agents_results.cli.option_values import completing, listed
 from ml_agents_results.cli.output_options import Force
 from ml_agents_results.cli.progress_bar import progress_bar
+from ml_agents_results.cli.statistics_options import Metric
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.registry import WRITERS, writer_names
 from ml_agents_results.reports.terminal import say
@@ -81,6 +82,7 @@ def export(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    metric: Metric = None,
     force: Force = False,
     db_path: DbPath = None,
     db_url: DbUrl = None,
@@ -103,6 +105,7 @@ def export(
             metadata=metadata,
             chunk_size=chunk_size,
             partition_by=listed(partition_by),
+            metric=metric,
             force=force,
             progress=advance,
         )

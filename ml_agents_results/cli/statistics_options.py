@@ -10,6 +10,14 @@ from ml_agents_results.cli.option_values import completing
 from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics import choices
 
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Metric to report on. [default: the primary one of the experiment]",
+        rich_help_panel=STATISTICS,
+    ),
+]
 Baseline = Annotated[
     str | None,
     typer.Option(
@@ -37,7 +45,7 @@ Allow = Annotated[
     list[str] | None,
     typer.Option(
         metavar="WHAT,...",
-        help="Compare variants even if their dataset, grader or model differs.",
+        help="Compare variants even if their dataset, grader, metric or model differs.",
         autocompletion=completing(lambda: get_args(choices.Allowance)),
         rich_help_panel=STATISTICS,
     ),

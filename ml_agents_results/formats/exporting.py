@@ -22,6 +22,7 @@ def export(
     metadata: bool = True,
     chunk_size: int = 5000,
     partition_by: Sequence[str] = (),
+    metric: str | None = None,
     force: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> None:
@@ -37,6 +38,7 @@ def export(
         metadata: False leaves the part `metadata` out.
         chunk_size: Runs handled at once, where a format or a server handles more than one.
         partition_by: Columns of runs that a Parquet folder is partitioned by.
+        metric: What the analyses are about; by default the primary metric of the experiments.
         force: Whether an existing output may be replaced.
         progress: Called with the number of runs written since it was called before.
 
@@ -59,6 +61,7 @@ def export(
         include=_parts(name, writer, include) - (frozenset() if metadata else {"metadata"}),
         chunk_size=chunk_size,
         partition_by=tuple(partition_by),
+        metric=metric,
         progress=progress,
     )
     ids = (experiment_ids,) if isinstance(experiment_ids, str) else experiment_ids

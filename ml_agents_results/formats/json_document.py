@@ -51,13 +51,14 @@ def _write_body(snapshot: Snapshot, file: BinaryIO) -> None:
 def _summary(snapshot: Snapshot) -> dict[str, Any]:
     variants = snapshot.accuracy.variants
     counts = {
-        name: sum(getattr(variant, name) for variant in variants)
+        name: sum(getattr(variant, name) or 0 for variant in variants)
         for name in ("runs", "graded", "failed", "unparsed", "ungraded", "correct")
     }
+    graded, numeric = counts["graded"], any(variant.numeric for variant in variants)
     priced = [variant.total_cost for variant in variants if variant.total_cost is not None]
     return {
         **counts,
-        "accuracy": counts["correct"] / counts["graded"] if counts["graded"] else None,
+        "accuracy": None if numeric or not graded else counts["correct"] / graded,
         "total_cost": sum(priced) if priced else None,
         "variants": [variant.to_dict() for variant in variants],
     }

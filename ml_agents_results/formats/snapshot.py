@@ -1,7 +1,7 @@
 """Snapshot: the experiments to export as of one moment, with the analyses that formats write."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
@@ -42,12 +42,14 @@ class ExportOptions:
         include: Parts to write, of PARTS.
         chunk_size: Runs handled at once, where a format or a server handles more than one.
         partition_by: Columns of runs that a Parquet folder is partitioned by.
+        metric: What the analyses are about; None for the primary one of the experiments.
         progress: Called with the number of runs written since it was called before.
     """
 
     include: frozenset[str] = frozenset(PARTS)
     chunk_size: int = 5000
     partition_by: tuple[str, ...] = ()
+    metric: str | None = None
     progress: Callable[[int], None] | None = None
 
 
@@ -93,19 +95,20 @@ class Snapshot:
                 yield row, [score for _, score in of_run]
                 scored, of_run = next(grouped, (None, iter(())))
 
+    def _analysis(self) -> AnalysisOptions:
+        return AnalysisOptions(metric=self.options.metric, allow=ALLOWANCES)
+
     @cached_property
     def accuracy(self) -> SummaryReport:
         """By variant and by task."""
-        return SummaryService(self.connection, self.filters).report(by_task=True)
+        return SummaryService(self.connection, self.filters, self._analysis()).report(by_task=True)
 
     @cached_property
     def comparison(self) -> Comparison | None:
         """Against the baseline, also by task; None for fewer than two variants."""
         if len(self.accuracy.variants) < 2:
             return None
-        service = ComparisonService(
-            self.connection, self.filters, AnalysisOptions(allow=ALLOWANCES)
-        )
+        service = ComparisonService(self.connection, self.filters, self._analysis())
         return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
 
     @cached_property
@@ -113,9 +116,8 @@ class Snapshot:
         """All pairs of variants; `comparison` where those are the same or too many."""
         if not 2 < len(self.accuracy.variants) <= MOST_VARIANTS_IN_PAIRS:
             return self.comparison
-        service = ComparisonService(
-            self.connection, self.filters, AnalysisOptions(contrasts="all-pairs", allow=ALLOWANCES)
-        )
+        every = replace(self._analysis(), contrasts="all-pairs")
+        service = ComparisonService(self.connection, self.filters, every)
         return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
 
     @property

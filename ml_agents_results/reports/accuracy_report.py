@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_agents_results.records import Variant
-from ml_agents_results.reports.columns import COLUMNS, Column, columns
+from ml_agents_results.reports.columns import COLUMNS, VALUE_COLUMNS, Column, columns
 from ml_agents_results.reports.report import (
     Report,
     Row,
@@ -15,6 +15,7 @@ from ml_agents_results.reports.report import (
     warning_notes,
 )
 from ml_agents_results.reports.wording import UNKNOWN, level_text, variant_labels
+from ml_agents_results.services.metric_choice import UNNAMED
 from ml_agents_results.services.repeated_answers import VariantRepeats
 from ml_agents_results.services.summary import SummaryReport, VariantSummary
 
@@ -22,7 +23,7 @@ ALL_TASKS = "(all)"
 VARIANT_COLUMNS = columns("variant", *Variant._fields)
 _TASK_VARIANT = columns("variant", "task", *Variant._fields)
 _ACCURACY = columns(
-    *("runs", "graded", "failed", "unparsed", "ungraded", "correct"),
+    *("metric", "runs", "graded", "failed", "unparsed", "ungraded", "correct"),
     *("accuracy", "ci_low", "ci_high", "se", "interval_method"),
     *("mean_execution_time_ms", "median_execution_time_ms", "p95_execution_time_ms"),
     *("total_cost", "cost_per_correct", "mean_parsing_confidence", "method", "samples"),
@@ -36,8 +37,19 @@ _MEASURES = (
 )
 
 
+_VALUES = columns(
+    *("metric", "runs", "graded", "failed", "truncated", "refused", "unparsed", "ungraded"),
+    *("mean", "ci_low", "ci_high", "se", "sd", "interval_method"),
+    *("mean_execution_time_ms", "median_execution_time_ms", "p95_execution_time_ms"),
+    *("total_cost", "mean_parsing_confidence", "method", "samples", "n_clusters"),
+    *("null_reason", "warnings", "accuracy_error_minus", "accuracy_error_plus"),
+    of=VALUE_COLUMNS,
+)
+"""Of a numeric metric."""
+
+
 def summary_report(report: SummaryReport) -> Report:
-    """The accuracy of every variant, and its times, costs and confidences where there are any."""
+    """The mean of every variant, and its times, costs and confidences where there are any."""
     whole = variants_table(
         report.variants, report.confidence_level, ("runs", "graded", "failed", "accuracy", "ci")
     )
@@ -54,29 +66,32 @@ def accuracy_report(report: SummaryReport) -> Report:
         rows = variant_rows(
             [(task, row) for task, variants in report.tasks for row in variants], labels
         )
+        every = [row for _, variants in report.tasks for row in variants]
+        numeric = any(row.numeric for row in every)
         tables.append(
             Table(
                 "Variants by task",
-                (*_TASK_VARIANT, *_BY_TASK),
+                (*_TASK_VARIANT, *(_VALUES if numeric else _BY_TASK)),
                 rows,
                 [
                     View(
                         "tasks",
-                        "Accuracy by task",
+                        f"{_measured(every)} by task",
                         (
                             COLUMNS["task"],
                             variant_column(labels),
-                            *columns("accuracy", "ci", "graded", "correct", level=level),
+                            *_shown(every, ("accuracy", "ci", "graded", "correct"), level),
                         ),
                         [{**row, "task": row["task"] or UNKNOWN} for row in rows],
-                        interval=COLUMNS["accuracy_ci"],
+                        interval=_interval_column(numeric),
                     )
                 ],
             )
         )
     if report.repeats:
         tables.append(_repeats(report.repeats))
-    return _report("Accuracy", report, tables)
+    title = "Means" if any(row.numeric for row in report.variants) else "Accuracy"
+    return _report(title, report, tables)
 
 
 def variants_table(
@@ -97,13 +112,14 @@ def variants_table(
     labels = variant_labels([row.variant for row in variants])
     rows = variant_rows([(ALL_TASKS, row) for row in variants], labels)
     head = variant_column(labels)
+    numeric = any(row.numeric for row in variants)
     views = [
         View(
             "variants",
-            "Accuracy",
-            (head, *columns(*shown, level=level)),
+            _measured(variants),
+            (head, *_shown(variants, shown, level)),
             rows,
-            interval=COLUMNS["accuracy_ci"],
+            interval=_interval_column(numeric),
         )
     ]
     measured = [name for name in _MEASURES if any(row[name] is not None for row in rows)]
@@ -111,7 +127,30 @@ def variants_table(
         title = "Times, costs and confidences"
         figures = (head, *columns(*measured))
         views.append(View("measures", title, figures, rows, detail=measures_are_detail))
-    return Table("Variants", (*_TASK_VARIANT, *_ACCURACY), rows, views)
+    return Table("Variants", (*_TASK_VARIANT, *(_VALUES if numeric else _ACCURACY)), rows, views)
+
+
+def _measured(variants: Sequence[VariantSummary]) -> str:
+    """What a table of variants shows: `Accuracy`, `Accuracy (exact)`, `Mean f1`."""
+    names = list(dict.fromkeys(row.metric for row in variants))
+    if any(row.numeric for row in variants):
+        return f"Mean {names[0]}" if len(names) == 1 else "Mean"
+    return "Accuracy" if names in ([UNNAMED], []) else f"Accuracy ({', '.join(names)})"
+
+
+def _shown(
+    variants: Sequence[VariantSummary], names: Sequence[str], level: str
+) -> tuple[Column, ...]:
+    """The columns that people see; of a numeric metric in its own unit."""
+    if not any(row.numeric for row in variants):
+        return columns(*names, level=level)
+    several = len({row.metric for row in variants}) > 1
+    chosen = [{"accuracy": "mean", "correct": "sd"}.get(name, name) for name in names]
+    return columns(*(["metric"] if several else []), *chosen, of=VALUE_COLUMNS, level=level)
+
+
+def _interval_column(numeric: bool) -> Column:
+    return VALUE_COLUMNS["mean_ci"] if numeric else COLUMNS["accuracy_ci"]
 
 
 def variant_rows(
@@ -124,7 +163,7 @@ def variant_rows(
 def accuracy_methods(variants: Sequence[VariantSummary]) -> list[str]:
     """Which interval the accuracies have, and what it treats as independent."""
     methods = dict.fromkeys(f"interval {row.interval_method}, {row.method}" for row in variants)
-    return [f"Accuracy: {'; '.join(methods)}."] if methods else []
+    return [f"{_measured(variants)}: {'; '.join(methods)}."] if methods else []
 
 
 def _report(title: str, report: SummaryReport, tables: Sequence[Table]) -> Report:
@@ -172,8 +211,8 @@ def _variant_row(row: VariantSummary, labels: Mapping[Variant, str], task: str) 
         "task": task,
         "accuracy_bounds_low": low,
         "accuracy_bounds_high": high,
-        "accuracy_error_minus": _distance(row.ci_low, row.accuracy),
-        "accuracy_error_plus": _distance(row.accuracy, row.ci_high),
+        "accuracy_error_minus": _distance(row.ci_low, row.mean),
+        "accuracy_error_plus": _distance(row.mean, row.ci_high),
     }
 
 

@@ -4,10 +4,23 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal[
-    "text", "count", "number", "fraction", "points", "distance", "ms", "usd", "p", "flag", "time"
+    "text",
+    "count",
+    "number",
+    "fraction",
+    "points",
+    "distance",
+    "value",
+    "change",
+    "ms",
+    "usd",
+    "p",
+    "flag",
+    "time",
 ]
 """What a value is. Fractions are shown in percent; `points` (a signed difference of fractions) and
-`distance` (an unsigned one) in percentage points."""
+`distance` (an unsigned one) in percentage points; `value` and `change` (a signed difference) are in
+the unit of a numeric metric."""
 
 UNITS: dict[Kind, str] = {
     "fraction": "fraction",
@@ -92,7 +105,11 @@ _DECLARED = (
     _column("candidate", "text", "the variant compared with the baseline"),
     # Counts of runs
     _column("runs", "count", "runs of any outcome"),
-    _column("graded", "count", "runs that are right or wrong"),
+    _column("graded", "count", "runs that have a value of the metric"),
+    _column("scored", "count", "runs with a value of a numeric metric"),
+    _column("truncated", "count", "runs cut off at the token limit before an answer"),
+    _column("refused", "count", "runs that the model or a filter declined"),
+    _column("metric", "text", "what the runs are measured by"),
     _column("failed", "count", "runs that ended in an error; never counted as wrong"),
     _column("unparsed", "count", "runs in whose output no answer was found"),
     _column("ungraded", "count", "runs with an answer that was not graded"),
@@ -384,6 +401,65 @@ DIFFERENCE_COLUMNS: dict[str, Column] = COLUMNS | {
     )
 }
 """The columns of tables of differences, where intervals are those of the difference."""
+
+_OF_MEAN = (
+    _column("mean", "value", "mean of the metric over samples, in its own unit"),
+    _column("sd", "value", "standard deviation over samples"),
+    _column("se", "value", "standard error"),
+    _column(
+        "mean_ci",
+        "value",
+        "mean with its interval",
+        "mean [{level} CI]",
+        ("mean", "ci_low", "ci_high"),
+    ),
+)
+
+VALUE_COLUMNS: dict[str, Column] = COLUMNS | {
+    column.name: column
+    for column in (
+        *_OF_MEAN,
+        _column(
+            "accuracy_error_minus", "value", "from the mean down to the lower bound", "error -"
+        ),
+        _column("accuracy_error_plus", "value", "from the mean up to the upper bound", "error +"),
+        _column("ci_low", "value", "lower bound of the interval"),
+        _column("ci_high", "value", "upper bound of the interval"),
+        _interval("ci", "value", "confidence interval"),
+    )
+}
+"""The columns of tables of a numeric metric."""
+
+VALUE_DIFFERENCE_COLUMNS: dict[str, Column] = DIFFERENCE_COLUMNS | {
+    column.name: column
+    for column in (
+        *_OF_MEAN,
+        _column("ci_low", "change", "lower bound of the difference's interval"),
+        _column("ci_high", "change", "upper bound of the difference's interval"),
+        _interval("ci", "change", "confidence interval of the difference"),
+        _column("candidate_mean", "value", "mean of the candidate on these samples", "mean"),
+        _column("baseline_mean", "value", "mean of the baseline on these samples", "baseline"),
+        _column("difference", "change", "mean of the candidate minus that of the baseline"),
+        _column(
+            "difference_plot",
+            "change",
+            "difference with its interval",
+            "difference [{level} CI]",
+            ("difference", "ci_low", "ci_high"),
+        ),
+        _column("better", "count", "samples on which the candidate is better"),
+        _column("equal", "count", "samples on which both are the same"),
+        _column("worse", "count", "samples on which the candidate is worse"),
+        _column("effect_size", "number", "mean difference over its standard deviation (Hedges)"),
+        _column(
+            "mde",
+            "value",
+            "minimum detectable difference: the smallest shown with 80% power",
+            "MDE",
+        ),
+    )
+}
+"""The same for a numeric metric."""
 
 
 def columns(*names: str, of: dict[str, Column] = COLUMNS, **fields: object) -> tuple[Column, ...]:

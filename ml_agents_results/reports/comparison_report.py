@@ -5,7 +5,13 @@ from dataclasses import replace
 
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.accuracy_report import ALL_TASKS, accuracy_methods, variants_table
-from ml_agents_results.reports.columns import COLUMNS, DIFFERENCE_COLUMNS, Column, columns
+from ml_agents_results.reports.columns import (
+    COLUMNS,
+    DIFFERENCE_COLUMNS,
+    VALUE_DIFFERENCE_COLUMNS,
+    Column,
+    columns,
+)
 from ml_agents_results.reports.report import (
     Report,
     Row,
@@ -35,7 +41,7 @@ MOST_SENTENCES = 20
 """Comparisons that are also put into words; of more, those that are conclusive."""
 
 PAIR_COLUMNS = columns(
-    *("task", "candidate", "baseline", "samples"),
+    *("task", "candidate", "baseline", "metric", "samples"),
     *("both_correct", "improved", "regressed", "neither_correct"),
     *("difference", "ci_low", "ci_high", "se"),
     *("interval_method", "p_value", "p_value_exact", "p_value_adjusted", "family_size"),
@@ -49,8 +55,18 @@ _AVERAGES = columns(
     of=DIFFERENCE_COLUMNS,
 )
 
+_VALUE_PAIRS = columns(
+    *("task", "candidate", "baseline", "metric", "samples", "better", "equal", "worse"),
+    *("candidate_mean", "baseline_mean", "difference", "ci_low", "ci_high", "se", "effect_size"),
+    *("interval_method", "p_value", "p_value_exact", "p_value_adjusted", "family_size"),
+    *("p_non_inferior_adjusted", "p_equivalent_adjusted", "margin_test"),
+    *("test", "correction", "verdict", "mde", "method", "sentence", "warnings"),
+    of=VALUE_DIFFERENCE_COLUMNS,
+)
+"""Of a numeric metric."""
+
 _FIELDS = (
-    *(one.name for one in PAIR_COLUMNS if one.name not in ("task", "sentence")),
+    *(one.name for one in (*PAIR_COLUMNS, *_VALUE_PAIRS) if one.name not in ("task", "sentence")),
     *("candidate_samples", "baseline_samples", "candidate_mean", "baseline_mean"),
 )
 _OVERLAP = "partial_overlap"
@@ -94,8 +110,9 @@ def comparisons_table(comparison: Comparison | None) -> Table:
     views = _overall(comparison, whole, labels) if whole else []
     for pair in _strongest(comparison.comparisons, MOST_SENTENCES):
         if comparison.tasks:
-            views.append(_in_tasks(pair, by_task, labels))
-    return Table("Comparisons", PAIR_COLUMNS, [*whole, *(row for _, row in by_task)], views)
+            views.append(_in_tasks(comparison, pair, by_task, labels))
+    shown = _VALUE_PAIRS if comparison.numeric else PAIR_COLUMNS
+    return Table("Comparisons", shown, [*whole, *(row for _, row in by_task)], views)
 
 
 def _row(pair: ComparisonRow, task: str, labels: Labels) -> Row:
@@ -122,21 +139,39 @@ def _overall(comparison: Comparison, rows: Sequence[Row], labels: Labels) -> lis
     )
     main = View(
         "differences",
-        f"Difference{against} in percentage points, on {shared}",
+        f"Difference{against} in {_unit(comparison)}, on {shared}",
         (*names, *_figures(pairs)),
         chosen,
-        interval=DIFFERENCE_COLUMNS["difference_plot"],
+        interval=_columns_of(pairs)["difference_plot"],
         caption=caption,
     )
     counts: tuple[str, ...] = ("candidate_mean", "baseline_mean", "p_value")
-    if not unpaired:
+    if comparison.numeric:
+        counts = (*counts, "better", "equal", "worse", "effect_size")
+    elif not unpaired:
         counts = ("improved", "regressed", "both_correct", "neither_correct", "p_value")
-    detail = columns(*counts, "mde")
+    detail = columns(*counts, "mde", of=_columns_of(pairs))
     return [main, View("counts", "Counts", (*names, *detail), chosen, detail=True)]
 
 
+def _unit(comparison: Comparison) -> str:
+    """What differences are in."""
+    if not comparison.numeric:
+        return "percentage points"
+    direction = "" if comparison.higher_is_better else " (lower is better)"
+    return f"{comparison.metric}{direction}"
+
+
+def _columns_of(pairs: Sequence[ComparisonRow]) -> dict[str, Column]:
+    numeric = any(pair.numeric for pair in pairs)
+    return VALUE_DIFFERENCE_COLUMNS if numeric else DIFFERENCE_COLUMNS
+
+
 def _in_tasks(
-    whole: ComparisonRow, by_task: Sequence[tuple[ComparisonRow, Row]], labels: Labels
+    comparison: Comparison,
+    whole: ComparisonRow,
+    by_task: Sequence[tuple[ComparisonRow, Row]],
+    labels: Labels,
 ) -> View:
     """One comparison, a row for each task."""
     two = (whole.candidate, whole.baseline)
@@ -147,10 +182,10 @@ def _in_tasks(
     ]
     return View(
         "tasks",
-        f"{labels[two[0]]} against {labels[two[1]]} in percentage points, by task",
+        f"{labels[two[0]]} against {labels[two[1]]} in {_unit(comparison)}, by task",
         (COLUMNS["task"], *_figures([pair for pair, _ in by_task])),
         [row for _, row in rows],
-        interval=DIFFERENCE_COLUMNS["difference_plot"],
+        interval=_columns_of([whole])["difference_plot"],
     )
 
 
@@ -171,7 +206,7 @@ def _figures(pairs: Sequence[ComparisonRow]) -> tuple[Column, ...]:
     return columns(
         *("difference", "ci", "p_value_adjusted" if corrected else "p_value"),
         *(("candidate_samples", "baseline_samples") if unpaired else ("samples",)),
-        of=DIFFERENCE_COLUMNS,
+        of=_columns_of(pairs),
         level=level,
         correction=correction_text(pairs[0].correction, 2).split()[0] if pairs else "",
     )
@@ -200,7 +235,7 @@ def _averages(comparison: Comparison, labels: Labels) -> Table:
     ]
     shown = columns(
         *("error_over", "difference", "ci", "p_value"),
-        of=DIFFERENCE_COLUMNS,
+        of=_columns_of(comparison.comparisons),
         level=level_text(comparison.confidence_level),
     )
     names = (_candidate_column(labels, one), *(() if one else columns("baseline")))
@@ -209,7 +244,7 @@ def _averages(comparison: Comparison, labels: Labels) -> Table:
         f"Macro average difference{against} over {_tasks_of(comparison)}",
         (*names, *shown),
         rows,
-        interval=DIFFERENCE_COLUMNS["difference_plot"],
+        interval=_columns_of(comparison.comparisons)["difference_plot"],
     )
     return Table("Macro averages", _AVERAGES, rows, [view])
 

@@ -32,6 +32,8 @@ _NUMBER_FORMATS = {
     "fraction": "0.0%",
     "points": "+0.0%;-0.0%;0.0%",
     "distance": "0.0%",
+    "value": "#,##0.000",
+    "change": "+#,##0.000;-#,##0.000;0.000",
     "ms": "#,##0",
     "usd": "[<0.01]$0.000000;$#,##0.0000",
     "p": '[<0.001]"< 0.001";0.000',
@@ -217,7 +219,7 @@ class Book:
         return self.formats["wrapped cell" if wrapped else f"{column.kind} cell"]
 
     def mark_summary(self, placed: Placed) -> None:
-        """Draws data bars in the cells of accuracies and times."""
+        """Draws data bars in the cells of accuracies (not of other metrics) and times."""
         if not placed.table.rows:
             return
         sheet = self.sheet("Summary")
@@ -226,6 +228,8 @@ class Book:
             ("median_execution_time_ms", "#F4B183"),
             ("p95_execution_time_ms", "#F4B183"),
         ):
+            if all(column.name != name for column in placed.table.columns):
+                continue
             column = placed.column(name)
             bar = {
                 "type": "data_bar",

@@ -18,7 +18,7 @@ def add_summary_charts(book: Book, placed: Placed, row: int) -> None:
     """Accuracy with its interval, and times, side by side below the table."""
     sheet = book.sheet("Summary")
     height = _ROW * (rows_of_charts(placed.table) - 1)
-    for number, chart in enumerate((_accuracy(book, placed), _latency(book, placed))):
+    for number, chart in enumerate((_means(book, placed), _latency(book, placed))):
         if chart is not None:
             chart.set_size({"width": _WIDTH, "height": height})
             # The bounds of the intervals are in columns that are folded away.
@@ -65,13 +65,16 @@ def add_cost_chart(book: Book, placed: Placed, below: int) -> None:
     book.sheet("Costs").insert_chart(below, 0, chart, {"object_position": 2})
 
 
-def _accuracy(book: Book, placed: Placed) -> Any:
-    """Bars with the bounds of their intervals, which are not symmetric."""
+def _means(book: Book, placed: Placed) -> Any:
+    """Bars of accuracies, or of the means of a numeric metric, with the bounds of their intervals,
+    which are not symmetric."""
+    numeric = all(column.name != "accuracy" for column in placed.table.columns)
+    figure = "mean" if numeric else "accuracy"
     chart = book.workbook.add_chart({"type": "bar"})
     chart.add_series(
         {
-            **_series(placed, "accuracy"),
-            "name": "accuracy",
+            **_series(placed, figure),
+            "name": figure,
             "fill": {"color": _BLUE},
             "gap": 60,
             "y_error_bars": {
@@ -82,8 +85,10 @@ def _accuracy(book: Book, placed: Placed) -> Any:
             },
         }
     )
-    chart.set_title({"name": "Accuracy with its interval", "name_font": {"size": 12}})
-    chart.set_x_axis({"num_format": "0%", "min": 0, "max": 1, **_LIGHT})
+    title = f"{figure.capitalize()} with its interval"
+    chart.set_title({"name": title, "name_font": {"size": 12}})
+    share = {} if numeric else {"num_format": "0%", "min": 0, "max": 1}
+    chart.set_x_axis({**share, **_LIGHT})
     chart.set_y_axis({"reverse": True})
     chart.set_legend({"none": True})
     return chart

@@ -17,30 +17,36 @@ class Axis:
 
     Attributes:
         signed: Whether the values are differences, so that zero belongs to the axis.
+        share: Whether they are fractions, so that they lie between 0 and 1 and are shown in
+            percent.
     """
 
     low: float
     high: float
     width: int
     signed: bool
+    share: bool = True
 
     @classmethod
-    def of(cls, rows: Sequence[Estimate], width: int, *, signed: bool) -> "Axis":
+    def of(
+        cls, rows: Sequence[Estimate], width: int, *, signed: bool, share: bool = True
+    ) -> "Axis":
         """An axis that holds all rows between round numbers, for differences also zero."""
         values = [value for row in rows for value in row if value is not None]
         low = min([*values, *([0.0] if signed else [])], default=0.0)
         high = max([*values, *([0.0] if signed else [])], default=1.0)
         step = _round_step(high - low or 0.1)
         low, high = math.floor(low / step) * step, math.ceil(high / step) * step
-        if not signed:
+        if share and not signed:
             low, high = max(low, 0.0), min(high, 1.0)
-        return cls(low, high if high > low else low + step, width, signed)
+        return cls(low, high if high > low else low + step, width, signed, share)
 
     @property
     def label(self) -> str:
-        """The ends of the axis in percentage points, and zero where it lies between them."""
+        """The ends of the axis, fractions in percent, and zero where it lies between them."""
         form = "{:+.3g}" if self.signed else "{:.3g}"
-        left, right = (form.format(100 * end).replace("+0", "0") for end in (self.low, self.high))
+        ends = [(100 if self.share else 1) * end for end in (self.low, self.high)]
+        left, right = ("0" if not end else form.format(end) for end in ends)
         text = left + right.rjust(self.width - len(left))
         zero = self._index(0.0)
         if self.signed and len(left) < zero < self.width - len(right) - 1:

@@ -75,7 +75,7 @@ def _cells(view: View, index: int) -> Iterable[str]:
 
 
 def _text(text: str, column: Column) -> str:
-    shown = _number(text) if column.kind in ("points", "p") else escape(text)
+    shown = _number(text) if column.kind in ("points", "change", "p") else escape(text)
     # The end of the line before would take [ and * for its argument.
     return "{}" + shown if shown[:1] in ("[", "*") else shown
 

@@ -1,10 +1,17 @@
 """Tables for a paper: few columns, the interval in the cell, the best variants marked."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ml_agents_results.records import Variant
-from ml_agents_results.reports.columns import COLUMNS, Column, columns
+from ml_agents_results.reports.columns import (
+    COLUMNS,
+    VALUE_COLUMNS,
+    VALUE_DIFFERENCE_COLUMNS,
+    Column,
+    columns,
+)
 from ml_agents_results.reports.report import (
     Mark,
     Report,
@@ -23,9 +30,10 @@ from ml_agents_results.reports.wording import (
 )
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.comparison.comparison_service import Comparison
+from ml_agents_results.services.metric_choice import UNNAMED
 from ml_agents_results.services.summary import SummaryReport, VariantSummary
 
-_TITLES = {"variants": "Accuracy of the variants", "tasks": "Accuracy by task"}
+_TITLES = {"variants": "{} of the variants", "tasks": "{} by task"}
 _WITHOUT_DIFFERENCE = ("inconclusive", "equivalent", "non_inferior")
 
 
@@ -35,13 +43,18 @@ def paper_summary(report: SummaryReport) -> Report:
     labels = variant_labels([row.variant for row in variants])
     level = level_text(report.confidence_level)
     methods = _joined(f"{row.interval_method}, {row.method}" for row in variants)
+    numeric = any(row.numeric for row in variants)
     shown = columns(
-        *("graded", "accuracy_ci", "median_execution_time_ms", "total_cost"), level=level
+        *("graded", _figure(numeric), "median_execution_time_ms", "total_cost"),
+        of=VALUE_DIFFERENCE_COLUMNS if numeric else COLUMNS,
+        level=level,
     )
     rows: list[Row] = [variant_row(row, labels) for row in variants]
-    caption = f"Accuracy with its {level} interval ({methods or 'no runs'})."
+    what = _measured([row.metric for row in variants], numeric)
+    caption = f"{what} with its {level} interval ({methods or 'no runs'})."
     return _report(
-        [("variants", (variant_column(labels), *shown), rows, {}, caption + _notes(variants))]
+        what,
+        [("variants", (variant_column(labels), *shown), rows, {}, caption + _notes(variants))],
     )
 
 
@@ -57,20 +70,33 @@ def paper_comparison(comparison: Comparison, all_pairs: Comparison | None = None
     views = [_variants(comparison, marking, labels)]
     if comparison.tasks:
         views.append(_tasks(comparison, marking, labels))
-    return _report(views)
+    return _report(_measured([comparison.metric], comparison.numeric), views)
 
 
 _View = tuple[str, tuple[Column, ...], Sequence[Row], Mapping[tuple[int, str], Mark], str]
 """Name, columns, rows, marks and caption."""
 
 
-def _report(views: Sequence[_View]) -> Report:
+def _figure(numeric: bool) -> str:
+    """The column of a variant's figure with its interval."""
+    return "mean_ci" if numeric else "accuracy_ci"
+
+
+def _measured(metrics: Sequence[str], numeric: bool) -> str:
+    """What the tables are about: `Accuracy`, `Accuracy (exact)`, `Mean f1`."""
+    names = ", ".join(dict.fromkeys(metrics))
+    if numeric:
+        return f"Mean {names}"
+    return "Accuracy" if names in ("", UNNAMED) else f"Accuracy ({names})"
+
+
+def _report(what: str, views: Sequence[_View]) -> Report:
     return Report(
-        "Accuracy",
+        what,
         [
             Table(
                 name, shown, rows,
-                [View(name, _TITLES[name], shown, rows, marks=marks, caption=caption)],
+                [View(name, _TITLES[name].format(what), shown, rows, marks=marks, caption=caption)],
             )
             for name, shown, rows, marks, caption in views
         ],
@@ -87,24 +113,34 @@ def _variants(comparison: Comparison, marking: Comparison, labels: Mapping[Varia
         variant_row(row, labels, **_difference(against.get(row.variant)))
         for row in comparison.variants
     ]
-    shown: tuple[str, ...] = ("graded", "accuracy_ci")
+    figure = _figure(comparison.numeric)
+    shown: tuple[str, ...] = ("graded", figure)
     caption = _caption(comparison, marking, pairs)
     if against:
         corrected = any(pair.family_size > 1 for pair in pairs)
         p_value = "p_value_adjusted" if corrected else "p_value"
         shown += ("difference_plot", "pairs", p_value)
         caption = (
-            f"Accuracy, and difference from {labels[pairs[0].baseline]} in percentage points on "
+            f"{_measured([comparison.metric], comparison.numeric)}, and difference from "
+            f"{labels[pairs[0].baseline]} "
+            f"{'in its unit' if comparison.numeric else 'in percentage points'} on "
             f"{_samples_of(pairs)}. {caption}"
         )
     correction = correction_text(pairs[0].correction, 2).split()[0] if pairs else ""
-    marks = _marks(comparison.variants, marking.comparisons)
+    marks = _marks(comparison, comparison.variants, marking.comparisons)
+    declared = VALUE_DIFFERENCE_COLUMNS if comparison.numeric else COLUMNS
+    figures = columns(*shown, of=declared, level=level, correction=correction)
+    # Here a row has a variant's interval, too.
+    figures = tuple(
+        replace(one, parts=COLUMNS[one.name].parts) if one.name == "difference_plot" else one
+        for one in figures
+    )
     return (
         "variants",
-        (variant_column(labels), *columns(*shown, level=level, correction=correction)),
+        (variant_column(labels), *figures),
         rows,
         {
-            (index, "accuracy_ci"): marks[row.variant]
+            (index, figure): marks[row.variant]
             for index, row in enumerate(comparison.variants)
             if row.variant in marks
         },
@@ -114,28 +150,32 @@ def _variants(comparison: Comparison, marking: Comparison, labels: Mapping[Varia
 
 def _tasks(comparison: Comparison, marking: Comparison, labels: Mapping[Variant, str]) -> _View:
     """A row for each task, a column for each variant."""
-    names = {variant: f"accuracy of {label}" for variant, label in labels.items()}
+    figure, value = ("mean_ci", "mean") if comparison.numeric else ("accuracy_ci", "accuracy")
+    names = {variant: f"{value} of {label}" for variant, label in labels.items()}
     marked = {task.task: task.comparisons for task in marking.tasks}
     rows: list[Row] = []
     marks: dict[tuple[int, str], Mark] = {}
     for index, task in enumerate(comparison.tasks):
         row: dict[str, Any] = {"task": task.task or UNKNOWN}
         for of_variant in task.variants:
-            for part in ("accuracy", "ci_low", "ci_high"):
+            for part in (value, "ci_low", "ci_high"):
                 row[f"{part} {names[of_variant.variant]}"] = getattr(of_variant, part)
         rows.append(row)
-        found = _marks(task.variants, marked.get(task.task, ()))
+        found = _marks(comparison, task.variants, marked.get(task.task, ()))
         marks |= {(index, names[variant]): mark for variant, mark in found.items()}
     shown = (
         COLUMNS["task"],
         *(
-            COLUMNS["accuracy_ci"].of_group(names[variant], label)
+            (VALUE_COLUMNS if comparison.numeric else COLUMNS)[figure].of_group(
+                names[variant], label
+            )
             for variant, label in labels.items()
         ),
     )
     level = level_text(comparison.confidence_level)
     pairs = [pair for task in comparison.tasks for pair in task.comparisons]
-    caption = f"Accuracy in % by task, with {level} intervals. "
+    what = _measured([comparison.metric], comparison.numeric)
+    caption = f"{what}{'' if comparison.numeric else ' in %'} by task, with {level} intervals. "
     return "tasks", shown, rows, marks, caption + _caption(comparison, marking, pairs, tasks=True)
 
 
@@ -153,11 +193,12 @@ def _difference(pair: ComparisonRow | None) -> dict[str, Any]:
 
 
 def _marks(
-    variants: Sequence[VariantSummary], pairs: Sequence[ComparisonRow]
+    comparison: Comparison, variants: Sequence[VariantSummary], pairs: Sequence[ComparisonRow]
 ) -> dict[Variant, Mark]:
-    """The most accurate variants, and those that a test does not tell from them."""
-    accuracies = [row.accuracy for row in variants if row.accuracy is not None]
-    best = {row.variant for row in variants if accuracies and row.accuracy == max(accuracies)}
+    """The best variants, and those that a test does not tell from them."""
+    means = [row.mean for row in variants if row.mean is not None]
+    top = (max if comparison.higher_is_better else min)(means, default=None)
+    best = {row.variant for row in variants if means and row.mean == top}
     marks: dict[Variant, Mark] = dict.fromkeys(best, "best")
     for pair in pairs:
         sides = {pair.candidate, pair.baseline}
@@ -199,9 +240,15 @@ def _caption(
     family = f", {_correction(marked)}" if marked and marking is not comparison else ""
     text = "; ".join(parts) + ". "
     return (
-        f"{text}Bold: the highest accuracy. Underlined: not distinguishable from it by this test "
-        f"at {100 * (1 - comparison.confidence_level):.3g}%{family}." + _notes((*rows, *pairs))
+        f"{text}Bold: the {_best(comparison)}. Underlined: not distinguishable from it by this "
+        f"test at {100 * (1 - comparison.confidence_level):.3g}%{family}." + _notes((*rows, *pairs))
     )
+
+
+def _best(comparison: Comparison) -> str:
+    if not comparison.numeric:
+        return "highest accuracy"
+    return "highest mean" if comparison.higher_is_better else "lowest mean, which is the best"
 
 
 def _samples_of(pairs: Sequence[ComparisonRow]) -> str:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.records import Variant
-from ml_agents_results.reports.wording import format_p
+from ml_agents_results.reports.wording import format_p, measured
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.statistics.difference_sums import margin_level
@@ -24,7 +24,7 @@ def comparison_sentence(row: ComparisonRow) -> str:
             else f"{candidate} and {baseline} share no graded sample"
         )
         return f"{missing}: there is nothing to compare."
-    words, joint = _difference(row.difference)
+    words, joint = _difference(row)
     compared = (
         f"{candidate} is {words} on its {_count(row.candidate_samples, 'sample')} {joint} "
         f"{baseline} on its {row.baseline_samples:,}"
@@ -62,8 +62,15 @@ def _tell(documents: list[dict[str, Any]], rows: Any) -> None:
         document["sentence"] = comparison_sentence(row)
 
 
-def _difference(difference: float) -> tuple[str, str]:
-    """What stands before and after the samples: `12.5 percentage points more accurate`, `than`."""
+def _difference(row: ComparisonRow) -> tuple[str, str]:
+    """What stands before and after the samples: `12.5 percentage points more accurate`, `than`; of
+    a numeric metric `1.24 higher in rating`."""
+    difference = row.difference or 0.0
+    if row.numeric:
+        if difference == 0.0:
+            return f"exactly as high in {row.metric}", "as"
+        word = "higher" if difference > 0.0 else "lower"
+        return f"{measured(abs(difference))} {word} in {row.metric}", "than"
     if difference == 0.0:
         return "exactly as accurate", "as"
     word = "more" if difference > 0.0 else "less"
@@ -75,21 +82,28 @@ def _evidence(row: ComparisonRow) -> str:
     p = p.replace("= <", "< ")
     if row.family_size > 1 and row.correction != "none":
         p += f", adjusted for {row.family_size} tests"
-    parts = [_interval(row.ci_low, row.ci_high, row.interval_level), p]
+    parts = [_interval(row, row.ci_low, row.ci_high, row.interval_level), p]
     if row.mde is None:
         parts.append("minimum detectable difference undefined")
     else:
-        parts.append(f"minimum detectable difference {_points(row.mde)} points at 80% power")
+        parts.append(f"minimum detectable difference {_size(row, row.mde)} at 80% power")
     if row.margin is not None:
-        held = _interval(row.margin_ci_low, row.margin_ci_high, margin_level(row.confidence_level))
-        parts.append(f"{held} held against a margin of {_points(row.margin)} points")
+        level = margin_level(row.confidence_level)
+        held = _interval(row, row.margin_ci_low, row.margin_ci_high, level)
+        parts.append(f"{held} held against a margin of {_size(row, row.margin)}")
     return "; ".join(parts)
 
 
-def _interval(low: float | None, high: float | None, level: float) -> str:
+def _interval(row: ComparisonRow, low: float | None, high: float | None, level: float) -> str:
     if low is None or high is None:
         return "no confidence interval"
-    return f"{100 * level:.4g}% CI {_points(low)} to {_points(high)}"
+    text = measured if row.numeric else _points
+    return f"{100 * level:.4g}% CI {text(low)} to {text(high)}"
+
+
+def _size(row: ComparisonRow, difference: float | None) -> str:
+    """A difference without its sign: `4.2 points`, or in the unit of the metric."""
+    return measured(difference) if row.numeric else f"{_points(difference or 0.0)} points"
 
 
 def _conclusion(row: ComparisonRow, candidate: str, baseline: str) -> str:
@@ -98,9 +112,9 @@ def _conclusion(row: ComparisonRow, candidate: str, baseline: str) -> str:
     if row.verdict == "baseline_better":
         return f"{baseline} is better"
     if row.verdict == "equivalent":
-        return f"equivalent within {_points(row.margin or 0.0)} points"
+        return f"equivalent within {_size(row, row.margin)}"
     if row.verdict == "non_inferior":
-        worse = f"less than {_points(row.margin or 0.0)} points worse"
+        worse = f"less than {_size(row, row.margin)} worse"
         return f"{candidate} is not shown to be better, but {worse} (non-inferior)"
     return "inconclusive, which does not mean equal"
 

@@ -157,7 +157,12 @@ def _plot(
 
     assert view.interval is not None
     estimates = [value_of(row, view.interval) for row in rows]
-    axis = Axis.of(estimates, width, signed=view.interval.kind == "points")
+    axis = Axis.of(
+        estimates,
+        width,
+        signed=view.interval.kind in ("points", "change"),
+        share=view.interval.kind in ("fraction", "points"),
+    )
     plot.label = axis.label
     ascii_only = console.options.ascii_only
     plot.texts = [axis.draw(estimate, ascii_only=ascii_only) for estimate in estimates]

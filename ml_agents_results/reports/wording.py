@@ -24,6 +24,8 @@ EXPLANATIONS = {
     "duplicate_content": "some questions occur more than once with the same expected answer; "
     "--cluster input_fingerprint treats them as one",
     "experiment_without_runs": "an experiment that was named has no runs that pass the filters",
+    "definitions_differ": "the metrics of the two experiments have the same name and other "
+    "definitions",
     "few_clusters": "few tasks (or other clusters): intervals are wide on purpose; for these very "
     "tasks see micro-stratified in --json, or --cluster none",
     "few_discordant": "few samples were answered right by one variant only: the test has little "
@@ -33,12 +35,15 @@ EXPLANATIONS = {
     "failed_costs": "more than 5% of the money went to runs that failed or have no grade",
     "few_correct": "fewer than 10 right answers: a cost per right answer has no interval",
     "ids_over_indexes": "the ids of samples contradict their indexes; pairs are by id",
+    "metrics_differ": "the two experiments are measured by DIFFERENT METRICS: their difference "
+    "means something only if both are on the same scale",
     "mismatched_inputs": "some paired samples differ in question or expected answer: are these the "
     "same dataset?",
     "models_differ": "the model differs as well: the approach is not the only difference",
     "n_lt_2": "one sample is too few for an error bar",
     "no_correct": "no answer was correct",
     "no_costs": "no run has a cost",
+    "no_differences": "both variants have the same value on every sample",
     "no_discordant": "both variants answered exactly the same samples right",
     "no_graded_runs": "no run was graded",
     "no_repeats": "no sample was asked more than once",
@@ -56,9 +61,12 @@ EXPLANATIONS = {
     "sample_ids_not_unique": "an id stands for several samples of a task and pairs nothing; pairs "
     "are by question and expected answer",
     "shared_samples_unpaired": "the variants share samples; a paired comparison is more precise",
+    "skewed": "the values are very skewed: the interval may be too narrow on one side",
     "small_tasks": "some tasks have fewer than 10 samples: what varies within them is hardly known",
     "too_few_repeats": "no sample was asked that often",
     "unequal_epochs": "samples were asked a different number of times; each weighs the same",
+    "values_outside_bounds": "the mean lies outside the bounds that the metric declares; the "
+    "interval does without them",
     "zero_between_cluster_variance": "all tasks (or other clusters) agree exactly",
     "zero_variance": "all values are equal",
 }
@@ -110,6 +118,19 @@ def format_p(p: float | None) -> str:
     return f"{p:.3g}" if p >= 0.001 else f"{p:.1e}"
 
 
+def measured(value: float | None, *, signed: bool = False) -> str:
+    """A value of a numeric metric in its own unit, with three decimals or four digits: `0.562`,
+    `7.670`, `61.25`, `1,234`; a difference with its sign."""
+    if value is None:
+        return UNKNOWN
+    size = abs(value)
+    digits = 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
+    if 0 < size < 0.01:
+        return f"{value:{'+' if signed else ''}.3g}"
+    text = f"{value:{'+' if signed else ''},.{digits}f}"
+    return text.lstrip("+-") if not text.strip("+-0.,") else text
+
+
 def dollars(value: float | None) -> str:
     """Three significant digits, so that a tenth of a cent does not become nothing."""
     if value is None:
@@ -145,6 +166,10 @@ def _number(value: Any, kind: "Kind", *, bare: bool = False) -> str:
             return points(value)
         case "distance":
             return f"{100 * value:.1f}"
+        case "value":
+            return measured(value)
+        case "change":
+            return measured(value, signed=True)
         case "usd":
             return dollars(value)
         case "ms":

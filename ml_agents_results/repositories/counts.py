@@ -29,7 +29,10 @@ class VariantCounts:
     runs: int
     correct: int
     wrong: int
+    scored: int
     failed: int
+    truncated: int
+    refused: int
     unparsed: int
     ungraded: int
     timed: int
@@ -102,6 +105,7 @@ class PairedSums:
         above, below: Samples where the candidate has more, and less.
         candidate, baseline, candidate_squares, baseline_squares, products: Sums over the samples.
         difference, difference_squares: The same of candidate minus baseline.
+        magnitude: The sum of its absolute values.
     """
 
     task: str | None
@@ -116,6 +120,28 @@ class PairedSums:
     products: float
     difference: float
     difference_squares: float
+    magnitude: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSums:
+    """The values of a variant's samples in a cluster; repeats of a sample are averaged first.
+
+    Without a group, it is one sample that belongs to no cluster.
+
+    Attributes:
+        samples: Those with a value; `runs` of them have one.
+        total: The sum of the values, less the origin that was asked for.
+        squares, cubes: The sums of the same to the second and third power.
+    """
+
+    task: str | None
+    group: str | None
+    samples: int
+    runs: int
+    total: float
+    squares: float
+    cubes: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,11 @@ class MetricRepository(Repository):
         row = self._connection.execute(select(*_FIELDS).where(self._ours(name))).one_or_none()
         return None if row is None else _record(row)
 
+    def row_id(self, name: str) -> int | None:
+        """The id that `scores` refer to the metric by."""
+        row_id: int | None = self._connection.scalar(select(Metric.id).where(self._ours(name)))
+        return row_id
+
     def list(self) -> Sequence[MetricRecord]:
         """All metrics of the experiment: the primary one, then the others by name."""
         return [

@@ -6,15 +6,26 @@ filters, and a reading applies a function of `statistics.tabulation` to them: to
 runs are read into this process, to parts of them if others compute.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import orjson
-from sqlalchemy import ColumnElement, Connection, Text, case, cast, func, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    case,
+    cast,
+    func,
+    outerjoin,
+    select,
+    type_coerce,
+)
 
-from ml_agents_results.database.models import Run
+from ml_agents_results.database.models import Run, Score
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.filters import VARIANT, Filters, of_variant
@@ -33,6 +44,20 @@ Result = TypeVar("Result")
 SplitBy = Literal["run", "sample_index", "sample_id", "content", "fingerprint"]
 """Runs that a function needs together: any, or all with the same key. The content of a sample
 is the smallest fingerprint of its runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMetric:
+    """A metric that is not the primary one, and so has its values in `scores`.
+
+    Attributes:
+        ids: The row of the metric in `metrics`, by experiment. Runs of other experiments keep the
+            values that stand on them.
+        binary: Whether several authors give the majority; else the mean.
+    """
+
+    ids: Mapping[str, int]
+    binary: bool
 
 
 class RunReading(Protocol):
@@ -62,6 +87,9 @@ class RunSource(Protocol):
     """
 
     connection: Connection
+
+    def of_metric(self, metric: StoredMetric) -> "RunSource":
+        """The same runs with the values and the outcomes of another metric."""
 
     def reading(self, filters: Filters, columns: Collection[Column]) -> RunReading:
         """The runs that pass; `columns` are those that will be needed, as far as is known."""
@@ -106,12 +134,15 @@ class DatabaseSource:
 
     Args:
         connection: The transaction to read in.
-        value: What the column `value` holds.
+        metric: The metric to read where it is not the primary one.
     """
 
-    def __init__(self, connection: Connection, value: Any = Run.score) -> None:
+    def __init__(self, connection: Connection, metric: StoredMetric | None = None) -> None:
         self.connection = connection
-        self._value = value
+        self._metric = metric
+
+    def of_metric(self, metric: StoredMetric) -> "DatabaseSource":
+        return DatabaseSource(self.connection, metric)
 
     def reading(self, filters: Filters, columns: Collection[Column]) -> RunReading:
         return RunsInMemory(partial(self._read, filters), columns)
@@ -124,10 +155,15 @@ class DatabaseSource:
         return PatternRepository(self.connection, filters)
 
     def _read(self, filters: Filters, columns: Collection[Column]) -> Runs:
+        dialect, value, source = self.connection.dialect.name, Run.score, Run.__table__
+        if self._metric is not None:
+            columns = {"value", *columns}
+            value, source = _scored(dialect, self._metric)
         totals = _totals(columns)
-        chosen = _selected(self.connection.dialect.name, columns, self._value)
+        chosen = _selected(dialect, columns, value)
         rows = self.connection.execute(
             select(*VARIANT, Run.task, *totals.values(), *chosen.values())
+            .select_from(source)
             .where(*filters.conditions())
             .group_by(*VARIANT, Run.task)
             .order_by(*VARIANT, Run.task)
@@ -136,7 +172,32 @@ class DatabaseSource:
         # A loop would hold the texts of one task while those of the next are made.
         one_by_one = iter(rows.fetchone, None)
         parts = (_part(row, list(totals), list(chosen)) for row in one_by_one)
-        return assembled(parts, from_stored)
+        runs = assembled(parts, from_stored)
+        if self._metric is not None:
+            runs.rescore(self._metric.ids, binary=self._metric.binary)
+        return runs
+
+
+def _scored(dialect: str, metric: StoredMetric) -> tuple[Any, Any]:
+    """The value of a run, and what it is selected from.
+
+    SQLite looks the scores of each run up, in the order of the runs; PostgreSQL joins them.
+    """
+    ids = Score.metric_id.in_(metric.ids.values())
+    if dialect == "sqlite":
+        mean = select(func.avg(Score.value)).where(Score.run_id == Run.id, ids)
+        scored: Any = mean.correlate(Run).scalar_subquery()
+        source: Any = Run.__table__
+    else:
+        means = (
+            select(Score.run_id, func.avg(Score.value).label("value"))
+            .where(ids)
+            .group_by(Score.run_id)
+            .subquery()
+        )
+        scored, source = means.c.value, outerjoin(Run, means, means.c.run_id == Run.id)
+    stored = Run.experiment_id.in_(metric.ids)
+    return case((stored, scored), else_=Run.score), source
 
 
 def _totals(columns: Collection[Column]) -> dict[str, ColumnElement[Any]]:

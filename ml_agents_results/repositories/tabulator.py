@@ -18,14 +18,16 @@ from ml_agents_results.repositories.counts import (
     Pairs,
     RunSums,
     SampleCounts,
+    ValueSums,
     VariantCounts,
 )
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_source import DatabaseSource, Result, RunSource, SplitBy
-from ml_agents_results.statistics import tabulation
+from ml_agents_results.statistics import tabulation, value_tabulation
 from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.run_columns import Cluster, Column, Measure, Runs
 from ml_agents_results.statistics.tabulation import Counts, PairingRule
+from ml_agents_results.statistics.value_tabulation import DifferenceSteps
 
 _OF_PAIRS: tuple[Column, ...] = ("time_ms", "sample_index", "fingerprint")
 _OF_CLUSTER: dict[str, tuple[Column, ...]] = {
@@ -63,6 +65,18 @@ class Tabulator:
         self._missing = missing
         first: set[Column] = {"time_ms", *columns, *(_OF_PAIRS if pairs else ())}
         self._reading = self._source.reading(self._filters, first)
+        self._numeric = False
+        self._worst: float | None = None
+
+    def as_numbers(self, worst: float | None = None) -> None:
+        """Counts from now on for a numeric metric: runs that are right or wrong have the values 1
+        and 0.
+
+        Args:
+            worst: The value of runs without one, where a missing grade counts as "incorrect".
+        """
+        self._numeric = True
+        self._worst = worst if self._missing == "incorrect" else None
 
     def variants(self) -> Sequence[VariantCounts]:
         """The counts of every variant in every task, in the order of variants and tasks."""
@@ -99,6 +113,23 @@ class Tabulator:
         parts = self._tabulate(add, columns, "sample_index")
         return [
             RunSums(*(label or (None, None)), *row) for label, *row in tabulation.add_sums(parts)
+        ]
+
+    def values(
+        self, variant: Variant, cluster: Cluster = "task", origin: float = 0.0
+    ) -> list[ValueSums]:
+        """The values of the variant's samples less the origin, by cluster."""
+        add = partial(
+            value_tabulation.value_sums,
+            variant=variant,
+            missing=self._missing,
+            cluster=cluster,
+            origin=origin,
+        )
+        columns: list[Column] = ["value", "sample_index", *_columns_of(cluster)]
+        parts = self._tabulate(add, columns, "sample_index")
+        return [
+            ValueSums(*(label or (None, None)), *row) for label, *row in tabulation.add_sums(parts)
         ]
 
     def methods(self) -> list[MethodCounts]:
@@ -189,6 +220,23 @@ class Tabulator:
             PairedSums(*(label or (None, None)), *row) for label, *row in tabulation.add_sums(parts)
         ]
 
+    def steps(
+        self, candidate: Variant, baseline: Variant, *, rule: PairingRule = "sample_index"
+    ) -> dict[str, DifferenceSteps]:
+        """The differences of values on the shared samples, by task."""
+        count = partial(
+            value_tabulation.value_steps,
+            candidate=candidate,
+            baseline=baseline,
+            missing=self._missing,
+            rule=rule,
+        )
+        tasks: dict[str, list[DifferenceSteps]] = {}
+        for part in self._tabulate(count, ["value", *_columns_of_pairs(rule, "task")], rule):
+            for task, steps in part:
+                tasks.setdefault(task, []).append(steps)
+        return {task: value_tabulation.add_steps(parts) for task, parts in tasks.items()}
+
     def patterns(self, variants: Sequence[Variant]) -> dict[str, int]:
         """The number of samples that each set of variants answered; "101": the first and the third.
 
@@ -244,6 +292,9 @@ class Tabulator:
         columns: Collection[Column],
         split_by: SplitBy = "run",
     ) -> Sequence[Result]:
+        if self._numeric:
+            function = partial(value_tabulation.of_numbers, function, self._worst)
+            columns = {"value", *columns}
         return self._reading.tabulate(function, columns, split_by)
 
 

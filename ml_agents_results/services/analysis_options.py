@@ -1,5 +1,6 @@
 """How figures are computed: the choices that every analysis offers, and their names."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import get_args
@@ -26,6 +27,7 @@ class AnalysisOptions:
     """The choices of an analysis.
 
     Attributes:
+        metric: The name of the metric; None for the primary one of each experiment.
         confidence: Level of every interval, a fraction.
         interval: Interval of an accuracy (of independent samples; clusters have their own).
         difference_interval: Interval of a paired difference (of independent samples).
@@ -40,12 +42,14 @@ class AnalysisOptions:
         families: Task to family for tasks that are variants of one another: errors are clustered by
             family instead of task, and macro averages take the mean of a family first.
         missing: "exclude" or "incorrect": what a run without a grade counts as.
-        margin: The largest difference that does not matter, a fraction; None tests no equivalence.
+        margin: The largest difference that does not matter, a fraction or in the unit of a numeric
+            metric; None tests no equivalence.
         contrasts: "vs-baseline" or "all-pairs".
         unpaired: Whether variants are compared on all that each was asked instead of on the samples
             they share.
         allow: What variants may differ in next to their approach and still be compared: any of
-            "dataset", "grader" and "model" (the latter where the approach differs too).
+            "dataset", "grader", "metric" (its name or its definition) and "model" (the latter where
+            the approach differs too).
         simultaneous: Whether the intervals of the differences in a table all hold at once at
             the level `confidence` (Bonferroni), and not each for itself.
 
@@ -53,6 +57,7 @@ class AnalysisOptions:
         UsageError: A choice that is not offered; the hint lists those that are.
     """
 
+    metric: str | None = None
     confidence: float = 0.95
     interval: IntervalMethod = "wilson"
     difference_interval: DifferenceMethod = "bonett-price"
@@ -73,9 +78,9 @@ class AnalysisOptions:
         check_confidence(self.confidence)
         # AnalysisOptions are keys of the cache.
         object.__setattr__(self, "families", tuple(sorted(dict(self.families).items())))
-        if self.margin is not None and not 0 < self.margin < 1:
+        if self.margin is not None and not 0 < self.margin < math.inf:
             raise UsageError(
-                f"the margin must lie between 0 and 1, got {self.margin:g}",
+                f"the margin must be above 0, got {self.margin:g}",
                 "Two percentage points are 0.02.",
             )
         choices: tuple[tuple[str, str, Collection[str]], ...] = (

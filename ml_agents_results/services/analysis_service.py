@@ -1,6 +1,6 @@
 """Analysis: what the services of all reports share."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection
 
@@ -10,6 +10,7 @@ from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_source import RunSource
 from ml_agents_results.repositories.tabulator import Tabulator, source_of
 from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.metric_choice import ChosenMetric, chosen_metric
 from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.run_columns import Column
 
@@ -40,15 +41,31 @@ class AnalysisService:
         missing: Missing | None = None,
         pairs: bool = False,
         columns: Collection[Column] = (),
+        metric: ChosenMetric | None = None,
     ) -> Tabulator:
-        """Counts what is there now; with other filters, or another meaning of a missing grade."""
+        """Counts what is there now; with other filters, another meaning of a missing grade, or
+        another metric."""
+        source = self._source
+        if metric is not None:
+            source = source if metric.stored is None else source.of_metric(metric.stored)
+            columns = {*columns, "value"} if metric.numeric else columns
         return Tabulator(
-            self._source,
+            source,
             filters or self._filters,
             missing or self._options.missing,
             pairs=pairs,
             columns=columns,
         )
+
+    def _metric(self, experiment_ids: Sequence[str] | None = None) -> ChosenMetric:
+        """The metric of these experiments, or of those that pass the filters.
+
+        Raises:
+            NotFoundError: An experiment has no metric of the name that the options give.
+        """
+        named = experiment_ids or self._filters.experiment_id
+        ids = ExperimentRepository(self._source.connection).ids() if named is None else named
+        return chosen_metric(self._source, ids, self._options.metric)
 
     def _experiment(self, experiment_id: str) -> ExperimentRecord:
         """Raises NotFoundError where there is no such experiment."""

@@ -179,7 +179,12 @@ class FailureService(AnalysisService):
 
     def _outcomes(self, counts: Sequence[VariantCounts]) -> list[OutcomeRate]:
         totals: dict[Variant, dict[str, int]] = {}
-        names = ("failed", "unparsed", "ungraded", "wrong", "correct")
+        usual = ("failed", "unparsed", "ungraded", "wrong", "correct")
+        further = ("truncated", "refused", "scored")
+        names = (
+            *usual,
+            *(name for name in further if any(getattr(part, name) for part in counts)),
+        )
         for part in counts:
             total = totals.setdefault(part.variant, dict.fromkeys(("runs", *names), 0))
             for name in total:

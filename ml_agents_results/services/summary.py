@@ -1,5 +1,6 @@
 """How accurate is each variant, how long did it take and what did it cost?"""
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +12,7 @@ from ml_agents_results.repositories.counts import SampleCounts, VariantCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.analysis_service import AnalysisService
+from ml_agents_results.services.metric_choice import UNNAMED, ChosenMetric
 from ml_agents_results.services.repeated_answers import (
     Over,
     VariantRepeats,
@@ -39,23 +41,31 @@ if TYPE_CHECKING:
 class VariantSummary(VariantRow):
     """One variant, over all its tasks or in one of them.
 
-    Accuracies are fractions, times ms, costs USD. `method` names the unit that `se` and the
+    `mean` is in the unit of `metric`; of right and wrong it is the accuracy, a fraction. `sd` is
+    the standard deviation over samples. Times are ms, costs USD.
+    `method` names the unit that `se` and the
     interval treat as independent: samples, or the tasks (or other clusters) that they belong to.
     `cost_per_correct` is the cost of all runs, failed ones too, per correct one. `accuracy_bounds`
     is the accuracy if every run without a grade were wrong, and if every one were right.
     `null_clusters` samples had nothing to be clustered by and are clusters of their own.
     """
 
+    metric: str
     runs: int
     graded: int
+    scored: int
     failed: int
+    truncated: int
+    refused: int
     unparsed: int
     ungraded: int
-    correct: int
+    correct: int | None
+    mean: float | None
     accuracy: float | None
     ci_low: float | None
     ci_high: float | None
     se: float | None
+    sd: float | None
     interval_method: str
     mean_execution_time_ms: float | None
     median_execution_time_ms: float | None
@@ -71,6 +81,11 @@ class VariantSummary(VariantRow):
     null_reason: str | None
     warnings: tuple[str, ...]
     null_clusters: int = 0
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the metric is a number, not right or wrong."""
+        return self.correct is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +117,25 @@ class SummaryService(AnalysisService):
 
     def report(self, *, by_task: bool = False) -> SummaryReport:
         """Every variant that has runs, in the order of their names."""
-        tabulator = self._tabulator()
-        counts = tabulator.variants()
-        cells = sample_cells(tabulator, counts, self._options)
+        from ml_agents_results.services.numeric_summary import numeric_experiments
+
+        metric = self._metric()
+        tabulator = self._tabulator(metric=metric)
+        every = tabulator.variants()
+        numeric = numeric_experiments(metric, every)
+        counts = [part for part in every if part.variant.experiment_id not in numeric]
+        graded = {part.variant for part in counts}
+        every_cell = sample_cells(tabulator, counts, self._options)
+        cells = {variant: own for variant, own in every_cell.items() if variant in graded}
         bounds = bounds_of_samples(tabulator, counts)
         whole = [
             variant_summary(
-                parts, cells[variant], self._options, tabulator.latencies(variant), bounds=bounds
+                parts,
+                cells[variant],
+                self._options,
+                tabulator.latencies(variant),
+                metric=metric.name_in(variant.experiment_id),
+                bounds=bounds,
             )
             for variant, parts in _by_variant(counts).items()
         ]
@@ -118,7 +145,14 @@ class SummaryService(AnalysisService):
             for part in counts:
                 cell = in_task[part.variant].get(part.task, [])
                 tasks.setdefault(part.task, []).append(
-                    variant_summary([part], cell, self._options, within_task=True, bounds=bounds)
+                    variant_summary(
+                        [part],
+                        cell,
+                        self._options,
+                        within_task=True,
+                        bounds=bounds,
+                        metric=metric.name_in(part.variant.experiment_id),
+                    )
                 )
         repeated = {
             variant: of_variant
@@ -136,12 +170,50 @@ class SummaryService(AnalysisService):
             )
             for variant, of_variant in repeated.items()
         ]
+        for one in {chosen.name: chosen for chosen in numeric.values()}.values():
+            self._add_numeric(tabulator, one, whole, tasks if by_task else None)
+        whole.sort(key=lambda row: row.variant)
+        for rows in tasks.values():
+            rows.sort(key=lambda row: row.variant)
         return SummaryReport(self._options.confidence, whole, sorted(tasks.items()), repeats)
 
     def _over(self, cells: Sequence[SampleCounts]) -> Over | None:
         if not clusters_apply(cells, self._options):
             return None
         return partial(_clustered, options=self._options)
+
+    def _add_numeric(
+        self,
+        tabulator: Tabulator,
+        metric: ChosenMetric,
+        whole: list[VariantSummary],
+        tasks: dict[str, list[VariantSummary]] | None,
+    ) -> None:
+        """Adds the variants of a numeric metric."""
+        from ml_agents_results.services.numeric_summary import (
+            count_as_numbers,
+            grouped_values,
+            numeric_summary,
+            values_of,
+        )
+
+        count_as_numbers(tabulator, metric, self._options)
+        parts = _by_variant(
+            part for part in tabulator.variants() if part.variant.experiment_id in metric.names
+        )
+        grouped = grouped_values(tabulator, list(parts), self._options)
+        for variant, of_variant in parts.items():
+            times = tabulator.latencies(variant)
+            values = grouped[variant]
+            whole.append(numeric_summary(of_variant, values, self._options, metric, times))
+            if tasks is None:
+                continue
+            by_task = values if not values.ungrouped else values_of(tabulator, variant, "task")
+            for part in of_variant:
+                own = by_task.within(part.task)
+                tasks.setdefault(part.task, []).append(
+                    numeric_summary([part], own, self._options, metric, within_task=True)
+                )
 
 
 def sample_cells(
@@ -203,7 +275,7 @@ def cells_of(cells: Iterable[SampleCounts]) -> dict[str, list[SampleCounts]]:
 
 
 def _single_cells(part: VariantCounts, options: AnalysisOptions) -> list[SampleCounts]:
-    wrong = part.wrong
+    wrong = part.wrong + part.scored
     if options.missing == "incorrect":
         wrong = part.runs - part.correct
     cells = [
@@ -228,6 +300,7 @@ def variant_summary(
     *,
     within_task: bool = False,
     bounds: SampleBounds | None = None,
+    metric: str = UNNAMED,
 ) -> VariantSummary:
     """One variant from its counts by task and its samples by group.
 
@@ -237,60 +310,103 @@ def variant_summary(
     estimate, method = estimate_accuracy(cells, options, within_task=within_task)
     nulls = null_clusters(cells) if estimate.n_clusters is not None else 0
     total = denominators(parts)
-    timed = sum(part.timed for part in parts)
-    rated = sum(part.rated for part in parts)
     priced_correct = sum(part.priced_correct for part in parts)
-    median, p95 = points_of_histogram(*(latencies or ((), ())), (0.5, 0.95))
     return VariantSummary(
-        variant=parts[0].variant,
-        runs=total.total,
-        graded=total.graded,
-        failed=total.failed,
-        unparsed=total.unparsed,
-        ungraded=total.ungraded,
+        metric=metric,
         correct=total.correct,
+        mean=estimate.estimate,
         accuracy=estimate.estimate,
-        ci_low=estimate.ci_low,
-        ci_high=estimate.ci_high,
-        se=estimate.se,
-        interval_method=estimate.method,
-        mean_execution_time_ms=sum(part.total_time_ms for part in parts) / timed if timed else None,
-        median_execution_time_ms=median,
-        p95_execution_time_ms=p95,
-        total_cost=sum(part.total_cost for part in parts)
-        if any(part.priced for part in parts)
-        else None,
+        sd=_deviation(cells),
         cost_per_correct=sum(part.total_cost for part in parts) / priced_correct
         if priced_correct
         else None,
-        mean_parsing_confidence=sum(part.total_confidence for part in parts) / rated
-        if rated
-        else None,
-        method=method,
-        samples=estimate.n_samples,
-        n_clusters=estimate.n_clusters,
-        dof=estimate.dof,
         accuracy_bounds=mean_bounds(
             bounds.get((part.variant, part.task), (0, 0.0, 0.0)) for part in parts
         )
         if bounds
         else missing_bounds(total.correct, total.graded, total.total),
-        null_reason=estimate.null_reason,
+        method=method,
         warnings=(
             *estimate.warnings,
             *(("null_clusters",) if nulls else ()),
             *coverage_warnings(total),
         ),
         null_clusters=nulls,
+        **of_estimate(estimate),
+        **of_counts(parts, latencies),
     )
+
+
+def of_estimate(estimate: Estimate) -> dict[str, Any]:
+    """The fields of a VariantSummary that the estimate of its mean gives."""
+    return {
+        "ci_low": estimate.ci_low,
+        "ci_high": estimate.ci_high,
+        "se": estimate.se,
+        "interval_method": estimate.method,
+        "samples": estimate.n_samples,
+        "n_clusters": estimate.n_clusters,
+        "dof": estimate.dof,
+        "null_reason": estimate.null_reason,
+    }
+
+
+def of_counts(
+    parts: Sequence[VariantCounts], latencies: tuple[Sequence[int], Sequence[int]] | None
+) -> dict[str, Any]:
+    """The fields of a VariantSummary that its counts by task and its times give."""
+    total = denominators(parts)
+    timed = sum(part.timed for part in parts)
+    rated = sum(part.rated for part in parts)
+    median, p95 = points_of_histogram(*(latencies or ((), ())), (0.5, 0.95))
+    return dict(  # noqa: C408 - the fields of a dataclass
+        variant=parts[0].variant,
+        runs=total.total,
+        graded=total.graded,
+        scored=sum(part.scored for part in parts),
+        failed=total.failed,
+        truncated=total.truncated,
+        refused=total.refused,
+        unparsed=total.unparsed,
+        ungraded=total.ungraded,
+        mean_execution_time_ms=sum(part.total_time_ms for part in parts) / timed if timed else None,
+        median_execution_time_ms=median,
+        p95_execution_time_ms=p95,
+        total_cost=sum(part.total_cost for part in parts)
+        if any(part.priced for part in parts)
+        else None,
+        mean_parsing_confidence=sum(part.total_confidence for part in parts) / rated
+        if rated
+        else None,
+    )
+
+
+def _deviation(cells: Sequence[SampleCounts]) -> float | None:
+    """The standard deviation of the samples' shares of right answers."""
+    shares = [(cell.samples, cell.correct / cell.graded) for cell in cells]
+    return deviation(
+        sum(n for n, _ in shares),
+        sum(n * share for n, share in shares),
+        sum(n * share * share for n, share in shares),
+    )
+
+
+def deviation(n: int, total: float, squares: float) -> float | None:
+    """The standard deviation of n values from their sums; None for fewer than two."""
+    if n < 2:
+        return None
+    spread = squares - total * total / n
+    return math.sqrt(spread / (n - 1)) if spread > 1e-12 * squares else 0.0
 
 
 def denominators(parts: Sequence[VariantCounts]) -> Denominators:
     """The runs of a variant by class, summed over its tasks."""
     return Denominators(
         correct=sum(part.correct for part in parts),
-        graded=sum(part.correct + part.wrong for part in parts),
+        graded=sum(part.correct + part.wrong + part.scored for part in parts),
         failed=sum(part.failed for part in parts),
+        truncated=sum(part.truncated for part in parts),
+        refused=sum(part.refused for part in parts),
         unparsed=sum(part.unparsed for part in parts),
         ungraded=sum(part.ungraded for part in parts),
     )

@@ -26,5 +26,5 @@ NullCluster = Literal["error", "singleton"]
 Contrasts = Literal["vs-baseline", "all-pairs"]
 """Which variants are compared: each with the baseline, or every pair."""
 
-Allowance = Literal["dataset", "grader", "model"]
+Allowance = Literal["dataset", "grader", "metric", "model"]
 """What variants may differ in, besides their approach, and still be compared."""

@@ -12,7 +12,7 @@ COVERAGE_GAP = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Denominators:
-    """Disjoint run counts of one variant: failed, unparsed, ungraded and graded, of which correct.
+    """Disjoint run counts of one variant: graded, of which correct, and by why others are not.
 
     `expected` is the size of the dataset, where it is known. ValueError for impossible counts.
     """
@@ -22,16 +22,20 @@ class Denominators:
     failed: int = 0
     unparsed: int = 0
     ungraded: int = 0
+    truncated: int = 0
+    refused: int = 0
     expected: int | None = None
 
     def __post_init__(self) -> None:
         check_part("correct", self.correct, "graded", self.graded)
         check_counts(failed=self.failed, unparsed=self.unparsed, ungraded=self.ungraded)
+        check_counts(truncated=self.truncated, refused=self.refused)
 
     @property
     def total(self) -> int:
         """All runs, graded or not."""
-        return self.graded + self.failed + self.unparsed + self.ungraded
+        cut = self.truncated + self.refused
+        return self.graded + self.failed + cut + self.unparsed + self.ungraded
 
     @property
     def coverage(self) -> float | None:
@@ -58,6 +62,8 @@ class Denominators:
             "n_expected": self.expected,
             "n_total": self.total,
             "n_failed": self.failed,
+            "n_truncated": self.truncated,
+            "n_refused": self.refused,
             "n_unparsed": self.unparsed,
             "n_ungraded": self.ungraded,
             "n_graded": self.graded,

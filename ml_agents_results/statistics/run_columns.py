@@ -1,7 +1,7 @@
 """Columns of runs: what is read of them, by variant and task. NumPy is all it needs, since Spark's
 workers run it as it stands."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -25,15 +25,16 @@ Column = Literal[
 ]
 """What may be read of a run next to its outcome."""
 
-OUTCOMES = ("correct", "wrong", "failed", "unparsed", "ungraded")
-CORRECT, WRONG, FAILED = range(3)
-COUNTED_AS = {"truncated": "unparsed", "refused": "unparsed", "scored": "ungraded"}
-"""Outcomes that are stored, and those of OUTCOMES that they are counted with."""
+OUTCOMES = (
+    *("correct", "wrong", "scored", "failed"),
+    *("truncated", "refused", "unparsed", "ungraded"),
+)
+"""Those of the first three have a value of the metric."""
 
-OUTCOME_INDEX = {name: OUTCOMES.index(name) for name in OUTCOMES} | {
-    name: OUTCOMES.index(other) for name, other in COUNTED_AS.items()
-}
-"""The index in OUTCOMES of each outcome that is stored."""
+CORRECT, WRONG, SCORED, FAILED = range(4)
+UNGRADED = OUTCOMES.index("ungraded")
+OUTCOME_INDEX = {name: index for index, name in enumerate(OUTCOMES)}
+"""The index in OUTCOMES of each outcome."""
 
 NO_FINGERPRINT = 2**64 - 1
 """Larger than every other: where some repeats of a sample have one, the sample has it."""
@@ -76,6 +77,7 @@ class Columns:
         cost, value, confidence: NaN where unknown.
         method, sample_id: Index in `Runs.names`, -1 where unknown.
         fingerprint: NO_FINGERPRINT where unknown.
+        numeric: Whether the metric is a number, not right or wrong.
     """
 
     outcome: Array
@@ -88,6 +90,7 @@ class Columns:
     sample_index: Array = field(default_factory=_absent)
     sample_id: Array = field(default_factory=_absent)
     fingerprint: Array = field(default_factory=_absent)
+    numeric: bool = False
 
     @property
     def correct(self) -> Array:
@@ -95,7 +98,37 @@ class Columns:
 
     @property
     def graded(self) -> Array:
-        return self.outcome <= WRONG
+        """Which runs have a value: of a numeric metric, or else right or wrong."""
+        return self.outcome <= (SCORED if self.numeric else WRONG)
+
+    def as_numbers(self, worst: float | None = None) -> "Columns":
+        """The columns of a numeric metric: right and wrong count as 1 and 0.
+
+        Args:
+            worst: What a run without a value counts as, if it counts.
+        """
+        value = np.where(self.outcome <= SCORED, self.value, np.nan)
+        value = np.where(self.outcome == CORRECT, 1.0, np.where(self.outcome == WRONG, 0.0, value))
+        known = ~np.isnan(value)
+        outcome = np.where(known, SCORED, np.maximum(self.outcome, FAILED)).astype(np.uint8)
+        outcome[~known & (self.outcome <= SCORED)] = UNGRADED
+        if worst is not None:
+            value = np.where(known, value, worst)
+        return replace(self, outcome=outcome, value=value, numeric=True)
+
+    def scored_by(self, values: Array, *, binary: bool) -> "Columns":
+        """The columns with the values of another metric; failed runs have none.
+
+        Of a binary metric a value is the mean of the authors': a tie is none.
+        """
+        value = np.where(self.outcome == FAILED, np.nan, values)
+        if binary:
+            value = np.where(value == 0.5, np.nan, value)
+        known = ~np.isnan(value)
+        without = np.where(self.outcome <= SCORED, UNGRADED, self.outcome)
+        graded = np.where(value > 0.5, CORRECT, WRONG) if binary else SCORED
+        outcome = np.where(known, graded, without).astype(np.uint8)
+        return replace(self, outcome=outcome, value=value)
 
     def counted(self, missing: Missing) -> Array:
         """Which runs have a grade, or are given one."""
@@ -140,6 +173,7 @@ class Runs:
 
     def __init__(self, parts: Iterable[tuple[Key, str, Columns]], names: Names) -> None:
         self.names = names
+        self._numbers: dict[float | None, Runs] = {}
         self.columns: dict[Key, dict[str, Columns]] = {}
         first: dict[str, Columns] = {}
         for variant, task, columns in sorted(parts, key=lambda part: part[:2]):
@@ -147,6 +181,24 @@ class Runs:
             self.columns.setdefault(variant, {})[task] = shared
         tasks = {task for of_variant in self.columns.values() for task in of_variant}
         self.tasks = sorted(tasks)
+
+    def as_numbers(self, worst: float | None = None) -> "Runs":
+        """The runs of a numeric metric; see `Columns.as_numbers`."""
+        if worst not in self._numbers:
+            parts = [
+                (variant, task, columns.as_numbers(worst))
+                for variant, of_variant in self.columns.items()
+                for task, columns in of_variant.items()
+            ]
+            self._numbers[worst] = Runs(parts, self.names)
+        return self._numbers[worst]
+
+    def rescore(self, experiments: Collection[str], *, binary: bool) -> None:
+        """Grades the runs of these experiments by their values; see `Columns.scored_by`."""
+        for variant, of_variant in self.columns.items():
+            if variant[0] in experiments:
+                for task, columns in of_variant.items():
+                    of_variant[task] = columns.scored_by(columns.value, binary=binary)
 
     def of(self, variant: Key) -> dict[str, Columns]:
         return self.columns.get(variant, {})

@@ -33,6 +33,8 @@ question with its expected answer and its occurrence."""
 Counts = dict[tuple[Any, ...], int]
 """How often each combination of labels occurs."""
 
+_ROUNDING = 1e-12
+
 Sums = list[tuple[Any, ...]]
 """Rows of a label and numbers that add up; each row whose label is None is of one sample."""
 
@@ -136,7 +138,7 @@ def run_sums(
         else:
             grouped = columns.clusters(cluster)[known]
         index = columns.sample_index[known] if grouped is not None else NONE
-        rows += _grouped(runs, cluster, task, grouped, index, sums, whole=2)
+        rows += grouped_sums(runs, cluster, task, grouped, index, sums, whole=2)
     return rows
 
 
@@ -324,7 +326,7 @@ def pair_bounds(runs: Runs, candidate: Key, baseline: Key, rule: PairingRule) ->
     differences if every run without a grade spoke against the candidate, and if it spoke for it."""
     rows: Sums = []
     graded, asked = (
-        _shared(runs, (candidate, baseline), missing, rule, "task", None)
+        shared_samples(runs, (candidate, baseline), missing, rule, "task", None)
         for missing in ("exclude", "incorrect")
     )
     for (task, *of_graded), (_, *of_asked) in zip(graded, asked, strict=True):
@@ -416,7 +418,7 @@ def pair_counts(
     on each (candidate first); and how many have another fingerprint on the two sides."""
     counts: Counts = {}
     mismatched = 0
-    for task, one, two in _shared(runs, (candidate, baseline), missing, rule, cluster, None):
+    for task, one, two in shared_samples(runs, (candidate, baseline), missing, rule, cluster, None):
         both = (one.graded > 0) & (two.graded > 0)
         rows: Any = slice(None) if both.all() else np.flatnonzero(both)
         one, two = one.take(rows), two.take(rows)
@@ -439,27 +441,38 @@ def paired_sums(
     measure: Measure,
 ) -> Sums:
     """By task and cluster, of the samples with the measure on both sides: how many there are, how
-    many differ upwards and downwards, and the sums of x, y, x^2, y^2, xy, x - y and (x - y)^2.
+    many differ upwards and downwards, and the sums of x, y, x^2, y^2, xy, x - y, (x - y)^2 and
+    |x - y|.
 
     x is the mean over the candidate's runs of the sample, y that over the baseline's; of times the
     natural logarithms of the means, where both are above 0.
     """
     rows: Sums = []
-    for task, one, two in _shared(runs, (candidate, baseline), missing, rule, cluster, measure):
+    for task, one, two in shared_samples(
+        runs, (candidate, baseline), missing, rule, cluster, measure
+    ):
         x, y = one.measure, two.measure
         if measure == "time_ms":
             x, y = (np.log(np.where(side > 0, side, np.nan)) for side in (x, y))
         known = ~np.isnan(x - y)
         x, y = x[known], y[known]
-        d = x - y
-        sums = (np.ones(len(d)), (d > 0) * 1.0, (d < 0) * 1.0, x, y, x * x, y * y, x * y, d, d * d)
+        d = difference(x, y)
+        signs = (np.ones(len(d)), (d > 0) * 1.0, (d < 0) * 1.0)
+        sums = (*signs, x, y, x * x, y * y, x * y, d, d * d, np.abs(d))
         grouped, tasks = (None if part is None else part[known] for part in (one.cluster, one.task))
         index = np.arange(len(d))
-        rows += _grouped(runs, cluster, task, grouped, index, sums, whole=3, tasks=tasks)
+        rows += grouped_sums(runs, cluster, task, grouped, index, sums, whole=3, tasks=tasks)
     return rows
 
 
-def _shared(
+def difference(x: Array, y: Array) -> Array:
+    """x - y, without what only rounding leaves of it."""
+    d: Array = x - y
+    d[np.abs(d) <= _ROUNDING * np.maximum(np.abs(x), np.abs(y))] = 0.0
+    return d
+
+
+def shared_samples(
     runs: Runs,
     variants: tuple[Key, Key],
     missing: Missing,
@@ -565,7 +578,7 @@ def _tabulated(
         yield runs.tasks[number - 1], names[code], *row
 
 
-def _grouped(
+def grouped_sums(
     runs: Runs,
     cluster: Cluster,
     task: str,

@@ -75,8 +75,11 @@ def outcome(run: RunRecord) -> str:
     if run.is_correct is not None:
         return "correct" if run.is_correct else "wrong"
     if run.score is not None:
-        # `scored`: analyses of right and wrong count it with what has no grade.
-        return "ungraded"
+        return "scored"
+    if run.parsed_answer is None and run.finish_reason == "length":
+        return "truncated"
+    if run.parsed_answer is None and run.finish_reason in ("content_filter", "refusal"):
+        return "refused"
     return "unparsed" if run.parsed_answer is None and run.raw_output is not None else "ungraded"
 
 
@@ -119,7 +122,8 @@ class Recount:
         graded = [cost for run, cost in priced if self.counted(run)]
         correct = [cost for run, cost in priced if run.is_correct]
         rated = [run.parsing_confidence for run in runs if run.parsing_confidence is not None]
-        kinds = ("correct", "wrong", "failed", "unparsed", "ungraded")
+        graded_kinds = ("correct", "wrong", "scored", "failed")
+        kinds = (*graded_kinds, "truncated", "refused", "unparsed", "ungraded")
         return {
             "runs": len(runs),
             **{kind: outcomes[kind] for kind in kinds},

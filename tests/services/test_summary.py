@@ -233,7 +233,7 @@ def test_a_choice_that_is_not_offered(choice: str, value: str) -> None:
     assert "Choose one of" in str(told.value.hint)
 
 
-@pytest.mark.parametrize("margin", [0, 1, -0.1, 2, float("nan")])
+@pytest.mark.parametrize("margin", [0, -0.1, float("nan"), float("inf")])
 def test_an_impossible_margin(margin: float) -> None:
     with pytest.raises(UsageError, match="margin"):
         AnalysisOptions(margin=margin)

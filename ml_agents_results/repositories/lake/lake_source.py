@@ -10,6 +10,7 @@ from sqlalchemy import Connection, create_engine, insert
 from sqlalchemy.pool import StaticPool
 
 from ml_agents_results.database.models import Experiment
+from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.lake.folder import (
@@ -18,7 +19,7 @@ from ml_agents_results.repositories.lake.folder import (
     Folder,
     sql_type,
 )
-from ml_agents_results.repositories.run_source import RunReading
+from ml_agents_results.repositories.run_source import RunReading, StoredMetric
 from ml_agents_results.repositories.text_patterns import (
     ANSWER_MARKER,
     ERROR_CHARACTERS,
@@ -54,6 +55,12 @@ class LakeSource:
         self._query = query
         self._reading = reading
         self.connection = connection
+
+    def of_metric(self, metric: StoredMetric) -> "LakeSource":
+        raise UsageError(
+            "only the primary metric is read from Parquet files",
+            "Analyse another one in the database that the files come from.",
+        )
 
     def reading(self, filters: Filters, columns: Collection[Column]) -> RunReading:
         return self._reading(filters, columns)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ml_agents_results.records import MetricKind
+from ml_agents_results.services.metric_choice import UNNAMED
 from ml_agents_results.services.result_rows import TwoVariantRow
 from ml_agents_results.statistics.tabulation import PairingRule
 from ml_agents_results.statistics.verdict import Verdict
@@ -10,12 +12,17 @@ from ml_agents_results.statistics.verdict import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DifferenceEstimate(TwoVariantRow):
-    """`candidate` minus `baseline`, with interval and p value; differences are fractions.
+    """`candidate` minus `baseline`, with interval and p value; differences are fractions, or in the
+    unit of a numeric metric.
 
     Compared in pairs, `samples`, `candidate_samples` and `baseline_samples` are the shared samples;
     unpaired, `samples` is 0 and the others are all that each variant answered.
 
     Attributes:
+        better, equal, worse: Of a numeric metric, on how many samples the candidate is that.
+        t_ci_low, t_ci_high, p_value_t: Of a numeric metric, what Student's paired t gives.
+        effect_size: Of a numeric metric, the mean difference over its standard deviation, with
+            Hedges' correction.
         both_correct, improved, regressed, neither_correct: Of samples asked once, and so are the
             odds ratio, `phi` (the correlation) and the discordance; None where samples have
             repeats.
@@ -35,9 +42,18 @@ class DifferenceEstimate(TwoVariantRow):
             every one spoke for it.
     """
 
+    metric: str = UNNAMED
+    metric_kind: MetricKind = "binary"
     samples: int
     candidate_samples: int
     baseline_samples: int
+    better: int | None = None
+    equal: int | None = None
+    worse: int | None = None
+    effect_size: float | None = None
+    t_ci_low: float | None = None
+    t_ci_high: float | None = None
+    p_value_t: float | None = None
     both_correct: int | None = None
     regressed: int | None = None
     improved: int | None = None
@@ -76,6 +92,11 @@ class DifferenceEstimate(TwoVariantRow):
     denominators: dict[str, int]
     null_reason: str | None
     warnings: tuple[str, ...]
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the metric is a number, not right or wrong."""
+        return self.metric_kind == "numeric"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

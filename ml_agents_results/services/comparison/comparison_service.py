@@ -22,6 +22,7 @@ from ml_agents_results.services.comparison.comparison_rows import (
     DifferenceEstimate,
 )
 from ml_agents_results.services.comparison.correction import judged
+from ml_agents_results.services.comparison.numeric_figures import NumericFigures
 from ml_agents_results.services.comparison.paired import estimate_paired
 from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.pairing import (
@@ -37,6 +38,8 @@ from ml_agents_results.services.comparison.shared_samples import (
     Variants,
 )
 from ml_agents_results.services.comparison.unpaired import estimate_unpaired
+from ml_agents_results.services.metric_choice import ChosenMetric
+from ml_agents_results.services.numeric_summary import count_as_numbers, numeric_experiments
 from ml_agents_results.services.result_rows import TwoVariantRow
 from ml_agents_results.services.summary import (
     VariantSummary,
@@ -79,6 +82,9 @@ class Comparison:
     """Everything that `compare` says. See docs/statistics for the meaning of each figure."""
 
     experiment_ids: Sequence[str]
+    metric: str
+    numeric: bool
+    higher_is_better: bool
     confidence_level: float
     variants: Sequence[VariantSummary]
     comparisons: Sequence[ComparisonRow]
@@ -94,6 +100,9 @@ class Comparison:
         return {
             "schema_version": SCHEMA_VERSION,
             "experiment_ids": list(self.experiment_ids),
+            "metric": self.metric,
+            "metric_kind": "numeric" if self.numeric else "binary",
+            "higher_is_better": self.higher_is_better,
             "confidence_level": self.confidence_level,
             "variants": [variant.to_dict() for variant in self.variants],
             "comparisons": [pair.to_dict() for pair in self.comparisons],
@@ -143,8 +152,14 @@ class ComparisonService(AnalysisService):
         """
         ids = list(dict.fromkeys(experiment_ids))
         records = {name: self._experiment(name) for name in ids}
-        tabulator = self._tabulator(filters=self._within(ids), pairs=True)
+        metric = self._metric(ids)
+        tabulator = self._tabulator(filters=self._within(ids), pairs=True, metric=metric)
         counts = tabulator.variants()
+        numeric = bool(numeric_experiments(metric, counts))
+        if numeric:
+            metric = metric.of_scores({p.variant.experiment_id for p in counts if p.scored})
+            count_as_numbers(tabulator, metric, self._options)
+            counts = tabulator.variants()
         cells = sample_cells(tabulator, counts, self._options)
         bounds = bounds_of_samples(tabulator, counts)
         variants = Variants(counts, cells, self._options, bounds)
@@ -162,10 +177,13 @@ class ComparisonService(AnalysisService):
                 f"The tasks are: {', '.join(variants.tasks[:20])}",
             )
         chosen, refused = self._allowed(
-            contrasts(variants.names, ids, baseline, self._options.contrasts), records
+            contrasts(variants.names, ids, baseline, self._options.contrasts), records, metric
         )
         reader = ContrastReader(tabulator, self._options, records)
-        contrasted = [reader.read(*pair, variants) for pair in chosen]
+        contrasted = [_read(reader, pair, variants, metric) for pair in chosen]
+        if numeric:
+            figures = NumericFigures(tabulator, variants, self._options, metric)
+            return self._numeric(ids, metric, contrasted, refused, variants, figures, by_task)
         results = {
             variant: variant_summary(
                 variants.parts(variant),
@@ -173,6 +191,7 @@ class ComparisonService(AnalysisService):
                 self._options,
                 tabulator.latencies(variant),
                 bounds=variants.bounds,
+                metric=metric.name_in(variant.experiment_id),
             )
             for variant in variants.names
         }
@@ -183,7 +202,8 @@ class ComparisonService(AnalysisService):
             ],
             self._options,
         )
-        tasks = self._by_task(contrasted, variants) if by_task else []
+        pairs = [replace(pair, metric=metric.name) for pair in pairs]
+        tasks = self._by_task(contrasted, variants, metric) if by_task else []
         several = len(variants.tasks) > 1
         shares = [
             self._shares(contrast, variants) if by_task or several else []
@@ -195,6 +215,9 @@ class ComparisonService(AnalysisService):
         ]
         return Comparison(
             experiment_ids=ids,
+            metric=metric.name,
+            numeric=False,
+            higher_is_better=metric.higher_is_better,
             confidence_level=self._options.confidence,
             variants=list(results.values()),
             comparisons=pairs,
@@ -203,6 +226,41 @@ class ComparisonService(AnalysisService):
             macro=macro_rows(pairs, shares, self._options) if by_task else [],
             refused=refused,
             cochrans_q=_omnibus(tabulator, variants),
+            warnings=_warnings(ids, variants),
+        )
+
+    def _numeric(
+        self,
+        ids: Sequence[str],
+        metric: ChosenMetric,
+        contrasted: Sequence[Contrast],
+        refused: Sequence[Refusal],
+        variants: Variants,
+        figures: NumericFigures,
+        by_task: bool,
+    ) -> Comparison:
+        """The comparison by a numeric metric."""
+        pairs = figures.judged(figures.rows(contrasted))
+        in_tasks = figures.by_task(contrasted) if by_task else []
+        tasks = [
+            TaskComparison(
+                task, [figures.summary_in_task(part) for part in variants.in_task(task)], rows
+            )
+            for task, rows in zip(variants.tasks if by_task else (), in_tasks, strict=True)
+        ]
+        return Comparison(
+            experiment_ids=ids,
+            metric=metric.name,
+            numeric=True,
+            higher_is_better=metric.higher_is_better,
+            confidence_level=self._options.confidence,
+            variants=[figures.summary(variant) for variant in variants.names],
+            comparisons=pairs,
+            tasks=tasks,
+            micro=[],
+            macro=figures.averages(pairs, in_tasks) if by_task else [],
+            refused=refused,
+            cochrans_q=None,
             warnings=_warnings(ids, variants),
         )
 
@@ -215,7 +273,10 @@ class ComparisonService(AnalysisService):
         )
 
     def _allowed(
-        self, chosen: Sequence[tuple[Variant, Variant]], records: Mapping[str, ExperimentRecord]
+        self,
+        chosen: Sequence[tuple[Variant, Variant]],
+        records: Mapping[str, ExperimentRecord],
+        metric: ChosenMetric,
     ) -> tuple[list[tuple[Variant, Variant]], list[Refusal]]:
         """The pairs that differ in nothing but what they are compared for, and the others.
 
@@ -224,7 +285,10 @@ class ComparisonService(AnalysisService):
         """
         allowed, refused = [], []
         for candidate, baseline in chosen:
-            codes = differing(records, candidate, baseline)
+            codes = (
+                *differing(records, candidate, baseline),
+                *metric.differing(candidate.experiment_id, baseline.experiment_id),
+            )
             reasons = tuple(code for code in codes if not self._allows(code))
             if reasons:
                 refused.append(Refusal(baseline, candidate, reasons))
@@ -237,7 +301,7 @@ class ComparisonService(AnalysisService):
                 f"{first.candidate} and {first.baseline} differ in more than their approach: "
                 + "; ".join(REASONS[code] for code in reasons),
                 "Compare them all the same with "
-                f"--allow {','.join(DIFFERING[code] for code in reasons)}.",
+                f"--allow {','.join(dict.fromkeys(DIFFERING[code] for code in reasons))}.",
             )
         return allowed, refused
 
@@ -299,7 +363,9 @@ class ComparisonService(AnalysisService):
             shares.append(TaskShare(task, row, differences.steps, differences.per_unit, (one, two)))
         return shares
 
-    def _by_task(self, contrasted: Sequence[Contrast], variants: Variants) -> list[TaskComparison]:
+    def _by_task(
+        self, contrasted: Sequence[Contrast], variants: Variants, metric: ChosenMetric
+    ) -> list[TaskComparison]:
         cells = {
             task: {part.variant: variants.cells(part) for part in variants.in_task(task)}
             for task in variants.tasks
@@ -329,13 +395,29 @@ class ComparisonService(AnalysisService):
                         self._options,
                         within_task=True,
                         bounds=variants.bounds,
+                        metric=metric.name_in(part.variant.experiment_id),
                     )
                     for part in variants.in_task(task)
                 ],
-                corrected[index * each : (index + 1) * each],
+                [
+                    replace(row, metric=metric.name)
+                    for row in corrected[index * each : (index + 1) * each]
+                ],
             )
             for index, task in enumerate(variants.tasks)
         ]
+
+
+def _read(
+    reader: ContrastReader,
+    pair: tuple[Variant, Variant],
+    variants: Variants,
+    metric: ChosenMetric,
+) -> Contrast:
+    """The shared samples of a pair; that its metrics differ is said, though it was allowed."""
+    contrast = reader.read(*pair, variants)
+    differ = metric.differing(*(variant.experiment_id for variant in pair))
+    return replace(contrast, warnings=(*contrast.warnings, *differ))
 
 
 def _own_error(cells: Sequence[SampleCounts], options: AnalysisOptions) -> float | None:

@@ -23,12 +23,16 @@ from ml_agents_results.statistics.verdict import Finding, decide
 
 
 def judged(
-    estimate: Callable[[float], Sequence[DifferenceEstimate]], options: AnalysisOptions
+    estimate: Callable[[float], Sequence[DifferenceEstimate]],
+    options: AnalysisOptions,
+    *,
+    higher_is_better: bool = True,
 ) -> list[ComparisonRow]:
     """The rows of one table: p values corrected for each other, each with its verdict.
 
     Args:
         estimate: Gives the estimates of the table with intervals of a level.
+        higher_is_better: Which sign of a difference speaks for the candidate.
     """
     estimates = estimate(options.confidence)
     tests = count_tests([row.p_value for row in estimates])
@@ -41,7 +45,7 @@ def judged(
     )
     tests = 1 if options.correction == "none" else tests
     return [
-        _judged(row, p, p_non_inferior, p_equivalent, tests, options)
+        _judged(row, p, p_non_inferior, p_equivalent, tests, options, higher_is_better)
         for row, p, p_non_inferior, p_equivalent in zip(estimates, *adjusted, strict=True)
     ]
 
@@ -58,15 +62,21 @@ def _judged(
     p_equivalent: float | None,
     tests: int,
     options: AnalysisOptions,
+    higher_is_better: bool,
 ) -> ComparisonRow:
     alpha = corrected_alpha(options.alpha, max(tests, 1))
     if row.discordance is not None and row.n_clusters is None:
         mde = minimum_detectable_difference(row.samples, row.discordance, alpha)
     else:
         mde = minimum_detectable_from_se(row.se, row.dof, alpha)
+    difference, low, high = row.difference, row.ci_low, row.ci_high
+    if not higher_is_better:
+        difference, low, high = (
+            None if value is None else -value for value in (difference, high, low)
+        )
     finding = Finding(
-        difference=row.difference,
-        interval=Interval(row.ci_low, row.ci_high, row.interval_method, row.interval_level),
+        difference=difference,
+        interval=Interval(low, high, row.interval_method, row.interval_level),
         p_adjusted=p_adjusted,
         p_equivalent=p_equivalent,
         p_non_inferior=p_non_inferior,

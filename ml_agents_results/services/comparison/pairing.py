@@ -86,13 +86,21 @@ def pairing_rule(
     return ("sample_id", ()) if unique else ("content", ("sample_ids_not_unique",))
 
 
-DIFFERING = {"datasets_differ": "dataset", "graders_differ": "grader", "models_differ": "model"}
-"""The codes that `differing` gives, and what `AnalysisOptions.allow` calls them."""
+DIFFERING = {
+    "datasets_differ": "dataset",
+    "graders_differ": "grader",
+    "models_differ": "model",
+    "metrics_differ": "metric",
+    "definitions_differ": "metric",
+}
+"""The codes of what differs, and what `AnalysisOptions.allow` calls them."""
 
 REASONS = {
     "datasets_differ": "the two experiments ran on different data sets",
     "graders_differ": "the two experiments were graded differently",
     "models_differ": "the model differs too",
+    "metrics_differ": "they are measured by different metrics",
+    "definitions_differ": "their metrics have the same name and other definitions",
 }
 """The same codes as reasons to refuse a comparison."""
 

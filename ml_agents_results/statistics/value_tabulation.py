@@ -1,0 +1,139 @@
+"""Tabulation of numeric metrics: sums of values and differences, and the lattice they lie on.
+
+Repeats of a sample are averaged first. What comes out of parts of the runs adds up, as in
+`tabulation`, and NumPy is all it needs.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from ml_agents_results.statistics.choices import Missing
+from ml_agents_results.statistics.run_columns import Array, Cluster, Key, Runs
+from ml_agents_results.statistics.tabulation import (
+    PairingRule,
+    Sums,
+    difference,
+    grouped_sums,
+    sample_table,
+    shared_samples,
+)
+
+Result = TypeVar("Result")
+
+LATTICE = 10_000
+"""Steps to a unit of the lattice that values are held against: four decimals."""
+
+MOST_DISTINCT = 10_000
+"""Differences of more sizes are not counted one by one."""
+
+MOST_KEPT = 50
+"""Where fewer samples differ, their differences themselves are kept."""
+
+_MOST_REPEATS = 5_040
+
+
+def of_numbers(function: Callable[[Runs], Result], worst: float | None, runs: Runs) -> Result:
+    """What the function makes of the runs if right and wrong are the numbers 1 and 0.
+
+    Args:
+        worst: What a run without a value counts as, if it counts.
+    """
+    return function(runs.as_numbers(worst))
+
+
+def value_sums(runs: Runs, variant: Key, missing: Missing, cluster: Cluster, origin: float) -> Sums:
+    """By cluster, of the variant's samples with a value: how many there are, how many runs have
+    one, and the sums of x, x^2 and x^3; x is the sample's value less the origin."""
+    rows: Sums = []
+    for task, columns in runs.of(variant).items():
+        table = sample_table(columns, missing, cluster=cluster, measure="value")
+        known = ~np.isnan(table.measure)
+        x = table.measure[known] - origin
+        sums = (np.ones(len(x)), table.graded[known], x, x * x, x**3)
+        grouped = None if table.cluster is None else table.cluster[known]
+        rows += grouped_sums(runs, cluster, task, grouped, np.arange(len(x)), sums, whole=2)
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceSteps:
+    """How many shared samples differ by each number of steps.
+
+    Attributes:
+        per_unit: Steps to a unit of the metric.
+        counts: None where the differences lie on no lattice, or are of very many sizes.
+        kept: The differences other than 0, where there are few.
+    """
+
+    per_unit: int = LATTICE
+    counts: dict[int, int] | None = None
+    kept: tuple[float, ...] | None = None
+
+
+def value_steps(
+    runs: Runs, candidate: Key, baseline: Key, missing: Missing, rule: PairingRule
+) -> list[tuple[str, DifferenceSteps]]:
+    """The differences of the shared samples by task, candidate minus baseline."""
+    rows: list[tuple[str, DifferenceSteps]] = []
+    for task, one, two in shared_samples(
+        runs, (candidate, baseline), missing, rule, "task", "value"
+    ):
+        known = ~np.isnan(one.measure - two.measure)
+        d = difference(one.measure[known], two.measure[known])
+        repeats = np.union1d(one.graded[known], two.graded[known])
+        if one.task is None:
+            rows.append((task, _steps(d, repeats)))
+            continue
+        of_task = one.task[known]
+        rows += [
+            (runs.tasks[number - 1], _steps(d[of_task == number], repeats))
+            for number in np.unique(of_task).tolist()
+        ]
+    return rows
+
+
+def add_steps(parts: Iterable[DifferenceSteps]) -> DifferenceSteps:
+    """The differences of all parts."""
+    listed = list(parts)
+    per_unit = math.lcm(*(part.per_unit for part in listed)) if listed else LATTICE
+    counts: dict[int, int] | None = {}
+    kept: list[float] | None = []
+    for part in listed:
+        if counts is not None and part.counts is not None:
+            finer = per_unit // part.per_unit
+            for step, count in part.counts.items():
+                counts[step * finer] = counts.get(step * finer, 0) + count
+        else:
+            counts = None
+        kept = None if kept is None or part.kept is None else [*kept, *part.kept]
+    if counts is not None and len(counts) > MOST_DISTINCT:
+        counts = None
+    if kept is not None and len(kept) >= MOST_KEPT:
+        kept = None
+    return DifferenceSteps(
+        per_unit,
+        None if counts is None else dict(sorted(counts.items())),
+        None if kept is None else tuple(sorted(kept)),
+    )
+
+
+def _steps(d: Array, repeats: Array) -> DifferenceSteps:
+    """The mean of k values on a lattice lies on one that is k times as fine."""
+    per_unit = math.lcm(*map(int, repeats)) * LATTICE if len(repeats) else LATTICE
+    other = d[d != 0.0]
+    kept = tuple(other.tolist()) if len(other) < MOST_KEPT else None
+    if per_unit > _MOST_REPEATS * LATTICE:
+        return DifferenceSteps(LATTICE, None, kept)
+    steps = d * per_unit
+    nearest = np.rint(steps)
+    if len(steps) and float(np.abs(steps - nearest).max()) > 1e-6 * per_unit / LATTICE:
+        return DifferenceSteps(LATTICE, None, kept)
+    values, counts = np.unique(nearest, return_counts=True)
+    if len(values) > MOST_DISTINCT:
+        return DifferenceSteps(LATTICE, None, kept)
+    of_steps = zip(map(int, values.tolist()), counts.tolist(), strict=True)
+    return DifferenceSteps(per_unit, dict(of_steps), kept)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,7 @@ from ml_agents_results.records import (
     RunRecord,
     StandardResponse,
 )
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.scoring.extraction import VERSION as EXTRACTOR
 from ml_agents_results.scoring.graders import find_grader
 from ml_agents_results.scoring.stored_answers import metric_of
@@ -235,6 +236,7 @@ class ExperimentRunner:
             asked_with: dict[str, Any] = {} if max_tokens is None else {"max_tokens": max_tokens}
             if recorded is not None and recorded.get("endpoint") != provider.endpoint:
                 asked_with["endpoint"] = provider.endpoint
+                self._note_endpoint(processor, provider.endpoint)
             return execution.run(provider, asked_with)
 
     def _merged(self, record: ExperimentRecord) -> ExperimentConfig:
@@ -288,6 +290,16 @@ class ExperimentRunner:
             },
             metrics=[_primary_metric(study)],
         )
+
+    def _note_endpoint(self, processor: ResultsProcessor, endpoint: str) -> None:
+        """Adds another endpoint to those that the experiment's record names."""
+        with processor.database.write() as connection:
+            experiments = ExperimentRepository(connection)
+            record = experiments.get(self.experiment_id)
+            known = record.environment_json.get("further_endpoints") or []
+            if endpoint not in known:
+                record.environment_json["further_endpoints"] = [*known, endpoint]
+                experiments.save(replace(record, metrics=None))
 
     def _execution(
         self,

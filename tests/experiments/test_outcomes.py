@@ -213,6 +213,9 @@ class TestRetries:
             kept, moved = runs_of(processor, first.experiment_id)
             assert "endpoint" not in (kept.metadata_json or {})
             assert (moved.metadata_json or {})["endpoint"] == other.url
+            environment = processor.get_experiment(first.experiment_id).environment_json
+            assert environment["provider"]["endpoint"] == one.url
+            assert environment["further_endpoints"] == [other.url]
 
 
 class TestStops:

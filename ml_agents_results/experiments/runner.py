@@ -244,7 +244,9 @@ class ExperimentRunner:
         config = ExperimentConfig.from_dict(record.config_json)
         changeable = [setting.name for setting in settings() if setting.changeable]
         given = {**self.config.given(), **self.config.extra}
-        if fixed := sorted(given.keys() - set(changeable)):
+        recorded_settings = {**vars(config), **config.extra}
+        changed = {name for name in given if given[name] != recorded_settings.get(name)}
+        if fixed := sorted(changed - set(changeable)):
             raise UsageError(
                 f"{fixed[0]} cannot be changed when an experiment is resumed",
                 f"These can: {', '.join(changeable)}. Start a new experiment for other settings.",

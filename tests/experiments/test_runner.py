@@ -409,6 +409,16 @@ def test_settings_that_change_what_is_measured_stay(
             _resume(processor, "mine", parsing="regex")
 
 
+def test_a_runner_resumes_what_it_ran_with_the_configuration_it_has(
+    tmp_path: Path, processor: ResultsProcessor
+) -> None:
+    with Endpoint(doubling) as endpoint:
+        runner = ExperimentRunner(config(endpoint, tmp_path), processor)
+        first = runner.run()
+        again = runner.resume()
+    assert (again.experiment_id, again.asked) == (first.experiment_id, 0)
+
+
 def test_experiments_that_were_not_run_here_are_refused(processor: ResultsProcessor) -> None:
     processor.save_experiment("imported", {})
     with pytest.raises(ResumeRefused, match="imported has no plan"):

@@ -72,7 +72,7 @@ class _Shared:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _NumericEstimate:
     """A difference with its error, interval and test, and what its samples are worth."""
 
     mean: ClusteredMean
@@ -204,14 +204,14 @@ class NumericFigures:
 
     def _find(
         self, rows: Sequence[PairedSums], steps: DifferenceSteps, level: float, task: str | None
-    ) -> _Found:
+    ) -> _NumericEstimate:
         sums = _sums(rows)
         if sums.n and clusters_apply(rows, self._options, within_task=task is not None):
             parts = [(row, (row.pairs, row.difference, row.difference_squares)) for row in rows]
             clusters = sums_of_clusters(parts, self._options)
             return self._clustered(sums, clustered_mean(*zip(*clusters, strict=True)), level)
         design = Design(dof=float(sums.n - 1)) if sums.n > 1 else INDEPENDENT
-        return _Found(
+        return _NumericEstimate(
             mean=sample_mean(sums.n, sums.total, sums.squares),
             design=design,
             interval=pseudo_sample_t(sums, design, self._span, level),
@@ -219,7 +219,9 @@ class NumericFigures:
             clustered=False,
         )
 
-    def _clustered(self, sums: DifferenceSums, mean: ClusteredMean, level: float) -> _Found:
+    def _clustered(
+        self, sums: DifferenceSums, mean: ClusteredMean, level: float
+    ) -> _NumericEstimate:
         if mean.se is None or mean.dof is None:
             design = INDEPENDENT
             reason = mean.null_reason or "one_cluster"
@@ -229,7 +231,7 @@ class NumericFigures:
             interval = pseudo_sample_t(sums, design, self._span, level)
         name = CLUSTER_SIGN_FLIP if mean.se == 0.0 and mean.mean else CLUSTER_T
         test = DifferenceTest(mean.p_value(), None, name)
-        return _Found(mean, design, interval, test, True)
+        return _NumericEstimate(mean, design, interval, test, True)
 
     def _unpaired(
         self, contrast: Contrast, sides: Sides, level: float, task: str | None
@@ -295,7 +297,7 @@ class NumericFigures:
             warnings=tuple(dict.fromkeys((*warnings, *sides.warnings))),
         )
 
-    def _margin(self, sums: DifferenceSums, found: _Found) -> dict[str, Any]:
+    def _margin(self, sums: DifferenceSums, found: _NumericEstimate) -> dict[str, Any]:
         margin = self._options.margin
         if margin is None or not found.interval.is_defined:
             return {}

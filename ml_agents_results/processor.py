@@ -63,7 +63,6 @@ _COMPARED = (
         "metric",
         "runs",
         "graded",
-        "mean",
         "accuracy",
         "ci_low",
         "ci_high",
@@ -435,8 +434,9 @@ class ResultsProcessor:
         """One row per approach, model and experiment, each next to its comparison with the
         baseline.
 
-        Columns: the names of the variant, `runs`, `graded`, `accuracy` (a fraction, with `ci_low`
-        and `ci_high`), `median_execution_time_ms`, `total_cost` (USD); then on the `samples`
+        Columns: the names of the variant, `metric`, `runs`, `graded`, `mean` (only if a metric is
+        numeric), `accuracy` (a fraction; `ci_low` and `ci_high` are those of it or of the mean),
+        `median_execution_time_ms`, `total_cost` (USD); then on the `samples`
         shared with the `baseline` the `difference` (with `difference_ci_low` and
         `difference_ci_high`), `p_value_adjusted`, `verdict` and `sentence`. The baseline itself
         has no comparison, nor has an approach that is alone.
@@ -471,7 +471,12 @@ class ResultsProcessor:
                     "sentence": comparison_sentence(pair),
                 }
             rows.append(row)
-        return pd.DataFrame(rows, columns=[*_COMPARED, *_COMPARISON])
+        frame = pd.DataFrame(rows, columns=[*_COMPARED, *_COMPARISON])
+        if any(summary.accuracy is None and summary.mean is not None for summary in variants):
+            frame.insert(
+                _COMPARED.index("accuracy"), "mean", [summary.mean for summary in variants]
+            )
+        return frame
 
     def generate_accuracy_report(self, filters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Accuracies of the variants that pass the filters, overall and by task.

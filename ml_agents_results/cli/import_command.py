@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from ml_agents_results.cli.database_options import DbPath, DbUrl, named_database, open_database
+from ml_agents_results.cli.help_panels import SCORING
 from ml_agents_results.cli.option_values import completing, pairs
 from ml_agents_results.cli.output_options import Json, emit_json
 from ml_agents_results.cli.progress_bar import progress_bar
@@ -152,16 +153,26 @@ def import_(
     parse: Annotated[
         bool,
         typer.Option(
-            "--parse", help="Read answers from the raw outputs of tables: --parsing auto."
+            "--parse",
+            help="Read answers from the raw outputs of tables: --parsing auto.",
+            rich_help_panel=SCORING,
         ),
     ] = False,
     parsing: Annotated[
         Literal["none", "auto", "regex"],
-        typer.Option(metavar="MODE", help="How answers are read from raw outputs: auto, regex."),
+        typer.Option(
+            metavar="MODE",
+            help="How answers are read from raw outputs: auto, regex.",
+            rich_help_panel=SCORING,
+        ),
     ] = "none",
     grader: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Grader of the answers of tables. [default: exact]"),
+        typer.Option(
+            metavar="NAME",
+            help="Grader of the answers of tables. [default: exact]",
+            rich_help_panel=SCORING,
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be imported, and change nothing.")

@@ -198,6 +198,15 @@ class MarginTest:
     interval: Interval
 
 
+def check_margin(margin: float | None) -> None:
+    """Raises UsageError for a margin that a difference of two shares cannot have."""
+    if margin is not None and not 0.0 < margin < 1.0:
+        raise UsageError(
+            f"the margin of a right or wrong metric must lie between 0 and 1, got {margin:g}",
+            "Two percentage points are 0.02; numeric metrics have margins in their own unit.",
+        )
+
+
 def margin_test(
     sums: DifferenceSums, margin: float, confidence: float = 0.95, design: Design = INDEPENDENT
 ) -> MarginTest | None:
@@ -207,8 +216,7 @@ def margin_test(
     to 1319, margins .01 to .10), that of the Bonett-Price interval .090 (Tango 1998; Nam 1997;
     Liu et al. 2002). None without samples. UsageError unless 0 < margin < 1 and confidence > 0.5.
     """
-    if not 0.0 < margin < 1.0:
-        raise UsageError(f"margin must lie between 0 and 1, e.g. 0.02 for 2 points, got {margin:g}")
+    check_margin(margin)
     interval = matched_tango(sums, margin_level(confidence), design)
     if sums.mean is None:
         return None

@@ -164,7 +164,7 @@ def test_edge_different_data_sets(store: ResultsProcessor, db_path: Path) -> Non
     warnings = only(db_path, "--allow", "dataset,model", ids="one,two")["warnings"]
     assert {"datasets_differ", "models_differ"} <= set(warnings)
     _, hint = refusal(*arguments, "--allow", "everything", code=2)
-    assert "dataset, grader, model" in hint
+    assert "dataset, grader, metric, model" in hint
 
 
 def test_edge_many_discordant(store: ResultsProcessor, db_path: Path) -> None:

@@ -48,7 +48,8 @@ def test_an_option_is_in_the_same_section_everywhere() -> None:
             for option in options:
                 found[option].add(section)
     # What `import` writes into runs is not what analyses select by; `run` names its model.
-    own = {"--approach", "--task", "--model", "--provider", "--map", "--source", "--force"}
+    own = {"--approach", "--task", "--metric", "--model", "--provider"}
+    own |= {"--map", "--source", "--force"}
     assert {option for option, names in found.items() if len(names) > 1} <= own
 
 
@@ -91,7 +92,7 @@ def test_help_and_errors_list_the_values_of_closed_sets(
     [
         ("compare --correction ", ["holm", "fdr_bh", "bonferroni", "none"]),
         ("compare --cluster s", ["sample_id"]),
-        ("compare --allow dataset,m", ["dataset,model"]),
+        ("compare --allow dataset,m", ["dataset,metric", "dataset,model"]),
         ("export --format ex", ["excel"]),
         ("export --include summary,co", ["summary,comparisons", "summary,costs"]),
         ("import --format lm", ["lm-eval"]),

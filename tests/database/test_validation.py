@@ -118,7 +118,7 @@ def test_metadata_that_contains_itself(store: Database) -> None:
 
 
 def test_a_failed_run_is_not_graded(store: Database) -> None:
-    with pytest.raises(InvalidRecordError, match="`is_correct` is False; it must be null where"):
+    with pytest.raises(InvalidRecordError, match="`is_correct` is False; it must be null if the"):
         save(store, replace(GOOD, error="HTTP 500", is_correct=False))
 
 

@@ -54,9 +54,15 @@ def test_the_second_time_no_run_is_read(study: ResultsProcessor) -> None:
     for name, call in calls.items():
         with statements(study) as first:
             before = call()
-        with statements(study) as second:
-            after = call()
         assert reading_runs(first), name
+        # A server counts the transactions of all its databases, and autovacuum's.
+        for _ in range(20):
+            state = study.database.state()
+            call()
+            with statements(study) as second:
+                after = call()
+            if study.database.state() == state:
+                break
         assert reading_runs(second) == [], name
         assert before == after
 

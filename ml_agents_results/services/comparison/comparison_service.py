@@ -49,6 +49,7 @@ from ml_agents_results.services.summary import (
     variant_summary,
 )
 from ml_agents_results.statistics.cochrans_q import CochranQ, cochrans_q
+from ml_agents_results.statistics.difference_sums import check_margin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,6 +185,7 @@ class ComparisonService(AnalysisService):
         if numeric:
             figures = NumericFigures(tabulator, variants, self._options, metric)
             return self._numeric(ids, metric, contrasted, refused, variants, figures, by_task)
+        check_margin(self._options.margin)
         results = {
             variant: variant_summary(
                 variants.parts(variant),

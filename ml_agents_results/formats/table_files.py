@@ -95,7 +95,7 @@ def workbook_rows(source: LogSource) -> Iterator[Row]:
     except ImportError as error:
         raise InvalidFileError(
             f"{source.name} is a workbook, which needs the package openpyxl",
-            "pip install openpyxl, or save the sheet as CSV.",
+            "pip install 'ml-agents-results[xlsx]', or save the sheet as CSV.",
         ) from error
     try:
         book = load_workbook(io.BytesIO(source.path.read_bytes()), read_only=True, data_only=True)

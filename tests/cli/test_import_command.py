@@ -14,6 +14,8 @@ from tests.formats.readers import lm_eval_logs, promptfoo_results
 from tests.generated import lines_of, make_runs, write_runs_file
 from tests.reference_data import GRADES
 
+UNGRADED = "6 answers have no grade, and could be read and graded: --parse"
+
 
 @pytest.fixture
 def runs_file(tmp_path: Path) -> Path:
@@ -39,7 +41,7 @@ def test_counts_what_it_imported(db_path: Path, runs_file: Path) -> None:
         "ungraded": 6,
         "failed": 4,
         "metrics": [],
-        "warnings": [],
+        "warnings": [f"{runs_file}: {UNGRADED}"],
         "sources": [
             {
                 "file": str(runs_file),
@@ -81,7 +83,9 @@ def test_changed_line_updates_its_run_alone(db_path: Path, tmp_path: Path) -> No
 
 def test_missing_database_is_created_and_named(tmp_path: Path, runs_file: Path) -> None:
     result = call("import", runs_file, "--db-path", tmp_path / "new.db")
-    assert result.stderr == f"Created the database {tmp_path / 'new.db'}.\n"
+    assert result.stderr == (
+        f"Created the database {tmp_path / 'new.db'}.\nWarning: {runs_file}: {UNGRADED}\n"
+    )
     assert document("list", "--db-path", tmp_path / "new.db")["experiments"][0]["runs"] == 80
 
 
@@ -209,7 +213,7 @@ BROKEN = {
     "fraction of a sample": (json.dumps(line(1.5)), "line 17: `sample_index` is 1.5", ""),
     "grade of a failure": (
         json.dumps(line(99, error="down", is_correct=False)),
-        "line 17: `is_correct` is False; it must be null where the run ended in an error",
+        "line 17: `is_correct` is False; it must be null if the run ended in an error",
         "",
     ),
     "no time": (json.dumps(line(99, created_at="yesterday")), "line 17: `created_at`", ""),

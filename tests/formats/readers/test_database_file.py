@@ -118,6 +118,6 @@ def test_from_the_command_line(other: Path, tmp_path: Path, migrated_file: Path)
     processor.save_run(RunRecord("theirs", "None", 0, raw_output="changed"))
     processor.close()
     told = call("import", other, "--db-path", target, "--on-conflict", "keep").stderr
-    assert "1 runs are recorded with other contents; they were kept as they are." in told
+    assert "1 runs are recorded with other contents; they were kept." in told
     call("import", other, "--db-path", target, "--on-conflict", "fail", code=1)
     assert document("import", other, "--db-path", target)["conflicts"] == 1

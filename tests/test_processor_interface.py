@@ -310,6 +310,21 @@ def test_approaches_compared_in_a_short_frame(results: ResultsProcessor) -> None
     assert pd.isna(both.loc["None"]["difference"])
 
 
+def test_approaches_compared_by_their_mean_where_the_metric_is_numeric(
+    results: ResultsProcessor,
+) -> None:
+    results.save_runs(
+        [
+            RunRecord("e", name, i, score=i + more)
+            for name, more in (("None", 0), ("CoT", 3))
+            for i in range(9)
+        ]
+    )
+    frame = results.compare_approaches(["e"]).set_index("approach_name")
+    assert frame["mean"].to_dict() == {"None": 4.0, "ChainOfThought": 7.0}
+    assert frame["accuracy"].isna().all()
+
+
 def test_statistics_of_an_approach_are_numbers(results: ResultsProcessor) -> None:
     for model, right in (("a", 3), ("b", 6)):
         results.save_runs(

@@ -85,6 +85,11 @@ def test_a_writer_records_imports_and_resumes(users: Users, tmp_path: Path) -> N
             "--approach", "None", "--model", "m", "--base-url", endpoint.url,
             "--output-dir", tmp_path / "out",
         )  # fmt: skip
+    for grader in ("number,relative=0.01", "number,relative=0.5"):
+        call(
+            "score", "--experiment-id", "asked", "--grader", grader, "--name", "close",
+            "--force", "--db-url", users.writer,
+        )  # fmt: skip
     found = document("list", "--db-url", users.writer)["experiments"]
     assert {one["id"]: one["runs"] for one in found} == {"e": 120, "imported": 120, "asked": 3}
 

@@ -49,8 +49,11 @@ def _claims(path: Path, readers: Mapping[str, Reader]) -> list[str]:
         raise InvalidFileError(
             f"{path} is a Git LFS pointer, not the file itself", "Fetch the file: git lfs pull"
         )
-    claims = [name for name, reader in readers.items() if reader.sniff(path)]
-    return [name for name in claims if name != GENERIC] or claims
+    claims = [name for name, reader in readers.items() if name != GENERIC and reader.sniff(path)]
+    # What a format has claimed is not opened again to see whether it could be a table as well.
+    if not claims and GENERIC in readers and readers[GENERIC].sniff(path):
+        return [GENERIC]
+    return claims
 
 
 def _parts(

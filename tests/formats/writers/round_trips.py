@@ -83,8 +83,12 @@ ANY_RUN = st.builds(
 )
 
 
+NO_ERRORS = ("", "[]", "{}")
+"""In files of others an `error` like this says that nothing went wrong, and is read as none."""
+
+
 def _some_failed(run: RunRecord) -> RunRecord:
-    if run.error is None and run.is_correct is None:
+    if run.error is None and run.is_correct is None and run.parsed_answer not in NO_ERRORS:
         run.error = run.parsed_answer
     return run
 

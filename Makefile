@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := $(BIN)/ml-agents
 DEMO_DB := --db-path demo/results.db
 
-.PHONY: help demo test test-slow test-real-tools lint format reference bench bench-peers clean
+.PHONY: help demo test test-slow test-examples test-real-tools lint format reference bench bench-peers clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
@@ -28,8 +28,11 @@ demo: .venv/.installed  ## a real experiment on the embedded model, compared and
 test: .venv/.developing  ## every kind of test, in at most 3 minutes on two cores
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow"
 
-test-slow: .venv/.testing-slow  ## the long forms: kills, damage, packaging, races, Spark, many examples
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "slow or hypothesis" \
+test-slow: .venv/.testing-slow  ## the long forms: kills, damage, packaging, races, Spark
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m slow --timeout 1800
+
+test-examples: .venv/.testing-slow  ## property tests with many more examples
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m hypothesis \
 	    --hypothesis-profile thorough --timeout 1800
 
 # every-eval-ever asks for Python 3.12; its validator needs less than all of it.

@@ -133,6 +133,9 @@ class SparkReading:
 def _session(folder: Folder, master: str) -> SparkSession:
     builder = SparkSession.builder.master(master).appName("ml-agents")
     local = master.startswith("local")
+    if local:
+        # Else the workers are whichever python3 comes first, which may lack NumPy and PyArrow.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for name, value in (_SETTINGS | (_HERE if local else {})).items():
         builder = builder.config(name, value)
     with tempfile.TemporaryFile() as log:

@@ -19,8 +19,8 @@ pytest_plugins = ("tests.databases",)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Property tests: few examples in `make test`, many in `make test-slow`. Examples share a database,
-# which takes as long as the machine is busy.
+# Property tests: few examples in `make test`, many in `make test-examples`. Examples share a
+# database, which takes as long as the machine is busy.
 settings.register_profile(
     "quick",
     max_examples=15,

@@ -20,7 +20,6 @@ from ml_agents_results.repositories.score_rows import value_of_run
 from tests.formats.readers.conftest import Importer
 from tests.formats.readers.inspect_logs import log, sample, write_eval, write_json
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "formats" / "inspect"
 Refused = Callable[..., ResultsError]
 
 
@@ -435,15 +434,3 @@ def test_any_ids_texts_and_scores(
         assert run.input_text == one["input"]
         assert run.raw_output == texts[-1]
     assert result.read == len(ids)
-
-
-@pytest.mark.skipif(not SAMPLES.exists(), reason="needs the samples of shared/data/formats")
-def test_logs_that_inspect_wrote(imported: Importer) -> None:
-    result, runs = imported(SAMPLES)
-    assert [one["read"] for one in result.sources] == [10, 10]
-    assert len(runs) == 20
-    for experiment in result.experiments:
-        own = [run for run in runs if run.experiment_id == experiment]
-        assert sum(run.is_correct or False for run in own) == 8
-        assert {run.approach_name for run in own} == {"ChainOfThought"}
-        assert [run.parsed_answer for run in own if run.sample_id == "q4"] == ["5", "5"]

@@ -113,9 +113,6 @@ class Book:
             raise error.args[0] from error
         finally:
             output.detach()
-            for sheet in workbook.worksheets():
-                # XlsxWriter closes its temporary files only on success.
-                sheet._opt_close()
 
     def set_created(self, time: datetime) -> None:
         self.workbook.set_properties({"created": time})

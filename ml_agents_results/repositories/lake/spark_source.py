@@ -70,7 +70,7 @@ def open_spark(folder: Folder, master: str) -> Iterator[LakeSource]:
     """A session for the time of the block; the workers read the folder under the same path."""
     for module in (records, run_columns, tabulation, value_tabulation, arrow_columns):
         # The workers need not have this package installed.
-        pyspark.cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]
+        pyspark.cloudpickle.register_pickle_by_value(module)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")
         yield from _opened(folder, master)
@@ -173,7 +173,8 @@ def _query(
     session: SparkSession, folder: Folder, master: str, sql: str, values: Sequence[Any]
 ) -> Sequence[Sequence[Any]]:
     with _explained(folder, master):
-        return session.sql(sql, args=list(values)).collect()
+        rows: Sequence[Sequence[Any]] = session.sql(sql, args=list(values)).collect()
+        return rows
 
 
 def _failure(

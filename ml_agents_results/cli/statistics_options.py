@@ -45,7 +45,7 @@ Allow = Annotated[
     list[str] | None,
     typer.Option(
         metavar="WHAT,...",
-        help="Compare variants even if their dataset, grader, metric or model differs.",
+        help="Compare variants even if their dataset, grader or metric differs.",
         autocompletion=completing(lambda: get_args(choices.Allowance)),
         rich_help_panel=STATISTICS,
     ),

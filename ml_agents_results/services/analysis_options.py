@@ -48,8 +48,8 @@ class AnalysisOptions:
         unpaired: Whether variants are compared on all that each was asked instead of on the samples
             they share.
         allow: What variants may differ in next to their approach and still be compared: any of
-            "dataset", "grader", "metric" (its name or its definition) and "model" (the latter where
-            the approach differs too).
+            "dataset", "grader", "metric" (its name or its definition). Models may always differ,
+            which "model" says as well.
         simultaneous: Whether the intervals of the differences in a table all hold at once at
             the level `confidence` (Bonferroni), and not each for itself.
 

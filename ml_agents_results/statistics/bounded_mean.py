@@ -78,7 +78,8 @@ def skewness(n: int, squares: float, cubes: float) -> float | None:
     None where nothing varies."""
     if not n or squares <= 0.0:
         return None
-    return (cubes / n) / math.sqrt((squares / n) ** 3)
+    deviation = math.sqrt(squares / n)
+    return cubes / n / deviation / deviation / deviation
 
 
 def is_skewed(n: int, g1: float | None) -> bool:

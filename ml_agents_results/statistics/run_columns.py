@@ -39,6 +39,9 @@ OUTCOME_INDEX = {name: index for index, name in enumerate(OUTCOMES)}
 NO_FINGERPRINT = 2**64 - 1
 """Larger than every other: where some repeats of a sample have one, the sample has it."""
 
+LARGEST_VALUE = 1e100
+"""The cubes of larger values have no sum among floats."""
+
 NONE: Array = np.array([])
 
 
@@ -102,12 +105,14 @@ class Columns:
         return self.outcome <= (SCORED if self.numeric else WRONG)
 
     def as_numbers(self, worst: float | None = None) -> "Columns":
-        """The columns of a numeric metric: right and wrong count as 1 and 0.
+        """The columns of a numeric metric: right and wrong count as 1 and 0. Values beyond
+        `LARGEST_VALUE` count as none.
 
         Args:
             worst: What a run without a value counts as, if it counts.
         """
-        value = np.where(self.outcome <= SCORED, self.value, np.nan)
+        valued = (self.outcome <= SCORED) & (np.abs(self.value) <= LARGEST_VALUE)
+        value = np.where(valued, self.value, np.nan)
         value = np.where(self.outcome == CORRECT, 1.0, np.where(self.outcome == WRONG, 0.0, value))
         known = ~np.isnan(value)
         outcome = np.where(known, SCORED, np.maximum(self.outcome, FAILED)).astype(np.uint8)

@@ -35,6 +35,9 @@ MOST_KEPT = 50
 
 _MOST_REPEATS = 5_040
 
+_LARGEST_STEP = 2.0**53
+"""Whole numbers beyond are not exact."""
+
 
 def of_numbers(function: Callable[[Runs], Result], worst: float | None, runs: Runs) -> Result:
     """What the function makes of the runs if right and wrong are the numbers 1 and 0.
@@ -127,6 +130,8 @@ def _steps(d: Array, repeats: Array) -> DifferenceSteps:
     other = d[d != 0.0]
     kept = tuple(other.tolist()) if len(other) < MOST_KEPT else None
     if per_unit > _MOST_REPEATS * LATTICE:
+        return DifferenceSteps(LATTICE, None, kept)
+    if len(d) and float(np.abs(d).max()) > _LARGEST_STEP / per_unit:
         return DifferenceSteps(LATTICE, None, kept)
     steps = d * per_unit
     nearest = np.rint(steps)

@@ -257,3 +257,12 @@ def test_values_far_from_zero(database: Database, offset: float) -> None:
     save(database, [MetricRecord("clock", "numeric", is_primary=True)], A=values)
     (row,) = summary(database).variants
     assert row.sd == pytest.approx(np.std(A, ddof=1) / 8, rel=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_too_large_to_compute_with_count_as_none(database: Database) -> None:
+    save(database, [WER], A=[1e90, 3e90, 1e307, -1e307], B=[2e90, 3e90, 1.0, 1.0])
+    one, _ = summary(database).variants
+    assert (one.mean, one.graded, one.ungraded) == (2e90, 2, 2)
+    (pair,) = compared(database).comparisons
+    assert (pair.samples, pair.difference) == (2, 5e89)

@@ -311,7 +311,7 @@ class ComparisonService(AnalysisService):
         # Unpaired variants answer different questions by intention.
         if code == "datasets_differ" and self._options.unpaired:
             return True
-        return DIFFERING[code] in self._options.allow
+        return code not in DIFFERING or DIFFERING[code] in self._options.allow
 
     def _estimate(
         self,

@@ -89,16 +89,15 @@ def pairing_rule(
 DIFFERING = {
     "datasets_differ": "dataset",
     "graders_differ": "grader",
-    "models_differ": "model",
     "metrics_differ": "metric",
     "definitions_differ": "metric",
 }
-"""The codes of what differs, and what `AnalysisOptions.allow` calls them."""
+"""The codes of what is compared only where `AnalysisOptions.allow` names it, and its names there.
+That the model differs is said of a comparison, and forbids none."""
 
 REASONS = {
     "datasets_differ": "the two experiments ran on different data sets",
     "graders_differ": "the two experiments were graded differently",
-    "models_differ": "the model differs too",
     "metrics_differ": "they are measured by different metrics",
     "definitions_differ": "their metrics have the same name and other definitions",
 }

@@ -166,10 +166,8 @@ def test_edge_different_data_set_grader_and_model(store: ResultsProcessor) -> No
     )
     with pytest.raises(UsageError, match="differ in more than their approach") as told:
         store.compare(["one", "two"])
-    assert "--allow dataset,grader,model" in str(told.value.hint)
-    with pytest.raises(UsageError, match="the model differs too"):
-        store.compare(["one", "two"], options=AnalysisOptions(allow=("dataset", "grader")))
-    allowed = AnalysisOptions(allow=("dataset", "grader", "model"))
+    assert "--allow dataset,grader." in str(told.value.hint)
+    allowed = AnalysisOptions(allow=("dataset", "grader"))
     (pair,) = store.compare(["one", "two"], options=allowed).comparisons
     assert {"datasets_differ", "graders_differ", "models_differ"} <= set(pair.warnings)
     assert pair.pairing_rule == "content"
@@ -180,15 +178,26 @@ def test_what_may_not_be_compared_is_named_beside_what_may(store: ResultsProcess
         store,
         runs("exp", "None", [1, 0]),
         runs("exp", "CoT1", [1, 1]),
-        runs("exp", "CoT1", [1, 1], model="other"),
+        runs("two", "CoT1", [1, 1]),
     )
-    comparison = store.compare(["exp"])
+    for name in ("exp", "two"):
+        store.save_experiment(name, {}, environment={"dataset": {"fingerprint": name}})
+    comparison = store.compare(["exp", "two"])
     assert [str(pair.candidate) for pair in comparison.comparisons] == ["exp/CoT1/p/m"]
     (refused,) = comparison.to_dict()["refused"]
-    assert refused["candidate"]["model"] == "other"
-    assert refused["reasons"] == ("models_differ",)
-    both = store.compare(["exp"], options=AnalysisOptions(allow=("model",)))
+    assert refused["candidate"]["experiment_id"] == "two"
+    assert refused["reasons"] == ("datasets_differ",)
+    both = store.compare(["exp", "two"], options=AnalysisOptions(allow=("dataset",)))
     assert (len(both.comparisons), both.refused) == (2, [])
+
+
+def test_another_model_is_compared_with_a_note(store: ResultsProcessor) -> None:
+    save(store, runs("exp", "None", [1, 0]), runs("exp", "CoT1", [1, 1], model="other"))
+    pair = only_pair(store)
+    assert (pair.difference, pair.samples) == (0.5, 2)
+    assert "models_differ" in pair.warnings
+    frame = store.compare_approaches(["exp"])
+    assert frame["difference"].notna().sum() == 1
 
 
 def test_models_that_are_compared_are_no_mismatch(store: ResultsProcessor) -> None:

@@ -36,9 +36,7 @@ def study(store: ResultsProcessor) -> ResultsProcessor:
 def test_the_baseline(
     study: ResultsProcessor, ids: list[str], baseline: str | None, expected: str
 ) -> None:
-    pairs = study.compare(
-        ids, baseline=baseline, options=AnalysisOptions(allow=("model",))
-    ).comparisons
+    pairs = study.compare(ids, baseline=baseline).comparisons
     assert {str(pair.baseline) for pair in pairs} == {expected}
     assert expected not in {str(pair.candidate) for pair in pairs}
 
@@ -54,14 +52,12 @@ def test_a_baseline_that_nobody_is_called(study: ResultsProcessor) -> None:
 def test_all_pairs_are_one_family(study: ResultsProcessor) -> None:
     pairs = study.compare(
         ["first", "second", "third"],
-        options=AnalysisOptions(contrasts="all-pairs", allow=("model",)),
+        options=AnalysisOptions(contrasts="all-pairs"),
     ).comparisons
     assert len(pairs) == 6
     assert len({frozenset((pair.candidate, pair.baseline)) for pair in pairs}) == 6
     assert {pair.family_size for pair in pairs} == {6}
-    against_one = study.compare(
-        ["first", "second", "third"], options=AnalysisOptions(allow=("model",))
-    )
+    against_one = study.compare(["first", "second", "third"])
     assert len(against_one.comparisons) == 3
 
 

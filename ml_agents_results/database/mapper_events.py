@@ -79,6 +79,7 @@ _DEPENDENTS = {
         "DELETE FROM parsing_metrics WHERE run_id IN "
         "(SELECT id FROM runs WHERE experiment_id = :id)",
         "DELETE FROM scores WHERE run_id IN (SELECT id FROM runs WHERE experiment_id = :id)",
+        "DELETE FROM score_claims WHERE run_id IN (SELECT id FROM runs WHERE experiment_id = :id)",
         "DELETE FROM metrics WHERE experiment_id = :id",
         "DELETE FROM runs WHERE experiment_id = :id",
         "DELETE FROM claims WHERE experiment_id = :id",
@@ -86,8 +87,12 @@ _DEPENDENTS = {
     "runs": (
         "DELETE FROM parsing_metrics WHERE run_id = :id",
         "DELETE FROM scores WHERE run_id = :id",
+        "DELETE FROM score_claims WHERE run_id = :id",
     ),
-    "metrics": ("DELETE FROM scores WHERE metric_id = :id",),
+    "metrics": (
+        "DELETE FROM scores WHERE metric_id = :id",
+        "DELETE FROM score_claims WHERE metric_id = :id",
+    ),
 }
 """Tables whose rows the foreign keys delete together with a row."""
 

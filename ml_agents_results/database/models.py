@@ -412,6 +412,26 @@ class Claim(Base):
     __table_args__ = (CheckConstraint("position >= 0", name="position"),)
 
 
+class ScoreClaim(Base):
+    """A score that a process is asking a judge for right now; gone when the score is saved."""
+
+    __tablename__ = "score_claims"
+
+    metric_id: Mapped[int] = mapped_column(
+        ForeignKey("metrics.id", ondelete="CASCADE", onupdate="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    run_id: Mapped[str] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE", onupdate="CASCADE"), primary_key=True
+    )
+    author: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(PlainText)
+    host: Mapped[str] = mapped_column(PlainText)
+    pid: Mapped[int]
+    expires_at: Mapped[datetime]
+
+
 RUN_COLUMNS = tuple(column.name for column in Run.__table__.columns)
 PARSING_COLUMNS = tuple(
     column.name

@@ -1,13 +1,13 @@
-"""Claims: which process is asking which planned run, so that nothing is asked twice."""
+"""Claims: which process is asking which planned run or judge, so that nothing is asked twice."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 from sqlalchemy.orm import Session
 
-from ml_agents_results.database.models import Claim, Run
+from ml_agents_results.database.models import Claim, Run, ScoreClaim
 from ml_agents_results.repositories.repository import Repository
 from ml_agents_results.repositories.upserts import insert_of
 
@@ -26,6 +26,10 @@ class Claimant(Protocol):
 
     def outlived(self, host: str, pid: int) -> bool:
         """Whether the process is known to have ended."""
+
+
+Key = tuple[Any, ...]
+"""Values of the columns that tell claims apart."""
 
 
 class RunKey(NamedTuple):
@@ -51,61 +55,126 @@ class RecordedRun(NamedTuple):
     completion_tokens: int | None = None
 
 
-class ClaimRepository(Repository):
-    """The claims of one experiment."""
+class _Claims(Repository):
+    """Claims of one table, each of a key; keys that belong together share `common`.
+
+    Args:
+        common: The columns that have the same value in all of these claims.
+    """
+
+    _model: ClassVar[Any]
+    _key: ClassVar[tuple[str, ...]]
+
+    def __init__(self, source: Connection | Session, **common: object) -> None:
+        super().__init__(source)
+        self._common = common
+
+    def _take(
+        self, keys: Collection[Key], claimant: Claimant, now: datetime, expires_at: datetime
+    ) -> list[Key]:
+        """Claims those keys that nobody else is working on, and returns them in order."""
+        wanted = set(keys)
+        for row in self._connection.execute(select(self._model).where(self._ours(keys))):
+            key = tuple(getattr(row, name) for name in self._key)
+            if key not in wanted:
+                continue
+            free = row.expires_at <= now or claimant.outlived(row.host, row.pid)
+            if free or row.owner == claimant.token:
+                self._connection.execute(delete(self._model).where(self._ours([key])))
+            else:
+                wanted.remove(key)
+        if not wanted:
+            return []
+        lease = {"owner": claimant.token, "host": claimant.host, "pid": claimant.pid}
+        rows = [
+            {
+                **self._common,
+                **dict(zip(self._key, key, strict=True)),
+                **lease,
+                "expires_at": expires_at,
+            }
+            for key in sorted(wanted)
+        ]
+        # Where several may write at once, another one may have been faster.
+        claimed = insert_of(self._engine)(self._model.__table__).on_conflict_do_nothing()
+        taken = self._connection.execute(claimed.returning(*self._columns()), rows)
+        return sorted(tuple(row) for row in taken)
+
+    def renew(self, claimant: Claimant, expires_at: datetime) -> None:
+        """Says that the claimant is still at work."""
+        self._connection.execute(
+            update(self._model)
+            .where(self._ours(), self._model.owner == claimant.token)
+            .values(expires_at=expires_at)
+        )
+
+    def _give_back(self, claimant: Claimant, keys: Collection[Key] | None) -> set[Key]:
+        """Releases keys (None: all) and returns those that were still the claimant's."""
+        released = delete(self._model).where(self._ours(keys), self._model.owner == claimant.token)
+        return {
+            tuple(row) for row in self._connection.execute(released.returning(*self._columns()))
+        }
+
+    def _columns(self) -> list[Any]:
+        return [getattr(self._model, name) for name in self._key]
+
+    def _ours(self, keys: Collection[Key] | None = None) -> Any:
+        """The claims of these keys (None: all). SQLite searches no index for a list of rows: with
+        keys of several columns each column is compared alone, and others may be among them."""
+        conditions = [getattr(self._model, name) == value for name, value in self._common.items()]
+        if keys is not None:
+            for index, column in enumerate(self._columns()):
+                conditions.append(column.in_({key[index] for key in keys}))
+        return and_(*conditions)
+
+
+class ScoreClaimRepository(_Claims):
+    """The claims of one metric: scores that a process is asking a judge for."""
+
+    _model, _key = ScoreClaim, ("run_id", "author")
+
+    def __init__(self, source: Connection | Session, metric_id: int) -> None:
+        super().__init__(source, metric_id=metric_id)
+
+    def claim(
+        self,
+        scores: Collection[tuple[str, str]],
+        claimant: Claimant,
+        now: datetime,
+        expires_at: datetime,
+    ) -> list[tuple[str, str]]:
+        """Claims scores, each by run id and author, and returns those nobody else is asking for."""
+        return [(run, author) for run, author in self._take(scores, claimant, now, expires_at)]
+
+    def release(
+        self, claimant: Claimant, scores: Collection[tuple[str, str]] | None = None
+    ) -> set[tuple[str, str]]:
+        """Releases scores (None: all) and returns those that were still the claimant's."""
+        if scores is None:
+            return {(run, author) for run, author in self._give_back(claimant, None)}
+        return {key for one in scores for key in self._give_back(claimant, [one])}
+
+
+class ClaimRepository(_Claims):
+    """The claims of one experiment: positions of its plan that a process is asking."""
+
+    _model, _key = Claim, ("position",)
 
     def __init__(self, source: Connection | Session, experiment_id: str) -> None:
-        super().__init__(source)
+        super().__init__(source, experiment_id=experiment_id)
         self._experiment_id = experiment_id
 
     def claim(
         self, positions: Collection[int], claimant: Claimant, now: datetime, expires_at: datetime
     ) -> list[int]:
         """Claims those positions that nobody else is working on, and returns them."""
-        taken: set[int] = set()
-        stale: list[int] = []
-        for row in self._connection.execute(
-            select(Claim).where(self._ours(), Claim.position.in_(positions))
-        ):
-            free = row.expires_at <= now or claimant.outlived(row.host, row.pid)
-            if free or row.owner == claimant.token:
-                stale.append(row.position)
-            else:
-                taken.add(row.position)
-        if stale:
-            self._connection.execute(delete(Claim).where(self._ours(), Claim.position.in_(stale)))
-        wanted = [
-            {
-                "experiment_id": self._experiment_id,
-                "position": position,
-                "owner": claimant.token,
-                "host": claimant.host,
-                "pid": claimant.pid,
-                "expires_at": expires_at,
-            }
-            for position in positions
-            if position not in taken
-        ]
-        if not wanted:
-            return []
-        # Where several may write at once, another one may have been faster.
-        claimed = insert_of(self._engine)(Claim.__table__).on_conflict_do_nothing()
-        return sorted(self._connection.scalars(claimed.returning(Claim.position), wanted))
-
-    def renew(self, claimant: Claimant, expires_at: datetime) -> None:
-        """Says that the claimant is still at work."""
-        self._connection.execute(
-            update(Claim)
-            .where(self._ours(), Claim.owner == claimant.token)
-            .values(expires_at=expires_at)
-        )
+        keys = [(position,) for position in positions]
+        return [position for (position,) in self._take(keys, claimant, now, expires_at)]
 
     def release(self, claimant: Claimant, positions: Sequence[int] | None = None) -> set[int]:
         """Releases positions (None: all) and returns those that were still the claimant's."""
-        released = delete(Claim).where(self._ours(), Claim.owner == claimant.token)
-        if positions is not None:
-            released = released.where(Claim.position.in_(positions))
-        return set(self._connection.scalars(released.returning(Claim.position)))
+        keys = None if positions is None else [(position,) for position in positions]
+        return {position for (position,) in self._give_back(claimant, keys)}
 
     def recorded(self, keys: Iterable[RunKey]) -> list[RecordedRun]:
         """The runs of these keys that are recorded."""
@@ -139,6 +208,3 @@ class ClaimRepository(Repository):
                 key = RunKey(approach, provider, model, task, index, repeat)
                 runs.append(RecordedRun(key, *values))
         return runs
-
-    def _ours(self) -> Any:
-        return Claim.experiment_id == self._experiment_id

@@ -40,7 +40,7 @@ _TIME_COLUMNS = {
     "metrics": ("created_at",),
     "scores": ("created_at",),
 }
-_IDS = {"scores": "run_id"}
+_IDS = {"scores": "run_id", "score_claims": "run_id"}
 """Columns that identify a row of a table without an id."""
 _STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?")
 _PARENTS = {
@@ -49,6 +49,7 @@ _PARENTS = {
     "metrics": (("experiment_id", "experiments"),),
     "scores": (("run_id", "runs"), ("metric_id", "metrics")),
     "claims": (("experiment_id", "experiments"),),
+    "score_claims": (("run_id", "runs"), ("metric_id", "metrics")),
 }
 
 

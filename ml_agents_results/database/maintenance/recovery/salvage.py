@@ -33,6 +33,7 @@ from ml_agents_results.errors import CorruptDatabaseError, DatabaseError, NotFou
 
 _OURS = ("experiments", "metrics", "runs", "parsing_metrics", "scores")
 _TRACES = {
+    "0006": ("score_claims", ""),
     "0005": ("scores", ""),
     "0004": ("experiments", "content_digest"),
     "0003": ("claims", ""),
@@ -353,6 +354,8 @@ class _Salvage:
             ("scores", "run_id", "runs"),
             ("scores", "metric_id", "metrics"),
             ("claims", "experiment_id", "experiments"),
+            ("score_claims", "run_id", "runs"),
+            ("score_claims", "metric_id", "metrics"),
         ):
             if name in self._report.tables:
                 alone = f"FROM {name} WHERE {column} NOT IN (SELECT id FROM {parent})"

@@ -61,9 +61,10 @@ class ReportType(StrEnum):
     parsing = "parsing"
     failures = "failures"
     power = "power"
+    agreement = "agreement"
 
 
-OF_ANY_METRIC = (ReportType.summary, ReportType.accuracy)
+OF_ANY_METRIC = (ReportType.summary, ReportType.accuracy, ReportType.agreement)
 """Reports that take --metric."""
 
 COMPARING = (ReportType.latency, ReportType.cost, ReportType.failures, ReportType.power)
@@ -99,7 +100,7 @@ def analyze(
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Report accuracy, times, costs, parsing, failures or power, with error bars."""
+    """Report accuracy, times, costs, parsing, failures, power or agreement, with error bars."""
     from ml_agents_results.errors import UsageError
     from ml_agents_results.services.analysis_options import AnalysisOptions
 
@@ -112,6 +113,12 @@ def analyze(
         raise UsageError(
             f"--report-type {report_type} is about right and wrong, so --metric does not apply",
             f"Leave it out, or give --report-type {', '.join(OF_ANY_METRIC)}.",
+        )
+    if report_type is ReportType.agreement and (interval, missing) != ("wilson", "exclude"):
+        raise UsageError(
+            "agreement is that of the values there are, with intervals of its own: --interval and "
+            "--missing do not apply",
+            "Leave them out.",
         )
     options = AnalysisOptions(
         metric=metric,
@@ -136,7 +143,7 @@ def analyze(
             created_to=created_to,
         )
         document, report = _report(report_type, runs, ids, filters, options, baseline)
-    if not document.get("variants", document.get("outcomes")):
+    if not document.get("variants", document.get("outcomes", True)):
         say(f"Note: {', '.join(ids)} has no runs, or none that pass the filters.")
     if as_json:
         emit_json({"experiment_ids": ids, "report_type": report_type.value, **document})
@@ -291,3 +298,10 @@ def _report(
 
             power = PowerService(*scope).report(baseline=baseline)
             return power.to_dict(), power_report(power)
+        case ReportType.agreement:
+            from ml_agents_results.reports.agreement_report import agreement_report
+            from ml_agents_results.services.agreement import AgreementService
+
+            names = listed([options.metric]) if options.metric is not None else []
+            agreement = AgreementService(*scope).report(names)
+            return agreement.to_dict(), agreement_report(agreement)

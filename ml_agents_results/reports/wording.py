@@ -32,6 +32,7 @@ EXPLANATIONS = {
     "power, and in clusters intervals may be too narrow",
     "few_samples": "there are few samples: intervals may be too narrow",
     "graders_differ": "the two experiments were graded differently",
+    "few_disagreements": "fewer than 10 runs are rated differently: intervals may be too narrow",
     "failed_costs": "more than 5% of the money went to runs that failed or have no grade",
     "few_correct": "fewer than 10 right answers: a cost per right answer has no interval",
     "ids_over_indexes": "the ids of samples contradict their indexes; pairs are by id",
@@ -50,17 +51,23 @@ EXPLANATIONS = {
     "no_shared_samples": "the variants share no graded sample; compare --unpaired uses all that "
     "each variant was asked",
     "no_values": "no run has this value",
+    "no_double_ratings": "no run has two ratings",
+    "not_categories": "the values are numbers on no scale of at most 101 steps",
     "null_clusters": "some samples have no value to cluster by; each is a cluster of its own",
+    "one_category": "all ratings are the same",
     "one_class": "all answers are right, or all are wrong",
     "one_cluster": "one task (or other cluster) is too few for a clustered error; --cluster none "
     "treats samples as independent",
     "one_distinct_confidence": "every run has the same confidence",
+    "one_unit_decides": "one rating alone makes the difference: the coefficient has no error",
     "outputs_not_read": "there are too many runs to read their outputs; slices by length and by "
     "answer marker are left out",
     "partial_overlap": "some samples were graded in one variant only and are left out of the pairs",
     "sample_ids_not_unique": "an id stands for several samples of a task and pairs nothing; pairs "
     "are by question and expected answer",
     "shared_samples_unpaired": "the variants share samples; a paired comparison is more precise",
+    "skewed_ratings": "more than 80% of the ratings are the same category: kappa is low at high "
+    "agreement, so look at the matrix",
     "skewed": "the values are very skewed: the interval may be too narrow on one side",
     "small_tasks": "some tasks have fewer than 10 samples: what varies within them is hardly known",
     "too_few_repeats": "no sample was asked that often",

@@ -54,10 +54,12 @@ class StoredMetric:
         ids: The row of the metric in `metrics`, by experiment. Runs of other experiments keep the
             values that stand on them.
         binary: Whether several authors give the majority; else the mean.
+        author: Whose scores alone are read; those of all where it is None.
     """
 
     ids: Mapping[str, int]
     binary: bool
+    author: str | None = None
 
 
 class RunReading(Protocol):
@@ -183,7 +185,9 @@ def _scored(dialect: str, metric: StoredMetric) -> tuple[Any, Any]:
 
     SQLite looks the scores of each run up, in the order of the runs; PostgreSQL joins them.
     """
-    ids = Score.metric_id.in_(metric.ids.values())
+    ids: ColumnElement[bool] = Score.metric_id.in_(metric.ids.values())
+    if metric.author is not None:
+        ids &= Score.author == metric.author
     if dialect == "sqlite":
         mean = select(func.avg(Score.value)).where(Score.run_id == Run.id, ids)
         scored: Any = mean.correlate(Run).scalar_subquery()
@@ -247,6 +251,7 @@ def _selected(
         "confidence": lambda: number(Run.parsing_confidence),
         "method": lambda: names(Run.parsing_method),
         "sample_index": lambda: whole(Run.sample_index, "-1"),
+        "repeat_index": lambda: whole(Run.repeat_index, "0"),
         "sample_id": lambda: names(Run.sample_id),
         "fingerprint": lambda: whole(Run.input_fingerprint, f"{NO_FINGERPRINT:x}", ""),
     }
@@ -302,6 +307,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "confidence": _numbers,
     "method": _names,
     "sample_index": _whole,
+    "repeat_index": _whole,
     "sample_id": _names,
     "fingerprint": _fingerprints,
 }

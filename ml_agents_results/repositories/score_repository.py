@@ -1,10 +1,10 @@
 """Scores: the values of metrics for runs, by their authors."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from ml_agents_results.database.models import RUN_KEY, Metric, Run, Score
 from ml_agents_results.database.primary_values import combined, set_by_scores, set_value
@@ -106,6 +106,27 @@ class ScoreRepository(Repository):
         )
         for row in self._connection.execute(selected.execution_options(yield_per=1000)):
             yield row[0], score_record(row[1:])
+
+    def authors(self, experiment_ids: Sequence[str], metric: str) -> Sequence[str]:
+        """Who scored by the metric in these experiments, in the order of their names."""
+        selected = (
+            select(Score.author)
+            .join(Metric, Metric.id == Score.metric_id)
+            .where(Metric.experiment_id.in_(experiment_ids), Metric.name == metric)
+            .distinct()
+        )
+        return sorted(self._connection.scalars(selected))
+
+    def labels(self, experiment_ids: Sequence[str], metric: str) -> Mapping[str | None, int]:
+        """How many scores of the metric have each label, None where there is none."""
+        selected = (
+            select(Score.label, func.count())
+            .join(Metric, Metric.id == Score.metric_id)
+            .where(Metric.experiment_id.in_(experiment_ids), Metric.name == metric)
+            .group_by(Score.label)
+        )
+        rows = self._connection.execute(selected)
+        return {row[0]: row[1] for row in rows}
 
     def delete(self, run_id: str, metric: str, author: str = "") -> bool:
         """Deletes a score; returns whether there was one."""

@@ -21,7 +21,15 @@ Measure = Literal["time_ms", "cost", "value", "confidence"]
 """A number of a run: ms, USD, the value of the metric in its own unit, a fraction."""
 
 Column = Literal[
-    "time_ms", "cost", "value", "confidence", "method", "sample_index", "sample_id", "fingerprint"
+    "time_ms",
+    "cost",
+    "value",
+    "confidence",
+    "method",
+    "sample_index",
+    "repeat_index",
+    "sample_id",
+    "fingerprint",
 ]
 """What may be read of a run next to its outcome."""
 
@@ -91,6 +99,7 @@ class Columns:
     confidence: Array = field(default_factory=_absent)
     method: Array = field(default_factory=_absent)
     sample_index: Array = field(default_factory=_absent)
+    repeat_index: Array = field(default_factory=_absent)
     sample_id: Array = field(default_factory=_absent)
     fingerprint: Array = field(default_factory=_absent)
     numeric: bool = False

@@ -17,6 +17,7 @@ SQL_COLUMNS = {
     "confidence": "parsing_confidence",
     "method": "parsing_method",
     "sample_index": "sample_index",
+    "repeat_index": "repeat_index",
     "sample_id": "sample_id",
     "fingerprint": "COALESCE(input_fingerprint, 'ffffffffffffffff')",
 }

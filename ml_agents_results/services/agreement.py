@@ -1,0 +1,412 @@
+"""Do raters agree: a judge with people, people with each other, a judge with its own repeats?"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from ml_agents_results.errors import NothingToCompareError, UsageError
+from ml_agents_results.records import Variant
+from ml_agents_results.repositories.run_source import DatabaseSource
+from ml_agents_results.services.analysis_service import AnalysisService
+from ml_agents_results.services.raters import (
+    Rater,
+    author_of,
+    authors_of,
+    clusters_of,
+    find_rater,
+    read_ratings,
+)
+from ml_agents_results.services.result_rows import Row
+from ml_agents_results.statistics.cluster_robust import clustered_mean
+from ml_agents_results.statistics.difference_sums import (
+    INDEPENDENT,
+    Design,
+    DifferenceSums,
+    clustered_design,
+    pseudo_sample_interval,
+)
+from ml_agents_results.statistics.estimate import Estimate, Interval
+from ml_agents_results.statistics.kappa import (
+    Agreement,
+    Scale,
+    Weights,
+    categories_of,
+    coded,
+    cohens_kappa,
+    correlation,
+    fleiss_kappa,
+    krippendorff_alpha,
+    rank_correlation,
+)
+from ml_agents_results.statistics.numeric_difference import pseudo_sample_t
+from ml_agents_results.statistics.proportions import accuracy
+from ml_agents_results.statistics.ratings import Ratings
+from ml_agents_results.statistics.run_columns import Array
+
+POSITION_DEPENDENT = "position_dependent"
+"""The label of a pairwise verdict that changed when the two answers changed places."""
+
+SKEWED_SHARE = 0.8
+"""Where one category is this frequent with both, kappa is low at high agreement."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairAgreement(Row):
+    """Two raters on the runs that both rated: all of them, those of a variant, or of a task.
+
+    Attributes:
+        variant, task: Whose runs these are; both None for all runs.
+        matrix: How many runs the first rater put into each category (rows) and the second
+            (columns); None where the values are numbers rather than categories.
+        agreement: The share of equal ratings.
+        within_one: The share at most 1 apart (on scales of smaller steps, one step); None for two
+            categories.
+        kappa: Cohen's; with quadratic weights where the categories have an order of more than two.
+        kappas: The same with other weights.
+        bias: Mean of the first rater's values minus the second's.
+        sensitivity, specificity: Of right and wrong, the share of the second rater's 1s and 0s that
+            the first gave as well.
+    """
+
+    first: str
+    second: str
+    variant: Variant | None
+    task: str | None
+    runs: int
+    n_clusters: int | None
+    method: str
+    categories: tuple[float, ...] | None
+    matrix: tuple[tuple[int, ...], ...] | None
+    agreement: Estimate
+    within_one: Estimate | None
+    kappa: Agreement | None
+    kappas: dict[str, Agreement]
+    bias: float | None
+    bias_ci_low: float | None
+    bias_ci_high: float | None
+    bias_method: str
+    sensitivity: Estimate | None
+    specificity: Estimate | None
+    pearson: float | None
+    spearman: float | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupAgreement(Row):
+    """All raters of a group at once: those named, or the authors of one metric (a judge's
+    repeats, a panel, several people).
+
+    Attributes:
+        alphas: Krippendorff's alpha by the scale of the categories.
+        fleiss: None unless every rater rated every run.
+        unanimous: The share of runs whose ratings are all equal.
+    """
+
+    group: str
+    raters: tuple[str, ...]
+    runs: int
+    alphas: dict[str, Agreement]
+    fleiss: Agreement | None
+    unanimous: Estimate
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PositionBias(Row):
+    """Of a pairwise judge asked in both orders, the share of verdicts that changed with them."""
+
+    metric: str
+    verdicts: int
+    position_dependent: int
+    rate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementReport(Row):
+    """Pairs of raters over all runs first, then within variants and tasks; then groups."""
+
+    confidence_level: float
+    raters: tuple[str, ...]
+    pairs: Sequence[PairAgreement]
+    groups: Sequence[GroupAgreement]
+    positions: Sequence[PositionBias]
+
+
+class AgreementService(AnalysisService):
+    """How far metrics, judges and people agree on the same runs."""
+
+    def report(self, names: Sequence[str]) -> AgreementReport:
+        """The agreement of the named raters: metrics, or authors as `NAME@AUTHOR`; of a single
+        metric that of its authors.
+
+        Raises:
+            NotFoundError: There is no such metric or author.
+            UsageError: One rater only, or scales that differ.
+            NothingToCompareError: No run has values of two raters.
+        """
+        if not isinstance(self._source, DatabaseSource):
+            raise UsageError(
+                "agreement is that of several metrics, and Parquet files have the primary one only",
+                "Analyse the database that the files come from.",
+            )
+        ids = self._ids()
+        raters, groups = self._raters(ids, names)
+        ratings = read_ratings(self._source, self._filters, raters, self._options)
+        pairs = [row for pair in combinations(range(len(raters)), 2)
+                 for row in self._pair(ratings, raters, pair)]  # fmt: skip
+        if not pairs:
+            raise NothingToCompareError(
+                f"no run has values of two of {', '.join(rater.name for rater in raters)}",
+                "Scores are read of runs that did not fail and pass the filters.",
+            )
+        named = [self._group("raters", ratings, raters)] if len(raters) > 2 else []
+        own = [self._authors(group, authors) for group, authors in groups]
+        positions = filter(None, (self._position(ids, name) for name in dict.fromkeys(names)))
+        return AgreementReport(
+            self._options.confidence,
+            tuple(rater.name for rater in raters),
+            pairs,
+            [*named, *own],
+            list(positions),
+        )
+
+    def _ids(self) -> Sequence[str]:
+        from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+
+        named = self._filters.experiment_id
+        return ExperimentRepository(self._source.connection).ids() if named is None else named
+
+    def _raters(
+        self, ids: Sequence[str], names: Sequence[str]
+    ) -> tuple[list[Rater], list[tuple[str, list[Rater]]]]:
+        """The raters, and those metrics of several authors that are raters as a whole."""
+        if not names:
+            raise UsageError(
+                "agreement is that of two raters or more, and no metric is named",
+                "As in: --metric judge,human (a metric, or one author of it: human@anna)",
+            )
+        raters = [find_rater(self._source, ids, name) for name in dict.fromkeys(names)]
+        groups = []
+        for rater in raters:
+            known = authors_of(self._source, ids, rater.name)
+            if len(known) > 1:
+                authors = [author_of(self._source, rater.metric, rater.name, a) for a in known]
+                groups.append((rater.name, authors))
+        if len(raters) > 1:
+            return raters, groups
+        if not groups:
+            raise UsageError(
+                f"agreement is that of two raters or more, and {raters[0].name} is one: its scores "
+                "have no different authors",
+                "Name another metric as well, as in: --metric judge,human",
+            )
+        return groups[0][1], []
+
+    def _pair(
+        self, ratings: Ratings, raters: Sequence[Rater], pair: tuple[int, int]
+    ) -> Iterator[PairAgreement]:
+        two = [raters[index] for index in pair]
+        both = np.isfinite(ratings.values[:, pair[0]] + ratings.values[:, pair[1]])
+        if not both.any():
+            return
+        shared = ratings.take(both)
+        _require_one_scale(two)
+        ends = _ends(two)
+        categories = categories_of(shared.values[:, list(pair)], *ends)
+        yield self._one(shared, two, pair, categories)
+        for number, key in enumerate(shared.variants):
+            part = shared.take(shared.variant == number)
+            if 0 < len(part) < len(shared):
+                yield self._one(part, two, pair, categories, variant=Variant(*key))
+        for number, task in enumerate(shared.tasks):
+            part = shared.take(shared.task == number)
+            if 0 < len(part) < len(shared):
+                yield self._one(part, two, pair, categories, task=task)
+
+    def _one(
+        self,
+        ratings: Ratings,
+        raters: Sequence[Rater],
+        pair: tuple[int, int],
+        categories: Array | None,
+        variant: Variant | None = None,
+        task: str | None = None,
+    ) -> PairAgreement:
+        clusters, method = clusters_of(ratings, self._options)
+        first, second = (ratings.values[:, index] for index in pair)
+        level = self._options.confidence
+        binary = not any(rater.numeric for rater in raters)
+        kappas: dict[str, Agreement] = {}
+        table = codes = None
+        chosen: Weights = "none"
+        if categories is not None:
+            codes = coded(np.stack([first, second], axis=1), categories)
+            size = len(categories)
+            table = np.bincount(codes[:, 0] * size + codes[:, 1], minlength=size * size)
+            table = table.reshape(size, size)
+            weights: tuple[Weights, ...] = (
+                ("none",) if size < 3 else ("quadratic", "linear", "none")
+            )
+            chosen = weights[0]
+            for one in weights:
+                kappas[one] = cohens_kappa(codes, size, one, level, clusters)
+        bias = self._bias(first - second, clusters, raters, binary=binary)
+        kappa = kappas.pop(chosen, None)
+        near = None
+        if codes is not None and categories is not None and len(categories) > 2:
+            step = max(_step_within(categories), float(categories[1] - categories[0]))
+            near = self._share(np.abs(first - second) <= step + 1e-9, clusters)
+        hits = [self._share(first[second == value] == value, _of(clusters, second == value))
+                if binary else None for value in (1.0, 0.0)]  # fmt: skip
+        agreement = self._share(np.abs(first - second) <= 1e-9, clusters)
+        codes_of = (kappa.warnings if kappa else (), agreement.warnings, _skewed(table))
+        return PairAgreement(
+            first=raters[0].name,
+            second=raters[1].name,
+            variant=variant,
+            task=task,
+            runs=len(ratings),
+            n_clusters=None if clusters is None else len(np.unique(clusters)),
+            method=method,
+            categories=None if categories is None else tuple(categories.tolist()),
+            matrix=None if table is None else tuple(map(tuple, table.tolist())),
+            agreement=agreement,
+            within_one=near,
+            kappa=kappa,
+            kappas=kappas,
+            bias=float(np.mean(first - second)),
+            bias_ci_low=bias.low,
+            bias_ci_high=bias.high,
+            bias_method=bias.method,
+            sensitivity=hits[0],
+            specificity=hits[1],
+            pearson=None if table is None or categories is None
+            else correlation(table, categories, categories),
+            spearman=None if table is None else rank_correlation(table),
+            warnings=tuple(dict.fromkeys(code for codes in codes_of for code in codes)),
+        )  # fmt: skip
+
+    def _bias(
+        self, d: Array, clusters: Array | None, raters: Sequence[Rater], *, binary: bool
+    ) -> Interval:
+        """The interval of the mean of first minus second."""
+        d = np.where(np.abs(d) <= 1e-9, 0.0, d)
+        sums = DifferenceSums(
+            n=len(d),
+            total=float(d.sum()),
+            squares=float((d * d).sum()),
+            absolute=float(np.abs(d).sum()),
+            differing=int(np.count_nonzero(d)),
+        )
+        level = self._options.confidence
+        design = Design(dof=float(len(d) - 1)) if len(d) > 1 and not binary else INDEPENDENT
+        if clusters is not None:
+            mean = clustered_mean(*(np.bincount(clusters, w).tolist() for w in (None, d)))
+            if mean.se is None or mean.dof is None:
+                return Interval(None, None, "t-cr2", level, mean.null_reason)
+            design = clustered_design(sums, mean.se, mean.dof, mean.n_clusters or 1)
+        if binary:
+            return pseudo_sample_interval(sums, level, design)
+        low, high = _ends(raters)
+        span = None if low is None or high is None else high - low
+        return pseudo_sample_t(sums, design, span, level)
+
+    def _share(self, hits: Array, clusters: Array | None) -> Estimate:
+        """The share of true ones, by Wilson's formula."""
+        if clusters is None:
+            return accuracy(
+                int(np.count_nonzero(hits)), len(hits), "wilson", self._options.confidence
+            )
+        counts = np.bincount(clusters, minlength=1)
+        mean = clustered_mean(counts.tolist(), np.bincount(clusters, hits * 1.0, 1).tolist())
+        return mean.as_accuracy(confidence=self._options.confidence)
+
+    def _authors(self, group: str, authors: Sequence[Rater]) -> GroupAgreement:
+        ratings = read_ratings(self._source, self._filters, authors, self._options)
+        return self._group(group, ratings, authors)
+
+    def _group(self, group: str, ratings: Ratings, raters: Sequence[Rater]) -> GroupAgreement:
+        ratings = ratings.take((~np.isnan(ratings.values)).sum(axis=1) > 1)
+        _require_one_scale(raters)
+        level = self._options.confidence
+        names = tuple(rater.name for rater in raters)
+        if not len(ratings):
+            return GroupAgreement(group, names, 0, {}, None, accuracy(0, 0, "wilson", level))
+        clusters, _ = clusters_of(ratings, self._options)
+        highest, lowest = np.nanmax(ratings.values, axis=1), np.nanmin(ratings.values, axis=1)
+        unanimous = self._share(highest - lowest <= 1e-9, clusters)
+        categories = categories_of(ratings.values, *_ends(raters))
+        if categories is None:
+            return GroupAgreement(
+                group, names, len(ratings), {}, None, unanimous, ("not_categories",)
+            )
+        codes = coded(ratings.values, categories)
+        scales: tuple[Scale, ...] = (
+            ("nominal",) if len(categories) < 3 else ("ordinal", "interval", "nominal")
+        )
+        alphas: dict[str, Agreement] = {
+            scale: krippendorff_alpha(codes, categories, scale, level, clusters) for scale in scales
+        }
+        fleiss = None
+        if np.all(codes >= 0):
+            fleiss = fleiss_kappa(codes, len(categories), level, clusters)
+        warnings = next(iter(alphas.values())).warnings
+        return GroupAgreement(
+            group,
+            names,
+            len(ratings),
+            alphas,
+            fleiss,
+            unanimous,
+            warnings,
+        )
+
+    def _position(self, ids: Sequence[str], name: str) -> PositionBias | None:
+        from ml_agents_results.repositories.score_repository import ScoreRepository
+
+        labels = ScoreRepository(self._source.connection).labels(ids, name)
+        changed = labels.get(POSITION_DEPENDENT, 0)
+        if not changed:
+            return None
+        verdicts = sum(count for label, count in labels.items() if label is not None)
+        rate = accuracy(changed, verdicts, "wilson", self._options.confidence)
+        return PositionBias(name, verdicts, changed, rate)
+
+
+def _require_one_scale(raters: Sequence[Rater]) -> None:
+    """Raises UsageError where declared ends differ: equal numbers would not mean the same."""
+    known = {rater.name: rater.metric.bounds for rater in raters if rater.metric.bounds}
+    if len(set(known.values())) > 1:
+        listed = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in known.items())
+        raise UsageError(
+            f"these raters have different scales: {listed}",
+            "Agreement is that of values on one scale; import or score one of them on the other's.",
+        )
+
+
+def _ends(raters: Sequence[Rater]) -> tuple[float | None, float | None]:
+    return next((rater.metric.bounds for rater in raters if rater.metric.bounds), (None, None))
+
+
+def _step_within(categories: Array) -> float:
+    """1 on a scale from one whole number to another that is wider."""
+    low, high = float(categories[0]), float(categories[-1])
+    return 1.0 if low.is_integer() and high.is_integer() and high - low > 1.0 else 0.0
+
+
+def _of(clusters: Array | None, chosen: Array) -> Array | None:
+    if clusters is None:
+        return None
+    index: Array = np.unique(clusters[chosen], return_inverse=True)[1].ravel()
+    return index
+
+
+def _skewed(table: Array | None) -> tuple[str, ...]:
+    if table is None or not table.sum():
+        return ()
+    shares = [table.sum(axis=axis).max() / table.sum() for axis in (0, 1)]
+    same = table.sum(axis=0).argmax() == table.sum(axis=1).argmax()
+    return ("skewed_ratings",) if same and min(shares) > SKEWED_SHARE else ()

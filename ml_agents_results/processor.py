@@ -192,7 +192,9 @@ class ResultsProcessor:
             environment_json=redact(dict(environment or {})),
             metrics=None if metrics is None else list(metrics),
         )
-        self._write(lambda connection: ExperimentRepository(connection).save(record))
+        self.database.write_retried(
+            lambda connection: ExperimentRepository(connection).save(record)
+        )
 
     def get_experiment(self, experiment_id: str) -> ExperimentRecord:
         """Raises NotFoundError if there is no such experiment."""
@@ -218,11 +220,11 @@ class ResultsProcessor:
             if not experiments.delete(experiment_id):
                 raise experiments.missing(experiment_id)
 
-        self._write(work)
+        self.database.write_retried(work)
 
     def set_status(self, experiment_id: str, status: ExperimentStatus) -> None:
         """Sets the status of an experiment."""
-        self._write(
+        self.database.write_retried(
             lambda connection: ExperimentRepository(connection).set_status(experiment_id, status)
         )
 
@@ -241,13 +243,15 @@ class ResultsProcessor:
             DatabaseError: The database could not be written.
         """
         run = run_of_response(run_result)
-        run_id = self._write(lambda connection: RunRepository(connection).save_with_id(run))
+        run_id = self.database.write_retried(
+            lambda connection: RunRepository(connection).save_with_id(run)
+        )
         self.backup.saved()
         mark_saved(run_result, run_id, run.experiment_id)
 
     def save_run(self, run: RunRecord) -> None:
         """Saves one run, durably."""
-        self._write(lambda connection: RunRepository(connection).save(run))
+        self.database.write_retried(lambda connection: RunRepository(connection).save(run))
         self.backup.saved()
 
     def save_runs(self, runs: Iterable[RunRecord]) -> int:
@@ -257,7 +261,9 @@ class ResultsProcessor:
             InvalidRecordError: A value breaks a rule; `record_number` tells which record.
         """
         records = runs if isinstance(runs, tuple | list) else tuple(runs)
-        changed = self._write(lambda connection: RunRepository(connection).save_many(records))
+        changed = self.database.write_retried(
+            lambda connection: RunRepository(connection).save_many(records)
+        )
         self.backup.saved(len(records))
         return changed
 
@@ -277,7 +283,7 @@ class ResultsProcessor:
                 primary metric.
         """
         given = list(scores)
-        self._write(lambda connection: ScoreRepository(connection).save_many(given))
+        self.database.write_retried(lambda connection: ScoreRepository(connection).save_many(given))
 
     def scores_frame(self, experiment_ids: str | Sequence[str]) -> "pd.DataFrame":
         """All scores of the experiments as a data frame, one row per score: `experiment_id`,
@@ -341,7 +347,7 @@ class ResultsProcessor:
             runs.get(run_id)
             runs.delete(run_id)
 
-        self._write(work)
+        self.database.write_retried(work)
 
     def save_parsing_metrics(self, run_id: str, metrics: Mapping[str, Any]) -> None:
         """Sets the parsing metrics of a run.
@@ -355,7 +361,9 @@ class ResultsProcessor:
             InvalidRecordError: A value breaks a rule, or its name is not known.
         """
         record = metrics_of(metrics)
-        self._write(lambda connection: ParsingMetricsRepository(connection).save(run_id, record))
+        self.database.write_retried(
+            lambda connection: ParsingMetricsRepository(connection).save(run_id, record)
+        )
 
     def get_runs_paginated(
         self, experiment_id: str, page: int = 1, page_size: int = 1000
@@ -661,12 +669,6 @@ class ResultsProcessor:
         return self._cache.get(
             (service, chosen), lambda connection: service(connection, chosen).report()
         )
-
-    def _write(self, work: Callable[[Connection], T]) -> T:
-        for attempt in self.database.retrying():
-            with attempt, self.database.write() as connection:
-                return work(connection)
-        raise AssertionError("the last attempt returns or raises")
 
 
 def _opened(

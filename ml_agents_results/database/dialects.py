@@ -30,8 +30,14 @@ class Backend(Protocol):
     def listen(self, engine: Engine) -> None:
         """Prepares the connections of an engine, ours or the caller's, for units of work."""
 
-    def write(self, connection: Connection) -> AbstractContextManager[None]:
-        """A write transaction, on a connection that the thread keeps."""
+    def begin(self, connection: Connection) -> None:
+        """Begins a write transaction, on a connection that the thread keeps."""
+
+    def commit(self, connection: Connection) -> None:
+        """Commits what was begun by `begin`."""
+
+    def rollback(self, connection: Connection) -> None:
+        """Undoes what was begun by `begin`, if that is still open."""
 
     def confirm(self, connection: Connection) -> None:
         """Called after each commit: raises DatabaseError if what was committed cannot be found

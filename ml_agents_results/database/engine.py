@@ -7,10 +7,10 @@ own in `migration`. Each is one `with` block and one transaction.
 import os
 import shlex
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine
@@ -20,16 +20,18 @@ from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database.dialects import Backend
 from ml_agents_results.database.driver_errors import Translation
 from ml_agents_results.database.location import check_file, file_of, shown, url_of
-from ml_agents_results.database.retries import Attempt, attempts
+from ml_agents_results.database.retries import retried
 from ml_agents_results.database.sqlite import ChangeWatcher, SqliteBackend
 from ml_agents_results.errors import UsageError
+
+T = TypeVar("T")
 
 
 class Database:
     """One database, opened on first use. Threads share it.
 
     Each thread that writes keeps a connection, so the pool has no limit; a server that has no
-    connection left is asked again (see `retrying`).
+    connection left is asked again (see `write_retried`).
 
     Args:
         config: Settings, a path to a SQLite file, a SQLAlchemy URL, or an Engine to work with.
@@ -115,10 +117,15 @@ class Database:
                 everything that was recorded has been saved.
         """
         with self._turn, self._translated:
-            connection = self._writer()
-            with self.backend.write(connection):
+            connection, backend = self._writer(), self.backend
+            try:
+                backend.begin(connection)
                 yield connection
-            self.backend.confirm(connection)
+                backend.commit(connection)
+            except BaseException:
+                backend.rollback(connection)
+                raise
+            backend.confirm(connection)
 
     @contextmanager
     def bulk(self) -> Iterator[Connection]:
@@ -179,13 +186,18 @@ class Database:
             self._local.pid = os.getpid()
         return connection
 
-    def retrying(self) -> Iterator[Attempt]:
-        """Attempts of a unit of work that another process or a lost connection may disturb.
+    def write_retried(self, work: Callable[[Connection], T]) -> T:
+        """The result of `work` in a write transaction of its own.
 
-        Use as `for attempt in database.retrying(): with attempt: ...`; waits with growing pauses,
-        up to `connection_timeout` seconds in all, then raises what the last attempt raised.
+        If another process or a lost connection disturbs it, all of it is done again, for up to
+        `connection_timeout` seconds.
         """
-        return attempts(self.config.connection_timeout)
+
+        def attempt() -> T:
+            with self.write() as connection:
+                return work(connection)
+
+        return retried(attempt, self.config.connection_timeout)
 
 
 def _postgres_backend(url: URL, config: DatabaseConfig) -> Backend:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -99,8 +99,14 @@ class PostgresBackend:
     def listen(self, engine: Engine) -> None:
         """Nothing to prepare: an engine of the caller has settings of its own."""
 
-    def write(self, connection: Connection) -> AbstractContextManager[Any]:
-        return connection.begin()
+    def begin(self, connection: Connection) -> None:
+        connection.begin()
+
+    def commit(self, connection: Connection) -> None:
+        connection.commit()
+
+    def rollback(self, connection: Connection) -> None:
+        connection.rollback()
 
     def confirm(self, connection: Connection) -> None:
         """A commit that the server has acknowledged is durable."""

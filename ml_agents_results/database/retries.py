@@ -2,44 +2,28 @@
 
 import random
 import time
-from collections.abc import Iterator
-from types import TracebackType
+from collections.abc import Callable
+from typing import TypeVar
 
 from ml_agents_results.errors import DatabaseLockedError
+
+T = TypeVar("T")
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 """Bounds of the random pause between two attempts, in seconds."""
 
 
-class Attempt:
-    """One attempt, as a `with` block; it swallows DatabaseLockedError before the deadline."""
-
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
-        self.repeat = False
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> bool:
-        self.repeat = isinstance(error, DatabaseLockedError) and time.monotonic() < self._deadline
-        return self.repeat
-
-
-def attempts(seconds: float) -> Iterator[Attempt]:
-    """Attempts for up to `seconds`, with growing pauses; the last one raises what went wrong."""
+def retried(work: Callable[[], T], seconds: float) -> T:
+    """The result of `work`, which is called again with growing pauses as long as it raises
+    DatabaseLockedError, for up to `seconds`."""
     deadline = time.monotonic() + seconds
     pause = FIRST_PAUSE
     while True:
-        attempt = Attempt(deadline)
-        yield attempt
-        if not attempt.repeat:
-            return
+        try:
+            return work()
+        except DatabaseLockedError:
+            if time.monotonic() >= deadline:
+                raise
         time.sleep(random.uniform(0, pause))
         pause = min(2 * pause, LONGEST_PAUSE)

@@ -17,7 +17,7 @@ from ml_agents_results.database.dialects import Dialect, driver_of
 from ml_agents_results.database.driver_errors import translate
 from ml_agents_results.database.location import file_uri
 from ml_agents_results.database.moved_files import copy_name, moved_error
-from ml_agents_results.database.retries import attempts
+from ml_agents_results.database.retries import retried
 from ml_agents_results.errors import DatabaseError
 
 FileId = tuple[int, int] | None
@@ -66,20 +66,18 @@ class SqliteBackend:
             record.info["file"] = _file_id(self._file_name)
         record.info["configured"] = True
 
-    @contextmanager
-    def write(self, connection: Connection) -> Iterator[None]:
+    def begin(self, connection: Connection) -> None:
         """The driver begins and ends the transaction: SQLAlchemy takes a third of a save for it,
         and joins in as soon as it executes a statement."""
-        driver = driver_of(connection)
-        try:
-            driver.execute("BEGIN IMMEDIATE")
-            yield
-            connection.commit()
-            driver.commit()
-        except BaseException:
-            connection.rollback()
-            driver.rollback()
-            raise
+        driver_of(connection).execute("BEGIN IMMEDIATE")
+
+    def commit(self, connection: Connection) -> None:
+        connection.commit()
+        driver_of(connection).commit()
+
+    def rollback(self, connection: Connection) -> None:
+        connection.rollback()
+        driver_of(connection).rollback()
 
     def confirm(self, connection: Connection) -> None:
         """Raises MovedDatabaseError if the file was moved, deleted or replaced while it was open.
@@ -153,14 +151,15 @@ class SqliteBackend:
         """Settings that are stored in the file; auto_vacuum has to precede the first table."""
         if self._config.auto_vacuum and pragma(connection, "page_count") == [(0,)]:
             pragma(connection, "auto_vacuum=INCREMENTAL")
-        for attempt in attempts(self._config.connection_timeout):
-            with attempt:
-                # Readers and one writer do not wait for each other. A network disk may refuse;
-                # then the rollback journal serves, correct but slower.
-                try:
-                    pragma(connection, "journal_mode=WAL")
-                except sqlite3.Error as error:
-                    raise translate(error, str(self._path)) from error
+        retried(lambda: self._keep_a_log(connection), self._config.connection_timeout)
+
+    def _keep_a_log(self, connection: Connection) -> None:
+        # Readers and one writer do not wait for each other. A network disk may refuse; then the
+        # rollback journal serves, correct but slower.
+        try:
+            pragma(connection, "journal_mode=WAL")
+        except sqlite3.Error as error:
+            raise translate(error, str(self._path)) from error
 
     def version(self, connection: Connection) -> str:
         return str(connection.exec_driver_sql("SELECT sqlite_version()").scalar_one())

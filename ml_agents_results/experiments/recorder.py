@@ -144,18 +144,20 @@ class Recorder:
         return jobs
 
     def _serve(self, jobs: list[_Save | _Take], ending: bool = False) -> None:
-        results: list[tuple[asyncio.Future[Any], Any]] = []
         position, elsewhere = self._next, self._elsewhere
         renew = time.monotonic() >= self._renew_at
+
+        def work(connection: Connection) -> list[tuple[asyncio.Future[Any], Any]]:
+            self._next, self._elsewhere = position, elsewhere
+            results = self._apply(connection, jobs)
+            if ending:
+                ClaimRepository(connection, self._experiment_id).release(self._me)
+            elif renew:
+                self._renew(connection)
+            return results
+
         try:
-            for attempt in self._database.retrying():
-                with attempt, self._database.write() as connection:
-                    self._next, self._elsewhere = position, elsewhere
-                    results = self._apply(connection, jobs)
-                    if ending:
-                        ClaimRepository(connection, self._experiment_id).release(self._me)
-                    elif renew:
-                        self._renew(connection)
+            results = self._database.write_retried(work)
         except InvalidRecordError as error:
             if len(jobs) > 1:
                 for job in jobs:

@@ -92,7 +92,7 @@ class RunRepository(Repository):
     def __init__(self, source: Connection | Session) -> None:
         super().__init__(source)
         self._all_new = True
-        self._metric_ids = MetricIds(self._engine, self._fetch, self._execute)
+        self._metric_ids = MetricIds(self._engine, self._fetch, self._add_metrics)
 
     def save(self, run: RunRecord) -> bool:
         """Records one run, and returns whether it is new or changed; see `save_many`."""
@@ -147,14 +147,9 @@ class RunRepository(Repository):
             InvalidRecordError: A value breaks a rule; `record_number` says of which run.
             NotFoundError: There is no such experiment, and a run brings scores.
         """
-        records = runs if isinstance(runs, Sequence) else list(runs)
-        if any(run.scores for run in records):
-            with self._writing() as connection:
-                self._require_experiments(connection, (run.experiment_id for run in records))
-                self._metric_ids.require(records)
         sqlite = self._engine == "sqlite"
         prepared = []
-        for number, run in enumerate(records):
+        for number, run in enumerate(runs):
             try:
                 row = run_row(run, sqlite)
                 parsing = run.parsing_metrics
@@ -225,6 +220,11 @@ class RunRepository(Repository):
         elif scores:
             by_key = [score_parameters(*both) for both in scores]
             self._execute(score_upsert(self._engine), by_key)
+
+    def _add_metrics(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+        with self._writing() as connection:
+            self._require_experiments(connection, (row[0] for row in rows))
+            self._execute(statement, rows)
 
     def _fetch(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
         if self._engine == "sqlite":

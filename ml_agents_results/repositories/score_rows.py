@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, select
 
 from ml_agents_results.database.models import Metric, Score
-from ml_agents_results.database.types import from_stored, to_stored
+from ml_agents_results.database.types import from_stored
 from ml_agents_results.database.validation import check_name, metric_row, score_row
-from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.upserts import metric_insert, metrics_of_experiment
 
@@ -45,66 +44,57 @@ class MetricIds:
 
     Args:
         fetch: Executes a statement with positional parameters and returns the rows.
-        execute: Executes a statement for each of several rows.
+        add: Executes a statement for each of several rows of metrics.
     """
 
     def __init__(
         self,
         engine: str,
         fetch: Callable[[str, tuple[Any, ...]], Sequence[Any]],
-        execute: Callable[[str, list[tuple[Any, ...]]], int],
+        add: Callable[[str, list[tuple[Any, ...]]], object],
     ) -> None:
         self._engine = engine
         self._fetch = fetch
-        self._execute = execute
+        self._add = add
         self._known: dict[str, dict[str, MetricId]] = {}
-
-    def require(self, runs: Iterable[RunRecord]) -> None:
-        """Looks up the metrics of the runs' scores; those that are missing are added as numeric."""
-        wanted: dict[str, set[str]] = {}
-        for number, run in enumerate(runs):
-            if run.scores:
-                names = wanted.setdefault(run.experiment_id, set())
-                try:
-                    new = {score.metric for score in run.scores} - names
-                    names.update(check_name("metric", name) for name in new)
-                except InvalidRecordError as error:
-                    error.record_number = number
-                    raise
-        for experiment, names in wanted.items():
-            if not names <= self._known.get(experiment, {}).keys():
-                self._look_up(experiment)
-                if missing := names - self._known[experiment].keys():
-                    self._add(experiment, missing)
-                    self._look_up(experiment)
 
     def rows(self, run: RunRecord) -> list[tuple[Any, ...]]:
         """Metric id and `score_row` of each score of a run.
 
-        A score that is only a value of the primary metric stands on the run and has no row.
+        A metric that the experiment does not have is added to it as numeric. A score that is only a
+        value of the primary metric stands on the run and has no row.
+
+        Raises:
+            InvalidRecordError: A value breaks a rule.
         """
-        known = self._known[run.experiment_id]
+        scores = run.scores or ()
+        known = self._known.get(run.experiment_id) or self._look_up(run.experiment_id)
+        if missing := {score.metric for score in scores} - known.keys():
+            known = self._create(run.experiment_id, missing)
+        sqlite = self._engine == "sqlite"
         rows = []
-        for score in run.scores or ():
-            metric = known[to_stored(score.metric)]
-            row = score_row(score, self._engine == "sqlite")
+        for score in scores:
+            metric, row = known[score.metric], score_row(score, sqlite)
             if not (metric.is_primary and row[0] == "" and row[-1] is None):
                 rows.append((metric.id, *row))
         return rows
 
-    def _look_up(self, experiment: str) -> None:
+    def _look_up(self, experiment: str) -> dict[str, MetricId]:
         rows = self._fetch(metrics_of_experiment(self._engine), (experiment,))
-        self._known[experiment] = {
-            name: MetricId(number, bool(primary)) for name, number, primary in rows
-        }
+        known = {from_stored(name): MetricId(number, primary) for name, number, primary in rows}
+        self._known[experiment] = known
+        return known
 
-    def _add(self, experiment: str, names: Iterable[str]) -> None:
+    def _create(self, experiment: str, names: Iterable[str]) -> dict[str, MetricId]:
+        for name in names:
+            check_name("metric", name)
         sqlite = self._engine == "sqlite"
         new = [
-            metric_row(experiment, MetricRecord(from_stored(name), "numeric"), None, sqlite)
+            metric_row(experiment, MetricRecord(name, "numeric"), None, sqlite)
             for name in sorted(names)
         ]
-        self._execute(metric_insert(self._engine), new)
+        self._add(metric_insert(self._engine), new)
+        return self._look_up(experiment)
 
 
 def scores_of_runs(connection: Connection, ids: Sequence[str]) -> dict[str, list[ScoreRecord]]:

@@ -34,6 +34,9 @@ from ml_agents_results.repositories.score_rows import value_of_run
 
 BATCH_RUNS = 2000
 BATCH_BYTES = 16 * 1024 * 1024
+OPEN_LOGS = 200
+"""Logs that are kept open until it is known which is the newest; others are opened again. Systems
+let a process open 256 to 1,024 files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,12 @@ class _Part:
     def close(self) -> None:
         if self._opened is not None:
             self._opened.close()
+            self._opened = None
+
+    def reopen(self) -> None:
+        """Opens the log again if it was closed before its runs were read."""
+        if self._opened is None and self._spool is None:
+            self.open()
 
     def batches(self, progress: Callable[[int], None]) -> Iterator[list[Item]]:
         """The runs in batches that are bounded by number and by size, for answers may be long."""
@@ -234,6 +243,8 @@ class _Import:
                     self._note_latest(part)
                 if keep is latest or part.source.attempt is not None:
                     waiting.append(part)
+                    if len(waiting) > OPEN_LOGS:
+                        part.close()
                 else:
                     self._add(part, keep)
         # The newest attempts first: older ones do not replace what these have.
@@ -242,10 +253,12 @@ class _Import:
             for part in reversed(waiting):
                 if part.source.attempt is not None:
                     with self._skipping(part):
+                        part.reopen()
                         self._note_latest(part)
         for part in waiting:
             if part.source not in self._broken:
                 with self._skipping(part):
+                    part.reopen()
                     self._add(part, keep)
         self._report_unread()
         return self._result(parts)

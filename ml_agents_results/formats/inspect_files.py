@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from ml_agents_results.errors import InvalidFileError
@@ -43,11 +42,21 @@ _SAMPLE_PARTS = (
 """What is read of a sample. The rest, mostly events, can be a thousand times as large."""
 
 
-def read_header(source: LogSource, *, model_args: bool) -> dict[str, Any]:
-    """What a log says about itself, without results and samples."""
-    with _opened(source) as (archive, file):
+class InspectFile:
+    """An open log, of either kind."""
+
+    def __init__(self, source: LogSource, file: BinaryIO) -> None:
+        self._source = source
+        self._file = file
+        packed = file.read(2) == b"PK"
+        file.seek(0)
+        self._archive = ZipMembers(source, file) if packed else None
+
+    def header(self, *, model_args: bool) -> dict[str, Any]:
+        """What the log says about itself, without results and samples."""
+        source, archive = self._source, self._archive
         if archive is None:
-            header = _header(JsonStream(source, file), model_args)
+            header = _header(JsonStream(source, self._file), model_args)
         else:
             name = next((name for name in (HEADER, START) if name in archive.names), None)
             if name is None:
@@ -62,41 +71,39 @@ def read_header(source: LogSource, *, model_args: bool) -> dict[str, Any]:
             if name == START:
                 source.warn(f"{source.name} is incomplete; the samples it contains were imported")
                 header["status"] = "started"
-    if not isinstance(header.get("eval"), dict):
-        raise InvalidFileError(
-            f"{source.name} is not a log of Inspect: it does not say what was evaluated",
-            "Check its path, or name its format with --format.",
-        )
-    return header
+        if not isinstance(header.get("eval"), dict):
+            raise InvalidFileError(
+                f"{source.name} is not a log of Inspect: it does not say what was evaluated",
+                "Check its path, or name its format with --format.",
+            )
+        return header
 
+    def samples(self) -> Iterator[tuple[str, dict[str, Any], int]]:
+        """The position, the parts and the size in bytes of each sample."""
+        with self._source.reading():
+            if self._archive is None:
+                yield from self._samples_of_document()
+            else:
+                yield from self._samples_of_archive(self._archive)
 
-def read_samples(source: LogSource) -> Iterator[tuple[str, dict[str, Any], int]]:
-    """The position, the parts and the size in bytes of each sample."""
-    with _opened(source) as (archive, file):
-        if archive is not None:
-            for name in sorted(filter(_SAMPLE.fullmatch, archive.names), key=_natural):
-                with archive.open(name) as member:
-                    stream = JsonStream(source, member, name)
-                    sample, size = _sample(source, stream, name)
-                    stream.finish()
-                yield name, sample, size
-            return
-        stream = JsonStream(source, file)
+    def _samples_of_archive(self, archive: ZipMembers) -> Iterator[tuple[str, dict[str, Any], int]]:
+        for name in sorted(filter(_SAMPLE.fullmatch, archive.names), key=_natural):
+            with archive.open(name) as member:
+                stream = JsonStream(self._source, member, name)
+                sample, size = _sample(self._source, stream, name)
+                stream.finish()
+            yield name, sample, size
+
+    def _samples_of_document(self) -> Iterator[tuple[str, dict[str, Any], int]]:
+        self._file.seek(0)
+        stream = JsonStream(self._source, self._file)
         for part in stream.members():
             if part == "samples" and stream.first == b"[":
                 for number in stream.elements():
                     position = f"sample {number + 1}"
-                    sample, size = _sample(source, stream, position)
+                    sample, size = _sample(self._source, stream, position)
                     yield position, sample, size
         stream.finish()
-
-
-@contextmanager
-def _opened(source: LogSource) -> Iterator[tuple[ZipMembers | None, BinaryIO]]:
-    with source.open() as file:
-        beginning = file.read(2)
-        file.seek(0)
-        yield (ZipMembers(source, file) if beginning == b"PK" else None), file
 
 
 def _header(stream: JsonStream, model_args: bool) -> dict[str, Any]:

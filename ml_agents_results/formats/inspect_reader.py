@@ -29,8 +29,7 @@ from ml_agents_results.formats.inspect_files import (
     HEADER,
     HEADER_PARTS,
     START,
-    read_header,
-    read_samples,
+    InspectFile,
 )
 from ml_agents_results.formats.inspect_usage import usage_of_model
 from ml_agents_results.formats.json_files import beginning
@@ -92,22 +91,21 @@ def sniff(path: Path) -> bool:
 
 @contextmanager
 def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
-    """The one experiment of the log, and its samples: of an archive in the order of their names.
-
-    The file is not kept open before the samples are read: of many logs the newest goes first.
-    """
-    log = _InspectLog(source, options)
-    yield Log([log.experiment()], log.items(), log.grading.metrics)
+    """The one experiment of the log, and its samples: of an archive in the order of their names."""
+    with source.open() as file:
+        log = _InspectLog(source, options, InspectFile(source, file))
+        yield Log([log.experiment()], log.items(), log.grading.metrics)
 
 
 class _InspectLog:
     """The header of a log, and how its samples become runs."""
 
-    def __init__(self, source: LogSource, options: ImportOptions) -> None:
+    def __init__(self, source: LogSource, options: ImportOptions, file: InspectFile) -> None:
         self._source = source
+        self._file = file
         self._options = options
         self._overrides = Overrides(source, options)
-        self._header = read_header(source, model_args=options.model_args)
+        self._header = file.header(model_args=options.model_args)
         self._eval = mapping(self._header["eval"])
         self._own = EmbeddedRuns.of(source, self._eval.get("metadata"))
         self._task = text(self._eval.get("task")) or source.stem
@@ -138,7 +136,7 @@ class _InspectLog:
         )
 
     def items(self) -> Iterator[Item]:
-        for position, sample, size in read_samples(self._source):
+        for position, sample, size in self._file.samples():
             with self._source.locate(position):
                 self.grading.add(self._item(sample, position, size))
         self._overrides.finish()

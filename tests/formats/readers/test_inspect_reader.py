@@ -1,6 +1,9 @@
 """Inspect's logs: every field, retried and unfinished logs, and files that are none."""
 
+import base64
+import gzip
 import json
+import random
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -13,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_agents_results.errors import ResultsError
+from ml_agents_results.formats import importing
 from ml_agents_results.formats import inspect_reader as inspect_ai
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
@@ -234,6 +238,27 @@ def test_newest_attempt_counts(
     assert (result.inserted, result.updated, result.superseded) == (0, 0, 2)
     assert [run.error for run in runs] == [None, None]
     assert processor.get_experiment("arith-T1").status == "completed"
+
+
+def test_more_logs_than_may_be_open(
+    tmp_path: Path, imported: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "OPEN_LOGS", 1)
+    attempts(tmp_path)
+    result, runs = imported(tmp_path)
+    assert (result.read, result.inserted, result.superseded) == (4, 2, 2)
+    assert [run.error for run in runs] == [None, None]
+
+
+def test_a_cut_off_compressed_log_is_left_out(tmp_path: Path, imported: Importer) -> None:
+    attempts(tmp_path)
+    noise = base64.b85encode(random.Random(0).randbytes(200_000)).decode()
+    cut = tmp_path / "cut.json.gz"
+    packed = gzip.compress(json.dumps(log(sample(output={"completion": noise}))).encode())
+    cut.write_bytes(packed[:-100_000])
+    result, _ = imported(tmp_path, skip_broken=True)
+    assert result.read == 4
+    assert result.warnings[-1].startswith(f"{cut} is damaged")
 
 
 def test_member_that_was_written_twice(tmp_path: Path, imported: Importer) -> None:

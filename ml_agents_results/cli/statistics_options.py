@@ -78,9 +78,12 @@ Cluster = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN",
-        help="Unit to cluster standard errors by: task, sample_id, input_fingerprint or none. "
+        help="Unit to cluster standard errors by: task, sample_id, input_fingerprint, "
+        "metadata:NAME (a column of your own, such as the passage) or none. "
         "[default: task if there is more than one]",
-        autocompletion=completing(lambda: ("task", "sample_id", "input_fingerprint", "none")),
+        autocompletion=completing(
+            lambda: ("task", "sample_id", "input_fingerprint", "metadata:", "none")
+        ),
         rich_help_panel=STATISTICS,
     ),
 ]

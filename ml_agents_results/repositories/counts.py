@@ -2,13 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
+from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
-from ml_agents_results.statistics.run_columns import Cluster
+from ml_agents_results.statistics.run_columns import METADATA, Cluster
 
-CLUSTERS: tuple[Cluster, ...] = tuple(name for name in get_args(Cluster) if name != "sample")
-"""The keys that errors may be clustered by."""
+CLUSTERS: tuple[Cluster, ...] = ("task", "sample_id", "input_fingerprint")
+"""The columns that errors may be clustered by, next to `metadata:NAME`."""
+
+_UNQUOTABLE = set("'\"\\[]\n")
+
+
+def check_cluster(name: str) -> None:
+    """Raises UsageError for what runs cannot be clustered by."""
+    if name.startswith(METADATA) and len(name) > len(METADATA):
+        if _UNQUOTABLE & set(name):
+            raise UsageError(
+                f"{name!r} has a character that no path to a member of metadata can hold",
+                "Import the column under a plain name.",
+            )
+    elif name not in CLUSTERS:
+        raise UsageError(
+            f"cluster cannot be {name!r}",
+            f"Choose one of: {', '.join(CLUSTERS)}, metadata:NAME, none",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import (
-    CLUSTERS,
     HardSample,
     MethodCounts,
     PairCounts,
@@ -20,6 +18,7 @@ from ml_agents_results.repositories.counts import (
     SampleCounts,
     ValueSums,
     VariantCounts,
+    check_cluster,
 )
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_source import DatabaseSource, Result, RunSource, SplitBy
@@ -30,10 +29,6 @@ from ml_agents_results.statistics.tabulation import Counts, PairingRule
 from ml_agents_results.statistics.value_tabulation import DifferenceSteps
 
 _OF_PAIRS: tuple[Column, ...] = ("time_ms", "sample_index", "fingerprint")
-_OF_CLUSTER: dict[str, tuple[Column, ...]] = {
-    "sample_id": ("sample_id",),
-    "input_fingerprint": ("fingerprint",),
-}
 
 
 def source_of(source: Connection | RunSource) -> RunSource:
@@ -298,13 +293,11 @@ class Tabulator:
         return self._reading.tabulate(function, columns, split_by)
 
 
-def _columns_of(cluster: str) -> tuple[Column, ...]:
-    if cluster not in (*CLUSTERS, "sample"):
-        raise UsageError(
-            f"runs cannot be clustered by {cluster!r}",
-            f"Choose one of: {', '.join(CLUSTERS)}, none",
-        )
-    return _OF_CLUSTER.get(cluster, ())
+def _columns_of(cluster: Cluster) -> tuple[Column, ...]:
+    if cluster in ("task", "sample"):
+        return ()
+    check_cluster(cluster)
+    return ("fingerprint",) if cluster == "input_fingerprint" else (cluster,)
 
 
 def _columns_of_pairs(rule: PairingRule, cluster: Cluster) -> tuple[Column, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.repositories.counts import CLUSTERS
+from ml_agents_results.repositories.counts import check_cluster
 from ml_agents_results.statistics.choices import (
     Allowance,
     Contrasts,
@@ -33,8 +33,9 @@ class AnalysisOptions:
         difference_interval: Interval of a paired difference (of independent samples).
         test: Which p value of the sign-flip test is `p_value`: "mid-p" or "exact".
         correction: For the number of tests in a table: holm, fdr_bh, bonferroni or none.
-        cluster: What runs are clustered by: task, another column, "none", or None for "task
-            where there is more than one".
+        cluster: What runs are clustered by: "task", "sample_id", "input_fingerprint",
+            "metadata:NAME" (a member of `metadata_json`), "none", or None for "task where there is
+            more than one".
         null_cluster: What a sample without a value to cluster by is: an "error", or a cluster of
             its own ("singleton").
         across_tasks: Whether the same value is the same cluster in every task (parallel tasks);
@@ -88,7 +89,6 @@ class AnalysisOptions:
             ("difference-interval", self.difference_interval, get_args(DifferenceMethod)),
             ("test", self.test, get_args(PairedTest)),
             ("correction", self.correction, get_args(Correction)),
-            ("cluster", self.cluster or "none", (*CLUSTERS, "none")),
             ("null-cluster", self.null_cluster, get_args(NullCluster)),
             ("missing", self.missing, get_args(Missing)),
             ("contrasts", self.contrasts, get_args(Contrasts)),
@@ -99,7 +99,8 @@ class AnalysisOptions:
                 raise UsageError(
                     f"{name} cannot be {value!r}", f"Choose one of: {', '.join(offered)}"
                 )
-
+        if self.cluster not in (None, "none"):
+            check_cluster(self.cluster)
         if self.unpaired and (self.difference_interval, self.test) != ("bonett-price", "mid-p"):
             raise UsageError(
                 "the interval and the test of an unpaired comparison cannot be chosen",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
@@ -238,7 +238,7 @@ def sample_cells(
 
 def cluster_column(options: AnalysisOptions) -> Cluster:
     """What samples are grouped by, whether or not errors are clustered by it."""
-    return "task" if options.cluster in (None, "none") else cast(Cluster, options.cluster)
+    return "task" if options.cluster in (None, "none") else options.cluster
 
 
 def null_clusters(cells: Iterable[SampleCounts]) -> int:

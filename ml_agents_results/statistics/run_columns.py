@@ -14,24 +14,19 @@ Array = NDArray[Any]
 Key = tuple[str, str, str, str]
 """The four parts of a variant."""
 
-Cluster = Literal["task", "sample_id", "input_fingerprint", "sample"]
-"""What runs or samples are grouped by; `sample` is all runs of one sample."""
+METADATA = "metadata:"
+"""Begins the name of a cluster that is a member of what is recorded with each run."""
+
+Cluster = str
+"""What runs or samples are grouped by: `task`, `sample_id`, `input_fingerprint`, `metadata:NAME`
+(a member of `metadata_json`), or `sample` (all runs of one sample)."""
 
 Measure = Literal["time_ms", "cost", "value", "confidence"]
 """A number of a run: ms, USD, the value of the metric in its own unit, a fraction."""
 
-Column = Literal[
-    "time_ms",
-    "cost",
-    "value",
-    "confidence",
-    "method",
-    "sample_index",
-    "repeat_index",
-    "sample_id",
-    "fingerprint",
-]
-"""What may be read of a run next to its outcome."""
+Column = str
+"""What may be read of a run next to its outcome: the name of a field of Columns, or
+`metadata:NAME` (one of them at most, read into the field `metadata`)."""
 
 OUTCOMES = (
     *("correct", "wrong", "scored", "failed"),
@@ -86,7 +81,7 @@ class Columns:
         outcome: Index in OUTCOMES.
         time_ms: -1 where unknown.
         cost, value, confidence: NaN where unknown.
-        method, sample_id: Index in `Runs.names`, -1 where unknown.
+        method, sample_id, metadata: Index in `Runs.names`, -1 where unknown.
         fingerprint: NO_FINGERPRINT where unknown.
         numeric: Whether the metric is a number, not right or wrong.
     """
@@ -102,6 +97,7 @@ class Columns:
     repeat_index: Array = field(default_factory=_absent)
     sample_id: Array = field(default_factory=_absent)
     fingerprint: Array = field(default_factory=_absent)
+    metadata: Array = field(default_factory=_absent)
     numeric: bool = False
 
     @property
@@ -161,10 +157,10 @@ class Columns:
 
     def clusters(self, cluster: Cluster) -> Array:
         """What each run is grouped by, as whole numbers; 0 where it has nothing."""
-        numbers: Array = (
-            self.sample_id + 1 if cluster == "sample_id" else self.fingerprint + np.uint64(1)
-        )
-        return numbers
+        if cluster == "input_fingerprint":
+            numbers: Array = self.fingerprint + np.uint64(1)
+            return numbers
+        return (self.sample_id if cluster == "sample_id" else self.metadata) + 1
 
     def _is(self, outcome: int) -> Array:
         found: Array = self.outcome == outcome
@@ -223,13 +219,21 @@ class Runs:
             return None
         if cluster == "task":
             return self.tasks[number - 1]
-        if cluster == "sample_id":
-            return self.names["sample_id"][number - 1]
+        if cluster != "input_fingerprint":
+            return self.names[field_of(cluster)][number - 1]
         return f"{number - 1:016x}"
 
 
 Fields = dict[str, Any]
-"""The columns of one variant and task; methods and ids of samples are still texts."""
+"""The fields of Columns of one variant and task; those that hold names are still texts."""
+
+NAMED = ("method", "sample_id", "metadata")
+"""The fields of Columns that hold names."""
+
+
+def field_of(column: Column) -> str:
+    """The field of Columns that a column is read into."""
+    return "metadata" if column.startswith(METADATA) else column
 
 
 def assembled(
@@ -243,7 +247,7 @@ def assembled(
     """
     read = [(variant, task, dict(columns), sums) for variant, task, columns, sums in parts]
     names: dict[str, Sequence[str]] = {}
-    for column in ("method", "sample_id"):
+    for column in NAMED:
         if read and column in read[0][2]:
             stored, indexes = ordered_names([columns[column] for _, _, columns, _ in read])
             names[column] = list(map(decode, stored))

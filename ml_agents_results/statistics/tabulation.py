@@ -6,7 +6,7 @@ all it needs: Spark's workers run it as it stands.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Literal
 
@@ -488,7 +488,7 @@ def shared_samples(
             _by_content(runs, of_variant, missing, cluster, measure)
             for of_variant in (first, second)
         )
-        yield "", *_same_occurrence(one, two)
+        yield "", *_clustered_alike(*_same_occurrence(one, two))
         return
     for task in sorted(first.keys() & second.keys()):
         one, two = (
@@ -496,7 +496,14 @@ def shared_samples(
             for of_variant in (first, second)
         )
         i, j = _matched(one.key, two.key)
-        yield task, one.take(i), two.take(j)
+        yield task, *_clustered_alike(one.take(i), two.take(j))
+
+
+def _clustered_alike(one: SampleTable, two: SampleTable) -> tuple[SampleTable, SampleTable]:
+    """Paired samples, each in the cluster of the first side, or else in that of the other."""
+    if one.cluster is None or two.cluster is None:
+        return one, two
+    return replace(one, cluster=np.where(one.cluster == 0, two.cluster, one.cluster)), two
 
 
 def _by_content(

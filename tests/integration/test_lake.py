@@ -56,6 +56,7 @@ def answers(experiment: str, seed: int, repeats: int = 1) -> Iterator[RunRecord]
                         expected_answer=str(index % 3),
                         execution_time_ms=int(chance.lognormvariate(6, 1)),
                         cost_estimate=chance.random() / 100 if chance.random() < 0.9 else None,
+                        metadata_json={"the passage.": f"ü {index // 3}", "log": "\x00 \\u0000"},
                     )
                     if chance.random() < 0.05:
                         run.error = "TimeoutError: no answer"
@@ -109,7 +110,7 @@ def figures(source: Connection | RunSource, few: int | None = None) -> dict[str,
         ],
         "across": lambda: compare(["one", "two"]),
         "accuracy": lambda: SummaryService(
-            source, repeated, AnalysisOptions(cluster="sample_id")
+            source, repeated, AnalysisOptions(cluster="metadata:the passage.")
         ).report(by_task=True).to_dict(),
         "failures": lambda: FailureService(source, one).report().to_dict(),
         "repeated": lambda: compare(["1e3"], missing="incorrect"),

@@ -344,6 +344,6 @@ def test_nothing_in_common_gives_nothing(filled: Database) -> None:
 def test_an_unknown_cluster_is_named(filled: Database) -> None:
     with (
         filled.read() as connection,
-        pytest.raises(UsageError, match="clustered by 'model'"),
+        pytest.raises(UsageError, match="cluster cannot be 'model'"),
     ):
-        Tabulator(connection).samples("model")  # type: ignore[arg-type]
+        Tabulator(connection).samples("model")

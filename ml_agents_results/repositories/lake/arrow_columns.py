@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from ml_agents_results.statistics.run_columns import Array, Fields, Key, Runs, assembled
+from ml_agents_results.statistics.run_columns import (
+    METADATA,
+    NAMED,
+    Array,
+    Fields,
+    Key,
+    Runs,
+    assembled,
+    field_of,
+)
 
 KEYS = ("experiment_id", "approach_name", "provider", "model", "task")
 
@@ -24,9 +33,20 @@ SQL_COLUMNS = {
 """The SQL, for both engines, of what is read for each column of Columns."""
 
 
+def sql_column(name: str, member: str) -> str:
+    """The SQL that a column is read by.
+
+    Args:
+        member: How the engine reads a member of metadata, with `{}` for its name.
+    """
+    if name.startswith(METADATA):
+        return member.format(name.removeprefix(METADATA))
+    return SQL_COLUMNS[name]
+
+
 def decoded(name: str, values: Any) -> Any:
-    """A column of Columns from the Arrow array that was read for it."""
-    if name in ("method", "sample_id"):
+    """A field of Columns from the Arrow array that was read for it."""
+    if name in NAMED:
         return values.to_pylist()
     if name == "fingerprint" and not str(values.type).startswith("uint"):
         digits = "".join(values.to_pylist())
@@ -52,7 +72,10 @@ def runs_of_rows(table: Any, columns: Collection[str]) -> Runs:
                 c.dictionary[int(i)].as_py() for c, i in zip(codes, indexes, strict=True)
             )
             rows = table.slice(int(start), int(end - start)).combine_chunks()
-            fields = {name: decoded(name, rows[name].combine_chunks()) for name in columns}
+            fields = {
+                field_of(name): decoded(field_of(name), rows[field_of(name)].combine_chunks())
+                for name in columns
+            }
             fields["outcome"] = rows["outcome"].combine_chunks().to_numpy().astype(np.uint8)
             repeats: Array = rows["repeat_index"].combine_chunks().to_numpy()
             yield tuple(variant), task, fields, {"repeated": int(np.count_nonzero(repeats))}

@@ -11,7 +11,7 @@ import duckdb
 
 from ml_agents_results.errors import DatabaseError
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.lake.arrow_columns import KEYS, SQL_COLUMNS, decoded
+from ml_agents_results.repositories.lake.arrow_columns import KEYS, decoded, sql_column
 from ml_agents_results.repositories.lake.folder import Folder
 from ml_agents_results.repositories.lake.lake_source import (
     LakeSource,
@@ -27,14 +27,14 @@ from ml_agents_results.statistics.run_columns import (
     Fields,
     Runs,
     assembled,
+    field_of,
 )
 
 MEMORY = "1500MB"
 """The memory that DuckDB may use before it spills to disk."""
 
-_COLUMNS = SQL_COLUMNS | {
-    "fingerprint": f"COALESCE(CAST('0x' || input_fingerprint AS UBIGINT), {NO_FINGERPRINT})",
-}
+_FINGERPRINT = f"COALESCE(CAST('0x' || input_fingerprint AS UBIGINT), {NO_FINGERPRINT})"
+_MEMBER = "json_extract_string(metadata_json, '$.\"{}\"')"
 _OUTCOME = "CAST(CASE outcome {} END AS UTINYINT)".format(
     " ".join(f"WHEN '{name}' THEN {index}" for name, index in OUTCOME_INDEX.items())
 )
@@ -90,7 +90,11 @@ def _read(
     columns: Collection[Column],
 ) -> Runs:
     """One row for each variant and task, each column a list."""
-    lists: dict[str, str] = {"outcome": _OUTCOME} | {name: _COLUMNS[name] for name in columns}
+    lists = {"outcome": _OUTCOME}
+    for name in columns:
+        lists[field_of(name)] = sql_column(name, _MEMBER)
+    if "fingerprint" in lists:
+        lists["fingerprint"] = _FINGERPRINT
     selected = (*_TOTALS.values(), *(f"LIST({sql})" for sql in lists.values()))
     condition, values = passing(filters)
     keys = ", ".join(KEYS)

@@ -23,7 +23,7 @@ from ml_agents_results import records
 from ml_agents_results.errors import DatabaseError
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.lake import arrow_columns
-from ml_agents_results.repositories.lake.arrow_columns import KEYS, SQL_COLUMNS, tabulation_of
+from ml_agents_results.repositories.lake.arrow_columns import KEYS, sql_column, tabulation_of
 from ml_agents_results.repositories.lake.folder import Folder
 from ml_agents_results.repositories.lake.lake_source import (
     VARIANT,
@@ -34,7 +34,7 @@ from ml_agents_results.repositories.lake.lake_source import (
 )
 from ml_agents_results.repositories.run_source import Result, SplitBy
 from ml_agents_results.statistics import run_columns, tabulation, value_tabulation
-from ml_agents_results.statistics.run_columns import OUTCOME_INDEX, Column, Runs
+from ml_agents_results.statistics.run_columns import OUTCOME_INDEX, Column, Runs, field_of
 
 PART_RUNS = 500_000
 """Runs that a worker holds at a time, on average."""
@@ -56,6 +56,7 @@ _FOLDER_NAME = "decode(encode({}, 'ISO-8859-1'), 'UTF-8')"
 _OUTCOME = "CASE outcome {} END".format(
     " ".join(f"WHEN '{name}' THEN {index}" for name, index in OUTCOME_INDEX.items())
 )
+_MEMBER = "get_json_object(metadata_json, '$[\\'{}\\']')"
 _SPLIT_BY: dict[SplitBy, str] = {
     "run": "id",
     "sample_index": "task, sample_index",
@@ -116,7 +117,7 @@ class SparkReading:
         parts = max(
             self._session.sparkContext.defaultParallelism, self._folder.runs // PART_RUNS + 1
         )
-        chosen = ", ".join(f"{SQL_COLUMNS[name]} AS {name}" for name in every)
+        chosen = ", ".join(f"{sql_column(name, _MEMBER)} AS {field_of(name)}" for name in every)
         condition, values = passing(self._filters)
         sql = (
             f"SELECT {', '.join(KEYS)}, repeat_index, {_OUTCOME} AS outcome, {chosen}, "

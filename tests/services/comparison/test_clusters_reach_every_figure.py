@@ -1,5 +1,6 @@
 """What errors are clustered by reaches every figure, or the option is refused."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.summary import SummaryService
-from tests.services.building import coin, near, only_pair, runs, save
+from tests.services.building import clear, coin, near, only_pair, runs, save
 
 VARIANTS = (("CoT1", 0.7), ("None", 0.5))
 
@@ -40,6 +41,59 @@ def test_rows_of_tasks_are_clustered_within_the_task(store: ResultsProcessor) ->
     with store.engine.connect() as connection:
         report = SummaryService(connection, options=options).report(by_task=True)
         assert report.tasks[-1][1][0].method == "clustered by sample_id (CR2)"
+
+
+def of_metadata(values: Mapping[str, Callable[[int], Any]]) -> list[list[RunRecord]]:
+    """The same questions, each with members of metadata made of its index; only the candidate's
+    runs have them."""
+    parts = passages()
+    for part in parts:
+        for run in part:
+            run.sample_id = None
+            if run.approach_name != "None":
+                run.metadata_json = {name: of(run.sample_index) for name, of in values.items()}
+    return parts
+
+
+def test_a_column_of_ones_own(store: ResultsProcessor) -> None:
+    save(store, *passages())
+    options = AnalysisOptions(cluster="sample_id")
+    expected = store.compare(["exp"], by_task=True, options=options).to_dict()
+    clear(store)
+    # Where only one side of a pair says it, that is the cluster of both.
+    save(store, *of_metadata({"my passage": lambda i: f"ä{i // 4}", "log": lambda i: "\0"}))
+    options = AnalysisOptions(cluster="metadata:my passage", null_cluster="singleton")
+    comparison = store.compare(["exp"], by_task=True, options=options).to_dict()
+    for found, wanted in (
+        (comparison["comparisons"][0], expected["comparisons"][0]),
+        (comparison["tasks"][1]["comparisons"][0], expected["tasks"][1]["comparisons"][0]),
+    ):
+        assert found["method"] == "clustered by metadata:my passage (CR2)"
+        names = ("n_clusters", "se", "ci_low", "ci_high", "p_value", "mde")
+        assert [found[name] for name in names] == [near(wanted[name]) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("value", "clusters"),
+    [(lambda i: i % 7, 14), (lambda i: i % 2 == 0, 4), (lambda i: {"of": [i // 10]}, 8)],
+    ids=["numbers", "truths", "objects"],
+)
+def test_values_of_metadata_that_are_no_texts(
+    store: ResultsProcessor, value: Callable[[int], Any], clusters: int
+) -> None:
+    save(store, *of_metadata({"x": value}))
+    assert only_pair(store, cluster="metadata:x", null_cluster="singleton").n_clusters == clusters
+
+
+def test_a_missing_member_of_metadata(processor: ResultsProcessor) -> None:
+    save(processor, *passages())
+    with pytest.raises(UsageError, match="80 samples have no metadata:passage"):
+        only_pair(processor, cluster="metadata:passage")
+    pair = only_pair(processor, cluster="metadata:passage", null_cluster="singleton")
+    assert (pair.n_clusters, pair.denominators["null_clusters"]) == (80, 80)
+    for name in ("metadata:", "metadata:it's", "model"):
+        with pytest.raises(UsageError, match=r"cluster cannot be|no path to a member"):
+            AnalysisOptions(cluster=name)
 
 
 def test_parallel_tasks_share_their_clusters(processor: ResultsProcessor) -> None:

@@ -1,7 +1,7 @@
 """Snapshot: the experiments to export as of one moment, with the analyses that formats write."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
@@ -17,11 +17,13 @@ from ml_agents_results.repositories.run_repository import RECORD_COLUMNS, RunRep
 from ml_agents_results.repositories.score_repository import ScoreRepository
 from ml_agents_results.services.analysis_options import ALLOWANCES, AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
+from ml_agents_results.services.comparison.pairing import is_called
 from ml_agents_results.services.cost import CostReport, CostService
 from ml_agents_results.services.failures import FailureReport, FailureService
 from ml_agents_results.services.latency import LatencyReport, LatencyService
 from ml_agents_results.services.parsing import ParsingReport, ParsingService
 from ml_agents_results.services.summary import SummaryReport, SummaryService
+from ml_agents_results.statistics.choices import Contrasts
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
 """The values of `--include`."""
@@ -42,14 +44,18 @@ class ExportOptions:
         include: Parts to write, of PARTS.
         chunk_size: Runs handled at once, where a format or a server handles more than one.
         partition_by: Columns of runs that a Parquet folder is partitioned by.
-        metric: What the analyses are about; None for the primary one of the experiments.
+        analysis: How the analyses are computed. Variants are compared whatever they differ in.
+        baseline: The variant that the others are compared with.
+        filters: Which runs are written and analysed.
         progress: Called with the number of runs written since it was called before.
     """
 
     include: frozenset[str] = frozenset(PARTS)
     chunk_size: int = 5000
     partition_by: tuple[str, ...] = ()
-    metric: str | None = None
+    analysis: AnalysisOptions = field(default_factory=AnalysisOptions)
+    baseline: str | None = None
+    filters: Filters = field(default_factory=Filters)
     progress: Callable[[int], None] | None = None
 
 
@@ -69,23 +75,29 @@ class Snapshot:
         return part in self.options.include
 
     def single(self) -> Iterator["Snapshot"]:
-        """A snapshot of each experiment alone."""
+        """A snapshot of each experiment alone; a baseline of another one does not apply to it."""
         for experiment in self.experiments:
-            yield Snapshot(self.connection, (experiment,), self.options)
+            own = Snapshot(self.connection, (experiment,), self.options)
+            name = self.options.baseline
+            if name is not None and len(self.experiments) > 1:
+                variants = [row.variant for row in own.accuracy.variants]
+                if not any(is_called(variant, name) for variant in variants):
+                    own = replace(own, options=replace(self.options, baseline=None))
+            yield own
 
     def rows(self) -> Iterator[Sequence[Any]]:
         """The runs as `RunRepository.stream` gives them, experiment by experiment."""
         runs = RunRepository(self.connection)
         size, progress = min(self.options.chunk_size, MOST_ROWS_AT_ONCE), self.options.progress
         for experiment in self.experiments:
-            stream = runs.stream(experiment.id, size)
+            stream = runs.stream(experiment.id, size, self.options.filters)
             yield from stream if progress is None else _counted(stream, progress)
 
     def scored_rows(self) -> Iterator[tuple[Sequence[Any], Sequence[ScoreRecord]]]:
         """The rows with the scores of their runs."""
         for single in self.single():
             [experiment] = single.experiments
-            scores = ScoreRepository(self.connection).list(experiment.id)
+            scores = ScoreRepository(self.connection).list(experiment.id, self.options.filters)
             grouped = groupby(scores, itemgetter(0))
             scored, of_run = next(grouped, (None, iter(())))
             for row in single.rows():
@@ -95,30 +107,37 @@ class Snapshot:
                 yield row, [score for _, score in of_run]
                 scored, of_run = next(grouped, (None, iter(())))
 
-    def _analysis(self) -> AnalysisOptions:
-        return AnalysisOptions(metric=self.options.metric, allow=ALLOWANCES)
+    @property
+    def _scope(self) -> tuple[Connection, Filters, AnalysisOptions]:
+        return self.connection, self.filters, replace(self.options.analysis, allow=ALLOWANCES)
 
     @cached_property
     def accuracy(self) -> SummaryReport:
         """By variant and by task."""
-        return SummaryService(self.connection, self.filters, self._analysis()).report(by_task=True)
+        return SummaryService(*self._scope).report(by_task=True)
 
     @cached_property
     def comparison(self) -> Comparison | None:
         """Against the baseline, also by task; None for fewer than two variants."""
         if len(self.accuracy.variants) < 2:
             return None
-        service = ComparisonService(self.connection, self.filters, self._analysis())
-        return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
+        return self._compared(self.options.analysis.contrasts)
+
+    def _compared(self, chosen: Contrasts) -> Comparison:
+        connection, filters, options = self._scope
+        service = ComparisonService(connection, filters, replace(options, contrasts=chosen))
+        return service.compare(
+            self.experiment_ids,
+            baseline=self.options.baseline,
+            by_task=len(self.accuracy.tasks) > 1,
+        )
 
     @cached_property
     def all_pairs(self) -> Comparison | None:
         """All pairs of variants; `comparison` where those are the same or too many."""
         if not 2 < len(self.accuracy.variants) <= MOST_VARIANTS_IN_PAIRS:
             return self.comparison
-        every = replace(self._analysis(), contrasts="all-pairs")
-        service = ComparisonService(self.connection, self.filters, every)
-        return service.compare(self.experiment_ids, by_task=len(self.accuracy.tasks) > 1)
+        return self._compared("all-pairs")
 
     @property
     def paper(self) -> Report:
@@ -129,23 +148,23 @@ class Snapshot:
 
     @cached_property
     def costs(self) -> CostReport:
-        return CostService(self.connection, self.filters).report()
+        return CostService(*self._scope).report(baseline=self.options.baseline)
 
     @cached_property
     def latency(self) -> LatencyReport:
-        return LatencyService(self.connection, self.filters).report()
+        return LatencyService(*self._scope).report(baseline=self.options.baseline)
 
     @cached_property
     def parsing(self) -> ParsingReport:
-        return ParsingService(self.connection, self.filters).report()
+        return ParsingService(*self._scope).report()
 
     @cached_property
     def failures(self) -> FailureReport:
-        return FailureService(self.connection, self.filters).report()
+        return FailureService(*self._scope).report()
 
     @property
     def filters(self) -> Filters:
-        return Filters(experiment_id=self.experiment_ids)
+        return replace(self.options.filters, experiment_id=self.experiment_ids)
 
 
 def _counted(

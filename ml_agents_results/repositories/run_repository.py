@@ -24,6 +24,7 @@ from ml_agents_results.database.types import JsonText, LosslessText
 from ml_agents_results.database.validation import new_id, parsing_row, run_row
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
 from ml_agents_results.records import ParsingMetrics, RunRecord
+from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.postgres_copy import (
     LEAST,
     copy_new,
@@ -310,8 +311,11 @@ class RunRepository(Repository):
                 last = [literal(getattr(rows[-1], key.key), key.type) for key in _KEY[1:]]
                 after = page.where(tuple_(*_KEY[1:]) > tuple_(*last))
 
-    def stream(self, experiment_id: str, chunk_size: int = 5000) -> Iterator[Sequence[Any]]:
-        """All runs of the experiment in the order of their keys, for writing them elsewhere.
+    def stream(
+        self, experiment_id: str, chunk_size: int = 5000, filters: Filters | None = None
+    ) -> Iterator[Sequence[Any]]:
+        """The runs of the experiment (that pass) in the order of their keys, for writing them
+        elsewhere.
 
         A row holds RECORD_COLUMNS, the id of its metrics (None if there are none), and
         PARSING_COLUMNS. Texts and JSON are in stored form: `from_stored` brings the originals
@@ -324,7 +328,7 @@ class RunRepository(Repository):
                 *map(_stored, _METRICS),
             )
             .outerjoin(ParsingMetric, ParsingMetric.run_id == Run.id)
-            .where(Run.experiment_id == experiment_id)
+            .where(Run.experiment_id == experiment_id, *(filters or Filters()).conditions())
             .order_by(*_KEY)
         )
         if self._engine == "sqlite":
@@ -364,13 +368,10 @@ class RunRepository(Repository):
             run.scores = scores.get(str(run.id))
         return runs
 
-    def count(self, experiment_id: str) -> int:
-        return (
-            self._connection.scalar(
-                select(func.count()).select_from(Run).where(Run.experiment_id == experiment_id)
-            )
-            or 0
-        )
+    def count(self, experiment_id: str, filters: Filters | None = None) -> int:
+        conditions = (Run.experiment_id == experiment_id, *(filters or Filters()).conditions())
+        counted = select(func.count()).select_from(Run).where(*conditions)
+        return self._connection.scalar(counted) or 0
 
     def keys(self, experiment_id: str) -> Iterator[tuple[Any, ...]]:
         """The recorded keys after the experiment's id, with the outcome: what resuming asks for.

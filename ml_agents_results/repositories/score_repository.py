@@ -10,6 +10,7 @@ from ml_agents_results.database.models import RUN_KEY, Metric, Run, Score
 from ml_agents_results.database.primary_values import combined, set_by_scores, set_value
 from ml_agents_results.errors import NotFoundError
 from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
+from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.repository import Repository
 from ml_agents_results.repositories.run_repository import RunRepository
@@ -95,13 +96,16 @@ class ScoreRepository(Repository):
         """The scores of a run, by metric and author."""
         return scores_of_runs(self._connection, [run_id]).get(run_id, [])
 
-    def list(self, experiment_id: str) -> Iterator[tuple[str, ScoreRecord]]:
-        """The run ids and scores of an experiment, in the order of the runs' keys."""
+    def list(
+        self, experiment_id: str, filters: Filters | None = None
+    ) -> Iterator[tuple[str, ScoreRecord]]:
+        """The run ids and scores of an experiment's runs (that pass), in the order of the runs'
+        keys."""
         selected = (
             select(Score.run_id, *SCORE_FIELDS)
             .join(Run, Run.id == Score.run_id)
             .join(Metric, Metric.id == Score.metric_id)
-            .where(Run.experiment_id == experiment_id)
+            .where(Run.experiment_id == experiment_id, *(filters or Filters()).conditions())
             .order_by(*(getattr(Run, name) for name in RUN_KEY), Metric.name, Score.author)
         )
         for row in self._connection.execute(selected.execution_options(yield_per=1000)):

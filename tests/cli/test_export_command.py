@@ -98,6 +98,49 @@ def test_every_format_has_the_numbers_of_analyze(filled: Path, tmp_path: Path) -
             assert f"{100 * variant['accuracy']:.1f} [{low:.1f}, {high:.1f}]" in text
 
 
+def test_the_options_of_compare_reach_what_is_exported(filled: Path, tmp_path: Path) -> None:
+    chosen = (
+        *("--experiment-id", "one", "--db-path", filled, "--baseline", "CoT"),
+        *("--cluster", "none", "--missing", "incorrect", "--correction", "none", "--margin", "0.1"),
+        *("--confidence", "0.9", "--test", "exact", "--difference-interval", "tango"),
+    )
+    compared = document("compare", *chosen)
+    call("export", *chosen, "--output", tmp_path / "out.json")
+    exported = json.loads((tmp_path / "out.json").read_bytes())
+    assert exported["analysis"]["comparison"]["comparisons"] == compared["comparisons"]
+    assert exported["analysis"]["accuracy_by_approach"]["variants"] == compared["variants"]
+    call("export", *chosen, "--output", tmp_path / "out.xlsx")
+    sheet = load_workbook(tmp_path / "out.xlsx")["Comparisons"]
+    rows = dict(zip(*([cell.value for cell in row] for row in (sheet[1], sheet[2])), strict=True))
+    assert rows["ci_low"] == pytest.approx(compared["comparisons"][0]["ci_low"], rel=1e-14)
+
+
+def test_filters_reach_the_runs_that_are_exported(filled: Path, tmp_path: Path) -> None:
+    options = ("--experiment-id", "one", "--db-path", filled, "--approach", "None")
+    call("export", *options, "--output", tmp_path / "out.jsonl")
+    lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == document("analyze", *options)["variants"][0]["runs"]
+    assert {json.loads(line)["approach_name"] for line in lines} == {"None"}
+
+
+@pytest.mark.parametrize(
+    ("ending", "option", "words"),
+    [
+        ("mlar", ("--approach", "None"), "filters do not apply"),
+        ("jsonl", ("--cluster", "none"), "no figure that cluster would change"),
+        ("csv", ("--margin", "0.1"), "no figure that margin would change"),
+        ("csv", ("--baseline", "CoT"), "no figure that baseline would change"),
+    ],
+)
+def test_an_option_that_changes_nothing_of_a_format_is_refused(
+    filled: Path, tmp_path: Path, ending: str, option: tuple[str, str], words: str
+) -> None:
+    path = tmp_path / f"out.{ending}"
+    options = ("export", "--experiment-id", "one", "--db-path", filled, "--output", path)
+    message, _ = refusal(*options, *option, code=2)
+    assert words in message
+
+
 def test_standard_output_is_the_file_and_nothing_else(filled: Path) -> None:
     done = call(
         *("export", "--experiment-id", "one", "--format", "jsonl", "--output", "-"),

@@ -16,8 +16,7 @@ def find_variant(variants: Sequence[Variant], name: str) -> Variant:
     Raises:
         UsageError: None or several variants fit; the hint lists them.
     """
-    parts = name.split("/")
-    fitting = [variant for variant in variants if _fits(variant, name, parts)]
+    fitting = [variant for variant in variants if is_called(variant, name)]
     if len(fitting) == 1:
         return fitting[0]
     listed = ", ".join(map(str, fitting or variants))
@@ -25,7 +24,9 @@ def find_variant(variants: Sequence[Variant], name: str) -> Variant:
     raise UsageError(f"{problem} called {name!r}", f"Choose one of: {listed}")
 
 
-def _fits(variant: Variant, name: str, parts: Sequence[str]) -> bool:
+def is_called(variant: Variant, name: str) -> bool:
+    """Whether a variant is meant by an approach, a model, or parts joined by `/`."""
+    parts = name.split("/")
     if name == str(variant) or name in (variant.experiment_id, variant.provider, variant.model):
         return True
     if canonical_approach(name) == variant.approach_name:

@@ -44,6 +44,8 @@ class Setting(Generic[T]):
         recorded: Whether it is recorded at its default too, because it defines the experiment.
         changeable: Whether it may change when an experiment is resumed: it says how answers are
             obtained, not what is measured.
+        reaching: Whether it reaches beyond the database: it names an address, a folder, a program,
+            or lets one run. A stranger's has to be given anew when the experiment is resumed.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Setting(Generic[T]):
         above: float | None = None,
         recorded: bool = False,
         changeable: bool = False,
+        reaching: bool = False,
     ) -> None:
         self.default = default
         self.help = help
@@ -68,6 +71,7 @@ class Setting(Generic[T]):
         self.above = above
         self.recorded = recorded
         self.changeable = changeable
+        self.reaching = reaching
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name, self._owner = name, owner
@@ -228,6 +232,7 @@ class ProviderSettings:
         "OpenAI-compatible endpoint: vLLM, Ollama, ... Keys in it are used, never recorded.",
         metavar="URL",
         changeable=True,
+        reaching=True,
     )
     timeout: Setting[float | None] = Setting(
         None,
@@ -267,6 +272,7 @@ class ExperimentConfig(ProviderSettings):
         metavar="SOURCE",
         recorded=True,
         changeable=True,
+        reaching=True,
     )
     approaches: list[str] = field(default_factory=lambda: ["None"])
     provider: Setting[str | None] = Setting(
@@ -274,9 +280,10 @@ class ExperimentConfig(ProviderSettings):
         "Provider: local, openai, openrouter, anthropic.",
         unset="local, where installed",
         recorded=True,
+        reaching=True,
     )
     model: Setting[str | None] = Setting(
-        None, "Model name at the provider; a .gguf file for `local`.", recorded=True
+        None, "Model name at the provider; a .gguf file for `local`.", recorded=True, reaching=True
     )
     samples: Setting[int | None] = Setting(
         None, "Samples per task.", unset="all", at_least=1, recorded=True
@@ -292,29 +299,33 @@ class ExperimentConfig(ProviderSettings):
         "Folder of prompts that replace those of the package.",
         metavar="DIR",
         changeable=True,
+        reaching=True,
     )
     allow_code_execution: Setting[bool] = Setting(
-        False, "Let ProgramOfThought run the model's programs (docs/running.md)."
+        False, "Let ProgramOfThought run the model's programs (docs/running.md).", reaching=True
     )
     parsing: Setting[ParsingMode] = Setting("auto", "How answers are taken from outputs.")
-    grader: Setting[str] = Setting("exact", "Grader: exact, any_of, or that of a plug-in.")
+    grader: Setting[str] = Setting(
+        "exact", "Grader: exact, any_of, or that of a plug-in.", reaching=True
+    )
     columns: Setting[Mapping[str, str] | None] = Setting(
         None, "The columns of the dataset that hold input, target, id and task."
     )
     dataset_recipe: Setting[str | None] = Setting(
-        None, "YAML file that describes how rows become questions.", metavar="FILE"
+        None, "YAML file that describes how rows become questions.", metavar="FILE", reaching=True
     )
     answer_kind: Setting[str | None] = Setting(
         None, "Kind of answer: number, choice, math, ...", unset="guessed for each task"
     )
     answer_pattern: Setting[str | None] = Setting(
-        None, "Regular expression whose one group is the answer.", metavar="REGEX"
+        None, "Regular expression whose one group is the answer.", metavar="REGEX", reaching=True
     )
     output_dir: Setting[str] = Setting(
         "./outputs",
         "Folder in which to create one with the CSV and JSON files.",
         metavar="DIR",
         changeable=True,
+        reaching=True,
     )
     grace: Setting[float] = Setting(
         5.0,

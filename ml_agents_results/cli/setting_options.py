@@ -24,7 +24,8 @@ def takes_settings(*, resuming: bool) -> Callable[[Callable[..., None]], Callabl
     which receives the values that were given, by name.
 
     Args:
-        resuming: Only the settings that resuming may change.
+        resuming: Only the settings that resuming may change, or that have to be given anew for an
+            experiment from elsewhere.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -32,7 +33,8 @@ def takes_settings(*, resuming: bool) -> Callable[[Callable[..., None]], Callabl
             setting.name: _option(setting, resuming)
             for setting in settings()
             # A mapping needs an option of its own.
-            if setting.kind != Mapping[str, str] and (setting.changeable or not resuming)
+            if setting.kind != Mapping[str, str]
+            and (setting.changeable or setting.reaching or not resuming)
         }
         signature = inspect.signature(command, eval_str=True)
         parameters: list[inspect.Parameter] = []
@@ -54,7 +56,9 @@ def takes_settings(*, resuming: bool) -> Callable[[Callable[..., None]], Callabl
 
 def _option(setting: Setting[Any], resuming: bool) -> inspect.Parameter:
     name = f"--{setting.name.replace('_', '-')}"
-    default = "as before" if resuming else setting.unset or setting.default
+    default = setting.unset or setting.default
+    if resuming:
+        default = "as before" if setting.changeable else "as before, and it has to be the same"
     shown = f" [default: {default}]" if default not in (None, "", False) else ""
     option = typer.Option(
         name,

@@ -19,7 +19,7 @@ from sqlalchemy.exc import NoSuchModuleError
 from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database.dialects import Backend
 from ml_agents_results.database.driver_errors import Translation
-from ml_agents_results.database.location import check_file, file_of, shown, url_of
+from ml_agents_results.database.location import check_file, file_of, identity, shown, url_of
 from ml_agents_results.database.retries import retried
 from ml_agents_results.database.sqlite import ChangeWatcher, SqliteBackend
 from ml_agents_results.errors import UsageError
@@ -76,6 +76,11 @@ class Database:
         """The option of the command line that selects this database."""
         kind = "--db-path" if self.is_sqlite else "--db-url"
         return f"{kind} {shlex.quote(str(self))}"
+
+    @property
+    def identity(self) -> str:
+        """The database by a name that is the same from any folder; without passwords."""
+        return identity(self.path) if self.path is not None else str(self)
 
     @cached_property
     def backend(self) -> Backend:

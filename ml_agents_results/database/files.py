@@ -47,6 +47,32 @@ def is_database(path: Path) -> bool:
     return path.is_file() and _begins(path, _MAGIC)
 
 
+def refuse_to_replace(path: Path) -> None:
+    """Raises OutputError if an output would replace a database, a packed one, or the log of one.
+
+    Whatever its name: the file is looked at.
+    """
+    if not path.is_file():
+        return
+    try:
+        holds = is_database(path) or (is_packed(path) and _holds_database(path))
+    except PermissionError:
+        # What cannot be read cannot be known, and is not ours to replace.
+        holds = True
+    base = next((path.name.removesuffix(end) for end in COMPANIONS if path.name.endswith(end)), "")
+    if holds or (base and is_database(path.with_name(base))):
+        raise OutputError(
+            f"{path} is {'a database' if holds else 'part of a database'}: no output replaces it",
+            "Name another file.",
+        )
+
+
+def _holds_database(packed: Path) -> bool:
+    with suppress(gzip.BadGzipFile, EOFError, zlib.error), gzip.open(packed, "rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+    return False
+
+
 def _begins(path: Path, beginning: bytes) -> bool:
     with path.open("rb") as file:
         return file.read(len(beginning)) == beginning

@@ -67,6 +67,11 @@ def file_of(url: URL) -> Path | None:
     return Path(name)
 
 
+def identity(path: Path) -> str:
+    """The name of a file that is the same from any folder and through any link."""
+    return os.path.realpath(path)
+
+
 def check_file(path: Path, create: bool) -> None:
     """Checks that a path can be a database, before SQLite opens or creates the file.
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ml_agents_results.database.engine import Database
-from ml_agents_results.database.files import unfinished
+from ml_agents_results.database.files import refuse_to_replace, unfinished
+from ml_agents_results.database.origin import is_foreign
 from ml_agents_results.errors import OutputError
 from ml_agents_results.formats.embedded_runs import EXPERIMENT, RUN, WRITER, WRITTEN_BY
 from ml_agents_results.formats.json_encoding import experiment_object
@@ -26,6 +27,7 @@ RESULTS = "experiment_results.csv"
 SUMMARY = "experiment_summary.json"
 CONFIG = "experiment_config.json"
 ERRORS = "experiment_errors.json"
+FILES = (RESULTS, SUMMARY, CONFIG, ERRORS)
 
 COLUMNS = (
     "sample_id",
@@ -51,11 +53,15 @@ _TEXTS = {
 
 
 def rewrite_platform_files(database: Database, experiment_id: str) -> Path | None:
-    """Writes the files of an experiment again where it has some; returns their folder."""
+    """Writes the files of an experiment again where it has some; returns their folder.
+
+    The folder of an experiment from elsewhere is not written to.
+    """
     with database.read() as connection:
-        config = ExperimentRepository(connection).get(experiment_id).config_json
+        record = ExperimentRepository(connection).get(experiment_id)
+    config = record.config_json
     folder = (config.get("extra") or {}).get("output_dir")
-    if folder is None or not (Path(folder) / experiment_id).is_dir():
+    if folder is None or is_foreign(record) or not (Path(folder) / experiment_id).is_dir():
         return None
     approaches = [canonical_approach(name) for name in config.get("approaches") or []]
     return write_platform_files(database, experiment_id, Path(folder), approaches)
@@ -75,6 +81,8 @@ def write_platform_files(
     target = folder / experiment_id
     try:
         target.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            refuse_to_replace(target / name)
         with database.read() as connection:
             experiment = ExperimentRepository(connection).get(experiment_id)
             runs = RunRepository(connection).iterate([experiment_id])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from ml_agents_results.database.origin import trusted_grader
 from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord
@@ -16,8 +17,7 @@ class Regrading:
     def __init__(self, processor: ResultsProcessor, experiment_id: str) -> None:
         self._processor = processor
         self._experiment = processor.get_experiment(experiment_id)
-        extra = self._experiment.config_json.get("extra") or {}
-        self.grader = str(extra.get("grader") or "exact")
+        self.grader = trusted_grader(self._experiment)
         self._grader = find_grader(self.grader)
 
     def unread(self) -> Iterator[RunRecord]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from ml_agents_results.database.origin import is_foreign, signed, trusted_grader
 from ml_agents_results.database.primary_values import set_value
 from ml_agents_results.errors import ResultsError, UsageError
 from ml_agents_results.processor import ResultsProcessor
@@ -93,8 +94,7 @@ class StoredScoring:
     ) -> None:
         self._processor = processor
         self._experiment = processor.get_experiment(experiment_id)
-        extra = self._experiment.config_json.get("extra") or {}
-        self.grader = grader or str(extra.get("grader") or "exact")
+        self.grader = grader or trusted_grader(self._experiment)
         chosen = find_grader(self.grader)
         self.metric = name or chosen.name
         self._primary = primary
@@ -192,8 +192,11 @@ class StoredScoring:
         with self._processor.database.write() as connection:
             MetricRepository(connection, self._experiment.id).make_primary(self.metric)
             record = ExperimentRepository(connection).get(self._experiment.id)
+            foreign = is_foreign(record)
             extra = {**(record.config_json.get("extra") or {}), "grader": self.grader}
             record.config_json = {**record.config_json, "extra": extra}
+            if not foreign:
+                record = signed(record, self._processor.database.identity)
             ExperimentRepository(connection).save(replace(record, metrics=None))
 
     def _runs(self) -> Iterator[RunRecord]:

@@ -6,6 +6,7 @@ the caller's thread waits, so that it works in scripts, notebooks and servers al
 
 import asyncio
 import os
+import shlex
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig, ProviderSettings, settings
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.files import refuse_to_replace
+from ml_agents_results.database.origin import signed
 from ml_agents_results.database.validation import new_experiment_id
 from ml_agents_results.errors import (
     DatabaseError,
@@ -28,15 +31,17 @@ from ml_agents_results.errors import (
 )
 from ml_agents_results.experiments.environment import environment
 from ml_agents_results.experiments.plan import Study, prepare
-from ml_agents_results.experiments.platform_files import write_platform_files
+from ml_agents_results.experiments.platform_files import FILES, write_platform_files
 from ml_agents_results.experiments.progress import Progress, Tally, recorded_tallies
 from ml_agents_results.experiments.recorder import ENDED_AT, Recorder
 from ml_agents_results.experiments.result_hook import ResultHook
 from ml_agents_results.experiments.resumption import (
-    check_origin,
+    check_given_anew,
+    check_plan,
     check_same_model,
     check_unchanged,
     definition,
+    recorded_provider,
 )
 from ml_agents_results.experiments.worker_pool import WorkerPool
 from ml_agents_results.processor import ResultsProcessor
@@ -47,6 +52,7 @@ from ml_agents_results.records import (
     RunRecord,
     StandardResponse,
 )
+from ml_agents_results.redaction import redact
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.scoring.extraction import VERSION as EXTRACTOR
 from ml_agents_results.scoring.graders import find_grader
@@ -164,6 +170,7 @@ class ExperimentRunner:
         """
         self._take_over(experiment_id)
         study = prepare(self.config)
+        _check_files(study, self.experiment_id)
         with _connected(self.config) as provider:
             study = study.asking(provider.name, provider.model)
             processor = self._open()
@@ -177,8 +184,10 @@ class ExperimentRunner:
             self._is_new = False
             summary = self._execution(processor, study).run(provider)
         if self._own_file is not None and summary.status == "completed":
+            others = len(processor.list_experiments()) > 1
             processor.close()
-            self._own_file.unlink()
+            if not others:
+                self._own_file.unlink()
         return summary
 
     def resume(
@@ -212,13 +221,16 @@ class ExperimentRunner:
         self._take_over(experiment_id)
         processor = self._open()
         record = processor.get_experiment(self.experiment_id)
-        check_origin(record)
-        config = self._merged(record)
+        check_plan(record)
+        command = resume_command(processor.database, record.id)
+        check_given_anew(record, {**self.config.given(), **self.config.extra}, command)
+        recorded = recorded_provider(record)
+        config = self._merged(record, recorded)
         if max_tokens is not None:
             config.max_tokens = max_tokens
         study = prepare(config)
         check_unchanged(record, study)
-        recorded = record.environment_json.get("provider")
+        _check_files(study, record.id)
         if recorded is not None:
             study = study.asking(recorded["name"], recorded["model"])
             execution = self._execution(processor, study, again, missing=max_tokens is None)
@@ -239,9 +251,14 @@ class ExperimentRunner:
                 self._note_endpoint(processor, provider.endpoint)
             return execution.run(provider, asked_with)
 
-    def _merged(self, record: ExperimentRecord) -> ExperimentConfig:
+    def _merged(
+        self, record: ExperimentRecord, provider: Mapping[str, str] | None
+    ) -> ExperimentConfig:
         """The experiment's own configuration with the changes that were given."""
         config = ExperimentConfig.from_dict(record.config_json)
+        if provider is not None:
+            # The default provider of that time.
+            config.provider = config.provider or provider["name"]
         changeable = [setting.name for setting in settings() if setting.changeable]
         given = {**self.config.given(), **self.config.extra}
         recorded_settings = {**vars(config), **config.extra}
@@ -253,9 +270,6 @@ class ExperimentRunner:
             )
         for name, value in given.items():
             setattr(config, name, value)
-        # The default provider of that time is named in the record.
-        recorded = record.environment_json.get("provider") or {}
-        config.provider = config.provider or recorded.get("name")
         return config
 
     def _process_single_result(self, result: StandardResponse) -> None:
@@ -282,14 +296,19 @@ class ExperimentRunner:
     def _save(
         self, processor: ResultsProcessor, study: Study, provider: "Provider | None" = None
     ) -> None:
-        processor.save_experiment(
+        record = ExperimentRecord(
             self.experiment_id,
-            _recorded_config(study),
-            environment={
+            config_json=redact(_recorded_config(study).to_dict()),
+            environment_json={
                 **environment(),
                 **definition(study),
                 **({} if provider is None else {"provider": _described(provider)}),
             },
+        )
+        processor.save_experiment(
+            self.experiment_id,
+            record.config_json,
+            environment=signed(record, processor.database.identity).environment_json,
             metrics=[_primary_metric(study)],
         )
 
@@ -480,7 +499,8 @@ class _Execution:
 
 
 def resume_command(database: Database, experiment_id: str) -> str:
-    return f"ml-agents resume --experiment-id {experiment_id} --from-database {database.option}"
+    name = shlex.quote(experiment_id)
+    return f"ml-agents resume --experiment-id {name} --from-database {database.option}"
 
 
 def _to_retry(retry_failed: bool, retry: Collection[str], max_tokens: int | None) -> frozenset[str]:
@@ -506,6 +526,19 @@ def _check_id(experiment_id: str) -> None:
             f"the id {experiment_id[:LONGEST_ID]!r} cannot name a folder",
             f"Leave out slashes; at most {LONGEST_ID} bytes.",
         )
+
+
+def _check_files(study: Study, experiment_id: str) -> None:
+    """Raises UsageError if the files of the experiment would replace its dataset or a database."""
+    folder = Path(study.config.output_dir) / experiment_id
+    source = Path(study.dataset.source)
+    for path in (folder / name for name in FILES):
+        refuse_to_replace(path)
+        if path.exists() and source.exists() and path.samefile(source):
+            raise UsageError(
+                f"the dataset {path} would be replaced by the files of {experiment_id}",
+                "Name another folder with --output-dir.",
+            )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import hashlib
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -55,7 +55,11 @@ def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
         if [experiment.id for experiment in experiments] != manifest["experiments"]:
             _refuse(source.name, "its manifest names other experiments than it holds")
         members = [member["name"] for member in manifest["members"]]
-        yield Log(experiments, _runs(source, options, archive, members))
+        owners = {f"runs/{n:06}.jsonl": one.id for n, one in enumerate(experiments, 1)}
+        if undeclared := [m for m in members if RUNS.fullmatch(m) and m not in owners]:
+            _refuse(source.name, f"{undeclared[0]!r} belongs to none of its experiments")
+        owners = {member: owner for member, owner in owners.items() if member in members}
+        yield Log(experiments, _runs(source, options, archive, owners))
 
 
 def _experiment(values: dict[str, Any], source: LogSource) -> ExperimentRecord:
@@ -81,14 +85,25 @@ def _experiment(values: dict[str, Any], source: LogSource) -> ExperimentRecord:
 
 
 def _runs(
-    source: LogSource, options: ImportOptions, archive: zipfile.ZipFile, members: Sequence[str]
+    source: LogSource,
+    options: ImportOptions,
+    archive: zipfile.ZipFile,
+    owners: Mapping[str, str],
 ) -> Iterator[Item]:
+    """The runs of each member, which belong to the experiment that owns it."""
     mapping = FieldMapping(source, options)
-    for member in filter(RUNS.fullmatch, members):
+    for member, owner in owners.items():
         for number, line in enumerate(_lines(archive, member, source.name), 1):
             position = f"{member} line {number}"
             with source.locate(position):
                 run = mapping.record(_object(line, source.name))
+            if run.experiment_id not in ("", owner):
+                _refuse(
+                    source.name,
+                    f"{position} is a run of {run.experiment_id!r}, and the member is that of "
+                    f"{owner!r}",
+                )
+            run.experiment_id = owner
             yield Item(position, run, len(line))
     mapping.finish()
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.origin import unsigned
 from ml_agents_results.database.validation import check_id
 from ml_agents_results.errors import (
     DuplicateError,
@@ -37,6 +38,7 @@ BATCH_BYTES = 16 * 1024 * 1024
 OPEN_LOGS = 200
 """Logs that are kept open until it is known which is the newest; others are opened again. Systems
 let a process open 256 to 1,024 files."""
+_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +190,26 @@ class _Part:
         self._spool = spool
         self.close()
 
+    def _declares_others_than(self, experiment_id: str) -> bool:
+        given = "experiment_id" in {*self._options.constants, *self._options.columns}
+        return bool(
+            self.experiments
+            and experiment_id
+            and experiment_id not in self.experiments
+            and not given
+        )
+
     def _items(self) -> Iterator[Item]:
         assert self._log is not None
         options = self._options
         for item in self._log.runs():
             run = item.run
+            if self._declares_others_than(run.experiment_id):
+                raise InvalidFileError(
+                    f"{self.source.where(item.position)} is a run of {run.experiment_id!r}; the "
+                    f"file declares {', '.join(list(self.experiments)[:_SHOWN])}",
+                    "A file changes only experiments that it declares. Export it again.",
+                )
             run.experiment_id = options.experiment_id or run.experiment_id or self._default
             if options.task is not None:
                 run.task = options.task
@@ -401,7 +418,8 @@ class _Import:
                 )
             self._counts_before[experiment_id] = self._runs.count(experiment_id)
         existing = self._experiments.find(experiment_id)
-        record = existing or self._described(experiment_id, part)
+        # Nobody signs for the settings of an experiment that comes from elsewhere.
+        record = existing or unsigned(self._described(experiment_id, part))
         noted = {
             "file": Path(part.source.name).name,
             "format": part.format_name,

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from ml_agents_results.database.files import refuse_to_replace
 from ml_agents_results.errors import OutputError
 
 STANDARD_OUTPUT = "-"
@@ -24,10 +25,10 @@ def open_output(path: str | Path, *, force: bool = False) -> Iterator[BinaryIO]:
 
     Args:
         path: `-` is standard output. Devices and pipes are written to directly.
-        force: Whether an existing file may be replaced.
+        force: Whether an existing file may be replaced. A database never is.
 
     Raises:
-        OutputError: The file exists, or cannot be written; the message names it.
+        OutputError: The file exists, is a database, or cannot be written; the message names it.
     """
     if path == STANDARD_OUTPUT:
         yield sys.stdout.buffer
@@ -45,6 +46,7 @@ def open_output(path: str | Path, *, force: bool = False) -> Iterator[BinaryIO]:
             return
         if destination.exists() and not force:
             raise _exists(target)
+        refuse_to_replace(destination)
         with _unfinished(destination) as unfinished:
             with unfinished.open("xb", buffering=_BUFFER) as file:
                 yield file
@@ -115,6 +117,8 @@ def _check_replaceable(target: Path, destination: Path, entry: str, force: bool)
                 f"{target} holds {name!r}, which is not part of such an output",
                 "Name another folder: replacing this one would delete what is in it.",
             )
+    for file in destination.rglob("*"):
+        refuse_to_replace(file)
 
 
 @contextmanager

@@ -8,10 +8,14 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from ml_agents_results.database import files
 from ml_agents_results.database.driver_errors import translate
 from ml_agents_results.database.engine import Database
-from ml_agents_results.database.location import file_uri
+from ml_agents_results.database.location import file_uri, identity
+from ml_agents_results.database.origin import ORIGIN, signed_elsewhere
 from ml_agents_results.database.sqlite import quoted
 from ml_agents_results.errors import DatabaseError, NotFoundError, UsageError
 
@@ -182,6 +186,7 @@ def restore(source: Path, destination: Path, *, force: bool = False) -> Path | N
     """Replaces a database by a backup, packed or not; returns where the replaced one is kept.
 
     The backup is verified first. A database that is replaced hands its permissions on.
+    Experiments that were started in another database are foreign in this one (see `origin`).
 
     Raises:
         NotFoundError: There is no such backup.
@@ -206,6 +211,7 @@ def restore(source: Path, destination: Path, *, force: bool = False) -> Path | N
             else:
                 snapshot(source, draft, like=like)
             _require_ours(source, draft)
+            _forget_origins(draft, destination)
             return _exchange(draft, destination)
     except OSError as error:
         raise files.failure(destination, error) from error
@@ -220,6 +226,28 @@ def _require_ours(source: Path, draft: Path) -> None:
             status = schema.status(connection)
         if status.state in ("empty", "newer", "ambiguous", "foreign"):
             raise schema.refusal(status, Database(str(source)))
+    finally:
+        database.close()
+
+
+def _forget_origins(draft: Path, destination: Path) -> None:
+    """Makes the experiments foreign that were not started in the database of this name."""
+    from ml_agents_results.database import schema
+    from ml_agents_results.database.models import Experiment
+
+    database = Database(str(draft), create=False)
+    try:
+        with database.write() as connection, Session(connection) as session:
+            if schema.status(connection).state != "current":
+                # Older versions did not sign.
+                return
+            for experiment in session.scalars(select(Experiment)):
+                environment = experiment.environment_json or {}
+                if ORIGIN in environment and signed_elsewhere(environment, identity(destination)):
+                    experiment.environment_json = {
+                        name: value for name, value in environment.items() if name != ORIGIN
+                    }
+            session.flush()
     finally:
         database.close()
 

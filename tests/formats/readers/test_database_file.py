@@ -13,7 +13,8 @@ from ml_agents_results.errors import DuplicateError, SchemaError, UsageError
 from ml_agents_results.formats.importing import ImportResult, load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource, OnConflict
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import RunRecord
+from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
+from ml_agents_results.repositories.run_repository import RunRepository
 from tests.commands import call, contents, document
 from tests.generated import make_runs
 
@@ -64,6 +65,37 @@ def test_the_same_runs_are_kept_once(ours: Database, other: Path) -> None:
     assert ResultsProcessor(ours).get_experiment("theirs").name == "Theirs"
     again = merge(ours, other)
     assert (again.inserted, again.updated, again.skipped, again.conflicts) == (0, 0, 121, 0)
+
+
+def test_what_an_import_replaces_stays_with_the_run(ours: Database, other: Path) -> None:
+    metric = MetricRecord("f1", "numeric")
+    with closing(Database(str(other))) as theirs:
+        for database, value in ((ours, 0.25), (theirs, 0.75)):
+            scored = [run for run in runs_of(database) if run.task == "sums"]
+            results = ResultsProcessor(database)
+            results.save_experiment("exp", {"seed": 1}, metrics=[metric])
+            results.save_scores([(str(run.id), ScoreRecord(value, metric="f1")) for run in scored])
+    before = {run.id: run for run in runs_of(ours)}
+    for _ in range(2):
+        merge(ours, other)
+        for run in runs_of(ours):
+            replaced = (run.metadata_json or {}).get("replaced_by_import", [])
+            if run.sample_index == 0 and run.task in ("sums", "words"):
+                [entry] = replaced
+                assert entry["raw_output"] == before[entry["id"]].raw_output
+                assert entry["by"].endswith("other.db")
+            else:
+                assert replaced == []
+            if run.task == "sums":
+                [score] = run.scores or []
+                assert score.value == 0.75
+                history = (score.details_json or {})["history"]
+                assert [one["value"] for one in history] == [0.25]
+
+
+def runs_of(database: Database) -> list[RunRecord]:
+    with database.read() as connection:
+        return list(RunRepository(connection).iterate(["exp"]))
 
 
 def test_contradictions_can_be_kept_as_they_are(ours: Database, other: Path) -> None:

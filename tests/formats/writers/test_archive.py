@@ -160,7 +160,21 @@ def untime(members: dict[str, bytes]) -> None:
     _experiment(members, created_at=5)
 
 
+def stray(members: dict[str, bytes]) -> None:
+    """One run of the first member belongs to the other experiment."""
+    runs = members["runs/000001.jsonl"].replace(
+        b'"experiment_id":"exp"', b'"experiment_id":"other"', 1
+    )
+    _listed(members, "runs/000001.jsonl", runs)
+
+
+def surplus(members: dict[str, bytes]) -> None:
+    _listed(members, "runs/000003.jsonl", members["runs/000001.jsonl"])
+
+
 CHANGES = (
+    stray,
+    surplus,
     unname,
     unbox,
     unlist,

@@ -1,9 +1,12 @@
 """Output files: whole or not there, never replaced unasked."""
 
+import gzip
 import io
 import os
+import sqlite3
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,11 @@ def names(folder: Path) -> list[str]:
 def write(path: Path, data: bytes, *, force: bool = False) -> None:
     with open_output(path, force=force) as file:
         file.write(data)
+
+
+def replace_folder(path: Path, _data: bytes, *, force: bool = False) -> None:
+    with output_folder(path, r"runs\.csv", force=force):
+        pass
 
 
 def test_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -70,6 +78,35 @@ def test_existing_file_is_replaced_by_force_alone(tmp_path: Path) -> None:
     write(target, b"new", force=True)
     assert target.read_bytes() == b"new"
     assert target.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("kind", ["itself", "link", "hard link", "packed", "log", "folder"])
+def test_no_output_replaces_a_database(tmp_path: Path, kind: str) -> None:
+    database = tmp_path / "r.db"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE runs (id)")
+        connection.commit()
+        name = tmp_path / "out.json"
+        match kind:
+            case "itself":
+                name = database
+            case "link":
+                name.symlink_to(database)
+            case "hard link":
+                name.hardlink_to(database)
+            case "packed":
+                name.write_bytes(gzip.compress(database.read_bytes()))
+            case "log":
+                name = tmp_path / "r.db-wal"
+            case "folder":
+                (tmp_path / "out").mkdir()
+                name = database.rename(tmp_path / "out" / "runs.csv")
+        before = name.read_bytes()
+        replace = replace_folder if kind == "folder" else write
+        with pytest.raises(OutputError, match="no output replaces it"):
+            replace(name.parent if kind == "folder" else name, b"new", force=True)
+        assert name.read_bytes() == before
 
 
 def test_link_is_kept_and_its_target_replaced(tmp_path: Path) -> None:

@@ -1,21 +1,36 @@
-"""score: scores stored answers again by a grader."""
+"""score: scores stored answers again by a grader, or asks a judge about them."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ml_agents_results.cli.database_options import DbPath, DbUrl, open_database
 from ml_agents_results.cli.experiment_lookup import ExperimentId, resolve_id
-from ml_agents_results.cli.help_panels import SCORING
+from ml_agents_results.cli.help_panels import JUDGE, SCORING, STATISTICS
+from ml_agents_results.cli.judge_answers import judge_answers
+from ml_agents_results.cli.option_values import listed
 from ml_agents_results.cli.output_options import Json, emit_json
 from ml_agents_results.cli.progress_bar import progress_bar
+from ml_agents_results.cli.setting_options import takes_settings
+from ml_agents_results.config import ProviderSettings
 from ml_agents_results.errors import UsageError
 from ml_agents_results.reports.terminal import say, write
+
+if TYPE_CHECKING:
+    from ml_agents_results.experiments.rescoring import Difference, Disagreement, StoredScoring
+    from ml_agents_results.processor import ResultsProcessor
 
 PARTLY = 5
 """The exit code where the grader failed on some runs."""
 
+EXAMPLES = 10
+"""Answers that --dry-run shows."""
 
+_ASKING = ("provider", "repeats", "concurrency", *vars(ProviderSettings))
+"""Settings that only a judge has."""
+
+
+@takes_settings(names=_ASKING)
 def score(
     experiment_id: ExperimentId,
     grader: Annotated[
@@ -23,14 +38,16 @@ def score(
         typer.Option(
             "--grader",
             metavar="NAME",
-            help="Grader, with settings (number,relative=0.01), or module:function. "
+            help="Grader, with settings (number,relative=0.01), module:function, or judge. "
             "[default: the experiment's]",
             rich_help_panel=SCORING,
         ),
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option("--name", metavar="METRIC", help="The metric. [default: the grader's name]"),
+        typer.Option(
+            "--name", metavar="METRIC", help="The metric. [default: the grader's or rubric's name]"
+        ),
     ] = None,
     primary: Annotated[
         bool, typer.Option("--primary", help="Make it the metric that reports are about.")
@@ -61,6 +78,66 @@ def score(
             rich_help_panel=SCORING,
         ),
     ] = None,
+    rubric: Annotated[
+        str | None,
+        typer.Option(
+            "--rubric",
+            metavar="FILE",
+            help="Markdown file with the judge's prompt (docs/scoring.md), or one of: correct, "
+            "coverage, refusal, preference.",
+            rich_help_panel=JUDGE,
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="NAME,...",
+            help="The judge's model at the provider; several are a panel.",
+            rich_help_panel=JUDGE,
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="NAME",
+            help="Pairwise rubrics: the approach or model that the others are held against. "
+            "[default: None]",
+            rich_help_panel=STATISTICS,
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Ask again where the judge failed or gave no readable verdict.",
+        ),
+    ] = False,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            "--max-cost",
+            metavar="USD",
+            min=0,
+            help="Ask for nothing more once the judge has cost as much.",
+            rich_help_panel=JUDGE,
+        ),
+    ] = None,
+    *,
+    settings: dict[str, Any],
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Save and ask nothing: show what would change."),
+    ] = False,
+    diff: Annotated[
+        str | None,
+        typer.Option(
+            "--diff",
+            metavar="METRIC",
+            help="Save nothing: list the answers on which the grader and this metric disagree.",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace scores of a metric that is defined otherwise.")
     ] = False,
@@ -68,10 +145,81 @@ def score(
     db_url: DbUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Score stored answers again; no model is asked."""
-    from ml_agents_results.experiments.platform_files import rewrite_platform_files
-    from ml_agents_results.experiments.rescoring import StoredScoring
+    """Score stored answers again by a rule; or ask a judge (--grader judge)."""
     from ml_agents_results.processor import ResultsProcessor
+    from ml_agents_results.scoring.graders import JUDGE as BY_JUDGE
+
+    judged = grader == BY_JUDGE
+    only_judges = {
+        "--rubric": rubric,
+        "--model": model,
+        "--baseline": baseline,
+        "--retry-failed": retry_failed or None,
+        "--max-cost": max_cost,
+        **{f"--{key.replace('_', '-')}": value for key, value in settings.items()},
+    }
+    only_rules = {
+        "--reparse": reparse or None,
+        "--answer-kind": answer_kind,
+        "--answer-pattern": answer_pattern,
+        "--diff": diff,
+    }
+    for option, value in (only_rules if judged else only_judges).items():
+        if value is not None:
+            raise UsageError(
+                f"{option} does not go with {'a judge' if judged else 'a rule'}",
+                "A judge is given the whole output."
+                if judged
+                else "It is for judges: --grader judge --rubric FILE.",
+            )
+    database = open_database(db_path, db_url)
+    with database.read() as connection:
+        experiment = resolve_id(connection, experiment_id)
+    with ResultsProcessor(database) as processor:
+        if judged:
+            judge_answers(
+                processor,
+                experiment,
+                rubric,
+                models=listed(model),
+                settings=settings,
+                max_cost=max_cost,
+                dry_run=dry_run,
+                as_json=as_json,
+                name=name,
+                primary=primary,
+                baseline=baseline,
+                force=force,
+                retry=retry_failed,
+            )
+            return
+        scoring = _scoring(
+            processor,
+            experiment,
+            grader,
+            reparse,
+            answer_kind,
+            answer_pattern,
+            name=name,
+            primary=primary,
+            force=force or dry_run or diff is not None,
+        )
+        if dry_run or diff is not None:
+            _compare(scoring, experiment, diff, as_json)
+        else:
+            _score(processor, scoring, experiment, as_json)
+
+
+def _scoring(
+    processor: "ResultsProcessor",
+    experiment: str,
+    grader: str | None,
+    reparse: bool,
+    answer_kind: str | None,
+    answer_pattern: str | None,
+    **options: Any,
+) -> "StoredScoring":
+    from ml_agents_results.experiments.rescoring import StoredScoring
     from ml_agents_results.scoring.extraction import compile_pattern
     from ml_agents_results.scoring.kinds import check_kind
 
@@ -80,31 +228,101 @@ def score(
             raise UsageError("--answer-pattern needs --reparse", "Add --reparse.")
         compile_pattern(answer_pattern)
     kind = None if answer_kind is None else check_kind(answer_kind)
-    database = open_database(db_path, db_url)
-    with database.read() as connection:
-        experiment = resolve_id(connection, experiment_id)
-    with ResultsProcessor(database) as processor:
-        scoring = StoredScoring(
-            processor,
-            experiment,
-            grader,
-            name=name,
-            primary=primary,
-            reparse=reparse,
-            answer_kind=kind,
-            pattern=answer_pattern,
-            force=force,
-        )
-        with progress_bar("Scoring") as progress:
-            result = scoring.run(progress)
-        if result.primary:
-            rewrite_platform_files(database, experiment)
+    return StoredScoring(
+        processor,
+        experiment,
+        grader,
+        reparse=reparse,
+        answer_kind=kind,
+        pattern=answer_pattern,
+        **options,
+    )
+
+
+def _score(
+    processor: "ResultsProcessor", scoring: "StoredScoring", experiment: str, as_json: bool
+) -> None:
+    from ml_agents_results.experiments.platform_files import rewrite_platform_files
+
+    with progress_bar("Scoring") as progress:
+        result = scoring.run(progress)
+    if result.primary:
+        rewrite_platform_files(processor.database, experiment)
     if as_json:
         emit_json({"experiment_id": experiment, "grader": scoring.grader, **result.document()})
     else:
         counts = [f"{result.scored} of {result.read} answers scored", f"{result.changed} changed"]
         counts += [f"{count} {label}" for label, count in result.without.most_common()]
         write(f"{result.metric}: {', '.join(counts)}")
-    if result.errors:
-        say(f"The grader failed on {result.errors} answers: {result.first_error}")
+    _end(result.errors, result.first_error)
+
+
+def _end(errors: int, first_error: str | None) -> None:
+    if errors:
+        say(f"The grader failed on {errors} answers: {first_error}")
         raise typer.Exit(PARTLY)
+
+
+def _compare(scoring: "StoredScoring", experiment: str, metric: str | None, as_json: bool) -> None:
+    with progress_bar("Scoring") as progress:
+        result = scoring.compare(
+            metric, examples=None if metric is not None else EXAMPLES, progress=progress
+        )
+    if as_json:
+        emit_json(_comparison_document(experiment, scoring.grader, result))
+    else:
+        write(
+            f"{scoring.grader} differs from {result.metric} on {result.differing} of "
+            f"{result.read} answers; nothing was saved."
+        )
+        for one in result.examples:
+            write(_line(one))
+        if len(result.examples) < result.differing:
+            write(f"... and {result.differing - len(result.examples)} more: --diff {result.metric}")
+    _end(result.errors, result.first_error)
+
+
+def _comparison_document(experiment: str, grader: str, result: "Disagreement") -> dict[str, Any]:
+    return {
+        "experiment_id": experiment,
+        "grader": grader,
+        "metric": result.metric,
+        "read": result.read,
+        "differing": result.differing,
+        "errors": result.errors,
+        "examples": [
+            {
+                "run_id": one.run.id,
+                "approach_name": one.run.approach_name,
+                "model": one.run.model,
+                "task": one.run.task,
+                "sample_index": one.run.sample_index,
+                "repeat_index": one.run.repeat_index,
+                "expected_answer": one.run.expected_answer,
+                "parsed_answer": one.parsed,
+                "before": one.before,
+                "after": one.after,
+                "label": one.label or None,
+            }
+            for one in result.examples
+        ],
+    }
+
+
+def _line(one: "Difference") -> str:
+    """A differing answer in 80 columns: where, what is expected, what was read, and the change."""
+    run = one.run
+    where = f"{run.task}:{run.sample_index}" if run.task else str(run.sample_index)
+    label = f" ({one.label})" if one.label else ""
+    change = f"{_value(one.before)} -> {_value(one.after)}{label}"
+    texts = [_short(text, 18) for text in (run.expected_answer, one.parsed)]
+    return f"  {where:>6} {run.approach_name:<15.15} {texts[0]:<18} {texts[1]:<18} {change}"
+
+
+def _value(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}"
+
+
+def _short(text: str | None, width: int) -> str:
+    flat = " ".join((text or "-").split())
+    return flat if len(flat) <= width else flat[: width - 1] + "…"

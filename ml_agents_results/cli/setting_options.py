@@ -1,7 +1,7 @@
 """Options for the settings of an experiment, made from their declarations in `config`."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from typing import Annotated, Any
 
@@ -19,13 +19,16 @@ _PANELS = {
 """Setting to the section of the help; the others are the command's own."""
 
 
-def takes_settings(*, resuming: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes_settings(
+    *, resuming: bool = False, names: Collection[str] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Decorator: gives a command an option for each setting in place of its parameter `settings`,
     which receives the values that were given, by name.
 
     Args:
         resuming: Only the settings that resuming may change, or that have to be given anew for an
             experiment from elsewhere.
+        names: Only these settings.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -35,6 +38,7 @@ def takes_settings(*, resuming: bool) -> Callable[[Callable[..., None]], Callabl
             # A mapping needs an option of its own.
             if setting.kind != Mapping[str, str]
             and (setting.changeable or setting.reaching or not resuming)
+            and (names is None or setting.name in names)
         }
         signature = inspect.signature(command, eval_str=True)
         parameters: list[inspect.Parameter] = []

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ml_agents_results.database.origin import is_foreign, signed, trusted_grader
-from ml_agents_results.database.primary_values import set_value
-from ml_agents_results.errors import ResultsError, UsageError
+from ml_agents_results.database.primary_values import combined, set_value
+from ml_agents_results.errors import NotFoundError, ResultsError, UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import MetricKind, MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
@@ -54,6 +54,44 @@ class Rescore:
     def document(self) -> dict[str, Any]:
         """As JSON."""
         return {**asdict(self), "without": dict(self.without)}
+
+
+class Difference(NamedTuple):
+    """A run on which a stored metric and the grader disagree.
+
+    Attributes:
+        parsed: The answer that the grader is given.
+        before: The stored value; None without one.
+        after: The grader's; None for no verdict.
+        label: The grader's.
+    """
+
+    run: RunRecord
+    parsed: str | None
+    before: float | None
+    after: float | None
+    label: str
+
+
+@dataclass
+class Disagreement:
+    """How a grader differs from a stored metric; nothing was saved.
+
+    Attributes:
+        metric: The stored metric.
+        read: Runs with an output.
+        differing: Those whose values differ.
+        examples: Some of them, the first ones.
+        errors: Runs on which the grader failed.
+        first_error: What it said on the first of them.
+    """
+
+    metric: str
+    read: int = 0
+    differing: int = 0
+    examples: list[Difference] = field(default_factory=list)
+    errors: int = 0
+    first_error: str | None = None
 
 
 class _Failed(NamedTuple):
@@ -137,8 +175,62 @@ class StoredScoring:
             metric = replace(metric, kind=_KINDS[booleans == {True}])
             self._save(metric)
         if self._primary:
-            self._make_primary()
+            make_primary(self._processor, self._experiment.id, self.metric, self.grader)
         return result
+
+    def compare(
+        self,
+        metric: str | None = None,
+        *,
+        examples: int | None = None,
+        progress: Callable[[int], None] = lambda _runs: None,
+    ) -> Disagreement:
+        """Scores all runs with an output, saves nothing, and compares with a stored metric.
+
+        Args:
+            metric: By default the one that `run` would write, if it is there, else the primary.
+            examples: The most differing runs to keep; None keeps all.
+
+        Raises:
+            NotFoundError: There is no such metric.
+        """
+        chosen = self._stored(metric)
+        result = Disagreement(chosen.name)
+        for run in self._runs():
+            result.read += 1
+            progress(1)
+            rescored = _scored(self._rescoring, run)
+            if isinstance(rescored, _Failed):
+                result.errors += 1
+                result.first_error = result.first_error or rescored.message
+                continue
+            value, label = rescored.verdict.value, rescored.verdict.label
+            after = None if value is None else float(value)
+            if chosen.is_primary:
+                before = value_of_run(run)
+            else:
+                ours = (score for score in run.scores or () if score.metric == chosen.name)
+                before = combined(chosen.kind, ours)
+            if before == after:
+                continue
+            result.differing += 1
+            if examples is None or len(result.examples) < examples:
+                parsed = rescored.parsed.parsed_answer if rescored.parsed else run.parsed_answer
+                result.examples.append(Difference(run, parsed, before, after, label))
+        return result
+
+    def _stored(self, name: str | None) -> MetricRecord:
+        metrics = {metric.name: metric for metric in self._experiment.metrics or ()}
+        if name is None and self._known is not None:
+            return self._known
+        primary = next((one for one in metrics.values() if one.is_primary), None)
+        chosen = metrics.get(name) if name is not None else primary
+        if chosen is None and name is not None:
+            raise NotFoundError(
+                f"{self._experiment.id} has no metric {name!r}",
+                f"It has: {', '.join(metrics) or 'none'}.",
+            )
+        return chosen or MetricRecord("correct", "binary", is_primary=True)
 
     def _apply(
         self,
@@ -187,18 +279,6 @@ class StoredScoring:
         with self._processor.database.write() as connection:
             MetricRepository(connection, self._experiment.id).save(metric)
 
-    def _make_primary(self) -> None:
-        """The experiment is graded by this grader from now on, also when it is resumed."""
-        with self._processor.database.write() as connection:
-            MetricRepository(connection, self._experiment.id).make_primary(self.metric)
-            record = ExperimentRepository(connection).get(self._experiment.id)
-            foreign = is_foreign(record)
-            extra = {**(record.config_json.get("extra") or {}), "grader": self.grader}
-            record.config_json = {**record.config_json, "extra": extra}
-            if not foreign:
-                record = signed(record, self._processor.database.identity)
-            ExperimentRepository(connection).save(replace(record, metrics=None))
-
     def _runs(self) -> Iterator[RunRecord]:
         with self._processor.database.read() as connection:
             for run in RunRepository(connection).iterate([self._experiment.id]):
@@ -214,6 +294,20 @@ class StoredScoring:
                 batch = []
         if batch:
             yield batch
+
+
+def make_primary(processor: ResultsProcessor, experiment_id: str, metric: str, grader: str) -> None:
+    """Makes a metric what reports are about; a resumed experiment is graded by this grader."""
+    with processor.database.write() as connection:
+        MetricRepository(connection, experiment_id).make_primary(metric)
+        experiments = ExperimentRepository(connection)
+        record = experiments.get(experiment_id)
+        foreign = is_foreign(record)
+        extra = {**(record.config_json.get("extra") or {}), "grader": grader}
+        record.config_json = {**record.config_json, "extra": extra}
+        if not foreign:
+            record = signed(record, processor.database.identity)
+        experiments.save(replace(record, metrics=None))
 
 
 def _is(score: ScoreRecord, metric: str) -> bool:

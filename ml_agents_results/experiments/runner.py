@@ -32,6 +32,7 @@ from ml_agents_results.errors import (
 from ml_agents_results.experiments.environment import environment
 from ml_agents_results.experiments.plan import Study, prepare
 from ml_agents_results.experiments.platform_files import FILES, write_platform_files
+from ml_agents_results.experiments.pool_thread import run_pool
 from ml_agents_results.experiments.progress import Progress, Tally, recorded_tallies
 from ml_agents_results.experiments.recorder import ENDED_AT, Recorder
 from ml_agents_results.experiments.result_hook import ResultHook
@@ -171,7 +172,7 @@ class ExperimentRunner:
         self._take_over(experiment_id)
         study = prepare(self.config)
         _check_files(study, self.experiment_id)
-        with _connected(self.config) as provider:
+        with connected(self.config) as provider:
             study = study.asking(provider.name, provider.model)
             processor = self._open()
             if not self._is_new and _exists(processor, self.experiment_id):
@@ -236,7 +237,7 @@ class ExperimentRunner:
             execution = self._execution(processor, study, again, missing=max_tokens is None)
             if execution.complete():
                 return execution.close()
-        with _connected(config) as provider:
+        with connected(config) as provider:
             if recorded is None:
                 # Saved, but never run.
                 study = study.asking(provider.name, provider.model)
@@ -415,7 +416,9 @@ class _Execution:
         )
         self._progress.begin(self._id, self._tallies)
         try:
-            failure, interrupted = self._wait_for(pool, provider)
+            failure, interrupted = run_pool(
+                pool, [provider], self._study.config.grace, self._progress.say
+            )
         finally:
             self._progress.end()
         self._processor.backup.finish()
@@ -460,42 +463,6 @@ class _Execution:
         tally.add(record)
         self._progress.saved(tally)
         self._processor.backup.saved()
-
-    def _wait_for(self, pool: WorkerPool, provider: "Provider") -> tuple[Exception | None, bool]:
-        """Runs the pool in a thread; Ctrl-C here stops it there."""
-        failures: list[Exception] = []
-        ended = threading.Event()
-
-        async def ask() -> None:
-            try:
-                await pool.run()
-            finally:
-                await provider.aclose()
-
-        def work() -> None:
-            try:
-                asyncio.run(ask())
-            except Exception as error:  # noqa: BLE001 - raised in the caller's thread
-                failures.append(error)
-            finally:
-                ended.set()
-
-        threading.Thread(target=work, name="experiment", daemon=True).start()
-        interrupted = False
-        while True:
-            try:
-                # A wait without a timeout cannot be interrupted on Windows.
-                while not ended.wait(0.5):
-                    pass
-                return (failures[0] if failures else None), interrupted
-            except KeyboardInterrupt:
-                pool.stop()
-                if not interrupted:
-                    self._progress.say(
-                        f"Stopping: running calls get {self._study.config.grace:g} s to end. "
-                        "Press Ctrl-C again to cancel them."
-                    )
-                interrupted = True
 
 
 def resume_command(database: Database, experiment_id: str) -> str:
@@ -542,7 +509,7 @@ def _check_files(study: Study, experiment_id: str) -> None:
 
 
 @contextmanager
-def _connected(config: ExperimentConfig) -> "Iterator[Provider]":
+def connected(config: ExperimentConfig) -> "Iterator[Provider]":
     """An open provider, closed at the end even if it was never asked; closing twice is harmless.
 
     Raises what `open_provider` raises.

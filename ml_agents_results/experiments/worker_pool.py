@@ -9,27 +9,15 @@ from typing import Any
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.experiments.approaches.base import Trace
 from ml_agents_results.experiments.datasets import Question
+from ml_agents_results.experiments.fault_watch import FaultWatch
 from ml_agents_results.experiments.plan import Study
 from ml_agents_results.experiments.recorder import ENDED_AT, Recorder
 from ml_agents_results.experiments.result_hook import ResultHook
-from ml_agents_results.providers.interface import (
-    Provider,
-    ProviderError,
-    ProviderUnavailable,
-    RequestRefused,
-)
+from ml_agents_results.providers.interface import Provider
 from ml_agents_results.records import RunRecord, canonical_finish_reason
 from ml_agents_results.redaction import redact_text
 from ml_agents_results.scoring.extraction import ENDPOINT_REASON, parse, schema_for
 from ml_agents_results.scoring.graders import grade
-
-LONGEST_SILENCE = 20
-"""Runs in a row (or two for each question in flight) without a usable answer, after all retries,
-that end the experiment: the endpoint is down, and further runs would fail too."""
-
-FEW = 5
-"""Runs that all fail alike, or are all cut off before any text, before any other has come back,
-which end the experiment: a setting is wrong for every request."""
 
 POLL = 0.5
 """Seconds between looks at the runs that another process is asking."""
@@ -67,10 +55,11 @@ class WorkerPool:
         self._taking = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._failure: Exception | None = None
-        self._silence = 0
-        self._same = 0
-        self._last_fault = ""
-        self._answered = False
+        self._watch = FaultWatch(
+            study.config.concurrency,
+            "runs",
+            "They are saved: ask them again with --retry truncated --max-tokens N.",
+        )
         self._workers: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -188,7 +177,7 @@ class WorkerPool:
                 seed,
             )
         except ResultsError as error:
-            self._note_failure(error)
+            self._stop(self._watch.failed(error))
             record.created_at = datetime.now(UTC)
             record.error = redact_text(f"{type(error).__name__}: {error.message}")
             record.metadata_json = {
@@ -200,7 +189,7 @@ class WorkerPool:
                 record.metadata_json["steps"] = _steps(trace)
                 _count(record, trace)
             return record
-        self._note_answer(trace)
+        self._stop(self._watch.answered(trace.raw_output, trace.finish_reason))
         record.created_at = datetime.now(UTC)
         self._fill(record, question, trace, held_to_schema=schema is not None)
         return record
@@ -253,54 +242,10 @@ class WorkerPool:
             # The answer is paid for: it is recorded, and can be graded again.
             record.metadata_json["grading_error"] = error.message
 
-    def _note_failure(self, error: ResultsError) -> None:
-        """Raises the error again if it means that nothing else will succeed."""
-        if isinstance(error, ProviderError) and error.fatal:
-            raise error
-        silent = isinstance(error, ProviderError) and error.retryable
-        self._silence = self._silence + 1 if silent else 0
-        if self._silence >= max(LONGEST_SILENCE, 2 * self._config.concurrency):
-            self._stop(
-                ProviderUnavailable(
-                    f"{self._silence} runs in a row got no answer; the last one: {error.message}",
-                    "Check the endpoint. The failed runs are saved: "
-                    "add --retry-failed to ask them again.",
-                )
-            )
-        about_all = isinstance(error, ProviderError) and not (error.retryable or error.by_content)
-        if about_all and self._is_same(error.message):
-            self._stop(
-                RequestRefused(
-                    f"the first {self._same} runs all failed alike: {error.message}",
-                    "A setting is wrong for every request. The failed runs are saved: "
-                    "add --retry-failed to ask them again.",
-                )
-            )
-
-    def _note_answer(self, trace: Trace) -> None:
-        """Stops where nothing but cut-off answers without any text has come so far."""
-        self._silence = 0
-        reason = canonical_finish_reason(trace.finish_reason or "")
-        if trace.raw_output.strip() or reason != "length":
-            self._answered = True
-        elif self._is_same("cut off before any text"):
-            self._stop(
-                ProviderError(
-                    f"the first {self._same} answers were all cut off at the token limit before "
-                    "any text",
-                    "A reasoning model spends tokens before it answers. They are saved: "
-                    "ask them again with --retry truncated --max-tokens N.",
-                )
-            )
-
-    def _is_same(self, fault: str) -> bool:
-        """Whether nothing but this fault has come back so far, a few times."""
-        self._same = self._same + 1 if fault == self._last_fault else 1
-        self._last_fault = fault
-        return not self._answered and self._same >= FEW
-
-    def _stop(self, error: ResultsError) -> None:
-        """Takes no further question; those in flight are saved."""
+    def _stop(self, error: ResultsError | None) -> None:
+        """Where there is an error: takes no further question; those in flight are saved."""
+        if error is None:
+            return
         self._failure = self._failure or error
         self._stopping.set()
 

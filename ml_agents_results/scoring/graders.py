@@ -31,6 +31,10 @@ VERSION = 2
 """Counts the changes of what the built-in graders accept; part of their definition."""
 
 
+JUDGE = "judge"
+"""The grader of answers that are judged afterwards: as they come they get no grade."""
+
+
 class Verdict(NamedTuple):
     """What a grader says of one answer.
 
@@ -222,17 +226,19 @@ def _chosen(spec: str, settings: Mapping[str, Any]) -> Grader:
     for entry in entry_points(group=GROUP):
         if entry.name == name:
             return _own(name, entry.load(), given)
-    if name == "judge":
-        raise UsageError(
-            "there is no grader 'judge' for answers as they come: a judge is asked afterwards",
-            "ml-agents score --grader judge --rubric rubric.md --provider P --model M",
-        )
+    if name == JUDGE:
+        return _own(JUDGE, _not_judged, {})
     if ":" in name:
         return _own(name, load_function(name), given)
     known = ", ".join([*GRADERS, *sorted(entry_points(group=GROUP).names)])
     raise UsageError(
         f"there is no grader {name!r}", f"Known graders: {known}; or package.module:function."
     )
+
+
+def _not_judged(parsed: str, expected: str) -> Verdict:
+    """No verdict: a judge is asked afterwards (`ml-agents score --grader judge`)."""
+    return Verdict(None, "not_judged")
 
 
 def load_function(path: str) -> Function:

@@ -19,11 +19,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.errors import InvalidFileError, NotFoundError
 from ml_agents_results.scoring.graders import Verdict
 
 INPUTS = ("question", "expected", "output", "choices", "output_a", "output_b")
@@ -33,6 +35,7 @@ _PLACE = re.compile(r"\{(" + "|".join(INPUTS) + r")\}")
 _VERDICT_LINE = re.compile(
     r"^[\s*_#>-]*VERDICT\s*[:=]\s*[*_\"'`]*(.+?)[*_\"'`.\s]*$", re.IGNORECASE | re.MULTILINE
 )
+_FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n?```", re.DOTALL)
 _OPEN, _CLOSE = "<<<", ">>>"
 
 
@@ -113,7 +116,10 @@ class Rubric:
         else:
             lines = _VERDICT_LINE.findall(text)
             if not lines:
-                return Verdict(None, "unreadable", explanation)
+                document = _object(text)
+                if document is None:
+                    return Verdict(None, "unreadable", explanation)
+                return self.read(text, document)
             given = lines[-1].strip()
         if self.kind == "numeric":
             return self._number(given, explanation)
@@ -129,6 +135,39 @@ class Rubric:
         if value is None or not (self.lower or 0) <= value <= (self.upper or 0):
             return Verdict(None, "unreadable", explanation)
         return Verdict(value, "", explanation)
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """The JSON object with a verdict that is the whole text, fenced or not."""
+    found = _FENCED.fullmatch(text.strip())
+    try:
+        document = json.loads(found[1] if found is not None else text)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) and "verdict" in document else None
+
+
+def find_rubric(name: str) -> Rubric:
+    """The rubric in a file, or one of this package by its name.
+
+    Raises:
+        NotFoundError: There is no such file or name.
+        InvalidFileError: The file is not a rubric.
+    """
+    folder = files(__package__) / "rubrics"
+    known = sorted(entry.name.removesuffix(".md") for entry in folder.iterdir())
+    if name in known:
+        return read_rubric((folder / f"{name}.md").read_text(encoding="utf-8"), f"{name}.md")
+    path = Path(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"there is no rubric {name}", f"A Markdown file, or one of: {', '.join(known)}."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidFileError(f"the rubric {name} cannot be read: {error}") from error
+    return read_rubric(text, path.name)
 
 
 def read_rubric(text: str, name: str = "rubric.md") -> Rubric:
@@ -218,20 +257,3 @@ def prefer(first: Verdict, swapped: Verdict) -> Verdict:
     if float(first.value) == turned:
         return Verdict(float(first.value), first.label, first.explanation)
     return Verdict(0.5, "position_dependent", f"{first.explanation}\n---\n{swapped.explanation}")
-
-
-def majority(verdicts: Sequence[Verdict]) -> tuple[float | bool | None, float | None]:
-    """The value of repeated verdicts and the share that agrees with it.
-
-    Binary ones by majority (None for a tie), numbers by their mean; those without a value do not
-    count.
-    """
-    values = [verdict.value for verdict in verdicts if verdict.value is not None]
-    if not values:
-        return None, None
-    if all(isinstance(value, bool) for value in values):
-        right = sum(bool(value) for value in values)
-        agreement = max(right, len(values) - right) / len(values)
-        return (None if 2 * right == len(values) else 2 * right > len(values)), agreement
-    mean = sum(float(value) for value in values) / len(values)
-    return mean, sum(float(value) == mean for value in values) / len(values)

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 
-from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.errors import InvalidFileError, NotFoundError
 from ml_agents_results.scoring.graders import Verdict
-from ml_agents_results.scoring.judging import majority, prefer, read_rubric
+from ml_agents_results.scoring.judging import INPUTS, find_rubric, prefer, read_rubric
 
 CORRECT = """---
 name: correct
@@ -73,13 +75,25 @@ def test_a_preference_that_changes_with_the_order_is_a_tie() -> None:
     assert prefer(better, Verdict(None, "unreadable")) == Verdict(None, "unreadable")
 
 
-def test_repeats_are_a_majority_or_a_mean() -> None:
-    yes, no, nothing = Verdict(True), Verdict(False), Verdict(None, "unreadable")
-    value, agreement = majority([yes, yes, no])
-    assert (value, agreement) == (True, 2 / 3)
-    assert majority([yes, no, nothing]) == (None, 0.5)
-    assert majority([Verdict(2.0), Verdict(4.0)]) == (3.0, 0.0)
-    assert majority([nothing]) == (None, None)
+@pytest.mark.parametrize("name", ["correct", "coverage", "refusal", "preference"])
+def test_the_rubrics_of_the_package_can_be_read(name: str) -> None:
+    rubric = find_rubric(name)
+    assert rubric.name == f"judge_{name}"
+    assert rubric.pairwise == (name == "preference")
+    assert "{" not in rubric.prompt(dict.fromkeys(INPUTS, "x"))
+
+
+def test_a_rubric_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="there is no rubric nothing"):
+        find_rubric("nothing")
+    (tmp_path / "mine.md").write_text(TONE, encoding="utf-8")
+    assert find_rubric(str(tmp_path / "mine.md")).name == "mine"
+
+
+def test_json_without_a_schema_is_read_too() -> None:
+    rubric = read_rubric(CORRECT)
+    fenced = '```json\n{"reasoning": "It fits.", "verdict": "yes"}\n```'
+    assert rubric.read(fenced) == Verdict(True, "yes", "It fits.")
 
 
 @pytest.mark.parametrize(

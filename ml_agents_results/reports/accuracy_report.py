@@ -5,6 +5,7 @@ from typing import Any
 
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.columns import COLUMNS, VALUE_COLUMNS, Column, columns
+from ml_agents_results.reports.method_names import method_name
 from ml_agents_results.reports.report import (
     Report,
     Row,
@@ -162,7 +163,7 @@ def variant_rows(
 
 def accuracy_methods(variants: Sequence[VariantSummary]) -> list[str]:
     """Which interval the accuracies have, and what it treats as independent."""
-    methods = dict.fromkeys(f"interval {row.interval_method}, {row.method}" for row in variants)
+    methods = dict.fromkeys(f"{method_name(row.interval_method)}, {row.method}" for row in variants)
     return [f"{_measured(variants)}: {'; '.join(methods)}."] if methods else []
 
 

@@ -268,11 +268,12 @@ _DECLARED = (
     ),
     _column("sentence", "text", "the result in words"),
     _column("tasks", "count", "tasks that have a figure", "tasks"),
+    _column("estimand", "text", "what is averaged: samples (micro) or tasks (macro), and how"),
     _column(
-        "error_over",
+        "population",
         "text",
-        "what the error is over: random tasks (sd/sqrt(k), t) or these fixed ones (z)",
-        "tasks are",
+        "what the figures speak for: tasks like these, or these tasks only",
+        "speaks for",
     ),
     # Power
     _column("discordance", "fraction", "samples that only one of the variants answered right"),

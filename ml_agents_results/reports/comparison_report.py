@@ -1,7 +1,6 @@
 """Comparison of variants: the sentences first, then one table for each question."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.accuracy_report import ALL_TASKS, accuracy_methods, variants_table
@@ -12,6 +11,7 @@ from ml_agents_results.reports.columns import (
     Column,
     columns,
 )
+from ml_agents_results.reports.method_names import method_name
 from ml_agents_results.reports.report import (
     Report,
     Row,
@@ -19,10 +19,16 @@ from ml_agents_results.reports.report import (
     View,
     counted_notes,
     plain,
-    variant_column,
     warning_notes,
 )
 from ml_agents_results.reports.sentences import comparison_sentence
+from ml_agents_results.reports.task_averages import (
+    averages_table,
+    candidate_column,
+    columns_of,
+    correction,
+    of_these_tasks,
+)
 from ml_agents_results.reports.wording import (
     UNKNOWN,
     correction_text,
@@ -30,9 +36,13 @@ from ml_agents_results.reports.wording import (
     level_text,
     variant_labels,
 )
+from ml_agents_results.services.comparison.averages import THESE, Population
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.comparison.pairing import DIFFERING
+
+THESE_TASKS = "(these tasks)"
+"""What stands for the task in the rows that speak for these very tasks alone."""
 
 MOST_ROWS = 200
 """Comparisons shown in a table; of more, the strongest."""
@@ -47,11 +57,6 @@ PAIR_COLUMNS = columns(
     *("interval_method", "p_value", "p_value_exact", "p_value_adjusted", "family_size"),
     *("p_non_inferior_adjusted", "p_equivalent_adjusted", "margin_test"),
     *("test", "correction", "verdict", "mde", "method", "sentence", "warnings"),
-    of=DIFFERENCE_COLUMNS,
-)
-_AVERAGES = columns(
-    *("candidate", "baseline", "error_over", "tasks", "candidate_mean", "baseline_mean"),
-    *("difference", "ci_low", "ci_high", "p_value"),
     of=DIFFERENCE_COLUMNS,
 )
 
@@ -78,7 +83,7 @@ def comparison_report(comparison: Comparison) -> Report:
     labels = variant_labels([row.variant for row in comparison.variants])
     tables = [comparisons_table(comparison)]
     if comparison.tasks:
-        tables.append(_averages(comparison, labels))
+        tables.append(averages_table(comparison, labels))
     tables.append(
         variants_table(
             comparison.variants,
@@ -101,18 +106,22 @@ def comparisons_table(comparison: Comparison | None) -> Table:
     if comparison is None:
         return Table("Comparisons", PAIR_COLUMNS, [])
     labels = variant_labels([row.variant for row in comparison.variants])
+    these = of_these_tasks(comparison, labels)
     whole = [_row(pair, ALL_TASKS, labels) for pair in comparison.comparisons]
     by_task = [
         (pair, _row(pair, task.task, labels))
         for task in comparison.tasks
         for pair in task.comparisons
     ]
-    views = _overall(comparison, whole, labels) if whole else []
+    views = _overall(comparison, whole, these, labels) if whole else []
     for pair in _strongest(comparison.comparisons, MOST_SENTENCES):
         if comparison.tasks:
             views.append(_in_tasks(comparison, pair, by_task, labels))
     shown = _VALUE_PAIRS if comparison.numeric else PAIR_COLUMNS
-    return Table("Comparisons", shown, [*whole, *(row for _, row in by_task)], views)
+    # What is judged is the comparison, so these rows have no verdict.
+    blank = dict.fromkeys(column.name for column in shown)
+    only = [{**blank, **row, "task": THESE_TASKS} for _, row in these.values()]
+    return Table("Comparisons", shown, [*whole, *only, *(row for _, row in by_task)], views)
 
 
 def _row(pair: ComparisonRow, task: str, labels: Labels) -> Row:
@@ -121,16 +130,32 @@ def _row(pair: ComparisonRow, task: str, labels: Labels) -> Row:
     return plain({**values, "task": task, "sentence": comparison_sentence(pair)})
 
 
-def _overall(comparison: Comparison, rows: Sequence[Row], labels: Labels) -> list[View]:
-    """A row for each comparison; a baseline that all share stands in the title."""
+def _overall(
+    comparison: Comparison,
+    rows: Sequence[Row],
+    these: Mapping[tuple[Variant, Variant], tuple[Population, Row]],
+    labels: Labels,
+) -> list[View]:
+    """A row for each comparison, and next to one that speaks for tasks like these the row for these
+    tasks; a baseline that all share stands in the title."""
     pairs = comparison.comparisons
     one = len({pair.baseline for pair in pairs}) == 1
     against = f" from {labels[pairs[0].baseline]}" if one else ""
     unpaired = pairs[0].pairing_rule == "unpaired"
     shared = "all samples of each variant" if unpaired else "shared samples"
-    names = (_candidate_column(labels, one), *(() if one else columns("baseline")))
+    figures = _figures(pairs)
+    if these and len({pair.samples for pair in pairs}) == 1:
+        # The width is needed for what the rows speak for.
+        shared = f"{pairs[0].samples:,} {shared}"
+        figures = tuple(figure for figure in figures if figure.name != "samples")
+    names = (candidate_column(labels, one), *(() if one else columns("baseline")))
     row_of = {id(pair): row for pair, row in zip(pairs, rows, strict=True)}
     chosen = [row_of[id(pair)] for pair in _strongest(pairs, MOST_ROWS)]
+    shown: list[Row] = []
+    for pair in _strongest(pairs, MOST_ROWS):
+        population, only = these.get((pair.candidate, pair.baseline), (THESE, None))
+        shown.append({**row_of[id(pair)], "population": population})
+        shown += [] if only is None else [only]
     caption = (
         f"The {MOST_ROWS} clearest of {len(pairs):,} comparisons are shown; all are in --json "
         "and --output."
@@ -140,9 +165,9 @@ def _overall(comparison: Comparison, rows: Sequence[Row], labels: Labels) -> lis
     main = View(
         "differences",
         f"Difference{against} in {_unit(comparison)}, on {shared}",
-        (*names, *_figures(pairs)),
-        chosen,
-        interval=_columns_of(pairs)["difference_plot"],
+        (*names, *(columns("population") if these else ()), *figures),
+        shown,
+        interval=columns_of(pairs)["difference_plot"],
         caption=caption,
     )
     counts: tuple[str, ...] = ("candidate_mean", "baseline_mean", "p_value")
@@ -150,7 +175,7 @@ def _overall(comparison: Comparison, rows: Sequence[Row], labels: Labels) -> lis
         counts = (*counts, "better", "equal", "worse", "effect_size")
     elif not unpaired:
         counts = ("improved", "regressed", "both_correct", "neither_correct", "p_value")
-    detail = columns(*counts, "mde", of=_columns_of(pairs))
+    detail = columns(*counts, "mde", of=columns_of(pairs))
     return [main, View("counts", "Counts", (*names, *detail), chosen, detail=True)]
 
 
@@ -160,11 +185,6 @@ def _unit(comparison: Comparison) -> str:
         return "percentage points"
     direction = "" if comparison.higher_is_better else " (lower is better)"
     return f"{comparison.metric}{direction}"
-
-
-def _columns_of(pairs: Sequence[ComparisonRow]) -> dict[str, Column]:
-    numeric = any(pair.numeric for pair in pairs)
-    return VALUE_DIFFERENCE_COLUMNS if numeric else DIFFERENCE_COLUMNS
 
 
 def _in_tasks(
@@ -185,14 +205,8 @@ def _in_tasks(
         f"{labels[two[0]]} against {labels[two[1]]} in {_unit(comparison)}, by task",
         (COLUMNS["task"], *_figures([pair for pair, _ in by_task])),
         [row for _, row in rows],
-        interval=_columns_of([whole])["difference_plot"],
+        interval=columns_of([whole])["difference_plot"],
     )
-
-
-def _candidate_column(labels: Labels, one: bool) -> Column:
-    """Headed by what differs where all variants have one baseline."""
-    column = COLUMNS["candidate"]
-    return replace(column, label=variant_column(labels).label) if one else column
 
 
 def _figures(pairs: Sequence[ComparisonRow]) -> tuple[Column, ...]:
@@ -206,53 +220,10 @@ def _figures(pairs: Sequence[ComparisonRow]) -> tuple[Column, ...]:
     return columns(
         *("difference", "ci", "p_value_adjusted" if corrected else "p_value"),
         *(("candidate_samples", "baseline_samples") if unpaired else ("samples",)),
-        of=_columns_of(pairs),
+        of=columns_of(pairs),
         level=level,
-        correction=correction_text(pairs[0].correction, 2).split()[0] if pairs else "",
+        correction=correction(pairs),
     )
-
-
-def _averages(comparison: Comparison, labels: Labels) -> Table:
-    """Macro averages: each task is weighted equally."""
-    if not comparison.macro:
-        return Table("Macro averages", _AVERAGES, [])
-    one = len({row.baseline for row in comparison.macro}) == 1
-    against = f" from {labels[comparison.macro[0].baseline]}" if one else ""
-    rows: list[Row] = [
-        {
-            "candidate": labels[row.candidate],
-            "baseline": labels[row.baseline],
-            "error_over": "random" if row.estimand == "macro-random" else "fixed",
-            "tasks": row.tasks,
-            "candidate_mean": row.candidate_mean.estimate,
-            "baseline_mean": row.baseline_mean.estimate,
-            "difference": row.difference.estimate,
-            "ci_low": row.difference.ci_low,
-            "ci_high": row.difference.ci_high,
-            "p_value": row.difference.p_value,
-        }
-        for row in comparison.macro
-    ]
-    shown = columns(
-        *("error_over", "difference", "ci", "p_value"),
-        of=_columns_of(comparison.comparisons),
-        level=level_text(comparison.confidence_level),
-    )
-    names = (_candidate_column(labels, one), *(() if one else columns("baseline")))
-    view = View(
-        "macro",
-        f"Macro average difference{against} over {_tasks_of(comparison)}",
-        (*names, *shown),
-        rows,
-        interval=_columns_of(comparison.comparisons)["difference_plot"],
-    )
-    return Table("Macro averages", _AVERAGES, rows, [view])
-
-
-def _tasks_of(comparison: Comparison) -> str:
-    counts = sorted({row.tasks for row in comparison.macro})
-    number = " to ".join(f"{count:,}" for count in {counts[0]: None, counts[-1]: None})
-    return f"{number} task{'' if counts[-1] == 1 else 's'}, each weighted equally"
 
 
 def _strongest(pairs: Sequence[ComparisonRow], most: int) -> Sequence[ComparisonRow]:
@@ -326,7 +297,7 @@ def _methods(comparison: Comparison) -> list[str]:
             (p.method, p.interval_method, p.test) for p in rows
         ):
             lines.append(
-                f"{title}: {method}, interval {interval}{_at_once(rows)}, test {test}, "
+                f"{title}: {method}; {method_name(interval)}{_at_once(rows)}; {method_name(test)}; "
                 f"p values: {correction_text(rows[0].correction, rows[0].family_size)}."
             )
     if not pairs:
@@ -339,9 +310,11 @@ def _methods(comparison: Comparison) -> list[str]:
             f"Paired by {rules}; {_left_out(pairs):,} samples graded on one side only are left out."
         )
     if comparison.macro:
+        tests = comparison.macro[0].difference.family_size or 1
         lines.append(
-            "Macro averages: SE over random tasks: sd/sqrt(k), t; over fixed tasks: z; p values "
-            "uncorrected."
+            "Macro averages: for tasks like these the error is sd/sqrt(T) of the T tasks, with "
+            "Student's t; for these tasks it comes from within them; p values: "
+            f"{correction_text(pairs[0].correction, tests)}."
         )
     return lines
 

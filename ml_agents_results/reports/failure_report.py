@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.columns import columns
+from ml_agents_results.reports.method_names import method_name
 from ml_agents_results.reports.report import (
     Report,
     Row,
@@ -36,7 +37,7 @@ def failure_report(report: FailureReport) -> Report:
     """What goes wrong, where, and what changed against the baseline."""
     labels = variant_labels(list(dict.fromkeys(row.variant for row in report.outcomes)))
     methods = [
-        f"Shares of all runs, interval {row.interval_method}." for row in report.outcomes[:1]
+        f"Shares of all runs, {method_name(row.interval_method)}." for row in report.outcomes[:1]
     ]
     tested = [row for row in report.slices if row.p_value_adjusted is not None]
     clear = sum(map(_is_clear, (row.p_value_adjusted for row in tested)))

@@ -12,6 +12,7 @@ from ml_agents_results.reports.columns import (
     Column,
     columns,
 )
+from ml_agents_results.reports.method_names import method_name
 from ml_agents_results.reports.report import (
     Mark,
     Report,
@@ -42,7 +43,7 @@ def paper_summary(report: SummaryReport) -> Report:
     variants = report.variants
     labels = variant_labels([row.variant for row in variants])
     level = level_text(report.confidence_level)
-    methods = _joined(f"{row.interval_method}, {row.method}" for row in variants)
+    methods = _joined(map(_interval_of, variants))
     numeric = any(row.numeric for row in variants)
     shown = columns(
         *("graded", _figure(numeric), "median_execution_time_ms", "total_cost"),
@@ -220,14 +221,14 @@ def _caption(
         if tasks
         else comparison.variants
     )
-    parts = [f"Intervals: {_joined(f'{row.interval_method}, {row.method}' for row in rows)}"]
+    parts = [f"Intervals: {_joined(map(_interval_of, rows))}"]
     if not tasks and pairs:
-        intervals = _joined(f"{pair.interval_method}, {pair.method}" for pair in pairs)
+        intervals = _joined(map(_interval_of, pairs))
         parts.append(f"of differences: {intervals}")
     if pairs:
         sizes = [n for pair in pairs for n in (pair.candidate_samples, pair.baseline_samples)]
         n = f"{min(sizes):,}" + (f" to {max(sizes):,}" if min(sizes) < max(sizes) else "")
-        tests = _joined(pair.test for pair in pairs)
+        tests = _joined(method_name(pair.test) for pair in pairs)
         parts.append(f"test: {tests} on n = {n} {_samples_of(pairs)}")
         if any(pair.interval_level != pair.confidence_level for pair in pairs):
             parts.append("intervals of differences hold all at once (Bonferroni)")
@@ -243,6 +244,11 @@ def _caption(
         f"{text}Bold: the {_best(comparison)}. Underlined: not distinguishable from it by this "
         f"test at {100 * (1 - comparison.confidence_level):.3g}%{family}." + _notes((*rows, *pairs))
     )
+
+
+def _interval_of(row: VariantSummary | ComparisonRow) -> str:
+    """Its interval, and what that treats as independent."""
+    return f"{method_name(row.interval_method)}, {row.method}"
 
 
 def _best(comparison: Comparison) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.columns import COLUMNS, Column
+from ml_agents_results.reports.method_names import FIELDS, method_name
 from ml_agents_results.reports.wording import differing_fields, explain, shown
 from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow
 
@@ -99,8 +100,12 @@ def pair_row(row: TwoVariantRow, labels: Mapping[Variant, str], **values: Any) -
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a row for a table: lists of codes in words, NumPy's numbers as Python's."""
-    return {name: _plain(value) for name, value in values.items()}
+    """The values of a row for a table: lists of codes and methods in words, NumPy's numbers as
+    Python's."""
+    return {
+        name: method_name(value) if name in FIELDS and value else _plain(value)
+        for name, value in values.items()
+    }
 
 
 def _plain(value: Any) -> Any:

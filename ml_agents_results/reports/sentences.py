@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def comparison_sentence(row: ComparisonRow) -> str:
-    """The difference with its samples, interval, adjusted p value, minimum detectable difference
-    and verdict; with a margin also the interval that was held against it."""
+    """The verdict in plain words, then the difference with its samples, interval, adjusted p value
+    and minimum detectable difference; with a margin also the interval that was held against it."""
     candidate, baseline = two_names(row.candidate, row.baseline)
     unpaired = row.pairing_rule == "unpaired"
     if row.difference is None:
@@ -29,9 +29,9 @@ def comparison_sentence(row: ComparisonRow) -> str:
         f"{candidate} is {words} on its {_count(row.candidate_samples, 'sample')} {joint} "
         f"{baseline} on its {row.baseline_samples:,}"
         if unpaired
-        else f"On {_count(row.samples, 'shared sample')} {candidate} is {words} {joint} {baseline}"
+        else f"on {_count(row.samples, 'shared sample')} {candidate} is {words} {joint} {baseline}"
     )
-    return f"{compared} ({_evidence(row)}): {_conclusion(row, candidate, baseline)}."
+    return f"{_conclusion(row, candidate, baseline)}: {compared} ({_evidence(row)})."
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
@@ -112,11 +112,11 @@ def _conclusion(row: ComparisonRow, candidate: str, baseline: str) -> str:
     if row.verdict == "baseline_better":
         return f"{baseline} is better"
     if row.verdict == "equivalent":
-        return f"equivalent within {_size(row, row.margin)}"
+        return f"Equivalent within {_size(row, row.margin)}"
     if row.verdict == "non_inferior":
         worse = f"less than {_size(row, row.margin)} worse"
-        return f"{candidate} is not shown to be better, but {worse} (non-inferior)"
-    return "inconclusive, which does not mean equal"
+        return f"{candidate} is {worse} (non-inferior), but not shown to be better"
+    return "Inconclusive, which does not mean equal"
 
 
 def _count(number: int, name: str) -> str:

@@ -26,8 +26,8 @@ EXPLANATIONS = {
     "experiment_without_runs": "an experiment that was named has no runs that pass the filters",
     "definitions_differ": "the metrics of the two experiments have the same name and other "
     "definitions",
-    "few_clusters": "few tasks (or other clusters): intervals are wide on purpose; for these very "
-    "tasks see micro-stratified in --json, or --cluster none",
+    "few_clusters": "few tasks (or other clusters): intervals that speak for tasks like these are "
+    "wide on purpose; for these very tasks only see the rows `these tasks`, or --cluster none",
     "few_discordant": "few samples were answered right by one variant only: the test has little "
     "power, and in clusters intervals may be too narrow",
     "few_samples": "there are few samples: intervals may be too narrow",

@@ -160,7 +160,7 @@ def test_edge_different_data_sets(store: ResultsProcessor, db_path: Path) -> Non
     arguments = ("compare", "--experiment-ids", "one,two", "--db-path", db_path)
     message, hint = refusal(*arguments, code=2)
     assert "differ in more than their approach: the two experiments ran on" in message
-    assert "--allow dataset,model" in hint
+    assert "--allow dataset." in hint
     warnings = only(db_path, "--allow", "dataset,model", ids="one,two")["warnings"]
     assert {"datasets_differ", "models_differ"} <= set(warnings)
     _, hint = refusal(*arguments, "--allow", "everything", code=2)
@@ -297,7 +297,7 @@ def test_tables_fit_and_name_what_they_show(study: Path) -> None:
         assert sum(line.startswith("Note: ") for line in lines) <= 3
     comparison = shown(study, "--by", "task", "--margin", "0.02", "--simultaneous", "--verbose")
     assert "p values: Holm over 2 tests" in comparison
-    assert "interval bonett-price-design-adjusted" in comparison
+    assert "Bonett and Price (2012) for the effective number of samples" in comparison
     assert "clustered by task (CR2)" in comparison
     assert "95% joint CI" in comparison
     assert "Paired by sample_index; 0 samples graded on one side only are left out" in comparison

@@ -69,10 +69,10 @@ def test_the_caption_states_test_n_and_correction(
     clear: ResultsProcessor, tmp_path: Path, name: str
 ) -> None:
     text = text_of(clear, tmp_path / name, "clear")
-    assert "sign-flip (exact, mid-p) on n = 60 shared samples" in text
+    assert "for single answers) on n = 60 shared samples" in text
     assert "Holm over 2 tests" in text
     assert "Holm over 3 tests" in text
-    assert "wilson" in text
+    assert "score interval" in text
 
 
 def test_one_variant_needs_no_comparison(processor: ResultsProcessor, tmp_path: Path) -> None:

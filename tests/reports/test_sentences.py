@@ -46,9 +46,9 @@ def sentence(processor: ResultsProcessor) -> Change:
 
 def test_a_sentence_to_quote(sentence: Change) -> None:
     assert sentence() == (
-        "On 2,011 shared samples ChainOfThought is 13.0 percentage points more accurate than None "
-        "(95% CI 10.5 to 15.5; p = 1.1e-23, adjusted for 9 tests; minimum detectable difference "
-        "3.7 points at 80% power): ChainOfThought is better."
+        "ChainOfThought is better: on 2,011 shared samples ChainOfThought is 13.0 percentage "
+        "points more accurate than None (95% CI 10.5 to 15.5; p = 1.1e-23, adjusted for 9 tests; "
+        "minimum detectable difference 3.7 points at 80% power)."
     )
 
 
@@ -60,8 +60,8 @@ def test_a_sentence_to_quote(sentence: Change) -> None:
             "ChainOfThought is 10.0 percentage points less accurate than None (95% CI -15.0 to "
             "-5.0;",
         ),
-        ({"verdict": "baseline_better"}, "): None is better."),
-        ({"verdict": "inconclusive"}, "): inconclusive, which does not mean equal."),
+        ({"verdict": "baseline_better"}, "None is better: on 2,011 shared samples "),
+        ({"verdict": "inconclusive"}, "Inconclusive, which does not mean equal: on 2,011 "),
         ({"p_value_adjusted": None}, "; p undefined, adjusted for 9 tests;"),
         ({"p_value_adjusted": 0.0}, "; p < 1e-300, adjusted for 9 tests;"),
         ({"family_size": 1}, "; p = 1.1e-23;"),
@@ -78,13 +78,13 @@ def test_a_sentence_to_quote(sentence: Change) -> None:
                 "margin_ci_low": -0.0061,
                 "margin_ci_high": 0.0061,
             },
-            "90% CI -0.6 to 0.6 held against a margin of 2.0 points): equivalent within 2.0 "
-            "points.",
+            "90% CI -0.6 to 0.6 held against a margin of 2.0 points).",
         ),
+        ({"verdict": "equivalent", "margin": 0.02}, "Equivalent within 2.0 points: on 2,011 "),
         (
             {"verdict": "non_inferior", "margin": 0.02},
-            "): ChainOfThought is not shown to be better, but less than 2.0 points worse "
-            "(non-inferior).",
+            "ChainOfThought is less than 2.0 points worse (non-inferior), but not shown to be "
+            "better: on 2,011 ",
         ),
         (
             {"pairing_rule": "unpaired", "candidate_samples": 70, "baseline_samples": 1080},
@@ -121,8 +121,8 @@ def test_documents_and_frames_carry_the_sentence_of_every_comparison(
     ]
     told = [row["sentence"] for row in rows]
     assert told == list(comparison_frame(comparison)["sentence"])
-    assert told[0].startswith("On 8 shared samples CoT1 is 25.0 percentage points more accurate")
-    assert all(one.startswith("On 4 shared samples") for one in told[1:])
+    assert "on 8 shared samples CoT1 is 25.0 percentage points more accurate" in told[0]
+    assert all("on 4 shared samples" in one for one in told[1:])
     assert list(processor.compare_approaches(["exp"])["sentence"].dropna()) == told[:1]
 
 

@@ -29,7 +29,7 @@ from ml_agents_results.statistics.strata import Stratum, stratified_accuracy, st
 SMALL_TASK = 10
 """Samples below which what varies within a task is hardly known."""
 
-Population = Literal["tasks like these", "these tasks"]
+Population = Literal["tasks like these", "clusters like these", "these tasks"]
 LIKE_THESE: Population = "tasks like these"
 THESE: Population = "these tasks"
 
@@ -39,9 +39,10 @@ class PooledDifference:
     """One estimand over tasks, on the samples of the tasks that both variants have.
 
     `micro` weighs every sample alike, `macro` every task; `population` says for what the error
-    speaks: `micro` and `macro-random` take the tasks for a sample of tasks like these,
-    `micro-stratified` and `macro-fixed` are about these very tasks. p values are corrected over
-    the rows of the same estimand, and intervals widened with them where they are simultaneous.
+    speaks: `micro` is about tasks (or clusters) like these where errors are clustered, and so is
+    `macro-random`; `micro-stratified` and `macro-fixed` are about these very tasks. p values are
+    corrected over the rows of the same estimand, and intervals widened with them where they are
+    simultaneous.
     """
 
     estimand: str
@@ -109,7 +110,7 @@ def micro_rows(
     Args:
         means: The accuracies of the candidate and of the baseline on the samples of each row.
     """
-    likes = [_micro(*row) for row in zip(pairs, shares, means, strict=True)]
+    likes = [_micro(*row, options) for row in zip(pairs, shares, means, strict=True)]
     these = _family(
         lambda level: [
             _stratified(pair, of_pair, level)
@@ -154,7 +155,16 @@ def _family(
     ]
 
 
-def _micro(pair: ComparisonRow, shares: Shares, means: Sequence[Estimate]) -> PooledDifference:
+def population_of(pair: DifferenceEstimate, options: AnalysisOptions) -> Population:
+    """What the error of a comparison over all tasks speaks for."""
+    if pair.n_clusters is None:
+        return THESE
+    return LIKE_THESE if options.cluster in (None, "task") else "clusters like these"
+
+
+def _micro(
+    pair: ComparisonRow, shares: Shares, means: Sequence[Estimate], options: AnalysisOptions
+) -> PooledDifference:
     difference = Estimate(
         estimate=pair.difference,
         method=f"{pair.interval_method}, {pair.method}",
@@ -172,7 +182,7 @@ def _micro(pair: ComparisonRow, shares: Shares, means: Sequence[Estimate]) -> Po
         warnings=pair.warnings,
         null_reason=pair.null_reason,
     )
-    return _row("micro", LIKE_THESE, pair, shares, means, difference)
+    return _row("micro", population_of(pair, options), pair, shares, means, difference)
 
 
 def _stratified(pair: DifferenceEstimate, shares: Shares, level: float) -> PooledDifference:

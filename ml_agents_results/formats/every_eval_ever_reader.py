@@ -108,9 +108,13 @@ class _EveryEvalEverSamples:
             text(result.get("evaluation_result_id")): mapping(result.get("metric_config"))
             for result in map(mapping, sequence(self._totals.get("evaluation_results")))
         }
-        self.grading = Grading(
-            source, options.metric, rule="the first in the file", any_metric=True
-        )
+        self.grading = Grading(source, options, rule="the first in the file", any_metric=True)
+        self._means = {
+            text(result.get("evaluation_result_id")): number(
+                mapping(result.get("score_details")).get("score")
+            )
+            for result in map(mapping, sequence(self._totals.get("evaluation_results")))
+        }
         self._results: dict[str, object] = {}
         self._ids = SampleIds(source)
         self._answered: dict[tuple[str, str, str], int] = {}
@@ -199,6 +203,8 @@ class _EveryEvalEverSamples:
             key=text(config.get("metric_id")) or result,
             part=result,
         )
+        if (mean := self._means.get(result)) is not None and len(self._means) == 1:
+            self.grading.figures.expect(name, mean, "score")
         evaluation = mapping(line.get("evaluation"))
         score, correct = score_of(evaluation.get("score")), evaluation.get("is_correct")
         if config.get("has_unknown_level") is True and score.value == UNKNOWN:

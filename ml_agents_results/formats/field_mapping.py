@@ -105,7 +105,9 @@ class FieldMapping:
         self._indexes: dict[str, dict[object, int]] = {}
         self._asked: Counter[tuple[object, ...]] = Counter()
         self._looks_like_seconds = False
-        self.grading = Grading(source, next(iter(self._named), None), any_metric=True)
+        self.grading = Grading(
+            source, options, metric=next(iter(self._named), None), any_metric=True
+        )
 
     def record(self, line: Mapping[str, Any]) -> RunRecord:
         """The run of one line; absent and null are the same.
@@ -362,7 +364,8 @@ def _loaded(field: str, value: object) -> Any:
 
 
 class Overrides:
-    """Fields of runs that `--map FIELD=PATH` takes from elsewhere in the samples of a log.
+    """Fields of runs that `--map FIELD=PATH` takes from elsewhere in the samples of a log, and
+    those that `--set FIELD=VALUE` gives.
 
     A path is a name, and names of inner objects after a dot: `doc.question`.
 
@@ -376,7 +379,13 @@ class Overrides:
                 f"{', '.join(unfit)} of this format cannot be mapped",
                 f"--map takes FIELD=PATH; fields are: {', '.join(_OVERRIDABLE)}",
             )
+        if unfit := sorted(set(options.constants) - {*_OVERRIDABLE, "model", "provider"}):
+            raise UsageError(
+                f"{', '.join(unfit)} of this format cannot be set",
+                f"--set takes FIELD=VALUE; fields are: {', '.join(_OVERRIDABLE)}, model, provider",
+            )
         self._source = source
+        self._constants = dict(options.constants)
         self._paths = {field: path.split(".") for field, path in options.columns.items()}
         self._unseen = dict(options.columns)
 
@@ -389,6 +398,8 @@ class Overrides:
             if value is not _ABSENT and (known := text(value)) is not None:
                 setattr(run, field, known)
                 self._unseen.pop(field, None)
+        for field, constant in self._constants.items():
+            setattr(run, field, constant)
 
     def finish(self) -> None:
         """Raises InvalidFileError if a path led nowhere in all samples."""

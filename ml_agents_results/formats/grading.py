@@ -8,13 +8,16 @@ is recorded, and named in a warning if there was one.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, Literal, NoReturn
 
 from ml_agents_results.database.primary_values import set_value
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import number
 from ml_agents_results.formats.log import Item
-from ml_agents_results.formats.log_source import LogSource
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.metric_scales import scale_of
+from ml_agents_results.formats.source_figures import SourceFigures
 from ml_agents_results.formats.spool import Spool
 from ml_agents_results.records import MetricKind, MetricRecord, RunRecord, ScoreRecord
 
@@ -28,7 +31,7 @@ class Grading:
     """Grades the runs of one log.
 
     Args:
-        metric: The metric that the user names.
+        metric: The metric that the user names. [default: that of the options]
         scorer: The scorer that the user names.
         what: What the user chooses by the option of this name: metric or scorer.
         preferred: Names of metrics, the usual first.
@@ -38,13 +41,15 @@ class Grading:
     Attributes:
         metrics: The metrics by name; complete when all runs have been read.
         filter: The filter whose metrics may be primary, where a log has several.
+        figures: What the log itself says about its metrics.
     """
 
     def __init__(
         self,
         source: LogSource,
-        metric: str | None,
+        options: ImportOptions,
         *,
+        metric: str | None = None,
         scorer: str | None = None,
         what: Literal["metric", "scorer"] = "metric",
         preferred: Iterable[str] = (),
@@ -52,16 +57,20 @@ class Grading:
         any_metric: bool = False,
     ) -> None:
         self._source = source
-        self._metric = metric
+        self._metric = metric or options.metric
+        self._scales = options.scales
+        self._lower_is_better = options.lower_is_better
         self._scorer = scorer
         self._what = what
         self._preferred = tuple(preferred)
         self._rule = rule
         self._any_metric = any_metric
         self._decided: set[str] = set()
+        self._ranges: dict[str, _Range] = {}
         self._items: Spool[Item] = Spool()
         self.metrics: dict[str, MetricRecord] = {}
         self.filter: str | None = None
+        self.figures = SourceFigures(source)
 
     def define(
         self,
@@ -90,7 +99,11 @@ class Grading:
     def note(self, scores: Mapping[str, ScoreRecord]) -> None:
         """Takes notice of scores that `graded` gets by `others`."""
         for name, score in scores.items():
-            self._note(name, score)
+            if (known := self._ranges.get(name)) is None:
+                self.define(name)
+                known = self._ranges[name] = _Range()
+            if (value := score.value) is not None:
+                known.add(value)
 
     def graded(
         self, others: Callable[[Item], Mapping[str, ScoreRecord]] | None = None
@@ -103,13 +116,17 @@ class Grading:
         Raises:
             InvalidFileError: No run has the metric that the user named.
         """
+        self._settle()
         primary = self._choose()
         for item in self._items:
             if others is not None and (further := others(item)):
                 item = item._replace(scores={**item.scores, **further})
             if primary is not None and (score := item.scores.get(primary)) is not None:
                 self._grade(item.run, self.metrics[primary], score)
+            if item.run.error is None:
+                self.figures.add(item.run.sample_index, item.scores)
             yield item
+        self.figures.report()
 
     def streamed(self, items: Iterable[Item]) -> Iterator[Item]:
         """Runs with their grades, in one pass where a metric is declared as binary: that is the
@@ -134,16 +151,57 @@ class Grading:
             return next((name for name in self.metrics if name in self._decided), None)
         return None
 
-    def _note(self, name: str, score: ScoreRecord) -> None:
-        self.define(name)
-        metric = self.metrics[name]
-        if score.value is None or name in self._decided or metric.kind == "numeric":
-            return
-        metric.kind = "binary" if score.value in (0.0, 1.0) else "numeric"
+    def _settle(self) -> None:
+        """Decides the kind, the bounds and the direction of each metric by all of its values.
+
+        Raises:
+            InvalidFileError: A value is outside the scale that the user declares.
+        """
+        for name, values in self._ranges.items():
+            metric = self.metrics[name]
+            if values.lowest > values.highest:
+                continue
+            if name not in self._decided:
+                metric.kind = "binary" if values.binary else "numeric"
+            if (metric.lower, metric.upper) == (None, None):
+                key = metric.definition_json.get("part") or metric.definition_json.get("key")
+                plain = str(key or name.rpartition("/")[2])
+                if (scale := scale_of(plain, values.lowest, values.highest)) is not None:
+                    metric.lower, metric.upper = scale.lower, scale.upper
+                    if metric.higher_is_better is None:
+                        metric.higher_is_better = scale.higher_is_better
+            elif not values.within(metric.lower, metric.upper):
+                metric.lower = metric.upper = None
+        self._declare()
+
+    def _declare(self) -> None:
+        """Gives metrics the scale and the direction that the user declares."""
+        for name, (lower, upper) in self._scales.items():
+            metric = self._named(name)
+            values = self._ranges.get(metric.name)
+            if values is not None and not values.within(lower, upper):
+                raise InvalidFileError(
+                    f"{self._source.name} has values of {metric.name} from {values.lowest:g} to "
+                    f"{values.highest:g}, outside its scale {lower:g} to {upper:g}",
+                    "Correct --scale METRIC=LOW..HIGH, or the values.",
+                )
+            metric.lower, metric.upper = lower, upper
+            if (lower, upper) != (0, 1) and name not in self._decided:
+                metric.kind = "numeric"
+        for name in self._lower_is_better:
+            self._named(name).higher_is_better = False
+
+    def _named(self, name: str) -> MetricRecord:
+        if (metric := self.metrics.get(name)) is None:
+            raise InvalidFileError(
+                f"{self._source.name} has no metric {name!r}",
+                f"Its metrics are: {', '.join(self.metrics)}",
+            )
+        return metric
 
     def _grade(self, run: RunRecord, metric: MetricRecord, score: ScoreRecord) -> None:
         set_value(run, metric.kind, score.value)
-        if run.parsed_answer is None and (answer := (score.details_json or {}).get(ANSWER)):
+        if answer := (score.details_json or {}).get(ANSWER):
             run.parsed_answer = answer
 
     def _choose(self) -> str | None:
@@ -161,6 +219,11 @@ class Grading:
             name, rule = known, "the one of right and wrong"
         if not name:
             return None
+        if not measured:
+            self._source.warn(
+                f"{self._source.name}: no value of {_list(fitting)} is a number, so nothing is "
+                "graded"
+            )
         self.metrics[name].is_primary = True
         self._source.choose(self._what, name, rule)
         if len(measured) > 1:
@@ -211,6 +274,28 @@ class Grading:
         if named:
             return name, f"--{self._what if self._metric is None else 'metric'}"
         return name, self._rule if [name] == usual else "the first of right and wrong"
+
+
+class _Range:
+    """The lowest and the highest value of a metric, and whether all are 0 or 1."""
+
+    __slots__ = ("binary", "highest", "lowest")
+
+    def __init__(self) -> None:
+        self.lowest, self.highest, self.binary = inf, -inf, True
+
+    def add(self, value: float) -> None:
+        if value < self.lowest:
+            self.lowest = value
+        if value > self.highest:
+            self.highest = value
+        if self.binary and value != 0.0 and value != 1.0:
+            self.binary = False
+
+    def within(self, lower: float | None, upper: float | None) -> bool:
+        below = lower is not None and self.lowest < lower
+        above = upper is not None and self.highest > upper
+        return not below and not above
 
 
 def score_of(value: object) -> ScoreRecord:

@@ -34,6 +34,7 @@ from ml_agents_results.repositories.score_rows import value_of_run
 SPEC = "run_spec.json"
 STATE = "scenario_state.json"
 STATS = "per_instance_stats.json"
+TOTALS = "stats.json"
 
 _PREFERRED = (
     "exact_match",
@@ -46,9 +47,15 @@ _PREFERRED = (
     "math_equiv_chain_of_thought",
     "chain_of_thought_correctness",
     "ifeval_strict_accuracy",
+    "f1_score",
+    "rouge_2",
+    "rouge_l",
+    "bleu_4",
 )
 _MEASUREMENTS = (
     "num_",
+    "prompt_truncated",
+    "output_truncated",
     "inference_",
     "training_",
     "batch_",
@@ -102,7 +109,7 @@ class _HelmRun:
             self._approach, rule = method or "None", "adapter_spec.method"
         source.choose("approach", self._approach, rule)
         self._ids = SampleIds(source)
-        self.grading = Grading(source, options.metric, preferred=_PREFERRED)
+        self.grading = Grading(source, options, preferred=_PREFERRED, any_metric=True)
 
     def items(self) -> Iterator[Item]:
         overrides = Overrides(self._source, self._options)
@@ -124,6 +131,7 @@ class _HelmRun:
             }
             self.grading.add(Item(position, run, sum(one[3] for one in states), scores))
         overrides.finish()
+        self._expect_figures(split or next(iter(splits), None))
         ungraded = 0
         for item in self.grading.graded():
             ungraded += value_of_run(item.run) is None and item.run.error is None
@@ -133,6 +141,22 @@ class _HelmRun:
                 f"{self._source.name}: {ungraded} runs have no grade; {STATS} has none of the "
                 "usual metrics for them (to choose one: --metric)"
             )
+
+    def _expect_figures(self, split: str | None) -> None:
+        """Notes the means of the run's own totals."""
+        path = self._source.path / TOTALS
+        if not path.is_file():
+            return
+        with self._source.open(path) as file:
+            stream = JsonStream(self._source, file, TOTALS)
+            for _ in stream.elements():
+                total = mapping(stream.value())
+                about, mean = mapping(total.get("name")), number(total.get("mean"))
+                if about.keys() <= {"name", "split"} and about.get("split") == split:
+                    name = text(about.get("name")) or ""
+                    if mean is not None and name in self.grading.metrics:
+                        self.grading.figures.expect(name, mean, f"mean (split {split})")
+            stream.finish()
 
     def _split(self, splits: Sequence[str]) -> str | None:
         """The split to import, if there are several: HELM reports each by itself."""

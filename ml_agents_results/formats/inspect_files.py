@@ -53,7 +53,7 @@ class InspectFile:
         self._archive = ZipMembers(source, file) if packed else None
 
     def header(self, *, model_args: bool) -> dict[str, Any]:
-        """What the log says about itself, without results and samples."""
+        """What the log says about itself, without samples."""
         source, archive = self._source, self._archive
         if archive is None:
             header = _header(JsonStream(source, self._file), model_args)
@@ -119,7 +119,7 @@ def _header(stream: JsonStream, model_args: bool) -> dict[str, Any]:
                 for part in stream.members()
                 if model_args or part != "model_args"
             }
-        elif name in HEADER_PARTS:
+        elif name in (*HEADER_PARTS, "results"):
             header[name] = stream.value()
     return header
 

@@ -52,6 +52,8 @@ VALUE = "value"
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 _WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 _FIRST_MEMBER = re.compile(rb'\{\s*"(\w+)"')
+_OF_A_RUN = ("id", "source", "metadata", "model")
+_MEANS = ("accuracy", "mean")
 _STATUS: dict[str, ExperimentStatus] = {"success": "completed"}
 _CONFIG = (
     "task",
@@ -123,12 +125,13 @@ class _InspectLog:
             for scorer in sequence(self._eval.get("scorers"))
             if isinstance(name := mapping(scorer).get("name"), str)
         ]
+        self._unlettered: set[str] = set()
         self._ids = SampleIds(source)
         for sample_id in sequence(mapping(self._eval.get("dataset")).get("sample_ids")):
             self._index(sample_id)
         self.grading = Grading(
             source,
-            options.metric,
+            options,
             scorer=options.scorer,
             what="scorer",
             rule="the first in the log",
@@ -140,6 +143,11 @@ class _InspectLog:
             with self._source.locate(position):
                 self.grading.add(self._item(sample, position, size))
         self._overrides.finish()
+        for name in self.grading.metrics.keys() - self._unlettered:
+            # Inspect's letters are its own scale.
+            metric = self.grading.metrics[name]
+            metric.lower, metric.upper, metric.higher_is_better = 0, 1, True
+        self._expect_figures()
         if mapping(self._eval.get("config")).get("log_samples") is False:
             self._source.why_empty = (
                 "has no samples: it was written without them",
@@ -209,7 +217,7 @@ class _InspectLog:
             sample_index=self._index(sample_id),
             sample_id=str(sample_id),
             repeat_index=epoch - 1,
-            input_text=_text_of(sample.get("input")),
+            input_text=_text_of(_without_ids(sample.get("input"))),
             expected_answer=text(sample.get("target")),
             raw_output=_completion(output),
             execution_time_ms=milliseconds(sample.get("working_time")),
@@ -235,6 +243,27 @@ class _InspectLog:
         if solvers := [str(name) for step in steps if (name := mapping(step).get("solver"))]:
             return canonical_approach("+".join(solvers)), "solvers"
         return canonical_approach(self._task), "task"
+
+    def _expect_figures(self) -> None:
+        """Notes the accuracies and means of the log's own results."""
+        for result in map(mapping, sequence(mapping(self._header.get("results")).get("scores"))):
+            name, scorer = text(result.get("name")), text(result.get("scorer"))
+            names = [f"{scorer}.{name}", name, scorer]
+            known = next((one for one in names if one in self.grading.metrics), None)
+            if known is None:
+                continue
+            for figure, about in mapping(result.get("metrics")).items():
+                value = number(mapping(about).get("value"))
+                if figure.rpartition("/")[2] in _MEANS and value is not None:
+                    reducer = text(result.get("reducer")) or text(self._reducer) or "mean"
+                    how = figure if reducer == "mean" else f"{figure} ({reducer} of the epochs)"
+                    self.grading.figures.expect(known, value, how)
+
+    @property
+    def _reducer(self) -> object:
+        """How the log reduces epochs, where it says so."""
+        reducers = sequence(mapping(self._eval.get("config")).get("epochs_reducer"))
+        return reducers[0] if reducers else None
 
     def _index(self, sample_id: object) -> int:
         """The index of a sample in its dataset; of one that the log does not list, the next.
@@ -264,6 +293,8 @@ class _InspectLog:
                 details = more
                 if isinstance(inner, list | dict):
                     details = {**more, VALUE: inner}
+                if not isinstance(inner, str) or inner not in _GRADES:
+                    self._unlettered.add(scorer if part is None else f"{scorer}.{part}")
                 name = scorer if part is None else f"{scorer}.{part}"
                 self.grading.define(name, scorer=scorer, **({} if part is None else {"part": part}))
                 scores[name] = ScoreRecord(
@@ -359,6 +390,18 @@ def _text_of(content: object) -> str | None:
     if parts and all(part.get("type") in ("text", "reasoning") for part in parts):
         return "\n".join(str(part["text"]) for part in parts if "text" in part)
     return text(content)
+
+
+def _without_ids(messages: object) -> object:
+    """Chat input without what differs in each run: random ids, and who added a message."""
+    if not isinstance(messages, list):
+        return messages
+    return [
+        {name: value for name, value in message.items() if name not in _OF_A_RUN and value != ""}
+        if isinstance(message, dict)
+        else message
+        for message in messages
+    ]
 
 
 def _only(prompt: list[dict[str, Any]]) -> str | None:

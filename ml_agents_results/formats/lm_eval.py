@@ -8,8 +8,8 @@ What a filter does not find an answer for has no value.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence, Sized
+from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import (
     mapping,
     moment,
+    number,
     sequence,
     text,
     without_absent,
@@ -37,6 +38,8 @@ NO_FILTER = "none"
 NO_ANSWER = "[invalid]"
 """What a filter gives if it finds no answer."""
 
+_SOLUTION = "####"
+_NORMALIZED: dict[str, Callable[[str], Sized]] = {"acc_norm": str, "acc_bytes": str.encode}
 _PREFERRED = ("exact_match", "acc", "acc_norm", "pass@1")
 _DATE = r"(?P<date>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(\.\d+)?)"
 _SAMPLES = re.compile(rf"samples_(?P<task>.+)_{_DATE}\.jsonl(\.gz)?")
@@ -82,6 +85,11 @@ def sniff(path: Path) -> bool:
 def parts(path: Path) -> Sequence[Path]:
     """The files of samples that belong to a results file."""
     if (found := _RESULTS.fullmatch(path.name)) is None:
+        if path.suffix == ".json" and b'"results"' in beginning(path):
+            raise InvalidFileError(
+                f"{path} has totals only, without samples",
+                "Run lm-eval with --log_samples to have every answer written.",
+            )
         return [path]
     named = ((file, _SAMPLES.fullmatch(file.name)) for file in sorted(path.parent.iterdir()))
     samples = [file for file, name in named if name and name["date"] == found["date"]]
@@ -120,10 +128,18 @@ class _LmEvalSamples:
         self._approach = canonical_approach(approach)
         source.choose("approach", self._approach, rule)
         model = self._results.get("model_name") or mapping(self._results.get("config")).get("model")
-        self._model = text(model) or source.path.parent.name
+        # lm-eval names the folder after the model, and the files after the date.
+        self._model = text(model) or (source.path.parent.name if self._date else "")
         self._provider = text(self._results.get("model_source")) or ""
         self._created = moment(self._results.get("date")) or moment(self._written_date())
-        self.grading = Grading(source, options.metric, preferred=_PREFERRED, any_metric=True)
+        self.grading = Grading(source, options, preferred=_PREFERRED, any_metric=True)
+        task = mapping(mapping(self._results.get("configs")).get(self._task))
+        self._aggregations = {
+            one.get("metric"): one.get("aggregation")
+            for one in map(mapping, sequence(task.get("metric_list")))
+            if isinstance(one.get("metric"), str)
+        }
+        self._expect_figures()
 
     def items(self) -> Iterator[Item]:
         """The runs in the order of the lines. Lines of other filters come in any order, and those
@@ -160,6 +176,16 @@ class _LmEvalSamples:
 
         yield from self.grading.graded(further)
 
+    def _expect_figures(self) -> None:
+        """Notes the figures of the results file."""
+        for key, value in mapping(mapping(self._results.get("results")).get(self._task)).items():
+            metric, _, filter_name = key.partition(",")
+            figure = number(value)
+            if figure is not None and not metric.endswith("_stderr"):
+                how = self._aggregations.get(metric)
+                how = "mean" if how in (None, "mean") else f"aggregate ({how})"
+                self.grading.figures.expect(_metric_name(metric, filter_name), figure, how)
+
     def _report_filters(self, chosen: str | None, filters: Counter[str | None]) -> None:
         if self._options.filter is not None and chosen not in filters:
             raise InvalidFileError(
@@ -179,17 +205,20 @@ class _LmEvalSamples:
         filter_name = text(row.get("filter")) or NO_FILTER
         directions = mapping(mapping(self._results.get("higher_is_better")).get(self._task))
         for key, value in _metrics(row).items():
-            name = key if filter_name == NO_FILTER else f"{key},{filter_name}"
-            higher = directions.get(key)
+            name = _metric_name(key, filter_name)
+            higher, how = directions.get(key), self._aggregations.get(key)
             self.grading.define(
                 name,
                 higher_is_better=higher if isinstance(higher, bool) else None,
                 key=key,
                 filter=filter_name,
+                **_known(aggregation=None if how == "mean" else how),
             )
             score = score_of(value)
             if isinstance(value, list | dict):
                 score.details_json = {"value": value}
+            if (answer := _chosen(row, key)) is not None:
+                score.details_json = {ANSWER: answer}
             scores[name] = score
         return scores
 
@@ -237,14 +266,14 @@ class _LmEvalSamples:
             sample_index=index,
             sample_id=text(row.get("doc_hash")),
             input_text=text(_item(arguments, 0, 0)),
-            expected_answer=text(row.get("target")),
+            expected_answer=_expected(row, arguments),
             created_at=self._created,
             metadata_json=without_absent(
                 {
                     **{
                         name: row.get(name)
                         for name in _ROW
-                        if name not in ("doc_id", "target", "arguments", "metrics")
+                        if name not in ("doc_id", "arguments", "metrics")
                     },
                     "generation": _generation(arguments),
                 }
@@ -330,19 +359,68 @@ def _metrics(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _known(**definition: Any) -> dict[str, Any]:
+    return without_absent(definition)
+
+
+def _metric_name(key: str, filter_name: str) -> str:
+    return key if filter_name in (NO_FILTER, "") else f"{key},{filter_name}"
+
+
+def _expected(row: dict[str, Any], arguments: list[list[Any]]) -> str | None:
+    """The expected answer in the form of the answers: of multiple choice, the choice that the
+    target counts; of a solution in the style of GSM8K, what follows its last `####`."""
+    target: Any = row.get("target")
+    if (likelihoods := _likelihoods(row)) and (choices := _choices(arguments, likelihoods)):
+        with suppress(TypeError, ValueError):
+            if 0 <= (index := int(target)) < len(choices):
+                return choices[index]
+    known = text(target)
+    return known if known is None else known.rpartition(_SOLUTION)[2].strip() or known
+
+
 def _answer(run: RunRecord, row: dict[str, Any], arguments: list[list[Any]]) -> None:
     """The output and what the filter took from it; of multiple choice, the likeliest choice."""
     resps = [sequence(answers) for answers in sequence(row.get("resps"))]
-    likelihoods = [_likelihood(answers) for answers in resps]
-    if resps and all(one is not None for one in likelihoods):
+    if likelihoods := _likelihoods(row):
         run.raw_output = text(likelihoods)
-        if len(resps) > 1 and len(arguments) >= len(resps):
-            best = max(range(len(resps)), key=lambda index: likelihoods[index] or 0.0)
-            choice = text(_item(arguments, best, 1))
-            run.parsed_answer = choice.strip() if choice is not None else None
+        if choices := _choices(arguments, likelihoods):
+            run.parsed_answer = choices[likelihoods.index(max(likelihoods))]
         return
     run.raw_output = text(resps[0][0]) if resps and resps[0] else None
     run.parsed_answer = text(_filtered(row))
+
+
+def _chosen(row: dict[str, Any], key: str) -> str | None:
+    """The answer by a metric that chooses by the likelihood per character or byte."""
+    if key not in _NORMALIZED or not (likelihoods := _likelihoods(row)):
+        return None
+    arguments = _arguments(row)
+    if not (choices := _choices(arguments, likelihoods)):
+        return None
+    lengths = [len(_NORMALIZED[key](_continuation(arguments, i))) for i in range(len(choices))]
+    means = [one / max(size, 1) for one, size in zip(likelihoods, lengths, strict=False)]
+    return choices[means.index(max(means))]
+
+
+def _choices(arguments: list[list[Any]], likelihoods: list[float]) -> list[str]:
+    """The choices; their numbers where several have the same text in different contexts."""
+    if not 1 < len(likelihoods) <= len(arguments):
+        return []
+    choices = [_continuation(arguments, index).strip() for index in range(len(likelihoods))]
+    return choices if len(set(choices)) == len(choices) else list(map(str, range(len(choices))))
+
+
+def _continuation(arguments: list[list[Any]], index: int) -> str:
+    """A choice as lm-eval measures it: without the space that separates it from the question."""
+    return (text(_item(arguments, index, 1)) or "").removeprefix(" ")
+
+
+def _likelihoods(row: dict[str, Any]) -> list[float]:
+    """The log-likelihood of each choice; none where answers are texts."""
+    resps = [sequence(answers) for answers in sequence(row.get("resps"))]
+    known = [_likelihood(answers) for answers in resps]
+    return [one for one in known if one is not None] if None not in known else []
 
 
 def _filtered(row: dict[str, Any]) -> object:

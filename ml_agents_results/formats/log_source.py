@@ -44,6 +44,8 @@ class ImportOptions:
             it, keep it as it is there, or fail.
         scorer: Whose grade counts, where a log has several.
         metric: Which of a log's metrics is the grade.
+        scales: Metric to its lowest and highest value.
+        lower_is_better: Metrics of which lower values are better.
         filter: Which of a log's filters took the answer from the output.
         split: Which split of a log's dataset to import.
         expected: The variable of a log that holds the expected answer.
@@ -64,6 +66,8 @@ class ImportOptions:
     on_conflict: OnConflict = "replace"
     scorer: str | None = None
     metric: str | None = None
+    scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    lower_is_better: tuple[str, ...] = ()
     filter: str | None = None
     split: str | None = None
     expected: str | None = None

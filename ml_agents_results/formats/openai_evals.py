@@ -17,6 +17,7 @@ from ml_agents_results.formats.coercion import (
     error_text,
     mapping,
     moment,
+    number,
     sequence,
     text,
     total,
@@ -67,7 +68,7 @@ class _OpenAIEvalsSamples:
         self._sizes: dict[str, int] = {}
         self._ids = SampleIds(source)
         self._numbered: bool | None = None
-        self.grading = Grading(source, options.metric, preferred=_PREFERRED)
+        self.grading = Grading(source, options, preferred=_PREFERRED, any_metric=True)
 
     def read(self) -> None:
         """Reads the whole file.
@@ -75,7 +76,7 @@ class _OpenAIEvalsSamples:
         Raises:
             InvalidFileError: It does not begin with the specification of the evaluation.
         """
-        for number, line, size in read_lines(self._source):
+        for line_number, line, size in read_lines(self._source):
             if not self._spec:
                 self._spec = mapping(line.get("spec"))
             if not self._spec:
@@ -91,7 +92,7 @@ class _OpenAIEvalsSamples:
                 self._offsets.setdefault(name, []).append(self._events.add(event))
                 self._sizes[name] = self._sizes.get(name, 0) + size
                 self._last.pop(name, None)
-                self._last[name] = number
+                self._last[name] = line_number
         if not self._spec:
             raise InvalidFileError(
                 f"{self._source.name} does not begin with the specification of an evaluation",
@@ -134,6 +135,10 @@ class _OpenAIEvalsSamples:
             overrides.apply(run, {"data": {event["type"]: event["data"] for event in events}})
             self.grading.add(Item(line, run, self._sizes[sample_id], scores))
         overrides.finish()
+        if (accuracy := number(self._report.get("accuracy"))) is not None:
+            for name in (_VERDICT, "accuracy"):
+                if name in self.grading.metrics:
+                    self.grading.figures.expect(name, accuracy, "accuracy")
         yield from self.grading.graded()
 
     def _run(

@@ -100,7 +100,7 @@ class _PromptfooResults:
         self._unproven = False
         self._answered: dict[tuple[int, int, str], int] = {}
         self.grading = Grading(
-            source, options.metric, preferred=(_SUCCESS, "score"), rule="all assertions"
+            source, options, preferred=(_SUCCESS, "score"), rule="all assertions"
         )
         self.grading.define(_SUCCESS, kind="binary", lower=0, upper=1, higher_is_better=True)
 
@@ -196,6 +196,7 @@ class _PromptfooResults:
 
     def _run(self, row: dict[str, Any], test: int, column: int, provider_id: str) -> RunRecord:
         prompt, response = row.get("prompt"), mapping(row.get("response"))
+        rendered = text(mapping(prompt).get("raw") if isinstance(prompt, dict) else prompt)
         named = mapping(row.get("provider"))
         provider, _, model = provider_id.partition(":")
         approach = self._approach(mapping(prompt).get("label"), column, provider_id)
@@ -207,7 +208,7 @@ class _PromptfooResults:
             sample_index=test,
             provider=provider if model else "",
             model=model or provider,
-            input_text=text(mapping(prompt).get("raw") if isinstance(prompt, dict) else prompt),
+            input_text=_question(row.get("vars"), rendered),
             expected_answer=self._expected(row),
             raw_output=text(response.get("output")),
             execution_time_ms=None if cached else count(row.get("latencyMs")),
@@ -217,6 +218,7 @@ class _PromptfooResults:
             metadata_json=without_absent(
                 {
                     "vars": row.get("vars"),
+                    "prompt": rendered,
                     "prompt_label": mapping(prompt).get("label"),
                     "provider_label": named.get("label"),
                     # A judge is a provider, too: its settings may hold keys.
@@ -262,6 +264,19 @@ class _PromptfooResults:
                 self._source.choose("expected", str(one["type"]), "the first assertion")
                 return text(one["value"])
         return None
+
+
+def _question(variables: object, rendered: str | None) -> str | None:
+    """What was asked whatever the prompt: the variables of the test, or its only one; the rendered
+    prompt of a test without variables."""
+    known = {
+        name: value
+        for name, value in mapping(variables).items()
+        if not name.startswith("_") and name not in _EXPECTED
+    }
+    if not known:
+        return rendered
+    return text(next(iter(known.values())) if len(known) == 1 else known)
 
 
 def _alike_tests(contents: dict[int, bytes]) -> dict[int, list[int]]:

@@ -22,7 +22,7 @@ def test_every_field(tmp_path: Path, imported: Importer, processor: ResultsProce
     assert (run.approach_name, run.provider, run.model) == (
         "ChainOfThought", "anthropic", "messages:claude",
     )  # fmt: skip
-    assert (run.sample_index, run.repeat_index, run.input_text) == (0, 0, "Think. 0?")
+    assert (run.sample_index, run.repeat_index, run.input_text) == (0, 0, "0?")
     assert (run.expected_answer, run.raw_output, run.parsed_answer) == ("4", "4", None)
     assert (run.is_correct, run.score) == (True, None)
     assert (run.execution_time_ms, run.cost_estimate) == (812, 0.001)
@@ -70,7 +70,9 @@ def test_results_without_numbers(tmp_path: Path, imported: Importer) -> None:
         one["provider"], one["prompt"] = "echo", "Hm?"
     _, runs = imported(write(tmp_path / "a.json", results))
     assert [(run.sample_index, run.repeat_index) for run in runs] == [(0, 0), (0, 1), (1, 0)]
-    assert {(run.provider, run.model, run.input_text) for run in runs} == {("", "echo", "Hm?")}
+    assert {(run.provider, run.model, run.metadata_json["prompt"]) for run in runs} == {
+        ("", "echo", "Hm?")
+    }
 
 
 def test_repeats_and_prompts_with_one_label(tmp_path: Path, imported: Importer) -> None:

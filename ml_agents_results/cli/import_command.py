@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from ml_agents_results.cli.database_options import DbPath, DbUrl, named_database, open_database
+from ml_agents_results.cli.database_options import (
+    DbPath,
+    DbUrl,
+    close_files,
+    named_database,
+    open_database,
+)
 from ml_agents_results.cli.help_panels import SCORING
 from ml_agents_results.cli.option_values import completing, pairs
 from ml_agents_results.cli.output_options import Json, emit_json
@@ -269,7 +275,18 @@ def _target(db_path: str | None, db_url: str | None, dry_run: bool) -> Iterator[
                 yield manager.database
                 manager.database.close()
             return
-    yield open_database(db_path, db_url, create=not dry_run)
+    database = named_database(db_path, db_url, create=not dry_run)
+    path = database.path
+    is_new = path is not None and not path.exists()
+    try:
+        yield open_database(db_path, db_url, create=not dry_run)
+    except BaseException:
+        # A failed import leaves no database behind that it created.
+        if is_new and path is not None:
+            close_files()
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{path}{suffix}").unlink(missing_ok=True)
+        raise
 
 
 def _print_sources(result: "ImportResult") -> None:

@@ -1,6 +1,8 @@
 """Files of JSON: objects line by line, small documents, and how a file begins."""
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ from ml_agents_results.formats.log_source import BOM, LogSource
 
 LONGEST_LINE = 1 << 28
 """Bytes of one line; memory is bounded by it."""
+
+_CHECKED = 100
+"""The first lines are looked through for keys that occur twice."""
 
 _BEGINNING = 64 * 1024
 _FIRST_LINE = 1 << 20
@@ -42,7 +47,24 @@ def read_lines(
                 raise _bad_line(source, number, str(error)) from error
             if not isinstance(values, dict):
                 raise _bad_line(source, number, f"it is a {type(values).__name__}, not an object")
+            if number <= _CHECKED and (twice := _repeated_key(line)) is not None:
+                source.warn(
+                    f"{source.where(number)} has {twice!r} twice in one object; the last one counts"
+                )
             yield number, values, len(line)
+
+
+def _repeated_key(line: bytes) -> str | None:
+    """The name that an object of the line has twice; None if there is none."""
+    repeated: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        repeated.extend(name for name in names if names.count(name) > 1)
+
+    with suppress(ValueError, RecursionError):
+        json.loads(line, object_pairs_hook=note)
+    return repeated[0] if repeated else None
 
 
 def read_document(source: LogSource, path: Path) -> Any:

@@ -128,6 +128,8 @@ class _LmEvalSamples:
         self._approach = canonical_approach(approach)
         source.choose("approach", self._approach, rule)
         model = self._results.get("model_name") or mapping(self._results.get("config")).get("model")
+        if not model and not self._date and "model" not in options.constants:
+            source.warn(f"{source.name} does not say which model answered: --set model=NAME")
         # lm-eval names the folder after the model, and the files after the date.
         self._model = text(model) or (source.path.parent.name if self._date else "")
         self._provider = text(self._results.get("model_source")) or ""
@@ -292,8 +294,8 @@ class _LmEvalSamples:
             if name and name["date"] == self._date and sniff(path):
                 return read_object(self._source, path)
         self._source.warn(
-            f"{self._source.name}: there is no results file next to it; its settings, the model "
-            "and the versions are not known"
+            f"{self._source.name}: there is no results file next to it; its settings and versions "
+            "are not known"
         )
         return {}
 

@@ -131,6 +131,7 @@ class _AnswerReader:
         self._grading = grading
         self._rescoring: Rescoring | None = None
         self._readable = 0
+        self._comparable = 0
         if options.parsing != "none" or options.grader is not None:
             grader = find_grader(options.grader or "exact")
             self._name = grader.name
@@ -144,8 +145,9 @@ class _AnswerReader:
         if run.error is not None or run.expected_answer is None:
             return {}
         if self._rescoring is None:
-            graded = run.is_correct is not None or run.score is not None
-            self._readable += not graded and run.raw_output is not None
+            if run.is_correct is None and run.score is None:
+                self._readable += run.raw_output is not None
+                self._comparable += run.parsed_answer is not None
             return {}
         parsed, verdict = self._rescoring.score(run)
         if parsed is not None:
@@ -158,7 +160,14 @@ class _AnswerReader:
 
     def finish(self) -> None:
         """Says that answers could be read."""
-        if self._readable and not self._grading.metrics:
+        if self._grading.metrics:
+            return
+        if self._comparable:
+            self._source.warn(
+                f"{self._source.name}: {self._comparable} answers have no grade, and could be "
+                "compared with the expected ones: --grader exact"
+            )
+        elif self._readable:
             self._source.warn(
                 f"{self._source.name}: {self._readable} answers have no grade, and could be read "
                 "and graded: --parse"

@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Mapping
 from math import isclose
+from pathlib import Path
 
 from ml_agents_results.formats.log_source import LogSource
 from ml_agents_results.records import ScoreRecord
@@ -44,7 +45,7 @@ class SourceFigures:
         for metric, (value, how) in self._expected.items():
             if (means := self._means.get(metric)) is None or (mean := means.mean()) is None:
                 continue
-            own = f"{self._source.name}: its own {how} of {metric} is {value:.6g}"
+            own = f"{Path(self._source.name).name}: its own {how} of {metric} is {value:.6g}"
             if _same(mean, value):
                 continue
             if means.missing and _same(means.mean(missing=0.0), value):

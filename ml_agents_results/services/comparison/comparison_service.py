@@ -302,7 +302,7 @@ class ComparisonService(AnalysisService):
             raise UsageError(
                 f"{first.candidate} and {first.baseline} differ in more than their approach: "
                 + "; ".join(REASONS[code] for code in reasons),
-                "Compare them all the same with "
+                _shared_metrics(records, first) + "Compare them all the same with "
                 f"--allow {','.join(dict.fromkeys(DIFFERING[code] for code in reasons))}.",
             )
         return allowed, refused
@@ -451,3 +451,15 @@ def _flat(pair: ComparisonRow) -> dict[str, Any]:
     low, high = pair.difference_bounds or (None, None)
     values |= {"difference_bounds_low": low, "difference_bounds_high": high}
     return {**values, **pair.denominators, "warnings": ", ".join(pair.warnings)}
+
+
+def _shared_metrics(records: Mapping[str, ExperimentRecord], refusal: Refusal) -> str:
+    """A hint at a metric that both variants have, where theirs differ by name."""
+    if "metrics_differ" not in refusal.reasons:
+        return ""
+    one, two = (
+        [metric.name for metric in records[variant.experiment_id].metrics or ()]
+        for variant in (refusal.candidate, refusal.baseline)
+    )
+    shared = [name for name in one if name in two]
+    return f"Both have {', '.join(shared)}: --metric {shared[0]}. " if shared else ""

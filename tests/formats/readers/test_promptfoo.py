@@ -70,7 +70,7 @@ def test_results_without_numbers(tmp_path: Path, imported: Importer) -> None:
         one["provider"], one["prompt"] = "echo", "Hm?"
     _, runs = imported(write(tmp_path / "a.json", results))
     assert [(run.sample_index, run.repeat_index) for run in runs] == [(0, 0), (0, 1), (1, 0)]
-    assert {(run.provider, run.model, run.metadata_json["prompt"]) for run in runs} == {
+    assert {(run.provider, run.model, (run.metadata_json or {})["prompt"]) for run in runs} == {
         ("", "echo", "Hm?")
     }
 

@@ -10,10 +10,10 @@ GRANT USAGE ON SCHEMA public TO ml_agents_writer, ml_agents_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO ml_agents_writer, ml_agents_reader;
 
 -- Records, resumes and imports, but deletes no results and changes no table.
-GRANT INSERT, UPDATE ON experiments, runs, parsing_metrics, metrics, scores, claims, score_claims
-    TO ml_agents_writer;
-GRANT DELETE ON claims, score_claims TO ml_agents_writer;
-GRANT USAGE ON SEQUENCE parsing_metrics_id_seq, metrics_id_seq TO ml_agents_writer;
+GRANT INSERT, UPDATE ON experiments, runs, parsing_metrics, metrics, scores, claims, score_claims,
+    queues, queue_items TO ml_agents_writer;
+GRANT DELETE ON claims, score_claims, queues, queue_items TO ml_agents_writer;
+GRANT USAGE ON SEQUENCE parsing_metrics_id_seq, metrics_id_seq, queues_id_seq TO ml_agents_writer;
 
 -- Lists, analyses, compares and exports.
 ALTER DEFAULT PRIVILEGES IN SCHEMA public

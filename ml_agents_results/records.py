@@ -228,6 +228,33 @@ class ExperimentRecord:
 
 
 @dataclass(slots=True)
+class QueueRecord:
+    """Runs that were drawn once for people to label.
+
+    Attributes:
+        metric: The metric that the labels are scores of.
+        size: Runs in the queue.
+        population: Runs that they were drawn from at random: those of the filters that have not
+            failed. None if the runs were chosen and not drawn.
+        seed: Of the drawing; the same seed draws the same runs from the same population.
+        filters: Conditions of the population: a filter's name to its values.
+        blind: Whether people see the runs without model, approach and other scores.
+        author: Who drew it.
+        created_at: Timezone-aware; None means now.
+    """
+
+    name: str
+    metric: str
+    size: int
+    population: int | None = None
+    seed: int | None = None
+    filters: dict[str, Any] = field(default_factory=dict)
+    blind: bool = False
+    author: str = ""
+    created_at: datetime | None = None
+
+
+@dataclass(slots=True)
 class SaveCounts:
     """The result of saving many runs; `skipped` ones were there already, unchanged."""
 

@@ -1,20 +1,24 @@
-"""grade: asks a person for answers that no parser found."""
+"""grade: asks a person for answers that no parser found, or for labels of random runs."""
 
+import getpass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ml_agents_results.cli.database_options import DbPath, DbUrl, open_database
 from ml_agents_results.cli.experiment_lookup import ExperimentId, resolve_id
+from ml_agents_results.cli.help_panels import LABELS
+from ml_agents_results.cli.label_prompts import SHOWN, ask, label_runs
 from ml_agents_results.cli.output_options import Json, emit_json
+from ml_agents_results.cli.selection_options import Approaches, Models, Tasks, filters_of
 from ml_agents_results.errors import UsageError
 from ml_agents_results.reports.terminal import say, write
 
 if TYPE_CHECKING:
+    from ml_agents_results.experiments.labelling import Labelling
     from ml_agents_results.experiments.regrading import Regrading
-
-_SHOWN = 3000
-"""Characters of an output to show, its last ones."""
+    from ml_agents_results.processor import ResultsProcessor
+    from ml_agents_results.repositories.filters import Filters
 
 
 def grade(
@@ -26,54 +30,183 @@ def grade(
     answer: Annotated[
         str | None, typer.Option("--answer", metavar="TEXT", help="The answer of that run.")
     ] = None,
+    random: Annotated[
+        int | None,
+        typer.Option(
+            "--random",
+            metavar="N",
+            min=1,
+            help="Draw N runs at random into a queue and label them.",
+            rich_help_panel=LABELS,
+        ),
+    ] = None,
+    queue: Annotated[
+        str | None,
+        typer.Option(
+            "--queue",
+            metavar="NAME",
+            help="Queue to go on with; with --random, the name of the new one.",
+            rich_help_panel=LABELS,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed", metavar="N", help="Seed of the drawing. [default: 0]", rich_help_panel=LABELS
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            "--metric",
+            metavar="NAME",
+            help="Metric that the labels are scores of. [default: human]",
+            rich_help_panel=LABELS,
+        ),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            "--scale",
+            metavar="SCALE",
+            help="correct, partial, or a range such as 1-10. [default: correct]",
+            rich_help_panel=LABELS,
+        ),
+    ] = None,
+    blind: Annotated[
+        bool | None,
+        typer.Option(
+            "--blind/--not-blind",
+            help="Hide approach and model. [default: blind]",
+            show_default=False,
+            rich_help_panel=LABELS,
+        ),
+    ] = None,
+    author: Annotated[
+        str | None,
+        typer.Option(
+            "--author",
+            metavar="NAME",
+            help="Who labels. [default: your login name]",
+            rich_help_panel=LABELS,
+        ),
+    ] = None,
+    approach: Approaches = None,
+    model: Models = None,
+    task: Tasks = None,
     db_path: DbPath = None,
     db_url: DbUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Read answers that no parser found; `score` grades all answers again."""
+    """Read answers that no parser found, or label random runs; `score` grades by rules.
+
+    Labels are scores of a metric of their own. How their runs were drawn is kept with each, so
+    that figures for all runs may be inferred from them.
+    """
     from ml_agents_results.experiments.platform_files import rewrite_platform_files
     from ml_agents_results.experiments.regrading import Regrading
     from ml_agents_results.processor import ResultsProcessor
 
+    labels = random is not None or queue is not None
+    reading = run_id is not None or answer is not None
+    drawing = (seed, metric, scale, blind, approach, model, task)
     if (run_id is None) != (answer is None):
         raise UsageError("--run-id and --answer go together", "Give both or neither.")
+    if labels and reading:
+        raise UsageError("--run-id is not for labels", "Leave out --random and --queue.")
+    if random is None and any(option is not None for option in drawing):
+        raise UsageError("these options say how runs are drawn, and none are", "Add: --random 50")
+    if author is not None and not labels:
+        raise UsageError("--author is for labels", "Add --random or --queue.")
     database = open_database(db_path, db_url)
     with database.read() as connection:
         experiment = resolve_id(connection, experiment_id)
+    document: dict[str, Any] = {"experiment_id": experiment}
     with ResultsProcessor(database) as processor:
-        grading = Regrading(processor, experiment)
-        document: dict[str, Any] = {"experiment_id": experiment, "grader": grading.grader}
-        if run_id is not None and answer is not None:
-            run = grading.correct(run_id, answer)
-            document.update(read=1, run_id=run_id, is_correct=run.is_correct)
+        if labels:
+            labelling = _labelling(
+                processor,
+                experiment,
+                size=random,
+                name=queue,
+                seed=seed or 0,
+                metric=metric,
+                scale=scale,
+                blind=blind is not False,
+                author=author or getpass.getuser(),
+                filters=filters_of(approach_name=approach, model=model, task=task),
+            )
+            labelled = label_runs(labelling)
+            document |= {
+                "queue": labelling.queue.name,
+                "metric": labelling.queue.metric,
+                "author": labelling.author,
+                "labelled": labelled,
+                "open": len(labelling.open_runs()),
+            }
         else:
-            document["read"] = _read_by_hand(grading)
-        rewrite_platform_files(database, experiment)
+            grading = Regrading(processor, experiment)
+            document["grader"] = grading.grader
+            if run_id is not None and answer is not None:
+                run = grading.correct(run_id, answer)
+                document.update(read=1, run_id=run_id, is_correct=run.is_correct)
+            else:
+                document["read"] = _read_by_hand(grading)
+            rewrite_platform_files(database, experiment)
     if as_json:
         emit_json(document)
     else:
         write(", ".join(f"{name}: {value}" for name, value in document.items()))
 
 
+def _labelling(
+    processor: "ResultsProcessor",
+    experiment_id: str,
+    *,
+    size: int | None,
+    name: str | None,
+    seed: int,
+    metric: str | None,
+    scale: str | None,
+    blind: bool,
+    author: str,
+    filters: "Filters",
+) -> "Labelling":
+    """Labels of a new queue, or of one that was drawn before."""
+    from ml_agents_results.experiments.labelling import HUMAN, Labelling, Scale, draw_queue
+    from ml_agents_results.repositories.queue_repository import QueueRepository
+
+    if size is None:
+        with processor.database.read() as connection:
+            known = QueueRepository(connection, experiment_id).get(name or "")
+        return Labelling(processor, experiment_id, known, author)
+    drawn = draw_queue(
+        processor,
+        experiment_id,
+        size,
+        seed=seed,
+        metric=metric or HUMAN,
+        scale=None if scale is None else Scale.of(scale),
+        filters=filters,
+        blind=blind,
+        author=author,
+        name=name,
+    )
+    say(f"Queue {drawn.name}: {drawn.size} of {drawn.population} runs, seed {drawn.seed}.")
+    return Labelling(processor, experiment_id, drawn, author)
+
+
 def _read_by_hand(grading: "Regrading") -> int:
     """Shows every run without an answer and asks for it; returns how many were read."""
     read = 0
     for run in grading.unread():
-        output = (run.raw_output or "")[-_SHOWN:]
+        output = (run.raw_output or "")[-SHOWN:]
         say(f"\n{run.approach_name} {run.task}:{run.sample_index} ({run.id})")
         say(f"Question: {run.input_text}\n\nOutput:\n{output}\n")
-        try:
-            answer = typer.prompt(
-                "The answer it states (Enter: none, q: stop)",
-                default="",
-                show_default=False,
-                err=True,
-            )
-        except typer.Abort:
+        answer = ask("The answer it states (Enter: none, q: stop)")
+        if answer in (None, "q"):
             break
-        if answer.strip() == "q":
-            break
-        if answer.strip():
-            grading.correct(run.id or "", answer.strip())
+        if answer:
+            grading.correct(run.id or "", answer)
             read += 1
     return read

@@ -15,7 +15,7 @@ from ml_agents_results.errors import SchemaError
 _COMPUTED = {"content_digest", "outcome", "input_fingerprint"}
 """Columns that an upgrade computes again."""
 
-_TRANSIENT = {"claims", "score_claims"}
+_TRANSIENT = {"claims", "score_claims", "queues", "queue_items"}
 """Tables of work in progress, which hold no results."""
 
 Tables = dict[str, dict[str, Any]]

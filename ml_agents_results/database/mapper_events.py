@@ -80,6 +80,8 @@ _DEPENDENTS = {
         "(SELECT id FROM runs WHERE experiment_id = :id)",
         "DELETE FROM scores WHERE run_id IN (SELECT id FROM runs WHERE experiment_id = :id)",
         "DELETE FROM score_claims WHERE run_id IN (SELECT id FROM runs WHERE experiment_id = :id)",
+        "DELETE FROM queue_items WHERE run_id IN (SELECT id FROM runs WHERE experiment_id = :id)",
+        "DELETE FROM queues WHERE experiment_id = :id",
         "DELETE FROM metrics WHERE experiment_id = :id",
         "DELETE FROM runs WHERE experiment_id = :id",
         "DELETE FROM claims WHERE experiment_id = :id",
@@ -88,11 +90,15 @@ _DEPENDENTS = {
         "DELETE FROM parsing_metrics WHERE run_id = :id",
         "DELETE FROM scores WHERE run_id = :id",
         "DELETE FROM score_claims WHERE run_id = :id",
+        "DELETE FROM queue_items WHERE run_id = :id",
     ),
     "metrics": (
         "DELETE FROM scores WHERE metric_id = :id",
         "DELETE FROM score_claims WHERE metric_id = :id",
+        "DELETE FROM queue_items WHERE queue_id IN (SELECT id FROM queues WHERE metric_id = :id)",
+        "DELETE FROM queues WHERE metric_id = :id",
     ),
+    "queues": ("DELETE FROM queue_items WHERE queue_id = :id",),
 }
 """Tables whose rows the foreign keys delete together with a row."""
 

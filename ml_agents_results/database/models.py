@@ -432,6 +432,58 @@ class ScoreClaim(Base):
     expires_at: Mapped[datetime]
 
 
+class Queue(Base):
+    """Runs drawn once for people to label.
+
+    `selection_json` says how: the filters, the seed, how many there were to draw from. What a label
+    says of its queue stands with the score, so that it outlives the queue.
+    """
+
+    __tablename__ = "queues"
+    _shown = ("id", "experiment_id", "name")
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    experiment_id: Mapped[str] = mapped_column(
+        ForeignKey("experiments.id", ondelete="CASCADE", onupdate="CASCADE")
+    )
+    metric_id: Mapped[int] = mapped_column(
+        ForeignKey("metrics.id", ondelete="CASCADE", onupdate="CASCADE")
+    )
+    name: Mapped[str]
+    selection_json: Mapped[dict[str, Any]]
+    blind: Mapped[bool] = mapped_column(Boolean(create_constraint=True, name="blind"))
+    author: Mapped[str]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("experiment_id", "name", name="name"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class QueueItem(Base):
+    """One run of a queue; `position` is the order in which the runs are shown."""
+
+    __tablename__ = "queue_items"
+    _shown = ("queue_id", "position", "run_id")
+
+    queue_id: Mapped[int] = mapped_column(
+        ForeignKey("queues.id", ondelete="CASCADE", onupdate="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    run_id: Mapped[str] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE", onupdate="CASCADE")
+    )
+
+    __table_args__ = (
+        CheckConstraint("position >= 0", name="position"),
+        Index(None, "run_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+
 RUN_COLUMNS = tuple(column.name for column in Run.__table__.columns)
 PARSING_COLUMNS = tuple(
     column.name

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from ml_agents_results.repositories.experiment_repository import ExperimentRepository
     from ml_agents_results.repositories.metric_repository import MetricRepository
     from ml_agents_results.repositories.parsing_metrics_repository import ParsingMetricsRepository
+    from ml_agents_results.repositories.queue_repository import QueueRepository
     from ml_agents_results.repositories.run_repository import RunRepository
     from ml_agents_results.repositories.score_repository import ScoreRepository
 
@@ -16,6 +17,7 @@ __all__ = [
     "ExperimentRepository",
     "MetricRepository",
     "ParsingMetricsRepository",
+    "QueueRepository",
     "RunRepository",
     "ScoreRepository",
 ]
@@ -25,6 +27,7 @@ _MODULES = {
     "ExperimentRepository": "experiment_repository",
     "MetricRepository": "metric_repository",
     "ParsingMetricsRepository": "parsing_metrics_repository",
+    "QueueRepository": "queue_repository",
     "RunRepository": "run_repository",
     "ScoreRepository": "score_repository",
 }

@@ -33,14 +33,16 @@ _JSON_COLUMNS: dict[str, dict[str, type]] = {
     "runs": {"metadata_json": dict},
     "metrics": {"definition_json": dict},
     "scores": {"details_json": dict},
+    "queues": {"selection_json": dict},
 }
 _TIME_COLUMNS = {
     "experiments": ("created_at", "updated_at"),
     "runs": ("created_at",),
     "metrics": ("created_at",),
     "scores": ("created_at",),
+    "queues": ("created_at",),
 }
-_IDS = {"scores": "run_id", "score_claims": "run_id"}
+_IDS = {"scores": "run_id", "score_claims": "run_id", "queue_items": "run_id"}
 """Columns that identify a row of a table without an id."""
 _STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?")
 _PARENTS = {
@@ -50,6 +52,8 @@ _PARENTS = {
     "scores": (("run_id", "runs"), ("metric_id", "metrics")),
     "claims": (("experiment_id", "experiments"),),
     "score_claims": (("run_id", "runs"), ("metric_id", "metrics")),
+    "queues": (("experiment_id", "experiments"), ("metric_id", "metrics")),
+    "queue_items": (("queue_id", "queues"), ("run_id", "runs")),
 }
 
 

@@ -101,6 +101,8 @@ def revision_of(connection: Connection) -> str | None:
     def digested(table: str) -> bool:
         return "content_digest" in {column["name"] for column in inspector.get_columns(table)}
 
+    if "queues" in inspector.get_table_names():
+        return "0007"
     if "score_claims" in inspector.get_table_names():
         return "0006"
     if "scores" in inspector.get_table_names():

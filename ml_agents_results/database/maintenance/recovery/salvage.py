@@ -33,6 +33,7 @@ from ml_agents_results.errors import CorruptDatabaseError, DatabaseError, NotFou
 
 _OURS = ("experiments", "metrics", "runs", "parsing_metrics", "scores")
 _TRACES = {
+    "0007": ("queues", ""),
     "0006": ("score_claims", ""),
     "0005": ("scores", ""),
     "0004": ("experiments", "content_digest"),
@@ -356,6 +357,10 @@ class _Salvage:
             ("claims", "experiment_id", "experiments"),
             ("score_claims", "run_id", "runs"),
             ("score_claims", "metric_id", "metrics"),
+            ("queues", "experiment_id", "experiments"),
+            ("queues", "metric_id", "metrics"),
+            ("queue_items", "queue_id", "queues"),
+            ("queue_items", "run_id", "runs"),
         ):
             if name in self._report.tables:
                 alone = f"FROM {name} WHERE {column} NOT IN (SELECT id FROM {parent})"

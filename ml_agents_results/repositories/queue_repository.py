@@ -1,0 +1,220 @@
+"""Queues: runs that are drawn for people to label."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy.orm import Session
+
+from ml_agents_results.database.mapper_events import delete_dependents
+from ml_agents_results.database.models import RUN_KEY, Metric, Queue, QueueItem, Run, Score
+from ml_agents_results.database.validation import check_id, check_name
+from ml_agents_results.errors import DuplicateError, NotFoundError, UsageError
+from ml_agents_results.records import QueueRecord
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.metric_repository import MetricRepository
+from ml_agents_results.repositories.repository import Repository
+
+
+class QueuedRun(NamedTuple):
+    """A run of a queue and its place in the order in which the runs are shown, from 0."""
+
+    position: int
+    run_id: str
+
+
+class QueueRepository(Repository):
+    """The queues of one experiment."""
+
+    def __init__(self, source: Connection | Session, experiment_id: str) -> None:
+        super().__init__(source)
+        self._experiment_id = experiment_id
+
+    def draw(
+        self,
+        name: str,
+        metric: str,
+        size: int,
+        *,
+        seed: int,
+        filters: Filters | None = None,
+        blind: bool = False,
+        author: str = "",
+    ) -> QueueRecord:
+        """Draws runs at random, in random order, and keeps them as a queue.
+
+        Every run that the filters let pass and that has not failed is as likely as any other; the
+        same seed draws the same runs on every database that holds them.
+
+        Args:
+            metric: The metric that the labels will be scores of.
+            size: Runs to draw.
+
+        Raises:
+            UsageError: There are fewer runs.
+            DuplicateError: There is a queue of this name.
+            NotFoundError: The experiment has no such metric.
+        """
+        chosen = filters or Filters()
+        matching = self._connection.scalars(
+            select(Run.id)
+            .where(
+                Run.experiment_id == self._experiment_id,
+                Run.outcome != "failed",
+                *chosen.conditions(),
+            )
+            .order_by(*(getattr(Run, column) for column in RUN_KEY))
+        ).all()
+        if not 1 <= size <= len(matching):
+            raise UsageError(
+                f"{size} runs cannot be drawn from {len(matching)}",
+                "Draw fewer, or loosen the filters. Failed runs have nothing to label.",
+            )
+        given = {
+            field.name: value
+            for field in fields(chosen)
+            if (value := getattr(chosen, field.name)) is not None
+        }
+        queue = QueueRecord(
+            name=name,
+            metric=metric,
+            size=size,
+            population=len(matching),
+            seed=seed,
+            filters={key: _plain(value) for key, value in given.items()},
+            blind=blind,
+            author=author,
+        )
+        return self.save(queue, random.Random(seed).sample(matching, size))
+
+    def save(self, queue: QueueRecord, run_ids: Sequence[str]) -> QueueRecord:
+        """Keeps a queue of these runs, in this order.
+
+        Raises:
+            DuplicateError, NotFoundError: As for `draw`.
+        """
+        metric_id = MetricRepository(self._connection, self._experiment_id).row_id(queue.metric)
+        if metric_id is None:
+            raise NotFoundError(
+                f"experiment {self._experiment_id!r} has no metric {queue.metric!r}",
+                "Save the metric before its queue.",
+            )
+        if self.find(queue.name) is not None:
+            raise DuplicateError(
+                f"experiment {self._experiment_id!r} has a queue {queue.name!r} already",
+                "Go on with it, or choose another name.",
+            )
+        check_name("author", queue.author, empty=True)
+        with self._writing() as connection:
+            created_at = queue.created_at or datetime.now(UTC)
+            selection = {
+                key: value
+                for key, value in asdict(queue).items()
+                if key in ("size", "population", "seed", "filters")
+            }
+            queue_id = connection.execute(
+                insert(Queue)
+                .values(
+                    experiment_id=self._experiment_id,
+                    metric_id=metric_id,
+                    name=check_id("name", queue.name),
+                    selection_json=selection,
+                    blind=queue.blind,
+                    author=queue.author,
+                    created_at=created_at,
+                )
+                .returning(Queue.id)
+            ).scalar_one()
+            connection.execute(
+                insert(QueueItem),
+                [
+                    {"queue_id": queue_id, "position": position, "run_id": run_id}
+                    for position, run_id in enumerate(run_ids)
+                ],
+            )
+        return self.get(queue.name)
+
+    def get(self, name: str) -> QueueRecord:
+        """Raises NotFoundError, with the names of the queues there are, if there is no such
+        queue."""
+        if (queue := self.find(name)) is None:
+            known = ", ".join(other.name for other in self.list())
+            raise NotFoundError(
+                f"experiment {self._experiment_id!r} has no queue {name!r}",
+                f"It has: {known}" if known else "Draw one: ml-agents grade --random 50",
+            )
+        return queue
+
+    def find(self, name: str) -> QueueRecord | None:
+        return next((queue for queue in self.list() if queue.name == name), None)
+
+    def list(self) -> Sequence[QueueRecord]:
+        """All queues of the experiment, oldest first."""
+        rows = self._connection.execute(
+            select(
+                Queue.name,
+                Metric.name.label("metric"),
+                Queue.selection_json,
+                Queue.blind,
+                Queue.author,
+                Queue.created_at,
+            )
+            .join(Metric, Metric.id == Queue.metric_id)
+            .where(Queue.experiment_id == self._experiment_id)
+            .order_by(Queue.id)
+        )
+        return [_record(row) for row in rows]
+
+    def runs(self, name: str) -> Sequence[QueuedRun]:
+        """The runs of a queue, in the order in which they are shown."""
+        rows = self._connection.execute(
+            select(QueueItem.position, QueueItem.run_id)
+            .join(Queue, Queue.id == QueueItem.queue_id)
+            .where(self._ours(name))
+            .order_by(QueueItem.position)
+        )
+        return [QueuedRun(*row) for row in rows]
+
+    def open_runs(self, name: str, author: str) -> Sequence[QueuedRun]:
+        """The runs of a queue that this author has not labelled."""
+        labelled = (
+            select(Score.run_id)
+            .where(
+                Score.run_id == QueueItem.run_id,
+                Score.metric_id == Queue.metric_id,
+                Score.author == author,
+            )
+            .exists()
+        )
+        rows = self._connection.execute(
+            select(QueueItem.position, QueueItem.run_id)
+            .join(Queue, Queue.id == QueueItem.queue_id)
+            .where(self._ours(name), ~labelled)
+            .order_by(QueueItem.position)
+        )
+        return [QueuedRun(*row) for row in rows]
+
+    def delete(self, name: str) -> bool:
+        """Deletes a queue; returns whether there was one. Labels stay."""
+        with self._writing() as connection:
+            queue_id = connection.scalar(select(Queue.id).where(self._ours(name)))
+            if queue_id is None:
+                return False
+            delete_dependents(connection, Queue.__tablename__, queue_id)
+            connection.execute(delete(Queue).where(Queue.id == queue_id))
+            return True
+
+    def _ours(self, name: str) -> Any:
+        return (Queue.experiment_id == self._experiment_id) & (Queue.name == name)
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else list(value)  # type: ignore[call-overload]
+
+
+def _record(row: Row[*tuple[Any, ...]]) -> QueueRecord:
+    values = dict(row._mapping)
+    return QueueRecord(**values.pop("selection_json"), **values)

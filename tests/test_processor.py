@@ -26,7 +26,7 @@ from ml_agents_results.records import ParsingMetrics, RunRecord, StandardRespons
 from ml_agents_results.responses import response_of_run, run_of_response
 from tests.databases import locator
 from tests.lengths import short_and_long
-from tests.processes import race, start
+from tests.processes import Process, race
 
 RESPONSE = StandardResponse(
     text="It is 2.",
@@ -376,7 +376,7 @@ class TestDurability:
     ) -> None:
         chance = random.Random()
         processes = [
-            start(
+            Process(
                 """
                 import sys
                 from ml_agents_results.processor import ResultsProcessor
@@ -402,13 +402,11 @@ class TestDurability:
         ]
         reported = []
         for process in processes:
-            assert process.stdout is not None
             reported.append(process.stdout.readline().strip())
         for process in processes:
             time.sleep(chance.uniform(0.01, 0.12))
             process.send_signal(signal.SIGKILL)
         for process in processes:
-            assert process.stdout is not None
             output = process.stdout.read()
             assert process.wait() == -signal.SIGKILL
             # A line that the kill cut off was not reported.

@@ -7,7 +7,7 @@ import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import text
@@ -19,16 +19,30 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from tests.commands import contents
 from tests.lengths import SQLITE_FIRST
-from tests.processes import ROOT, environment
+from tests.processes import ROOT, Process, environment
 
 REVISIONS = tuple(schema.revisions())
 
 
-def alembic(*arguments: str, cwd: Path = ROOT, **settings: Any) -> subprocess.CompletedProcess[str]:
+class Ended(NamedTuple):
+    returncode: int | None
+    stdout: str
+    stderr: str
+
+
+def alembic(*arguments: str, cwd: Path = ROOT, **settings: str) -> Ended:
+    code = "from alembic.config import main; main(prog='alembic')"
+    process = Process(code, *arguments, cwd=cwd, settings=settings)
+    stdout, stderr = process.communicate()
+    return Ended(process.returncode, stdout, stderr)
+
+
+def alembic_of(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Alembic with the package that is in a folder."""
     return subprocess.run(
         [sys.executable, "-m", "alembic", *arguments],
-        cwd=cwd,
-        env=environment(**settings),
+        cwd=folder,
+        env=environment(PYTHONPATH=str(folder)),
         capture_output=True,
         text=True,
         timeout=60,
@@ -161,18 +175,17 @@ class TestTheAlembicCommand:
                 "    extra_time: Mapped[datetime | None]\n",
             )
         )
-        settings: dict[str, Any] = {"cwd": tmp_path, "PYTHONPATH": str(tmp_path)}
-        assert alembic("upgrade", "head", **settings).returncode == 0
-        done = alembic("revision", "--autogenerate", "-m", "Extra columns", **settings)
+        assert alembic_of(tmp_path, "upgrade", "head").returncode == 0
+        done = alembic_of(tmp_path, "revision", "--autogenerate", "-m", "Extra columns")
         assert done.returncode == 0, done.stderr
         number = f"{int(REVISIONS[-1]) + 1:04d}"
         script = tmp_path / "alembic" / "versions" / f"{number}_extra_columns.py"
         assert f'down_revision: str | None = "{REVISIONS[-1]}"' in script.read_text()
         assert "ml_agents_results" not in script.read_text()
         for command in (("upgrade", "head"), ("check",), ("downgrade", "-1"), ("upgrade", "head")):
-            done = alembic(*command, **settings)
+            done = alembic_of(tmp_path, *command)
             assert done.returncode == 0, done.stderr
-        empty = alembic("revision", "-m", "By hand", **settings)
+        empty = alembic_of(tmp_path, "revision", "-m", "By hand")
         assert empty.returncode == 0, empty.stderr
         assert (script.parent / f"{int(number) + 1:04d}_by_hand.py").exists()
 

@@ -24,7 +24,7 @@ from ml_agents_results.errors import (
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from tests.databases import UNITS_OF_WORK, impatient
-from tests.processes import run, start
+from tests.processes import Process, run
 
 
 class TestPaths:
@@ -137,7 +137,7 @@ def test_a_truncated_file_is_damaged(sqlite_database: Database) -> None:
 @contextmanager
 def held(database: Database, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
     """Another process holds the file for as long as the block lasts."""
-    process = start(
+    process = Process(
         """
         import sqlite3, sys
         connection = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -150,10 +150,9 @@ def held(database: Database, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
         database.path,
         begin,
     )
-    assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     yield
-    process.communicate("done\n")
+    process.communicate("done")
     assert process.returncode == 0
 
 

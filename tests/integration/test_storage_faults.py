@@ -22,7 +22,7 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from tests.commands import contents
 from tests.generated import lines_of, make_runs, write_runs_file
-from tests.processes import run, start
+from tests.processes import Process, run
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits and signals")
 
@@ -130,7 +130,7 @@ def test_a_folder_that_changes_in_the_middle_of_a_backup(folder: Path, spoiled: 
 
 
 def test_a_process_that_is_suspended_in_a_transaction(folder: Path) -> None:
-    process = start(
+    process = Process(
         """
         import os, signal, sys
         from ml_agents_results.processor import ResultsProcessor
@@ -144,7 +144,6 @@ def test_a_process_that_is_suspended_in_a_transaction(folder: Path) -> None:
         """,
         folder / "r.db",
     )
-    assert process.stdout is not None
     assert process.stdout.readline() == "in it\n"
     config = DatabaseConfig(db_path=str(folder / "r.db"), connection_timeout=1)
     waiting = ResultsProcessor(config)
@@ -153,7 +152,7 @@ def test_a_process_that_is_suspended_in_a_transaction(folder: Path) -> None:
     assert "fuser" in str(caught.value.hint)
     assert waiting.get_runs_paginated("exp")["total_runs"] == 2000
     process.send_signal(signal.SIGCONT)
-    process.communicate(timeout=60)
+    process.communicate()
     assert process.returncode == 0
     waiting.save_run(RunRecord("exp", "None", 1, task="waiting"))
     assert waiting.get_runs_paginated("exp")["total_runs"] == 2002

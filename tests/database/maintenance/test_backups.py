@@ -29,7 +29,7 @@ from ml_agents_results.errors import (
 )
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord, StandardResponse
-from tests.processes import run, start
+from tests.processes import Process, run
 
 
 @pytest.fixture
@@ -259,7 +259,7 @@ class TestRestoring:
 
     def test_a_database_in_use_stays(self, processor: ResultsProcessor, tmp_path: Path) -> None:
         DatabaseManager(processor.database).backup_database(tmp_path / "b.db")
-        process = start(
+        process = Process(
             """
             import sys
             from ml_agents_results.processor import ResultsProcessor
@@ -271,12 +271,11 @@ class TestRestoring:
             """,
             tmp_path / "r.db",
         )
-        assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
         manager = DatabaseManager(str(tmp_path / "r.db"))
         with pytest.raises(DatabaseLockedError, match="is in use"):
             manager.restore_database(tmp_path / "b.db", force=True)
-        assert process.communicate("go\n")[0] == "theirs\n"
+        assert process.communicate("go")[0] == "theirs\n"
         assert processor.get_experiment("theirs").id == "theirs"
 
     def test_only_backups_are_restored(self, processor: ResultsProcessor, tmp_path: Path) -> None:

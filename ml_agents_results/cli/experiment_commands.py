@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ml_agents_results.records import RunRecord
+    from ml_agents_results.repositories.experiment_repository import ExperimentCounts
 
 
 def list_(
@@ -67,7 +68,7 @@ def list_(
                 counts.name,
                 counts.status,
                 moment(counts.created_at),
-                counts.runs,
+                _runs(counts, "/"),
                 counts.graded,
                 counts.failed,
                 counts.variants,
@@ -79,6 +80,13 @@ def list_(
     )
     if limit and len(lines) > limit:
         say(f"{len(lines) - limit:,} older ones are not shown; show all with: --limit 0")
+
+
+def _runs(counts: "ExperimentCounts", of: str) -> str:
+    """How many runs there are; of how many planned, where some are missing."""
+    if counts.planned is None or counts.runs >= counts.planned:
+        return f"{counts.runs:,}"
+    return f"{counts.runs:,}{of}{counts.planned:,}"
 
 
 def show(
@@ -163,7 +171,7 @@ def _show_experiment(connection: "Connection", experiment_id: str, as_json: bool
         "Description": record.description,
         "Status": record.status,
         "Created": f"{moment(record.created_at)} UTC" if record.created_at else None,
-        "Runs": f"{counts.runs:,}, {counts.graded:,} graded, {counts.failed:,} failed",
+        "Runs": f"{_runs(counts, ' of ')}, {counts.graded:,} graded, {counts.failed:,} failed",
         "Imported from": ", ".join(source["file"] for source in imports),
         **{f"Config {name}": value for name, value in record.config_json.items()},
     }

@@ -11,6 +11,7 @@ from ml_agents_results.reports.report import (
     Row,
     Table,
     View,
+    coverage_notes,
     plain,
     variant_column,
     warning_notes,
@@ -171,7 +172,10 @@ def _report(title: str, report: SummaryReport, tables: Sequence[Table]) -> Repor
     return Report(
         title,
         tables,
-        notes=warning_notes(row.warnings for row in report.variants),
+        notes=[
+            *coverage_notes(report.incomplete, report.variants),
+            *warning_notes(row.warnings for row in report.variants),
+        ],
         methods=accuracy_methods(report.variants),
     )
 

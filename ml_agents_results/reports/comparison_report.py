@@ -18,6 +18,7 @@ from ml_agents_results.reports.report import (
     Table,
     View,
     counted_notes,
+    coverage_notes,
     plain,
     warning_notes,
 )
@@ -249,7 +250,11 @@ def _sentences(pairs: Sequence[ComparisonRow]) -> list[str]:
 
 def _notes(comparison: Comparison, labels: Labels) -> list[str]:
     """What was not compared, then what holds for all, for some comparisons, for some tasks."""
-    notes = [*_refused(comparison, labels), *warning_notes([comparison.warnings])]
+    notes = [
+        *coverage_notes(comparison.incomplete, comparison.variants),
+        *_refused(comparison, labels),
+        *warning_notes([comparison.warnings]),
+    ]
     if left_out := _left_out(comparison.comparisons):
         plural = "" if left_out == 1 else "s"
         notes.append(f"{left_out:,} sample{plural} graded on one side only are left out of pairs")

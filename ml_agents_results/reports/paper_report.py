@@ -19,16 +19,18 @@ from ml_agents_results.reports.report import (
     Row,
     Table,
     View,
+    coverage_notes,
     variant_column,
     variant_row,
+    warning_notes,
 )
 from ml_agents_results.reports.wording import (
     UNKNOWN,
     correction_text,
-    explain,
     level_text,
     variant_labels,
 )
+from ml_agents_results.services.asked_samples import IncompleteExperiment
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.metric_choice import UNNAMED
@@ -55,7 +57,12 @@ def paper_summary(report: SummaryReport) -> Report:
     caption = f"{what} with its {level} interval ({methods or 'no runs'})."
     return _report(
         what,
-        [("variants", (variant_column(labels), *shown), rows, {}, caption + _notes(variants))],
+        [
+            (
+                *("variants", (variant_column(labels), *shown), rows, {}),
+                caption + _notes(report.incomplete, variants),
+            )
+        ],
     )
 
 
@@ -242,7 +249,8 @@ def _caption(
     text = "; ".join(parts) + ". "
     return (
         f"{text}Bold: the {_best(comparison)}. Underlined: not distinguishable from it by this "
-        f"test at {100 * (1 - comparison.confidence_level):.3g}%{family}." + _notes((*rows, *pairs))
+        f"test at {100 * (1 - comparison.confidence_level):.3g}%{family}."
+        + _notes(comparison.incomplete, rows, pairs)
     )
 
 
@@ -266,9 +274,14 @@ def _correction(pairs: Sequence[ComparisonRow]) -> str:
     return correction_text(pairs[0].correction, pairs[0].family_size)
 
 
-def _notes(rows: Iterable[VariantSummary | ComparisonRow]) -> str:
-    codes = dict.fromkeys(code for row in rows for code in row.warnings)
-    return "".join(f" Note: {explain(code)}." for code in codes)
+def _notes(
+    incomplete: Sequence[IncompleteExperiment],
+    variants: Sequence[VariantSummary],
+    pairs: Sequence[ComparisonRow] = (),
+) -> str:
+    notes = coverage_notes(incomplete, variants)
+    notes += warning_notes([*(row.warnings for row in variants), *(p.warnings for p in pairs)])
+    return "".join(f" Note: {note}." for note in notes)
 
 
 def _joined(values: Iterable[str]) -> str:

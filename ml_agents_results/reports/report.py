@@ -7,8 +7,10 @@ from typing import Any, Literal
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.columns import COLUMNS, Column
 from ml_agents_results.reports.method_names import FIELDS, method_name
-from ml_agents_results.reports.wording import differing_fields, explain, shown
+from ml_agents_results.reports.wording import differing_fields, explain, shown, variant_labels
+from ml_agents_results.services.asked_samples import PARTLY_ASKED, IncompleteExperiment
 from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow
+from ml_agents_results.services.summary import VariantSummary
 
 Row = Mapping[str, Any]
 """Plain values by the names of columns."""
@@ -132,10 +134,37 @@ def variant_column(variants: Collection[Variant]) -> Column:
     return replace(column, label=COLUMNS[differing[0]].label) if len(differing) == 1 else column
 
 
+def coverage_notes(
+    incomplete: Sequence[IncompleteExperiment], rows: Iterable[VariantSummary]
+) -> list[str]:
+    """What of the studies is missing: runs that were planned, and samples not asked."""
+    notes = [
+        f"{one.experiment_id} has {one.runs:,} of {one.planned:,} planned runs: the study is not "
+        "finished, and its verdicts may turn"
+        for one in incomplete
+    ]
+    known = {one.experiment_id for one in incomplete}
+    partly = [
+        row
+        for row in rows
+        if PARTLY_ASKED in row.warnings and row.variant.experiment_id not in known
+    ]
+    labels = variant_labels([row.variant for row in partly])
+    for row in partly[:3]:
+        name = labels[row.variant] if len(partly) > 1 else row.variant.approach_name
+        notes.append(
+            f"{name} was asked {row.samples_asked:,} of {row.samples_expected:,} samples: the "
+            "first may be the easy ones"
+        )
+    if partly[3:]:
+        notes.append(f"{len(partly) - 3} more variants were asked a part of the samples")
+    return notes
+
+
 def warning_notes(groups: Iterable[Iterable[str]]) -> list[str]:
-    """Each code once, in words."""
+    """Each code once, in words; without what `coverage_notes` says."""
     codes = dict.fromkeys(code for group in groups for code in group)
-    return [explain(code) for code in codes]
+    return [explain(code) for code in codes if code != PARTLY_ASKED]
 
 
 def counted_notes(name: str, groups: Sequence[Iterable[str]]) -> list[str]:

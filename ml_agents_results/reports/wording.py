@@ -45,6 +45,7 @@ EXPLANATIONS = {
     "no_correct": "no answer was correct",
     "no_costs": "no run has a cost",
     "no_differences": "both variants have the same value on every sample",
+    "partly_asked": "asked a part of the samples only: the first may be the easy ones",
     "no_discordant": "both variants answered exactly the same samples right",
     "no_graded_runs": "no run was graded",
     "no_repeats": "no sample was asked more than once",

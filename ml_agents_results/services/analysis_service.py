@@ -67,6 +67,10 @@ class AnalysisService:
         ids = ExperimentRepository(self._source.connection).ids() if named is None else named
         return chosen_metric(self._source, ids, self._options.metric)
 
+    @property
+    def _experiments(self) -> ExperimentRepository:
+        return ExperimentRepository(self._source.connection)
+
     def _experiment(self, experiment_id: str) -> ExperimentRecord:
         """Raises NotFoundError where there is no such experiment."""
-        return ExperimentRepository(self._source.connection).get(experiment_id)
+        return self._experiments.get(experiment_id)

@@ -36,6 +36,8 @@ from ml_agents_results.statistics.run_columns import Cluster
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ml_agents_results.services.asked_samples import IncompleteExperiment
+
 
 @dataclass(frozen=True, slots=True)
 class VariantSummary(VariantRow):
@@ -48,6 +50,8 @@ class VariantSummary(VariantRow):
     `cost_per_correct` is the cost of all runs, failed ones too, per correct one. `accuracy_bounds`
     is the accuracy if every run without a grade were wrong, and if every one were right.
     `null_clusters` samples had nothing to be clustered by and are clusters of their own.
+    `planned` are the runs that the experiment planned for the variant; `samples_asked` of
+    `samples_expected` samples were asked, those that any variant was asked or that were planned.
     """
 
     metric: str
@@ -81,6 +85,9 @@ class VariantSummary(VariantRow):
     null_reason: str | None
     warnings: tuple[str, ...]
     null_clusters: int = 0
+    planned: int | None = None
+    samples_asked: int | None = None
+    samples_expected: int | None = None
 
     @property
     def numeric(self) -> bool:
@@ -92,13 +99,15 @@ class VariantSummary(VariantRow):
 class SummaryReport(Row):
     """The variants of an analysis, and the same by task where that was asked for.
 
-    `repeats` has a row for each variant that was asked some sample more than once.
+    `repeats` has a row for each variant that was asked some sample more than once, `incomplete` one
+    for each experiment with fewer runs than were planned.
     """
 
     confidence_level: float
     variants: Sequence[VariantSummary]
     tasks: Sequence[tuple[str, Sequence[VariantSummary]]] = ()
     repeats: Sequence[VariantRepeats] = ()
+    incomplete: "Sequence[IncompleteExperiment]" = ()
 
     def to_dict(self) -> dict[str, Any]:
         tasks = [
@@ -117,6 +126,7 @@ class SummaryService(AnalysisService):
 
     def report(self, *, by_task: bool = False) -> SummaryReport:
         """Every variant that has runs, in the order of their names."""
+        from ml_agents_results.services.asked_samples import AskedSamples, incomplete_experiments
         from ml_agents_results.services.numeric_summary import numeric_experiments
 
         metric = self._metric()
@@ -127,7 +137,7 @@ class SummaryService(AnalysisService):
         graded = {part.variant for part in counts}
         every_cell = sample_cells(tabulator, counts, self._options)
         cells = {variant: own for variant, own in every_cell.items() if variant in graded}
-        bounds = bounds_of_samples(tabulator, counts)
+        bounds = bounds_of_samples(tabulator, every)
         whole = [
             variant_summary(
                 parts,
@@ -172,10 +182,18 @@ class SummaryService(AnalysisService):
         ]
         for one in {chosen.name: chosen for chosen in numeric.values()}.values():
             self._add_numeric(tabulator, one, whole, tasks if by_task else None)
-        whole.sort(key=lambda row: row.variant)
-        for rows in tasks.values():
-            rows.sort(key=lambda row: row.variant)
-        return SummaryReport(self._options.confidence, whole, sorted(tasks.items()), repeats)
+        records = {name: self._experiment(name) for name in {v.experiment_id for v in every_cell}}
+        asked = AskedSamples(every, bounds, records, self._filters)
+        return SummaryReport(
+            self._options.confidence,
+            [asked.counted(row) for row in sorted(whole, key=lambda row: row.variant)],
+            [
+                (task, [asked.counted(row, task) for row in sorted(rows, key=lambda r: r.variant)])
+                for task, rows in sorted(tasks.items())
+            ],
+            repeats,
+            incomplete_experiments(self._experiments, records.values()),
+        )
 
     def _over(self, cells: Sequence[SampleCounts]) -> Over | None:
         if not clusters_apply(cells, self._options):

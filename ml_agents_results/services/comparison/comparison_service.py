@@ -11,6 +11,11 @@ from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.analysis_service import AnalysisService
+from ml_agents_results.services.asked_samples import (
+    AskedSamples,
+    IncompleteExperiment,
+    incomplete_experiments,
+)
 from ml_agents_results.services.comparison.averages import (
     PooledDifference,
     TaskShare,
@@ -93,6 +98,7 @@ class Comparison:
     micro: Sequence[PooledDifference]
     macro: Sequence[PooledDifference]
     refused: Sequence[Refusal]
+    incomplete: Sequence[IncompleteExperiment]
     cochrans_q: CochranQ | None
     warnings: Sequence[str]
 
@@ -111,6 +117,7 @@ class Comparison:
             "micro": [row.to_dict() for row in self.micro],
             "macro": [row.to_dict() for row in self.macro],
             "refused": [row.to_dict() for row in self.refused],
+            "incomplete": [row.to_dict() for row in self.incomplete],
             "cochrans_q": self.cochrans_q and asdict(self.cochrans_q),
             "warnings": list(self.warnings),
         }
@@ -182,9 +189,42 @@ class ComparisonService(AnalysisService):
         )
         reader = ContrastReader(tabulator, self._options, records)
         contrasted = [_read(reader, pair, variants, metric) for pair in chosen]
-        if numeric:
-            figures = NumericFigures(tabulator, variants, self._options, metric)
-            return self._numeric(ids, metric, contrasted, refused, variants, figures, by_task)
+        compared = (
+            self._numeric(
+                ids,
+                metric,
+                contrasted,
+                refused,
+                variants,
+                NumericFigures(tabulator, variants, self._options, metric),
+                by_task,
+            )
+            if numeric
+            else self._binary(ids, metric, contrasted, refused, variants, tabulator, cells, by_task)
+        )
+        asked = AskedSamples(counts, bounds, records, self._filters)
+        return replace(
+            compared,
+            variants=[asked.counted(row) for row in compared.variants],
+            tasks=[
+                replace(one, variants=[asked.counted(row, one.task) for row in one.variants])
+                for one in compared.tasks
+            ],
+            incomplete=incomplete_experiments(self._experiments, records.values()),
+        )
+
+    def _binary(
+        self,
+        ids: Sequence[str],
+        metric: ChosenMetric,
+        contrasted: Sequence[Contrast],
+        refused: Sequence[Refusal],
+        variants: Variants,
+        tabulator: Tabulator,
+        cells: Mapping[Variant, Sequence[SampleCounts]],
+        by_task: bool,
+    ) -> Comparison:
+        """The comparison by right and wrong."""
         check_margin(self._options.margin)
         results = {
             variant: variant_summary(
@@ -227,6 +267,7 @@ class ComparisonService(AnalysisService):
             micro=micro_rows(pairs, shares, means, self._options) if by_task or several else [],
             macro=macro_rows(pairs, shares, self._options) if by_task else [],
             refused=refused,
+            incomplete=(),
             cochrans_q=_omnibus(tabulator, variants),
             warnings=_warnings(ids, variants),
         )
@@ -262,6 +303,7 @@ class ComparisonService(AnalysisService):
             micro=[],
             macro=figures.averages(pairs, in_tasks) if by_task else [],
             refused=refused,
+            incomplete=(),
             cochrans_q=None,
             warnings=_warnings(ids, variants),
         )

@@ -95,6 +95,10 @@ class DatabaseLockedError(DatabaseError):
     """Another process keeps the database locked for longer than `connection_timeout`."""
 
 
+class TimeLimitError(DatabaseError):
+    """A read took longer than it may."""
+
+
 class MovedDatabaseError(DatabaseError):
     """The file was moved, deleted or replaced while it was open."""
 

@@ -37,6 +37,7 @@ _BUILT_IN = {
     "score": "score_command.score",
     "analyze": "analysis_commands.analyze",
     "compare": "analysis_commands.compare",
+    "view": "view_command.view",
     "export": "export_command.export",
     "import": "import_command.import_",
     "list": "experiment_commands.list_",

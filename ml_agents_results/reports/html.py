@@ -1,16 +1,31 @@
 """HTML: views as tables for pages and notebooks; every text is escaped."""
 
+from collections.abc import Callable
 from html import escape
 
 from ml_agents_results.reports.columns import Column
-from ml_agents_results.reports.report import Report, View
+from ml_agents_results.reports.interval_plot import Axis, Estimate
+from ml_agents_results.reports.interval_svg import axis_of, head_svg, interval_svg
+from ml_agents_results.reports.report import Report, Row, View, value_of
 
 MOST_ROWS = 60
 """Rows that a page has room for."""
 
-# Control characters have pictures of their own.
-_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {127: 0x2421}
+Link = Callable[[Row, Column], str | None]
+"""Where a cell leads: an address of this page's site, or nowhere."""
+
+# Control characters have pictures of their own; those that turn the direction of the text, which
+# could make a text look like another one, have their code.
+_PICTURES: dict[int, int | str] = {
+    **{code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"},
+    127: 0x2421,
+}
+_PICTURES |= {
+    code: f"\u27e8U+{code:04X}\u27e9"
+    for code in (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F)
+}
 _MARKS = {"best": "strong", "close": "u"}
+_SIGNED = ("points", "change")
 
 
 def report_html(report: Report) -> str:
@@ -24,19 +39,32 @@ def report_html(report: Report) -> str:
     )
 
 
-def view_html(view: View) -> str:
-    """A table in a region that scrolls sideways, with its caption below."""
-    titles = "".join(
-        f'<th scope="col"{_class(column)}>{text(column.title)}</th>' for column in view.columns
-    )
-    rows = [_row(view, index) for index in range(min(len(view.rows), MOST_ROWS))]
+def view_html(view: View, link: Link | None = None, *, most: int = MOST_ROWS) -> str:
+    """A table in a region that scrolls sideways, with its caption below. An interval is also drawn.
+
+    Args:
+        link: Where cells lead.
+        most: Rows that are shown; a line says how many more there are.
+    """
+    axis = _axis(view)
+    at = _plot_index(view)
+    titles = [
+        f'<th scope="col"{_class(column)} title="{text(column.meaning)}">{text(column.title)}</th>'
+        for column in view.columns
+    ]
+    if axis is not None:
+        titles.insert(at, f'<th class="plot">{head_svg(axis)}</th>')
+    rows = [_row(view, index, link, axis, at) for index in range(min(len(view.rows), most))]
     if not rows:
-        rows = [f'<tr><td colspan="{len(view.columns)}">none</td></tr>']
+        rows = [f'<tr><td colspan="{len(titles)}">none</td></tr>']
     title = text(view.title)
-    caption = f'<p class="note">{text(view.caption)}</p>' if view.caption else ""
+    notes = [view.caption] if view.caption else []
+    if len(view.rows) > most:
+        notes.append(f"The first {most:,} of {len(view.rows):,} rows are shown.")
+    caption = "".join(f'<p class="note">{text(note)}</p>' for note in notes)
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{title}"><table>'
-        f"<caption>{title}</caption><thead><tr>{titles}</tr></thead>"
+        f"<caption>{title}</caption><thead><tr>{''.join(titles)}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>{caption}"
     )
 
@@ -46,17 +74,57 @@ def text(value: str) -> str:
     return escape(value.translate(_PICTURES))
 
 
-def _row(view: View, index: int) -> str:
+def _row(view: View, index: int, link: Link | None, axis: Axis | None, at: int) -> str:
     cells: list[str] = []
-    for column, cell in zip(view.columns, view.cells(view.rows[index]), strict=True):
+    row = view.rows[index]
+    for column, cell in zip(view.columns, view.cells(row), strict=True):
         shown = text(cell)
         if mark := view.marks.get((index, column.name)):
             shown = f"<{_MARKS[mark]}>{shown}</{_MARKS[mark]}>"
+        if link is not None and (target := link(row, column)) is not None:
+            shown = f'<a href="{escape(target)}">{shown}</a>'
         if cells:
             cells.append(f"<td{_class(column)}>{shown}</td>")
         else:
             cells.append(f'<th scope="row">{shown}</th>')
+    if axis is not None:
+        estimate = _estimate(view, row)
+        drawn = interval_svg(axis, estimate, _state(axis, estimate))
+        cells.insert(at, f'<td class="plot">{drawn}</td>')
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _axis(view: View) -> Axis | None:
+    if view.interval is None or not view.rows:
+        return None
+    kind = view.interval.kind
+    rows = [_estimate(view, row) for row in view.rows]
+    if all(value is None for row in rows for value in row):
+        return None
+    return axis_of(rows, signed=kind in _SIGNED, share=kind in ("fraction", "points"))
+
+
+def _estimate(view: View, row: Row) -> Estimate:
+    assert view.interval is not None
+    point, low, high = value_of(row, view.interval)
+    return point, low, high
+
+
+def _plot_index(view: View) -> int:
+    """After the interval in figures."""
+    parts = set(view.interval.parts) if view.interval is not None else set()
+    shown = [
+        index for index, column in enumerate(view.columns) if {column.name, *column.parts} & parts
+    ]
+    return shown[-1] + 1 if shown else len(view.columns)
+
+
+def _state(axis: Axis, estimate: Estimate) -> str:
+    """The class of a difference whose interval lies on one side of zero."""
+    _, low, high = estimate
+    if not axis.signed or low is None or high is None or low <= 0 <= high:
+        return ""
+    return "clear"
 
 
 def _class(column: Column) -> str:

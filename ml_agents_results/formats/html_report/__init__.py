@@ -31,7 +31,7 @@ from ml_agents_results.reports.wording import variant_labels
 from ml_agents_results.services.comparison.comparison_service import Comparison
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
-_SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "report.js")
+_SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "charts.js", "samples.js")
 
 
 def write(snapshot: Snapshot, file: BinaryIO) -> None:
@@ -119,7 +119,7 @@ def _write(page: Mapping[str, Any], data: Mapping[str, Any], file: BinaryIO) -> 
         drawn={name for name, rows in data["figures"].items() if rows},
         has_samples=bool(data.get("samples", {}).get("samples")),
         policy=_policy(scripts),
-        style=Markup(folder.joinpath("report.css").read_text(encoding="utf-8")),
+        style=Markup(folder.joinpath("page.css").read_text(encoding="utf-8")),
         scripts=[Markup(script) for script in scripts],
         data=Markup(_embedded(data)),
         licences=folder.joinpath("vendor/LICENSES.txt").read_text(encoding="utf-8"),

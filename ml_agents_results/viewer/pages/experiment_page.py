@@ -1,0 +1,294 @@
+"""One experiment: findings first, then what they rest on, part by part."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.formats.html_report.figures import figures
+from ml_agents_results.formats.json_encoding import experiment_object, json_bytes
+from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
+from ml_agents_results.records import SCHEMA_VERSION, ExperimentRecord, Variant
+from ml_agents_results.reports.accuracy_report import accuracy_report
+from ml_agents_results.reports.comparison_report import comparison_report
+from ml_agents_results.reports.cost_report import cost_report
+from ml_agents_results.reports.failure_report import failure_report
+from ml_agents_results.reports.latency_report import latency_report
+from ml_agents_results.reports.parsing_report import parsing_report
+from ml_agents_results.reports.report import Report, View
+from ml_agents_results.reports.sentences import comparison_sentence
+from ml_agents_results.reports.wording import variant_labels
+from ml_agents_results.repositories.experiment_repository import (
+    ExperimentCounts,
+    ExperimentRepository,
+)
+from ml_agents_results.repositories.run_filters import RunFilters
+from ml_agents_results.repositories.run_list import metric_names
+from ml_agents_results.services.comparison.comparison_service import Comparison
+from ml_agents_results.services.study_progress import progress_of
+from ml_agents_results.viewer.cell_links import cell_links, changed_link
+from ml_agents_results.viewer.heat_map import HeatMap, heat_map
+from ml_agents_results.viewer.run_query import RunQuery
+from ml_agents_results.viewer.site import Site
+
+PARTS = {
+    "findings": "Findings",
+    "costs": "Costs and times",
+    "parsing": "Parsing",
+    "failures": "Failures",
+    "about": "About",
+}
+OF_ANY_METRIC = ("findings",)
+
+
+@dataclass(frozen=True, slots=True)
+class PairFinding:
+    """A sentence about two variants, and where the samples that changed are listed."""
+
+    verdict: str
+    names: str
+    sentence: str
+    improved: str | None
+    regressed: str | None
+
+
+@dataclass(frozen=True)
+class _ShownPart:
+    """What a part of the page shows, computed once while the database stands still."""
+
+    labels: Mapping[Variant, str]
+    tasks: Sequence[str] = ()
+    findings: Sequence[PairFinding] = ()
+    notes: Sequence[str] = ()
+    views: Sequence[View] = ()
+    folded: Sequence[View] = ()
+    heat_map: HeatMap | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    methods: Sequence[str] = ()
+
+
+def show(site: Site, request: Request) -> Response:
+    state = site.store.state()
+    experiment_id, part, metric = _named(request)
+    with site.store.read() as connection:
+        record = ExperimentRepository(connection).get(experiment_id)
+        metrics = metric_names(connection, experiment_id)
+    counts = site.store.figures(
+        ("counts", experiment_id), lambda c: ExperimentRepository(c).counts(experiment_id)
+    )
+    progress = None
+    if record.status == "running":
+        with site.store.read() as connection:
+            progress = progress_of(connection, experiment_id, counts.runs, counts.planned)
+    compute = _COMPUTED.get(part)
+    shown = (
+        _ShownPart({})
+        if compute is None or not counts.runs
+        else site.store.figures(
+            ("experiment", experiment_id, part, metric), partial(_compute, compute, record, metric)
+        )
+    )
+    primary = metric is None or metric == counts.metric
+    return site.page(
+        request,
+        "experiment.html",
+        title=record.name or record.id,
+        live=state or "",
+        crumbs=[("/", "Experiments")],
+        record=record,
+        facts=experiment_object(record),
+        pretty=lambda value: json_bytes(value, indent=True).decode(),
+        counts=counts,
+        progress=progress,
+        unfinished=_unfinished(counts),
+        part=part,
+        parts=PARTS,
+        part_url=lambda name: part_url(experiment_id, name, metric),
+        metrics=metrics,
+        metric=metric or counts.metric,
+        with_metrics=part in OF_ANY_METRIC,
+        shown=shown,
+        link=cell_links(shown.labels, shown.tasks, primary=primary),
+        runs_url=RunQuery(RunFilters(experiment_id)).url(),
+        queues_url="/queues?" + urlencode({"experiment": experiment_id}),
+        commands=_commands(site, experiment_id, part, metric),
+        exports=[(_url("/experiment.json", experiment_id, "", metric), "JSON")],
+    )
+
+
+def document(site: Site, request: Request) -> Response:
+    """The figures of `analyze --report-type accuracy --json`."""
+    experiment_id, _, metric = _named(request)
+
+    def compute(connection: Connection) -> dict[str, Any]:
+        record = ExperimentRepository(connection).get(experiment_id)
+        return _snapshot(connection, record, metric).accuracy.to_dict()
+
+    accuracy = site.store.figures(("document", experiment_id, metric), compute)
+    content = {"schema_version": SCHEMA_VERSION, "experiment_ids": [experiment_id], **accuracy}
+    return Response(json_bytes(content, indent=True), media_type="application/json")
+
+
+def part_url(experiment_id: str, part: str, metric: str | None = None) -> str:
+    kept = metric if part in OF_ANY_METRIC else None
+    return _url("/experiment", experiment_id, "" if part == "findings" else part, kept)
+
+
+def findings_of(
+    comparison: Comparison, labels: Mapping[Variant, str], *, primary: bool
+) -> list[PairFinding]:
+    """The sentences of a comparison; where samples are paired by their indexes, with lists of
+    those that changed sides."""
+    findings = []
+    for pair in comparison.comparisons:
+        two = (pair.candidate, pair.baseline)
+        listed = primary and pair.pairing_rule == "sample_index"
+        findings.append(
+            PairFinding(
+                pair.verdict,
+                f"{labels[pair.candidate]} against {labels[pair.baseline]}",
+                comparison_sentence(pair),
+                changed_link("improved", *two) if listed else None,
+                changed_link("regressed", *two) if listed else None,
+            )
+        )
+    return findings
+
+
+def _named(request: Request) -> tuple[str, str, str | None]:
+    params = request.query_params
+    part = params.get("part", "findings")
+    if part not in PARTS:
+        raise UsageError(f"there is no part {part!r}", f"Choose of: {', '.join(PARTS)}")
+    return params.get("id", ""), part, params.get("metric") or None
+
+
+def _url(path: str, experiment_id: str, part: str, metric: str | None) -> str:
+    pairs = {"id": experiment_id, "part": part, "metric": metric or ""}
+    return f"{path}?" + urlencode({name: value for name, value in pairs.items() if value})
+
+
+def _unfinished(counts: ExperimentCounts) -> int | None:
+    """Planned runs that are not there, of an experiment that is running."""
+    if counts.status != "running" or counts.planned is None:
+        return None
+    return max(0, counts.planned - counts.runs) or None
+
+
+def _snapshot(
+    connection: Connection,
+    record: ExperimentRecord,
+    metric: str | None,
+    include: Sequence[str] = ("summary",),
+) -> Snapshot:
+    options = ExportOptions(include=frozenset(include), metric=metric)
+    return Snapshot(connection, (record,), options)
+
+
+def _compute(
+    compute: Callable[[Connection, ExperimentRecord, str | None], _ShownPart],
+    record: ExperimentRecord,
+    metric: str | None,
+    connection: Connection,
+) -> _ShownPart:
+    return compute(connection, record, metric)
+
+
+def _findings(connection: Connection, record: ExperimentRecord, metric: str | None) -> _ShownPart:
+    snapshot = _snapshot(connection, record, metric)
+    accuracy, comparison = snapshot.accuracy, snapshot.comparison
+    labels = variant_labels([row.variant for row in accuracy.variants])
+    means = accuracy_report(accuracy)
+    views = means.views
+    tasks = [task for task, _ in accuracy.tasks]
+    report = Report("", []) if comparison is None else comparison_report(comparison)
+    primary = metric is None or metric == _primary(record)
+    by_task = [view for view in [*views, *report.views] if view.name in ("tasks", "macro")]
+    return _ShownPart(
+        labels,
+        tasks,
+        [] if comparison is None else findings_of(comparison, labels, primary=primary),
+        list(dict.fromkeys([*report.notes, *means.notes])),
+        [
+            *(view for view in views if view.name in ("variants", "repeats")),
+            *(view for view in report.views if view.name in ("differences", "counts")),
+            *(view for view in views if view.name == "measures"),
+        ],
+        by_task if len(tasks) > 1 else [],
+        heat_map(accuracy, labels) if len(tasks) > 1 else None,
+        methods=[*means.methods, *report.methods],
+    )
+
+
+def _primary(record: ExperimentRecord) -> str | None:
+    return next((one.name for one in record.metrics or () if one.is_primary), None)
+
+
+def _costs(connection: Connection, record: ExperimentRecord, _metric: str | None) -> _ShownPart:
+    snapshot = _snapshot(connection, record, None, ("costs",))
+    labels = variant_labels([row.variant for row in snapshot.accuracy.variants])
+    cost, latency = cost_report(snapshot.costs), latency_report(snapshot.latency)
+    return _ShownPart(
+        labels,
+        notes=[*cost.notes, *latency.notes],
+        views=[*cost.views, *latency.views],
+        figures=figures(snapshot, labels),
+        methods=[*cost.methods, *latency.methods],
+    )
+
+
+def _parsing(connection: Connection, record: ExperimentRecord, _metric: str | None) -> _ShownPart:
+    snapshot = _snapshot(connection, record, None, ("parsing",))
+    labels = variant_labels([row.variant for row in snapshot.accuracy.variants])
+    report = parsing_report(snapshot.parsing)
+    return _ShownPart(
+        labels,
+        notes=report.notes,
+        views=report.views,
+        figures=figures(snapshot, labels),
+        methods=report.methods,
+    )
+
+
+def _failures(connection: Connection, record: ExperimentRecord, _metric: str | None) -> _ShownPart:
+    snapshot = _snapshot(connection, record, None, ("failures",))
+    labels = variant_labels([row.variant for row in snapshot.accuracy.variants])
+    report = failure_report(snapshot.failures)
+    return _ShownPart(
+        labels,
+        notes=report.notes,
+        views=report.views,
+        figures=figures(snapshot, labels),
+        methods=report.methods,
+    )
+
+
+_COMPUTED = {"findings": _findings, "costs": _costs, "parsing": _parsing, "failures": _failures}
+
+
+def _commands(site: Site, experiment_id: str, part: str, metric: str | None) -> list[str]:
+    import shlex
+
+    named = f"--experiment-id {shlex.quote(experiment_id)}"
+    of = f" --metric {shlex.quote(metric)}" if metric and part in OF_ANY_METRIC else ""
+    where = site.store.database.option
+    kinds = {
+        "findings": ["accuracy"],
+        "costs": ["cost", "latency"],
+        "parsing": ["parsing"],
+        "failures": ["failures"],
+    }
+    return [
+        *(
+            f"ml-agents analyze {named} --report-type {kind}{of} {where}"
+            for kind in kinds.get(part, ())
+        ),
+        *([f"ml-agents compare {named}{of} --by task {where}"] if part == "findings" else []),
+        *([f"ml-agents show {named} {where}"] if part == "about" else []),
+    ]

@@ -1,0 +1,314 @@
+"""Runs: filtered, searched, sorted, page by page, with the counts of what could be chosen."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from ml_agents_results.errors import TimeLimitError, UsageError
+from ml_agents_results.records import MetricRecord, ScoreRecord, Variant
+from ml_agents_results.reports.columns import Kind
+from ml_agents_results.reports.html import text
+from ml_agents_results.reports.wording import moment, variant_labels
+from ml_agents_results.reports.wording import shown as value_text
+from ml_agents_results.repositories.counts import VariantCounts
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+from ml_agents_results.repositories.run_filters import TEXT_COLUMNS
+from ml_agents_results.repositories.run_list import (
+    COUNTED,
+    CUT,
+    RunListRepository,
+    RunPage,
+    metric_names,
+    position_of,
+)
+from ml_agents_results.repositories.score_rows import scores_of_runs
+from ml_agents_results.viewer.cell_links import experiment_crumbs, sample_link
+from ml_agents_results.viewer.facets import facets_of, runs_of
+from ml_agents_results.viewer.run_query import SIZES, RunQuery, run_query
+from ml_agents_results.viewer.site import MARKS, Site
+from ml_agents_results.viewer.variant_links import variant_slug
+
+COLUMNS = {
+    "variant": "variant",
+    "task": "task",
+    "sample_index": "sample",
+    "repeat_index": "repeat",
+    "sample_id": "sample id",
+    "outcome": "outcome",
+    "score": "score",
+    "input_text": "question",
+    "expected_answer": "expected",
+    "parsed_answer": "answer",
+    "raw_output": "output",
+    "error": "error",
+    "execution_time_ms": "ms",
+    "cost_estimate": "cost",
+    "parsing_confidence": "confidence",
+    "prompt_tokens": "tokens in",
+    "completion_tokens": "tokens out",
+    "finish_reason": "finish reason",
+    "created_at": "recorded (UTC)",
+}
+SORTED_BY = {
+    "execution_time_ms": "time",
+    "cost_estimate": "cost",
+    "parsing_confidence": "confidence",
+    "score": "score",
+}
+NUMBERS = (
+    *("sample_index", "repeat_index", "score", "execution_time_ms", "cost_estimate"),
+    *("parsing_confidence", "prompt_tokens", "completion_tokens"),
+)
+TEXTS = ("input_text", "expected_answer", "raw_output", "parsed_answer", "error")
+_KINDS: dict[str, Kind] = {
+    "execution_time_ms": "ms",
+    "cost_estimate": "usd",
+    "score": "value",
+    "sample_index": "count",
+    "repeat_index": "count",
+    "prompt_tokens": "count",
+    "completion_tokens": "count",
+    "parsing_confidence": "number",
+}
+_COUNT_SECONDS = 0.5
+
+
+def show(site: Site, request: Request) -> Response:
+    params = request.query_params
+    experiment_id = params.get("experiment", "")
+    with site.store.read() as connection:
+        record = ExperimentRepository(connection).get(experiment_id)
+        metrics = metric_names(connection, experiment_id)
+    variants = site.variants(experiment_id)
+    query = run_query(params, variants)
+    if len(params.multi_items()) > len([1 for _, value in params.multi_items() if value != ""]):
+        # A form sends what was left empty, too: links stay short.
+        return RedirectResponse(query.url(), 303)
+    columns = _columns(query, site.cells(experiment_id), metrics)
+    with site.store.read() as connection:
+        runs = RunListRepository(connection)
+        page = runs.page(
+            query.filters,
+            query.order,
+            query.before or query.after,
+            backwards=query.before is not None,
+            limit=query.size,
+        )
+        wanted = [name for name in columns if name in metrics]
+        scores = scores_of_runs(connection, [line.id for line in page.lines]) if wanted else {}
+    labels = variant_labels(variants) if variants else {}
+    return site.page(
+        request,
+        "runs.html",
+        title=_title(query, labels),
+        crumbs=experiment_crumbs(record.id, record.name),
+        record=record,
+        query=query,
+        page=page,
+        labels=labels,
+        total=_total(site, query),
+        counted=COUNTED,
+        columns={name: COLUMNS.get(name, name) for name in columns},
+        every_column={**COLUMNS, **{name: name for name in metrics}},
+        numbers=(*NUMBERS, *metrics),
+        cell=_cells(labels, _score_of(scores, record.metrics or ())),
+        long=TEXTS,
+        metrics=metrics,
+        facets=facets_of(query, site.cells(experiment_id), labels),
+        sort_url=_sort_urls(query, columns),
+        texts=TEXT_COLUMNS,
+        sizes=SIZES,
+        slugs={variant: variant_slug(variant) for variant in variants},
+        places=_places(query, page),
+        narrowed=_narrowed(query, labels),
+        sample_url=lambda line: _sample_url(query, line),
+        commands=[],
+        exports=[
+            (query.first().url("/export/runs.csv"), "CSV"),
+            (query.first().url("/export/runs.json"), "JSON"),
+        ],
+    )
+
+
+def _title(query: RunQuery, labels: Mapping[Variant, str]) -> str:
+    filters = query.filters
+    if filters.change is not None and filters.candidate and filters.baseline:
+        return (
+            f"{filters.change.capitalize()}: {labels.get(filters.candidate, '?')} against "
+            f"{labels.get(filters.baseline) or filters.baseline}"
+        )
+    return "Runs"
+
+
+def _columns(
+    query: RunQuery, cells: Sequence[VariantCounts], metrics: Sequence[str]
+) -> tuple[str, ...]:
+    if query.columns:
+        if unknown := [name for name in query.columns if name not in (*COLUMNS, *metrics)]:
+            raise UsageError(
+                f"there is no column {unknown[0]!r}", f"Choose of: {', '.join(COLUMNS)}"
+            )
+        return query.columns
+    has = {
+        "variant": len({cell.variant for cell in cells}) > 1,
+        "task": any(cell.task for cell in cells),
+        "repeat_index": any(cell.repeated for cell in cells),
+        "score": any(cell.scored for cell in cells),
+        "cost_estimate": any(cell.priced for cell in cells),
+        "execution_time_ms": any(cell.timed for cell in cells),
+    }
+    usual = (
+        *("sample_index", "task", "variant", "repeat_index", "outcome", "score", "input_text"),
+        *("expected_answer", "parsed_answer", "raw_output", "execution_time_ms", "cost_estimate"),
+    )
+    return tuple(name for name in usual if has.get(name, True))
+
+
+def _total(site: Site, query: RunQuery) -> int | None:
+    """The runs that pass: from the counts of the facets, else counted as far as that is quick."""
+    if query.filters.by_facets_only:
+        cells = site.cells(query.filters.experiment_id)
+        return runs_of(query, cells)
+    if query.filters.text:
+        return None
+    try:
+        with site.store.read(_COUNT_SECONDS) as connection:
+            return RunListRepository(connection).count(query.filters)
+    except TimeLimitError:
+        return None
+
+
+def _sort_urls(query: RunQuery, columns: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Where the heads of columns lead, and how the list is sorted by them now."""
+    urls = {}
+    for name in columns:
+        if name not in SORTED_BY or query.filters.text:
+            continue
+        ours = query.order.column == SORTED_BY[name]
+        if ours and not query.order.descending:
+            order, now = replace(query.order, column="key", descending=False), "ascending"
+        elif ours:
+            order, now = replace(query.order, descending=False), "descending"
+        else:
+            order, now = replace(query.order, column=SORTED_BY[name], descending=True), ""  # type: ignore[arg-type]
+        urls[name] = (replace(query.first(), order=order).url(), now)
+    return urls
+
+
+def _places(query: RunQuery, page: RunPage) -> dict[str, str]:
+    """The neighbouring pages, as far as there are some."""
+    places = {}
+    backwards = query.before is not None
+    first = query.first()
+    if query.after is not None or (backwards and page.more):
+        places["First"] = first.url()
+        if page.lines:
+            before = position_of(page.lines[0], query.order)
+            places["Previous"] = replace(first, before=before).url()
+    if page.stopped_at is not None:
+        places["Search on"] = replace(first, after=page.stopped_at).url()
+    elif page.lines and (backwards or page.more):
+        after = position_of(page.lines[-1], query.order)
+        places["Next"] = replace(first, after=after).url()
+    return places
+
+
+def _narrowed(query: RunQuery, labels: Mapping[Variant, str]) -> list[tuple[str, str]]:
+    """The filters in words, each with the list without it."""
+    filters = query.filters
+    named: list[tuple[str, str]] = []
+
+    def add(words: str, **without: Any) -> None:
+        named.append((words, query.with_filters(**without).url()))
+
+    for variant in filters.variants:
+        left = tuple(one for one in filters.variants if one != variant)
+        add(f"variant {labels[variant]}", variants=left)
+    for task in filters.tasks:
+        add(f"task {task or '(none)'}", tasks=tuple(one for one in filters.tasks if one != task))
+    for outcome in filters.outcomes:
+        left_outcomes = tuple(one for one in filters.outcomes if one != outcome)
+        add(outcome, outcomes=left_outcomes)
+    if filters.change is not None:
+        add(filters.change, change=None, candidate=None, baseline=None)
+    if filters.text:
+        add(f"“{filters.text}” in {', '.join(filters.text_in)}", text="")
+    if filters.metric is not None:
+        by = f" by {filters.author}" if filters.author else ""
+        words = f"{filters.metric}{by} {_range(filters.minimum, filters.maximum)}".strip()
+        add(words, metric=None, author=None, minimum=None, maximum=None)
+    if filters.time_min is not None or filters.time_max is not None:
+        add(f"ms {_range(filters.time_min, filters.time_max)}", time_min=None, time_max=None)
+    if filters.cost_min is not None or filters.cost_max is not None:
+        add(f"USD {_range(filters.cost_min, filters.cost_max)}", cost_min=None, cost_max=None)
+    return named
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return ""
+    return (
+        f"{'' if low is None else format(low, 'g')} to {'' if high is None else format(high, 'g')}"
+    )
+
+
+def _score_of(
+    scores: Mapping[str, Sequence[ScoreRecord]], metrics: Sequence[MetricRecord]
+) -> Callable[[Any, str], str]:
+    """The values of a metric for a run: that of the primary one stands on the run."""
+    primary = {one.name for one in metrics if one.is_primary}
+
+    def shown(line: Any, metric: str) -> str:
+        own = [one for one in scores.get(line.id, ()) if one.metric == metric]
+        if not own and metric in primary:
+            value = line.score if line.is_correct is None else float(line.is_correct)
+            return "-" if value is None else f"{value:g}"
+        return ", ".join(
+            f"{one.value:g}" if one.value is not None else one.label or "-" for one in own
+        )
+
+    return shown
+
+
+def _cells(
+    labels: Mapping[Variant, str], score_of: Callable[[Any, str], str]
+) -> Callable[[Any, str], str | Markup]:
+    """The text of a cell; long ones say that they are cut."""
+
+    def shown(line: Any, name: str) -> str | Markup:
+        if name == "variant":
+            parts = (line.experiment_id, line.approach_name, line.provider, line.model)
+            return labels.get(Variant(*parts), line.approach_name)
+        if name == "outcome":
+            mark = f'<span aria-hidden="true">{MARKS[line.outcome]}</span>'
+            return Markup(f'<span class="outcome {line.outcome}">{mark} {line.outcome}</span>')
+        if name not in COLUMNS:
+            return score_of(line, name)
+        value = getattr(line, name)
+        if name in TEXTS:
+            return Markup(f'<span class="cut">{text(_beginning(value))}</span>')
+        if name == "task":
+            return value or "-"
+        if name == "created_at":
+            return moment(value)
+        return value_text(value, _KINDS.get(name, "text"))
+
+    return shown
+
+
+def _beginning(value: str | None) -> str:
+    if value is None:
+        return "-"
+    # A cut may lie within the sign that stands for what databases cannot store.
+    return value if len(value) <= CUT else value[:CUT].partition("\ufdd0")[0] + "…"
+
+
+def _sample_url(query: RunQuery, line: Any) -> str:
+    pairs = {"run": line.id, "from": urlencode(query.first().pairs, errors="surrogatepass")}
+    base = sample_link(line.experiment_id, line.task, line.sample_index)
+    return f"{base}&{urlencode(pairs)}"

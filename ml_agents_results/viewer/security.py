@@ -1,0 +1,136 @@
+"""Security: who may ask. A web page, another user of the machine and a model's text are strangers.
+
+Every request needs the token of this start, also on loopback: login nodes are shared. The `Host`
+must be ours, which stops DNS rebinding; what comes from another site is refused; and the content
+security policy lets pages run no script but the viewer's files.
+"""
+
+from collections.abc import Collection
+from http.cookies import SimpleCookie
+from secrets import compare_digest
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LONGEST_QUERY = 8 * 1024
+LARGEST_BODY = 64 * 1024
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' "
+    "'unsafe-inline'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""On every response. Styles in attributes are for the charts alone; nothing is loaded by them."""
+
+
+class Guard:
+    """Middleware that refuses strangers and sets the headers.
+
+    Args:
+        token: What every request must bring, once in the link, then in a cookie.
+        hosts: The values of `Host` that are ours, with the port.
+        cookie: The name of the cookie; it holds the port, since ports share cookies.
+    """
+
+    def __init__(self, app: ASGIApp, *, token: str, hosts: Collection[str], cookie: str) -> None:
+        self._app = app
+        self._token = token
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._cookie = cookie
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "private, no-cache")
+                if "server" in headers:
+                    del headers["server"]
+            await send(message)
+
+        answer = self._refusal(scope)
+        await (answer or self._app)(scope, receive, with_headers)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """What answers instead of the application; None for who may ask."""
+        headers = Headers(scope=scope)
+        host = headers.get("host", "").lower()
+        if host not in self._hosts:
+            return _plain(
+                400,
+                f"This viewer does not answer to the host {host[:100]!r}. If you reach it under "
+                "that name on purpose, start it with: --trusted-host NAME",
+            )
+        if len(scope["query_string"]) > LONGEST_QUERY:
+            return _plain(414, "The address is too long.")
+        if _cross_site(scope["method"], headers, host):
+            return _plain(403, "Requests from other sites are refused.")
+        if scope["method"] not in ("GET", "HEAD") and (answer := _bad_body(headers)):
+            return answer
+        return self._without_token(scope, headers)
+
+    def _without_token(self, scope: Scope, headers: Headers) -> Response | None:
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = next((value for name, value in query if name == "token"), None)
+        if given is not None and self._is_token(given):
+            rest = urlencode([pair for pair in query if pair[0] != "token"])
+            answer = RedirectResponse(scope["path"] + (f"?{rest}" if rest else ""), 303)
+            answer.set_cookie(self._cookie, self._token, httponly=True, samesite="lax")
+            return answer
+        bearer = headers.get("authorization", "")
+        if bearer.startswith("Bearer ") and self._is_token(bearer.removeprefix("Bearer ")):
+            return None
+        cookies: SimpleCookie = SimpleCookie()
+        cookies.load(headers.get("cookie", ""))
+        if (cookie := cookies.get(self._cookie)) is not None and self._is_token(cookie.value):
+            return None
+        return _plain(
+            401,
+            "Open the link that `ml-agents view` printed: it carries a token that is new at every "
+            "start.",
+        )
+
+    def _is_token(self, given: str) -> bool:
+        return compare_digest(given.encode(), self._token.encode())
+
+
+def _cross_site(method: str, headers: Headers, host: str) -> bool:
+    """Whether another site asks. A link on one may be followed; nothing else."""
+    site = headers.get("sec-fetch-site", "same-origin")
+    origin = headers.get("origin")
+    foreign = site not in ("same-origin", "none") or (
+        origin is not None and origin.lower() != f"http://{host}"
+    )
+    navigates = (
+        method == "GET"
+        and headers.get("sec-fetch-mode") == "navigate"
+        and headers.get("sec-fetch-dest", "document") == "document"
+    )
+    if method not in ("GET", "HEAD"):
+        return foreign or origin is None
+    return foreign and not navigates
+
+
+def _bad_body(headers: Headers) -> Response | None:
+    if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        return _plain(415, "Only application/json is accepted.")
+    length = headers.get("content-length", "")
+    if not length.isdigit():
+        return _plain(411, "The length of the request is missing.")
+    return _plain(413, "The request is too large.") if int(length) > LARGEST_BODY else None
+
+
+def _plain(status: int, text: str) -> PlainTextResponse:
+    return PlainTextResponse(text + "\n", status)

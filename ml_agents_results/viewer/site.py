@@ -1,0 +1,136 @@
+"""Site: what all pages share: the store, the templates, the facts that every page shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from markupsafe import Markup
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from ml_agents_results.formats.json_encoding import json_bytes
+from ml_agents_results.records import Variant
+from ml_agents_results.reports import wording
+from ml_agents_results.reports.html import text, view_html
+from ml_agents_results.repositories.counts import VariantCounts
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.tabulator import Tabulator
+from ml_agents_results.viewer.store import Store
+from ml_agents_results.viewer.variant_links import variant_slug
+
+OUTCOMES = (
+    *("correct", "wrong", "scored", "failed", "truncated", "refused", "unparsed", "ungraded"),
+)
+MARKS = {
+    "correct": "✓",
+    "wrong": "✗",
+    "scored": "•",
+    "failed": "!",
+    "truncated": "…",
+    "refused": "⊘",
+    "unparsed": "?",
+    "ungraded": "\u2013",
+}
+"""Outcomes are told apart without colour, too."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """The viewer of one database.
+
+    Attributes:
+        author: The name under which this person grades unless another one is given.
+        version: Changes with the files of the package: what browsers keep them by.
+    """
+
+    store: Store
+    author: str
+    version: str
+    debug: bool = False
+    assets: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
+
+    @cached_property
+    def environment(self) -> Any:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        environment = Environment(
+            loader=PackageLoader("ml_agents_results.viewer", "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_visible,
+        )
+        environment.filters.update(
+            table=lambda view, link=None, most=200: Markup(view_html(view, link, most=most)),
+            percent=wording.percent,
+            ms=wording.milliseconds,
+            usd=wording.dollars,
+            moment=wording.moment,
+            number=lambda value: wording.UNKNOWN if value is None else f"{value:,}",
+            measured=wording.measured,
+            slug=variant_slug,
+            embedded=lambda value: Markup(embedded(value)),
+            duration=duration,
+        )
+        environment.globals.update(
+            outcome_marks=MARKS,
+            version=self.version,
+            database=str(self.store.database),
+            read_only=self.store.read_only,
+            why_read_only=self.store.why_read_only,
+        )
+        return environment
+
+    def page(
+        self, request: Request, template: str, *, code: int = 200, **values: Any
+    ) -> HTMLResponse:
+        """A page; its state goes along, so that the browser can ask what has changed since."""
+        values.setdefault("live", False)
+        values.setdefault("commands", ())
+        values.setdefault("exports", ())
+        values.setdefault("crumbs", ())
+        content = self.environment.get_template(template).render(
+            **values, here=request.url.path, address=str(request.url.replace(scheme="", netloc=""))
+        )
+        # Only lone surrogates are beyond UTF-8.
+        return HTMLResponse(content.encode("utf-8", "backslashreplace"), code)
+
+    def cells(self, experiment_id: str) -> Sequence[VariantCounts]:
+        """The runs of an experiment by variant and task, counted by outcome."""
+        return self.store.figures(
+            ("cells", experiment_id),
+            lambda connection: _cells(connection, experiment_id),
+        )
+
+    def variants(self, experiment_id: str) -> list[Variant]:
+        return list(dict.fromkeys(cell.variant for cell in self.cells(experiment_id)))
+
+
+def _cells(connection: Connection, experiment_id: str) -> Sequence[VariantCounts]:
+    return Tabulator(connection, Filters(experiment_id=(experiment_id,))).variants()
+
+
+def embedded(value: Any) -> str:
+    """JSON in which no HTML parser finds the end of its element."""
+    content = json_bytes(value).decode()
+    for character in "<>&":
+        content = content.replace(character, f"\\u{ord(character):04x}")
+    return content
+
+
+def duration(value: timedelta) -> str:
+    """A time that something takes: `40 s`, `12 min`, `3.5 h`, `2.1 d`."""
+    seconds = value.total_seconds()
+    for limit, size, unit in ((90, 1, "s"), (5400, 60, "min"), (129_600, 3600, "h")):
+        if seconds < limit:
+            digits = 0 if seconds / size >= 10 or size == 1 else 1
+            return f"{seconds / size:.{digits}f} {unit}"
+    return f"{seconds / 86_400:.1f} d"
+
+
+def _visible(value: Any) -> Any:
+    return Markup(text(value)) if type(value) is str else value

@@ -1,0 +1,181 @@
+"""Pages: all open, say what the command line says, and show hostile texts as texts."""
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from starlette.testclient import TestClient
+
+from ml_agents_results.reports.wording import percent
+from ml_agents_results.viewer.security import HEADERS
+from tests.commands import document
+
+ODD = "odd</script><i>&?#"
+PAGES = [
+    "/",
+    "/?q=study&status=running",
+    "/?q=nothing+fits",
+    *(f"/experiment?id=exp&part={part}" for part in ("costs", "parsing", "failures", "about")),
+    "/experiment?id=exp",
+    "/experiment?id=exp&metric=length",
+    "/experiment?id=empty",
+    "/runs?experiment=exp",
+    "/runs?experiment=exp&outcome=failed&outcome=wrong&task=sums&sort=-time&columns=length",
+    "/runs?experiment=exp&q=nowhere",
+    "/runs?experiment=exp&metric=length&min=6&time_min=5&cost_max=1",
+    "/runs?experiment=empty",
+    "/sample?experiment=exp&task=sums&index=3",
+    "/sample?experiment=exp&task=sums&index=3&diff=expected&from=experiment%3Dexp",
+    "/compare?experiment=exp",
+    "/compare?experiment=exp&experiment=other&metric=length",
+]
+
+
+class Page(HTMLParser):
+    """The elements of a page that could do something."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.handlers: list[str] = []
+        self.text = ""
+        self.feed(content)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in ("href", "src", "action"):
+                self.addresses.append(value or "")
+            if name.startswith("on"):
+                self.handlers.append(name)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def opened(client: TestClient, url: str) -> Page:
+    answer = client.get(url)
+    assert answer.status_code == 200, (url, answer.text[:600])
+    for name, value in HEADERS.items():
+        assert answer.headers[name] == value
+    page = Page(answer.text)
+    assert page.tags.count("h1") == 1
+    assert page.handlers == []
+    for address in page.addresses:
+        assert address == "data:," or address.startswith(("/", "#", "?")), address
+    return page
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_every_page_opens_and_asks_no_other_site(client: TestClient, url: str) -> None:
+    page = opened(client, url)
+    assert {"iframe", "object", "embed", "base"}.isdisjoint(page.tags)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"/experiment?{urlencode({'id': ODD})}",
+        f"/experiment?{urlencode({'id': ODD, 'part': 'about'})}",
+        f"/experiment?{urlencode({'id': ODD, 'part': 'failures'})}",
+        f"/runs?{urlencode({'experiment': ODD, 'columns': 'm</td>'})}",
+        f"/compare?{urlencode({'experiment': ODD})}",
+        *(
+            f"/sample?diff=baseline&{urlencode({'experiment': ODD, 'task': 't</title>'})}&index={i}"
+            for i in range(13)
+        ),
+        "/",
+        "/?q=%3Cscript%3E%22",
+        "/runs?experiment=exp&q=%3Cscript%3E%22%27%25_%5C",
+    ],
+)
+def test_hostile_texts_are_texts(client: TestClient, url: str) -> None:
+    page = opened(client, url)
+    assert {"img", "i"}.isdisjoint(page.tags)
+    assert "{{ 7 * 7 }}" in page.text or "49" not in page.text.split()
+    assert not re.search("[\x00-\x08\x1b\u202e]", page.text)
+
+
+def test_figures_are_those_of_the_command_line(client: TestClient, study: Path) -> None:
+    ours = client.get("/experiment.json?id=exp").json()
+    theirs = document(
+        "analyze", "--experiment-id", "exp", "--report-type", "accuracy", "--db-path", study
+    )
+    assert ours["variants"] == theirs["variants"]
+    assert ours["tasks"] == theirs["tasks"]
+    shown = client.get("/experiment?id=exp").text
+    for row in theirs["variants"]:
+        assert f">{percent(row['accuracy'])}<" in shown
+    compared = document("compare", "--experiment-ids", "exp", "--by", "task", "--db-path", study)
+    assert client.get("/compare.json?experiment=exp").json() == compared
+    assert compared["comparisons"][0]["sentence"] in unescape(shown)
+
+
+def test_counts_lead_to_the_runs_that_they_count(client: TestClient) -> None:
+    shown = client.get("/experiment?id=exp").text
+    cells = re.findall(r'<a href="(/runs[^"]+)">([\d,]+)</a>', shown)
+    assert len(cells) > 8
+    for url, count in cells[:16]:
+        listed = client.get(unescape(url) + "&size=500").text
+        assert listed.count("<tr data-run") == int(count.replace(",", "")), url
+
+
+def test_what_makes_no_sense_is_answered_with_a_sentence(client: TestClient) -> None:
+    for url, code in {
+        "/experiment?id=nothing": 404,
+        "/experiment?id=exp&part=nothing": 400,
+        "/experiment?id=exp&metric=nothing": 404,
+        "/runs?experiment=exp&v=ChainOfThought-00000000": 400,
+        "/runs?experiment=exp&after=broken": 400,
+        "/runs?experiment=exp&surprise=1": 400,
+        "/runs?experiment=exp&min=x": 400,
+        "/runs?experiment=exp&sort=nothing": 400,
+        "/sample?experiment=exp&task=sums&index=999": 404,
+        "/sample?experiment=exp&task=sums&index=x": 400,
+        "/run?id=nothing": 404,
+        "/compare": 400,
+        "/compare?experiment=empty": 400,
+        "/compare?experiment=nothing": 404,
+        "/static/1/..%2f..%2fsecurity.py": 404,
+        "/nothing": 404,
+        "/?page=7": 400,
+    }.items():
+        answer = client.get(url)
+        assert answer.status_code == code, (url, answer.status_code)
+        assert answer.headers["Content-Security-Policy"]
+        assert "<h1>" in answer.text
+        assert "Traceback" not in answer.text
+
+
+def test_previous_and_next_walk_the_list_that_the_reader_came_from(client: TestClient) -> None:
+    listed = client.get("/runs?experiment=exp&outcome=wrong&sort=-time").text
+    rows = re.findall(r'<tr data-run="([^"]+)"><th scope="row"><a href="([^"]+)"', listed)
+    url = unescape(rows[0][1])
+    for run_id, _ in rows[:4]:
+        sample = client.get(url).text
+        assert f"run={run_id}" in url
+        url = unescape(re.search(r'href="([^"]+)" rel="next"', sample)[1])  # type: ignore[index]
+
+
+def test_downloads_are_the_runs_of_the_list(client: TestClient) -> None:
+    query = "experiment=exp&outcome=failed"
+    rows = client.get(f"/runs?{query}").text.count("<tr data-run")
+    assert len(client.get(f"/export/runs.json?{query}").json()) == rows > 0
+    assert len(client.get(f"/export/runs.csv?{query}").text.splitlines()) == rows + 1
+
+
+def test_a_long_answer_is_folded_and_can_be_saved(client: TestClient, study: Path) -> None:
+    from ml_agents_results.processor import ResultsProcessor
+    from ml_agents_results.records import RunRecord
+
+    with ResultsProcessor(str(study)) as processor:
+        processor.save_experiment("long", {})
+        processor.save_run(RunRecord("long", "None", 0, raw_output="word " * 2_000_000, id="big"))
+    page = client.get("/sample?experiment=long&task=&index=0&diff=expected").text
+    assert len(page) < 150_000
+    assert "of 10,000,000 characters" in page
+    assert len(client.get("/text?id=big&field=raw_output").content) == 10_000_000

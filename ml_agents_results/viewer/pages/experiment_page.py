@@ -30,6 +30,7 @@ from ml_agents_results.repositories.experiment_repository import (
 )
 from ml_agents_results.repositories.run_filters import RunFilters
 from ml_agents_results.repositories.run_list import metric_names
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.study_progress import progress_of
 from ml_agents_results.viewer.cell_links import cell_links, changed_link
@@ -187,7 +188,7 @@ def _snapshot(
     metric: str | None,
     include: Sequence[str] = ("summary",),
 ) -> Snapshot:
-    options = ExportOptions(include=frozenset(include), metric=metric)
+    options = ExportOptions(frozenset(include), analysis=AnalysisOptions(metric=metric))
     return Snapshot(connection, (record,), options)
 
 

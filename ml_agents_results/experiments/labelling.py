@@ -122,7 +122,7 @@ class Labelling:
         self, processor: ResultsProcessor, experiment_id: str, queue: QueueRecord, author: str
     ) -> None:
         self._processor = processor
-        self._experiment_id = experiment_id
+        self.experiment_id = experiment_id
         self.queue = queue
         self.author = author
         with processor.database.read() as connection:
@@ -132,7 +132,7 @@ class Labelling:
     def open_runs(self) -> Sequence[QueuedRun]:
         """The runs that the person has not labelled, in the order of the queue."""
         with self._processor.database.read() as connection:
-            queues = QueueRepository(connection, self._experiment_id)
+            queues = QueueRepository(connection, self.experiment_id)
             return queues.open_runs(self.queue.name, self.author)
 
     def run(self, queued: QueuedRun) -> RunRecord:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, delete, select, type_coerce, update
+from sqlalchemy import Connection, Row, delete, select, update
 from sqlalchemy.orm import Session
 
 from ml_agents_results.database.mapper_events import delete_dependents
@@ -186,15 +186,7 @@ class MetricRepository(Repository):
             )
 
 
-def metrics_that_mention(connection: Connection, text: str) -> Sequence[tuple[str, MetricRecord]]:
-    """The metrics of all experiments whose definition holds a text of letters and digits, each with
-    the id of its experiment."""
-    holds = type_coerce(Metric.definition_json, Text).contains(text)
-    rows = connection.execute(select(Metric.experiment_id, *_FIELDS).where(holds))
-    return [(row.experiment_id, _record(row)) for row in rows]
-
-
 def _record(row: Row[*tuple[Any, ...]]) -> MetricRecord:
-    values = {column.key: row._mapping[column.key] for column in _FIELDS}
+    values = dict(row._mapping)
     values["definition_json"] = values["definition_json"] or {}
     return MetricRecord(**values)

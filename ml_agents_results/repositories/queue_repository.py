@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from ml_agents_results.database.mapper_events import delete_dependents
@@ -168,6 +168,27 @@ class QueueRepository(Repository):
         )
         return [_record(row) for row in rows]
 
+    def number(self, name: str) -> int:
+        """The row id of a queue: what a link names it by that is to say nothing of what is in it.
+        Raises NotFoundError if there is no such queue."""
+        self.get(name)
+        return self._connection.execute(select(Queue.id).where(self._ours(name))).scalar_one()
+
+    def labelled(self, name: str) -> dict[str, int]:
+        """How many runs of a queue each author has labelled."""
+        rows = self._connection.execute(
+            select(Score.author, func.count())
+            .join_from(QueueItem, Queue, Queue.id == QueueItem.queue_id)
+            .join(
+                Score,
+                (Score.run_id == QueueItem.run_id) & (Score.metric_id == Queue.metric_id),
+            )
+            .where(self._ours(name))
+            .group_by(Score.author)
+            .order_by(Score.author)
+        )
+        return {row[0]: row[1] for row in rows}
+
     def runs(self, name: str) -> Sequence[QueuedRun]:
         """The runs of a queue, in the order in which they are shown."""
         rows = self._connection.execute(
@@ -209,6 +230,20 @@ class QueueRepository(Repository):
 
     def _ours(self, name: str) -> Any:
         return (Queue.experiment_id == self._experiment_id) & (Queue.name == name)
+
+
+def queue_of_number(connection: Connection, number: int) -> tuple[str, str]:
+    """The experiment and the name of the queue with this row id.
+
+    Raises:
+        NotFoundError: There is no such queue.
+    """
+    row = connection.execute(
+        select(Queue.experiment_id, Queue.name).where(Queue.id == number)
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no queue {number}", "It may have been deleted.")
+    return row[0], row[1]
 
 
 def _plain(value: object) -> object:

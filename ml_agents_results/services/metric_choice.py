@@ -16,7 +16,7 @@ UNNAMED = "correct"
 UNNAMED_SCORE = "score"
 """The same where they are numbers."""
 
-_NOT_COMPARED = ("kind", "source", "file", "reducer", "draws")
+_NOT_COMPARED = ("kind", "source", "file", "reducer")
 """Entries of a definition that say nothing about what the number means."""
 
 

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 from time import monotonic
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from sqlalchemy import Connection
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.limited_reads import limited_read, may_write
 from ml_agents_results.errors import MovedDatabaseError
+from ml_agents_results.processor import ResultsProcessor
 
 T = TypeVar("T")
 
@@ -50,6 +52,11 @@ class Store:
         self._lock = Lock()
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._computing: dict[Hashable, Lock] = {}
+
+    @cached_property
+    def processor(self) -> ResultsProcessor:
+        """What grades are stored through."""
+        return ResultsProcessor(self.database)
 
     @property
     def read_only(self) -> bool:

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from ml_agents_results.database.engine import Database
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord, ScoreRecord
-from ml_agents_results.repositories.metric_repository import MetricRepository
+from ml_agents_results.repositories.queue_repository import QueueRepository
 from ml_agents_results.repositories.score_repository import ScoreRepository
 from ml_agents_results.viewer.store import Store
 from tests.viewer.conftest import client_of
@@ -47,14 +47,14 @@ def graded(migrated_file: Path, tmp_path: Path) -> Iterator[tuple[TestClient, Da
     database.close()
 
 
-def draw(client: TestClient, **settings: Any) -> str:
+def draw(client: TestClient, **settings: Any) -> int:
     body = {"experiment": "blind", "size": 5, "blind": True, "author": "ada", **settings}
     answer = client.post("/queues", json=body)
     assert answer.status_code == 200, answer.text
-    return str(answer.json()["queue"])
+    return int(answer.json()["queue"])
 
 
-def grade(client: TestClient, queue: str, at: int, **said: Any) -> dict[str, Any]:
+def grade(client: TestClient, queue: int, at: int, **said: Any) -> dict[str, Any]:
     answer = client.post("/grade", json={"queue": queue, "at": at, "author": "ada", **said})
     assert answer.status_code == 200, answer.text
     content: dict[str, Any] = answer.json()
@@ -77,28 +77,33 @@ def test_labels_are_scores_of_their_author_and_name_their_draw(
     grade(client, queue, 3, value=None)
     stored = {score.author: score for _, score in labels(database) if score.value is not None}
     assert stored["ada"].explanation == "fine"
-    assert stored["ada"].label == "right"
+    assert stored["ada"].label == "correct"
     assert stored["ada"].details_json == {
-        "draw": {"id": queue, "method": "random", "seed": 7, "size": 5, "of": 20},
+        "queue": {
+            "name": "human-1",
+            "position": 0,
+            "seed": 7,
+            "size": 5,
+            "population": 20,
+            "filters": {},
+        },
         "blind": True,
         "tags": ["clear"],
         "seconds": 2.5,
     }
     assert stored["bob"].value == 0
-    assert {score.label for _, score in labels(database)} == {"right", "wrong", "cannot tell"}
-    with database.read() as connection:
-        metric = MetricRepository(connection, "blind").get("human")
-    assert metric.kind == "binary"
-    assert metric.scorer == "people"
-    assert len(metric.definition_json["draws"][queue]["run_ids"]) == 5
+    assert {score.label for _, score in labels(database)} == {"correct", "wrong", "cannot tell"}
 
 
 def test_the_same_seed_draws_the_same_runs(graded: tuple[TestClient, Database]) -> None:
     client, database = graded
     queues = [draw(client, seed=seed) for seed in (3, 3, 4)]
+    assert queues == sorted(set(queues))
     with database.read() as connection:
-        draws = MetricRepository(connection, "blind").get("human").definition_json["draws"]
-    one, same, other = (draws[queue]["run_ids"] for queue in queues)
+        repository = QueueRepository(connection, "blind")
+        one, same, other = (
+            [queued.run_id for queued in repository.runs(queue.name)] for queue in repository.list()
+        )
     assert one == same != other
 
 
@@ -119,7 +124,7 @@ def test_nothing_hidden_is_in_any_page_before_the_grade(
     assert grade(client, queue, 1, value=0)["label"] == "wrong"
 
 
-def test_grading_again_is_not_blind_and_undo_brings_the_former_back(
+def test_grading_again_is_not_blind_and_undo_takes_it_back(
     graded: tuple[TestClient, Database],
 ) -> None:
     client, database = graded
@@ -131,7 +136,6 @@ def test_grading_again_is_not_blind_and_undo_brings_the_former_back(
     assert score.details_json is not None
     assert score.details_json["blind"] is False
     assert score.details_json["history"][0]["value"] == 1
-    assert grade(client, queue, 1, undo=True)["value"] == 1
     assert grade(client, queue, 1, undo=True)["label"] is None
     assert labels(database) == []
 
@@ -140,7 +144,7 @@ def test_a_second_tab_is_told_what_it_replaced(graded: tuple[TestClient, Databas
     client, _ = graded
     queue = draw(client)
     grade(client, queue, 1, value=1)
-    assert grade(client, queue, 1, value=0, known=None)["replaced"] == "right"
+    assert grade(client, queue, 1, value=0, known=None)["replaced"] == "correct"
 
 
 def test_the_queue_goes_on_where_each_person_stopped(graded: tuple[TestClient, Database]) -> None:
@@ -155,23 +159,23 @@ def test_the_queue_goes_on_where_each_person_stopped(graded: tuple[TestClient, D
 def test_what_cannot_be_stored_is_refused(graded: tuple[TestClient, Database]) -> None:
     client, _ = graded
     queue = draw(client)
-    numbers = draw(client, metric="points", scale="number", lower=0, upper=10)
+    numbers = draw(client, metric="points", scale="1-10")
     for body, code in (
         ({"queue": queue, "at": 1, "author": " ", "value": 1}, 400),
         ({"queue": queue, "at": 1, "author": "ada", "value": 0.5}, 400),
-        ({"queue": queue, "at": 9, "author": "ada", "value": 1}, 400),
+        ({"queue": queue, "at": 9, "author": "ada", "value": 1}, 404),
         ({"queue": queue, "at": 1, "author": "ada", "value": "x"}, 400),
         ({"queue": numbers, "at": 1, "author": "ada", "value": 11}, 400),
-        ({"queue": "nothing", "at": 1, "author": "ada", "value": 1}, 404),
+        ({"queue": 999, "at": 1, "author": "ada", "value": 1}, 404),
         ({"queue": queue, "at": 1, "author": "ada", "value": 1, "note": "a" * 10_001}, 400),
     ):
         answer = client.post("/grade", json=body)
         assert answer.status_code == code, body
         assert answer.json()["error"]
-    for settings in ({"size": 0}, {"metric": "judge"}, {"experiment": "nothing"}):
+    for settings in ({"size": 0}, {"scale": "x"}, {"experiment": "nothing"}):
         body = {"experiment": "blind", "size": 5, **settings}
         assert client.post("/queues", json=body).status_code in (400, 404)
-    assert grade(client, numbers, 1, value=7.5)["label"] == "7.5"
+    assert grade(client, numbers, 1, value=7.5)["value"] == 7.5
 
 
 def test_a_deleted_run_is_said(graded: tuple[TestClient, Database]) -> None:
@@ -181,5 +185,6 @@ def test_a_deleted_run_is_said(graded: tuple[TestClient, Database]) -> None:
         for run in list(processor.iter_runs(["blind"])):
             processor.delete_run(run.id or "")
     assert "deleted meanwhile" in client.get(f"/grade?queue={queue}&at=1").text
+    assert client.get(f"/grade?queue={queue}").status_code == 404
     body = {"queue": queue, "at": 1, "author": "ada", "value": 1}
     assert client.post("/grade", json=body).status_code == 404

@@ -2,213 +2,238 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
+from secrets import randbelow
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
-from sqlalchemy import Connection
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ml_agents_results.errors import NotFoundError, UsageError
-from ml_agents_results.records import RunRecord, ScoreRecord
+from ml_agents_results.experiments.labelling import HUMAN, Labelling, Scale, draw_queue
+from ml_agents_results.records import QueueRecord, RunRecord, ScoreRecord, Variant
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
-from ml_agents_results.repositories.metric_repository import MetricRepository
-from ml_agents_results.repositories.run_filters import RunFilters
-from ml_agents_results.repositories.run_repository import RunRepository
-from ml_agents_results.services.labels import (
-    SCALES,
-    Label,
-    LabelDraw,
-    LabelService,
-    find_draw,
-    scale_of,
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.queue_repository import (
+    QueuedRun,
+    QueueRepository,
+    queue_of_number,
 )
+from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.viewer.cell_links import experiment_crumbs
 from ml_agents_results.viewer.pages.sample_page import LONGEST
-from ml_agents_results.viewer.run_query import run_query
-from ml_agents_results.viewer.site import OUTCOMES, Site
+from ml_agents_results.viewer.site import Site
 
-METRIC = "human"
 SIZE = 50
-_ANSWERED = tuple(name for name in OUTCOMES if name != "failed")
-"""A run that failed has no answer to grade."""
+_LONGEST_NOTE = 10_000
+_WORDS = {0.0: "wrong", 0.5: "partly", 1.0: "correct"}
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLine:
+    """A queue, the number that links name it by, and how many runs each person has graded."""
+
+    queue: QueueRecord
+    number: int
+    labelled: Mapping[str, int]
 
 
 def queues(site: Site, request: Request) -> Response:
-    experiment_id = request.query_params.get("experiment", "")
-    if named := request.query_params.get("queue"):
-        # A queue may be blind: its pages do not name the experiment.
-        with site.store.read() as connection:
-            experiment_id = find_draw(connection, named).experiment_id
-    selection = request.query_params.get("from", "")
+    params = request.query_params
     with site.store.read() as connection:
+        experiment_id = params.get("experiment", "")
+        if "queue" in params:
+            # A queue may be blind: its pages do not name the experiment.
+            experiment_id, _ = queue_of_number(connection, _whole(params["queue"], 0))
         record = ExperimentRepository(connection).get(experiment_id)
-        labels = LabelService(connection)
-        draws = labels.draws(experiment_id)
-        done = {draw.id: labels.done(draw) for draw in draws[:50]}
+        repository = QueueRepository(connection, experiment_id)
+        lines = [
+            QueueLine(queue, repository.number(queue.name), repository.labelled(queue.name))
+            for queue in reversed(repository.list()[-50:])
+        ]
     return site.page(
         request,
         "queues.html",
         title="Grading",
         crumbs=experiment_crumbs(record.id, record.name),
         record=record,
-        draws=draws[:50],
-        done=done,
-        metric=METRIC,
+        lines=lines,
+        metric=HUMAN,
         size=SIZE,
-        scales=SCALES,
-        selection=selection,
+        tasks=list(dict.fromkeys(cell.task for cell in site.cells(experiment_id))),
         author=site.author,
-        grade_url=lambda draw: "/grade?" + urlencode({"queue": draw.id}),
+        grade_url=lambda line: "/grade?" + urlencode({"queue": line.number}),
     )
 
 
 def show(site: Site, request: Request) -> Response:
     params = request.query_params
+    number = _whole(params.get("queue"), 0)
     author = params.get("author", site.author).strip()
+    labelling, runs = _labelling(site, number, author)
+    queued = _place(labelling, runs, params.get("at"))
     with site.store.read() as connection:
-        draw = find_draw(connection, params.get("queue", ""))
-        at = _place(connection, draw, author, params.get("at"))
-        metric = MetricRepository(connection, draw.experiment_id).get(draw.metric)
-        run = RunRepository(connection).find(draw.run_ids[at - 1])
-        done = LabelService(connection).done(draw).get(author, 0)
-    own = None if run is None else _own(run, draw, author)
-    hidden = draw.blind and own is None
+        run = RunRepository(connection).find(queued.run_id)
+        done = QueueRepository(connection, labelling.experiment_id).labelled(labelling.queue.name)
+    own = None if run is None else _own(run, labelling)
+    hidden = labelling.queue.blind and own is None
+    at = runs.index(queued)
 
-    def place(number: int) -> str:
+    def place(index: int) -> str:
         kept = {"author": author} if author != site.author else {}
-        return "/grade?" + urlencode({"queue": draw.id, "at": number, **kept})
+        return "/grade?" + urlencode({"queue": number, "at": runs[index].position + 1, **kept})
 
     return site.page(
         request,
         "grade.html",
-        title=f"{at} of {draw.size}",
-        crumbs=[] if draw.blind else experiment_crumbs(draw.experiment_id, None),
-        queues_url="/queues?" + urlencode({"queue": draw.id}),
-        draw=draw,
-        at=at,
-        done=done,
+        title=f"{queued.position + 1} of {labelling.queue.size}",
+        crumbs=[("/", "Experiments"), ("/queues?" + urlencode({"queue": number}), "Grading")],
+        queue=labelling.queue,
+        number=number,
+        at=queued.position + 1,
+        done=done.get(author, 0),
         author=author,
-        metric=metric,
-        scale=scale_of(metric),
+        scale=labelling.scale,
         run=run,
         own=own,
         own_at=_stored_at(own),
         own_tags=", ".join((own.details_json or {}).get("tags") or ()) if own else "",
         hidden=hidden,
-        behind={} if run is None or hidden else _behind(run, draw, author, own is not None),
+        behind={} if run is None or hidden else _behind(run, labelling, graded=own is not None),
         steps=[] if run is None or hidden else _steps(run),
         longest=LONGEST,
-        previous=place(at - 1) if at > 1 else None,
-        following=place(at + 1) if at < draw.size else None,
+        previous=place(at - 1) if at else None,
+        following=place(at + 1) if at + 1 < len(runs) else None,
     )
 
 
 def create_queue(site: Site, body: Mapping[str, Any]) -> Response:
-    """Draws runs; `selection` is the query of a list of runs that they are drawn from."""
+    """Draws runs at random, all that have an output, or those of some tasks."""
     experiment_id = str(body.get("experiment", ""))
-    selection = parse_qsl(str(body.get("selection") or ""), keep_blank_values=True)
-    with site.store.database.write() as connection:
+    author = str(body.get("author") or site.author)
+    tasks = tuple(str(task) for task in _listed(body.get("tasks")))
+    with site.store.read() as connection:
         ExperimentRepository(connection).get(experiment_id)
-        filters = RunFilters(experiment_id)
-        if selection:
-            variants = site.variants(experiment_id)
-            filters = run_query(QueryParams(selection), variants).filters
-        if filters.experiment_id != experiment_id:
-            raise UsageError("the selection is of another experiment", "Draw from its own list.")
-        if not filters.outcomes:
-            filters = replace(filters, outcomes=_ANSWERED)
-        draw = LabelService(connection).create(
-            filters,
-            _whole(body.get("size"), SIZE),
-            metric=str(body.get("metric") or METRIC),
-            scale=next((one for one in SCALES if one == body.get("scale")), "right-wrong"),
-            lower=_number(body.get("lower")),
-            upper=_number(body.get("upper")),
-            seed=None if body.get("seed") in (None, "") else _whole(body.get("seed"), 0),
-            blind=bool(body.get("blind")),
-            author=str(body.get("author") or site.author),
-            selection=[pair for pair in selection if pair[0] != "experiment" and pair[1]],
-        )
-    site.store.forget()
-    return JSONResponse({"queue": draw.id, "url": "/grade?" + urlencode({"queue": draw.id})})
+    size, answered = _whole(body.get("size"), SIZE), _answered(site, experiment_id, tasks)
+    queue = draw_queue(
+        site.store.processor,
+        experiment_id,
+        min(size, answered),
+        seed=_whole(body.get("seed"), randbelow(2**31)),
+        metric=str(body.get("metric") or HUMAN),
+        scale=Scale.of(str(body["scale"])) if body.get("scale") else None,
+        filters=Filters(task=tasks or None),
+        blind=bool(body.get("blind")),
+        author=author,
+    )
+    with site.store.read() as connection:
+        number = QueueRepository(connection, experiment_id).number(queue.name)
+    url = "/grade?" + urlencode({"queue": number, "author": author})
+    return JSONResponse({"queue": number, "url": url})
 
 
 def store_grade(site: Site, body: Mapping[str, Any]) -> Response:
     """Stores a label, or takes it back, and says what stands behind the answer."""
-    author = str(body.get("author") or "").strip()
-    with site.store.database.write() as connection:
-        draw = find_draw(connection, str(body.get("queue", "")))
-        at = _whole(body.get("at"), 0)
-        if not 1 <= at <= draw.size:
-            raise UsageError(f"there is no place {at} in this queue", f"It has {draw.size}.")
-        run_id = draw.run_ids[at - 1]
-        labels = LabelService(connection)
-        if body.get("undo"):
-            stored = labels.undo(draw, run_id, author)
-        else:
-            tags = [str(tag).strip()[:100] for tag in _listed(body.get("tags"))]
-            stored = labels.store(
-                draw,
-                run_id,
-                Label(
-                    author[:200],
-                    _number(body.get("value")),
-                    str(body.get("note") or ""),
-                    tuple(dict.fromkeys(tag for tag in tags if tag))[:20],
-                    body.get("known") if isinstance(body.get("known"), str) else None,
-                    _number(body.get("seconds")),
-                ),
-            )
-        run = RunRepository(connection).get(run_id)
-        done = labels.done(draw).get(author, 0)
+    author = str(body.get("author") or "").strip()[:200]
+    if not author:
+        raise UsageError("a grade needs an author", "Give your name.")
+    labelling, runs = _labelling(site, _whole(body.get("queue"), 0), author)
+    queued = _place(labelling, runs, str(body.get("at")))
+    with site.store.read() as connection:
+        before = _own(RunRepository(connection).get(queued.run_id), labelling)
+    if body.get("undo"):
+        labelling.undo(queued)
+    else:
+        _save(labelling, queued, body, before)
+    site.store.forget()
+    with site.store.read() as connection:
+        run = RunRepository(connection).get(queued.run_id)
+        done = QueueRepository(connection, labelling.experiment_id).labelled(labelling.queue.name)
+    now = _own(run, labelling)
+    unseen = not body.get("undo") and before is not None
+    replaced = unseen and _stored_at(before) != body.get("known")
     content = {
-        "label": stored.score and stored.score.label,
-        "value": stored.score and stored.score.value,
-        "known": _stored_at(stored.score),
-        "replaced": stored.unseen and stored.unseen.label,
-        "behind": _behind(run, draw, author, True) if stored.score else {},
-        "done": done,
+        "label": now and _said(now),
+        "value": now and now.value,
+        "known": _stored_at(now),
+        "replaced": _said(before) if before is not None and replaced else None,
+        "behind": _behind(run, labelling, graded=True) if now else {},
+        "done": done.get(author, 0),
     }
     return JSONResponse(content)
 
 
-def _place(connection: Connection, draw: LabelDraw, author: str, text: str | None) -> int:
-    """The place in the queue: the one that is named, or the first that is not graded yet."""
-    if text is not None:
-        if text.isascii() and text.isdigit() and 1 <= int(text) <= draw.size:
-            return int(text)
-        raise NotFoundError(f"there is no place {text!r} in this queue", f"It has {draw.size}.")
-    runs = RunRepository(connection).find_many(draw.run_ids)
-    for number, run_id in enumerate(draw.run_ids, 1):
-        if run_id in runs and _own(runs[run_id], draw, author) is None:
-            return number
-    return draw.size
-
-
-def _own(run: RunRecord, draw: LabelDraw, author: str) -> ScoreRecord | None:
-    return next(
-        (one for one in run.scores or () if (one.metric, one.author) == (draw.metric, author)),
-        None,
+def _save(
+    labelling: Labelling, queued: QueuedRun, body: Mapping[str, Any], before: ScoreRecord | None
+) -> None:
+    value, note = _number(body.get("value")), str(body.get("note") or "")
+    if len(note) > _LONGEST_NOTE:
+        raise UsageError("the note is too long", f"At most {_LONGEST_NOTE:,} characters.")
+    tags = [str(tag).strip()[:100] for tag in _listed(body.get("tags"))]
+    labelling.save(
+        queued,
+        _on_scale(value, labelling.scale),
+        label="cannot tell" if value is None else _word(value, labelling.scale),
+        note=note or None,
+        seconds=_number(body.get("seconds")),
+        # Who grades again has seen what stood behind the answer.
+        blind=labelling.queue.blind and before is None,
+        tags=list(dict.fromkeys(tag for tag in tags if tag))[:20],
     )
 
 
-def _behind(run: RunRecord, draw: LabelDraw, author: str, graded: bool) -> dict[str, str]:
+def _labelling(site: Site, number: int, author: str) -> tuple[Labelling, list[QueuedRun]]:
+    with site.store.read() as connection:
+        experiment_id, name = queue_of_number(connection, number)
+        repository = QueueRepository(connection, experiment_id)
+        queue, runs = repository.get(name), list(repository.runs(name))
+    return Labelling(site.store.processor, experiment_id, queue, author), runs
+
+
+def _place(labelling: Labelling, runs: Sequence[QueuedRun], text: str | None) -> QueuedRun:
+    """The run at a place from 1 on, or the first that the person has not graded."""
+    if text is None:
+        waiting = labelling.open_runs()
+        if waiting or runs:
+            return waiting[0] if waiting else runs[-1]
+    for queued in runs:
+        if str(queued.position + 1) == text:
+            return queued
+    raise NotFoundError(
+        f"there is no run {text or 'left'} in this queue", "It may have been deleted meanwhile."
+    )
+
+
+def _answered(site: Site, experiment_id: str, tasks: Sequence[str]) -> int:
+    """The runs that can be graded: a run that failed has no answer."""
+    cells = site.cells(experiment_id)
+    return sum(cell.runs - cell.failed for cell in cells if not tasks or cell.task in tasks)
+
+
+def _own(run: RunRecord, labelling: Labelling) -> ScoreRecord | None:
+    ours = (labelling.queue.metric, labelling.author)
+    return next((one for one in run.scores or () if (one.metric, one.author) == ours), None)
+
+
+def _behind(run: RunRecord, labelling: Labelling, *, graded: bool) -> dict[str, str]:
     """What is hidden while grading blind. What others say is shown only to who has graded."""
+    verdict = {True: "correct", False: "wrong"}
     facts = {
-        "variant": " / ".join(filter(None, (run.approach_name, run.provider, run.model))),
-        "graded": {True: "right", False: "wrong"}.get(run.is_correct, "")  # type: ignore[arg-type]
-        or ("" if run.score is None else f"{run.score:g}"),
+        "variant": " / ".join(filter(None, Variant(*run.variant)[1:])),
+        "graded": "" if run.is_correct is None else verdict[run.is_correct],
+        "score": "" if run.score is None else f"{run.score:g}",
         "parsed": run.parsed_answer or "",
     }
     if graded:
         for one in run.scores or ():
-            if (one.metric, one.author) != (draw.metric, author):
-                who = f"{one.metric} by {one.author}" if one.author else one.metric
-                facts[who] = one.label or ("-" if one.value is None else f"{one.value:g}")
+            if (one.metric, one.author) != (labelling.queue.metric, labelling.author):
+                facts[f"{one.metric} by {one.author}" if one.author else one.metric] = _said(one)
     return {name: value for name, value in facts.items() if value}
+
+
+def _said(score: ScoreRecord) -> str:
+    return score.label or ("-" if score.value is None else f"{score.value:g}")
 
 
 def _steps(run: RunRecord) -> Sequence[Mapping[str, Any]]:
@@ -220,6 +245,23 @@ def _steps(run: RunRecord) -> Sequence[Mapping[str, Any]]:
 
 def _stored_at(score: ScoreRecord | None) -> str | None:
     return None if score is None or score.created_at is None else score.created_at.isoformat()
+
+
+def _on_scale(value: float | None, scale: Scale) -> float | None:
+    """Raises UsageError for a value that nobody offered."""
+    offered = (0, 0.5, 1) if scale.partial else (0, 1)
+    fits = value is None or (
+        scale.lower <= value <= scale.upper if scale.points else value in offered
+    )
+    if fits:
+        return value
+    raise UsageError(
+        f"{value:g} is not on the scale", f"It goes from {scale.lower:g} to {scale.upper:g}."
+    )
+
+
+def _word(value: float, scale: Scale) -> str | None:
+    return None if scale.points else _WORDS.get(value)
 
 
 def _number(value: Any) -> float | None:
@@ -238,8 +280,8 @@ def _whole(value: Any, otherwise: int) -> int:
     number = _number(value)
     if number is None:
         return otherwise
-    if number != int(number):
-        raise UsageError(f"{number:g} is not a whole number", "Write it like 50.")
+    if number != int(number) or not -(2**62) < number < 2**62:
+        raise UsageError(f"{number:g} is not a whole number of use", "Write it like 50.")
     return int(number)
 
 

@@ -10,16 +10,15 @@
 
   const form = document.getElementById("new-queue");
   if (form) {
-    const bounds = form.querySelector("[data-number]");
-    form.scale.addEventListener("change", () => { bounds.hidden = form.scale.value !== "number"; });
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       event.stopPropagation();
       const error = form.querySelector("[data-error]");
       try {
-        const body = { ...Object.fromEntries(new FormData(form)), blind: form.blind.checked };
+        const data = new FormData(form);
+        const body = { ...Object.fromEntries(data), blind: form.blind.checked, tasks: data.getAll("tasks") };
         const { url } = await post("/queues", body);
-        location.assign(`${url}&author=${encodeURIComponent(form.author.value)}`);
+        location.assign(url);
       } catch (failure) {
         error.textContent = failure.message;
         error.hidden = false;

@@ -1,6 +1,5 @@
 """What is done to a database, each in a process of its own that can be killed."""
 
-import multiprocessing
 import os
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -11,6 +10,7 @@ from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
+from tests.processes import FORKING
 
 SAVED = 200
 
@@ -61,8 +61,6 @@ def export_folder(folder: Path) -> None:
 
 def start(name: str, folder: Path) -> ForkServerProcess:
     """Starts one of these; what they import is imported once for all."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "alembic.command"])
-    process = context.Process(target=globals()[name], args=(folder,))
+    process = FORKING.Process(target=globals()[name], args=(folder,))
     process.start()
     return process

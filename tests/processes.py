@@ -15,10 +15,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    ["pytest", "alembic.config", "sqlalchemy.dialects.sqlite", "ml_agents_results.processor"]
+FORKING = multiprocessing.get_context("forkserver")
+FORKING.set_forkserver_preload(
+    [
+        "pytest",
+        "alembic.config",
+        "alembic.command",
+        "openai",
+        "sqlalchemy.dialects.postgresql.psycopg",
+        "sqlalchemy.dialects.sqlite",
+        "ml_agents_results.cli",
+        "ml_agents_results.cli.import_command",
+        "ml_agents_results.cli.run_commands",
+        "ml_agents_results.experiments.runner",
+        "ml_agents_results.processor",
+    ]
 )
+COMMAND = "from ml_agents_results.cli import main; main()"
+"""Runs the command line."""
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -33,12 +47,12 @@ class Process:
     def __init__(
         self, code: str, *arguments: object, cwd: Path = ROOT, settings: Mapping[str, str] = {}
     ) -> None:
-        reading, stdin = _CONTEXT.Pipe(duplex=False)
-        stdout, writing = _CONTEXT.Pipe(duplex=False)
-        stderr, complaining = _CONTEXT.Pipe(duplex=False)
+        reading, stdin = FORKING.Pipe(duplex=False)
+        stdout, writing = FORKING.Pipe(duplex=False)
+        stderr, complaining = FORKING.Pipe(duplex=False)
         streams = (reading, writing, complaining)
         argv = ["-c", *map(str, arguments)]
-        self._process = _CONTEXT.Process(
+        self._process = FORKING.Process(
             target=_run, args=(code, argv, streams, str(cwd), environment(**settings)), daemon=True
         )
         self._process.start()

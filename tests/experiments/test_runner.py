@@ -1,6 +1,7 @@
 import asyncio
 import csv
 import json
+import shutil
 import sqlite3
 import threading
 from collections import Counter
@@ -26,8 +27,8 @@ from tests.endpoint import Endpoint, Fault
 
 
 @pytest.fixture
-def processor(tmp_path: Path) -> Iterator[ResultsProcessor]:
-    processor = ResultsProcessor(str(tmp_path / "r.db"))
+def processor(migrated_file: Path, tmp_path: Path) -> Iterator[ResultsProcessor]:
+    processor = ResultsProcessor(str(shutil.copyfile(migrated_file, tmp_path / "r.db")))
     yield processor
     processor.close()
 

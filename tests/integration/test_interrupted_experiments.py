@@ -4,7 +4,6 @@ import json
 import random
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -15,8 +14,8 @@ import pytest
 
 from tests.endpoint import Endpoint, Fault
 from tests.lengths import short_and_long
+from tests.processes import COMMAND, Process, run
 
-PROGRAM = [sys.executable, "-c", "from ml_agents_results.cli import main; main()"]
 CONCURRENCY = 8
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
@@ -36,23 +35,17 @@ class Study:
         rows = [json.dumps({"input": f"Question {n}?", "target": str(n)}) for n in range(questions)]
         self.dataset.write_text("\n".join(rows), encoding="utf-8")
 
-    def start(self, command: str, *options: str) -> "subprocess.Popen[str]":
+    def start(self, command: str, *options: str) -> Process:
         arguments = ["--experiment-id", "mine", "--db-path", str(self.database), *options]
         arguments += ["--output-dir", str(self.folder / "out"), "--json"]
         if command == "run":
             arguments += ["--dataset", str(self.dataset), "--approach", "None,CoT", "--model", "m"]
             arguments += ["--base-url", self.endpoint.url, "--parsing", "regex"]
         arguments += ["--concurrency", str(CONCURRENCY)]
-        return subprocess.Popen(
-            [*PROGRAM, command, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.folder,
-        )
+        return Process(COMMAND, command, *arguments, cwd=self.folder)
 
-    def finish(self, process: "subprocess.Popen[str]", code: int = 0) -> dict[str, Any]:
-        out, err = process.communicate(timeout=120)
+    def finish(self, process: Process, code: int = 0) -> dict[str, Any]:
+        out, err = process.communicate()
         assert process.returncode == code, err
         document: dict[str, Any] = json.loads(out)
         return document
@@ -144,7 +137,7 @@ def test_an_interruption_saves_running_calls_and_names_the_way_on(
         process = study.start("run")
         study.wait_for(CONCURRENCY)
         process.send_signal(polite)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate()
         assert process.returncode == 130, err
         assert out == ""
         assert "Traceback" not in err
@@ -152,13 +145,8 @@ def test_an_interruption_saves_running_calls_and_names_the_way_on(
         assert len(study.rows()) == endpoint.requests < 60
         command = err.rpartition("ml-agents resume ")[2].strip()
         assert command.startswith("--experiment-id mine --from-database --db-path ")
-        rerun = subprocess.run(
-            [*PROGRAM, "resume", *command.split(), "--json"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert json.loads(rerun.stdout)["status"] == "completed"
+        rerun = run(COMMAND, "resume", *command.split(), "--json")
+        assert json.loads(rerun)["status"] == "completed"
         assert endpoint.requests == 60
 
 
@@ -174,7 +162,7 @@ def test_an_interruption_does_not_wait_for_calls_that_hang(tmp_path: Path) -> No
         study.wait_for(38)
         start = time.monotonic()
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate()
         assert process.returncode == 130, err
         assert time.monotonic() - start < 5
         assert len(study.rows()) == 38
@@ -192,6 +180,6 @@ def test_a_second_interruption_drops_what_is_running(tmp_path: Path) -> None:
         time.sleep(0.3)
         start = time.monotonic()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate()
         assert process.returncode == 130
         assert time.monotonic() - start < 3

@@ -1,5 +1,6 @@
 import gzip
 import os
+import shutil
 import sqlite3
 import threading
 from contextlib import closing
@@ -33,9 +34,10 @@ from tests.processes import Process, run
 
 
 @pytest.fixture
-def processor(tmp_path: Path) -> ResultsProcessor:
+def processor(migrated_file: Path, tmp_path: Path) -> ResultsProcessor:
+    path = shutil.copyfile(migrated_file, tmp_path / "r.db")
     processor = ResultsProcessor(
-        DatabaseConfig(db_path=str(tmp_path / "r.db"), keep=2, keep_days=0, backup_frequency=0)
+        DatabaseConfig(db_path=str(path), keep=2, keep_days=0, backup_frequency=0)
     )
     processor.save_experiment("e", {})
     processor.save_runs([RunRecord("e", "CoT", n, raw_output="x" * 500) for n in range(500)])

@@ -2,12 +2,13 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ml_agents_results.processor import ResultsProcessor
+from tests.commands import PROGRAM
+from tests.processes import COMMAND, Process
 
 STOPPED = """
 import sys, time
@@ -20,12 +21,6 @@ def stop(_runs):
 
 export(Database(sys.argv[1]), "exp", sys.argv[2], force=True, progress=stop)
 """
-COMMAND = "from ml_agents_results.cli import main; main()"
-
-
-def command(processor: ResultsProcessor, *arguments: object) -> list[str]:
-    path = str(processor.database.path)
-    return [sys.executable, "-c", COMMAND, "export", *map(str, arguments), "--db-path", path]
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.xlsx", "out.parquet", "out.json"])
@@ -34,33 +29,33 @@ def test_a_killed_export_leaves_the_old_file(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(b"the old one")
-    arguments = [sys.executable, "-c", STOPPED, str(processor.database.path), str(path)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as started:
-        assert started.stdout is not None
-        assert started.stdout.readline() == "half\n"
-        started.kill()
+    process = Process(STOPPED, processor.database.path, path)
+    assert process.stdout.readline() == "half\n"
+    process.kill()
+    process.communicate()
     assert path.read_bytes() == b"the old one"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize("format", ["excel", "archive", "parquet", "json", "html"])
 def test_a_full_disk_takes_two_lines(processor: ResultsProcessor, format: str) -> None:
-    arguments = ("--experiment-id", "exp", "--format", format, "--output", "/dev/full")
-    done = subprocess.run(
-        command(processor, *arguments), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
+    process = Process(
+        COMMAND, "export", "--experiment-id", "exp", "--format", format, "--output", "/dev/full",
+        "--db-path", processor.database.path,
+    )  # fmt: skip
+    _, errors = process.communicate()
+    assert process.returncode == 1
     # Libraries that clean up late would add to this.
-    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["Error", "Hint"]
-    assert "No space left" in done.stderr
+    assert [line.partition(":")[0] for line in errors.splitlines()] == ["Error", "Hint"]
+    assert "No space left" in errors
 
 
 def test_a_terminal_shows_how_far_it_is(processor: ResultsProcessor, tmp_path: Path) -> None:
     ours, theirs = os.openpty()
-    arguments = ("--experiment-id", "exp", "--output", tmp_path / "out.jsonl")
+    command = [*PROGRAM, "export", "--experiment-id", "exp", "--db-path", str(processor.db_path)]
     with os.fdopen(theirs, "wb") as terminal:
         done = subprocess.run(
-            command(processor, *arguments),
+            [*command, "--output", str(tmp_path / "out.jsonl")],
             stderr=terminal,
             stdout=subprocess.PIPE,
             check=False,

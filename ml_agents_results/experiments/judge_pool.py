@@ -27,8 +27,8 @@ from ml_agents_results.repositories.claim_repository import ScoreClaimRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.score_repository import HISTORY, ScoreRepository
 from ml_agents_results.scoring.cleaning import without_thinking
-from ml_agents_results.scoring.graders import Verdict
 from ml_agents_results.scoring.judging import Rubric, prefer
+from ml_agents_results.scoring.verdicts import Verdict
 
 DEFINITION = "definition"
 """Key in a score's details: the fingerprint of the definition that it was judged by."""

@@ -8,7 +8,8 @@ from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord
 from ml_agents_results.repositories.run_repository import RunRepository
-from ml_agents_results.scoring.graders import Verdict, find_grader, grade
+from ml_agents_results.scoring.graders import find_grader, grade
+from ml_agents_results.scoring.verdicts import Verdict
 
 
 class Regrading:

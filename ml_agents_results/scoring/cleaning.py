@@ -46,6 +46,7 @@ _CLOSING = re.compile(
     r"[^\n]*$",
     re.IGNORECASE,
 )
+_SLASHES = {0x2044: "/", 0x2215: "/"}
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2212\ufe63\uff0d"), "-")
 _SPACES = dict.fromkeys(
     map(ord, "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u3000"), " "
@@ -72,7 +73,7 @@ class _Folding(dict[int, str]):
 
 
 _FOLDING = _Folding(
-    {**_DASHES, **_SPACES, **_INVISIBLE, **_QUOTES, **{i: chr(i) for i in range(128)}}
+    {**_SLASHES, **_DASHES, **_SPACES, **_INVISIBLE, **_QUOTES, **{i: chr(i) for i in range(128)}}
 )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ml_agents_results.scoring.statements import Evidence
+from ml_agents_results.scoring.evidence import Evidence
 
 CALIBRATION: dict[Evidence, float] = {
     "structured": 0.99,

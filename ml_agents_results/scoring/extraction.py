@@ -19,11 +19,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ml_agents_results.config import ParsingMode
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import ParsingMetrics
-from ml_agents_results.scoring import cleaning, kinds, reading, statements, unstated
+from ml_agents_results.scoring import (
+    cleaning,
+    evidence,
+    kinds,
+    options,
+    phrases,
+    reading,
+    statements,
+    unstated,
+)
 from ml_agents_results.scoring.confidence import confidence
+from ml_agents_results.scoring.evidence import Evidence, Reading, Statement
 from ml_agents_results.scoring.kinds import AnswerKind, Expectation
-from ml_agents_results.scoring.reading import Reading
-from ml_agents_results.scoring.statements import Evidence, Statement
 
 Outcome = Literal["truncated", "refused", "unparsed"]
 """Why no answer was found."""
@@ -39,7 +47,7 @@ ENDPOINT_REASON = "endpoint_finish_reason"
 """Key in a run's metadata: why the model stopped in the endpoint's words, where the run's
 `finish_reason` says what was made of it."""
 
-_LONGEST_ANSWER = statements.LONGEST
+_LONGEST_ANSWER = evidence.LONGEST
 
 _TAIL = 20_000
 """Characters at the end that are searched for statements first."""
@@ -233,7 +241,7 @@ def _stated(
             if statement.evidence == "box" and not statement.closed:
                 counted.append((statement, None))
             continue
-        final = statement.evidence in statements.FINAL
+        final = statement.evidence in evidence.FINAL
         read = reading.of_statement(
             statement.text, expected, final=final, label=statement.evidence == "label"
         )
@@ -302,7 +310,7 @@ def _from_cleaned(
     if weak is not None:
         evidence, read = weak
         return _Found(read.text, evidence, confidence(evidence, 1.0), read.status), None
-    return None, "refused" if reading.is_refusal(text) else "unparsed"
+    return None, "refused" if phrases.is_refusal(text) else "unparsed"
 
 
 _BETWEEN = re.compile(r"[\s.*#-]*(?:(?:so|thus|therefore|and|the)\b,?\s*)*", re.IGNORECASE)
@@ -321,6 +329,11 @@ def _listed_apart(
         if not _BETWEEN.fullmatch(text[one.end : other.start]):
             return None
     texts = [read.text for _, read in tail if read is not None]
+    earlier = [read.text for _, read in stated[:-1] if read is not None]
+    if any(reading.agree(text, texts[-1], expected) for text in earlier):
+        return None  # the last one is stated elsewhere, too
+    if expected.options and any(options.read(text, expected.options) is None for text in texts):
+        return None
     if any(reading.agree(a, b, expected) for i, a in enumerate(texts) for b in texts[i + 1 :]):
         return None
     return "; ".join(texts)

@@ -26,7 +26,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ml_agents_results.errors import InvalidFileError, NotFoundError
-from ml_agents_results.scoring.graders import Verdict
+from ml_agents_results.scoring.verdicts import Verdict
 
 INPUTS = ("question", "expected", "output", "choices", "output_a", "output_b")
 _KINDS = ("binary", "numeric", "labels")

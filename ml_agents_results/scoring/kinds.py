@@ -112,7 +112,9 @@ _ASKS_NUMBER = re.compile(
     r"|\b(?:what|find|calculate|compute|determine|evaluate|work out|give)\b[^.?]{0,80}\b(?:sum"
     r"|product|remainder|difference|quotient|average|mean|median|area|perimeter|speed|number|total"
     r"|percent(?:age)?|probability|cost|price|profit|value|distance|age|amount|ratio|volume|length"
-    r"|height|width|weight|temperature|time taken|time does)\b"
+    r"|height|width|weight|temperature|time taken|time does|mass|force|energy|density|voltage"
+    r"|resistance|velocity|acceleration|pressure|frequency|duration|radius|diameter|circumference"
+    r"|perimeter|slope|discount|salary|capacity|wavelength|momentum)\b"
     r"|\b(?:in )?(?:what|which) year\b|\bwhen (?:was|were|did|is|will)\b"
     r"|\b(?:calculate|compute|evaluate|work out)\b|\bsolve for\b|=\s*\??\s*$",
     re.IGNORECASE,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
-from ml_agents_results.scoring import latex, number_words, units
+from ml_agents_results.scoring import latex, number_words, quantity_patterns, units
 
 LONGEST = 200
 """Characters of a text that is read as one quantity."""
@@ -35,97 +35,6 @@ class Quantity:
     ratio: tuple[Fraction, Fraction] | None = None
 
 
-_DIGITS = (
-    r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?"
-    r"|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)(?:\.\d+)?"
-    r"|\d{1,3}(?: \d{3})+(?!\d)(?:\.\d+)?"
-    r"|\d{1,3}(?:\.\d{3})+,\d+"
-    r"|\d{1,3}(?:\.\d{3}){2,}(?![\d.])"
-    r"|\d{1,3}(?:'\d{3})+(?!\d)(?:\.\d+)?"
-    r"|\d+\.\d+|\d+|\.\d+)"
-)
-_VULGAR = {
-    "½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5),
-    "⅗": (3, 5), "⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8),
-    "⅞": (7, 8), "⅐": (1, 7), "⅑": (1, 9), "⅒": (1, 10),
-}  # fmt: skip
-_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_CURRENCY = "(?:US|U\\.S\\.|C|A)?[$€£¥₹₩]|(?:USD|EUR|GBP|CHF|Rs\\.?)(?=\\s?\\d)"
-_SCALES = {
-    "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
-    "k": 10**3, "K": 10**3, "M": 10**6, "mn": 10**6, "bn": 10**9, "B": 10**9, "mil": 10**6,
-    "dozen": 12, "lakh": 10**5, "crore": 10**7, "万": 10**4, "亿": 10**8,
-}  # fmt: skip
-_NUMBER = (
-    rf"(?P<sign>[-+]\s?|(?:minus|negative)\s+)?(?P<currency>{_CURRENCY})?\s?(?P<sign2>-)?"
-    rf"(?:(?P<vulgar_whole>\d+)?\s?(?P<vulgar>[{''.join(_VULGAR)}])"
-    rf"|(?P<mixed>\d+)(?:\s+|\s?(?=\\)|-)(?:(?P<above>\d+)\s?/\s?(?P<below>\d+)"
-    r"|\\frac\{(?P<above2>\d+)\}\{(?P<below2>\d+)\})"
-    r"|\\frac\{\s*(?P<above3>-?\d+)\s*\}\{\s*(?P<below3>-?\d+)\s*\}"
-    rf"|(?P<digits>{_DIGITS})"
-    r"(?:(?P<exponent>[eE][-+]?\d{1,4})(?![\d.])"
-    r"|\s?(?:×|x|\*|·)\s?10\s?(?:(?:\^|\*\*)\s?\{?\s?\(?(?P<power>[-+]?\d{1,4})\)?\s?\}?"
-    r"|(?P<super>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+))"
-    rf"|\s?/\s?(?P<divisor>{_DIGITS})(?![\d/]))?)"
-    r"(?:(?P<glued>(?-i:bn|mn|mil|[kKMB])(?!\w))|\s?(?P<wan>[万亿])"
-    r"|[\s-](?P<scale>hundred|thousand|million|billion|trillion|bn|mn|dozen|lakh|crore)s?\b)?"
-)
-_POWER = re.compile(r"10\s?\^\s?\{?\s?(-?\d{1,3})\s?\}?|10([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)")
-_WHOLE = re.compile(_NUMBER + r"(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
-_FIND = re.compile(
-    r"(?<![A-Za-zÀ-ɏ0-9_.\\^/])(?<!\d[,:])(?:(?<=\s)|(?<![A-Za-z0-9)}%°]))" + _NUMBER,
-    re.IGNORECASE,
-)
-_COMMA_DECIMALS = re.compile(r",\d{1,2}(?!\d)")
-_ORDINAL_REST = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
-_NOUNS = re.compile(
-    r"(?:(?:more|fewer|less|extra|total|full|whole|different|additional|new|of|the|in|to|per|a|an"
-    r"|for|each|every|on|at|\(s\))\s+)*"
-    r"[^\W\d_][\w'’.()/-]*(?:[\s-]+(?![\d])[^\W_][\w'’.()/-]*){0,6}"
-)
-_STOP = re.compile(
-    r"\b(?:or|nor|and|but|not|no|is|are|was|were|because|since|maybe|perhaps|possibly|then|than"
-    r"|minus|plus|times|divided|equals?|wrong|incorrect|which|that|who|has|have|had|will|would"
-    r"|so|if|between|either|neither|versus|vs)\b|n't\b",
-    re.IGNORECASE,
-)
-_BOUNDS = (
-    (re.compile(r"(?:no|not) (?:more|greater|higher|larger) than|at most|up to|maximum of|≤|<=|"
-                r"does not exceed|not exceeding", re.IGNORECASE), "≤"),
-    (re.compile(r"(?:no|not) (?:less|fewer|lower|smaller) than|at least|minimum of|≥|>=|"
-                r"a minimum of", re.IGNORECASE), "≥"),
-    (re.compile(r"(?:slightly |a (?:bit|little) |much |far |somewhat )?(?:more|greater|higher"
-                r"|larger|bigger|longer) than|over|above|exceed(?:ing|s)|in excess of|>",
-                re.IGNORECASE),
-     ">"),
-    (re.compile(r"(?:slightly |a (?:bit|little) |much |far |somewhat |just )?(?:less|fewer|lower"
-                r"|smaller|shorter) than|under|below|almost|nearly|<", re.IGNORECASE), "<"),
-    (re.compile(r"about|approximately|approx\.?|around|roughly|circa|ca\.|c\.|~|≈|some|close to|"
-                r"an estimated|exactly|precisely|just|only|a total of|equal to"
-                r"|=", re.IGNORECASE), "~"),
-)  # fmt: skip
-_AFTER_BOUND = re.compile(
-    r"\s*(?:or (?P<more>more|above|greater|higher|longer|over)|or (?P<less>less|fewer|below|lower)"
-    r"|and (?P<up>above|up|over|more)|(?P<plus>\+)(?=\s|$))\s*",
-    re.IGNORECASE,
-)
-_COMPOUND = re.compile(
-    rf"({_DIGITS})\s?(feet|foot|ft|['′]|hours?|hrs?|h|minutes?|mins?|min|m|pounds?|lbs?|lb|years?"
-    rf"|yrs?|weeks?|days?)\.?,?\s*(?:and\s+)?({_DIGITS})\s?(inches|inch|in|[\"″]|minutes?|mins?"
-    rf"|min|m|seconds?|secs?|s|ounces?|oz|months?|days?|hours?|hrs?|h)\.?",
-    re.IGNORECASE,
-)
-_COMPOUND_FACTOR = {
-    ("ft", "in"): 12, ("h", "min"): 60, ("min", "s"): 60, ("lb", "oz"): 16, ("pound", "oz"): 16,
-    ("year", "month"): 12, ("week", "day"): 7, ("day", "h"): 24,
-}  # fmt: skip
-_RANGE = re.compile(
-    r"(?:(?P<between>between|from)\s+)?(?P<low>.+?)\s*(?P<mark>-|to|and|through"
-    r"|\.\.)\s*(?P<high>.+)",
-    re.IGNORECASE | re.DOTALL,
-)
-
-
 @lru_cache(maxsize=16384)
 def read(text: str) -> Quantity | None:
     """The quantity that a text is, wholly; None for any other text."""
@@ -136,7 +45,7 @@ def read(text: str) -> Quantity | None:
 
 
 def _read(text: str) -> Quantity | None:
-    text = text.strip()
+    text = quantity_patterns.ZERO_COMMA.sub(r"\g<1>0.", text.strip())
     if (compound := _compound(text)) is not None:
         return compound
     text = text.strip("\"'").strip()
@@ -162,7 +71,7 @@ def _relation(text: str) -> tuple[str, str]:
     """The text without the words of a bound in front of it, and the bound."""
     relation = "="
     for _ in range(3):
-        for pattern, sign in _BOUNDS:
+        for pattern, sign in quantity_patterns.BOUNDS:
             if (found := pattern.match(text)) is not None:
                 rest = text[found.end() :]
                 if found[0][-1:].isalpha() and rest[:1].isalpha():
@@ -178,10 +87,10 @@ def _relation(text: str) -> tuple[str, str]:
 
 
 def _plain(text: str) -> Quantity | None:
-    found = _WHOLE.fullmatch(text)
+    found = quantity_patterns.WHOLE.fullmatch(text)
     if found is None or found["rest"].startswith("^"):
         return _power_of_ten(text)
-    if found["digits"] and _COMMA_DECIMALS.match(found["rest"]):
+    if found["digits"] and quantity_patterns.COMMA_DECIMALS.match(found["rest"]):
         return _decimal_comma(text)
     value = _value(found)
     if value is None:
@@ -209,10 +118,10 @@ def _decimal_comma(text: str) -> Quantity | None:
 
 
 def _power_of_ten(text: str) -> Quantity | None:
-    found = _POWER.fullmatch(text)
+    found = quantity_patterns.POWER.fullmatch(text)
     if found is None:
         return None
-    exponent = int(found[1] or found[2].translate(_SUPERSCRIPTS))
+    exponent = int(found[1] or found[2].translate(quantity_patterns.SUPERSCRIPTS))
     return Quantity(Fraction(10) ** exponent)
 
 
@@ -223,7 +132,7 @@ def _value(found: re.Match[str]) -> Fraction | None:
     below = found["below"] or found["below2"]
     value: Fraction
     if found["vulgar"]:
-        value = Fraction(int(whole or 0)) + Fraction(*_VULGAR[found["vulgar"]])
+        value = Fraction(int(whole or 0)) + Fraction(*quantity_patterns.VULGAR[found["vulgar"]])
     elif above:
         if not int(below or 0) or int(above) >= int(below or 0):
             return None
@@ -236,7 +145,7 @@ def _value(found: re.Match[str]) -> Fraction | None:
         value = _decimal(found["digits"])
         exponent = found["exponent"] or found["power"] or found["super"]
         if exponent is not None:
-            power = int(exponent.translate(_SUPERSCRIPTS).lstrip("eE"))
+            power = int(exponent.translate(quantity_patterns.SUPERSCRIPTS).lstrip("eE"))
             if abs(power) > _MOST_EXPONENT:
                 return None
             value *= Fraction(10) ** power
@@ -247,7 +156,9 @@ def _value(found: re.Match[str]) -> Fraction | None:
             value /= below_value
     scale = found["glued"] or found["wan"] or found["scale"]
     if scale is not None:
-        value *= _SCALES[scale if scale in _SCALES else scale.lower()]
+        value *= quantity_patterns.SCALES[
+            scale if scale in quantity_patterns.SCALES else scale.lower()
+        ]
     return -value if _negative(found) else value
 
 
@@ -270,19 +181,19 @@ def _unit(rest: str) -> str | None:
     text = re.sub(r"^\((.*)\)$", r"\1", text)
     if not text:
         return "" if not rest.strip(" .") else None
-    if glued and _ORDINAL_REST.fullmatch(text):
+    if glued and quantity_patterns.ORDINAL_REST.fullmatch(text):
         return None
     text = re.sub(r"^(?:of|in) (?=\w)", "", text)
     if (name := units.canonical(text)) is not None:
         if glued and text[0].isalpha() and not _may_be_glued(text):
             return None
         return name
-    if _STOP.search(text) or (glued and text[0].isalpha() and text[0].isascii()):
+    if quantity_patterns.STOP.search(text) or (glued and text[0].isalpha() and text[0].isascii()):
         head = re.match(r"[A-Za-zµ°%/²³]+", text)
-        if glued and head and _may_be_glued(head[0]) and not _STOP.search(text):
+        if glued and head and _may_be_glued(head[0]) and not quantity_patterns.STOP.search(text):
             return units.canonical(head[0])
         return None
-    if not _NOUNS.fullmatch(text) or re.search(r"[α-ωπ√^]|^[A-Za-z]$", text):
+    if not quantity_patterns.NOUNS.fullmatch(text) or re.search(r"[α-ωπ√^]|^[A-Za-z]$", text):
         return None
     words = text.split()
     for length in (4, 3, 2, 1):  # "dollars a day in total": the unit is at the head
@@ -300,7 +211,7 @@ def _may_be_glued(text: str) -> bool:
 
 def _compound(text: str) -> Quantity | None:
     """`5 feet 6 inches`: in the smaller unit, under the name of both."""
-    found = _COMPOUND.fullmatch(text)
+    found = quantity_patterns.COMPOUND.fullmatch(text)
     if found is None:
         return None
     marks = {"'": "ft", "′": "ft", '"': "in", "″": "in"}
@@ -310,7 +221,7 @@ def _compound(text: str) -> Quantity | None:
         small = "min"
     if large == "m" and small == "s":
         large = "min"
-    factor = _COMPOUND_FACTOR.get((large, small))
+    factor = quantity_patterns.COMPOUND_FACTOR.get((large, small))
     if factor is None:
         return None
     return Quantity(_decimal(found[1]) * factor + _decimal(found[3]), f"{large}+{small}")
@@ -345,7 +256,7 @@ def _plus_minus(text: str) -> Quantity | None:
 
 
 def _range(text: str) -> Quantity | None:
-    found = _RANGE.fullmatch(text)
+    found = quantity_patterns.RANGE.fullmatch(text)
     if found is None or (found["mark"] == "and" and not found["between"]):
         return None
     low, high = _plain(found["low"].strip()), _plain(found["high"].strip())
@@ -355,7 +266,7 @@ def _range(text: str) -> Quantity | None:
 
 
 def _or_more(text: str) -> Quantity | None:
-    for found in _AFTER_BOUND.finditer(text):
+    for found in quantity_patterns.AFTER_BOUND.finditer(text):
         one = _plain(f"{text[: found.start()]} {text[found.end() :]}".strip())
         if one is not None:
             return Quantity(one.value, one.unit, "≤" if found["less"] else "≥")
@@ -389,7 +300,7 @@ _AND_WORDS = re.compile(rf"\s+and\s+(?={number_words.RUN.pattern})", re.IGNORECA
 def find(text: str) -> Iterator[Span]:
     """The quantities inside a text (without LaTeX), in order; whole tokens only."""
     position = 0
-    while (found := _FIND.search(text, position)) is not None:
+    while (found := quantity_patterns.FIND.search(text, position)) is not None:
         position = max(found.end(), position + 1)
         end = found.end()
         value = _value(found)

@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 from ml_agents_results.records import MetricRecord, RunRecord
 from ml_agents_results.scoring import kinds
+from ml_agents_results.scoring.built_in_graders import GRADERS
 from ml_agents_results.scoring.extraction import ENDPOINT_REASON, VERSION, ParsedAnswer, parse
-from ml_agents_results.scoring.graders import GRADERS, Grader, Verdict, grade
+from ml_agents_results.scoring.graders import Grader, grade
 from ml_agents_results.scoring.kinds import AnswerKind, Guess
+from ml_agents_results.scoring.verdicts import Verdict
 
 
 class Rescored(NamedTuple):

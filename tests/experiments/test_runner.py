@@ -300,7 +300,7 @@ def test_a_dataset_without_answers_is_recorded_ungraded(
         ({"concurrency": "8"}, UsageError, "concurrency is '8'"),
         ({"approaches": ["CoT", "Magic"]}, UsageError, "Magic"),
         ({"parsing": "llm"}, UsageError, "parsing is 'llm'"),
-        ({"grader": "judge"}, UsageError, "no grader 'judge'"),
+        ({"grader": "guess"}, UsageError, "no grader 'guess'"),
         ({"dataset": "missing.jsonl"}, NotFoundError, "missing.jsonl"),
         ({"base_url": "nonsense"}, UsageError, "address"),
         ({"model": None}, UsageError, "model"),

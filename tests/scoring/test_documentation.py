@@ -9,9 +9,10 @@ from types import ModuleType
 import pytest
 
 from ml_agents_results.experiments.dataset_recipes import load_recipe
+from ml_agents_results.scoring.built_in_graders import GRADERS
 from ml_agents_results.scoring.confidence import CALIBRATION
 from ml_agents_results.scoring.extraction import parse
-from ml_agents_results.scoring.graders import GRADERS, grade
+from ml_agents_results.scoring.graders import grade
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
 

@@ -5,8 +5,8 @@ import pytest
 
 from ml_agents_results.records import ParsingMetrics
 from ml_agents_results.scoring.confidence import CALIBRATION, confidence
+from ml_agents_results.scoring.evidence import Evidence
 from ml_agents_results.scoring.extraction import StructuredAnswer, parse, schema_for
-from ml_agents_results.scoring.statements import Evidence
 
 HOW_MANY = "How many rolls does she sell?"
 CHOICES = "Which year? Options: (A) 1900 (B) 2000 (C) 2100"

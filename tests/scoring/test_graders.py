@@ -6,7 +6,8 @@ import pytest
 
 from ml_agents_results.errors import ResultsError, UsageError
 from ml_agents_results.experiments.datasets import load_dataset
-from ml_agents_results.scoring.graders import Verdict, find_grader, grade
+from ml_agents_results.scoring.graders import find_grader, grade
+from ml_agents_results.scoring.verdicts import Verdict
 
 RIGHT = [
     # numbers
@@ -201,7 +202,6 @@ def test_contains_is_refused_where_it_would_call_wrong_answers_right() -> None:
         ("list,ordered=2", "ordered of the grader list is 2"),
         ("regex,pattern=(a)(b)", "at most one group"),
         ("regex,pattern=(", "the pattern of the grader regex is wrong"),
-        ("judge", "a judge is asked afterwards"),
         ("no.such.module:grader", "cannot be loaded"),
         ("json:nothing", "cannot be loaded"),
         ("exakt", "no grader 'exakt'"),
@@ -243,3 +243,7 @@ def test_a_function_needs_no_packaging(tmp_path: Path, monkeypatch: pytest.Monke
         find_grader("my_rules:near,widthin=2")
     with pytest.raises(ResultsError, match="returned str"):
         grade("3", "5", "my_rules:wrong")
+
+
+def test_answers_that_are_judged_afterwards_come_without_a_grade() -> None:
+    assert grade("4", "4", "judge") == Verdict(None, "not_judged")

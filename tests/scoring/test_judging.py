@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results.errors import InvalidFileError, NotFoundError
-from ml_agents_results.scoring.graders import Verdict
 from ml_agents_results.scoring.judging import INPUTS, find_rubric, prefer, read_rubric
+from ml_agents_results.scoring.verdicts import Verdict
 
 CORRECT = """---
 name: correct

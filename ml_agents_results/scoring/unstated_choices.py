@@ -1,0 +1,104 @@
+"""Options and labels of outputs that state no answer: what the last sentences say of them."""
+
+import re
+
+from ml_agents_results.scoring import (
+    cleaning,
+    equality,
+    options,
+    phrases,
+    reading,
+    sentence_splitting,
+)
+from ml_agents_results.scoring.evidence import Evidence, Reading
+from ml_agents_results.scoring.kinds import TRUTH, Expectation
+
+UNSURE = re.compile(
+    r"\b(?:or|between|might|may|maybe|perhaps|possibly|could|torn|either|anything|except"
+    r"|other than|unless)\b",
+    re.IGNORECASE,
+)
+
+
+def choice(
+    cleaned: cleaning.Cleaned, last: str, expected: Expectation
+) -> tuple[Evidence, Reading] | None:
+    for bold in reversed(cleaned.bold[-3:]):
+        chosen = options.read(bold, expected.options, statement=False)
+        if chosen is not None and not chosen.status and len(chosen.labels) == 1:
+            return "bold", Reading(next(iter(chosen.labels)))
+    checked = {
+        match[1]
+        for match in re.finditer(
+            r"\(?\b([A-R])[).:]\)?(?:(?!\b[A-R][).:])[^\n()]){0,120}?[-–—:,(\s]\s*(?:yes|correct|right|true|✓|✔|✅)\b",
+            cleaned.text,
+            re.IGNORECASE,
+        )
+        if match[1] in expected.options
+    }
+    if len(checked) == 1:
+        return "last_line", Reading(checked.pop())
+    lines = [line.strip() for line in cleaned.text.split("\n") if line.strip()]
+    if (
+        len(lines) > 1
+        and re.fullmatch(r"\(?[A-R][).]", lines[-1])
+        and any(re.match(r"\(?[A-R][).]", line) for line in lines[:-1])
+    ):
+        return None  # cut off in a list of the options
+    if lines:
+        chosen = options.read(lines[-1], expected.options, statement=False)
+        if chosen is not None:
+            if chosen.status:
+                return "last_line", Reading(phrases.in_one_line(lines[-1]), chosen.status)
+            return "last_line", Reading(", ".join(sorted(chosen.labels)))
+    marked = re.findall(r"\(([A-R])\)|(?<![\w'])([B-HJ-R])(?=[.,;!?)]|\s*$)", last)
+    labels = [one or other for one, other in marked if (one or other) in expected.options]
+    unsure = UNSURE.search(last) or re.search(r"(?<![\w'])A(?=\s+(?:and|or)\b)", last)
+    if labels and len(set(labels)) == 1 and not phrases.DENIED.search(last) and not unsure:
+        return "last_value", Reading(labels[-1])
+    if not labels:
+        by_text = options.asserted(last, expected.options)
+        if by_text is not None:
+            return "option_text", Reading(next(iter(by_text.labels)))
+    return None
+
+
+def label(text: str, last: str, labels: tuple[str, ...]) -> tuple[Evidence, Reading] | None:
+    closed = tuple({*labels, *(TRUTH if set(labels) & set(TRUTH) else ())})
+    side = equality.last_side(last) if "=" in last else ""
+    if side and (word := equality.label_in(side, closed)):
+        return "last_line", Reading(phrases.as_written(side, word))
+    sentences = [
+        s for line in text.split("\n") for s in sentence_splitting.split(line) if s.strip(" .")
+    ]
+    for sentence in reversed(sentences[-_OUTER_SENTENCES:]):
+        ends = re.search(r"(?:\bis|=|evaluates to|becomes|gives)\s+(\w+)\W*$", sentence)
+        logic = re.fullmatch(_LOGIC_WORDS, sentence.strip(" .!"), re.IGNORECASE)
+        if ends is not None and logic is not None and ends[1].casefold() in closed:
+            return "last_line", Reading(ends[1])
+        clause = re.split(r"\bbut\b|\bso\b|\btherefore\b|;", sentence)[-1].strip(" ,")
+        for part in (sentence.strip(), clause):
+            if (word := equality.label_in(part, closed)) and not phrases.IDIOMS.match(part):
+                return "last_line", Reading(phrases.as_written(part, word))
+            if (single := reading.only_label(part, closed)) is not None:
+                return "last_line", Reading(single)
+        if _mentions(sentence, closed):
+            return None
+    if (
+        sentences
+        and (word := equality.label_in(sentences[0], closed))
+        and not phrases.IDIOMS.match(sentences[0].strip())
+    ):
+        return "last_value", Reading(phrases.as_written(sentences[0], word))
+    return None
+
+
+_OUTER_SENTENCES = 3
+_LOGIC_WORDS = r"[\s()]*(?:(?:so|not|and|or|true|false|is|gives|becomes|=)[\s(),]*)+"
+
+
+def _mentions(sentence: str, labels: tuple[str, ...]) -> bool:
+    return any(
+        re.search(rf"(?<![\w-]){re.escape(label)}(?![\w-])", sentence, re.IGNORECASE)
+        for label in labels
+    )

@@ -1,0 +1,195 @@
+"""Whole outputs: texts that are one value of the kind, and nothing else."""
+
+import re
+
+from ml_agents_results.scoring import (
+    dates,
+    equality,
+    kinds,
+    latex,
+    mathematics,
+    numbers_in_text,
+    options,
+    phrases,
+    quantities,
+    reading,
+    sentence_splitting,
+    unstated_names,
+)
+from ml_agents_results.scoring.evidence import Reading
+from ml_agents_results.scoring.kinds import TRUTH, Expectation
+
+_NO_ANSWER = re.compile(
+    r"(?-i:None)$|(?:hello|hi|sure|okay|ok|certainly|of course)[!.]?$|error\b|thinking\b"
+    r"|loading\b|.*\.\.\.$|.*…$",
+    re.IGNORECASE,
+)
+_EMPTY = re.compile(r"[{<].{0,40}answer", re.IGNORECASE)
+_PLACED = re.compile(r"^(?:in|on|at|around|by|for|when)\s+(?P<value>\S.*?)[.!]?$", re.IGNORECASE)
+_LABELLED = re.compile(r"^(?:the )?(?:final )?answer(?: is)?\s*[:=]?\s*(?=\S)", re.IGNORECASE)
+
+
+def read(text: str, expected: Expectation) -> Reading | None:
+    """The output itself, where it is one value of the kind."""
+    line = re.sub(r"^[-*•]\s+(?=[^\W\d][^\n]*$)", "", text.strip())
+    content = _LABELLED.sub("", line)
+    if _EMPTY.match(line) or _NO_ANSWER.match(line):
+        return None
+    if len(line) > 300 or phrases.PLACEHOLDER.fullmatch(content) or "boxed" in line:
+        return None
+    if expected.options and expected.kind in ("any", "choice"):
+        several = {one or other for one, other in _MARKED.findall(line.split("\n\n")[0])}
+        if len(several & set(expected.options)) > 2:
+            return None
+        chosen = options.read(line.split("\n\n")[0], expected.options)
+        if chosen is not None and chosen.status == "negated":  # Not A. D.
+            rest = line[sentence_splitting.end_of(line, 5) :].lstrip(". ")
+            chosen = (options.read(rest, expected.options) if rest else None) or chosen
+        if chosen is not None and not (chosen.status == "" and phrases.ABSTAINS.search(line)):
+            if chosen.status:
+                return Reading(phrases.in_one_line(line), chosen.status)
+            return Reading(", ".join(sorted(chosen.labels)))
+        return None
+    if reading.is_closed_set(expected) or expected.kind == "any":
+        labels = expected.labels
+        word = equality.label_in(line, labels) if labels else None
+        if word is None and (not labels or set(labels) & set(TRUTH)):
+            word = equality.label_in(line)
+        if (
+            word is not None
+            and not phrases.IDIOMS.match(line)
+            and not phrases.ABSTAINS.search(line)
+        ):
+            return Reading(phrases.as_written(line, word))
+        if reading.is_closed_set(expected):
+            return None
+    first = line.split("\n")[0].strip()
+    body = line if "\n" not in line else first if _only_further(line, first) else line
+    plain = latex.plain(body)
+    if (
+        expected.kind in ("any", "number", "math")
+        and quantities.read(plain.rstrip(".")) is not None
+        and not _is_prose_number(plain)
+    ):
+        return Reading(phrases.without_quotes(plain), numbers_in_text.bound(plain))
+    if (number := _leading_number(plain, expected)) is not None:
+        return number
+    if expected.kind in ("any", "number") and "=" in plain and "\n" not in plain:
+        side = equality.last_side(plain)
+        arithmetic = (
+            len(plain) < 80
+            and re.match(r"[\d(.$-]", plain)
+            and "," not in plain
+            and not re.search(r"[A-Za-z]", re.sub(r"\bx\b", "", plain))
+        )
+        if arithmetic and quantities.read(side) is not None:
+            return Reading(side, numbers_in_text.bound(side))
+    if expected.kind == "number":
+        return None
+    if expected.kind == "date":
+        return (
+            reading.read_date(body, expected)
+            if dates.read(phrases.trimmed(body), expected.order)
+            else None
+        )
+    if expected.kind == "symbols":
+        return reading.of_statement(body, expected, final=False)
+    if phrases.ABSTAINS.search(line) or phrases.is_refusal(line):
+        return None
+    if "\n" in body:
+        items = kinds.items_of(body)
+        marked = all(
+            re.match(r"\s*(?:\(?\d{1,3}[.)]|[-*•–])\s", row)
+            for row in body.split("\n")
+            if row.strip()
+        )
+        rows = [row.strip() for row in body.split("\n") if row.strip()]
+        bare = all(len(row.split()) <= 3 and row[-1].isalnum() for row in rows)
+        single = not kinds.asks_number(expected.question)
+        return Reading(body) if items and single and (marked or bare) else None
+    if mathematics.looks_mathematical(body) and not phrases.PROSE.search(
+        re.sub(r"\\[a-z]+", "", body)
+    ):
+        return Reading(phrases.without_quotes(body))
+    if (
+        kinds.asks_number(expected.question)
+        and not is_value(body, expected)
+        and (any(character.isdigit() for character in body) or len(body.split()) > 3)
+    ):
+        return None
+    if (placed := _PLACED.match(body)) is not None:
+        value = placed["value"]
+        if is_value(value, expected) or re.fullmatch(r"[A-Z]\w+", value):
+            return Reading(value)
+    if kinds.SYMBOLS.fullmatch(body):
+        return Reading(body)
+    short = phrases.trimmed(body)
+    cut = body[len(short) :]
+    if short != body and not phrases.PROSE.search(short) and not phrases.CONCLUDES.search(cut):
+        body = short
+    body = _ONE.sub(r"\1", body)
+    if (listed := PREFIXED.match(body)) is not None and is_list(listed["value"]):
+        return Reading(listed["value"].rstrip("."))
+    items = kinds.items_of(body) or []
+    if len(items) > 2 and all(len(item.split()) <= 3 for item in items) and len(body) <= 200:
+        return Reading(phrases.without_quotes(body))
+    prose = (
+        phrases.PROSE.search(body)
+        or unstated_names.IS.match(body)
+        or (len(body.split()) > 6 and body.endswith("."))
+    )
+    if len(body) <= 100 and not prose and not body.endswith(":"):
+        return Reading(phrases.without_quotes(body))
+    return None
+
+
+_MARKED = re.compile(r"\(([A-R])\)|(?<![\w'])([A-R])[).:]")
+_NAMED = re.compile(r"[A-Za-z][A-Za-z ']{0,30}[:：]\s+(?=\S)")
+
+
+def _leading_number(line: str, expected: Expectation) -> Reading | None:
+    """`12 km (7.5 miles)`, `18 eggs, not 20`, `Tom: 36`: one quantity, and what explains it."""
+    if "\n" in line or len(line) > 120 or expected.kind not in ("any", "number"):
+        return None
+    short = phrases.trimmed(line)
+    if re.match(r"[-+$€£.]?\s?[$€£]?\d", short) and quantities.read(short) is not None:
+        return Reading(short, numbers_in_text.bound(short))
+    first = line[: sentence_splitting.end_of(line, 0)]
+    if quantities.read(first) is not None and line[len(first) : len(first) + 2] == ". ":
+        return Reading(first, numbers_in_text.bound(first))
+    named = _NAMED.match(line)
+    if named is not None and (expected.kind == "number" or kinds.asks_number(expected.question)):
+        rest = line[named.end() :].strip()
+        if quantities.read(rest.rstrip(".")) is not None:
+            return Reading(phrases.without_quotes(rest), numbers_in_text.bound(rest))
+    return None
+
+
+_ONE = re.compile(r"^(?:the )?([a-z]+) one\.?$", re.IGNORECASE)
+PREFIXED = re.compile(r"[A-Za-z][^:\n]{2,60}:\s+(?P<value>\S[^\n]*)$")
+
+
+def is_list(text: str) -> bool:
+    items = kinds.items_of(text) or []
+    return len(items) > 1 and all(0 < len(item.split()) <= 3 for item in items)
+
+
+def is_value(text: str, expected: Expectation) -> bool:
+    """Whether a text is a quantity, a date, an expression, or a list of such."""
+    if quantities.read(text) is not None or dates.read(text, expected.order) is not None:
+        return True
+    if mathematics.looks_mathematical(text) and not phrases.PROSE.search(
+        re.sub(r"\\[a-z]+", "", text)
+    ):
+        return True
+    items = kinds.items_of(text) or []
+    return len(items) > 1 and all(quantities.read(item) is not None for item in items)
+
+
+def _only_further(text: str, first: str) -> bool:
+    """Whether the lines after the first begin something else: an explanation after a blank line."""
+    return text[len(first) :].startswith("\n\n") and quantities.read(latex.plain(first)) is not None
+
+
+def _is_prose_number(text: str) -> bool:
+    return bool(re.match(r"\d+\s+(?:is|are|was|were)\b", text))

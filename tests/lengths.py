@@ -1,5 +1,6 @@
 """Tests that have a short form, for `make test`, and a long one, for `make test-slow`."""
 
+import os
 from typing import Any
 
 import pytest
@@ -14,3 +15,8 @@ def short_and_long(short: Any, long: Any) -> list[Any]:
 
 SQLITE_FIRST = short_and_long("sqlite", "postgresql")
 """Engines of a test whose commands are processes: `engine_name` of PostgreSQL is marked slow."""
+
+
+def fuzz_seconds() -> float:
+    """How long a test that tries random inputs goes on: $ML_AGENTS_FUZZ_SECONDS, or 20."""
+    return float(os.environ.get("ML_AGENTS_FUZZ_SECONDS", "20"))

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ml_agents_results.cli.database_options import close_files
+from ml_agents_results.cli.database_options import close_files, damage
 from ml_agents_results.cli.help_panels import ORDER, OWN
-from ml_agents_results.errors import ResultsError, UsageError
+from ml_agents_results.errors import CorruptDatabaseError, ResultsError, UsageError
 from ml_agents_results.redaction import redact_text
 from ml_agents_results.reports.terminal import printable, say
 
@@ -262,7 +262,7 @@ def _report(message: str, hint: str | None, code: int, debug: bool) -> int:
         say(redact_text(traceback.format_exc()).rstrip("\n"))
     say(f"Error: {_line(redact_text(message))}")
     if hint:
-        say(f"Hint: {_line(hint)}")
+        say(f"Hint: {_line(redact_text(hint))}")
     return code
 
 
@@ -273,6 +273,10 @@ def _line(text: str) -> str:
 
 def _report_unexpected(error: Exception, debug: bool) -> int:
     summary = traceback.format_exception_only(error)[-1].strip()
+    if (found := damage()) is not None:
+        message, option = found
+        hint = f"See all of it with: ml-agents db-check {option}"
+        return _report(message, hint, CorruptDatabaseError.exit_code, debug)
     return _report(
         f"unexpected error: {summary}",
         "This is a bug: repeat the command with --debug, and report what it shows.",

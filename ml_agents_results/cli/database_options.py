@@ -1,5 +1,6 @@
 """Options that name the database, and opening it."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,6 +80,21 @@ def closed_at_end(database: "Database") -> "Database":
     """The database itself, which is closed when the command ends."""
     _OPEN.append(database)
     return database
+
+
+def damage() -> tuple[str, str] | None:
+    """What is wrong with an open database, and the option that names it; None if all are intact.
+
+    For errors that nobody expected: reading what was not recorded may fail anywhere.
+    """
+    from ml_agents_results.database.manager import DatabaseManager
+
+    for database in _OPEN:
+        with suppress(Exception):
+            report = DatabaseManager(database).check()
+            if not report.intact:
+                return f"{database} is damaged: {report.problems[0].message}", database.option
+    return None
 
 
 def close_files() -> None:

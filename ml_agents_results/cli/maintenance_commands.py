@@ -72,12 +72,15 @@ def db_backup(
 
 
 def _note_foreign_objects(database: "Database") -> None:
-    """Notes the triggers and views that a copy of a file contains, too."""
+    """Notes what a copy of a file contains that is not ours."""
     from ml_agents_results.database.maintenance.foreign_objects import foreign_objects
 
     with database.read() as connection:
-        for name in foreign_objects(connection).active:
-            say(f"Note: it contains {name}, which may change what is saved: see db-check.")
+        objects = foreign_objects(connection)
+    for name in objects.active:
+        say(f"Note: it contains {name}, which may change what is saved: see db-check.")
+    for name in objects.passive:
+        say(f"Note: it contains {name}, which belongs to another program.")
 
 
 def _archive(database: "Database", destination: Path, force: bool) -> int:

@@ -145,7 +145,7 @@ def families_in(path: Path | None) -> dict[str, str]:
         families = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", hint) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}", hint) from error
     if not isinstance(families, dict) or not all(
         isinstance(name, str) for name in families.values()

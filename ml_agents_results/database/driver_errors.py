@@ -112,7 +112,16 @@ def translate(cause: BaseException, database: str) -> ResultsError:
     if not isinstance(cause, sqlite3.Error):
         return _server(cause, database)
     # The module's own errors have no code.
-    code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_MISUSE)
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is None and isinstance(cause, sqlite3.OperationalError):
+        return CorruptDatabaseError(
+            f"{database} holds a text that is not UTF-8",
+            "Find the damaged rows with: ml-agents db-check",
+        )
+    if code is None:
+        code = sqlite3.SQLITE_MISUSE
+    if code == sqlite3.SQLITE_READONLY_DBMOVED:
+        return DatabaseError(f"{database} was replaced meanwhile", "Repeat the command.")
     # Extended codes keep the kind in their low byte.
     if code & 0xFF == sqlite3.SQLITE_CONSTRAINT:
         return _constraint(cause, code in _DUPLICATES, code == _ORPHAN)

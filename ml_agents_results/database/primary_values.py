@@ -67,8 +67,18 @@ def set_by_scores(
 def set_before_flush(session: Session, *_: object) -> None:
     """Sets the values of the runs whose scores of the primary metric a Session is about to write.
 
-    A score without a value, such as a label alone, leaves the value of its run as it is.
+    A score without a value, such as a label alone, leaves the value of its run as it is. A value
+    that is set on a run goes to its one score of the primary metric.
+
+    Raises:
+        InvalidRecordError: A run's value would contradict its scores, or another metric would
+            become the primary one without its values.
     """
+    for target in session.dirty:
+        if getattr(target, "__tablename__", None) == "metrics":
+            _refuse_to_exchange(target)
+        elif getattr(target, "__tablename__", None) == "runs":
+            _score_as_run(session, target)
     dirty = (one for one in session.dirty if _is_score(one) and session.is_modified(one))
     written = [*filter(_is_score, session.new), *dirty]
     removed = {*filter(_is_score, session.deleted), *filter(_is_orphan, written)}
@@ -84,6 +94,39 @@ def set_before_flush(session: Session, *_: object) -> None:
             of_run = {*run.scores, *(one for one in written if one.run_id == run.id)} - removed
             own = [one for one in of_run if _parent(session, one, "metric") is metric]
             set_by_scores(run, metric.name, metric.kind, own)
+
+
+def _refuse_to_exchange(metric: Any) -> None:
+    history = inspect(metric).attrs.is_primary.history
+    if history.has_changes() and history.deleted:
+        raise InvalidRecordError(
+            f"setting is_primary of {metric.name!r} would leave the values of another metric on "
+            "the runs",
+            "MetricRepository(session, experiment_id).make_primary(name) moves them.",
+        )
+
+
+def _score_as_run(session: Session, run: Any) -> None:
+    """Gives the score of the primary metric the value that was set on its run."""
+    attributes = inspect(run).attrs
+    changed = [n for n in ("is_correct", "score", "error") if attributes[n].history.has_changes()]
+    if not changed or run in session.deleted:
+        return
+    own = [
+        score
+        for score in run.scores
+        if score.value is not None and score.metric.is_primary and score not in session.deleted
+    ]
+    value = run.score if run.is_correct is None else float(run.is_correct)
+    if not own or combined(own[0].metric.kind, own) == value:
+        return
+    if len(own) > 1 or session.is_modified(own[0]):
+        raise InvalidRecordError(
+            f"the value of run {run.id!r} is what its {len(own)} scores of "
+            f"{own[0].metric.name!r} give together",
+            "Edit the scores.",
+        )
+    own[0].value = value
 
 
 def _is_score(target: Any) -> bool:

@@ -232,7 +232,8 @@ def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:
     if (method := run.parsing_method) is not None and method not in PARSING_METHODS:
         raise refused("parsing_method", method, f"one of {', '.join(PARSING_METHODS)}, or null")
     correct = check_flag("is_correct", run.is_correct)
-    error = check_text("error", run.error)
+    # An empty text says that there was none.
+    error = check_text("error", run.error) or None
     if error is not None and correct is not None:
         raise refused("is_correct", correct, "null if the run ended in an error")
     if (reason := check_text("finish_reason", run.finish_reason)) is not None:

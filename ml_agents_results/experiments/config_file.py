@@ -8,6 +8,7 @@ from typing import Any
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig
 from ml_agents_results.errors import InvalidFileError, NotFoundError, UsageError
 from ml_agents_results.redaction import REDACTED, redact
+from ml_agents_results.yaml_text import load_yaml
 
 _EXPERIMENT = tuple(field.name for field in fields(ExperimentConfig))
 _DATABASE = tuple(field.name for field in fields(DatabaseConfig))
@@ -23,23 +24,17 @@ def read_config(path: str) -> dict[str, Any]:
         InvalidFileError: It is not a YAML mapping.
         UsageError: A setting is unknown, or is a key that belongs in the environment.
     """
-    import yaml
-
     try:
-        with Path(path).open(encoding="utf-8-sig") as file:
-            settings = yaml.safe_load(file)
+        settings = load_yaml(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise NotFoundError(f"there is no file {path}", "Check --config.") from error
     except OSError as error:
         raise InvalidFileError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidFileError(f"{path} is not UTF-8 text", "Save it as UTF-8.") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
+    except ValueError as error:
         raise InvalidFileError(
-            f"{path}{line} is not YAML: {getattr(error, 'problem', None) or 'unreadable'}",
-            "It has lines such as `dataset: questions.jsonl`.",
+            f"{path} is not YAML: {error}", "It has lines such as `dataset: questions.jsonl`."
         ) from None
     if not isinstance(settings, dict):
         raise InvalidFileError(

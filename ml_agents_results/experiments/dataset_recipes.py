@@ -18,6 +18,7 @@ from ml_agents_results.errors import InvalidFileError, NotFoundError
 from ml_agents_results.scoring import latex
 from ml_agents_results.scoring.kinds import KINDS, AnswerKind, check_kind
 from ml_agents_results.scoring.options import label_of
+from ml_agents_results.yaml_text import load_yaml
 
 _KEYS = frozenset(
     {"hub", "columns", "contains", "contains_any", "types", "question", "join", "before", "after",
@@ -292,18 +293,20 @@ def load_recipe(path: str | Path) -> Recipe:
     file = Path(path).expanduser()
     if not file.is_file():
         raise NotFoundError(f"there is no recipe {path}")
-    recipes = _recipes(file.read_text(encoding="utf-8-sig"), file.name)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidFileError(f"{file.name} cannot be read: {error}") from error
+    recipes = _recipes(text, file.name)
     if len(recipes) != 1:
         raise InvalidFileError(f"{file.name} holds {len(recipes)} recipes", "It needs one.")
     return recipes[0]
 
 
 def _recipes(text: str, name: str) -> tuple[Recipe, ...]:
-    import yaml
-
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        document = load_yaml(text)
+    except ValueError as error:
         raise InvalidFileError(f"{name} is not YAML: {error}") from error
     if isinstance(document, dict) and "question" in document:
         document = {Path(name).stem: document}

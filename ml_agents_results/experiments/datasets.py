@@ -432,7 +432,7 @@ def _read_json_lines(path: Path) -> _Rows:
             where = f"{path.name}, line {number}"
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise InvalidFileError(
                     f"{where} is not JSON: {error}", "Each line holds one JSON object."
                 ) from error
@@ -465,7 +465,9 @@ def _read_json(path: Path) -> _Rows:
     """The BIG-Bench layout, a task named by its file; or a plain list of examples."""
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
+    except UnicodeDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise InvalidFileError(f"{path.name} is not JSON: {error}") from error
     examples = document.get("examples") if isinstance(document, dict) else document
     if not isinstance(examples, list):

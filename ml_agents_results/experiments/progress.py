@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ml_agents_results.database.engine import Database
 from ml_agents_results.experiments.plan import Plan
 from ml_agents_results.records import RunRecord
+from ml_agents_results.reports.terminal import printable
 from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.tabulator import Tabulator
@@ -153,7 +154,7 @@ class PlainProgress(Progress):
             self._next = time.monotonic() + PLAIN_LINES_EVERY
 
     def say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     def end(self) -> None:
         self._report()
@@ -171,16 +172,16 @@ class BarProgress(PlainProgress):
 
         super().begin(experiment_id, tallies)
         self._bars = progress.Progress(
-            progress.TextColumn("{task.description}"),
+            progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(bar_width=20),
-            progress.TextColumn("{task.fields[state]}"),
+            progress.TextColumn("{task.fields[state]}", markup=False),
             progress.TimeRemainingColumn(),
             console=self._console,
             refresh_per_second=4,
         )
         self._tasks: dict[str, TaskID] = {
             name: self._bars.add_task(
-                name, total=tally.planned, completed=tally.runs, state=str(tally)
+                printable(name), total=tally.planned, completed=tally.runs, state=str(tally)
             )
             for name, tally in tallies.items()
         }

@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ml_agents_results.errors import InvalidFileError, NotFoundError
 from ml_agents_results.scoring.verdicts import Verdict
+from ml_agents_results.yaml_text import load_yaml
 
 INPUTS = ("question", "expected", "output", "choices", "output_a", "output_b")
 _KINDS = ("binary", "numeric", "labels")
@@ -172,16 +173,14 @@ def find_rubric(name: str) -> Rubric:
 
 def read_rubric(text: str, name: str = "rubric.md") -> Rubric:
     """The rubric in the text of a Markdown file. Raises InvalidFileError, which names the fault."""
-    import yaml
-
     parts = _FRONT.match(text)
     if parts is None:
         raise InvalidFileError(
             f"{name} has no front matter", "It begins with --- and name, kind, inputs, then ---."
         )
     try:
-        head = yaml.safe_load(parts[1])
-    except yaml.YAMLError as error:
+        head = load_yaml(parts[1])
+    except ValueError as error:
         raise InvalidFileError(f"the front matter of {name} is not YAML: {error}") from error
     if not isinstance(head, dict):
         raise InvalidFileError(f"the front matter of {name} is not a list of settings")

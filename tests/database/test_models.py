@@ -281,6 +281,40 @@ def test_scores_of_the_primary_metric_set_the_value_of_the_run(session: Session)
     assert (run.is_correct, run.scores) == (None, [])
 
 
+def test_a_value_that_is_set_on_a_run_goes_to_its_score(session: Session) -> None:
+    experiment = Experiment(id="e")
+    exact = Metric(experiment=experiment, name="exact", kind="binary", is_primary=True)
+    run = Run(experiment=experiment, approach_name="A", sample_index=0, raw_output="4")
+    run.scores.append(Score(metric=exact, value=1, label="C"))
+    session.add(run)
+    session.commit()
+    run.is_correct = False
+    session.commit()
+    assert (run.scores[0].value, run.scores[0].label, run.outcome) == (0, "C", "wrong")
+    run.is_correct, run.error = None, "timeout"
+    session.commit()
+    assert (run.scores[0].value, run.outcome) == (None, "failed")
+    run.error, run.is_correct = None, True
+    run.scores[0].value = 1
+    run.scores.append(Score(metric=exact, author="ann", value=1))
+    session.commit()
+    run.is_correct = False
+    with pytest.raises(InvalidRecordError, match="what its 2 scores of 'exact' give together"):
+        session.commit()
+    session.rollback()
+    assert run.is_correct is True
+
+
+def test_another_primary_metric_brings_its_values(session: Session) -> None:
+    experiment = study(session, runs=1)
+    experiment.metrics = [Metric(name="a", is_primary=True), Metric(name="b")]
+    session.commit()
+    first, second = experiment.metrics
+    first.is_primary, second.is_primary = False, True
+    with pytest.raises(InvalidRecordError, match="values of another metric"):
+        session.commit()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

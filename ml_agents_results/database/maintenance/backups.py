@@ -172,9 +172,10 @@ def snapshot(source: Path, draft: Path, *, like: Path | None = None) -> None:
 
 
 def rows(connection: sqlite3.Connection) -> dict[str, int]:
-    """Table to number of rows."""
+    """Table to number of rows; without virtual tables, whose rows are those of others."""
     names = connection.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' "
+        "AND sql NOT LIKE 'CREATE VIRTUAL%'"
     ).fetchall()
     return {
         name: connection.execute(f"SELECT COUNT(*) FROM {quoted(name)}").fetchone()[0]

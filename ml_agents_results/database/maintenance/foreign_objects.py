@@ -17,6 +17,9 @@ from ml_agents_results.database.sqlite import quoted
 DAMAGED = "damaged_"
 """Prefix of the tables into which a repair puts damaged rows."""
 
+_EXPRESSION = -2
+"""Number of a column of an index that is an expression."""
+
 _KNOWN = {"alembic_version", *PREDECESSOR_TABLES}
 
 
@@ -58,6 +61,11 @@ def _in_sqlite(connection: Connection, tables: Sequence[str]) -> Iterator[str]:
         for _, name, *_, hidden in run(f"PRAGMA table_xinfo({quoted(table)})"):
             if hidden:
                 yield f"the generated column {name} of {table}"
+        for _, name, *_ in run(f"PRAGMA index_list({quoted(table)})"):
+            columns = run(f"PRAGMA index_xinfo({quoted(name)})").all()
+            # The comparison with the models passes over indexes of expressions.
+            if any(position == _EXPRESSION for _, position, *_ in columns):
+                yield f"the index {name} of an expression on {table}"
 
 
 def _on_server(connection: Connection, tables: Sequence[str]) -> Iterator[str]:

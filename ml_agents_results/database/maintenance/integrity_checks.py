@@ -3,13 +3,14 @@
 import json
 import re
 import sqlite3
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Boolean, Connection, Float, Integer, text
 
 from ml_agents_results.database import schema
 from ml_agents_results.database.digests import COVERED, covered, digest_of, input_fingerprint
@@ -114,7 +115,13 @@ def check(database: Database) -> CheckReport:
 
 
 class _Rows:
-    """Reads tables of either engine."""
+    """Reads tables of either engine.
+
+    Attributes:
+        loosely_typed: Whether a column may hold values of any kind.
+    """
+
+    loosely_typed = False
 
     def columns(self, table: str) -> list[str]:
         raise NotImplementedError
@@ -134,6 +141,8 @@ class _Rows:
 
 
 class _FileRows(_Rows):
+    loosely_typed = True
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
@@ -226,6 +235,10 @@ def _check_rows(rows: _Rows, report: CheckReport) -> None:
         return
     for table in filter(tables.__contains__, _JSON_COLUMNS):
         _attempt(report, table, lambda table=table: _values(rows, table, report))
+    for table in tables:
+        _attempt(report, table, lambda table=table: _kinds(rows, table, report))
+    if {"metrics", "scores"} <= set(tables):
+        _attempt(report, "scores", lambda: _primary_values(rows, report))
     # Before 0004, when experiments had no digests, those of runs were computed differently.
     if "content_digest" in rows.columns("experiments"):
         for table in filter(tables.__contains__, COVERED):
@@ -267,6 +280,58 @@ def _values(rows: _Rows, table: str, report: CheckReport) -> None:
         if name in kinds:
             kind = "a JSON object" if kinds[name] is dict else "a JSON list"
         report.add("invalid", table, f"{name} of {len(ids)} rows of {table} is not {kind}", ids)
+
+
+def _kinds(rows: _Rows, table: str, report: CheckReport) -> None:
+    """Values of another kind than their column's, which SQLite stores as they come."""
+    from ml_agents_results.database.models import Base
+
+    if not rows.loosely_typed or table not in Base.metadata.tables:
+        return
+    present = rows.columns(table)
+    identity = _IDS.get(table) or next(iter(Base.metadata.tables[table].primary_key)).name
+    for column in Base.metadata.tables[table].columns:
+        if column.name not in present:
+            continue
+        numeric = isinstance(column.type, Integer | Float | Boolean)
+        kinds = "'integer', 'real'" if numeric else "'text'"
+        if isinstance(column.type, Integer):
+            kinds = "'integer'"
+        wrong = [
+            str(row[0])
+            for row in rows.select(
+                f"SELECT {identity} FROM {table} "
+                f"WHERE typeof({column.name}) NOT IN ({kinds}, 'null')"
+            )
+        ]
+        if wrong:
+            what = "number" if numeric else "text"
+            message = f"{column.name} of {len(wrong)} rows of {table} is not a {what}"
+            report.add("invalid", table, message, wrong)
+
+
+def _primary_values(rows: _Rows, report: CheckReport) -> None:
+    """Runs whose value is not what the scores of their primary metric give together."""
+    correct = "CASE WHEN r.is_correct THEN 1 WHEN NOT r.is_correct THEN 0 END"
+    majority = "CASE WHEN avg(s.value) > 0.5 THEN 1 WHEN avg(s.value) < 0.5 THEN 0 END"
+    differing = [
+        str(row[0])
+        for row in rows.select(
+            "SELECT r.id FROM scores s JOIN runs r ON r.id = s.run_id "
+            "JOIN metrics m ON m.id = s.metric_id AND m.is_primary "
+            f"WHERE s.value IS NOT NULL GROUP BY r.id, m.kind, r.score, r.error, {correct} "
+            "HAVING CASE WHEN r.error IS NOT NULL THEN 1 = 1 "
+            f"WHEN m.kind = 'binary' THEN coalesce({correct}, -1) <> coalesce({majority}, -1) "
+            "ELSE r.score IS NULL OR abs(r.score - avg(s.value)) > 1e-9 * (1 + abs(r.score)) END"
+        )
+    ]
+    if differing:
+        report.add(
+            "content",
+            "scores",
+            f"the value of {len(differing)} runs is not that of their primary scores",
+            differing,
+        )
 
 
 def _is_json(value: object, kind: type) -> bool:
@@ -364,7 +429,11 @@ def _differences(connection: Connection) -> list[str]:
     context = MigrationContext.configure(
         connection, opts={"compare_type": True, "include_name": include}
     )
-    return [_difference(difference) for difference in compare_metadata(context, Base.metadata)]
+    with warnings.catch_warnings():
+        # What it cannot compare is found among the foreign objects.
+        warnings.simplefilter("ignore")
+        found = compare_metadata(context, Base.metadata)
+    return [_difference(difference) for difference in found]
 
 
 def _difference(found: Any) -> str:

@@ -55,17 +55,27 @@ def test_a_trigger_is_a_fault_and_is_not_repaired_along(filled: Path, tmp_path: 
 
 
 def test_copies_say_that_they_contain_one(filled: Path, tmp_path: Path) -> None:
-    execute(filled, "CREATE TRIGGER t AFTER DELETE ON runs BEGIN SELECT 1; END")
+    execute(
+        filled,
+        "CREATE TRIGGER t AFTER DELETE ON runs BEGIN SELECT 1; END; CREATE TABLE notes (id)",
+    )
     backup = call("db-backup", "--source", filled, "--dest", tmp_path / "b.db")
     restored = call("db-restore", "--source", tmp_path / "b.db", "--db-path", tmp_path / "n.db")
     for result in (backup, restored):
         assert "Note: it contains the trigger t on runs" in result.stderr
+        assert "Note: it contains the table notes, which belongs to another" in result.stderr
 
 
 def test_a_generated_column_is_a_fault(filled: Path) -> None:
     execute(filled, "ALTER TABLE runs ADD COLUMN twice AS (sample_index * 2)")
     messages = [problem.message for problem in check(Database(str(filled))).problems]
     assert any("the generated column twice of runs" in message for message in messages)
+
+
+def test_an_index_of_an_expression_is_a_fault(filled: Path) -> None:
+    execute(filled, "CREATE UNIQUE INDEX one ON runs (lower(model))")
+    messages = [problem.message for problem in check(Database(str(filled))).problems]
+    assert any("the index one of an expression on runs" in message for message in messages)
 
 
 def test_triggers_and_rules_of_a_server(postgresql_database: Database) -> None:

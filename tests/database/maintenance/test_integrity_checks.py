@@ -17,7 +17,7 @@ from ml_agents_results.database.maintenance.integrity_checks import CheckReport,
 from ml_agents_results.database.migration import migration
 from ml_agents_results.errors import CorruptDatabaseError
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import RunRecord
+from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from tests.generated import make_runs
 from tests.lengths import short_and_long
@@ -126,6 +126,27 @@ def test_a_schema_that_was_changed(filled: Database) -> None:
     messages = [problem.message for problem in check(filled).problems]
     assert any("ix_runs_analysis is missing" in message for message in messages), messages
     assert any("mood should not be there" in message for message in messages), messages
+
+
+def test_values_of_another_kind_than_their_column(sqlite_database: Database) -> None:
+    processor = ResultsProcessor(sqlite_database)
+    processor.save_experiment("exp", {})
+    processor.save_run(RunRecord("exp", "CoT", 0))
+    change(sqlite_database, "UPDATE runs SET sample_index = 'first', task = x'ff'")
+    messages = [problem.message for problem in check(sqlite_database).problems]
+    assert "sample_index of 1 rows of runs is not a number" in messages
+    assert "task of 1 rows of runs is not a text" in messages
+
+
+def test_a_value_that_its_scores_do_not_give(database: Database) -> None:
+    processor = ResultsProcessor(database)
+    processor.save_experiment("exp", {}, metrics=[MetricRecord("exact", "binary", is_primary=True)])
+    processor.save_run(RunRecord("exp", "CoT", 0, id="r", raw_output="4"))
+    processor.save_scores([("r", ScoreRecord(1.0, metric="exact", label="C"))])
+    assert check(database).intact
+    change(database, "UPDATE scores SET value = 0")
+    messages = [problem.message for problem in check(database).problems]
+    assert messages == ["the value of 1 runs is not that of their primary scores"]
 
 
 def test_text_that_is_no_json_and_no_time(sqlite_database: Database) -> None:

@@ -62,20 +62,45 @@ class ReportType(StrEnum):
     failures = "failures"
     power = "power"
     agreement = "agreement"
+    ranking = "ranking"
 
 
-OF_ANY_METRIC = (ReportType.summary, ReportType.accuracy, ReportType.agreement)
+OF_ANY_METRIC = (
+    ReportType.summary,
+    ReportType.accuracy,
+    ReportType.agreement,
+    ReportType.ranking,
+)
 """Reports that take --metric."""
 
-COMPARING = (ReportType.latency, ReportType.cost, ReportType.failures, ReportType.power)
+COMPARING = (
+    ReportType.latency,
+    ReportType.cost,
+    ReportType.failures,
+    ReportType.power,
+    ReportType.ranking,
+)
 """Reports that also compare variants with a baseline."""
+
+
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="FILE",
+        help="Also write the report to a file; the extension selects the format: json, md, tex, "
+        "html, xlsx, of a ranking svg.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 
 
 def analyze(
     experiment_ids: ExperimentIds,
-    report_type: Annotated[ReportType, typer.Option(help="What to report on.")] = (
-        ReportType.summary
-    ),
+    report_type: Annotated[
+        ReportType,
+        typer.Option(metavar="TYPE", help=f"What to report on: {', '.join(ReportType)}."),
+    ] = ReportType.summary,
     approach: Approaches = None,
     provider: Providers = None,
     model: Models = None,
@@ -92,6 +117,8 @@ def analyze(
     group_map: GroupMap = None,
     missing: Missing = "exclude",
     confidence: Confidence = 0.95,
+    output: ReportFile = None,
+    force: Force = False,
     source: Source = None,
     engine: Engine = None,
     spark_master: SparkMaster = None,
@@ -100,10 +127,13 @@ def analyze(
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Report accuracy, times, costs, parsing, failures, power or agreement, with error bars."""
+    """Report accuracy, ranks, times, costs, failures, agreement and more, with error bars."""
     from ml_agents_results.errors import UsageError
+    from ml_agents_results.formats.report_files import require_report_file, write_report
     from ml_agents_results.services.analysis_options import AnalysisOptions
 
+    if output is not None:
+        require_report_file(output, force=force)
     if baseline is not None and report_type not in COMPARING:
         raise UsageError(
             f"--report-type {report_type} does not compare variants, so --baseline does not apply",
@@ -113,6 +143,10 @@ def analyze(
         raise UsageError(
             f"--report-type {report_type} is about right and wrong, so --metric does not apply",
             f"Leave it out, or give --report-type {', '.join(OF_ANY_METRIC)}.",
+        )
+    if report_type is ReportType.ranking and interval != "wilson":
+        raise UsageError(
+            "a ranking has Wilson's intervals, so --interval does not apply", "Leave it out."
         )
     if report_type is ReportType.agreement and (interval, missing) != ("wilson", "exclude"):
         raise UsageError(
@@ -145,10 +179,15 @@ def analyze(
         document, report = _report(report_type, runs, ids, filters, options, baseline)
     if not document.get("variants", document.get("outcomes", True)):
         say(f"Note: {', '.join(ids)} has no runs, or none that pass the filters.")
+    document = {"experiment_ids": ids, "report_type": report_type.value, **document}
+    if output is not None:
+        write_report(report, document, output, force=force)
     if as_json:
-        emit_json({"experiment_ids": ids, "report_type": report_type.value, **document})
+        emit_json(document)
     else:
         print_report(report, verbose=verbose)
+    if output is not None:
+        say(f"Wrote {output}.")
 
 
 def compare(
@@ -298,6 +337,12 @@ def _report(
 
             power = PowerService(*scope).report(baseline=baseline)
             return power.to_dict(), power_report(power)
+        case ReportType.ranking:
+            from ml_agents_results.reports.ranking_report import ranking_report
+            from ml_agents_results.services.ranking import RankingService
+
+            ranking = RankingService(*scope).report(baseline=baseline)
+            return ranking.to_dict(), ranking_report(ranking)
         case ReportType.agreement:
             from ml_agents_results.reports.agreement_report import agreement_report
             from ml_agents_results.services.agreement import AgreementService

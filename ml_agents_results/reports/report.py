@@ -70,6 +70,7 @@ class Report:
         sentences: The results in words, the most important ones first.
         notes: What to keep in mind, the most important first: phrases without a full stop.
         methods: How the figures were computed, sentences.
+        diagram: A picture of the result, as SVG.
     """
 
     title: str
@@ -77,6 +78,7 @@ class Report:
     sentences: Sequence[str] = ()
     notes: Sequence[str] = ()
     methods: Sequence[str] = ()
+    diagram: str | None = None
 
     @property
     def views(self) -> list[View]:

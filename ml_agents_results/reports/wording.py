@@ -30,6 +30,7 @@ EXPLANATIONS = {
     "wide on purpose; for these very tasks only see the rows `these tasks`, or --cluster none",
     "few_discordant": "few samples were answered right by one variant only: the test has little "
     "power, and in clusters intervals may be too narrow",
+    "few_tasks": "fewer than five tasks, or three variants, have no ranks over tasks",
     "few_samples": "there are few samples: intervals may be too narrow",
     "graders_differ": "the two experiments were graded differently",
     "few_disagreements": "fewer than 10 runs are rated differently: intervals may be too narrow",
@@ -54,6 +55,7 @@ EXPLANATIONS = {
     "no_values": "no run has this value",
     "no_double_ratings": "no run has two ratings",
     "not_categories": "the values are numbers on no scale of at most 101 steps",
+    "not_connected": "some variants are only ever better, or only ever worse, than the others",
     "null_clusters": "some samples have no value to cluster by; each is a cluster of its own",
     "one_category": "all ratings are the same",
     "one_class": "all answers are right, or all are wrong",
@@ -66,6 +68,7 @@ EXPLANATIONS = {
     "partial_overlap": "some samples were graded in one variant only and are left out of the pairs",
     "sample_ids_not_unique": "an id stands for several samples of a task and pairs nothing; pairs "
     "are by question and expected answer",
+    "separated": "it is never better, or never worse: its strength is infinite",
     "shared_samples_unpaired": "the variants share samples; a paired comparison is more precise",
     "skewed_ratings": "more than 80% of the ratings are the same category: kappa is low at high "
     "agreement, so look at the matrix",

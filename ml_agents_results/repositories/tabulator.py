@@ -22,11 +22,12 @@ from ml_agents_results.repositories.counts import (
 )
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_source import DatabaseSource, Result, RunSource, SplitBy
-from ml_agents_results.statistics import tabulation, value_tabulation
+from ml_agents_results.statistics import tabulation, value_tabulation, variant_matrix
 from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.run_columns import Cluster, Column, Measure, Runs
 from ml_agents_results.statistics.tabulation import Counts, PairingRule
 from ml_agents_results.statistics.value_tabulation import DifferenceSteps
+from ml_agents_results.statistics.variant_matrix import VariantMatrix
 
 _OF_PAIRS: tuple[Column, ...] = ("time_ms", "sample_index", "fingerprint")
 
@@ -104,7 +105,7 @@ class Tabulator:
             cluster=cluster,
             measure=measure,
         )
-        columns: list[Column] = [measure, "sample_index", *_columns_of(cluster)]
+        columns: list[Column] = [measure, "sample_index", *columns_of_cluster(cluster)]
         parts = self._tabulate(add, columns, "sample_index")
         return [
             RunSums(*(label or (None, None)), *row) for label, *row in tabulation.add_sums(parts)
@@ -121,7 +122,7 @@ class Tabulator:
             cluster=cluster,
             origin=origin,
         )
-        columns: list[Column] = ["value", "sample_index", *_columns_of(cluster)]
+        columns: list[Column] = ["value", "sample_index", *columns_of_cluster(cluster)]
         parts = self._tabulate(add, columns, "sample_index")
         return [
             ValueSums(*(label or (None, None)), *row) for label, *row in tabulation.add_sums(parts)
@@ -144,7 +145,7 @@ class Tabulator:
         Samples that were never graded are left out.
         """
         count = partial(tabulation.sample_counts, missing=self._missing, cluster=cluster)
-        columns: list[Column] = ["sample_index", *_columns_of(cluster)]
+        columns: list[Column] = ["sample_index", *columns_of_cluster(cluster)]
         counts = tabulation.add_counts(self._tabulate(count, columns, "sample_index"))
         samples: dict[Variant, list[SampleCounts]] = {}
         for (variant, task, group, graded, correct), number in counts.items():
@@ -254,6 +255,20 @@ class Tabulator:
         columns: list[Column] = ["sample_index", "fingerprint"]
         return sum(self._tabulate(tabulation.duplicate_contents, columns, "fingerprint"))
 
+    def matrix(
+        self, variants: Sequence[Variant], rule: PairingRule, cluster: Cluster = "task"
+    ) -> VariantMatrix:
+        """What all variants have on the samples that they share."""
+        read = partial(
+            variant_matrix.variant_matrix,
+            variants=variants,
+            missing=self._missing,
+            rule=rule,
+            cluster=cluster,
+            numeric=self._numeric,
+        )
+        return variant_matrix.joined(self._tabulate(read, _columns_of_pairs(rule, cluster), rule))
+
     def sample_bounds(self) -> dict[tuple[Variant, str], tuple[int, float, float]]:
         """By variant and task, how many samples were asked, and the sums of their shares of right
         answers if runs without a grade were wrong, and if they were right."""
@@ -293,7 +308,8 @@ class Tabulator:
         return self._reading.tabulate(function, columns, split_by)
 
 
-def _columns_of(cluster: Cluster) -> tuple[Column, ...]:
+def columns_of_cluster(cluster: Cluster) -> tuple[Column, ...]:
+    """The columns to read for samples or runs grouped by the cluster."""
     if cluster in ("task", "sample"):
         return ()
     check_cluster(cluster)
@@ -302,7 +318,7 @@ def _columns_of(cluster: Cluster) -> tuple[Column, ...]:
 
 def _columns_of_pairs(rule: PairingRule, cluster: Cluster) -> tuple[Column, ...]:
     own: tuple[Column, ...] = ("sample_id",) if rule == "sample_id" else ()
-    return ("sample_index", "fingerprint", *own, *_columns_of(cluster))
+    return ("sample_index", "fingerprint", *own, *columns_of_cluster(cluster))
 
 
 def _by_outcome(counts: Counts) -> list[MethodCounts]:

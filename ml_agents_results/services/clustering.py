@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
+
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import RunSums, VariantCounts
 from ml_agents_results.repositories.tabulator import Tabulator
@@ -12,7 +14,8 @@ from ml_agents_results.services.summary import (
     refuse_null_cluster,
 )
 from ml_agents_results.statistics.choices import Missing
-from ml_agents_results.statistics.run_columns import Cluster, Measure
+from ml_agents_results.statistics.ratings import numbered
+from ml_agents_results.statistics.run_columns import Array, Cluster, Measure
 
 
 def dependence(
@@ -52,6 +55,35 @@ def cluster_sums(
         else:
             clusters.setdefault(name, []).append(row)
     return [*alone, *(_added(rows) for rows in clusters.values())]
+
+
+def cluster_numbers(
+    tasks: Sequence[str],
+    task: Array,
+    labels: Sequence[str | None],
+    group: Array,
+    sample: Array,
+    options: AnalysisOptions,
+) -> Array:
+    """The number of each row's cluster, from 0; those of a family of tasks are one.
+
+    Args:
+        task: Of each row, an index in `tasks`.
+        group: Of each row, an index in `labels`, the values that are clustered by.
+        sample: The number of each row's sample, from 0: its own cluster where it has no value.
+
+    Raises:
+        UsageError: A row has no value to cluster by.
+    """
+    cluster = cluster_column(options)
+    if cluster == "task":
+        names = [options.cluster_of(name, name) for name in tasks]
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        return np.array([numbers[name] for name in names])[task]
+    alone = np.array([label is None for label in labels])[group]
+    refuse_null_cluster(int(alone.sum()), cluster, options)
+    within = np.zeros(len(task), int) if options.across_tasks else task
+    return numbered(np.where(alone, 0, within), group, np.where(alone, sample + 1, 0))
 
 
 def _added(rows: Sequence[RunSums]) -> RunSums:

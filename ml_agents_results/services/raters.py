@@ -10,15 +10,13 @@ from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.run_source import RunSource, StoredMetric
 from ml_agents_results.repositories.score_repository import ScoreRepository
+from ml_agents_results.repositories.tabulator import columns_of_cluster
 from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.clustering import cluster_numbers
 from ml_agents_results.services.metric_choice import ChosenMetric, chosen_metric
-from ml_agents_results.services.summary import (
-    cluster_column,
-    cluster_method,
-    refuse_null_cluster,
-)
-from ml_agents_results.statistics.ratings import Ratings, numbered, ratings_of
-from ml_agents_results.statistics.run_columns import Array, Cluster, Column, Runs
+from ml_agents_results.services.summary import cluster_column, cluster_method
+from ml_agents_results.statistics.ratings import Ratings, ratings_of
+from ml_agents_results.statistics.run_columns import Array, Column, Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +79,7 @@ def read_ratings(
         UsageError: The source has no metric but the primary one (Parquet files).
     """
     cluster = cluster_column(options)
-    columns: set[Column] = {"value", "sample_index", "repeat_index"}
-    if cluster == "sample_id":
-        columns.add("sample_id")
-    elif cluster == "input_fingerprint":
-        columns.add("fingerprint")
+    columns = {"value", "sample_index", "repeat_index", *columns_of_cluster(cluster)}
     read = []
     for rater in raters:
         stored = rater.metric.stored
@@ -109,20 +103,11 @@ def clusters_of(ratings: Ratings, options: AnalysisOptions) -> tuple[Array | Non
         UsageError: A row has no value to cluster by.
     """
     if options.cluster != "none" and (options.cluster or len(np.unique(ratings.task)) > 1):
-        return _named(ratings, cluster_column(options), options), cluster_method(options)
+        numbers = cluster_numbers(
+            ratings.tasks, ratings.task, ratings.labels, ratings.group, ratings.samples, options
+        )
+        return numbers, cluster_method(options)
     samples = ratings.samples
     if len(np.unique(samples)) < len(samples):
         return samples, "clustered by sample"
     return None, "independent runs"
-
-
-def _named(ratings: Ratings, cluster: Cluster, options: AnalysisOptions) -> Array:
-    if cluster == "task":
-        clusters = [options.cluster_of(task, task) for task in ratings.tasks]
-        numbers = {name: number for number, name in enumerate(dict.fromkeys(clusters))}
-        return np.array([numbers[name] for name in clusters])[ratings.task]
-    nulls = np.array([label is None for label in ratings.labels])[ratings.group]
-    refuse_null_cluster(int(nulls.sum()), cluster, options)
-    alone = np.where(nulls, ratings.samples + 1, 0)
-    task = np.zeros(len(ratings), int) if options.across_tasks else ratings.task
-    return numbered(np.where(nulls, 0, task), ratings.group, alone)

@@ -485,7 +485,7 @@ def shared_samples(
     first, second = (runs.of(variant) for variant in variants)
     if rule == "content":
         one, two = (
-            _by_content(runs, of_variant, missing, cluster, measure)
+            samples_by_content(runs, of_variant, missing, cluster, measure)
             for of_variant in (first, second)
         )
         yield "", *_clustered_alike(*_same_occurrence(one, two))
@@ -506,7 +506,7 @@ def _clustered_alike(one: SampleTable, two: SampleTable) -> tuple[SampleTable, S
     return replace(one, cluster=np.where(one.cluster == 0, two.cluster, one.cluster)), two
 
 
-def _by_content(
+def samples_by_content(
     runs: Runs,
     of_variant: Mapping[str, Columns],
     missing: Missing,

@@ -89,11 +89,11 @@ def value_steps(
         d = difference(one.measure[known], two.measure[known])
         repeats = np.union1d(one.graded[known], two.graded[known])
         if one.task is None:
-            rows.append((task, _steps(d, repeats)))
+            rows.append((task, difference_steps(d, repeats)))
             continue
         of_task = one.task[known]
         rows += [
-            (runs.tasks[number - 1], _steps(d[of_task == number], repeats))
+            (runs.tasks[number - 1], difference_steps(d[of_task == number], repeats))
             for number in np.unique(of_task).tolist()
         ]
     return rows
@@ -124,7 +124,7 @@ def add_steps(parts: Iterable[DifferenceSteps]) -> DifferenceSteps:
     )
 
 
-def _steps(d: Array, repeats: Array) -> DifferenceSteps:
+def difference_steps(d: Array, repeats: Array) -> DifferenceSteps:
     """The mean of k values on a lattice lies on one that is k times as fine."""
     per_unit = math.lcm(*map(int, repeats)) * LATTICE if len(repeats) else LATTICE
     other = d[d != 0.0]

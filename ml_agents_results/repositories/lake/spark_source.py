@@ -33,7 +33,12 @@ from ml_agents_results.repositories.lake.lake_source import (
     runs_view,
 )
 from ml_agents_results.repositories.run_source import Result, SplitBy
-from ml_agents_results.statistics import run_columns, tabulation, value_tabulation
+from ml_agents_results.statistics import (
+    run_columns,
+    tabulation,
+    value_tabulation,
+    variant_matrix,
+)
 from ml_agents_results.statistics.run_columns import OUTCOME_INDEX, Column, Runs, field_of
 
 PART_RUNS = 500_000
@@ -69,7 +74,8 @@ _SPLIT_BY: dict[SplitBy, str] = {
 @contextmanager
 def open_spark(folder: Folder, master: str) -> Iterator[LakeSource]:
     """A session for the time of the block; the workers read the folder under the same path."""
-    for module in (records, run_columns, tabulation, value_tabulation, arrow_columns):
+    modules = (records, run_columns, tabulation, value_tabulation, variant_matrix, arrow_columns)
+    for module in modules:
         # The workers need not have this package installed.
         pyspark.cloudpickle.register_pickle_by_value(module)
     with warnings.catch_warnings():

@@ -102,8 +102,11 @@ def _errors(report: FailureReport, labels: dict[Variant, str]) -> Table:
 
 
 def _hard(report: FailureReport) -> Table:
+    several = len({row.experiment_id for row in report.hard_samples}) > 1
+    shown = (*(columns("experiment_id") if several else ()), *_HARD)
     rows: list[Row] = [
         {
+            "experiment_id": row.experiment_id,
             "task": row.task,
             "sample_index": row.sample_index,
             "graded": row.graded,
@@ -111,8 +114,8 @@ def _hard(report: FailureReport) -> Table:
         }
         for row in report.hard_samples
     ]
-    view = View("hard", "Hardest samples", _HARD, rows, brief=10)
-    return Table("Hardest samples", _HARD, rows, [view] if rows else [])
+    view = View("hard", "Hardest samples", shown, rows, brief=10)
+    return Table("Hardest samples", shown, rows, [view] if rows else [])
 
 
 def _changes(report: FailureReport, labels: dict[Variant, str]) -> Table:

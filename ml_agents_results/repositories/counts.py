@@ -175,8 +175,10 @@ class MethodCounts:
 
 @dataclass(frozen=True, slots=True)
 class HardSample:
-    """A sample that hardly any run answered correctly."""
+    """A sample that hardly any run answered correctly; of several experiments that have it, the
+    first is named."""
 
+    experiment_id: str
     task: str
     sample_index: int
     graded: int

@@ -242,11 +242,21 @@ class Tabulator:
         parts = self._tabulate(count, ["sample_index"], "sample_index")
         return {str(key[0]): number for key, number in tabulation.add_counts(parts).items()}
 
+    def repeated_outcomes(self) -> dict[tuple[Variant, str], tuple[int, ...]]:
+        """By variant and outcome, the sums that `proportions.design_effect` takes."""
+        parts = self._tabulate(tabulation.repeated_outcomes, ["sample_index"], "sample_index")
+        return {
+            (Variant(*variant), outcome): tuple(sums)
+            for (variant, outcome), *sums in tabulation.add_sums(parts)
+        }
+
     def hard_samples(self, limit: int = 20) -> Sequence[HardSample]:
         """The samples with the smallest share of correct answers over all variants, hardest
-        first."""
+        first; across experiments by their content."""
         find = partial(tabulation.hard_samples, limit=limit)
-        parts = self._tabulate(find, ["sample_index"], "sample_index")
+        experiments = {row.variant.experiment_id for row in self.variants()}
+        together: SplitBy = "content" if len(experiments) > 1 else "sample_index"
+        parts = self._tabulate(find, ["sample_index", "fingerprint"], together)
         rows = tabulation.hardest_first((row for part in parts for row in part), limit)
         return [HardSample(*row) for row in rows]
 

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import HardSample, MethodCounts, VariantCounts
+from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.repositories.text_patterns import ChangedSample, SliceCounts, TextPatterns
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.comparison.pairing import contrasts
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
+from ml_agents_results.services.summary import refuse_interval
 from ml_agents_results.statistics.estimate import Interval
-from ml_agents_results.statistics.proportions import proportion_interval
+from ml_agents_results.statistics.proportions import (
+    design_effect,
+    design_effect_interval,
+    proportion_interval,
+)
 from ml_agents_results.statistics.slices import Slice, scan_slices
 
 if TYPE_CHECKING:
@@ -31,7 +37,8 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRate(VariantRow):
-    """The share of a variant's runs that end in one outcome, with its interval; fractions."""
+    """The share of a variant's runs that end in one outcome, with its interval; fractions. Where
+    samples have repeats, the interval takes runs for what they are worth."""
 
     outcome: str
     runs: int
@@ -47,7 +54,8 @@ class SliceRow(VariantRow):
     """The graded runs of a variant that share a value, against its other graded runs.
 
     `difference` is their accuracy minus that of the rest; p values are Fisher's, adjusted (BH)
-    over the `family_size` slices of the variant that are large enough.
+    over the `family_size` slices of the variant that are large enough. Where samples have repeats,
+    intervals and p values take runs for what they are worth (Rao and Scott 1992).
     """
 
     dimension: str
@@ -163,8 +171,8 @@ class FailureService(AnalysisService):
         errors = _grouped(texts.errors(failed))
         return FailureReport(
             confidence_level=self._options.confidence,
-            outcomes=self._outcomes(counts),
-            slices=self._scan(slices, counts),
+            outcomes=self._outcomes(counts, _outcome_effects(tabulator, counts)),
+            slices=self._scan(slices, counts, _graded_effects(tabulator, counts)),
             errors=errors[:limit],
             error_count=len(errors),
             hard_samples=tabulator.hard_samples(limit),
@@ -177,7 +185,9 @@ class FailureService(AnalysisService):
             warnings=warnings,
         )
 
-    def _outcomes(self, counts: Sequence[VariantCounts]) -> list[OutcomeRate]:
+    def _outcomes(
+        self, counts: Sequence[VariantCounts], repeated: Mapping[tuple[Variant, str], float]
+    ) -> list[OutcomeRate]:
         totals: dict[Variant, dict[str, int]] = {}
         usual = ("failed", "unparsed", "ungraded", "wrong", "correct")
         further = ("truncated", "refused", "scored")
@@ -192,7 +202,8 @@ class FailureService(AnalysisService):
         rows = []
         for variant, total in totals.items():
             for name in names:
-                interval = self._interval(total[name], total["runs"])
+                effect = repeated.get((variant, name))
+                interval = self._interval(total[name], total["runs"], effect)
                 rows.append(
                     OutcomeRate(
                         variant,
@@ -207,11 +218,17 @@ class FailureService(AnalysisService):
                 )
         return rows
 
-    def _interval(self, part: int, whole: int) -> Interval:
+    def _interval(self, part: int, whole: int, effect: float | None) -> Interval:
+        if effect is not None:
+            refuse_interval(self._options, "samples with repeats")
+            return design_effect_interval(part, whole, effect, self._options.confidence)
         return proportion_interval(part, whole, self._options.interval, self._options.confidence)
 
     def _scan(
-        self, slices: Sequence[SliceCounts], counts: Sequence[VariantCounts]
+        self,
+        slices: Sequence[SliceCounts],
+        counts: Sequence[VariantCounts],
+        effects: Mapping[Variant, float],
     ) -> list[SliceRow]:
         rows = []
         for variant in dict.fromkeys(part.variant for part in counts):
@@ -224,6 +241,7 @@ class FailureService(AnalysisService):
                 correct,
                 graded,
                 confidence=self._options.confidence,
+                effect=effects.get(variant, 1.0),
             )
             rows += [
                 SliceRow(
@@ -244,6 +262,33 @@ class FailureService(AnalysisService):
                 for row, found in zip(own, scanned, strict=True)
             ]
         return rows
+
+
+def _outcome_effects(
+    tabulator: Tabulator, counts: Sequence[VariantCounts]
+) -> dict[tuple[Variant, str], float]:
+    """The design effect of the share of each outcome, of variants whose samples have repeats."""
+    repeated = {part.variant for part in counts if part.repeated}
+    sums = tabulator.repeated_outcomes() if repeated else {}
+    return {key: design_effect(*own) for key, own in sums.items() if key[0] in repeated}
+
+
+def _graded_effects(tabulator: Tabulator, counts: Sequence[VariantCounts]) -> dict[Variant, float]:
+    """The design effect of the accuracy of graded runs, of variants whose samples have repeats."""
+    repeated = {part.variant for part in counts if part.repeated}
+    effects = {}
+    for variant, cells in (tabulator.samples() if repeated else {}).items():
+        if variant in repeated:
+            powers = [
+                (1, c.graded, c.graded**2, c.correct, c.correct**2, c.correct * c.graded)
+                for c in cells
+            ]
+            sums = (
+                sum(power * cell.samples for power, cell in zip(column, cells, strict=True))
+                for column in zip(*powers, strict=True)
+            )
+            effects[variant] = design_effect(*sums)
+    return effects
 
 
 def error_pattern(message: str) -> str:

@@ -440,10 +440,10 @@ def estimate_accuracy(
     """
     repeated = any(cell.graded > 1 for cell in cells)
     if clusters_apply(cells, options, within_task=within_task):
-        _refuse_interval(options, "samples in clusters")
+        refuse_interval(options, "samples in clusters")
         return _clustered(cells, options=options), cluster_method(options)
     if repeated:
-        _refuse_interval(options, "samples with repeats")
+        refuse_interval(options, "samples with repeats")
         counts = tabulate(cells)
         return repeated_accuracy(counts, options.confidence), "repeats averaged by sample"
     correct = sum(cell.samples for cell in cells if cell.correct)
@@ -451,7 +451,8 @@ def estimate_accuracy(
     return accuracy(correct, samples, options.interval, options.confidence), "independent samples"
 
 
-def _refuse_interval(options: AnalysisOptions, what: str) -> None:
+def refuse_interval(options: AnalysisOptions, what: str) -> None:
+    """Raises UsageError for an interval that is for independent samples only."""
     if options.interval != "wilson":
         raise UsageError(
             f"the interval {options.interval} is not for {what}",

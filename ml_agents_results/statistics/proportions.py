@@ -161,6 +161,35 @@ def design_adjusted_wilson(
     return Interval(low, high, method, confidence)
 
 
+def design_effect_interval(
+    correct: int, n_runs: int, effect: float = 1.0, confidence: float = 0.95
+) -> Interval:
+    """Wilson interval for a share of runs that are worth n_runs / effect independent ones (Rao and
+    Scott 1992). Both bounds `None` with `no_graded_runs` without runs."""
+    if effect == 1.0 or not n_runs:
+        return wilson(correct, n_runs, confidence)
+    check_part("correct", correct, "n_runs", n_runs)
+    z = z_quantile(confidence)
+    low, high = wilson_bounds(correct / n_runs, n_runs / effect, z)
+    return Interval(low, high, "wilson-design-adjusted", confidence)
+
+
+def design_effect(
+    samples: int, runs: int, squares: int, hits: int, hit_squares: int, products: int
+) -> float:
+    """What repeats do to the variance of a share of runs, at least 1: over the samples the sums of
+    k, k^2, c, c^2 and ck, k the runs of a sample and c those that count.
+
+    The variance is that of a ratio, sum (c - pk)^2 / (sum k)^2, over p(1-p) / sum k, so that k
+    copies of every answer count as one. Where no run or every run counts it is runs / samples.
+    """
+    if not 0 < hits < runs:
+        return max(1.0, runs / samples) if samples else 1.0
+    p = hits / runs
+    spread = hit_squares - 2.0 * p * products + p * p * squares
+    return max(1.0, spread / runs / (p * (1.0 - p)))
+
+
 def _beta_interval(
     correct: int, n: int, confidence: float, method: str, prior_yes: float, prior_no: float
 ) -> Interval:

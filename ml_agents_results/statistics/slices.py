@@ -12,7 +12,7 @@ import numpy as np
 
 from ml_agents_results.statistics.distributions import check_part
 from ml_agents_results.statistics.multiplicity import adjust, count_tests
-from ml_agents_results.statistics.proportions import wilson
+from ml_agents_results.statistics.proportions import design_effect_interval
 
 # Two tables whose probabilities differ by rounding only are equally likely.
 _TIE = 1e-9
@@ -55,17 +55,20 @@ def scan_slices(
     total_graded: int,
     min_n: int = 10,
     confidence: float = 0.95,
+    effect: float = 1.0,
 ) -> list[SliceResult]:
     """Compare every slice with the other graded runs. Slices may overlap or leave runs out.
 
-    The order is kept. ValueError when a slice holds more than the total.
+    Where samples were asked several times, `effect` is what that does to the variance of an
+    accuracy: counts are divided by it (Rao and Scott 1992, Biometrics 48:577), for Fisher's test to
+    the nearest whole numbers. The order is kept. ValueError when a slice holds more than the total.
     """
     check_part("total_correct", total_correct, "total_graded", total_graded)
-    p_values = [_slice_p(s, total_correct, total_graded, min_n) for s in slices]
+    p_values = [_slice_p(s, total_correct, total_graded, min_n, effect) for s in slices]
     tested = count_tests(p_values)
     results = []
     for part, p, adjusted in zip(slices, p_values, adjust(p_values, "fdr_bh"), strict=True):
-        interval = wilson(part.correct, part.graded, confidence)
+        interval = design_effect_interval(part.correct, part.graded, effect, confidence)
         rest = total_graded - part.graded
         accuracy = part.correct / part.graded if part.graded else None
         rest_accuracy = (total_correct - part.correct) / rest if rest else None
@@ -113,9 +116,12 @@ def fisher_exact_p(correct_a: int, n_a: int, correct_b: int, n_b: int) -> float:
     return min(1.0, math.exp(log_p))
 
 
-def _slice_p(part: Slice, total_correct: int, total_graded: int, min_n: int) -> float | None:
+def _slice_p(
+    part: Slice, total_correct: int, total_graded: int, min_n: int, effect: float
+) -> float | None:
     rest_correct, rest = total_correct - part.correct, total_graded - part.graded
     check_part(f"correct outside {part.name!r}", rest_correct, "graded outside", rest)
-    if part.graded < max(1, min_n) or rest < max(1, min_n):
+    if min(part.graded, rest) / effect < max(1, min_n) - 1e-9:
         return None
-    return fisher_exact_p(part.correct, part.graded, rest_correct, rest)
+    counts = (part.correct, part.graded, rest_correct, rest)
+    return fisher_exact_p(*(round(count / effect) for count in counts))

@@ -278,34 +278,103 @@ def partial_repeats(runs: Runs) -> Counts:
     return counts
 
 
-def hard_samples(runs: Runs, limit: int) -> list[tuple[str, int, int, int]]:
-    """The samples with the smallest share of correct answers over all variants, hardest first:
-    task, index, graded runs and correct ones."""
-    tables: dict[str, list[SampleTable]] = {}
-    for of_variant in runs.columns.values():
+def repeated_outcomes(runs: Runs) -> Sums:
+    """By variant and outcome, over the samples: how many there are, then the sums of k, k^2, c, c^2
+    and ck; k are the runs of a sample and c those with the outcome."""
+    rows: Sums = []
+    for variant, of_variant in runs.columns.items():
+        for columns in of_variant.values():
+            _, sample = np.unique(columns.sample_index, return_inverse=True)
+            k = np.bincount(sample)
+            for number, outcome in enumerate(OUTCOMES):
+                c = np.bincount(sample[columns.outcome == number], minlength=len(k))
+                sums = (int(column.sum()) for column in (k, k * k, c, c * c, c * k))
+                rows.append(((variant, outcome), len(k), *sums))
+    return rows
+
+
+HardRow = tuple[str, str, int, int, int]
+"""Experiment, task, index, graded runs and correct ones of a sample."""
+
+
+def hard_samples(runs: Runs, limit: int) -> list[HardRow]:
+    """The samples with the smallest share of correct answers over all variants, hardest first.
+
+    Those of several experiments are the same where task, content and its occurrence are; the
+    first experiment names them.
+    """
+    tables: dict[str, dict[str, list[SampleTable]]] = {}
+    for variant, of_variant in runs.columns.items():
         for task, columns in of_variant.items():
-            tables.setdefault(task, []).append(sample_table(columns, "exclude"))
-    hardest = []
-    for task, samples in tables.items():
-        index = reduce(_united, (table.key for table in samples))
-        graded, correct = np.zeros((2, len(index)), int)
-        for table in samples:
-            rows = _matched(index, table.key)[0]
-            graded[rows] += table.graded
-            correct[rows] += table.correct
+            of_task = tables.setdefault(task, {})
+            of_task.setdefault(variant[0], []).append(sample_table(columns, "exclude"))
+    hardest: list[HardRow] = []
+    for task, experiments in tables.items():
+        names = list(experiments)
+        parts = [_of_experiment(samples) for samples in experiments.values()]
+        experiment, index, graded, correct = _merged(parts)
         asked = graded > 0
-        index, graded, correct = index[asked], graded[asked], correct[asked]
-        order = np.lexsort((index, -graded, correct / graded))[:limit]
-        columns_of = (column[order].tolist() for column in (index, graded, correct))
-        hardest += [(task, *row) for row in zip(*columns_of, strict=True)]
+        experiment, index, graded, correct = (
+            column[asked] for column in (experiment, index, graded, correct)
+        )
+        order = np.lexsort((index, experiment, -graded, correct / graded))[:limit]
+        columns_of = (c[order].tolist() for c in (experiment, index, graded, correct))
+        hardest += [(names[e], task, *row) for e, *row in zip(*columns_of, strict=True)]
     return hardest_first(hardest, limit)
 
 
-def hardest_first(
-    samples: Iterable[tuple[str, int, int, int]], limit: int
-) -> list[tuple[str, int, int, int]]:
+def _of_experiment(samples: Sequence[SampleTable]) -> tuple[Array, Array, Array, Array]:
+    """Of every sample of an experiment the index, the fingerprint, the graded and the correct
+    runs."""
+    index = reduce(_united, (table.key for table in samples))
+    graded, correct = np.zeros((2, len(index)), int)
+    fingerprint = np.full(len(index), NO_FINGERPRINT, np.uint64)
+    for table in samples:
+        rows = _matched(index, table.key)[0]
+        graded[rows] += table.graded
+        correct[rows] += table.correct
+        if len(table.fingerprint):
+            fingerprint[rows] = np.minimum(fingerprint[rows], table.fingerprint)
+    return index, fingerprint, graded, correct
+
+
+def _merged(
+    parts: Sequence[tuple[Array, Array, Array, Array]],
+) -> tuple[Array, Array, Array, Array]:
+    """The samples of all experiments: the number of the first that has it, its index there, and the
+    graded and correct runs in all."""
+    experiment = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
+    index, fingerprint, graded, correct = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
+    if len(parts) == 1:
+        return experiment, index, graded, correct
+    occurrence = np.concatenate([_occurrences(part[1]) for part in parts])
+    # Where the content is unknown, a sample is of its experiment alone.
+    own = np.where(fingerprint == NO_FINGERPRINT, experiment + 1, 0)
+    key = (own, occurrence, fingerprint)
+    order = np.lexsort((experiment, *key))
+    new = np.ones(len(order), bool)
+    new[1:] = np.any([np.diff(part[order]) != 0 for part in key], axis=0)
+    firsts = np.flatnonzero(new)
+    rows = order[firsts]
+    graded, correct = (np.add.reduceat(column[order], firsts) for column in (graded, correct))
+    return experiment[rows], index[rows], graded, correct
+
+
+def _occurrences(values: Array) -> Array:
+    """How often each value occurred before."""
+    order = np.argsort(values, kind="stable")
+    starts = _firsts(values[order])
+    occurrences = np.empty(len(values), int)
+    lengths = np.diff(starts, append=len(values))
+    occurrences[order] = np.arange(len(values)) - np.repeat(starts, lengths)
+    return occurrences
+
+
+def hardest_first(samples: Iterable[HardRow], limit: int) -> list[HardRow]:
     """The first rows of `hard_samples`, of several parts."""
-    return sorted(samples, key=lambda row: (row[3] / row[2], -row[2], row[0], row[1]))[:limit]
+    return sorted(samples, key=lambda row: (row[4] / row[3], -row[3], *row[:3]))[:limit]
 
 
 def sample_bounds(runs: Runs) -> Sums:
@@ -540,10 +609,7 @@ def _same_occurrence(one: SampleTable, two: SampleTable) -> tuple[SampleTable, S
     """The n-th sample of a content on the one side with the n-th on the other."""
     sides = []
     for own, other in ((one, two), (two, one)):
-        starts = _firsts(own.key)
-        occurrence = np.arange(len(own.key)) - np.repeat(
-            starts, np.diff(starts, append=len(own.key))
-        )
+        occurrence = _occurrences(own.key)
         times = np.searchsorted(other.key, own.key, "right") - np.searchsorted(other.key, own.key)
         sides.append(own.take(np.flatnonzero(occurrence < times)))
     return sides[0], sides[1]

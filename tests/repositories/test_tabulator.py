@@ -297,14 +297,15 @@ def test_hard_samples(filled: Database, runs: list[RunRecord]) -> None:
     graded: Counter[Any] = Counter()
     correct: Counter[Any] = Counter()
     for run in runs:
-        graded[run.task, run.sample_index] += run.is_correct is not None
-        correct[run.task, run.sample_index] += run.is_correct is True
+        if run.experiment_id == "a":
+            graded[run.task, run.sample_index] += run.is_correct is not None
+            correct[run.task, run.sample_index] += run.is_correct is True
     wanted = sorted(
         (correct[key] / number, -number, *key) for key, number in graded.items() if number
     )
     with filled.read() as connection:
         for limit in (3, 1000):
-            found = Tabulator(connection).hard_samples(limit)
+            found = Tabulator(connection, Filters(experiment_id=("a",))).hard_samples(limit)
             assert [
                 (one.correct / one.graded, -one.graded, one.task, one.sample_index) for one in found
             ] == wanted[:limit]

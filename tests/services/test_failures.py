@@ -10,6 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.reports.failure_report import failure_report
+from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.failures import FailureReport, FailureService
 from tests.services.building import run, runs, save
 
@@ -138,6 +139,44 @@ def test_hard_samples(store: ResultsProcessor) -> None:
     )
     found = [(row.sample_index, row.correct, row.graded) for row in report(store).hard_samples]
     assert found == [(1, 0, 3), (2, 1, 2), (0, 3, 3)]
+
+
+def test_hard_samples_of_several_experiments_are_told_apart_by_content(
+    store: ResultsProcessor,
+) -> None:
+    save(
+        store,
+        runs("one", "None", [1, 0, 0], first=7),
+        runs("two", "None", [0, 0], first=8),
+        runs("two", "None", [0], input_text="another question"),
+        runs("two", "None", [0], first=1, input_text=None, expected_answer=None),
+        runs("one", "None", [0], first=1, input_text=None, expected_answer=None),
+    )
+    filters = Filters(experiment_id=("one", "two"))
+    with store.engine.connect() as connection:
+        hard = FailureService(connection, filters).report().hard_samples
+    found = [(row.experiment_id, row.sample_index, row.graded, row.correct) for row in hard]
+    alone = [("one", 1, 1, 0), ("two", 0, 1, 0), ("two", 1, 1, 0)]
+    assert found == [("one", 8, 2, 0), ("one", 9, 2, 0), *alone, ("one", 7, 1, 1)]
+
+
+def test_repeats_count_as_what_they_are_worth(store: ResultsProcessor) -> None:
+    """Ten equal answers are one: 2 of 10 samples right against 16 of 20."""
+    save(
+        store,
+        runs("exp", "None", [[1] * 10] * 2 + [[0] * 10] * 8, task="hard"),
+        runs("exp", "None", [[1] * 10] * 16 + [[0] * 10] * 4, task="easy"),
+    )
+    found = report(store)
+    easy, hard = (row for row in found.slices if row.dimension == "task")
+    assert hard.graded == 100
+    wilson = proportion_confint(2, 10, method="wilson")
+    assert (hard.ci_low, hard.ci_high) == pytest.approx(wilson, rel=1e-9)
+    assert hard.p_value == pytest.approx(fisher_exact([[2, 8], [16, 4]]).pvalue, rel=1e-9)
+    assert easy.p_value == hard.p_value
+    correct = next(row for row in found.outcomes if row.outcome == "correct")
+    wilson = proportion_confint(18, 30, method="wilson")
+    assert (correct.rate_ci_low, correct.rate_ci_high) == pytest.approx(wilson, rel=1e-9)
 
 
 def test_gains_and_regressions_name_both_runs(store: ResultsProcessor) -> None:

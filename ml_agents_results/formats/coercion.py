@@ -130,9 +130,9 @@ def time_of(value: object) -> datetime:
     Raises:
         InvalidRecordError: It is something else.
     """
-    if isinstance(value, str):
-        with suppress(ValueError):
-            time = datetime.fromisoformat(value)
+    with suppress(ValueError):
+        time = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(time, datetime):
             return time if time.tzinfo else time.replace(tzinfo=UTC)
     raise refused("created_at", value, "a time such as 2026-11-23T10:15:00Z")
 

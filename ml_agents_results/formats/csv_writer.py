@@ -32,16 +32,19 @@ SUMMARY_COLUMNS = (
     "approach_name",
     "provider",
     "model",
+    "metric",
     "runs",
     "graded",
     "failed",
     "unparsed",
     "ungraded",
     "correct",
+    "mean",
     "accuracy",
     "ci_low",
     "ci_high",
     "se",
+    "sd",
     "interval_method",
     "mean_execution_time_ms",
     "median_execution_time_ms",
@@ -84,9 +87,10 @@ def write_folder(snapshot: Snapshot, folder: Path) -> None:
     if snapshot.includes("summary"):
         with (folder / "summary.csv").open("wb") as file, _writer(file, snapshot) as summary:
             summary.writerow(SUMMARY_COLUMNS)
-            for variant in snapshot.accuracy.variants:
-                cells = flat(variant.to_dict())
-                summary.writerow([_cell(cells[name]) for name in SUMMARY_COLUMNS])
+            for report in (snapshot.accuracy, *snapshot.further):
+                for variant in report.variants:
+                    cells = flat(variant.to_dict())
+                    summary.writerow([_cell(cells[name]) for name in SUMMARY_COLUMNS])
 
 
 def _write_runs(snapshot: Snapshot, folder: Path) -> None:

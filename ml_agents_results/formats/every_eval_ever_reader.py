@@ -200,8 +200,7 @@ class _EveryEvalEverSamples:
             lower=number(config.get("min_score")),
             upper=number(config.get("max_score")),
             higher_is_better=not lower_is_better if isinstance(lower_is_better, bool) else None,
-            key=text(config.get("metric_id")) or result,
-            part=result,
+            definition={"key": text(config.get("metric_id")) or result, "part": result},
         )
         if (mean := self._means.get(result)) is not None and len(self._means) == 1:
             self.grading.figures.expect(name, mean, "score")

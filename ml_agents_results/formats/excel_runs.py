@@ -8,7 +8,7 @@ from typing import Any
 from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.formats.json_encoding import WIDTH
-from ml_agents_results.reports.columns import Kind, columns
+from ml_agents_results.reports.columns import Column, Kind, columns
 from ml_agents_results.reports.excel import LONGEST_TEXT, Book, Placed
 from ml_agents_results.reports.report import Table
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
@@ -23,13 +23,23 @@ _LONG = (
     *("input_text", "raw_output", "reasoning_text", "metadata_json"),
     *("error", "error_details"),
 )
+_MEANING = "value of a metric, in its own unit"
 _PLAIN_UP_TO = LONGEST_TEXT // 2
 
 
 def write_runs(
-    book: Book, rows: Iterable[Sequence[Any]], rows_per_sheet: int = ROWS_PER_SHEET
+    book: Book,
+    rows: Iterable[Sequence[Any]],
+    rows_per_sheet: int = ROWS_PER_SHEET,
+    metrics: Sequence[str] = (),
 ) -> None:
-    """Writes streamed rows to as many sheets as they need, at least one."""
+    """Writes rows to as many sheets as they need, at least one.
+
+    Args:
+        rows: Streamed rows, each followed by the values of `metrics`.
+        metrics: The names of the columns of metrics.
+    """
+    columns = (*_COLUMNS, *(Column(name, name, "value", _MEANING) for name in metrics))
     remaining = iter(rows)
     number = 0
     while True:
@@ -38,22 +48,24 @@ def write_runs(
             return
         number += 1
         part = chain(first, islice(remaining, rows_per_sheet - 1))
-        _write_sheet(book, "Runs" if number == 1 else f"Runs {number}", part)
+        _write_sheet(book, "Runs" if number == 1 else f"Runs {number}", columns, part)
 
 
-def _write_sheet(book: Book, name: str, rows: Iterable[Sequence[Any]]) -> None:
+def _write_sheet(
+    book: Book, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]]
+) -> None:
     sheet = book.add_sheet(name)
-    for index, column in enumerate(_COLUMNS):
+    for index, column in enumerate(columns):
         width = 50 if column.name in _LONG else 20 if column.kind in ("text", "time") else 12
         sheet.set_column(index, index, width)
-    book.write_header(sheet, 0, _COLUMNS)
+    book.write_header(sheet, 0, columns)
     sheet.freeze_panes(1, 1)
     sheet.repeat_rows(0)
     # The metrics of a streamed row follow after their id.
-    sources = (*range(WIDTH), *range(WIDTH + 1, WIDTH + 1 + len(PARSING_COLUMNS)))
+    sources = (*range(WIDTH), *range(WIDTH + 1, len(columns) + 1))
     cells = [
         (source, index, _writer(sheet, column.kind), book.formats.get(column.kind))
-        for index, (source, column) in enumerate(zip(sources, _COLUMNS, strict=True))
+        for index, (source, column) in enumerate(zip(sources, columns, strict=True))
     ]
     last = 0
     for last, row in enumerate(rows, 1):
@@ -61,12 +73,12 @@ def _write_sheet(book: Book, name: str, rows: Iterable[Sequence[Any]]) -> None:
             value = row[source]
             if value is not None:
                 if value.__class__ is str and (len(value) > _PLAIN_UP_TO or "\ufdd0" in value):
-                    where = f"run {row[_ID_AT]}, {RUN_COLUMNS[index]}"
+                    where = f"run {row[_ID_AT]}, {columns[index].name}"
                     value = book.text(from_stored(value), where)
                 write(last, index, value, shown)
-    sheet.autofilter(0, 0, max(last, 1), len(RUN_COLUMNS) - 1)
+    sheet.autofilter(0, 0, max(last, 1), len(columns) - 1)
     _mark(book, sheet, max(last, 1))
-    book.placed.append((name, Placed(Table("Runs", _COLUMNS, []), 0)))
+    book.placed.append((name, Placed(Table("Runs", tuple(columns), []), 0)))
 
 
 def _writer(sheet: Any, kind: Kind) -> Callable[..., Any]:

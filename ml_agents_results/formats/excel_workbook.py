@@ -7,9 +7,14 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from ml_agents_results.formats.excel_runs import write_runs
-from ml_agents_results.formats.json_encoding import experiment_object
+from ml_agents_results.formats.json_encoding import described_object
+from ml_agents_results.formats.metric_columns import MetricColumns
 from ml_agents_results.formats.snapshot import Snapshot
-from ml_agents_results.reports.accuracy_report import accuracy_report, summary_report
+from ml_agents_results.reports.accuracy_report import (
+    accuracy_report,
+    metrics_table,
+    summary_report,
+)
 from ml_agents_results.reports.columns import UNITS
 from ml_agents_results.reports.comparison_report import comparisons_table
 from ml_agents_results.reports.cost_report import cost_report
@@ -39,7 +44,9 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
         if snapshot.includes("comparisons"):
             book.write_tables("Comparisons", [comparisons_table(snapshot.comparison)])
         if snapshot.includes("runs"):
-            write_runs(book, snapshot.rows())
+            metrics = MetricColumns(snapshot.experiments)
+            rows = ((*row, *metrics.values(row, scores)) for row, scores in snapshot.scored_rows())
+            write_runs(book, rows, metrics=metrics.names)
         if snapshot.includes("parsing"):
             book.write_tables("Parsing", parsing_report(snapshot.parsing).tables)
         if snapshot.includes("costs"):
@@ -71,6 +78,8 @@ def _write_summary(book: Book, snapshot: Snapshot) -> None:
     if len(snapshot.accuracy.tasks) == 1:
         # One task says what all tasks say.
         others = others[1:]
+    if snapshot.further:
+        others = [*others, metrics_table(snapshot.further)]
     space = rows_of_charts(variants) if variants.rows else 0
     (placed, *_) = book.write_tables("Summary", [variants, *others], space_after_first=space)
     book.mark_summary(placed)
@@ -80,7 +89,7 @@ def _write_summary(book: Book, snapshot: Snapshot) -> None:
 
 def _metadata(book: Book, snapshot: Snapshot) -> Iterator[tuple[str, str, Any]]:
     for experiment in snapshot.experiments:
-        values = experiment_object(experiment)
+        values = described_object(experiment)
         yield "", f"Experiment {values.pop('id')}", ""
         for group in ("config", "environment"):
             values |= {f"{group}.{key}": value for key, value in values.pop(group).items()}

@@ -13,6 +13,7 @@ from ml_agents_results.formats.column_names import meanings
 from ml_agents_results.formats.grading import Grading
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.metric_columns import PREFIX
 from ml_agents_results.formats.score_fields import scores_of
 from ml_agents_results.records import ParsingMetrics, RunRecord, ScoreRecord, canonical_approach
 
@@ -42,6 +43,9 @@ _OVERRIDABLE = (
     "task",
     "approach_name",
 )
+_DERIVED = ("outcome", "input_fingerprint")
+"""Columns of our own exports that follow from the others."""
+
 _ABSENT = object()
 
 
@@ -51,13 +55,14 @@ class _Plan(NamedTuple):
     Attributes:
         fields: Column to the fields that it gives, each with the factor to the field's unit.
         paths: The same for names inside of columns.
-        metrics: Columns that are metrics, and whether each is one of right and wrong.
+        metrics: Columns that are metrics: the name of each, and whether it is one of right and
+            wrong.
         left_out: Columns to leave out.
     """
 
     fields: Mapping[str, Sequence[tuple[str, float]]]
     paths: Mapping[str, Sequence[tuple[str, float]]]
-    metrics: Mapping[str, bool]
+    metrics: Mapping[str, tuple[str, bool]]
     left_out: frozenset[str]
 
 
@@ -129,7 +134,8 @@ class FieldMapping:
             if value is None:
                 continue
             if column in plan.metrics:
-                scores[column] = self._score(column, value, plan.metrics[column])
+                name, is_verdict = plan.metrics[column]
+                scores[name] = self._score(column, value, is_verdict)
             elif fields := plan.fields.get(column):
                 for field, factor in fields:
                     values[field] = value if factor == 1 else self._scaled(field, value, factor)
@@ -140,7 +146,8 @@ class FieldMapping:
             if value is not None:
                 self._unseen.discard(path)
                 if path in plan.metrics:
-                    scores[path] = self._score(path, value, plan.metrics[path])
+                    name, is_verdict = plan.metrics[path]
+                    scores[name] = self._score(path, value, is_verdict)
                 for field, factor in fields:
                     values[field] = value if factor == 1 else self._scaled(field, value, factor)
         values.update(self._constants)
@@ -161,8 +168,10 @@ class FieldMapping:
         if self._approach is not None:
             taken = taken | {"approach_name"}
         others = [one for one in names if one not in own and one not in self._fields]
-        known, measured = meanings(others, taken | own)
+        prefixed = {one: one.removeprefix(PREFIX) for one in names if one.startswith(PREFIX)}
+        known, measured = meanings([one for one in others if one not in prefixed], taken | own)
         metrics = {column: False for column in (*measured, *self._named) if column in names}
+        metrics |= dict.fromkeys(prefixed, False)
         fields: dict[str, list[tuple[str, float]]] = {}
         paths: dict[str, list[tuple[str, float]]] = {}
         for column, targets in self._fields.items():
@@ -191,10 +200,16 @@ class FieldMapping:
         self._unseen -= set(names)
         for name in own - set(metrics):
             fields.setdefault(name, []).append((name, 1.0))
+        named = {column: prefixed.get(column, column) for column in metrics}
         for column, is_verdict in metrics.items():
-            self.grading.define(column, kind="binary" if is_verdict else None, column=column)
-        left_out = self._left_out & set(names)
-        return _Plan(fields, paths, metrics, frozenset(left_out))
+            about = {} if column in prefixed else {"column": column}
+            self.grading.define(
+                named[column], kind="binary" if is_verdict else None, definition=about
+            )
+        derived = _DERIVED if "experiment_id" in names else ()
+        left_out = self._left_out.union(derived) & set(names)
+        chosen = {column: (named[column], metrics[column]) for column in metrics}
+        return _Plan(fields, paths, chosen, frozenset(left_out))
 
     def _score(self, column: str, value: Any, is_verdict: bool) -> ScoreRecord:
         kind = type(value)

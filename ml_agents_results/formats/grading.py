@@ -8,6 +8,7 @@ is recorded, and named in a warning if there was one.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from typing import Any, Literal, NoReturn
 
@@ -24,6 +25,7 @@ from ml_agents_results.records import MetricKind, MetricRecord, RunRecord, Score
 ANSWER = "answer"
 """In the details of a score: the answer that the scorer took from the output."""
 
+_OWN = "as it was exported"
 _SHOWN = 6
 
 
@@ -66,6 +68,7 @@ class Grading:
         self._rule = rule
         self._any_metric = any_metric
         self._decided: set[str] = set()
+        self._described: str | None = None
         self._ranges: dict[str, _Range] = {}
         self._items: Spool[Item] = Spool()
         self.metrics: dict[str, MetricRecord] = {}
@@ -81,15 +84,24 @@ class Grading:
         upper: float | None = None,
         higher_is_better: bool | None = None,
         scorer: str | None = None,
-        **definition: Any,
+        definition: Mapping[str, Any] | None = None,
     ) -> None:
         """Declares a metric; what is defined already stays. A kind given here is not inferred."""
         if name not in self.metrics:
             self.metrics[name] = MetricRecord(
-                name, kind, lower, upper, higher_is_better, scorer, definition
+                name, kind, lower, upper, higher_is_better, scorer, dict(definition or {})
             )
             if kind is not None:
                 self._decided.add(name)
+
+    def describe(self, metrics: Iterable[MetricRecord]) -> None:
+        """Takes over definitions that our own exports carry."""
+        for metric in metrics:
+            known = self.metrics.setdefault(metric.name, replace(metric, is_primary=False))
+            if known.kind is not None:
+                self._decided.add(metric.name)
+            if metric.is_primary and self._described is None:
+                self._described = metric.name
 
     def add(self, item: Item) -> None:
         """Sets a run aside until all have been added."""
@@ -148,6 +160,8 @@ class Grading:
     def _declared(self) -> str | None:
         """The metric that is known to be the primary one before any run is read."""
         if self._metric is None and self._scorer is None and self.metrics:
+            if self._described is not None:
+                return self._described
             return next((name for name in self.metrics if name in self._decided), None)
         return None
 
@@ -206,17 +220,19 @@ class Grading:
 
     def _choose(self) -> str | None:
         """The primary metric of the log."""
-        if not self.metrics:
+        named = self._metric is not None or self._scorer is not None
+        if not self.metrics or not (self._ranges or named):
             return None
         fitting = [name for name, metric in self.metrics.items() if self._fits(metric)]
         if not fitting:
             self._refuse()
         measured = [name for name in fitting if self.metrics[name].kind is not None]
-        named = self._metric is not None or self._scorer is not None
         name, rule = self._usual(measured or fitting, named)
         known = next((one for one, metric in self.metrics.items() if metric.is_primary), None)
+        if known is None and not named:
+            known = self._described
         if known is not None:
-            name, rule = known, "the one of right and wrong"
+            name, rule = known, _OWN if known == self._described else "the one of right and wrong"
         if not name:
             return None
         if not measured:
@@ -226,13 +242,13 @@ class Grading:
             )
         self.metrics[name].is_primary = True
         self._source.choose(self._what, name, rule)
-        if len(measured) > 1:
+        if len(measured) > 1 and rule != _OWN:
             others = _list(one for one in measured if one != name)
             self._source.warn(
                 f"runs are graded by {name} ({rule}); also measured: {others} "
                 "(to choose: --metric NAME)"
             )
-        if self.metrics[name].kind == "numeric":
+        if self.metrics[name].kind == "numeric" and rule != _OWN:
             self._source.warn(
                 f"{name} is numeric: its figure is the mean of its values, not an accuracy"
             )

@@ -135,12 +135,18 @@ class _Part:
         self._opened: ExitStack | None = None
         self._log: Log | None = None
         self._spool: Spool[list[Item]] | None = None
-        self.experiments: Mapping[str, ExperimentRecord] = {}
         self._default = ""
+
+    @property
+    def experiments(self) -> Mapping[str, ExperimentRecord]:
+        """What the log says so far about its experiments."""
+        return {} if self._log is None else {one.id: one for one in self._log.experiments}
 
     def metrics(self, experiment_id: str) -> list[MetricRecord]:
         """What the log says so far about the metrics of an experiment."""
         described = self.experiments.get(experiment_id)
+        if described is None and self._options.experiment_id and len(self.experiments) == 1:
+            [described] = self.experiments.values()
         own = (described.metrics or ()) if described is not None else ()
         return [*own, *(() if self._log is None else self._log.metrics.values())]
 
@@ -155,7 +161,6 @@ class _Part:
         reader = find_reader(self.format_name)
         self._opened = self._stack.enter_context(ExitStack())
         self._log = self._opened.enter_context(reader.open(self.source, self._options))
-        self.experiments = {record.id: record for record in self._log.experiments}
         default = next(iter(self.experiments), None)
         self._default = default or f"{self.source.stem}-{self.source.sha256[:8]}"
 

@@ -296,7 +296,9 @@ class _InspectLog:
                 if not isinstance(inner, str) or inner not in _GRADES:
                     self._unlettered.add(scorer if part is None else f"{scorer}.{part}")
                 name = scorer if part is None else f"{scorer}.{part}"
-                self.grading.define(name, scorer=scorer, **({} if part is None else {"part": part}))
+                self.grading.define(
+                    name, scorer=scorer, definition=None if part is None else {"part": part}
+                )
                 scores[name] = ScoreRecord(
                     _graded(inner),
                     label=inner if isinstance(inner, str) else None,

@@ -1,9 +1,8 @@
 """One JSON document: the experiment, its runs and their analysis, written as it is read."""
 
-from dataclasses import asdict
 from typing import Any, BinaryIO
 
-from ml_agents_results.formats.json_encoding import experiment_object, json_bytes, run_bytes
+from ml_agents_results.formats.json_encoding import described_object, json_bytes, run_bytes
 from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import SCHEMA_VERSION
 from ml_agents_results.reports.sentences import comparison_document
@@ -31,8 +30,7 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
 def _write_body(snapshot: Snapshot, file: BinaryIO) -> None:
     """What follows the brace of one experiment's object, up to its end."""
     (experiment,) = snapshot.experiments
-    metadata = experiment_object(experiment)
-    metadata["metrics"] = [asdict(metric) for metric in experiment.metrics or ()]
+    metadata = described_object(experiment)
     if not snapshot.includes("metadata"):
         del metadata["config"], metadata["environment"]
     if snapshot.includes("summary"):
@@ -68,6 +66,8 @@ def _analysis(snapshot: Snapshot) -> dict[str, Any]:
     analysis: dict[str, Any] = {}
     if snapshot.includes("summary"):
         analysis["accuracy_by_approach"] = snapshot.accuracy.to_dict()
+        if snapshot.further:
+            analysis["further_metrics"] = [report.to_dict() for report in snapshot.further]
     if snapshot.includes("comparisons"):
         analysis["comparison"] = (
             comparison_document(snapshot.comparison) if snapshot.comparison else None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ import orjson
 from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.database.types import from_stored, to_json, to_stored
 from ml_agents_results.formats.score_fields import score_objects
-from ml_agents_results.records import ExperimentRecord, ScoreRecord
+from ml_agents_results.records import ExperimentRecord, MetricRecord, ScoreRecord
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
 
 WIDTH = len(RECORD_COLUMNS)
@@ -63,10 +64,23 @@ def run_object(row: Sequence[Any]) -> dict[str, Any]:
     return run
 
 
-def run_bytes(row: Sequence[Any], scores: Sequence[ScoreRecord] = ()) -> bytes:
-    """`run_object` as one line of JSON, without decoding what needs no decoding."""
-    if scores:
-        return json_bytes({**run_object(row), "scores": score_objects(scores)}) + b"\n"
+def run_bytes(
+    row: Sequence[Any],
+    scores: Sequence[ScoreRecord] = (),
+    metrics: Sequence[MetricRecord] = (),
+) -> bytes:
+    """`run_object` as one line of JSON, without decoding what needs no decoding.
+
+    Args:
+        metrics: The definitions of the experiment's metrics, if the line carries them.
+    """
+    if scores or metrics:
+        run = run_object(row)
+        if scores:
+            run["scores"] = score_objects(scores)
+        if metrics:
+            run["metrics"] = list(map(asdict, metrics))
+        return json_bytes(run) + b"\n"
     run = dict(zip(RECORD_COLUMNS, row, strict=False))
     if (metadata := row[JSON_AT]) is not None:
         if not _is_object(metadata):
@@ -110,6 +124,12 @@ def experiment_object(experiment: ExperimentRecord) -> dict[str, Any]:
         "config": experiment.config_json,
         "environment": experiment.environment_json,
     }
+
+
+def described_object(experiment: ExperimentRecord) -> dict[str, Any]:
+    """The same with the definitions of the metrics."""
+    metrics = [asdict(metric) for metric in experiment.metrics or ()]
+    return {**experiment_object(experiment), "metrics": metrics}
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -10,6 +10,11 @@ PARTS = ("runs",)
 
 def write(snapshot: Snapshot, file: BinaryIO) -> None:
     """Writes every run with the columns of `runs`; `metadata_json` and `parsing_metrics` are
-    objects, and `scores` of a run that has some is a list of objects."""
-    for row, scores in snapshot.scored_rows():
-        file.write(run_bytes(row, scores))
+    objects, and `scores` of a run that has some is a list of objects. The first run of each
+    experiment carries the definitions of its `metrics`."""
+    for single in snapshot.single():
+        [experiment] = single.experiments
+        metrics = experiment.metrics or ()
+        for row, scores in single.scored_rows():
+            file.write(run_bytes(row, scores, metrics))
+            metrics = ()

@@ -212,9 +212,8 @@ class _LmEvalSamples:
             self.grading.define(
                 name,
                 higher_is_better=higher if isinstance(higher, bool) else None,
-                key=key,
-                filter=filter_name,
-                **_known(aggregation=None if how == "mean" else how),
+                definition={"key": key, "filter": filter_name}
+                | ({} if how in (None, "mean") else {"aggregation": how}),
             )
             score = score_of(value)
             if isinstance(value, list | dict):
@@ -359,10 +358,6 @@ def _metrics(row: dict[str, Any]) -> dict[str, Any]:
         for name in names
         if isinstance(name, str) and name in row and not name.endswith("_stderr")
     }
-
-
-def _known(**definition: Any) -> dict[str, Any]:
-    return without_absent(definition)
 
 
 def _metric_name(key: str, filter_name: str) -> str:

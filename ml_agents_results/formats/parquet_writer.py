@@ -10,7 +10,8 @@ from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.database.validation import outcome_of
 from ml_agents_results.errors import OutputError, UsageError
-from ml_agents_results.formats.json_encoding import WIDTH, experiment_object, json_bytes
+from ml_agents_results.formats.json_encoding import WIDTH, described_object, json_bytes
+from ml_agents_results.formats.metric_columns import MetricColumns
 from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
 from ml_agents_results.reports.columns import COLUMNS
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
@@ -31,6 +32,9 @@ PARTITIONS = (
 )
 FOLDER_ENTRY = rf"({'|'.join(PARTITIONS)})=.*"
 COLUMN_NAMES = (*RECORD_COLUMNS, *PARSING_COLUMNS, "input_fingerprint", "outcome")
+EXPERIMENTS = "experiments"
+"""The key of the file's metadata under which the experiments are described."""
+
 BATCH_CHARACTERS = 32 * 1024 * 1024
 """Texts that are gathered before they are written, however few the runs."""
 
@@ -148,21 +152,25 @@ def _schema(arrow: Any, snapshot: Snapshot) -> "pyarrow.Schema":
         )
         for name in COLUMN_NAMES
     ]
+    fields += [
+        arrow.field(name, arrow.float64(), metadata={"description": "value of a metric"})
+        for name in MetricColumns(snapshot.experiments).names
+    ]
     facts = {}
     if snapshot.includes("metadata"):
-        facts["experiments"] = json_bytes(
-            [experiment_object(experiment) for experiment in snapshot.experiments]
-        )
+        facts[EXPERIMENTS] = json_bytes(list(map(described_object, snapshot.experiments)))
     return arrow.schema(fields, metadata=facts)
 
 
 def _batches(arrow: Any, schema: "pyarrow.Schema", snapshot: Snapshot) -> Iterator[Any]:
     rows: list[Sequence[Any]] = []
     size = 0
-    for row in snapshot.rows():
+    metrics = MetricColumns(snapshot.experiments)
+    for row, scores in snapshot.scored_rows():
         # What analyses need of the texts, so that they need not read them.
         fingerprint = input_fingerprint(*(row[index] for index in _QUESTION_AT))
-        rows.append((*row, fingerprint, outcome_of(*(row[index] for index in _OUTCOME_AT))))
+        outcome = outcome_of(*(row[index] for index in _OUTCOME_AT))
+        rows.append((*row, fingerprint, outcome, *metrics.values(row, scores)))
         for index in _LONG_AT:
             size += len(row[index] or "")
         if len(rows) == snapshot.options.chunk_size or size > BATCH_CHARACTERS:

@@ -34,8 +34,10 @@ from ml_agents_results.formats.table_files import (
     is_parquet,
     is_single,
     is_workbook,
+    parquet_experiments,
     parquet_rows,
     unpacked,
+    workbook_experiments,
     workbook_rows,
 )
 from ml_agents_results.records import ExperimentRecord, RunRecord, ScoreRecord
@@ -48,6 +50,7 @@ texts are as the database stores them."""
 
 _SHOWN = 8
 _SCORES = "scores.csv"
+_METRICS = "metrics"
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -73,8 +76,13 @@ def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
     """
     path = source.path
     if is_workbook(path) or is_parquet(path):
-        rows = workbook_rows(source) if is_workbook(path) else parquet_rows(source)
-        yield _log(source, options, FieldMapping(source, options), rows)
+        experiments_of, rows_of = (
+            (workbook_experiments, workbook_rows)
+            if is_workbook(path)
+            else (parquet_experiments, parquet_rows)
+        )
+        described = list(map(_described, experiments_of(source)))
+        yield _log(source, options, FieldMapping(source, options), rows_of(source), described)
     elif is_single(path):
         with unpacked(source) as inner, open(inner, options) as log:
             yield log
@@ -85,7 +93,7 @@ def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
             with source.locate("before the header"):
                 experiments = _experiments(table.metadata)
             _check_header(source, table.header)
-            rows = iter(table)
+            rows: Iterable[tuple[int | str, dict[str, Any], int]] = iter(table)
             if EMPTY_TEXTS in table.header:
                 rows = ((number, _original(row), size) for number, row, size in table)
             if path.is_dir() and (path / _SCORES).is_file():
@@ -103,8 +111,11 @@ def _log(
     experiments: Sequence[ExperimentRecord] = (),
 ) -> Log:
     grading = mapping.grading
-    items = grading.streamed(_items(source, options, mapping, rows))
-    return Log(experiments, items, grading.metrics)
+    described = list(experiments)
+    for experiment in described:
+        grading.describe(experiment.metrics or ())
+    items = grading.streamed(_items(source, options, mapping, rows, described))
+    return Log(described, items, grading.metrics)
 
 
 def _items(
@@ -112,9 +123,14 @@ def _items(
     options: ImportOptions,
     mapping: FieldMapping,
     rows: Iterable[tuple[int | str, dict[str, Any], int]],
+    experiments: list[ExperimentRecord],
 ) -> Iterator[Item]:
     reader = _AnswerReader(source, options, mapping.grading)
     for position, row, size in rows:
+        if _METRICS in row and isinstance(name := row.get("experiment_id"), str):
+            with source.locate(position):
+                metrics = metrics_of(row.pop(_METRICS))
+            experiments.append(ExperimentRecord(name, name=source.stem, metrics=metrics))
         for part in _parts(row, options):
             with source.locate(position):
                 run, scores = mapping.scored(part)
@@ -137,7 +153,10 @@ class _AnswerReader:
             self._name = grader.name
             self._rescoring = Rescoring(grader, reparse=options.parsing != "none")
             grading.define(
-                grader.name, kind=grader.scale, scorer=grader.name, **self._rescoring.definition
+                grader.name,
+                kind=grader.scale,
+                scorer=grader.name,
+                definition=self._rescoring.definition,
             )
 
     def scores(self, run: RunRecord) -> dict[str, ScoreRecord]:
@@ -286,6 +305,15 @@ def _refuse_document(source: LogSource) -> None:
         f"{source.name} holds one JSON object, with the members {', '.join(names[:_SHOWN])}",
         "A runs file has one JSON object a line. For a list inside: jq -c '.MEMBER[]' FILE",
     )
+
+
+def _described(values: dict[str, Any]) -> ExperimentRecord:
+    """An experiment as `described_object` writes it."""
+    experiment = ExperimentRecord(str(values.get("id")), status="completed")
+    for key in ("name", "description", "metrics", "created_at", "status", "config", "environment"):
+        if values.get(key) is not None:
+            _describe(experiment, key, values[key])
+    return experiment
 
 
 def _experiments(metadata: Sequence[tuple[str, str]]) -> Sequence[ExperimentRecord]:

@@ -117,6 +117,26 @@ class Snapshot:
         return SummaryService(*self._scope).report(by_task=True)
 
     @cached_property
+    def further(self) -> Sequence[SummaryReport]:
+        """The same for each metric that the analyses are not about, over the experiments that have
+        it."""
+        connection, filters, options = self._scope
+        names = {
+            metric.name: [one.id for one in self.experiments if _measures(one, metric.name)]
+            for experiment in self.experiments
+            for metric in experiment.metrics or ()
+            if metric.name != options.metric and not (metric.is_primary and options.metric is None)
+        }
+        return [
+            SummaryService(
+                connection,
+                replace(filters, experiment_id=tuple(ids)),
+                replace(options, metric=name),
+            ).report()
+            for name, ids in names.items()
+        ]
+
+    @cached_property
     def comparison(self) -> Comparison | None:
         """Against the baseline, also by task; None for fewer than two variants."""
         if len(self.accuracy.variants) < 2:
@@ -165,6 +185,10 @@ class Snapshot:
     @property
     def filters(self) -> Filters:
         return replace(self.options.filters, experiment_id=self.experiment_ids)
+
+
+def _measures(experiment: ExperimentRecord, name: str) -> bool:
+    return any(metric.name == name for metric in experiment.metrics or ())
 
 
 def _counted(

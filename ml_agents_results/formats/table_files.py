@@ -11,12 +11,14 @@ from typing import Any
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.json_files import beginning
+from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import LogSource
 from ml_agents_results.formats.zip_members import ZipMembers
 
 _ZIP, _PARQUET = b"PK", b"PAR1"
 _BATCH = 1000
-_RUNS = "Runs"
+_RUNS, _METADATA, _EXPERIMENT = "Runs", "Metadata", "Experiment "
+_DESCRIBING = ("name", "description", "status", "created_at", "metrics")
 _MEMBER = "[Content_Types].xml"
 
 Row = tuple[int | str, dict[str, Any], int]
@@ -84,12 +86,19 @@ def parquet_rows(source: LogSource) -> Iterator[Row]:
         raise InvalidFileError(f"{source.name} is damaged: {error}", "Copy it again.") from error
 
 
-def workbook_rows(source: LogSource) -> Iterator[Row]:
-    """The rows of the sheet `Runs`, else of the first one, below the first row with two cells.
+def parquet_experiments(source: LogSource) -> list[dict[str, Any]]:
+    """The experiments that our own export describes in the metadata of the file."""
+    try:
+        from pyarrow import ArrowException, parquet
 
-    Raises:
-        InvalidFileError: The package openpyxl is missing, or the file is damaged.
-    """
+        described = parquet.read_metadata(source.path).metadata or {}
+        experiments = parse(described.get(b"experiments", b"[]"))
+    except (ImportError, ArrowException, OSError, ValueError):
+        return []  # Reading the rows says what is wrong.
+    return [one for one in experiments if isinstance(one, dict) and "id" in one]
+
+
+def _workbook(source: LogSource) -> Any:
     try:
         from openpyxl import load_workbook
     except ImportError as error:
@@ -98,9 +107,34 @@ def workbook_rows(source: LogSource) -> Iterator[Row]:
             "pip install 'ml-agents-results[xlsx]', or save the sheet as CSV.",
         ) from error
     try:
-        book = load_workbook(io.BytesIO(source.path.read_bytes()), read_only=True, data_only=True)
+        return load_workbook(io.BytesIO(source.path.read_bytes()), read_only=True, data_only=True)
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
         raise InvalidFileError(f"{source.name} is damaged: {error}", "Copy it again.") from error
+
+
+def workbook_experiments(source: LogSource) -> list[dict[str, Any]]:
+    """The experiments that our own export describes in the sheet `Metadata`."""
+    book = _workbook(source)
+    experiments: list[dict[str, Any]] = []
+    if _RUNS in book.sheetnames and _METADATA in book.sheetnames:
+        for cells in book[_METADATA].iter_rows(values_only=True):
+            group, key, value = (*cells, None, None, None)[:3]
+            if group:
+                continue  # The header, and what the columns mean.
+            if isinstance(key, str) and key.startswith(_EXPERIMENT):
+                experiments.append({"id": key.removeprefix(_EXPERIMENT)})
+            elif experiments and key in _DESCRIBING:
+                experiments[-1][key] = parse(value) if key == "metrics" else value
+    return experiments
+
+
+def workbook_rows(source: LogSource) -> Iterator[Row]:
+    """The rows of the sheet `Runs`, else of the first one, below the first row with two cells.
+
+    Raises:
+        InvalidFileError: The package openpyxl is missing, or the file is damaged.
+    """
+    book = _workbook(source)
     sheet = book[_RUNS] if _RUNS in book.sheetnames else book.worksheets[0]
     header: list[str] | None = None
     for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):

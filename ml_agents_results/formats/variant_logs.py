@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from ml_agents_results.database.types import from_stored, to_stored
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.embedded_runs import EXPERIMENT, WRITER, WRITTEN_BY
-from ml_agents_results.formats.json_encoding import experiment_object, json_bytes, run_object
+from ml_agents_results.formats.json_encoding import described_object, json_bytes, run_object
 from ml_agents_results.formats.score_fields import score_objects
 from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import ExperimentRecord, ScoreRecord, Variant
@@ -73,8 +73,7 @@ class VariantLog:
         """The experiment as `embedded_runs` reads it back."""
         known: dict[str, Any] = {WRITER: WRITTEN_BY}
         if self.snapshot.includes("metadata"):
-            metrics = [asdict(metric) for metric in self.experiment.metrics or ()]
-            known[EXPERIMENT] = {**experiment_object(self.experiment), "metrics": metrics}
+            known[EXPERIMENT] = described_object(self.experiment)
         return known
 
 

@@ -132,6 +132,25 @@ def variants_table(
     return Table("Variants", (*_TASK_VARIANT, *(_VALUES if numeric else _ACCURACY)), rows, views)
 
 
+def metrics_table(reports: Sequence[SummaryReport]) -> Table:
+    """A row for each variant and metric, where several metrics are reported on."""
+    variants = [row for report in reports for row in report.variants]
+    labels = variant_labels([row.variant for row in variants])
+    rows = variant_rows([(ALL_TASKS, row) for row in variants], labels)
+    level = level_text(reports[0].confidence_level) if reports else ""
+    shown = (
+        COLUMNS["metric"],
+        variant_column(labels),
+        *columns("graded", "mean", "ci", of=VALUE_COLUMNS, level=level),
+    )
+    return Table(
+        "Metrics",
+        (*VARIANT_COLUMNS, *_VALUES),
+        rows,
+        [View("metrics", "Metrics", shown, rows)],
+    )
+
+
 def _measured(variants: Sequence[VariantSummary]) -> str:
     """What a table of variants shows: `Accuracy`, `Accuracy (exact)`, `Mean f1`."""
     names = list(dict.fromkeys(row.metric for row in variants))

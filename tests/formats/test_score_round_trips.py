@@ -13,6 +13,7 @@ from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ExperimentRecord, MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 
 ODD = "nul \x00, lone \ud800, mark \ufdd0, 😀"
@@ -101,3 +102,28 @@ def test_what_others_call_scores_is_kept(processor: ResultsProcessor, tmp_path: 
     load(processor.database, [LogSource(path)], ImportOptions(experiment_id="a"))
     [run] = runs(processor.database)
     assert (run.scores, run.metadata_json) == (None, {"scores": {"f1": 1}})
+
+
+@pytest.mark.parametrize("name", ["study.parquet", "study.xlsx", "study.jsonl"])
+def test_definitions_of_metrics_come_back_from_tables(tmp_path: Path, name: str) -> None:
+    """The primary metric, the bounds and the directions, though another metric is binary."""
+    metrics = [
+        MetricRecord("rating", "numeric", 1, 5, True, "judge", is_primary=True),
+        MetricRecord("polite", "binary", 0, 1, True),
+        MetricRecord("wer", "numeric", lower=0, higher_is_better=False),
+    ]
+    scores = [ScoreRecord(0.25, metric="wer"), ScoreRecord(1.0, metric="polite")]
+    with ResultsProcessor(tmp_path / "a.db") as results:
+        results.save_experiment("study", {})
+        with results.database.write() as connection:
+            for metric in metrics:
+                MetricRepository(connection, "study").save(metric)
+        results.save_runs([RunRecord("study", "None", 0, score=4.0, scores=scores)])
+        export(results.database, "study", tmp_path / name)
+    with ResultsProcessor(tmp_path / "b.db") as results:
+        load(results.database, [LogSource(tmp_path / name)], ImportOptions())
+        with results.database.read() as connection:
+            assert MetricRepository(connection, "study").list() == metrics
+            [run] = RunRepository(connection).iterate(["study"])
+    assert run.score == 4.0
+    assert sorted((s.metric, s.value) for s in run.scores or ()) == [("polite", 1.0), ("wer", 0.25)]

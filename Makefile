@@ -26,7 +26,7 @@ demo: .venv/.installed  ## a real experiment on the embedded model, compared and
 	@echo "Look at demo/report.html and demo/report.xlsx."
 
 test: .venv/.developing  ## every kind of test, in about 5 minutes on two cores
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -q -rfEs -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-slow: .venv/.testing-slow  ## the long forms: kills, damage, packaging, races, Spark
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m slow --timeout 1800

@@ -53,7 +53,7 @@ def view_html(view: View, link: Link | None = None, *, most: int = MOST_ROWS) ->
         for column in view.columns
     ]
     if axis is not None:
-        titles.insert(at, f'<th class="plot">{head_svg(axis)}</th>')
+        titles.insert(at, f'<td class="plot">{head_svg(axis)}</td>')
     rows = [_row(view, index, link, axis, at) for index in range(min(len(view.rows), most))]
     if not rows:
         rows = [f'<tr><td colspan="{len(titles)}">none</td></tr>']

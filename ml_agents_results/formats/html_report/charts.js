@@ -115,8 +115,10 @@
     if (drawn.get(figure) === width) return;
     drawn.set(figure, width);
     const name = figure.dataset.chart;
-    const chart = Plot.plot({ marginBottom: 48, ...draw[name](figures[name], width), width, ariaLabel: figure.getAttribute("aria-label"),
+    const chart = Plot.plot({ marginBottom: 48, ...draw[name](figures[name], width), width,
       style: { fontSize: "13px" } });
+    // The figure as a whole has a name; parts of a drawing may not have one.
+    chart.querySelectorAll("g[aria-label], svg[aria-label]").forEach((part) => part.removeAttribute("aria-label"));
     figure.replaceChildren(chart);
   };
   const charts = [...document.querySelectorAll("figure.chart")];

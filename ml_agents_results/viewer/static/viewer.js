@@ -53,6 +53,7 @@
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!answer.ok) throw new Error(answer.status);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const ran = find(".status.running");
     const parts = [...fresh.querySelectorAll("[data-live]")];
     const known = new Map([...document.querySelectorAll("[data-live]")].map((one) => [one.dataset.live, one]));
     let unknown = 0;
@@ -64,8 +65,8 @@
       old.innerHTML = part.innerHTML;
       if (ticked) old.querySelector("input[type=checkbox]").checked = true;
     }
-    const running = fresh.querySelector(".status.running");
-    if (unknown || (find(".status.running") && !running)) offer(unknown ? `${unknown} new: show` : "It has ended: show the results");
+    const ended = ran && !fresh.querySelector(".status.running");
+    if (unknown || ended) offer(unknown ? `${unknown} new: show` : "It has ended: show the results");
     state = fresh.body.dataset.state;
     return state;
   };

@@ -163,7 +163,9 @@ class FieldMapping:
     def _planned(self, names: tuple[str, ...]) -> _Plan:
         taken = self._mapped | set(self._constants)
         own = {name for name in names if name in KNOWN and name not in taken}
-        if "sample_index" not in names and "experiment_id" not in names:
+        unnamed = "sample_index" not in names and "experiment_id" not in names
+        if unnamed or "id" in self._fields:
+            # Of a table of samples it is theirs, and elsewhere what --map says.
             own.discard("id")
         if self._approach is not None:
             taken = taken | {"approach_name"}

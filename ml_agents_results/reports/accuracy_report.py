@@ -193,7 +193,12 @@ def _report(title: str, report: SummaryReport, tables: Sequence[Table]) -> Repor
         tables,
         notes=[
             *coverage_notes(report.incomplete, report.variants),
-            *warning_notes(row.warnings for row in report.variants),
+            *warning_notes(
+                [
+                    *(row.warnings for row in report.variants),
+                    *(share.warnings for row in report.repeats for share in row.passes),
+                ]
+            ),
         ],
         methods=accuracy_methods(report.variants),
     )
@@ -202,9 +207,11 @@ def _report(title: str, report: SummaryReport, tables: Sequence[Table]) -> Repor
 def _repeats(repeats: Sequence[VariantRepeats]) -> Table:
     labels = variant_labels([row.variant for row in repeats])
     ks = sorted({share.k for row in repeats for share in row.passes})
-    passes: list[Column] = [
-        COLUMNS[name].filled(k=k) for name in ("pass_at_{k}", "pass_hat_{k}") for k in ks
-    ]
+    names = ["pass_at_{k}", "pass_hat_{k}"]
+    if any(share.samples_excluded for row in repeats for share in row.passes):
+        # Figures of other k are then of other samples.
+        names.insert(1, "samples_at_{k}")
+    passes: list[Column] = [COLUMNS[name].filled(k=k) for name in names for k in ks]
     rows: list[Row] = [
         {
             "variant": labels[row.variant],
@@ -214,6 +221,7 @@ def _repeats(repeats: Sequence[VariantRepeats]) -> Table:
             "consistency": row.consistency.estimate,
             **{f"pass_at_{share.k}": share.pass_at_k for share in row.passes},
             **{f"pass_hat_{share.k}": share.pass_hat_k for share in row.passes},
+            **{f"samples_at_{share.k}": share.samples_used for share in row.passes},
         }
         for row in repeats
     ]

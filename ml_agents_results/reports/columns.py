@@ -150,6 +150,7 @@ _DECLARED = (
         "pass_at_{k}", "fraction", "samples that at least one of {k} repeats gets right", "pass@{k}"
     ),
     _column("pass_hat_{k}", "fraction", "samples that all of {k} repeats get right", "pass^{k}"),
+    _column("samples_at_{k}", "count", "samples with at least {k} graded repeats", "n@{k}"),
     # Times
     _column(
         "mean_execution_time_ms", "ms", "mean time of an answer without failed runs", "mean ms"

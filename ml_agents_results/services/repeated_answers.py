@@ -38,6 +38,7 @@ class PassShare:
     pass_hat_k_ci_high: float | None
     samples_used: int
     samples_excluded: int
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,4 +140,5 @@ def _passes(
         pass_hat_k_ci_high=all_.ci_high,
         samples_used=some.denominators["samples_used"],
         samples_excluded=some.denominators["samples_excluded"],
+        warnings=tuple(dict.fromkeys((*some.warnings, *all_.warnings))),
     )

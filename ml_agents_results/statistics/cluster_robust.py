@@ -86,8 +86,8 @@ class ClusteredMean:
         """The mean read as an accuracy: design-adjusted Wilson interval, no p value.
 
         `n_runs` counts repeats too (default: one run per sample). Adds the warning
-        `few_clusters` (`few_samples` when ungrouped) when min(p, 1-p) G < 3, where no method
-        known to us keeps its level.
+        `few_clusters` when min(p, 1-p) G < 3, and `few_samples` when ungrouped and
+        min(p, 1-p) n < 5, where no method known to us keeps its level.
         """
         runs = self.n_samples if n_runs is None else n_runs
         warnings = self.warnings
@@ -99,7 +99,8 @@ class ClusteredMean:
             # Shares that add up to 1 + 2e-16 are rounding; 1.001 is not, and is refused there.
             p = 1.0 if 1.0 < self.mean < 1.0 + _RELATIVE_ZERO else self.mean
             interval = design_adjusted_wilson(p, self.se, runs, self.dof, self._units, confidence)
-            if min(p, 1.0 - p) * self._units < 3 and not warnings:
+            least = 5 if self.n_clusters is None else 3
+            if min(p, 1.0 - p) * self._units < least and not warnings:
                 warnings = (self._few,)
         return self._estimate(interval, runs, None, warnings)
 

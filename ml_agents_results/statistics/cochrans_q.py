@@ -15,7 +15,8 @@ class CochranQ:
     """Cochran's Q with its chi-squared p value on `dof` = approaches - 1.
 
     `statistic` and `p_value` are `None` with `no_shared_samples` or, when every sample was
-    answered alike by all approaches, `no_discordant`.
+    answered alike by all approaches, `no_discordant`. It is for one answer to each sample of one
+    experiment: else `repeats` or `several_experiments`.
     """
 
     statistic: float | None

@@ -10,10 +10,11 @@ from statsmodels.stats.proportion import proportion_confint
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.reports.accuracy_report import accuracy_report
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.summary import SummaryReport, SummaryService, VariantSummary
 from tests.reference_data import load
-from tests.services.building import of_table, runs, save
+from tests.services.building import clear, of_table, runs, save
 
 
 def near(expected: Any) -> Any:
@@ -158,6 +159,31 @@ def test_edge_some_repeats_without_a_grade(store: ResultsProcessor) -> None:
     assert row.samples_by_repeats == {2: 2}
     counted = only_variant(store, missing="incorrect")
     assert (counted.samples, counted.accuracy) == (3, near((2 / 3 + 1 / 3) / 3))
+
+
+def test_few_samples_near_the_edge_are_warned_of(processor: ResultsProcessor) -> None:
+    """Below min(p, 1 - p) n = 5, of every figure by its own value."""
+    save(processor, runs("exp", "None", [[1, 1]] * 46 + [[1, 0]] * 9))
+    assert "few_samples" in only_variant(processor).warnings
+    (row,) = report(processor).repeats
+    assert [share.warnings for share in row.passes] == [("few_samples",), ("few_samples",)]
+    clear(processor)
+    save(processor, runs("exp", "None", [[1, 1]] * 45 + [[1, 0]] * 10))
+    assert only_variant(processor).warnings == ()
+    (row,) = report(processor).repeats
+    # At 1 of 2 right, every sample is.
+    assert [share.warnings for share in row.passes] == [(), ("few_samples",)]
+    report_of = accuracy_report(report(processor))
+    assert any("few samples" in note for note in report_of.notes)
+
+
+def test_how_many_samples_a_share_of_repeats_is_about(processor: ResultsProcessor) -> None:
+    save(processor, runs("exp", "None", [[1, 0]] * 5 + [1] * 15))
+    table = accuracy_report(report(processor)).tables[-1]
+    (view,) = table.views
+    labels = [column.label for column in view.columns]
+    shown = dict(zip(labels, view.cells(view.rows[0]), strict=True))
+    assert (shown["n@1"], shown["n@2"]) == ("20", "5")
 
 
 def test_many_repeats_are_told_for_a_few_k(processor: ResultsProcessor) -> None:

@@ -472,10 +472,14 @@ def _own_error(cells: Sequence[SampleCounts], options: AnalysisOptions) -> float
 
 
 def _omnibus(tabulator: Tabulator, variants: Variants) -> CochranQ | None:
-    """Whether more than two variants of one experiment differ at all."""
-    one_experiment = len({variant.experiment_id for variant in variants.names}) == 1
-    if len(variants.names) < 3 or not one_experiment or any(map(variants.repeated, variants.names)):
+    """Whether more than two variants differ at all: of one experiment, and asked once."""
+    number = len(variants.names)
+    if number < 3:
         return None
+    if len({variant.experiment_id for variant in variants.names}) > 1:
+        return CochranQ(None, None, number - 1, 0, "several_experiments")
+    if any(map(variants.repeated, variants.names)):
+        return CochranQ(None, None, number - 1, 0, "repeats")
     return cochrans_q(tabulator.patterns(variants.names))
 
 

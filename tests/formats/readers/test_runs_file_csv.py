@@ -140,6 +140,15 @@ def test_one_column_for_two_fields(processor: ResultsProcessor, file: Path) -> N
     assert (run["is_correct"], run["score"], run["metadata_json"]) == (True, None, {"hint": "x"})
 
 
+def test_an_id_that_is_mapped_is_the_samples(processor: ResultsProcessor, file: Path) -> None:
+    file.write_text("id,sample_index,is_correct\nq1,4,1\nq2,5,0\n", encoding="utf-8")
+    options = ImportOptions(experiment_id="x", approach="None", columns={"sample_id": "id"})
+    load(processor.database, [LogSource(file)], options)
+    runs = processor.get_runs_paginated("x")["runs"]
+    assert [run["sample_id"] for run in runs] == ["q1", "q2"]
+    assert not {"q1", "q2"} & {run["id"] for run in runs}
+
+
 def test_byte_order_mark_and_gzip(processor: ResultsProcessor, tmp_path: Path) -> None:
     text = "\ufeffapproach_name,sample_index,raw_output\r\nNone,0,\u00e9\r\n".encode()
     (run,) = imported(processor, tmp_path / "a.csv.gz", gzip.compress(text))

@@ -73,6 +73,16 @@ def test_three_variants_differ_by_cochrans_q(store: ResultsProcessor) -> None:
     assert (found.dof, found.n_samples) == (2, 60)
 
 
+def test_where_cochrans_q_is_no_test_the_reason_is_given(processor: ResultsProcessor) -> None:
+    save(processor, *(runs("exp", variant, [1, 0]) for variant in "ABC"))
+    save(processor, runs("two", "A", [[1, 0], [0, 0]]))
+    for ids, reason in ((["exp", "two"], "several_experiments"), (["two"], "repeats")):
+        save(processor, *(runs("two", variant, [1, 0]) for variant in "BC"))
+        found = processor.compare(ids).cochrans_q
+        assert found is not None
+        assert (found.statistic, found.null_reason) == (None, reason)
+
+
 def test_cochrans_q_leaves_out_samples_that_an_variant_lacks(store: ResultsProcessor) -> None:
     grades = {variant: coin(place, 30, 0.5) for place, variant in enumerate("ABC")}
     save(store, *(runs("exp", variant, given) for variant, given in grades.items()))

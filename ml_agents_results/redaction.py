@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -20,7 +20,9 @@ _SECRET_NAME = re.compile(
 _SECRET_TEXTS = tuple(
     (mark, re.compile(pattern, re.IGNORECASE))
     for mark, pattern in (
-        ("://", r"(?P<kept>://)[^/@\s]+(?=@)"),
+        # Of a database's URL the password is hidden, of others the user, too: it may be a token.
+        ("postgres", r"(?P<kept>\bpostgres(?:ql)?(?:\+\w+)?://[^/@:\s]*:)(?!\*\*\*@)[^/\s]+(?=@)"),
+        ("://", r"(?<!\bpostgres)(?<!\bpostgresql)(?<!\+psycopg)(?P<kept>://)[^/\s]+(?=@)"),
         ("k-", r"(?P<kept>)\b[spr]k-[a-z0-9_-]{16,}"),
         ("xai-", r"(?P<kept>)\bxai-[a-z0-9_-]{16,}"),
         ("_", r"(?P<kept>)\b(?:hf|gsk|gh[opsu]|github_pat)_[a-z0-9_]{16,}"),
@@ -58,6 +60,12 @@ def redact(value: Any) -> Any:
     return _redact(value, _EnvironmentKeys())
 
 
+def without_keys(text: str, further: Sequence[str] = ()) -> str:
+    """The text, to the letter but for the values of the environment's keys and of `further` ones;
+    those that are shorter than eight characters could be words."""
+    return _without(text, [*further, *_EnvironmentKeys().values])
+
+
 def redact_text(text: str) -> str:
     """The text without what looks like a key, without the user part of URLs, and without the
     values of the environment's keys."""
@@ -86,12 +94,18 @@ def _redact(value: Any, keys: _EnvironmentKeys) -> Any:
 
 def _redact_text(text: str, keys: _EnvironmentKeys) -> str:
     if len(text) >= _SHORTEST_KEY:
-        for key in keys.values:
-            text = text.replace(key, REDACTED)
+        text = _without(text, keys.values)
     lowered = text.lower()
     for mark, pattern in _SECRET_TEXTS:
         if mark in lowered:
             text = pattern.sub(rf"\g<kept>{REDACTED}", text)
+    return text
+
+
+def _without(text: str, keys: Sequence[str]) -> str:
+    for key in keys:
+        if len(key) >= _SHORTEST_KEY:
+            text = text.replace(key, REDACTED)
     return text
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_agents_results.redaction import REDACTED, redact, redact_text
+from ml_agents_results.redaction import REDACTED, redact, redact_text, without_keys
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,10 @@ def test_settings_that_are_not(name: str) -> None:
     [
         (
             "postgresql+psycopg://ada:pw@host:5432/db",
-            f"postgresql+psycopg://{REDACTED}@host:5432/db",
+            f"postgresql+psycopg://ada:{REDACTED}@host:5432/db",
         ),
+        ("postgres://ada:p@ss:w@host/db", f"postgres://ada:{REDACTED}@host/db"),
+        ("https://to:k@en@host/db", f"https://{REDACTED}@host/db"),
         ("see https://user:p%40w@host/a and more", f"see https://{REDACTED}@host/a and more"),
         ("key sk-proj-abcdefghij0123456789 is bad", f"key {REDACTED} is bad"),
         ("sk-ant-api03-abcdefghij_0123456789-x", REDACTED),
@@ -96,6 +98,8 @@ def test_texts_that_look_like_secrets(text: str, left: str) -> None:
     "text",
     [
         "mail ada@example.org about it",
+        "postgresql+psycopg://ro:***@host/db cannot be reached",
+        "postgresql://ada@host/db",
         "https://example.org/a?model=m&key_size=5",
         "the task is risk-averse-behaviour-of-people",
         "skip-connections-in-networks",
@@ -114,6 +118,15 @@ def test_keys_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_NAME", "correct-horse")
     assert redact_text("it was correct-horse-battery, yes") == f"it was {REDACTED}, yes"
     assert redact({"note": ["correct-horse"]}) == {"note": ["correct-horse"]}
+
+
+def test_keys_are_taken_out_of_texts_that_stay_to_the_letter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MY_PROVIDER_API_KEY", "correct-horse-battery")
+    text = "correct-horse-battery, sk-proj-abcdefghij0123456789, another-secret, short"
+    left = f"{REDACTED}, sk-proj-abcdefghij0123456789, {REDACTED}, short"
+    assert without_keys(text, ("another-secret", "short")) == left
 
 
 @dataclass

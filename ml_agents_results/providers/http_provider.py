@@ -24,6 +24,7 @@ from ml_agents_results.providers.prices import Prices
 from ml_agents_results.providers.retry import Pace, RetryPolicy, first_answer
 from ml_agents_results.providers.urls import Address, scrub
 from ml_agents_results.records import canonical_finish_reason
+from ml_agents_results.redaction import without_keys
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -194,7 +195,14 @@ class HttpProvider(ABC):
             ) from None
         except (self.sdk.APIConnectionError, httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise self._disconnected(error) from None
-        return self._parsed(content)
+        return self._without_keys(self._parsed(content))
+
+    def _without_keys(self, completion: Completion) -> Completion:
+        """The completion without keys of this process that the endpoint repeats."""
+        for name in ("text", "reasoning_text", "model", "response_id", "finish_reason"):
+            if value := getattr(completion, name):
+                setattr(completion, name, without_keys(value, self._secrets))
+        return completion
 
     async def _content(self, response: Any) -> bytes:
         content = bytearray()

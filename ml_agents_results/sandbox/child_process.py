@@ -2,41 +2,24 @@
 
 Started by `program_runner.run_program` as a script, in an interpreter without site packages; it can
 import nothing of this package. Arguments: seconds, MiB of memory, KiB of output. The first line of
-stderr says what cut the network off.
+stderr says what confines the program.
 """
 
-import ctypes
+import builtins
+import itertools
 import math
 import os
+import posix
 import resource
+import runpy
+import stat
 import sys
+import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-_NEW_USER_NAMESPACE = 0x10000000
-_NEW_NETWORK_NAMESPACE = 0x40000000
-
-_REFUSED = ("socket.", "subprocess.", "ctypes.", "shutil.", "os.", "pty.", "signal.", "syslog.")
-_ALLOWED = frozenset({"os.listdir", "os.scandir", "os.walk", "os.putenv", "os.unsetenv"})
-_WRITING = frozenset("wax+")
-_DEVICES = ("/dev/null", "/dev/urandom")
 _TIME_ZONES = "/usr/share/zoneinfo/"
-_MOST_FILES = 64  # opened for writing; each is limited in size
-# Their C code opens files or starts processes without telling the interpreter.
-_UNGUARDED = frozenset(
-    {"_dbm", "_gdbm", "_posixshmem", "_posixsubprocess", "_sqlite3", "_tkinter", "readline"}
-)
-
-
-def cut_network() -> str:
-    """Enters a network namespace without interfaces, if the system permits it."""
-    unshare = getattr(ctypes.CDLL(None), "unshare", None)
-    if unshare is None:
-        return "interpreter"
-    for flags in (_NEW_USER_NAMESPACE | _NEW_NETWORK_NAMESPACE, _NEW_NETWORK_NAMESPACE):
-        if unshare(flags) == 0:
-            return "namespace"
-    return "interpreter"
 
 
 def limit(seconds: float, memory_mb: int, output_kb: int) -> None:
@@ -58,52 +41,108 @@ def limit(seconds: float, memory_mb: int, output_kb: int) -> None:
                 raise
 
 
-def guard() -> None:
-    """Refuses from now on what a calculation does not need; an audit hook cannot be removed."""
-    here = str(Path.cwd())
-    library = tuple(
-        os.path.realpath(folder) + os.sep for folder in {sys.base_prefix, sys.base_exec_prefix}
-    )
-    library += (_TIME_ZONES,)
-    inside, realpath, writing = here + os.sep, os.path.realpath, _WRITING
-    left = _MOST_FILES
-    flags = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+def library_folders() -> Sequence[str]:
+    """The folders of Python's own library."""
+    folders = {sys.base_prefix, sys.base_exec_prefix}
+    return (*(os.path.realpath(folder) + os.sep for folder in sorted(folders)), _TIME_ZONES)
 
-    def refuse(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal left
-        if event == "import" and arguments[0] in _UNGUARDED:
-            raise PermissionError(f"a model's program may not import {arguments[0]}")
-        if event == "open":
-            path, mode, how = arguments
-            if isinstance(path, int):
-                return
-            real = realpath(os.fsdecode(path))
-            changes = bool(writing & set(mode or "")) or bool((how or 0) & flags)
-            left -= changes
-            if left < 0:
-                raise PermissionError(f"a model's program may not write over {_MOST_FILES} files")
-            if real.startswith(inside) or real in _DEVICES:
-                return
-            if changes or not real.startswith(library):
-                raise PermissionError(f"a model's program may not open {path!r}")
-        elif event.startswith(_REFUSED) and event not in _ALLOWED:
-            raise PermissionError(f"a model's program may not use {event}")
 
-    sys.addaudithook(refuse)
+def refuse(
+    event: str,
+    arguments: tuple[Any, ...],
+    *,
+    inside: str = str(Path.cwd()) + os.sep,
+    readable: Sequence[str] = (*library_folders(), "/dev/null", "/dev/urandom"),
+    writable: Sequence[str] = ("/dev/null", "/dev/urandom"),
+    written: Any = itertools.count(1),  # noqa: B008 - one for the life of the process
+    refused: Sequence[str] = (
+        "socket.", "subprocess.", "ctypes.", "shutil.", "os.", "pty.", "signal.", "syslog.", "gc.",
+        "resource.", "cpython.PyInterpreterState_New", "code.__new__", "sys._current_frames",
+        "sys.setprofile", "sys.settrace",
+    ),
+    allowed: Sequence[str] = (
+        "os.listdir", "os.scandir", "os.walk", "os.fwalk", "os.putenv", "os.unsetenv",
+    ),
+    # Their C code opens files or starts processes or interpreters without telling this one;
+    # a second `posix` would have the functions that were taken away from the first.
+    unguarded: Sequence[str] = (
+        "_dbm", "_gdbm", "_posixshmem", "_posixsubprocess", "_sqlite3", "_tkinter", "readline",
+        "_interpchannels", "_interpqueues", "_interpreters", "_xxinterpchannels",
+        "_xxsubinterpreters", "_testcapi", "_testinternalcapi", "posix", "spwd",
+    ),
+    flags: int = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND,
+    error: Any = PermissionError,
+    exact: Any = type,
+    decode: Any = bytes.decode,
+    normal: Any = posix._path_normpath,  # type: ignore[attr-defined]
+    where: Any = posix.getcwd,
+    status: Any = posix.stat,
+    is_folder: Any = stat.S_ISDIR,
+    starts: Any = str.startswith,
+    missing: Any = OSError,
+    advance: Any = next,
+) -> None:  # fmt: skip
+    """The audit hook: refuses what a calculation does not need.
+
+    All that it uses is bound here and written in C: names of modules, built-in names among them,
+    are the program's to change.
+    """
+    if event == "import" and arguments[0] in unguarded:
+        raise error(f"a model's program may not import {arguments[0]}")
+    if event == "open":
+        path, mode, how = arguments
+        if exact(path) is int:
+            return
+        if exact(path) is bytes:
+            path = decode(path, "utf-8", "surrogateescape")
+        if exact(path) is not str:
+            raise error("a model's program may not open what is not a path")
+        real = normal(path if starts(path, "/") else where() + "/" + path)
+        # What lies above depends on links, which are not resolved here.
+        upwards = "/../" in "/" + path + "/"
+        changes = bool((how or 0) & flags)
+        for letter in mode or "":
+            changes = changes or letter in "wax+"
+        if changes and advance(written) > 64:
+            raise error("a model's program may not write over 64 files")
+        if upwards or (
+            not starts(real, inside)
+            and (not starts(real, readable) if not changes else real not in writable)
+        ):
+            raise error(f"a model's program may not open {path!r}")
+        # With an open folder, names would mean what no hook can see.
+        try:
+            folder = is_folder(status(real).st_mode)
+        except missing:
+            folder = False
+        if folder:
+            raise error(f"a model's program may not open the folder {path!r}")
+    elif starts(event, refused) and event not in allowed:
+        raise error(f"a model's program may not use {event}")
 
 
 def main() -> None:
     seconds, memory_mb, output_kb = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     code = sys.stdin.buffer.read().decode("utf-8", "replace")
-    sys.stderr.write(cut_network() + "\n")
+    confinement = runpy.run_path(str(Path(__file__).with_name("kernel_confinement.py")))
+    confine = confinement["confine"](str(Path.cwd()), library_folders())
+    sys.stderr.write(", ".join((*confine, "interpreter")) + "\n")
     sys.stderr.flush()
     limit(seconds, memory_mb, output_kb)
     sys.argv = ["program.py"]
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     program = compile(code, "program.py", "exec")
-    names: dict[str, Any] = {"__name__": "__main__"}
-    guard()
-    exec(program, names)
+    # They have no audit event.
+    for module in (os, posix):
+        for name in ("mknod", "mkfifo"):
+            vars(module).pop(name, None)
+    # The program gets a module of its own: in this one it could change what confines it.
+    module = types.ModuleType("__main__")
+    module.__dict__["__builtins__"] = builtins
+    sys.modules["__main__"] = module
+    # Nor does it find the hook in the frames that call it.
+    sys.addaudithook(globals().pop("refuse"))
+    exec(program, module.__dict__)
 
 
 if __name__ == "__main__":

@@ -5,16 +5,15 @@ What confines it:
 - a fresh interpreter (`-I -S`) with an empty environment, so that it sees no key, in a private
   temporary directory that is removed afterwards;
 - limits of the operating system on time, memory, file size, open files and output;
-- no network: a network namespace of its own without any interface, if the system permits
-  one (Linux, as root or with user namespaces);
-- an audit hook in the interpreter that refuses sockets, other processes, foreign code (ctypes),
-  modules whose C code opens files by itself, deleting and renaming, writing many files or outside
-  the temporary directory, and reading anything but Python's own library.
+- the kernel, as far as it offers it (Linux): a network namespace without interfaces; Landlock,
+  which leaves it Python's library to read, the directory to write, and no TCP; a seccomp filter
+  that refuses programs, sockets, other processes and what else a calculation does not need;
+- an audit hook in the interpreter that refuses the same, also where the kernel does not: foreign
+  code (ctypes), other interpreters, modules whose C code opens files by itself, and `gc`.
 
-It is not secure against an attacker. The audit hook stops what a program does by Python's own
-means; one written to break out of the interpreter may get past it, and then has the rights of the
-user who runs the experiment (without network if the namespace holds). `Outcome.network_cut_by`
-says which of the two cut the network off. For models that you do not trust, run the whole
+`Outcome.confined_by` says which of them did. The hook alone is not secure against an attacker: it
+stops what a program does by Python's own means, and who breaks out of the interpreter has the
+rights of the user who runs the experiment. For models that you do not trust, run the whole
 experiment in a container or a virtual machine.
 """
 
@@ -25,6 +24,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,13 +56,14 @@ class Outcome:
         output: What it printed, without surrounding white space.
         error: Why it failed, on one line; None if it succeeded.
         duration_ms: Wall-clock time, the start of the interpreter included.
-        network_cut_by: `namespace` or `interpreter`; None if it ended before that.
+        confined_by: Of `network namespace`, `landlock`, `seccomp` and `interpreter`, those that
+            did; empty if it ended before that.
     """
 
     output: str
     error: str | None
     duration_ms: int
-    network_cut_by: str | None
+    confined_by: Sequence[str]
 
 
 def check_possible() -> None:
@@ -95,12 +96,12 @@ async def run_program(code: str, limits: Limits | None = None) -> Outcome:
             )
             timed_out = await _finish(process, code, limits.seconds)
         printed = output.read_text(encoding="utf-8", errors="replace").strip()
-        cut_by, _, complaint = errors.read_text(encoding="utf-8", errors="replace").partition("\n")
+        first, _, complaint = errors.read_text(encoding="utf-8", errors="replace").partition("\n")
     return Outcome(
         output=printed,
         error=_error(process.returncode or 0, timed_out, complaint, limits),
         duration_ms=round((time.perf_counter() - started) * 1000),
-        network_cut_by=cut_by if cut_by in ("namespace", "interpreter") else None,
+        confined_by=first.split(", ") if first.endswith("interpreter") else (),
     )
 
 

@@ -301,6 +301,14 @@ def test_a_key_that_the_endpoint_repeats_is_not_shown(endpoint: Endpoint) -> Non
     assert KEY not in raised.value.message
 
 
+def test_a_key_that_an_answer_repeats_is_not_taken(endpoint: Endpoint) -> None:
+    message = {"content": f"Your key is {KEY}.", "reasoning": f"{KEY}?"}
+    endpoint.answer = lambda _body: {"choices": [{"message": message}], "id": KEY}
+    (answer,) = ask(provider(endpoint.url))
+    assert answer.text == "Your key is [redacted]."
+    assert (answer.reasoning_text, answer.response_id) == ("[redacted]?", "[redacted]")
+
+
 def test_many_requests_at_once(endpoint: Endpoint) -> None:
     endpoint.latency = 0.2
     started = time.monotonic()

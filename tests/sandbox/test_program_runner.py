@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results.sandbox.program_runner import Limits, Outcome, run_program
+from tests.processes import run as in_process
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="programs run on POSIX systems only")
 
@@ -79,6 +80,16 @@ def test_failures(code: str, error: str) -> None:
         "import sqlite3; sqlite3.connect({victim!r}).execute('CREATE TABLE t(x)')",
         "import _posixsubprocess",
         "for n in range(1000): open(str(n), 'w').write('x' * 100_000)",
+        "import os; d = os.open(os.path.dirname(os.__file__), 0); os.open('x', 65, dir_fd=d)",
+        "import gc; gc.get_objects()",
+        "import _xxsubinterpreters",
+        "import sys; del sys.modules['posix']; import posix",
+        "import builtins; builtins.type = lambda *a: int; open({victim!r})",
+        "import posixpath; posixpath.realpath = lambda *a, **k: '/dev/null'; open({victim!r})",
+        "class S(str): startswith = lambda *a: True\nopen(S({victim!r}))",
+        "class P: __fspath__ = lambda *a: '/dev/null'\nimport _io; _io.FileIO(P())",
+        "import __main__; __main__.refuse = None; import os; os.system('true')",
+        "import os; open(os.path.dirname(os.__file__) + '/../../../../etc/passwd')",
     ],
 )
 def test_what_is_refused(code: str, tmp_path: Path) -> None:
@@ -96,26 +107,60 @@ def test_what_is_refused(code: str, tmp_path: Path) -> None:
     assert victim.read_text(encoding="utf-8") == "private"
 
 
-def test_the_system_itself_cuts_the_network_off_where_it_can() -> None:
+HOOKLESS = """
+import asyncio, sys
+from pathlib import Path
+from ml_agents_results.sandbox import program_runner
+
+# The hook is switched off, as by a program that broke out of the interpreter.
+child = Path(program_runner.__file__).with_name("child_process.py")
+copy = Path(sys.argv[1], "child_process.py")
+hook = 'sys.addaudithook(globals().pop("refuse"))'
+text = child.read_text(encoding="utf-8")
+assert hook in text
+copy.write_text(text.replace(hook, "pass"), encoding="utf-8")
+kernel = child.with_name("kernel_confinement.py")
+copy.with_name(kernel.name).write_bytes(kernel.read_bytes())
+program_runner._CHILD = copy
+print(asyncio.run(program_runner.run_program(sys.argv[2])))
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "open({victim!r}, 'a')",
+        "open({victim!r})",
+        "import os; os.listdir({folder!r})",
+        "import os; os.remove({victim!r})",
+        "import os; os.symlink({victim!r}, 'link')",
+        "import os; os.kill(os.getppid(), 0)",
+        "import os; os.fork()",
+        "import os; os.execv('/bin/true', ['true'])",
+        "import _socket; _socket.socket()",
+        "import os, resource; resource.prlimit(os.getppid(), resource.RLIMIT_CPU)",
+        "import os; os.chmod('.', 0o777)",
+    ],
+)
+def test_the_kernel_refuses_the_same_where_it_can(code: str, tmp_path: Path) -> None:
+    if "landlock" not in run("pass").confined_by or "seccomp" not in run("pass").confined_by:
+        pytest.skip("this kernel has no Landlock or no seccomp")
+    victim = tmp_path / "victim"
+    victim.write_text("private", encoding="utf-8")
+    printed = in_process(HOOKLESS, tmp_path, code.format(victim=str(victim), folder=str(tmp_path)))
+    assert "PermissionError: [Errno " in printed
+    assert victim.read_text(encoding="utf-8") == "private"
+
+
+def test_it_says_what_confines_a_program() -> None:
     probe = (
         "import ctypes, sys; leave = ctypes.CDLL(None).unshare; "
         "sys.exit(all(leave(flags) for flags in (0x50000000, 0x40000000)))"
     )
-    if subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False).returncode:
-        pytest.skip("this system does not let us make a network namespace")
-    assert run("pass").network_cut_by == "namespace"
-
-    async def look_at_it() -> list[str]:
-        program = asyncio.create_task(run_program("import time; time.sleep(1)"))
-        await asyncio.sleep(0.5)
-        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
-        networks = [str(Path(f"/proc/{pid}/ns/net").readlink()) for pid in children.split()]
-        await program
-        return networks
-
-    networks = asyncio.run(look_at_it())
-    assert networks
-    assert str(Path("/proc/self/ns/net").readlink()) not in networks
+    confined_by = run("pass").confined_by
+    assert confined_by[-1] == "interpreter"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False)
+    assert ("network namespace" in confined_by) == (done.returncode == 0)
 
 
 def test_no_key_is_in_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:

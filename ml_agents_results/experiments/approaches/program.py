@@ -55,7 +55,7 @@ async def _run(program: str, dialogue: Dialogue) -> str | None:
                 cost_estimate=0.0,
                 latency_ms=outcome.duration_ms,
             ),
-            note=f"network cut by {outcome.network_cut_by}",
+            note=f"confined by {', '.join(outcome.confined_by)}",
         )
     )
     return outcome.output if outcome.error is None else None

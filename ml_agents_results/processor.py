@@ -49,6 +49,12 @@ from ml_agents_results.services.summary import SummaryReport, SummaryService
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ml_agents_results.recording.experiment_recording import (
+        ExperimentRecording,
+        IfExists,
+        OnError,
+    )
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -194,6 +200,33 @@ class ResultsProcessor:
         )
         self.database.write_retried(
             lambda connection: ExperimentRepository(connection).save(record)
+        )
+
+    def experiment(
+        self,
+        id_or_name: str,
+        *,
+        config: ExperimentConfig | Mapping[str, Any] | object | None = None,
+        environment: Mapping[str, Any] | None = None,
+        on_error: "OnError" = "raise",
+        if_exists: "IfExists" = "resume",
+    ) -> "ExperimentRecording":
+        """Records a loop of one's own: `with results.experiment("study") as experiment`, also
+        `async with`. See docs/recording.md.
+
+        Args:
+            id_or_name: The experiment to go on with; where there is none, the id of a new one.
+            config: What is asked, and how; when the experiment is resumed it must be the same.
+            environment: Versions, git commit and the like.
+            on_error: What an exception in the block of a run does once it is saved as a failed
+                run: it is raised again, or the loop goes on.
+            if_exists: `resume` goes on with an experiment of this id, `new` opens another with a
+                number, `error` raises DuplicateError.
+        """
+        from ml_agents_results.recording.experiment_recording import ExperimentRecording
+
+        return ExperimentRecording(
+            self.database, self.backup, id_or_name, config, environment or {}, on_error, if_exists
         )
 
     def get_experiment(self, experiment_id: str) -> ExperimentRecord:

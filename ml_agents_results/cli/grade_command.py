@@ -173,7 +173,7 @@ def _labelling(
     filters: "Filters",
 ) -> "Labelling":
     """Labels of a new queue, or of one that was drawn before."""
-    from ml_agents_results.experiments.labelling import HUMAN, Labelling, Scale, draw_queue
+    from ml_agents_results.experiments.labelling import HUMAN, Labelling, LabelScale, draw_queue
     from ml_agents_results.repositories.queue_repository import QueueRepository
 
     if size is None:
@@ -186,7 +186,7 @@ def _labelling(
         size,
         seed=seed,
         metric=metric or HUMAN,
-        scale=None if scale is None else Scale.of(scale),
+        scale=None if scale is None else LabelScale.of(scale),
         filters=filters,
         blind=blind,
         author=author,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ml_agents_results.reports.terminal import say
 
 if TYPE_CHECKING:
-    from ml_agents_results.experiments.labelling import Labelling, Scale
+    from ml_agents_results.experiments.labelling import Labelling, LabelScale
     from ml_agents_results.records import RunRecord
 
 SHOWN = 3000
@@ -53,7 +53,7 @@ def _show(labelling: "Labelling", run: "RunRecord", number: int) -> None:
     say(f"\nOutput:\n{(run.raw_output or run.parsed_answer or '')[-SHOWN:]}\n")
 
 
-def _ask(scale: "Scale") -> tuple[float | None, str | None, str | None] | None:
+def _ask(scale: "LabelScale") -> tuple[float | None, str | None, str | None] | None:
     """Value, label and note; None to stop."""
     note: str | None = None
     while True:
@@ -70,7 +70,7 @@ def _ask(scale: "Scale") -> tuple[float | None, str | None, str | None] | None:
             say("That is not on the scale.")
 
 
-def _question(scale: "Scale") -> str:
+def _question(scale: "LabelScale") -> str:
     if scale.points:
         values = f"{scale.lower:g} to {scale.upper:g}"
     else:
@@ -78,7 +78,7 @@ def _question(scale: "Scale") -> str:
     return f"{values}, x cannot tell, n note, q stop"
 
 
-def _label(scale: "Scale", value: float) -> str | None:
+def _label(scale: "LabelScale", value: float) -> str | None:
     if scale.points:
         return None
     return {1.0: "correct", 0.5: "partly", 0.0: "wrong"}[value]

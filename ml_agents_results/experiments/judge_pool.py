@@ -16,7 +16,6 @@ from sqlalchemy import Connection
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import UsageError
-from ml_agents_results.experiments.environment import ThisProcess
 from ml_agents_results.experiments.fault_watch import FaultWatch
 from ml_agents_results.experiments.recorder import LEASE, RENEWAL
 from ml_agents_results.experiments.worker_pool import POLL
@@ -26,6 +25,7 @@ from ml_agents_results.redaction import redact_text
 from ml_agents_results.repositories.claim_repository import ScoreClaimRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.score_repository import HISTORY, ScoreRepository
+from ml_agents_results.repositories.this_process import ThisProcess
 from ml_agents_results.scoring.cleaning import without_thinking
 from ml_agents_results.scoring.judging import Rubric, prefer
 from ml_agents_results.scoring.verdicts import Verdict

@@ -22,7 +22,7 @@ QUEUE = "queue"
 
 
 @dataclass(frozen=True)
-class Scale:
+class LabelScale:
     """What a person may say of a run: `correct` or not, `partial` too, or points of a range."""
 
     lower: float
@@ -31,7 +31,7 @@ class Scale:
     points: bool = False
 
     @classmethod
-    def of(cls, text: str) -> "Scale":
+    def of(cls, text: str) -> "LabelScale":
         """A scale from its name: `correct`, `partial`, or a range such as `1-10`.
 
         Raises:
@@ -51,7 +51,7 @@ class Scale:
         return scale
 
     @classmethod
-    def of_metric(cls, metric: MetricRecord) -> "Scale":
+    def of_metric(cls, metric: MetricRecord) -> "LabelScale":
         """The scale of a metric that people have used before."""
         lower = 0 if metric.lower is None else metric.lower
         upper = 1 if metric.upper is None else metric.upper
@@ -82,7 +82,7 @@ def draw_queue(
     *,
     seed: int,
     metric: str = HUMAN,
-    scale: Scale | None = None,
+    scale: LabelScale | None = None,
     filters: Filters | None = None,
     blind: bool = False,
     author: str = "",
@@ -98,7 +98,7 @@ def draw_queue(
     with processor.database.write() as connection:
         metrics = MetricRepository(connection, experiment_id)
         known = metrics.find(metric)
-        wanted = (scale or Scale(0, 1)).metric(metric)
+        wanted = (scale or LabelScale(0, 1)).metric(metric)
         if known is None:
             metrics.save(wanted)
         elif scale is not None and (known.lower, known.upper) != (wanted.lower, wanted.upper):
@@ -127,7 +127,7 @@ class Labelling:
         self.author = author
         with processor.database.read() as connection:
             self.metric = MetricRepository(connection, experiment_id).get(queue.metric)
-        self.scale = Scale.of_metric(self.metric)
+        self.scale = LabelScale.of_metric(self.metric)
 
     def open_runs(self) -> Sequence[QueuedRun]:
         """The runs that the person has not labelled, in the order of the queue."""

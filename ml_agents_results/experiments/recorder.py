@@ -17,11 +17,11 @@ from sqlalchemy import Connection
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import InvalidRecordError
-from ml_agents_results.experiments.environment import ThisProcess
 from ml_agents_results.experiments.plan import Plan
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.claim_repository import ClaimRepository, RecordedRun
 from ml_agents_results.repositories.run_repository import RunRepository
+from ml_agents_results.repositories.this_process import ThisProcess
 
 LEASE = timedelta(seconds=60)
 """How long a claim lasts that is not renewed because its process hangs or its machine is gone."""

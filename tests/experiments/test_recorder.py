@@ -12,13 +12,13 @@ import pytest
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.experiments.datasets import Question
-from ml_agents_results.experiments.environment import ThisProcess
 from ml_agents_results.experiments.plan import Plan
 from ml_agents_results.experiments.recorder import ENDED_AT, Recorder
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.claim_repository import ClaimRepository
 from ml_agents_results.repositories.run_repository import RunRepository
+from ml_agents_results.repositories.this_process import ThisProcess
 
 PLAN = Plan(["None"], [Question("", n, None, f"{n}?", "1") for n in range(40)], 1, "p", "m")
 

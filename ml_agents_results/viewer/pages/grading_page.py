@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ml_agents_results.errors import NotFoundError, UsageError
-from ml_agents_results.experiments.labelling import HUMAN, Labelling, Scale, draw_queue
+from ml_agents_results.experiments.labelling import HUMAN, Labelling, LabelScale, draw_queue
 from ml_agents_results.records import QueueRecord, RunRecord, ScoreRecord, Variant
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
@@ -122,7 +122,7 @@ def create_queue(site: Site, body: Mapping[str, Any]) -> Response:
         min(size, answered),
         seed=_whole(body.get("seed"), randbelow(2**31)),
         metric=str(body.get("metric") or HUMAN),
-        scale=Scale.of(str(body["scale"])) if body.get("scale") else None,
+        scale=LabelScale.of(str(body["scale"])) if body.get("scale") else None,
         filters=Filters(task=tasks or None),
         blind=bool(body.get("blind")),
         author=author,
@@ -247,7 +247,7 @@ def _stored_at(score: ScoreRecord | None) -> str | None:
     return None if score is None or score.created_at is None else score.created_at.isoformat()
 
 
-def _on_scale(value: float | None, scale: Scale) -> float | None:
+def _on_scale(value: float | None, scale: LabelScale) -> float | None:
     """Raises UsageError for a value that nobody offered."""
     offered = (0, 0.5, 1) if scale.partial else (0, 1)
     fits = value is None or (
@@ -260,7 +260,7 @@ def _on_scale(value: float | None, scale: Scale) -> float | None:
     )
 
 
-def _word(value: float, scale: Scale) -> str | None:
+def _word(value: float, scale: LabelScale) -> str | None:
     return None if scale.points else _WORDS.get(value)
 
 

@@ -1,0 +1,444 @@
+"""Experiment recording: a study of one's own as a `with` block, plain or async."""
+
+import asyncio
+import os
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from sqlalchemy import Connection, select
+
+from ml_agents_results.config import ExperimentConfig
+from ml_agents_results.database.digests import content_digest
+from ml_agents_results.database.engine import Database
+from ml_agents_results.database.maintenance.automatic_backup import AutomaticBackup
+from ml_agents_results.database.models import Experiment, Run
+from ml_agents_results.database.primary_values import set_by_scores
+from ml_agents_results.database.validation import new_experiment_id
+from ml_agents_results.errors import DuplicateError, ResultsError, UsageError
+from ml_agents_results.recording.missing_samples import MissingSamples
+from ml_agents_results.recording.run_recording import RecordingError, RunRecording, in_thread
+from ml_agents_results.recording.sample_numbering import Sample, SampleNumbering, sample_of
+from ml_agents_results.records import (
+    ExperimentRecord,
+    ExperimentStatus,
+    MetricRecord,
+    RunRecord,
+    ScoreRecord,
+    canonical_approach,
+)
+from ml_agents_results.redaction import redact, redact_text
+from ml_agents_results.repositories.claim_repository import ClaimRepository, RunKey
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+from ml_agents_results.repositories.metric_repository import MetricRepository
+from ml_agents_results.repositories.run_repository import RunRepository
+from ml_agents_results.repositories.this_process import ThisProcess
+from ml_agents_results.responses import settings_of
+
+OnError = Literal["raise", "continue"]
+IfExists = Literal["resume", "new", "error"]
+
+LEASE = timedelta(hours=1)
+"""How long a claim lasts where nobody can see that its process has ended: on another machine."""
+
+ALIKE = 5
+"""Failures in a row of one mistake in the code that end a loop under on_error="continue"."""
+
+_MISTAKES = (NameError, AttributeError, TypeError, ImportError)
+_ENDED = "ended"
+"""Key in the environment of why a recording ended early."""
+
+
+class ExperimentRecording:
+    """A study that is being recorded; `ResultsProcessor.experiment` opens it.
+
+    A handle is all there is: no current run, no global state. It may be used from threads, tasks
+    and forked processes; each run belongs to one of them.
+
+    Attributes:
+        id: The id of the experiment.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        backup: AutomaticBackup,
+        id_or_name: str,
+        config: ExperimentConfig | Mapping[str, Any] | object | None,
+        environment: Mapping[str, Any],
+        on_error: OnError,
+        if_exists: IfExists,
+    ) -> None:
+        self._database = database
+        self._backup = backup
+        self._given = id_or_name
+        self._config = config
+        self._environment = dict(environment)
+        self._on_error = on_error
+        self._if_exists = if_exists
+        self._lock = threading.Lock()
+        self._numbering = SampleNumbering()
+        self._positions: Counter[tuple[str, ...]] = Counter()
+        self._seen: dict[tuple[str, ...], Counter[tuple[str, str]]] = {}
+        self._new_metrics: dict[str, MetricRecord] = {}
+        self._metrics: set[str] = set()
+        self._passes: list[MissingSamples] = []
+        self._claimed: dict[tuple[Any, ...], int] = {}
+        self._alike = 0
+        self._last_mistake = ""
+        self._process = ThisProcess()
+        self._open = False
+        self.id = id_or_name
+
+    def missing(
+        self,
+        samples: Iterable[Any],
+        *,
+        approach: str,
+        model: str = "",
+        provider: str = "",
+        repeats: int = 1,
+        retry_failed: bool = True,
+        claim: bool = False,
+    ) -> MissingSamples:
+        """The samples that have no run of this variant yet, in order; `for` and `async for`.
+
+        Args:
+            samples: Mappings or objects with id, question and answer; texts; or indexes.
+            repeats: How often each sample is asked: all of them once, then all again.
+            retry_failed: Whether failed runs are missing, too.
+            claim: Whether several processes share the samples: each is given to one only, and is
+                free again when its process ends.
+
+        Raises:
+            UsageError: `repeats` is not positive.
+        """
+        self._require_open()
+        if repeats < 1:
+            raise UsageError(f"repeats is {repeats}", "Ask each sample at least once.")
+        variant = self._variant(approach, model, provider)
+        passes = MissingSamples(self, samples, variant, repeats, retry_failed, claim)
+        self._passes.append(passes)
+        return passes
+
+    def run(
+        self,
+        sample: Any,
+        *,
+        approach: str,
+        model: str = "",
+        provider: str = "",
+        repeat_index: int | None = None,
+    ) -> RunRecording:
+        """A sample that is being answered: `with experiment.run(...) as run`.
+
+        A sample without an index, and not from `missing`, is the next one of its variant.
+        """
+        self._require_open()
+        variant = self._variant(approach, model, provider)
+        given = sample_of(sample)
+        repeat = given.repeat_index if repeat_index is None else repeat_index
+        if given.sample_index is None:
+            given = self._next(given, (*variant.values(), str(repeat)))
+        return RunRecording(self, replace(given, repeat_index=repeat), variant)
+
+    def record(
+        self,
+        sample: Any,
+        *,
+        approach: str,
+        model: str = "",
+        provider: str = "",
+        repeat_index: int | None = None,
+        scores: Mapping[str, float | bool | None] | None = None,
+        error: str | None = None,
+        **values: Any,
+    ) -> None:
+        """Saves one finished answer, without a block.
+
+        Args:
+            scores: Metric to value.
+            error: What ended the run without an answer.
+            values: Any attributes of a RunRecording: raw_output, parsed_answer, cost_estimate, ...
+        """
+        run = self.run(
+            sample, approach=approach, model=model, provider=provider, repeat_index=repeat_index
+        )
+        self.end_run(*run.finished(values, scores or {}, error))
+
+    def __enter__(self) -> Self:
+        self._begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end(error)
+
+    async def __aenter__(self) -> Self:
+        await in_thread(self._begin)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await in_thread(self._end, error)
+
+    def numbered(self, sample: Sample, position: int, seen: "Counter[tuple[str, str]]") -> Sample:
+        """The sample with its index; see SampleNumbering."""
+        return self._numbering.numbered(sample, position, seen)
+
+    def recorded(self, variant: Mapping[str, str], retry_failed: bool) -> set[tuple[str, int, int]]:
+        """Task, sample and repeat of the runs that the variant has and that are not asked again."""
+        conditions = [Run.outcome != "failed"] if retry_failed else []
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(Run.task, Run.sample_index, Run.repeat_index).where(
+                    Run.experiment_id == self.id,
+                    Run.approach_name == variant["approach"],
+                    Run.provider == variant["provider"],
+                    Run.model == variant["model"],
+                    *conditions,
+                )
+            )
+            return {(task, index, repeat) for task, index, repeat in rows}
+
+    def claim(
+        self, sample: Sample, variant: Mapping[str, str], retry_failed: bool
+    ) -> Literal["ours", "done", "elsewhere"]:
+        """Claims a sample for this process, unless it is recorded or another's."""
+        assert sample.sample_index is not None
+        key = RunKey(
+            *(variant["approach"], variant["provider"], variant["model"], sample.task),
+            *(sample.sample_index, sample.repeat_index),
+        )
+        position = _claim_position(key)
+        now = datetime.now(UTC)
+        with self._database.write() as connection:
+            claims = ClaimRepository(connection, self.id)
+            if not claims.claim([position], self._me(), now, now + LEASE):
+                return "elsewhere"
+            (run, *_) = (*claims.recorded([key]), None)
+            if run is not None and not (retry_failed and run.outcome == "failed"):
+                claims.release(self._me(), [position])
+                return "done"
+        with self._lock:
+            self._claimed[tuple(key)] = position
+        return "ours"
+
+    def note_metric(self, name: str, value: float | bool | None) -> None:
+        """Adds a metric to those of the experiment; it is saved with the next run."""
+        with self._lock:
+            if name in self._metrics or name in self._new_metrics:
+                return
+            binary = isinstance(value, bool)
+            self._new_metrics[name] = (
+                MetricRecord(name, "binary", 0, 1, True)
+                if binary
+                else MetricRecord(name, "numeric")
+            )
+
+    def end_run(self, run: RunRecord | None, key: RunRecord) -> None:
+        """Saves a run, durably, and gives its claim back; None saves nothing."""
+        named = RunKey(*(getattr(key, name) for name in RunKey._fields))
+        with self._lock:
+            position = self._claimed.pop(tuple(named), None)
+            metrics = dict(self._new_metrics)
+        if run is None and position is None:
+            return
+        with self._database.write() as connection:
+            if run is not None:
+                self._save(connection, run, metrics)
+            if position is not None:
+                ClaimRepository(connection, self.id).release(self._me(), [position])
+        if run is not None:
+            with self._lock:
+                self._metrics.update(metrics)
+                for name in metrics:
+                    self._new_metrics.pop(name, None)
+            self._backup.saved()
+
+    def goes_on(self, error: BaseException | None) -> bool:
+        """Whether a loop goes on after a run that ended like this.
+
+        Raises:
+            RecordingError: The same mistake ended several runs in a row.
+        """
+        if error is None:
+            self._alike = 0
+            return False
+        if self._on_error == "raise" or not isinstance(error, Exception):
+            return False
+        if isinstance(error, ResultsError):
+            return False
+        mistake = repr(error) if isinstance(error, _MISTAKES) else ""
+        self._alike = self._alike + 1 if mistake and mistake == self._last_mistake else 1
+        self._last_mistake = mistake
+        if mistake and self._alike >= ALIKE:
+            raise RecordingError(
+                f"{self._alike} runs in a row failed alike: {mistake}",
+                "The mistake is in the code; correct it and run again: nothing is asked twice.",
+            ) from error
+        return True
+
+    def _begin(self) -> None:
+        if self._open:
+            raise RecordingError("the experiment is open", "Use one `with` block at a time.")
+        with self._database.read() as connection:
+            known = self._known(connection)
+        if known is not None and self._if_exists == "error":
+            raise DuplicateError(
+                f"there is an experiment {known.id} already", 'Or: if_exists="resume" or "new".'
+            )
+        if known is not None and self._if_exists == "resume":
+            self._resume(known)
+        else:
+            self.id = self._given if known is None else self._free_id()
+            config = {} if self._config is None else settings_of(self._config)
+            record = ExperimentRecord(
+                self.id,
+                name=redact(self._given),
+                config_json=redact(config),
+                environment_json=redact(self._environment),
+            )
+            with self._database.write() as connection:
+                ExperimentRepository(connection).save(record)
+        self._open = True
+
+    def _resume(self, known: ExperimentRecord) -> None:
+        self.id = known.id
+        if self._config is not None:
+            self._require_same_config(known)
+        with self._database.write() as connection:
+            experiments = ExperimentRepository(connection)
+            environment = {
+                key: value for key, value in known.environment_json.items() if key != _ENDED
+            }
+            experiments.save(
+                replace(known, status="running", environment_json=environment, metrics=None)
+            )
+            rows = connection.execute(
+                select(Run.task, Run.sample_index, Run.sample_id, Run.input_fingerprint)
+                .where(Run.experiment_id == self.id)
+                .distinct()
+            )
+            self._numbering = SampleNumbering(tuple(row) for row in rows)  # type: ignore[misc]
+            metrics = MetricRepository(connection, self.id).list()
+            self._metrics = {metric.name for metric in metrics}
+
+    def _require_same_config(self, known: ExperimentRecord) -> None:
+        given = redact(settings_of(self._config))
+        differing = sorted(
+            key
+            for key in {*given, *known.config_json}
+            if given.get(key) != known.config_json.get(key)
+        )
+        if differing:
+            raise UsageError(
+                f"experiment {known.id} was recorded with another config: {', '.join(differing)}",
+                'Give it as it was, or another id, or if_exists="new".',
+            )
+
+    def _known(self, connection: Connection) -> ExperimentRecord | None:
+        experiments = ExperimentRepository(connection)
+        if (record := experiments.find(self._given)) is not None:
+            return record
+        ids = connection.scalars(select(Experiment.id).where(Experiment.name == self._given)).all()
+        return experiments.get(ids[0]) if len(ids) == 1 else None
+
+    def _free_id(self) -> str:
+        with self._database.read() as connection:
+            experiments = ExperimentRepository(connection)
+            for number in range(2, 1000):
+                if experiments.find(f"{self._given}-{number}") is None:
+                    return f"{self._given}-{number}"
+        return new_experiment_id()
+
+    def _end(self, error: BaseException | None) -> None:
+        self._open = False
+        status: ExperimentStatus = "completed"
+        reason: str | None = None
+        if error is not None:
+            status = "failed"
+            stopped = isinstance(error, KeyboardInterrupt | asyncio.CancelledError | SystemExit)
+            reason = "interrupted" if stopped else f"{type(error).__name__}: {error}"
+        elif unfinished := [each for each in self._passes if each.unfinished]:
+            status = "running"
+            warnings.warn(
+                f"experiment {self.id} stays running: the loop ended before the samples of "
+                f"{unfinished[0].variant['approach']} did",
+                stacklevel=4,
+            )
+        with self._database.write() as connection:
+            experiments = ExperimentRepository(connection)
+            if reason is None:
+                experiments.set_status(self.id, status)
+            else:
+                record = experiments.get(self.id)
+                record.environment_json[_ENDED] = redact_text(reason)
+                experiments.save(replace(record, status=status, metrics=None))
+            if self._claimed:
+                ClaimRepository(connection, self.id).release(
+                    self._me(), list(self._claimed.values())
+                )
+                self._claimed.clear()
+
+    def _save(
+        self, connection: Connection, run: RunRecord, new: Mapping[str, MetricRecord]
+    ) -> None:
+        metrics = MetricRepository(connection, self.id)
+        primary = metrics.primary()
+        for metric in new.values():
+            if metrics.find(metric.name) is None:
+                first = primary is None and run.is_correct is None
+                metric = replace(metric, is_primary=first)
+                metrics.save(metric)
+                primary = metric if first else primary
+        scores: Sequence[ScoreRecord] = run.scores or ()
+        if primary is not None:
+            of_primary = [score for score in scores if score.metric == primary.name]
+            if of_primary:
+                set_by_scores(run, primary.name, primary.kind, of_primary)
+        RunRepository(connection).save(run)
+
+    def _next(self, sample: Sample, variant: tuple[str, ...]) -> Sample:
+        with self._lock:
+            position = self._positions[(*variant, sample.task)]
+            self._positions[(*variant, sample.task)] += 1
+            seen = self._seen.setdefault(variant, Counter())
+        return self._numbering.numbered(sample, position, seen)
+
+    def _variant(self, approach: str, model: str, provider: str) -> dict[str, str]:
+        return {"approach": canonical_approach(approach), "model": model, "provider": provider}
+
+    def _me(self) -> ThisProcess:
+        if self._process.pid != os.getpid():
+            # A forked child is another process.
+            self._process = ThisProcess()
+        return self._process
+
+    def _require_open(self) -> None:
+        if not self._open:
+            raise RecordingError(
+                "the experiment is not open",
+                "Use it inside its block: with results.experiment(...) as experiment",
+            )
+
+
+def _claim_position(key: RunKey) -> int:
+    """The number under which a run is claimed: the same in every process.
+
+    Two runs of one number only wait for each other.
+    """
+    return int(content_digest(tuple(map(str, key)))[:7], 16)

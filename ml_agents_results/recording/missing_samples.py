@@ -1,0 +1,106 @@
+"""Missing samples: what a variant has still to be asked, alone or shared between processes."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sized
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ml_agents_results.recording.sample_numbering import Sample, sample_of
+
+if TYPE_CHECKING:
+    from ml_agents_results.recording.experiment_recording import ExperimentRecording
+
+POLL = 0.5
+"""Seconds between looks at samples that other processes have claimed."""
+
+
+class MissingSamples:
+    """The samples of one variant without a run; `for`, `async for`, and `len` if it is known.
+
+    Attributes:
+        variant: approach, model and provider.
+        unfinished: Whether a loop over them has begun and not come to its end.
+    """
+
+    def __init__(
+        self,
+        experiment: "ExperimentRecording",
+        samples: Iterable[Any],
+        variant: Mapping[str, str],
+        repeats: int,
+        retry_failed: bool,
+        claim: bool,
+    ) -> None:
+        self._experiment = experiment
+        # A second repetition needs the samples again.
+        self._samples = samples if repeats == 1 or isinstance(samples, Sized) else list(samples)
+        self.variant = variant
+        self._repeats = repeats
+        self._retry_failed = retry_failed
+        self._claim = claim
+        self._recorded = experiment.recorded(variant, retry_failed)
+        self.unfinished = False
+
+    def __len__(self) -> int:
+        if not isinstance(self._samples, Sized):
+            raise TypeError("the samples have no length: give a list")
+        return sum(1 for _ in self._candidates())
+
+    def __iter__(self) -> Iterator[Sample]:
+        self.unfinished = True
+        if not self._claim:
+            yield from self._candidates()
+        else:
+            waiting = []
+            for sample in self._candidates():
+                state = self._try(sample)
+                if state == "ours":
+                    yield sample
+                elif state == "elsewhere":
+                    waiting.append(sample)
+            while waiting:
+                time.sleep(POLL)
+                for sample in waiting[:]:
+                    if (state := self._try(sample)) == "elsewhere":
+                        continue
+                    waiting.remove(sample)
+                    if state == "ours":
+                        yield sample
+        self.unfinished = False
+
+    async def __aiter__(self) -> AsyncIterator[Sample]:
+        self.unfinished = True
+        waiting = []
+        for sample in self._candidates():
+            state = await asyncio.to_thread(self._try, sample) if self._claim else "ours"
+            if state == "ours":
+                yield sample
+            elif state == "elsewhere":
+                waiting.append(sample)
+        while waiting:
+            await asyncio.sleep(POLL)
+            for sample in waiting[:]:
+                if (state := await asyncio.to_thread(self._try, sample)) == "elsewhere":
+                    continue
+                waiting.remove(sample)
+                if state == "ours":
+                    yield sample
+        self.unfinished = False
+
+    def _try(self, sample: Sample) -> str:
+        return self._experiment.claim(sample, self.variant, self._retry_failed)
+
+    def _candidates(self) -> Iterator[Sample]:
+        for repeat in range(self._repeats):
+            positions: Counter[str] = Counter()
+            seen: Counter[tuple[str, str]] = Counter()
+            for source in self._samples:
+                given = sample_of(source)
+                position = positions[given.task]
+                positions[given.task] += 1
+                sample = self._experiment.numbered(given, position, seen)
+                assert sample.sample_index is not None
+                if (sample.task, sample.sample_index, repeat) not in self._recorded:
+                    yield replace(sample, repeat_index=repeat)

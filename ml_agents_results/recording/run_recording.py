@@ -1,0 +1,286 @@
+"""Run recording: one answer as a `with` block, saved when the block ends."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.recording.model_responses import read_response
+from ml_agents_results.recording.sample_numbering import Sample
+from ml_agents_results.records import RunRecord, ScoreRecord, canonical_finish_reason
+from ml_agents_results.redaction import redact_text
+
+if TYPE_CHECKING:
+    from ml_agents_results.recording.experiment_recording import ExperimentRecording
+
+NOTHING_RECORDED = "NothingRecorded: the block set no output, answer or score"
+
+_TEXTS = ("raw_output", "parsed_answer", "input_text", "expected_answer", "reasoning_text")
+
+
+class RecordingError(UsageError):
+    """The recording interface was used wrongly; always raised, also under on_error="continue"."""
+
+
+class RunRecording:
+    """One sample that is being answered; saved when its block ends.
+
+    An exception is saved as a failed run, and raised again unless the experiment was opened with
+    `on_error="continue"`. After Ctrl-C or a cancellation nothing is saved: `missing` gives the
+    sample again.
+
+    Attributes:
+        raw_output: What the model wrote.
+        parsed_answer: The answer in it.
+        is_correct: Whether it is right, if that is the primary metric.
+        execution_time_ms: Time of the model in ms. [default: the time of the block]
+        cost_estimate: USD.
+        metadata: Anything else, as JSON values.
+    """
+
+    __slots__ = (
+        "_discarded",
+        "_ended",
+        "_experiment",
+        "_model",
+        "_scores",
+        "_started",
+        "cached_tokens",
+        "completion_tokens",
+        "cost_estimate",
+        "execution_time_ms",
+        "expected_answer",
+        "finish_reason",
+        "input_text",
+        "is_correct",
+        "metadata",
+        "parsed_answer",
+        "prompt_tokens",
+        "raw_output",
+        "reasoning_text",
+        "reasoning_tokens",
+        "sample",
+        "variant",
+    )
+
+    def __init__(
+        self, experiment: "ExperimentRecording", sample: Sample, variant: Mapping[str, str]
+    ) -> None:
+        self._experiment = experiment
+        self._ended = self._discarded = False
+        self._started: float | None = None
+        self._scores: dict[tuple[str, str], ScoreRecord] = {}
+        self.sample = sample
+        self.variant = dict(variant)
+        self.raw_output: str | None = None
+        self.parsed_answer: str | None = None
+        self.is_correct: bool | None = None
+        self.input_text = sample.input_text
+        self.expected_answer = sample.expected_answer
+        self.execution_time_ms: float | None = None
+        self.cost_estimate: float | None = None
+        self.prompt_tokens: int | None = None
+        self.completion_tokens: int | None = None
+        self.cached_tokens: int | None = None
+        self.reasoning_tokens: int | None = None
+        self.reasoning_text: str | None = None
+        self.finish_reason: str | None = None
+        self.metadata: dict[str, Any] = {}
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in RunRecording.__slots__:
+            known = ", ".join(each for each in RunRecording.__slots__ if not each.startswith("_"))
+            raise RecordingError(f"a run has no attribute {name!r}", f"It has: {known}")
+        if name in _TEXTS and value is not None and not isinstance(value, str):
+            raise RecordingError(
+                f"{name} must be a text, not {type(value).__name__}",
+                "Give a text; run.response(...) reads what a client library returns.",
+            )
+        object.__setattr__(self, name, value)
+
+    def score(
+        self,
+        name: str,
+        value: float | bool | None,
+        *,
+        label: str | None = None,
+        explanation: str | None = None,
+        author: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Notes the value of a metric; it is saved with the run.
+
+        The first metric of an experiment without one becomes its primary metric: binary if its
+        value is True or False, else numeric.
+
+        Raises:
+            RecordingError: The run has such a score, or has ended.
+        """
+        if self._ended:
+            raise RecordingError(
+                "the run has ended: it was saved without this score",
+                "Score inside the block, or afterwards by results.save_scores(...).",
+            )
+        if (name, author) in self._scores:
+            raise RecordingError(
+                f"the run has a score {name!r} already", "Give another name or author."
+            )
+        self._experiment.note_metric(name, value)
+        self._scores[name, author] = ScoreRecord(
+            None if value is None else float(value),
+            label,
+            explanation,
+            None if details is None else dict(details),
+            metric=name,
+            author=author,
+        )
+
+    def response(self, response: object) -> str:
+        """Takes output, tokens and finish reason from what a client library returned.
+
+        Known are the responses of OpenAI's and Anthropic's clients and of those that return the
+        same names, as objects or mappings.
+
+        Returns:
+            The text of the answer; empty if there is none.
+        """
+        read = read_response(response)
+        self.raw_output = read.text
+        for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"):
+            setattr(self, name, getattr(read, name))
+        self.reasoning_text = read.reasoning_text
+        if read.finish_reason is not None:
+            self.finish_reason = canonical_finish_reason(read.finish_reason)
+        served = {"served_model": read.model, "response_id": read.response_id}
+        self.metadata |= {name: value for name, value in served.items() if value is not None}
+        return read.text or ""
+
+    def step(self, name: str, answer: str, *, prompt: str | None = None, **more: Any) -> None:
+        """Notes one of several requests that led to the output; JSON values."""
+        step = {"name": name, "prompt": prompt, "answer": answer, **more}
+        self.metadata.setdefault("steps", []).append(step)
+
+    @contextmanager
+    def timer(self) -> Iterator[None]:
+        """The model's part of the block: its time counts, and nothing else's."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            passed = 1000 * (time.perf_counter() - started)
+            self.execution_time_ms = (self.execution_time_ms or 0) + passed
+
+    def discard(self) -> None:
+        """Saves nothing of this run."""
+        self._discarded = True
+
+    def finished(
+        self,
+        values: Mapping[str, Any],
+        scores: Mapping[str, float | bool | None],
+        error: str | None,
+    ) -> tuple[RunRecord | None, RunRecord]:
+        """The run of an answer that is there already, and its key."""
+        self._started = time.perf_counter()
+        for name, value in values.items():
+            setattr(self, name, value)
+        for name, score in scores.items():
+            self.score(name, score)
+        record = self._ending(None)
+        assert record is not None
+        record.execution_time_ms = _whole(self.execution_time_ms)
+        if error is not None:
+            record.error, record.is_correct, record.scores = redact_text(error), None, None
+        return record, self._key()
+
+    def __enter__(self) -> Self:
+        if self._started is not None:
+            raise RecordingError("the run was begun before", "Call experiment.run(...) for each.")
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        record = self._ending(error)
+        self._experiment.end_run(record, self._key())
+        return self._experiment.goes_on(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        record = self._ending(error)
+        await in_thread(self._experiment.end_run, record, self._key())
+        return self._experiment.goes_on(error)
+
+    def _key(self) -> RunRecord:
+        assert self.sample.sample_index is not None
+        return RunRecord(
+            experiment_id=self._experiment.id,
+            sample_index=self.sample.sample_index,
+            task=self.sample.task,
+            repeat_index=self.sample.repeat_index,
+            approach_name=self.variant["approach"],
+            provider=self.variant["provider"],
+            model=self.variant["model"],
+        )
+
+    def _ending(self, error: BaseException | None) -> RunRecord | None:
+        """What is to be saved; None after a cancellation, or if the run was discarded."""
+        assert self._started is not None
+        self._ended = True
+        if self._discarded or (error is not None and not isinstance(error, Exception)):
+            return None
+        passed = 1000 * (time.perf_counter() - self._started)
+        record = self._key()
+        record.sample_id = self.sample.sample_id
+        record.created_at = datetime.now(UTC)
+        for name in (
+            *("raw_output", "parsed_answer", "input_text", "expected_answer", "is_correct"),
+            *("cost_estimate", "prompt_tokens", "completion_tokens", "cached_tokens"),
+            *("reasoning_tokens", "reasoning_text", "finish_reason"),
+        ):
+            setattr(record, name, getattr(self, name))
+        record.execution_time_ms = _whole(
+            passed if self.execution_time_ms is None else self.execution_time_ms
+        )
+        record.metadata_json = dict(self.metadata) or None
+        if error is not None:
+            record.error = redact_text(f"{type(error).__name__}: {error}")
+        elif self.raw_output is None and self.parsed_answer is None and not self._scored():
+            record.error = NOTHING_RECORDED
+        if record.error is not None:
+            record.is_correct = None
+        else:
+            record.scores = list(self._scores.values()) or None
+        return record
+
+    def _scored(self) -> bool:
+        return bool(self._scores) or self.is_correct is not None
+
+
+def _whole(milliseconds: float | None) -> int | None:
+    return None if milliseconds is None else round(milliseconds)
+
+
+async def in_thread(function: Any, *arguments: Any) -> Any:
+    """Calls a function in a thread and waits for its end, also when this task is cancelled."""
+    task = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

@@ -1,0 +1,146 @@
+"""Samples of one's own: what a loop goes through, and the index under which each is recorded."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ml_agents_results.database.digests import input_fingerprint
+from ml_agents_results.errors import UsageError
+
+_NAMES = {
+    "sample_id": ("sample_id", "id", "task_id", "question_id", "example_id"),
+    "input_text": ("input_text", "input", "question", "prompt", "query", "problem"),
+    "expected_answer": ("expected_answer", "expected", "answer", "target", "gold", "reference"),
+    "task": ("task",),
+}
+"""The names that a field may have in a mapping or an object, the first that is there."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One question of a dataset, as it is recorded.
+
+    Attributes:
+        sample_index: The index within the task, from 0; None until it has one.
+        repeat_index: Which repetition is to be asked, from 0.
+        source: What the caller gave: `sample["name"]` reads it.
+    """
+
+    sample_index: int | None = None
+    task: str = ""
+    sample_id: str | None = None
+    input_text: str | None = None
+    expected_answer: str | None = None
+    repeat_index: int = 0
+    source: Any = field(default=None, compare=False, repr=False)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.source[name]
+
+    def __str__(self) -> str:
+        return self.input_text or f"sample {self.sample_index}"
+
+
+def sample_of(source: object) -> Sample:
+    """A sample from a mapping, an object with such attributes, a text, or an index.
+
+    Raises:
+        UsageError: It is nothing of these, or says nothing of a question.
+    """
+    if isinstance(source, Sample):
+        return source
+    if isinstance(source, str):
+        return Sample(input_text=source, source=source)
+    if isinstance(source, int) and not isinstance(source, bool):
+        return Sample(sample_index=source, source=source)
+    values = {name: _first(source, names) for name, names in _NAMES.items()}
+    index = _get(source, "sample_index")
+    if index is None and values["sample_id"] is None and values["input_text"] is None:
+        raise UsageError(
+            f"a sample cannot be {_shown(source)}",
+            "Give a mapping or an object with id, question and answer; a text; or an index.",
+        )
+    texts = {name: _text(value) for name, value in values.items()}
+    return Sample(
+        sample_index=None if index is None else int(index),
+        task=texts["task"] or "",
+        sample_id=texts["sample_id"],
+        input_text=texts["input_text"],
+        expected_answer=texts["expected_answer"],
+        source=source,
+    )
+
+
+class SampleNumbering:
+    """Gives samples their index, the same each time they are recorded in one experiment.
+
+    A sample is known by its id, else by its question and expected answer and how often that has
+    occurred; a new one gets its position, or the next free index where that is taken.
+    """
+
+    def __init__(self, recorded: Iterable[tuple[str, int, str | None, str | None]] = ()) -> None:
+        """`recorded`: task, index, id and fingerprint of the samples that have runs."""
+        self._lock = threading.Lock()
+        self._by_identity: dict[tuple[str, str, int], int] = {}
+        self._taken: dict[str, set[int]] = {}
+        seen: Counter[tuple[str, str]] = Counter()
+        for task, index, sample_id, fingerprint in sorted(recorded, key=lambda row: row[:2]):
+            if index in self._taken.setdefault(task, set()):
+                continue
+            self._taken[task].add(index)
+            if (identity := _identity(sample_id, fingerprint)) is not None:
+                self._by_identity[task, identity, seen[task, identity]] = index
+                seen[task, identity] += 1
+
+    def numbered(self, sample: Sample, position: int, seen: "Counter[tuple[str, str]]") -> Sample:
+        """The sample with its index.
+
+        Args:
+            position: Where the sample stands among those of its task.
+            seen: How often each sample has occurred in this pass; counted here.
+        """
+        if sample.sample_index is not None:
+            with self._lock:
+                self._taken.setdefault(sample.task, set()).add(sample.sample_index)
+            return sample
+        fingerprint = input_fingerprint(sample.input_text, sample.expected_answer)
+        identity = _identity(sample.sample_id, fingerprint) or ""
+        with self._lock:
+            key = (sample.task, identity, 0 if sample.sample_id else seen[sample.task, identity])
+            seen[sample.task, identity] += 1
+            if (index := self._by_identity.get(key)) is None:
+                taken = self._taken.setdefault(sample.task, set())
+                index = position if position not in taken else max(taken) + 1
+                taken.add(index)
+                self._by_identity[key] = index
+        return replace(sample, sample_index=index)
+
+
+def _identity(sample_id: str | None, fingerprint: str | None) -> str | None:
+    return f"id {sample_id}" if sample_id else fingerprint
+
+
+def _first(source: object, names: tuple[str, ...]) -> object:
+    return next((value for name in names if (value := _get(source, name)) is not None), None)
+
+
+def _get(source: object, name: str) -> Any:
+    if isinstance(source, Mapping):
+        return source.get(name)
+    return getattr(source, name, None)
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _shown(source: object) -> str:
+    text = repr(source)
+    return text if len(text) <= 80 else f"{text[:77]}..."

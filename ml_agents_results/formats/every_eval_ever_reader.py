@@ -158,6 +158,8 @@ class _EveryEvalEverSamples:
         for line_number, line, size in read_lines(self._source):
             key = _task(line), text(line.get("sample_id")) or ""
             if self._are_of_another_result(line):
+                if self._own is not None:
+                    continue  # The embedded run has all of its scores.
                 scores = self._scores(line)
                 self.grading.note(scores)
                 for name, score in scores.items():

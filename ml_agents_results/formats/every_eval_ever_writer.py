@@ -6,10 +6,11 @@ with an unknown level declare. Each line carries the whole run, for `ml-agents i
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ml_agents_results.database.primary_values import combined
 from ml_agents_results.database.types import to_stored
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.coercion import mapping
@@ -24,7 +25,7 @@ from ml_agents_results.formats.variant_logs import (
     storable,
     variant_logs,
 )
-from ml_agents_results.records import APPROACHES, ScoreRecord
+from ml_agents_results.records import APPROACHES, MetricRecord, ScoreRecord
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
 from ml_agents_results.services.summary import VariantSummary
 
@@ -51,18 +52,9 @@ _DETAILS = (
     "cost_per_correct",
     "median_execution_time_ms",
 )
-_ACCURACY = {
-    "evaluation_description": "Right answers among the graded ones",
-    "metric_id": "accuracy",
-    "metric_name": "Accuracy",
-    "metric_kind": "accuracy",
-    "metric_unit": "proportion",
-    "lower_is_better": False,
-    "score_type": "continuous",
-    "min_score": 0,
-    "max_score": 1,
-    "has_unknown_level": True,
-}
+_ACCURACY = MetricRecord("accuracy", "binary", 0, 1, True, is_primary=True)
+"""Right answers among the graded ones, where nothing says what the grades are."""
+
 _UNKNOWN_MODEL = {"deployment_type": "unknown", "model_availability": "unknown"}
 
 
@@ -94,8 +86,11 @@ class _EvalWriter:
         name = to_stored(f"{log.experiment.id}_{log.variant.approach_name}")
         self._evaluation_id = f"{name}/{self._model_id}/{self._stamp}"
         self._graded = {
-            to_stored(task) for task, total in log.tasks.items() if total.accuracy is not None
+            to_stored(task) for task, total in log.tasks.items() if total.mean is not None
         }
+        metrics = {metric.name: metric for metric in log.experiment.metrics or ()}
+        self._primary = metrics.get(log.total.metric, _ACCURACY)
+        self._further = [metrics[name] for name in log.further if name in metrics]
 
     def write(self, folder: Path) -> None:
         developer, _, model = self._model_id.partition("/")
@@ -109,12 +104,14 @@ class _EvalWriter:
             name = f"{self._uuid}_samples.jsonl"
             with (path / name).open("xb") as file:
                 for row, scores in self._log.rows:
-                    line = json_bytes(self._line(row, scores)) + b"\n"
-                    for separator, escape in _LINE_ENDS:
-                        line = line.replace(separator, escape)
-                    file.write(line)
-                    digest.update(line)
-                    lines += 1
+                    whole = self._line(row, scores)
+                    for sample in (whole, *self._further_lines(whole, row, scores)):
+                        line = json_bytes(sample) + b"\n"
+                        for separator, escape in _LINE_ENDS:
+                            line = line.replace(separator, escape)
+                        file.write(line)
+                        digest.update(line)
+                        lines += 1
             totals["detailed_evaluation_results"] = {
                 "format": "jsonl",
                 "file_path": "/".join((*names, name)),
@@ -153,7 +150,7 @@ class _EvalWriter:
             },
         }
         if run["task"] in self._graded:
-            line["evaluation_result_id"] = f"{name}:accuracy"
+            line["evaluation_result_id"] = self._result_id(name, self._primary)
         if run["parsed_answer"] is not None:
             line["answer_attribution"] = [
                 {
@@ -175,18 +172,43 @@ class _EvalWriter:
             line["performance"] = {"latency_ms": run["execution_time_ms"]}
         return line
 
+    def _further_lines(
+        self, line: dict[str, Any], row: Sequence[Any], scores: Sequence[ScoreRecord]
+    ) -> Iterator[dict[str, Any]]:
+        """A line for each further result that the sample contributes to, without the whole run."""
+        for metric in self._further:
+            of_metric = [score for score in scores if score.metric == metric.name]
+            value = combined(metric.kind, of_metric)
+            if value is None:
+                continue
+            about = {name: one for name, one in line["metadata"].items() if name != RUN}
+            yield {
+                **line,
+                "evaluation_result_id": self._result_id(line["evaluation_name"], metric),
+                "evaluation": {"score": value, "is_correct": value == 1 == metric.upper},
+                "metadata": {**about, "graded": "true"},
+            }
+
+    def _result_id(self, name: str, metric: MetricRecord) -> str:
+        return f"{name}:{to_stored(metric.name)}"
+
     def _name(self, task: str) -> str:
         return task or self._log.experiment.id
 
     def _totals(self) -> dict[str, Any]:
         log, experiment = self._log, self._log.experiment
-        results = [
-            self._result(f"{self._name(task)}:accuracy", self._name(task), total)
-            for task, total in log.tasks.items()
-            if total.accuracy is not None
-        ]
-        if len(log.tasks) > 1 and log.total.accuracy is not None:
-            results.insert(0, self._result("accuracy", experiment.name or experiment.id, log.total))
+        title = experiment.name or experiment.id
+        results = []
+        reported = [(self._primary, log.total, log.tasks)]
+        reported += [(metric, *log.further[metric.name]) for metric in self._further]
+        for metric, total, tasks in reported:
+            if len(tasks) > 1 and total.mean is not None:
+                results.append(self._result(to_stored(metric.name), title, metric, total))
+            for task, part in tasks.items():
+                name = self._name(task)
+                if part.mean is not None:
+                    known = self._result(self._result_id(name, metric), name, metric, part)
+                    results.append(known)
         environment = experiment.environment_json
         return {
             "schema_version": SCHEMA_VERSION,
@@ -226,7 +248,9 @@ class _EvalWriter:
             "additional_details": {**_UNKNOWN_MODEL, **mapping(known.get("additional_details"))},
         }
 
-    def _result(self, result_id: str, name: str, total: VariantSummary) -> dict[str, Any]:
+    def _result(
+        self, result_id: str, name: str, metric: MetricRecord, total: VariantSummary
+    ) -> dict[str, Any]:
         values = total.to_dict()
         uncertainty: dict[str, Any] = {"num_samples": total.graded}
         if total.se is not None:
@@ -243,9 +267,9 @@ class _EvalWriter:
             "evaluation_result_id": result_id,
             "evaluation_name": name,
             "source_data": {"dataset_name": self._log.data_set, "source_type": "other"},
-            "metric_config": _ACCURACY,
+            "metric_config": _metric_config(metric),
             "score_details": {
-                "score": total.accuracy,
+                "score": total.mean,
                 "details": known,
                 "uncertainty": uncertainty,
             },
@@ -265,6 +289,26 @@ class _EvalWriter:
         if (approach := self._log.variant.approach_name) in APPROACHES.values():
             settings["reasoning"] = approach != "None"
         return settings
+
+
+def _metric_config(metric: MetricRecord) -> dict[str, Any]:
+    """What the format says of a metric. The level -1 is that of samples without a value."""
+    is_binary = metric.kind == "binary"
+    known = {
+        "evaluation_description": "Right answers among the graded ones"
+        if is_binary
+        else "Mean over samples, each the mean of its repeats",
+        "metric_id": metric.name,
+        "metric_name": metric.name,
+        "metric_kind": "accuracy" if is_binary else str(metric.definition_json.get("key", "score")),
+        "lower_is_better": metric.higher_is_better is False,
+        "score_type": "continuous",
+        "min_score": 0 if is_binary else metric.lower,
+        "max_score": 1 if is_binary else metric.upper,
+        "has_unknown_level": True,
+    }
+    unit = "proportion" if is_binary else metric.definition_json.get("unit")
+    return known | ({"metric_unit": unit} if isinstance(unit, str) else {})
 
 
 def _model_id(provider: str, model: str) -> str:

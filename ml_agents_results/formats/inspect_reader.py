@@ -217,7 +217,7 @@ class _InspectLog:
             sample_index=self._index(sample_id),
             sample_id=str(sample_id),
             repeat_index=epoch - 1,
-            input_text=_text_of(_without_ids(sample.get("input"))),
+            input_text=input_text(sample.get("input")),
             expected_answer=text(sample.get("target")),
             raw_output=_completion(output),
             execution_time_ms=milliseconds(sample.get("working_time")),
@@ -319,6 +319,8 @@ class _InspectLog:
             {
                 "metadata": sample.get("metadata"),
                 "choices": sample.get("choices"),
+                # What a column of text does not say, for logs that are written of these runs.
+                **_originals(sample, messages),
                 "prompt": prompt
                 if prompt and _text_of(sample.get("input")) != _only(prompt)
                 else None,
@@ -337,11 +339,25 @@ class _InspectLog:
         )
 
 
+def _originals(sample: dict[str, Any], messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """The id, the input and the target where they are not texts, and a conversation that is more
+    than a question and its answer."""
+    known = {name: sample.get(name) for name in ("id", "input", "target")}
+    kept = {name: value for name, value in known.items() if not isinstance(value, str)}
+    asked = sum(message.get("source") == "input" for message in messages)
+    return {**kept, "messages": messages if len(messages) > asked + 1 else None}
+
+
+def input_text(value: object) -> str | None:
+    """The input of a sample as a text that is the same in every run."""
+    return _text_of(_without_ids(value))
+
+
 def _texts(sample: dict[str, Any]) -> dict[str, object]:
     """The texts of an embedded run that the format has fields for."""
     return {
-        "input_text": sample.get("input"),
-        "expected_answer": sample.get("target"),
+        "input_text": input_text(sample.get("input")),
+        "expected_answer": text(sample.get("target")),
         "raw_output": mapping(sample.get("output")).get("completion"),
         "error": mapping(sample.get("error")).get("message"),
     }

@@ -19,7 +19,7 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.coercion import mapping, text, without_absent
 from ml_agents_results.formats.embedded_runs import RUN
 from ml_agents_results.formats.grading import ANSWER
-from ml_agents_results.formats.inspect_reader import VALUE
+from ml_agents_results.formats.inspect_reader import VALUE, input_text
 from ml_agents_results.formats.json_encoding import json_bytes, run_object
 from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
 from ml_agents_results.formats.variant_logs import (
@@ -35,6 +35,7 @@ PARTS = ("runs", "metadata")
 FOLDER_ENTRY = r".+\.json"
 SCORER = "grade"
 VERSION = 2
+FORMULA = "standard deviation of the samples' means (n - 1) / sqrt(n), as Inspect's stderr()"
 
 _NATIVE = ("input_text", "expected_answer", "raw_output", "error")
 _STATUS = {"completed": "success", "failed": "error", "running": "started"}
@@ -135,7 +136,11 @@ class _LogWriter:
                 "completed_samples": total.runs - total.failed,
                 "scores": self._figures(),
             },
-            "stats": {"started_at": created, "completed_at": created},
+            "stats": {
+                "started_at": created,
+                "completed_at": created,
+                "model_usage": self._usage(),
+            },
         }
 
     def _scorers(self) -> list[str]:
@@ -149,20 +154,34 @@ class _LogWriter:
             means = self._means_of_samples(metric)
             if not means:
                 continue
-            known = {"accuracy" if metric.kind == "binary" else "mean": fmean(means)}
+            known: dict[str, float] = {
+                "accuracy" if metric.kind == "binary" else "mean": fmean(means)
+            }
             if len(means) > 1:
                 known["stderr"] = stdev(means) / len(means) ** 0.5
+            described: dict[str, dict[str, Any]] = {
+                name: {"name": name, "value": value} for name, value in known.items()
+            }
+            if "stderr" in described:
+                described["stderr"]["metadata"] = {"formula": FORMULA}
             figures.append(
                 {
                     "name": metric.name,
                     "scorer": _scorer(metric),
                     "scored_samples": len(means),
-                    "metrics": {
-                        name: {"name": name, "value": value} for name, value in known.items()
-                    },
+                    "metrics": described,
                 }
             )
         return figures
+
+    def _usage(self) -> dict[str, Any]:
+        """The tokens and the cost of the model, of all samples together."""
+        columns = (Run.prompt_tokens, Run.completion_tokens, Run.cost_estimate)
+        sums = select(*(func.sum(column).label(column.key) for column in columns)).where(
+            *_is_of(self._log.variant)
+        )
+        usage = _usage(dict(self._log.snapshot.connection.execute(sums).one()._mapping))
+        return {self._model: usage} if usage else {}
 
     def _means_of_samples(self, metric: MetricRecord) -> list[float]:
         means = select(func.avg(Score.value)).select_from(Run)
@@ -188,7 +207,14 @@ class _LogWriter:
         metadata = mapping(run["metadata_json"])
         question, completion = run["input_text"] or "", run["raw_output"]
         seconds = None if run["execution_time_ms"] is None else run["execution_time_ms"] / 1000
-        messages = [{"role": "user", "content": question, "source": "input"}]
+        asked = metadata.get("input")
+        if not (isinstance(asked, list) and input_text(asked) == run["input_text"]):
+            asked = question
+        messages = (
+            [{**mapping(message), "source": "input"} for message in asked]
+            if isinstance(asked, list)
+            else [{"role": "user", "content": question, "source": "input"}]
+        )
         choices = []
         if completion is not None:
             answer = {"role": "assistant", "content": completion, "source": "generate"}
@@ -208,6 +234,7 @@ class _LogWriter:
                     **mapping(metadata.get("metadata")),
                     RUN: packed(row, scores, _NATIVE),
                 },
+                "limit": metadata.get("limit"),
                 "model_usage": metadata.get("model_usage")
                 or ({self._model: usage} if usage else {}),
                 "completed_at": run["created_at"].isoformat(),
@@ -219,9 +246,9 @@ class _LogWriter:
                 else {"message": run["error"], "traceback": "", "traceback_ansi": ""},
             }
         ) | {
-            "input": question,
-            "target": run["expected_answer"] or "",
-            "messages": messages,
+            "input": asked,
+            "target": _target(run, metadata.get("target")),
+            "messages": metadata.get("messages") or messages,
             "output": {"model": self._model, "choices": choices, "completion": completion or ""},
         }
 
@@ -250,8 +277,11 @@ class _LogWriter:
                 parts["value"] = value
         return scores
 
-    def _sample_id(self, run: dict[str, Any]) -> str:
+    def _sample_id(self, run: dict[str, Any]) -> str | int:
         """The sample's own id, made unique if it is not."""
+        number = mapping(run["metadata_json"]).get("id")
+        if type(number) is int and str(number) == run["sample_id"] and not self._several_tasks:
+            return number
         name = run["sample_id"] or str(run["sample_index"])
         if (run["task"], run["sample_id"]) in self._shared_ids:
             name = f"{name} #{run['sample_index']}"
@@ -305,6 +335,12 @@ def _usage(run: dict[str, Any]) -> dict[str, Any]:
         "total_cost": run["cost_estimate"],
     }
     return {name: count for name, count in counts.items() if count is not None}
+
+
+def _target(run: dict[str, Any], original: object) -> object:
+    """The expected answer; several of them as they came."""
+    expected = run["expected_answer"]
+    return original if _are_texts(original) and text(original) == expected else expected or ""
 
 
 def _are_texts(values: object) -> bool:

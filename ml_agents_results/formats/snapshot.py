@@ -132,7 +132,7 @@ class Snapshot:
                 connection,
                 replace(filters, experiment_id=tuple(ids)),
                 replace(options, metric=name),
-            ).report()
+            ).report(by_task=True)
             for name, ids in names.items()
         ]
 

@@ -16,7 +16,7 @@ from ml_agents_results.formats.score_fields import score_objects
 from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import ExperimentRecord, ScoreRecord, Variant
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
-from ml_agents_results.services.summary import VariantSummary
+from ml_agents_results.services.summary import SummaryReport, VariantSummary
 
 _ARM_AT = tuple(RECORD_COLUMNS.index(name) for name in Variant._fields)
 _LONGEST_FILE_NAME = 60
@@ -31,6 +31,7 @@ class VariantLog:
         source: The experiment alone.
         total: The variant over all its tasks.
         tasks: The variant within each task.
+        further: The same, over all and within each task, for each further metric by its name.
         rows: Its runs, as `RunRepository.stream` gives them, each with its scores; to be read once,
             before the next variant.
     """
@@ -38,6 +39,7 @@ class VariantLog:
     snapshot: Snapshot
     total: VariantSummary
     tasks: Mapping[str, VariantSummary]
+    further: Mapping[str, tuple[VariantSummary, Mapping[str, VariantSummary]]]
     rows: Iterator[tuple[Sequence[Any], Sequence[ScoreRecord]]]
 
     @property
@@ -87,19 +89,29 @@ def variant_logs(snapshot: Snapshot) -> Iterator[VariantLog]:
     for single in snapshot.single():
         totals = {total.variant: total for total in single.accuracy.variants}
         for variant, rows in groupby(single.scored_rows(), key=_variant_of):
-            tasks = {
-                task: result
-                for task, results in single.accuracy.tasks
-                for result in results
-                if result.variant == variant
-            }
             empty = False
-            yield VariantLog(single, totals[variant], tasks, rows)
+            further = {
+                total.metric: (total, _by_task(report, variant))
+                for report in single.further
+                for total in report.variants
+                if total.variant == variant
+            }
+            tasks = _by_task(single.accuracy, variant)
+            yield VariantLog(single, totals[variant], tasks, further, rows)
     if empty:
         raise UsageError(
             f"{', '.join(snapshot.experiment_ids)} has no runs to write a log of",
             "Formats that hold an experiment without runs: --format json, or archive",
         )
+
+
+def _by_task(report: SummaryReport, variant: Variant) -> dict[str, VariantSummary]:
+    return {
+        task: result
+        for task, results in report.tasks
+        for result in results
+        if result.variant == variant
+    }
 
 
 def packed(

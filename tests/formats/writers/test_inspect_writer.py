@@ -104,7 +104,7 @@ def test_a_log_of_inspect_keeps_its_scores(tmp_path: Path, processor: ResultsPro
     assert log["eval"]["revision"]["commit"] == "abc"
     assert log["eval"]["dataset"]["name"] == "sums"
     for before, after in zip(given["samples"], log["samples"], strict=True):
-        assert (after["id"], after["epoch"]) == (str(before["id"]), before["epoch"])
+        assert (after["id"], after["epoch"]) == (before["id"], before["epoch"])
         assert (after["input"], after["target"]) == (before["input"], before["target"])
         # The answer of `includes` is the output in lower case, and is not kept.
         assert after["scores"]["includes"] == {"value": "I", "explanation": "x"}

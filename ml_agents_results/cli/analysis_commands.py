@@ -1,5 +1,6 @@
 """analyze and compare: statistics of recorded results."""
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -31,10 +32,11 @@ from ml_agents_results.cli.statistics_options import (
     Contrasts,
     Correction,
     DifferenceInterval,
+    Family,
     GroupMap,
     Interval,
     Margin,
-    Metric,
+    Metrics,
     Missing,
     NullCluster,
     Simultaneous,
@@ -108,7 +110,7 @@ def analyze(
     parsing_method: Methods = None,
     created_from: From = None,
     created_to: To = None,
-    metric: Metric = None,
+    metric: Metrics = None,
     baseline: Baseline = None,
     interval: Interval = "wilson",
     cluster: Cluster = None,
@@ -130,7 +132,9 @@ def analyze(
     """Report accuracy, ranks, times, costs, failures, agreement and more, with error bars."""
     from ml_agents_results.errors import UsageError
     from ml_agents_results.formats.report_files import require_report_file, write_report
+    from ml_agents_results.reports.several_metrics_report import several_metrics_report
     from ml_agents_results.services.analysis_options import AnalysisOptions
+    from ml_agents_results.services.metric_choice import named_metrics
 
     if output is not None:
         require_report_file(output, force=force)
@@ -176,7 +180,17 @@ def analyze(
             created_from=created_from,
             created_to=created_to,
         )
-        document, report = _report(report_type, runs, ids, filters, options, baseline)
+        reports = {
+            one: _report(report_type, runs, ids, filters, replace(options, metric=one), baseline)
+            for one in named_metrics(runs, ids, metric)
+        }
+        document, report = next(iter(reports.values()))
+        if len(reports) > 1:
+            report = several_metrics_report(
+                [(str(one), made) for one, (_, made) in reports.items()]
+            )
+            documents = [one for one, _ in reports.values()]
+            document = {"metrics": list(reports), "by_metric": documents}
     if not document.get("variants", document.get("outcomes", True)):
         say(f"Note: {', '.join(ids)} has no runs, or none that pass the filters.")
     document = {"experiment_ids": ids, "report_type": report_type.value, **document}
@@ -192,7 +206,7 @@ def analyze(
 
 def compare(
     experiment_ids: ExperimentIds,
-    metric: Metric = None,
+    metric: Metrics = None,
     baseline: Baseline = None,
     contrasts: Contrasts = "vs-baseline",
     by: Annotated[Literal["task"] | None, typer.Option(help="Also compare within each task.")] = (
@@ -208,6 +222,7 @@ def compare(
     difference_interval: DifferenceInterval = "bonett-price",
     test: Test = "mid-p",
     correction: Correction = "holm",
+    family: Family = "metric",
     simultaneous: Simultaneous = False,
     missing: Missing = "exclude",
     margin: Margin = None,
@@ -237,11 +252,16 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare variants on the samples they share: differences, intervals, tests."""
+    from ml_agents_results.errors import UsageError
     from ml_agents_results.formats.comparison_files import comparison_writer, write_comparison
+    from ml_agents_results.formats.report_files import write_report
     from ml_agents_results.reports.comparison_report import comparison_report
     from ml_agents_results.reports.sentences import comparison_document
+    from ml_agents_results.reports.several_metrics_report import several_metrics_report
     from ml_agents_results.services.analysis_options import AnalysisOptions
     from ml_agents_results.services.comparison.comparison_service import ComparisonService
+    from ml_agents_results.services.comparison.several_metrics import by_metric
+    from ml_agents_results.services.metric_choice import named_metrics
 
     if output is not None:
         comparison_writer(output, force=force)
@@ -275,15 +295,35 @@ def compare(
             created_from=created_from,
             created_to=created_to,
         )
-        comparison = ComparisonService(runs, filters, options).compare(
-            ids, baseline=baseline, by_task=by == "task"
+        names = named_metrics(runs, ids, metric)
+        if len(names) < 2 and family == "metrics":
+            raise UsageError(
+                "--family metrics corrects across metrics, and there is one",
+                "Name several: --metric a,b.",
+            )
+        comparisons = [
+            ComparisonService(runs, filters, replace(options, metric=name)).compare(
+                ids, baseline=baseline, by_task=by == "task"
+            )
+            for name in names
+        ]
+    if len(comparisons) > 1:
+        several = by_metric(comparisons, family, options)
+        comparisons = list(several.comparisons)
+        document = several.to_dict(list(map(comparison_document, comparisons)))
+        report = several_metrics_report(
+            [(one.metric, comparison_report(one)) for one in comparisons], family
         )
-    if output is not None:
-        write_comparison(comparison, output, force=force)
-    if as_json:
-        emit_json(comparison_document(comparison))
+        if output is not None:
+            write_report(report, document, output, force=force)
     else:
-        print_report(comparison_report(comparison), verbose=verbose)
+        document, report = comparison_document(comparisons[0]), comparison_report(comparisons[0])
+        if output is not None:
+            write_comparison(comparisons[0], output, force=force)
+    if as_json:
+        emit_json(document)
+    else:
+        print_report(report, verbose=verbose)
     if output is not None:
         say(f"Wrote {output}.")
 

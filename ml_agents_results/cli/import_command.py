@@ -5,6 +5,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -18,7 +19,7 @@ from ml_agents_results.cli.database_options import (
     open_database,
 )
 from ml_agents_results.cli.help_panels import SCORING
-from ml_agents_results.cli.option_values import completing, pairs
+from ml_agents_results.cli.option_values import completing, listed, pairs
 from ml_agents_results.cli.output_options import Json, emit_json
 from ml_agents_results.cli.progress_bar import progress_bar
 from ml_agents_results.errors import NotFoundError, UsageError
@@ -109,6 +110,25 @@ def import_(
         str | None,
         typer.Option(
             metavar="NAME", help="Metric that is the grade. [default: the format's usual one]"
+        ),
+    ] = None,
+    scales: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scale",
+            metavar="METRIC=LOW..HIGH",
+            help="The lowest and highest value of a metric, as in --scale rating=1..5: intervals "
+            "stay between them. Repeatable. [default: the log's, or that of the usual name]",
+            rich_help_panel=SCORING,
+        ),
+    ] = None,
+    lower_is_better: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lower-is-better",
+            metavar="METRIC,...",
+            help="Metrics of which lower values are better, such as error rates.",
+            rich_help_panel=SCORING,
         ),
     ] = None,
     filter_name: Annotated[
@@ -205,6 +225,8 @@ def import_(
         on_conflict=on_conflict,
         scorer=scorer,
         metric=metric,
+        scales=_scales(scales),
+        lower_is_better=tuple(listed(lower_is_better)),
         filter=filter_name,
         split=split,
         expected=expected,
@@ -241,6 +263,20 @@ def import_(
             _print_sources(result)
         if dry_run:
             _print_choices(result)
+
+
+def _scales(given: list[str] | None) -> dict[str, tuple[float, float]]:
+    """The bounds of metrics from METRIC=LOW..HIGH."""
+    scales = {}
+    for name, text in pairs("--scale", given, "rating=1..5").items():
+        low, _, high = text.partition("..")
+        try:
+            scales[name] = float(low), float(high)
+        except ValueError:
+            raise UsageError(f"--scale {name}={text} is not LOW..HIGH", "As in: 1..5") from None
+        if not -inf < scales[name][0] < scales[name][1] < inf:
+            raise UsageError(f"--scale {name}={text} is empty", "The lower bound comes first.")
+    return scales
 
 
 @contextmanager

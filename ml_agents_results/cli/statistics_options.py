@@ -18,6 +18,22 @@ Metric = Annotated[
         rich_help_panel=STATISTICS,
     ),
 ]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME,...",
+        help="Metric to report on, or several. [default: the primary one of the experiment]",
+        rich_help_panel=STATISTICS,
+    ),
+]
+Family = Annotated[
+    choices.Family,
+    typer.Option(
+        help="Tests that p values are corrected for: those by one metric, or those by all metrics.",
+        rich_help_panel=STATISTICS,
+    ),
+]
 Baseline = Annotated[
     str | None,
     typer.Option(

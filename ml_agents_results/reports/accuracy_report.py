@@ -156,7 +156,7 @@ def _measured(variants: Sequence[VariantSummary]) -> str:
     names = list(dict.fromkeys(row.metric for row in variants))
     if any(row.numeric for row in variants):
         return f"Mean {names[0]}" if len(names) == 1 else "Mean"
-    return "Accuracy" if names in ([UNNAMED], []) else f"Accuracy ({', '.join(names)})"
+    return "Accuracy" if names in ([UNNAMED], []) else f"Accuracy ({' / '.join(names)})"
 
 
 def _shown(

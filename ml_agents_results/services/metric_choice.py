@@ -109,6 +109,27 @@ class ChosenMetric:
         return ("definitions_differ",)
 
 
+def named_metrics(
+    source: RunSource, experiment_ids: Sequence[str], names: str | None
+) -> list[str | None]:
+    """The metrics of a list with commas. Names may hold commas themselves, as those of lm-eval do
+    (`exact_match,strict-match`): the longest name that an experiment has is taken."""
+    if names is None or "," not in names:
+        return [names]
+    known = {
+        metric.name
+        for experiment_id in experiment_ids
+        for metric in MetricRepository(source.connection, experiment_id).list()
+    }
+    parts, found, start = names.split(","), [], 0
+    while start < len(parts):
+        ends = range(len(parts), start, -1)
+        end = next((end for end in ends if ",".join(parts[start:end]) in known), start + 1)
+        found.append(",".join(parts[start:end]).strip())
+        start = end
+    return list(dict.fromkeys(filter(None, found))) or [names]
+
+
 def chosen_metric(
     source: RunSource, experiment_ids: Sequence[str], name: str | None
 ) -> ChosenMetric:

@@ -24,6 +24,7 @@ NullCluster = Literal["error", "singleton"]
 """What a sample without a value to cluster by is: an error, or a cluster of its own."""
 
 Contrasts = Literal["vs-baseline", "all-pairs"]
+Family = Literal["metric", "metrics"]
 """Which variants are compared: each with the baseline, or every pair."""
 
 Allowance = Literal["dataset", "grader", "metric", "model"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from itertools import islice
 
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_rows import (
@@ -38,15 +39,37 @@ def judged(
     tests = count_tests([row.p_value for row in estimates])
     if options.simultaneous and tests > 1:
         estimates = estimate(simultaneous_confidence(options.confidence, tests))
+    return _family([(row, higher_is_better) for row in estimates], options)
+
+
+def rejudged(
+    groups: Sequence[tuple[Sequence[ComparisonRow], bool]], options: AnalysisOptions
+) -> list[list[ComparisonRow]]:
+    """The rows of several tables, corrected for all of each other.
+
+    Args:
+        groups: The rows of each table, and whether higher is better there.
+    """
+    rows = iter(_family([(row, higher) for group, higher in groups for row in group], options))
+    return [list(islice(rows, len(group))) for group, _ in groups]
+
+
+def _family(
+    estimates: Sequence[tuple[DifferenceEstimate, bool]], options: AnalysisOptions
+) -> list[ComparisonRow]:
+    """The estimates of one family of tests, each with whether higher is better."""
+    rows = [row for row, _ in estimates]
     adjusted = (
-        adjusted_p([row.p_value for row in estimates], options),
-        adjusted_p([row.p_non_inferior for row in estimates], options),
-        adjusted_p([row.p_equivalent for row in estimates], options),
+        adjusted_p([row.p_value for row in rows], options),
+        adjusted_p([row.p_non_inferior for row in rows], options),
+        adjusted_p([row.p_equivalent for row in rows], options),
     )
-    tests = 1 if options.correction == "none" else tests
+    tests = 1 if options.correction == "none" else count_tests([row.p_value for row in rows])
     return [
         _judged(row, p, p_non_inferior, p_equivalent, tests, options, higher_is_better)
-        for row, p, p_non_inferior, p_equivalent in zip(estimates, *adjusted, strict=True)
+        for (row, higher_is_better), p, p_non_inferior, p_equivalent in zip(
+            estimates, *adjusted, strict=True
+        )
     ]
 
 
@@ -83,7 +106,7 @@ def _judged(
         alpha=options.alpha,
     )
     return ComparisonRow(
-        **{field.name: getattr(row, field.name) for field in fields(row)},
+        **{field.name: getattr(row, field.name) for field in fields(DifferenceEstimate)},
         p_value_adjusted=p_adjusted,
         family_size=tests,
         correction=options.correction,

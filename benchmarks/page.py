@@ -68,7 +68,7 @@ def draw(curves: Curves) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    axes.set_prop_cycle(color=plt.colormaps["tab20"].colors)
+    axes.set_prop_cycle(color=[plt.colormaps["tab20"](index) for index in range(20)])
     for name, curve in curves.items():
         axes.plot(*zip(*curve, strict=True), marker="o", label=name)
     axes.set(xscale="log", yscale="log", xlabel="runs", ylabel="seconds")

@@ -86,8 +86,8 @@ LETTER_IS_RIGHT = re.compile(
 )
 HENCE_LETTER = re.compile(
     r"(?:^|(?<=[.!?,\n]\s)|(?<=\n))(?:so|thus|hence|therefore|it's|it is|so it's|so it is|must be"
-    r"|(?:that |which )?(?:leaves|gives)(?: us)?(?: with)?|leaving(?: us)?(?: with)?(?: only)?"
-    r"|(?:this|that|it|which) (?:corresponds to|matches"
+    r"|(?:that |which )?(?:leaves|gives)(?: us)?(?: with)?(?: only)?"
+    r"|leaving(?: us)?(?: with)?(?: only)?|(?:this|that|it|which) (?:corresponds to|matches"
     r"|is|must be)"
     r"|(?:so )?it (?:must|has to|should) be)"
     r"(?:\s*,)?\s+(?:clearly\s+)?(?:option |choice |answer |the answer )?"
@@ -177,7 +177,7 @@ CUES: tuple[_Cue, ...] = (
 """Cues with the words, in lower case, of which each holds one."""
 RIGHT = ("correct", "right", "best", "appropriate", "suitable", "accurate", "fitting", "most ")
 HENCE = (
-    *("so", "thus", "hence", "therefore", "it's", "it is", "must be", "leaves", "gives"),
+    *("so", "thus", "hence", "therefore", "it's", "it is", "must be", "leaves", "leaving", "gives"),
     *("corresponds", "matches", "this is", "that is", "it must", "it has", "it should"),
 )
 FOREIGN_WORDS = (

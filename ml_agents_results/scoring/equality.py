@@ -33,6 +33,7 @@ class Equality(NamedTuple):
 LONGEST = 10_000
 """Characters of an answer that are compared by kind; longer ones only as text."""
 
+_APPROXIMATION = re.compile(r"≈|\\approx(?![a-z])")
 _HEDGED = re.compile(
     r"\b(?:either\b.+\bor\b|or (?:maybe|perhaps|possibly|even)\b)|\S\s+or\s+\S", re.IGNORECASE
 )
@@ -47,6 +48,10 @@ def compare(answer: str, target: str, expected: Expectation) -> Equality:
     if len(answer) > LONGEST:
         return Equality(fold(answer) == fold(target))
     kind = expected.kind
+    if len(both := _APPROXIMATION.split(answer)) == 2 and both[0].strip():
+        # The model holds both for the same: the exact value, and a rounded or converted one.
+        verdicts = [compare(part, target, expected) for part in both]
+        return next((verdict for verdict in verdicts if verdict.value), verdicts[0])
     if kind in _ONE_OF and (several := kinds.alternatives(target)) is not None:
         return _one_of([compare(answer, alternative, expected) for alternative in several])
     if kind == "any":
@@ -193,7 +198,18 @@ def _number(answer: str, target: str, expected: Expectation) -> Equality:
         return Equality(False, _status(answer) or ("multiple" if several else ""))
     bounded = given.relation not in "=~" and given.ratio is None
     same = quantities.same(given, wanted)
+    if same and not wanted.unit and units.conflict(given.unit, units.asked(expected.question)):
+        return Equality(False, "unit")
     return Equality(same, "bound" if bounded and not same else "")
+
+
+def _result(answer: str, target: str, question: str) -> str:
+    """Of `x^2 - 5x + 6 = (x-2)(x-3)`, whose left side the question gives, the right side."""
+    left, sign, right = answer.rpartition("=")
+    if not sign or "=" in target or len(left) < 3 or re.search(r"[<>≤≥,]", answer):
+        return answer
+    given = re.sub(r"\s+|\\left|\\right", "", latex.plain(question))
+    return right if re.sub(r"\s+", "", left.split("=")[0]) in given else answer
 
 
 def _math(answer: str, target: str, expected: Expectation) -> Equality:
@@ -204,9 +220,11 @@ def _math(answer: str, target: str, expected: Expectation) -> Equality:
     if "boxed" in answer and (inner := [b for *_, b in latex.boxes(answer) if b]):
         answer = ", ".join(inner)
     plain = latex.plain(answer)
+    if plain.count("$") > 1:
+        plain = plain.replace("$", "")
     if re.search(r"\bor\b", plain) and not re.search(r"\bor\b|,|±|\\pm", target):
         return Equality(False, "hedged")
-    plain = re.sub(r"\s+or\s+", ", ", plain)
+    plain = _result(re.sub(r"\s+or\s+", ", ", plain), target, expected.question)
     verdict = mathematics.same(
         mathematics.read(_without_unit(plain)),
         mathematics.read(_without_unit(latex.plain(target))),
@@ -216,7 +234,7 @@ def _math(answer: str, target: str, expected: Expectation) -> Equality:
 
 
 _UNIT_AT_END = re.compile(
-    r"(?P<value>.*[\d)}πa-z])\s+(?P<unit>(?:square |cubic )?[a-zA-Z]{1,12}(?:\s?\^?\{?[23²³]\}?)?)"
+    r"(?P<value>.*?[\d)}πa-z])\s+(?P<unit>(?:square |cubic )?[a-zA-Z]{1,12}(?:\s?\^?\{?[23²³]\}?)?)"
 )
 
 
@@ -247,6 +265,8 @@ _POINT = re.compile(r"\(\s*-?[\d./]+(?:\s*,\s*-?[\d./]+){1,2}\s*\)")
 def _list(answer: str, target: str, expected: Expectation, *, unordered: bool) -> Equality:
     wanted = _items(target)
     given = _items(re.sub(r"\s+or\s+", ", ", answer) if len(wanted) > 1 else answer)
+    if "±" in latex.plain(answer) and len(wanted) == 2:
+        return _math(answer, target, expected)
     if _POINT.fullmatch(answer) and not _POINT.fullmatch(target):
         return Equality(False)
     if len(given) == 1 and len(wanted) > 1:

@@ -114,7 +114,7 @@ _ASKS_NUMBER = re.compile(
     r"|percent(?:age)?|probability|cost|price|profit|value|distance|age|amount|ratio|volume|length"
     r"|height|width|weight|temperature|time taken|time does|mass|force|energy|density|voltage"
     r"|resistance|velocity|acceleration|pressure|frequency|duration|radius|diameter|circumference"
-    r"|perimeter|slope|discount|salary|capacity|wavelength|momentum)\b"
+    r"|perimeter|slope|population|divisor|multiple|magnitude|determinant|discount|salary|capacity|wavelength|momentum)\b"
     r"|\b(?:in )?(?:what|which) year\b|\bwhen (?:was|were|did|is|will)\b"
     r"|\b(?:calculate|compute|evaluate|work out)\b|\bsolve for\b|=\s*\??\s*$",
     re.IGNORECASE,
@@ -125,6 +125,27 @@ _ASKS_NUMBER = re.compile(
 def asks_number(question: str) -> bool:
     """Whether the text of a question asks for a number."""
     return _ASKS_NUMBER.search(question) is not None
+
+
+_ASKS_DATE = re.compile(
+    r"\b(?:when|what time|(?:on )?(?:what|which) (?:date|day)|what is the date)\b", re.IGNORECASE
+)
+_ASKS_PERSON = re.compile(
+    r"\b(?:who|whose|whom|(?:what|which) (?:person|author|player|actor|actress|president|king"
+    r"|queen|composer|painter|artist|scientist|singer|director|inventor|explorer)"
+    r"|what (?:is|was) the name)\b",
+    re.IGNORECASE,
+)
+
+
+def asks_date(question: str) -> bool:
+    """Whether the text of a question asks for a date or a time of day."""
+    return _ASKS_DATE.search(question) is not None
+
+
+def asks_person(question: str) -> bool:
+    """Whether the text of a question asks who, or for a name."""
+    return _ASKS_PERSON.search(question) is not None
 
 
 def expectation(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from ml_agents_results.scoring import algebra, expressions, latex, quantities
+from ml_agents_results.scoring import algebra, expressions, latex, quantities, quantity_patterns
 from ml_agents_results.scoring.plain_text import fold
 
 Shape = Literal[
@@ -22,7 +22,10 @@ _BASE = re.compile(r"([0-9A-Fa-f]+)_\{?(\d{1,2})\}?")
 _OPERATION = re.compile(
     r"(?:\\frac\{\s*(?:d|∂)[^{}]*\}\{\s*(?:d|∂)[^{}]*\}|d\w?/d\w|\\(?:int|lim|sum|prod)|[a-zA-Z]'+\()"
 )
-NAME = re.compile(r"(?:[A-Za-zα-ω](?:_\{?\w+\}?)?|[A-Za-z]\([A-Za-z](?:,\s*[A-Za-z])*\)|[xyz]['′])")
+NAME = re.compile(
+    r"(?:[A-Za-zα-ω](?:_\{?\w+\}?)?"
+    r"|[A-Za-z](?:\^\{?-1\}?|['′]{1,2})?\([A-Za-z](?:,\s*[A-Za-z])*\)|[xyz]['′])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,9 @@ class Form:
 def read(text: str) -> Form:
     """The form of a text."""
     plain = latex.plain(text[:LONGEST]).strip()
+    if not re.fullmatch(r"-?\d*\s?.", plain):
+        for sign, (above, below) in quantity_patterns.VULGAR.items():
+            plain = plain.replace(sign, f"({above}/{below})")
     plain = plain.replace(">=", "≥").replace("<=", "≤").replace("!=", "≠")
     plain = plain.strip("$ \n").rstrip(".,;:").strip() if plain else plain
     return _read(plain, 0)
@@ -230,6 +236,14 @@ def _across(answer: Form, expected: Form) -> bool | None:
         if one is not None and other is not None:
             return quantities.same(one, other)
         return fold(answer.text) == fold(expected.text)
+    if shapes == ("list", "tuple") and expected.mark == "()":
+        # `x = 4, y = 6` for the point (4, 6)
+        named = [part.parts[0].text for part in answer.parts if part.shape == "equation"]
+        if len(named) == len(expected.parts) and named == sorted(set(named)):
+            return _parts(
+                tuple(part.parts[-1] for part in answer.parts), expected.parts, any_order=False
+            )
+        return False
     if shapes in (("list", "set"), ("set", "list")):
         return _parts(answer.parts, expected.parts, any_order=True)
     return False
@@ -340,7 +354,7 @@ def looks_mathematical(text: str) -> bool:
         return False
     return bool(
         re.search(
-            r"[\^√π∪≤≥∞±⦃]|[a-z]\s*[<>]=?\s*-?\d|-?\d\s*[<>]=?\s*[a-z]\b|\d\s*[a-z]\b|[a-z]\s*[-+*/=]|[-+*/=]\s*[a-z]|_\{?\d",
+            r"[\^√π∪≤≥∞±⦃]|\bsqrt\s?\(|[a-z]\s*[<>]=?\s*-?\d|-?\d\s*[<>]=?\s*[a-z]\b|\d\s*[a-z]\b|[a-z]\s*[-+*/=]|[-+*/=]\s*[a-z]|_\{?\d",
             plain,
         )
         or re.fullmatch(r"[(\[]\s*-?[\w./]+(?:\s*,\s*-?[\w./]+)+\s*[)\]]", plain)

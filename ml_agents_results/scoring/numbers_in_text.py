@@ -15,8 +15,14 @@ _RANGE_WORDS = re.compile(
 _BEFORE_OR_AFTER = re.compile(r"\b(?:before|after|since|until|prior to)\s*$", re.IGNORECASE)
 
 
-def read(text: str, *, final: bool = False, label: bool = False) -> Reading | None:
-    """A quantity: wholly, at the head of a reason, or the only one."""
+def read(
+    text: str, *, final: bool = False, label: bool = False, question: str = ""
+) -> Reading | None:
+    """A quantity: wholly, at the head of a reason, the only one, or the only new one.
+
+    Args:
+        question: What it names is given, and not the answer where there is another number.
+    """
     plain = latex.plain(text)
     short = phrases.trimmed(plain)
     for candidate in (plain.rstrip("."), short):
@@ -34,12 +40,10 @@ def read(text: str, *, final: bool = False, label: bool = False) -> Reading | No
         if not hedged or len(two) > 1:
             return Reading(short, "hedged" if hedged else "bound")
     if "=" in plain or "≈" in plain:
-        side = phrases.trimmed(equality.last_side(phrases.trimmed(plain)))
-        if quantities.read(side) is not None:
-            return Reading(side, bound(side))
+        for whole in (phrases.trimmed(plain), plain):
+            if (value := of_last_side(whole)) is not None:
+                return value
         side = phrases.trimmed(equality.last_side(plain))
-        if quantities.read(side) is not None:
-            return Reading(side, bound(side))
         if (head := quantity_at_head(side)) is not None:
             return Reading(head)
     head = quantity_at_head(short)
@@ -55,7 +59,32 @@ def read(text: str, *, final: bool = False, label: bool = False) -> Reading | No
             if any(c.isdigit() for c in text) or len(text) < 60
             else None
         )
-    return single_quantity(short if not label else plain, label=label)
+    found = single_quantity(short if not label else plain, label=label)
+    if found is not None and found.status == "multiple":
+        fresh = not_given(short, question)
+        if fresh is not None and not re.search(r"\bor\b", short):
+            return Reading(fresh, loose=True)
+    return found
+
+
+def of_last_side(text: str) -> Reading | None:
+    """The quantity right of the last `=`; with what it is about, `60 km/h ≈ 16.7 m/s`, both."""
+    side = phrases.trimmed(re.split(r"(?<![<>!])=|→|⇒", text)[-1])
+    parts = [part.strip() for part in side.split("≈")]
+    if len(parts) > 1 and parts[0] and all(quantities.read(part) for part in parts):
+        return Reading(f"{parts[0]} ≈ {parts[-1]}")
+    if quantities.read(parts[-1]) is not None:
+        return Reading(parts[-1], bound(parts[-1]))
+    return None
+
+
+def not_given(text: str, question: str) -> str | None:
+    """The only quantity of a text whose value the question does not name."""
+    given = {span.quantity.value for span in quantities.find(latex.plain(question))}
+    spans = [span for span in quantities.find(text) if span.quantity.value not in given]
+    if len({span.quantity.value for span in spans}) != 1 or not question:
+        return None
+    return text[spans[-1].start : spans[-1].end].strip()
 
 
 def bound(text: str) -> str:

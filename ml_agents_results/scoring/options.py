@@ -263,8 +263,26 @@ def _by_text(text: str, options: Options) -> Choice | None:
     if not given:
         return None
     labels = [label for label, own in options.items() if fold(latex.plain(own)) == given]
+    if not labels and len(given) > 2 and len(given.split()) <= 4:  # `The hawk` of a longer text
+        labels = [
+            label
+            for label, own in options.items()
+            if fold(latex.plain(own)).startswith(f"{given} ")
+        ]
     if len(labels) == 1:
         return Choice(frozenset(labels))
+    return None
+
+
+def at_end(line: str, options: Options) -> str | None:
+    """The option with which a line ends: `The gas is C. Carbon dioxide`."""
+    for label, own in options.items():
+        if own and re.search(
+            rf"\b(?:is|are|:)\s+\(?{label}[).:]\)?\s*{re.escape(own.rstrip('. '))}\W*$",
+            line,
+            re.IGNORECASE,
+        ):
+            return label
     return None
 
 
@@ -285,6 +303,19 @@ def asserted(text: str, options: Options) -> Choice | None:
     if len(longest) != 1 or re.search(r"\b(?:not|n't|never|neither|except)\b", sentence):
         return None
     return Choice(frozenset(longest))
+
+
+def all_named(sentence: str, options: Options) -> frozenset[str]:
+    """The options whose label in brackets, or whose whole text, a sentence holds."""
+    marked = set(re.findall(r"\(([A-R])\)", sentence)) & set(options)
+    if marked:
+        return frozenset(marked)
+    folded = f" {fold(latex.plain(sentence))} "
+    return frozenset(
+        label
+        for label, own in options.items()
+        if own and re.search(rf"(?<![\w.]){re.escape(fold(latex.plain(own)))}(?![\w.])", folded)
+    )
 
 
 def target_labels(target: str, options: Options) -> frozenset[str] | None:

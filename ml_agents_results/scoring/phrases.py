@@ -180,7 +180,37 @@ def is_refusal(text: str) -> bool:
 
 
 CONCLUDES = re.compile(
-    r"\b(?:equals|is equal to|leaves|gives|we have|so|thus|therefore|hence|which is|which gives"
+    r"\b(?:(?:al)?together,?(?=\s+[$€£]?\d)|equals|is equal to|which makes"
+    r"|which adds up to|resulting in|totall?ing|leaves|gives|we have|so|thus|therefore|hence"
+    r"|which is|which gives"
     r"|which leaves|which means|leaving|giving|making|for a total of|that is|to get|we get)\b",
     re.IGNORECASE,
 )
+
+
+_CHECK = re.compile(
+    r"\n[ \t*#_]*(?:(?:double[- ])?check(?:ing)?|verif(?:y|ication|ying)|sanity check|proof"
+    r"|to (?:check|verify)|we can (?:check|verify))\b(?:[^\n]|\n(?!\s*\n))*\s*$",
+    re.IGNORECASE,
+)
+_IN_BRACKETS = re.compile(r"\n\s*\n\s*\([^()\n]{6,300}\)\s*$|\n\s*\n\s*note:[^\n]*$", re.IGNORECASE)
+_IT_IS = re.compile(
+    r"^(?:(?:i (?:think|believe|guess|would say)|so|well),?\s+(?:that\s+)?)?"
+    r"(?:it|they|that|this|these|those)\s?(?:'s|'re| is| are| was| were)\s+(?!not\b)(?=\S)",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(
+    r",?\s+(?:of course|indeed|obviously|naturally|certainly|i (?:think|believe|guess))[.!]?$"
+    r"|\s+\((?:born\s|c\.\s?)?\d{3,4}(?:\s?[-–]\s?(?:\d{2,4}|present))?\)[.!]?$",
+    re.IGNORECASE,
+)
+
+
+def without_check(text: str) -> str:
+    """The text without a closing paragraph that only checks the result, or stands in brackets."""
+    return _IN_BRACKETS.sub("", _CHECK.sub("", text)) if "\n" in text else text
+
+
+def without_lead(text: str) -> str:
+    """`It's Canberra, of course.` without `It's` and what only affirms."""
+    return _ASIDE.sub("", _IT_IS.sub("", text))

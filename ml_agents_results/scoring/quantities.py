@@ -284,7 +284,8 @@ class Span:
 
 _UNIT_AFTER = re.compile(
     r"\s?(?:(?:square|cubic|sq\.?)\s[a-z]+|degrees?\s(?:celsius|fahrenheit|c\b|f\b)"
-    r"|°\s?[CF]?|%|[€£¥₹]|[A-Za-zµ]+(?:\s?/\s?[A-Za-z]+|[²³]|\^\{?[23]\}?)?)"
+    r"|°\s?[CF]?|%|[€£¥₹]|[A-Za-zµ]+(?:\s?/\s?[A-Za-z]+(?:[²³]|\^\{?[23]\}?)?"
+    r"|[²³]|\^\{?[23]\}?)?)"
     r"(?:\s(?:per|an?|each)\s[a-z]+)?",
     re.IGNORECASE,
 )
@@ -338,6 +339,11 @@ def find(text: str) -> Iterator[Span]:
         position = max(position, end)
         yield Span(found.start(), end, Quantity(value, unit))
     return
+
+
+def holds_one(text: str) -> bool:
+    """Whether a text holds exactly one quantity."""
+    return len(list(find(text))) == 1
 
 
 def same(answer: Quantity, expected: Quantity) -> bool:

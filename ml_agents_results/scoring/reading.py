@@ -56,7 +56,7 @@ def of_statement(
         if read is not None or expected.kind != "any":
             return read
     if expected.kind == "number":
-        return numbers_in_text.read(text, final=final, label=label)
+        return numbers_in_text.read(text, final=final, label=label, question=expected.question)
     if expected.kind == "date" or (expected.kind == "any" and expected.order):
         read = read_date(text, expected)
         if read is not None or expected.kind == "date":
@@ -74,7 +74,7 @@ def of_statement(
         and kinds.asks_number(expected.question)
         and not mathematics.looks_mathematical(phrases.trimmed(text))
     ):
-        read = numbers_in_text.read(text, final=final, label=label)
+        read = numbers_in_text.read(text, final=final, label=label, question=expected.question)
         if read is not None:
             return read
     return _any(text, expected, final=final, label=label)
@@ -152,15 +152,27 @@ def read_date(text: str, expected: Expectation) -> Reading | None:
     short = phrases.trimmed(text)
     if dates.read(short, expected.order) is not None:
         return Reading(short)
-    found = [m[0] for m in _DATE.finditer(text) if dates.read(m[0], expected.order)]
-    if len(set(found)) == 1:
-        return Reading(found[0], loose=True)
+    found = [m for m in _DATE.finditer(text) if dates.read(m[0], expected.order)]
+    if len({m[0] for m in found}) == 1:
+        before = text[: found[0].start()]
+        if phrases.DENIED.search(before) or _BOUND_OF_TIME.search(before):
+            return Reading(text[:200], "negated" if phrases.DENIED.search(before) else "bound")
+        return Reading(found[0][0], loose=True)
     return None
 
 
+def has_date(text: str) -> bool:
+    """Whether a text is more than a date or time that stands in it."""
+    return dates.read(text) is None and _DATE.search(text) is not None
+
+
+_BOUND_OF_TIME = re.compile(
+    r"\b(?:before|after|since|until|by|between|around|about)\s+(?:the )?$", re.IGNORECASE
+)
 _DATE = re.compile(
     r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|[A-Z][a-z]+ \d{1,2}(?:st|nd|rd|th)?,? \d{4}"
-    r"|\d{1,2} [A-Z][a-z]+ \d{4}"
+    r"|\d{1,2}(?:st|nd|rd|th)?(?: of)? [A-Z][a-z]+,? \d{4}"
+    r"|\b\d{1,2}:\d{2}(?::\d{2})?(?:\s?[ap]\.?m\b\.?)?|\b\d{1,2}\s?[ap]\.?m\b\.?"
 )
 
 

@@ -150,3 +150,50 @@ def same(one: str, other: str) -> bool:
     if head == head2 and (not below or not below2):
         return head in MONEY or (below or below2).startswith(NOUN)
     return head == head2 and below.startswith(NOUN) and below2.startswith(NOUN)
+
+
+_ASKED = re.compile(
+    r"\bhow (?:many|much)\s+(?:more |fewer |total |of the )?"
+    r"((?:square |cubic )?[a-z]+(?:(?:\s+per\s+|/)[a-z]+)?)"
+    r"|\bin ((?:square |cubic )?[a-zµ°]+(?:[²³]|\^\{?[23]\}?)?"
+    r"(?:(?:\s+per\s+|/)[a-z]+(?:[²³]|\^\{?[23]\}?)?)?)\s*[?.,)]",
+    re.IGNORECASE,
+)
+_SIGNS = re.compile(r"[$€£¥₹₩]")
+
+
+@lru_cache(maxsize=8192)
+def asked(question: str) -> str:
+    """The unit that a question asks for (`in km/h?`), or the only currency that it names; `#word`
+    where it asks how many of something there are, '' where nothing is known."""
+    last = re.split(r"(?<=[.!])\s", question.strip())[-1]
+    found = _ASKED.search(last)
+    if found is not None:
+        phrase = (found[1] or found[2]).lower()
+        for name in (phrase, phrase.split()[0]):
+            if (unit := canonical(name)) is not None and unit not in ("A", "in"):
+                return unit
+        if found[1] and last[found.start() :].lower().startswith("how many"):
+            return NOUN + phrase.split()[-1]
+    signs = set(_SIGNS.findall(question))
+    return signs.pop() if len(signs) == 1 else ""
+
+
+def conflict(unit: str, wanted: str) -> bool:
+    """Whether an answer's unit is known to be another than the one that a question asks for.
+
+    A quotient and a plain unit are not held against each other: the question may name the rest.
+    """
+    if not unit or not wanted or unit.startswith(NOUN):
+        return False
+    if wanted.startswith(NOUN):
+        return unit == "%"
+    if (unit in MONEY) != (wanted in MONEY) and wanted in MONEY:
+        return False  # a currency that the question names need not be what it asks for
+    if "°" in (unit, wanted):
+        return False  # degrees of what, the question says
+    heads = [{"mph": "mi"}.get(name, name.partition("/")[0]) for name in (unit, wanted)]
+    rates = [name for name in (unit, wanted) if "/" in name or name == "mph"]
+    if "+" in unit or same(unit, wanted):
+        return False
+    return heads[0] != heads[1] or len(rates) == 2

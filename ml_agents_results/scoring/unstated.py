@@ -8,6 +8,7 @@ from ml_agents_results.scoring import (
     kinds,
     latex,
     numbers_in_text,
+    options,
     phrases,
     quantities,
     reading,
@@ -24,7 +25,7 @@ from ml_agents_results.scoring.plain_text import fold
 
 def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Reading] | None:
     """The answer of an output that states none: the output itself, what is bold, its last line."""
-    text = cleaned.text
+    text = phrases.without_check(cleaned.text)
     if (found := whole_outputs.read(text, expected)) is not None:
         return "whole", found
     last = sentence_splitting.last(text)
@@ -32,11 +33,16 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
         found = reading.of_statement(corrected["meant"], expected)
         if found is not None:
             return "last_line", found
+    ending = options.at_end(text.rstrip().split("\n")[-1], expected.options)
+    if ending is not None and not phrases.DENIED.search(last):
+        return "last_line", Reading(ending)
     if sentence_splitting.breaks_off(text) or phrases.SORRY.search(text[:200]):
         return None
     if _INTENDS.search(last) and "=" not in last:
         return None
-    if len(last) > 12 and fold(last) in fold(expected.question):
+    shown = re.sub(r"^\(?[a-r][).:]\)?\s*", "", fold(last))
+    option = bool(expected.options) and shown in map(fold, expected.options.values())
+    if len(last) > 12 and fold(last) in fold(expected.question) and not option:
         return None  # an echo of the question
     if phrases.ABSTAINS.search(last) or (
         len(text) < _SHORT
@@ -60,9 +66,18 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
         expected.kind == "any" and kinds.asks_number(expected.question)
     ):
         return unstated_numbers.read(text, last, expected) or unstated_names.copula(last, expected)
-    if expected.kind == "date" or (expected.kind == "any" and expected.order is not None):
+    if expected.kind == "date" or (
+        expected.kind == "any"
+        and (expected.order is not None or kinds.asks_date(expected.question))
+    ):
         found = reading.read_date(last, expected)
         return ("last_line", found) if found is not None else unstated_names.copula(last, expected)
+    if (closing := _SYMBOLS_AT_END.search(last)) is not None:
+        return "last_line", Reading(closing[1].strip())
+    if expected.kind in ("any", "text") and kinds.asks_person(expected.question):
+        person = unstated_names.person(last, expected.question)
+        if person is not None:
+            return "option_text", Reading(person)
     return unstated_names.last_line(text, expected) or unstated_names.copula(last, expected)
 
 
@@ -72,6 +87,7 @@ _INTENDS = re.compile(
     re.IGNORECASE,
 )
 _SHORT = 300
+_SYMBOLS_AT_END = re.compile(r"(?<=[A-Za-z]):\s*([\s(\[{<>}\])]{2,})\.?\s*$")
 
 
 def _bold(cleaned: cleaning.Cleaned, expected: Expectation) -> Reading | None:

@@ -51,6 +51,10 @@ def choice(
             if chosen.status:
                 return "last_line", Reading(phrases.in_one_line(lines[-1]), chosen.status)
             return "last_line", Reading(", ".join(sorted(chosen.labels)))
+    if options.MULTIPLE.search(expected.question) and not phrases.DENIED.search(last):
+        several = options.all_named(last, expected.options)
+        if len(several) > 1:
+            return "last_line", Reading(", ".join(sorted(several)))
     marked = re.findall(r"\(([A-R])\)|(?<![\w'])([B-HJ-R])(?=[.,;!?)]|\s*$)", last)
     labels = [one or other for one, other in marked if (one or other) in expected.options]
     unsure = UNSURE.search(last) or re.search(r"(?<![\w'])A(?=\s+(?:and|or)\b)", last)

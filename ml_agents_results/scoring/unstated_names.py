@@ -48,6 +48,7 @@ def _only_mathematics(sentence: str) -> str | None:
     return text if mathematics.looks_mathematical(text) or quantities.read(text) else None
 
 
+_ASSIGNED = re.compile(r"(?<![\w)])[a-z](?:_?\d)?\s?=")
 _ASKS_NAME = re.compile(r"\b(?:who|whose|whom|where|why)\b", re.IGNORECASE)
 
 
@@ -59,6 +60,7 @@ def _others(text: str, question: str) -> bool:
 
 def copula(sentence: str, expected: Expectation) -> tuple[Evidence, Reading] | None:
     """`The ratio is 3:2.`, `Ada is third.`: the side that the question does not name."""
+    sentence = re.split(r",\s+but\s+(?=\w+ )", sentence)[-1]
     conclusion = phrases.CONCLUDES.split(sentence)[-1]
     if conclusion != sentence and IS.match(conclusion.strip(" ,")):
         sentence = conclusion.strip(" ,")
@@ -66,9 +68,10 @@ def copula(sentence: str, expected: Expectation) -> tuple[Evidence, Reading] | N
     if phrases.DENIED.search(sentence):
         return None
     listed = whole_outputs.PREFIXED.match(sentence)
-    if listed is not None and whole_outputs.is_list(listed["value"]):
+    wanted = not kinds.asks_number(expected.question)
+    if wanted and listed is not None and whole_outputs.is_list(listed["value"]):
         return "last_line", Reading(listed["value"].rstrip("."))
-    if (single := _only_mathematics(sentence)) is not None:
+    if (single := _only_mathematics(sentence) or _only_mathematics(conclusion)) is not None:
         return "last_line", Reading(single)
     value = _VERB.split(sentence)[-1]
     for predicate in (value, phrases.trimmed(value)):
@@ -108,6 +111,40 @@ def copula(sentence: str, expected: Expectation) -> tuple[Evidence, Reading] | N
     return None
 
 
+_NAME = (
+    r"(?:(?:the |Sir |Dr\.? |St\.? )?[A-Z][\w.'’-]*"
+    r"(?:\s(?:[A-Z][\w.'’-]*|of|de|da|del|van|von|der|la|le|bin|al|the(?= [A-Z]))){0,5})"
+)
+_BY = re.compile(
+    rf"(?P<verb>\w+(?:ed|en|n|t))\s+by\s+(?P<name>{_NAME})"
+    r"(?=[.,;!]|\s+(?:in|on|at|during|for|and)\b|\s*$)"
+)
+_IS_NAME = re.compile(
+    rf"\b(?:is|was|were|are)\s+(?P<name>{_NAME})(?=[.,;!(]|\s*$|\s+(?:in|who|and)\b)"
+)
+_DOES = re.compile(rf"^(?:It (?:is|was) )?(?P<name>{_NAME})\s+(?:who\s+|that\s+)?(?P<rest>.+)$")
+
+
+def person(sentence: str, question: str) -> str | None:
+    """Who a sentence says it is: `Frankenstein was written by Mary Shelley.`, `Mary Shelley wrote
+    Frankenstein.`, `The author is Mary Shelley.`"""
+    sentence = re.split(r",?\s+but\s+", _CONNECTIVE.sub("", sentence.strip()))[-1]
+    if phrases.DENIED.search(sentence):
+        return None
+    asked = set(re.findall(r"\w{3,}", question.casefold()))
+    if (done := _DOES.match(sentence)) is not None:
+        words = set(re.findall(r"\w{3,}", done["name"].casefold()))
+        verb = re.match(r"(?:is|was|were|are)?\s*(?:the\s+)?(\w{3,})", done["rest"])
+        if verb is not None and verb[1].casefold() in asked and not words & asked:
+            return done["name"].rstrip(".")
+    for pattern in (_BY, _IS_NAME):
+        for found in pattern.finditer(sentence):
+            words = set(re.findall(r"\w{3,}", found["name"].casefold()))
+            if not words & asked and not phrases.PLACEHOLDER.fullmatch(found["name"]):
+                return found["name"].rstrip(".")
+    return None
+
+
 def last_line(text: str, expected: Expectation) -> tuple[Evidence, Reading] | None:
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     if not lines:
@@ -118,7 +155,10 @@ def last_line(text: str, expected: Expectation) -> tuple[Evidence, Reading] | No
         sentence = sentence_splitting.last(text)
         conclusion = phrases.CONCLUDES.split(sentence)[-1]
         if conclusion != sentence and "=" not in conclusion:
-            return None
+            value = phrases.trimmed(latex.plain(conclusion)).rstrip(".")
+            return ("last_line", Reading(value)) if quantities.read(value) else None
+        if len(_ASSIGNED.findall(conclusion)) > 1 and not phrases.PROSE.search(conclusion):
+            return "last_line", Reading(phrases.trimmed(conclusion))
         side = phrases.trimmed(equality.last_side(sentence))
         if quantities.read(side) is not None or mathematics.looks_mathematical(side):
             return "last_line", Reading(side)

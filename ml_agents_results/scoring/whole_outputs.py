@@ -21,7 +21,7 @@ from ml_agents_results.scoring.kinds import TRUTH, Expectation
 
 _NO_ANSWER = re.compile(
     r"(?-i:None)$|(?:hello|hi|sure|okay|ok|certainly|of course)[!.]?$|error\b|thinking\b"
-    r"|loading\b|.*\.\.\.$|.*…$",
+    r"|loading\b|h+m+[.!]*$|um+[.!]*$|.*\.\.\.$|.*…$",
     re.IGNORECASE,
 )
 _EMPTY = re.compile(r"[{<].{0,40}answer", re.IGNORECASE)
@@ -107,6 +107,11 @@ def read(text: str, expected: Expectation) -> Reading | None:
         bare = all(len(row.split()) <= 3 and row[-1].isalnum() for row in rows)
         single = not kinds.asks_number(expected.question)
         return Reading(body) if items and single and (marked or bare) else None
+    if mathematics.looks_mathematical(phrases.without_lead(body)):
+        body = phrases.without_lead(body)
+    conclusion = _SO.split(body)[-1].strip()
+    if conclusion != body and mathematics.looks_mathematical(conclusion) and len(conclusion) > 2:
+        body = conclusion
     if mathematics.looks_mathematical(body) and not phrases.PROSE.search(
         re.sub(r"\\[a-z]+", "", body)
     ):
@@ -123,6 +128,11 @@ def read(text: str, expected: Expectation) -> Reading | None:
             return Reading(value)
     if kinds.SYMBOLS.fullmatch(body):
         return Reading(body)
+    if kinds.asks_date(expected.question) and reading.has_date(body):
+        return None
+    if kinds.asks_person(expected.question) and unstated_names.person(body, expected.question):
+        return None
+    body = phrases.without_lead(body)
     short = phrases.trimmed(body)
     cut = body[len(short) :]
     if short != body and not phrases.PROSE.search(short) and not phrases.CONCLUDES.search(cut):
@@ -165,11 +175,17 @@ def _leading_number(line: str, expected: Expectation) -> Reading | None:
     return None
 
 
+_SO = re.compile(
+    r"[,;.]\s*(?:and\s+)?(?:so|hence|thus|therefore)\s+(?:that\s+)?|\s(?:⇒|=>|→)\s", re.IGNORECASE
+)
 _ONE = re.compile(r"^(?:the )?([a-z]+) one\.?$", re.IGNORECASE)
 PREFIXED = re.compile(r"[A-Za-z][^:\n]{2,60}:\s+(?P<value>\S[^\n]*)$")
 
 
 def is_list(text: str) -> bool:
+    """Whether a text is a list of short items."""
+    if re.search(r"\.\s", text):
+        return False
     items = kinds.items_of(text) or []
     return len(items) > 1 and all(0 < len(item.split()) <= 3 for item in items)
 

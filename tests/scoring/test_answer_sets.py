@@ -23,6 +23,9 @@ STYLES = (
     "quantities",
     "varied",
     "prose",
+    "further",
+    "assorted",
+    "everyday",
 )
 
 

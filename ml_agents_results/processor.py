@@ -30,6 +30,7 @@ from ml_agents_results.records import (
     canonical_approach,
 )
 from ml_agents_results.redaction import redact
+from ml_agents_results.reports.notebook import experiments_html
 from ml_agents_results.reports.sentences import comparison_sentence
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
@@ -150,6 +151,11 @@ class ResultsProcessor:
         if self._conn is None:
             self._conn = self.engine.raw_connection()
         return self._conn.driver_connection
+
+    def _repr_html_(self) -> str:
+        """The newest experiments, in a notebook."""
+        with self.database.read() as connection:
+            return experiments_html(ExperimentRepository(connection).list())
 
     def __enter__(self) -> Self:
         return self

@@ -16,8 +16,6 @@ from ml_agents_results.repositories.score_repository import ScoreRepository
 from tests.processes import environment
 from tests.viewer.browser import Visitor, chromium, serving
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 ODD = "odd</script><i>&?#"
 LOOKED_AT = [
     "/",

@@ -44,6 +44,7 @@ from ml_agents_results.services.comparison.shared_samples import (
 )
 from ml_agents_results.services.comparison.unpaired import estimate_unpaired
 from ml_agents_results.services.metric_choice import ChosenMetric
+from ml_agents_results.services.notebook_display import NotebookDisplay
 from ml_agents_results.services.numeric_summary import count_as_numbers, numeric_experiments
 from ml_agents_results.services.result_rows import TwoVariantRow
 from ml_agents_results.services.summary import (
@@ -84,7 +85,7 @@ class Refusal(TwoVariantRow):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NotebookDisplay):
     """Everything that `compare` says. See docs/statistics for the meaning of each figure."""
 
     experiment_ids: Sequence[str]

@@ -4,6 +4,7 @@ import random
 import signal
 import sqlite3
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -78,6 +79,15 @@ def store(database: Database) -> ResultsProcessor:
     processor = ResultsProcessor(database)
     processor.save_experiment("e", {})
     return processor
+
+
+@pytest.fixture(scope="module")
+def untouched() -> Iterator[ResultsProcessor]:
+    """A processor with the experiment `e`, for tests that record nothing."""
+    processor = ResultsProcessor(":memory:")
+    processor.save_experiment("e", {})
+    yield processor
+    processor.close()
 
 
 def run_of(processor: ResultsProcessor, place: int = 0) -> dict[str, Any]:
@@ -201,19 +211,18 @@ class TestResponses:
             ({"is_correct": "maybe"}, "`is_correct` is 'maybe'"),
         ],
     )
-    def test_what_is_wrong_is_named(self, metadata: dict[str, Any], message: str) -> None:
-        processor = ResultsProcessor(":memory:")
-        processor.save_experiment("e", {})
+    def test_what_is_wrong_is_named(
+        self, untouched: ResultsProcessor, metadata: dict[str, Any], message: str
+    ) -> None:
         response = replace(RESPONSE, metadata=RESPONSE.metadata | metadata)
         with pytest.raises(InvalidRecordError, match=message):
-            processor.save_run_result(response)
-        assert processor.get_runs_paginated("e")["total_runs"] == 0
+            untouched.save_run_result(response)
+        assert untouched.get_runs_paginated("e")["total_runs"] == 0
 
     @pytest.mark.parametrize("metadata", ["text", 5, [1, 2]])
-    def test_metadata_that_is_none(self, metadata: Any) -> None:
-        processor = ResultsProcessor(":memory:")
+    def test_metadata_that_is_none(self, untouched: ResultsProcessor, metadata: Any) -> None:
         with pytest.raises(InvalidRecordError, match="metadata"):
-            processor.save_run_result(replace(RESPONSE, metadata=metadata))
+            untouched.save_run_result(replace(RESPONSE, metadata=metadata))
 
     def test_an_experiment_that_was_not_saved(self, store: ResultsProcessor) -> None:
         metadata = RESPONSE.metadata | {"experiment_id": "unknown"}
@@ -314,9 +323,11 @@ class TestExperiments:
     @pytest.mark.parametrize(
         "filters", [{"experiment_id": 5}, {"task": [1]}, {"model": [None]}, {"created_to": 5}]
     )
-    def test_filters_of_the_wrong_kind(self, filters: dict[str, Any]) -> None:
+    def test_filters_of_the_wrong_kind(
+        self, untouched: ResultsProcessor, filters: dict[str, Any]
+    ) -> None:
         with pytest.raises(UsageError, match=next(iter(filters))):
-            ResultsProcessor(":memory:").generate_accuracy_report(filters)
+            untouched.generate_accuracy_report(filters)
 
     def test_filters_that_can_fit_nothing(self, store: ResultsProcessor) -> None:
         store.save_run(RunRecord("e", "None", 0, is_correct=True))

@@ -2,15 +2,12 @@
 
 import re
 import shlex
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.commands import PROGRAM, call
-from tests.processes import environment
+from tests.commands import call
+from tests.processes import COMMAND, Process
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "importing.md").read_text(encoding="utf-8")
@@ -38,41 +35,29 @@ def _lines(text: str) -> list[str]:
 
 
 def test_a_format_of_ones_own_is_one_module_and_one_entry_point(tmp_path: Path) -> None:
-    """The format of the page, as a package that pip installs."""
+    """The format of the page, as a package; pip does no more than to unpack its wheel."""
     group, point = re.findall(r'\."(.+?)"\]\n(.+)\n', block("toml"))[0]
-    wheel = tmp_path / "quiz_format-1.0-py3-none-any.whl"
-    name = "quiz_format-1.0.dist-info"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("quiz_format.py", block("python"))
-        archive.writestr(
-            f"{name}/METADATA", "Metadata-Version: 2.1\nName: quiz-format\nVersion: 1.0"
-        )
-        archive.writestr(
-            f"{name}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any"
-        )
-        archive.writestr(f"{name}/entry_points.txt", f"[{group}]\n{point.replace(chr(34), '')}\n")
-        archive.writestr(f"{name}/RECORD", "")
-    place = tmp_path / "site"
-    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index")
-    subprocess.run([*pip, "--target", place, wheel], check=True, capture_output=True)
+    site = tmp_path / "site"
+    about = site / "quiz_format-1.0.dist-info"
+    about.mkdir(parents=True)
+    (site / "quiz_format.py").write_text(block("python"), encoding="utf-8")
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: quiz-format\nVersion: 1.0")
+    (about / "entry_points.txt").write_text(f"[{group}]\n{point.replace(chr(34), '')}\n")
     (tmp_path / "answers.quiz").write_text("2+2?\t4\t4\n3*3?\t9\t8\n", encoding="utf-8")
     (tmp_path / "broken.quiz").write_text("2+2?\t4\t4\n3*3?\n", encoding="utf-8")
-    path = environment()
-    path["PYTHONPATH"] = f"{place}:{path.get('PYTHONPATH', '')}"
 
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [*PROGRAM, "import", *arguments, "--db-path", "r.db"]
-        return subprocess.run(
-            command, cwd=tmp_path, env=path, capture_output=True, encoding="utf-8", check=False
-        )
+    def run(*arguments: str) -> tuple[int | None, str, str]:
+        code = f"import sys; sys.path.insert(0, {str(site)!r})\n{COMMAND}"
+        process = Process(code, "import", *arguments, "--db-path", "r.db", cwd=tmp_path)
+        output, errors = process.communicate()
+        return process.returncode, output, errors
 
-    done = run("answers.quiz", "--approach", "CoT", "--dry-run")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "Would import 2 runs into answers.quiz: 2 inserted." in done.stdout
-    assert "│ approach │ ChainOfThought │ --approach or none │ answers.quiz │" in done.stdout
-    assert run("answers.quiz", "--format", "quiz").returncode == 0
-    assert "has all 2 runs already" in run("answers.quiz").stdout
-    broken = run("broken.quiz")
-    assert broken.returncode == 1
-    assert broken.stderr == "Error: broken.quiz line 2 has no three fields\nHint: Add them.\n"
-    assert "quiz" in run("answers.quiz", "--format", "?").stderr
+    code, output, errors = run("answers.quiz", "--approach", "CoT", "--dry-run")
+    assert (code, errors) == (0, "")
+    assert "Would import 2 runs into answers.quiz: 2 inserted." in output
+    assert "│ approach │ ChainOfThought │ --approach or none │ answers.quiz │" in output
+    assert run("answers.quiz", "--format", "quiz")[0] == 0
+    assert "has all 2 runs already" in run("answers.quiz")[1]
+    hint = "Error: broken.quiz line 2 has no three fields\nHint: Add them.\n"
+    assert run("broken.quiz") == (1, "", hint)
+    assert "quiz" in run("answers.quiz", "--format", "?")[2]

@@ -109,7 +109,7 @@ def test_byte_order_mark_and_empty_lines(processor: ResultsProcessor, tmp_path: 
     assert run["raw_output"] == "\u00e9"
 
 
-@pytest.mark.parametrize("batch", short_and_long(1000, importing.BATCH_RUNS))
+@pytest.mark.parametrize("batch", short_and_long(200, importing.BATCH_RUNS))
 @pytest.mark.parametrize("duplicates", ["refuse", "latest", "repeats"])
 def test_memory_does_not_grow_with_the_file(
     processor: ResultsProcessor,
@@ -140,7 +140,7 @@ def test_memory_does_not_grow_with_the_file(
 def test_long_answers_do_not_pile_up(processor: ResultsProcessor, tmp_path: Path) -> None:
     file = tmp_path / "long.jsonl"
     with file.open("w", encoding="utf-8") as opened:
-        for number in range(60):
+        for number in range(30):
             text = chr(97 + number % 26) * 3_000_000
             opened.write(json.dumps(line(sample_index=number, raw_output=text)) + "\n")
     tracemalloc.start()

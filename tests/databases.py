@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -234,6 +234,31 @@ def database(engine_name: str, request: pytest.FixtureRequest) -> Database:
     """A database with our schema and no rows."""
     of_engine: Database = request.getfixturevalue(f"{engine_name}_database")
     return of_engine
+
+
+@pytest.fixture(scope="module")
+def migrated(
+    request: pytest.FixtureRequest, migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Database]]:
+    """Makes databases of an engine with our schema, for all tests of a module that only read."""
+    opened: list[tuple[Database, str | None]] = []
+
+    def make(engine_name: str) -> Database:
+        url = None
+        if engine_name == "sqlite":
+            path = tmp_path_factory.mktemp("shared") / "results.db"
+            database = Database(str(shutil.copyfile(migrated_file, path)))
+        else:
+            url = request.getfixturevalue("postgres").create_migrated()
+            database = Database(url)
+        opened.append((database, url))
+        return database
+
+    yield make
+    for database, url in opened:
+        database.close()
+        if url is not None:
+            request.getfixturevalue("postgres").give_back(url)
 
 
 @pytest.fixture

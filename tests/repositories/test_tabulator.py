@@ -1,7 +1,7 @@
 """Counts and sums are those that one would make by hand, whatever goes wrong in runs."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from itertools import permutations
 from typing import Any, get_args
@@ -19,6 +19,8 @@ from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.run_columns import Measure
 from ml_agents_results.statistics.tabulation import PairingRule
+from tests.databases import ENGINES
+from tests.lengths import short_and_long
 from tests.repositories.recount import START, Recount, Sums, fingerprint_of, generate, outcome
 
 RULES: tuple[PairingRule, ...] = get_args(PairingRule)
@@ -29,13 +31,25 @@ VARIANTS = [
 ]
 
 
-@pytest.fixture(params=[1, 3])
+@pytest.fixture(scope="module", params=short_and_long(1, 3))
 def runs(request: pytest.FixtureRequest) -> list[RunRecord]:
     return generate(request.param)
 
 
+@pytest.fixture(scope="module", params=ENGINES)
+def filled(
+    request: pytest.FixtureRequest, migrated: Callable[[str], Database], runs: list[RunRecord]
+) -> Database:
+    return filling(migrated(request.param), runs)
+
+
 @pytest.fixture
-def filled(database: Database, runs: list[RunRecord]) -> Database:
+def changing(database: Database, runs: list[RunRecord]) -> Database:
+    """A database with the runs, for a test that writes."""
+    return filling(database, runs)
+
+
+def filling(database: Database, runs: list[RunRecord]) -> Database:
     with database.write() as connection:
         for name in "ab":
             ExperimentRepository(connection).save(ExperimentRecord(name))
@@ -257,11 +271,11 @@ def same_sums(found: Sequence[PairedSums], wanted: Sums) -> None:
         )
 
 
-def test_samples_without_a_group_stand_alone(filled: Database, runs: list[RunRecord]) -> None:
+def test_samples_without_a_group_stand_alone(changing: Database, runs: list[RunRecord]) -> None:
     wanted = Recount(runs, "exclude").costs(VARIANTS[1], VARIANTS[0], "sample_index", "task")
-    with filled.write() as connection:
+    with changing.write() as connection:
         connection.exec_driver_sql("UPDATE runs SET sample_id = NULL WHERE experiment_id = 'a'")
-    with filled.read() as connection:
+    with changing.read() as connection:
         found = Tabulator(connection).paired(VARIANTS[1], VARIANTS[0], "cost", cluster="sample_id")
     assert {(row.group, row.pairs) for row in found} == {(None, 1)}
     assert len(found) == sum(sums[0] for sums in wanted.values()) > 2
@@ -322,10 +336,10 @@ def test_duplicate_contents(filled: Database, runs: list[RunRecord]) -> None:
         assert Tabulator(connection, Filters.of({"model": "none"})).duplicate_contents() == 0
 
 
-def test_whether_all_samples_have_ids(filled: Database) -> None:
-    with filled.write() as connection:
+def test_whether_all_samples_have_ids(changing: Database) -> None:
+    with changing.write() as connection:
         RunRepository(connection).save(RunRecord("b", "None", 900, provider="p", model="m"))
-    with filled.read() as connection:
+    with changing.read() as connection:
         tabulator = Tabulator(connection)
         assert tabulator.has_sample_ids(VARIANTS[0])
         assert not tabulator.has_sample_ids(Variant("b", "None", "p", "m"))

@@ -65,6 +65,7 @@ class ReportType(StrEnum):
     power = "power"
     agreement = "agreement"
     ranking = "ranking"
+    corrected = "corrected"
 
 
 OF_ANY_METRIC = (
@@ -72,6 +73,7 @@ OF_ANY_METRIC = (
     ReportType.accuracy,
     ReportType.agreement,
     ReportType.ranking,
+    ReportType.corrected,
 )
 """Reports that take --metric."""
 
@@ -81,6 +83,7 @@ COMPARING = (
     ReportType.failures,
     ReportType.power,
     ReportType.ranking,
+    ReportType.corrected,
 )
 """Reports that also compare variants with a baseline."""
 
@@ -152,10 +155,11 @@ def analyze(
         raise UsageError(
             "a ranking has Wilson's intervals, so --interval does not apply", "Leave it out."
         )
-    if report_type is ReportType.agreement and (interval, missing) != ("wilson", "exclude"):
+    of_raters = report_type in (ReportType.agreement, ReportType.corrected)
+    if of_raters and (interval, missing) != ("wilson", "exclude"):
         raise UsageError(
-            "agreement is that of the values there are, with intervals of its own: --interval and "
-            "--missing do not apply",
+            f"--report-type {report_type} takes the values there are and has intervals of its own: "
+            "--interval and --missing do not apply",
             "Leave them out.",
         )
     options = AnalysisOptions(
@@ -383,6 +387,13 @@ def _report(
 
             ranking = RankingService(*scope).report(baseline=baseline)
             return ranking.to_dict(), ranking_report(ranking)
+        case ReportType.corrected:
+            from ml_agents_results.reports.corrected_report import corrected_report
+            from ml_agents_results.services.corrected import CorrectedService
+
+            names = listed([options.metric]) if options.metric is not None else []
+            corrected = CorrectedService(*scope).report(names, baseline=baseline)
+            return corrected.to_dict(), corrected_report(corrected)
         case ReportType.agreement:
             from ml_agents_results.reports.agreement_report import agreement_report
             from ml_agents_results.services.agreement import AgreementService

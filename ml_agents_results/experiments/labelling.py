@@ -9,6 +9,7 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import MetricKind, MetricRecord, QueueRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.label_draws import QUEUE
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.queue_repository import QueuedRun, QueueRepository
 from ml_agents_results.repositories.run_repository import RunRepository
@@ -16,9 +17,6 @@ from ml_agents_results.repositories.score_repository import ScoreRepository
 
 HUMAN = "human"
 """The metric that labels are scores of, unless another is named."""
-
-QUEUE = "queue"
-"""The key in the details of a label under which stands how its run was drawn."""
 
 
 @dataclass(frozen=True)

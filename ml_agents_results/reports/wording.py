@@ -31,6 +31,9 @@ EXPLANATIONS = {
     "few_discordant": "few samples were answered right by one variant only: the test has little "
     "power, and in clusters intervals may be too narrow",
     "few_tasks": "fewer than five tasks, or three variants, have no ranks over tasks",
+    "few_labels": "fewer than 30 labels, or nearly all alike: the interval may be too narrow",
+    "few_pairs": "fewer than ten samples are labelled for both variants: their corrected means are "
+    "compared, which takes more labels",
     "few_samples": "there are few samples: intervals may be too narrow",
     "graders_differ": "the two experiments were graded differently",
     "few_disagreements": "fewer than 10 runs are rated differently: intervals may be too narrow",
@@ -39,6 +42,12 @@ EXPLANATIONS = {
     "ids_over_indexes": "the ids of samples contradict their indexes; pairs are by id",
     "metrics_differ": "the two experiments are measured by DIFFERENT METRICS: their difference "
     "means something only if both are on the same scale",
+    "judge_adds_nothing": "the judge says little of what people say: the labels alone are as good",
+    "labels_not_random": "the judge's mean differs between labelled and other samples (p < .01): "
+    "were the labelled ones chosen?",
+    "labels_skipped": "some runs of the queue were passed over: if those were the hard ones, the "
+    "labels are no random part",
+    "all_labelled": "every sample has a label: nothing is left for the judge",
     "mismatched_inputs": "some paired samples differ in question or expected answer: are these the "
     "same dataset?",
     "models_differ": "the model differs as well: the approach is not the only difference",
@@ -65,6 +74,8 @@ EXPLANATIONS = {
     "one_unit_decides": "one rating alone makes the difference: the coefficient has no error",
     "outputs_not_read": "there are too many runs to read their outputs; slices by length and by "
     "answer marker are left out",
+    "population_changed": "runs were added or changed after the labelled ones were drawn: the "
+    "labels are a random part of those before",
     "partial_overlap": "some samples were graded in one variant only and are left out of the pairs",
     "sample_ids_not_unique": "an id stands for several samples of a task and pairs nothing; pairs "
     "are by question and expected answer",
@@ -76,6 +87,7 @@ EXPLANATIONS = {
     "small_tasks": "some tasks have fewer than 10 samples: what varies within them is hardly known",
     "too_few_repeats": "no sample was asked that often",
     "unequal_epochs": "samples were asked a different number of times; each weighs the same",
+    "unjudged_labels": "some labelled samples have no value of the judge and are left out",
     "values_outside_bounds": "the mean lies outside the bounds that the metric declares; the "
     "interval does without them",
     "zero_between_cluster_variance": "all tasks (or other clusters) agree exactly",

@@ -30,7 +30,7 @@ from ml_agents_results.statistics.difference_sums import (
 from ml_agents_results.statistics.estimate import Estimate, Interval
 from ml_agents_results.statistics.kappa import (
     Agreement,
-    Scale,
+    RatingScale,
     Weights,
     categories_of,
     coded,
@@ -344,7 +344,7 @@ class AgreementService(AnalysisService):
                 group, names, len(ratings), {}, None, unanimous, ("not_categories",)
             )
         codes = coded(ratings.values, categories)
-        scales: tuple[Scale, ...] = (
+        scales: tuple[RatingScale, ...] = (
             ("nominal",) if len(categories) < 3 else ("ordinal", "interval", "nominal")
         )
         alphas: dict[str, Agreement] = {

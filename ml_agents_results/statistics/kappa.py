@@ -29,7 +29,7 @@ Array = NDArray[Any]
 Weights = Literal["none", "linear", "quadratic"]
 """How much a disagreement weighs: all alike, or by the steps (or their square) between."""
 
-Scale = Literal["nominal", "ordinal", "interval"]
+RatingScale = Literal["nominal", "ordinal", "interval"]
 """What the categories of Krippendorff's alpha are."""
 
 FEW_DISAGREEMENTS = 10
@@ -130,7 +130,7 @@ def fleiss_kappa(
 def krippendorff_alpha(
     codes: Array,
     values: Array,
-    scale: Scale = "nominal",
+    scale: RatingScale = "nominal",
     confidence: float = 0.95,
     clusters: Array | None = None,
 ) -> Agreement:

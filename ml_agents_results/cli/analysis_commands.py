@@ -88,6 +88,23 @@ COMPARING = (
 """Reports that also compare variants with a baseline."""
 
 
+_INDEPENDENT = (ReportType.failures,)
+UNAFFECTED: dict[str, tuple[ReportType, ...]] = {
+    "--interval": (
+        *(ReportType.cost, ReportType.latency, ReportType.ranking),
+        *(ReportType.agreement, ReportType.corrected),
+    ),
+    "--missing": (
+        *(ReportType.latency, ReportType.failures, ReportType.parsing),
+        *(ReportType.agreement, ReportType.corrected),
+    ),
+    "--cluster": _INDEPENDENT,
+    "--null-cluster": _INDEPENDENT,
+    "--cluster-across-tasks": _INDEPENDENT,
+    "--group-map": _INDEPENDENT,
+}
+"""Reports of which an option changes no figure, and where it is refused."""
+
 ReportFile = Annotated[
     Path | None,
     typer.Option(
@@ -151,17 +168,19 @@ def analyze(
             f"--report-type {report_type} is about right and wrong, so --metric does not apply",
             f"Leave it out, or give --report-type {', '.join(OF_ANY_METRIC)}.",
         )
-    if report_type is ReportType.ranking and interval != "wilson":
-        raise UsageError(
-            "a ranking has Wilson's intervals, so --interval does not apply", "Leave it out."
-        )
-    of_raters = report_type in (ReportType.agreement, ReportType.corrected)
-    if of_raters and (interval, missing) != ("wilson", "exclude"):
-        raise UsageError(
-            f"--report-type {report_type} takes the values there are and has intervals of its own: "
-            "--interval and --missing do not apply",
-            "Leave them out.",
-        )
+    given = {
+        "--interval": interval != "wilson",
+        "--missing": missing != "exclude",
+        "--cluster": cluster is not None,
+        "--null-cluster": null_cluster != "error",
+        "--cluster-across-tasks": cluster_across_tasks,
+        "--group-map": group_map is not None,
+    }
+    for option, is_given in given.items():
+        if is_given and report_type in UNAFFECTED[option]:
+            raise UsageError(
+                f"{option} changes no figure of --report-type {report_type}", "Leave it out."
+            )
     options = AnalysisOptions(
         metric=metric,
         confidence=confidence,

@@ -42,7 +42,7 @@ def latency_report(report: LatencyReport) -> Report:
     return Report(
         "Latency",
         tables,
-        notes=warning_notes(row.warnings for row in report.comparisons),
+        notes=warning_notes([*(row.warnings for row in report.comparisons), report.warnings]),
         methods=methods,
     )
 

@@ -44,7 +44,12 @@ def parsing_report(report: ParsingReport) -> Report:
     return Report(
         "Parsing",
         [_methods(report, labels), calibration],
-        notes=warning_notes(row.calibration_in_the_large.warnings for row in report.variants),
+        notes=warning_notes(
+            [
+                *(row.calibration_in_the_large.warnings for row in report.variants),
+                report.warnings,
+            ]
+        ),
         methods=[
             *(
                 _in_the_large(row, labels[row.variant], level_text(report.confidence_level))

@@ -40,6 +40,8 @@ EXPLANATIONS = {
     "failed_costs": "more than 5% of the money went to runs that failed or have no grade",
     "few_correct": "fewer than 10 right answers: a cost per right answer has no interval",
     "ids_over_indexes": "the ids of samples contradict their indexes; pairs are by id",
+    "independent_runs": "quantiles, shares and calibration take runs as independent, however "
+    "errors are clustered elsewhere",
     "metrics_differ": "the two experiments are measured by DIFFERENT METRICS: their difference "
     "means something only if both are on the same scale",
     "judge_adds_nothing": "the judge says little of what people say: the labels alone are as good",

@@ -101,6 +101,11 @@ class AnalysisOptions:
                 )
         if self.cluster not in (None, "none"):
             check_cluster(self.cluster)
+        if self.across_tasks and self.cluster in (None, "none", "task"):
+            raise UsageError(
+                "--cluster-across-tasks is about a cluster that several tasks share",
+                "Name it, for example: --cluster sample_id --cluster-across-tasks",
+            )
         if self.unpaired and (self.difference_interval, self.test) != ("bonett-price", "mid-p"):
             raise UsageError(
                 "the interval and the test of an unpaired comparison cannot be chosen",

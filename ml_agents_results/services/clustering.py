@@ -29,6 +29,14 @@ def dependence(
     return None, "independent samples"
 
 
+def independence_warnings(
+    parts: Collection[VariantCounts], options: AnalysisOptions
+) -> tuple[str, ...]:
+    """Says, where figures are clustered, that others of the report are not: `independent_runs`."""
+    cluster, _ = dependence(parts, options, repeated=any(part.repeated for part in parts))
+    return () if cluster is None else ("independent_runs",)
+
+
 def cluster_sums(
     tabulator: Tabulator,
     variant: Variant,

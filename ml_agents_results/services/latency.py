@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_service import AnalysisService
+from ml_agents_results.services.clustering import independence_warnings
 from ml_agents_results.services.comparison.paired_differences import mean_difference
 from ml_agents_results.services.comparison.pairing import contrasts, pairing_rule
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
@@ -66,12 +67,16 @@ class LatencyComparison(TwoVariantRow):
 
 @dataclass(frozen=True, slots=True)
 class LatencyReport(Row):
-    """Times by variant, and variants against the baseline."""
+    """Times by variant, and variants against the baseline.
+
+    `independent_runs` stands among the warnings where ratios are clustered: quantiles are not.
+    """
 
     confidence_level: float
     variants: Sequence[VariantLatency]
     comparisons: Sequence[LatencyComparison]
     correction: str = "holm"
+    warnings: Sequence[str] = ()
 
     def to_frame(self) -> "pd.DataFrame":
         """One row per variant: n_timed, n_missing, failed, mean, sd, p50 to p99 with bounds."""
@@ -86,7 +91,8 @@ class LatencyService(AnalysisService):
         tabulator = self._tabulator(missing="exclude", pairs=True)
         runs: dict[Variant, tuple[int, int]] = {}
         repeated = set()
-        for part in tabulator.variants():
+        parts = tabulator.variants()
+        for part in parts:
             before = runs.get(part.variant, (0, 0))
             runs[part.variant] = (before[0] + part.runs, before[1] + part.failed)
             if part.repeated:
@@ -103,6 +109,7 @@ class LatencyService(AnalysisService):
             rows,
             self._pairs(chosen, repeated, tabulator),
             self._options.correction,
+            independence_warnings(parts, self._options),
         )
 
     def _variant(

@@ -9,7 +9,11 @@ from ml_agents_results.repositories.counts import MethodCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.repositories.text_patterns import MetricSums
 from ml_agents_results.services.analysis_service import AnalysisService
-from ml_agents_results.services.clustering import cluster_sums, dependence
+from ml_agents_results.services.clustering import (
+    cluster_sums,
+    dependence,
+    independence_warnings,
+)
 from ml_agents_results.services.result_rows import Row, VariantRow, variant_frame
 from ml_agents_results.statistics.auroc import Auroc, auroc
 from ml_agents_results.statistics.calibration import (
@@ -89,11 +93,16 @@ class VariantParsing(VariantRow):
 
 @dataclass(frozen=True, slots=True)
 class ParsingReport(Row):
-    """Parsing quality by variant, and by variant and parsing method."""
+    """Parsing quality by variant, and by variant and parsing method.
+
+    `independent_runs` stands among the warnings where `calibration_in_the_large` is clustered: the
+    other figures are not.
+    """
 
     confidence_level: float
     variants: Sequence[VariantParsing]
     methods: Sequence[ParsingMethodRow]
+    warnings: Sequence[str] = ()
 
     def to_frame(self) -> "pd.DataFrame":
         """One row a variant and parsing method, the columns of ParsingMethodRow."""
@@ -137,6 +146,7 @@ class ParsingService(AnalysisService):
                 for variant, of_variant in rows.items()
                 for method in dict.fromkeys(row.parsing_method for row in of_variant)
             ],
+            independence_warnings(parts, self._options),
         )
 
     def _variant(

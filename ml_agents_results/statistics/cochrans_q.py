@@ -15,7 +15,8 @@ class CochranQ:
     """Cochran's Q with its chi-squared p value on `dof` = approaches - 1.
 
     `statistic` and `p_value` are `None` with `no_shared_samples` or, when every sample was
-    answered alike by all approaches, `no_discordant`. It is for one answer to each sample of one
+    answered alike by all approaches, `no_discordant`. `method` is the unit it treats as
+    independent, however errors are clustered elsewhere. It is for one answer to each sample of one
     experiment: else `repeats` or `several_experiments`.
     """
 
@@ -24,6 +25,7 @@ class CochranQ:
     dof: int
     n_samples: int
     null_reason: str | None = None
+    method: str = "independent samples"
 
 
 def cochrans_q(patterns: Mapping[str, int]) -> CochranQ:

@@ -102,6 +102,16 @@ def export(
             rich_help_panel=OUTPUT,
         ),
     ] = 5000,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Samples that an HTML report holds at most, the most telling ones first. "
+            "[default: 300]",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     partition_by: Annotated[
         list[str] | None,
         typer.Option(
@@ -183,6 +193,7 @@ def export(
             include=listed(include) or None,
             metadata=metadata,
             chunk_size=chunk_size,
+            samples=samples,
             partition_by=listed(partition_by),
             analysis=analysis,
             baseline=baseline,

@@ -41,6 +41,7 @@ def export(
     analysis: "AnalysisOptions | None" = None,
     baseline: str | None = None,
     filters: "Filters | Mapping[str, Any] | None" = None,
+    samples: int | None = None,
     force: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> None:
@@ -59,6 +60,7 @@ def export(
         analysis: How the analyses are computed.
         baseline: The variant that the others are compared with.
         filters: Which runs are written and analysed, as for `Filters.of`.
+        samples: How many samples the HTML report holds at most; by default 300.
         force: Whether an existing output may be replaced.
         progress: Called with the number of runs written since it was called before.
 
@@ -69,7 +71,7 @@ def export(
         OutputError: The output exists and `force` is not set, or it cannot be written.
     """
     from ml_agents_results.formats.output_files import open_output, output_folder
-    from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
+    from ml_agents_results.formats.snapshot import SAMPLES, ExportOptions, Snapshot
     from ml_agents_results.repositories.experiment_repository import ExperimentRepository
     from ml_agents_results.repositories.filters import Filters
     from ml_agents_results.services.analysis_options import AnalysisOptions
@@ -78,6 +80,8 @@ def export(
     writer = find_writer(name)
     if chunk_size < 1:
         raise UsageError(f"the chunk size is {chunk_size}", "It must be at least 1.")
+    if samples is not None and name != "html":
+        raise UsageError(f"{name} holds all samples, or none", "Leave --samples out.")
     if partition_by and not hasattr(writer, "PARTITIONS"):
         raise UsageError(f"{name} cannot be partitioned", "Partition with the format parquet.")
     options = ExportOptions(
@@ -87,6 +91,7 @@ def export(
         analysis=analysis or AnalysisOptions(),
         baseline=baseline,
         filters=Filters.of(filters),
+        samples=SAMPLES if samples is None else samples,
         progress=progress,
     )
     _refuse_inapplicable(name, options)

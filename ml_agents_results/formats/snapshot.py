@@ -29,6 +29,9 @@ PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "meta
 """The values of `--include`."""
 
 MOST_VARIANTS_IN_PAIRS = 12
+SAMPLES = 300
+"""Samples that an HTML report holds unless others are asked for."""
+
 MOST_ROWS_AT_ONCE = 500
 """Rows fetched at once: more would take memory without being faster."""
 
@@ -47,6 +50,7 @@ class ExportOptions:
         analysis: How the analyses are computed. Variants are compared whatever they differ in.
         baseline: The variant that the others are compared with.
         filters: Which runs are written and analysed.
+        samples: How many samples the HTML report holds at most.
         progress: Called with the number of runs written since it was called before.
     """
 
@@ -56,6 +60,7 @@ class ExportOptions:
     analysis: AnalysisOptions = field(default_factory=AnalysisOptions)
     baseline: str | None = None
     filters: Filters = field(default_factory=Filters)
+    samples: int = SAMPLES
     progress: Callable[[int], None] | None = None
 
 

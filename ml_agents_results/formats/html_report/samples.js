@@ -93,8 +93,22 @@
     for (const part of ["question", "expected"]) dialog.querySelector(`[data-part=${part}]`).textContent = visible(sample[part] ?? "");
     dialog.querySelector(".sides").replaceChildren(...(names.length > 1 ? [side(0), side(1)] : [side(0)]));
     dialog.querySelectorAll("[data-step]").forEach((button) => { button.disabled = !current[place + +button.dataset.step]; });
+    history.replaceState(null, "", `#sample=${encodeURIComponent(`${sample.task}:${sample.index}`)}`);
     if (!dialog.open) dialog.showModal();
   };
+  dialog.addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search + "#samples"));
+  // A link to one sample: #sample=TASK:INDEX.
+  const follow = () => {
+    const named = /^#sample=(.*)$/.exec(location.hash);
+    if (!named) return;
+    form.reset();
+    form.kind.value = "";
+    fill();
+    const place = current.findIndex((one) => `${one.task}:${one.index}` === decodeURIComponent(named[1]));
+    if (place < 0) document.getElementById("shown").textContent = `The sample ${visible(decodeURIComponent(named[1]))} is not in this report.`;
+    else { sides = [baseline, opposite(current[place])]; show(place); }
+  };
+  addEventListener("hashchange", follow);
   dialog.querySelectorAll("[data-step]").forEach((button) => button.addEventListener("click", () => show(opened + +button.dataset.step)));
   const more = document.getElementById("more");
   more.addEventListener("click", () => { most += PAGE; fill(); });
@@ -102,4 +116,5 @@
   form.addEventListener("submit", (event) => event.preventDefault());
   if ([...form.kind.options].some((one) => one.value === "regressed")) form.kind.value = "regressed";
   fill();
+  follow();
 })();

@@ -9,9 +9,9 @@ from ml_agents_results.repositories.sample_texts import Sample, SampleRepository
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.repositories.text_patterns import PatternRepository
 
-MOST_SAMPLES = 300
-MOST_OF_A_KIND = 60
-"""Regressed, improved, hard and failed samples that are shown; the first ones fill the rest."""
+LEAST_OF_A_KIND = 60
+"""Regressed, improved, hard and failed samples that are shown, or a fifth of all if that is more;
+the first ones fill the rest."""
 
 LONGEST_TEXT = 6000
 """Characters shown of an answer, so that the page stays small."""
@@ -72,10 +72,12 @@ def _variants_of_one_dataset(snapshot: Snapshot) -> list[Variant]:
 
 def _kinds(snapshot: Snapshot, variants: Sequence[Variant]) -> dict[Sample, list[str]]:
     kinds: dict[Sample, list[str]] = {}
+    most = snapshot.options.samples
+    of_a_kind = max(LEAST_OF_A_KIND, most // 5)
 
     def add(kind: str, keys: Sequence[Sample]) -> None:
         for key in keys:
-            if len(kinds) < MOST_SAMPLES or key in kinds:
+            if len(kinds) < most or key in kinds:
                 found = kinds.setdefault(key, [])
                 if kind not in found:
                     found.append(kind)
@@ -85,17 +87,17 @@ def _kinds(snapshot: Snapshot, variants: Sequence[Variant]) -> dict[Sample, list
         for pair in _pairs(snapshot):
             if {pair.candidate, pair.baseline} <= set(variants):
                 changed = patterns.changed(
-                    pair.candidate, pair.baseline, improved=improved, limit=MOST_OF_A_KIND
+                    pair.candidate, pair.baseline, improved=improved, limit=of_a_kind
                 )
                 add(kind, [(row.task, row.sample_index) for row in changed])
-    hard = Tabulator(snapshot.connection, snapshot.filters).hard_samples(MOST_OF_A_KIND)
+    hard = Tabulator(snapshot.connection, snapshot.filters).hard_samples(of_a_kind)
     add("hard", [(row.task, row.sample_index) for row in hard if 2 * row.correct < row.graded])
     samples = SampleRepository(snapshot.connection)
     for variant in variants:
-        add("failed", samples.first(variant, MOST_OF_A_KIND, "failed"))
+        add("failed", samples.first(variant, of_a_kind, "failed"))
     for variant in variants:
-        for key in samples.first(variant, MOST_SAMPLES):
-            if len(kinds) < MOST_SAMPLES:
+        for key in samples.first(variant, most):
+            if len(kinds) < most:
                 kinds.setdefault(key, [])
     return kinds
 

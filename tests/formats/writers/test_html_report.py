@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.comparison_files import write_comparison
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
@@ -144,6 +145,7 @@ def test_what_a_model_wrote_is_shown_and_not_run(
     opened.check()
 
 
+@pytest.mark.slow
 def test_an_injected_script_would_be_refused(
     processor: ResultsProcessor, tmp_path: Path, browser: Any
 ) -> None:
@@ -157,6 +159,7 @@ def test_an_injected_script_would_be_refused(
     assert any("Content Security Policy" in line for line in opened.said)
 
 
+@pytest.mark.slow
 def test_regressed_samples_are_found_and_opened_side_by_side_by_keyboard(
     processor: ResultsProcessor, tmp_path: Path, browser: Any
 ) -> None:
@@ -177,6 +180,7 @@ def test_regressed_samples_are_found_and_opened_side_by_side_by_keyboard(
     opened.check()
 
 
+@pytest.mark.slow
 def test_a_sample_opens_with_the_variant_that_changed(
     processor: ResultsProcessor, tmp_path: Path, browser: Any
 ) -> None:
@@ -195,6 +199,7 @@ def test_a_sample_opens_with_the_variant_that_changed(
     opened.check()
 
 
+@pytest.mark.slow
 def test_paper_shows_every_table_and_no_control(
     processor: ResultsProcessor, tmp_path: Path, browser: Any
 ) -> None:
@@ -209,6 +214,7 @@ def test_paper_shows_every_table_and_no_control(
     opened.check()
 
 
+@pytest.mark.slow
 def test_a_phone_shows_the_page_without_scrolling_sideways(
     processor: ResultsProcessor, tmp_path: Path, browser: Any
 ) -> None:
@@ -218,6 +224,7 @@ def test_a_phone_shows_the_page_without_scrolling_sideways(
     opened.check()
 
 
+@pytest.mark.slow
 def test_every_control_has_a_name(
     processor: ResultsProcessor, tmp_path: Path, browser: Any
 ) -> None:
@@ -236,12 +243,14 @@ def test_every_control_has_a_name(
 
 
 @pytest.mark.parametrize("names", [["none"], ["failed"], ["odd"], ["second"], ["odd", "none"]])
+@pytest.mark.slow
 def test_odd_experiments_make_quiet_pages(
     processor: ResultsProcessor, tmp_path: Path, browser: Any, names: list[str]
 ) -> None:
     Opened(browser, report(processor, tmp_path / "out.html", *names)).check()
 
 
+@pytest.mark.slow
 def test_a_comparison_is_a_page_too(
     processor: ResultsProcessor, tmp_path: Path, browser: Any
 ) -> None:
@@ -254,8 +263,28 @@ def test_a_comparison_is_a_page_too(
     opened.check()
 
 
+@pytest.mark.slow
 def test_long_answers_are_cut_with_a_mark(processor: ResultsProcessor, tmp_path: Path) -> None:
     processor.save_runs([run("second", 0, "Reflection", raw_output="x" * 10_000_000)])
     path = report(processor, tmp_path / "out.html", "second")
     assert path.stat().st_size < 2_000_000
     assert "[cut; 10,000,000 characters in all]" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_as_many_samples_as_are_asked_for_each_with_a_link(
+    processor: ResultsProcessor, tmp_path: Path, browser: Any
+) -> None:
+    path = tmp_path / "out.html"
+    export(processor.database, ["exp"], path, samples=5)
+    opened = Opened(browser, path)
+    assert opened.page.locator("#filter [name=kind] option").first.inner_text() == "all (5)"
+    opened.page.select_option("#filter [name=kind]", "")
+    opened.page.locator("#sample-table button").last.click()
+    link = opened.page.evaluate("location.href")
+    title = opened.page.locator("#answers-title").inner_text()
+    opened.page.goto("about:blank")
+    opened.page.goto(link)
+    assert opened.page.locator("#answers-title").inner_text().split(" (")[0] == title.split(" (")[0]
+    with pytest.raises(UsageError, match="holds all samples"):
+        export(processor.database, ["exp"], tmp_path / "out.json", samples=5)

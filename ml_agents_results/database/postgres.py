@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import PGconn, Ping
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 
 from ml_agents_results.config import DatabaseConfig
@@ -13,6 +15,11 @@ from ml_agents_results.database.dialects import Dialect
 
 GRACE = 5.0
 """Seconds that a server gets to report a statement timeout before we disconnect."""
+
+START = 3.0
+"""Seconds that a server gets to start listening."""
+
+_ADDRESS = ("host", "hostaddr", "port", "dbname", "user", "connect_timeout")
 
 MIGRATION_LOCK = 7_305_118
 """The advisory lock that lets one process migrate at a time."""
@@ -66,9 +73,8 @@ class PostgresBackend:
             _dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]
         ) -> PatientConnection:
             merged = f"{settings['options']} {options.get('options', '')}".strip()
-            connection = PatientConnection.connect(
-                *arguments, **{**settings, **options, "options": merged}
-            )
+            parameters = {**settings, **options, "options": merged}
+            connection = _connected(arguments, parameters, self._config.connection_timeout)
             connection.patience = patience
             return connection
 
@@ -130,6 +136,32 @@ class PostgresBackend:
     def size(self, connection: Connection) -> tuple[int, int]:
         size = connection.scalar(text("SELECT pg_database_size(current_database())"))
         return size or 0, 0
+
+
+def _connected(
+    arguments: list[Any], parameters: dict[str, Any], seconds: float
+) -> PatientConnection:
+    """A connection; a server that is starting is waited for, `seconds` at most.
+
+    One that does not listen at all gets less time: it may be the wrong address.
+    """
+    began = time.monotonic()
+    patience = {Ping.REJECT: seconds, Ping.NO_RESPONSE: min(seconds, START)}
+    while True:
+        attempted = time.monotonic()
+        try:
+            return PatientConnection.connect(*arguments, **parameters)
+        except psycopg.OperationalError as error:
+            now = time.monotonic()
+            # Without a code no session began, for reasons that libpq can look into; not where
+            # the network was waited for.
+            if error.sqlstate is not None or now - attempted > 1:
+                raise
+            address = {name: parameters[name] for name in _ADDRESS if name in parameters}
+            answer = PGconn.ping(make_conninfo(*arguments, **address).encode())
+            if now - began >= patience.get(Ping(answer), 0):
+                raise
+        time.sleep(0.1)
 
 
 def state(connection: Connection) -> str:

@@ -9,7 +9,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
@@ -147,8 +146,7 @@ class JudgePool:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(RENEWAL)
-            until = datetime.now(UTC) + LEASE
-            await self._write(lambda c, until=until: self._claims(c).renew(self._me, until))  # type: ignore[misc]
+            await self._write(lambda c: self._claims(c).renew(self._me, LEASE))
 
     async def _work(self) -> None:
         try:
@@ -176,10 +174,9 @@ class JudgePool:
         self, connection: Connection, batch: Sequence[Wanted]
     ) -> tuple[list[tuple[Wanted, RunRecord, str | None]], list[Wanted]]:
         """Those of a batch that are claimed now, with what is judged; and those of others."""
-        now = datetime.now(UTC)
         claims = self._claims(connection)
         keys = [(one.run_id, one.author) for one in batch]
-        ours = set(claims.claim(keys, self._me, now, now + LEASE))
+        ours = set(claims.claim(keys, self._me, LEASE))
         ids = {i for one in batch for i in (one.run_id, one.other_id) if i is not None}
         runs = RunRepository(connection).find_many(sorted(ids))
         taken, done = [], []

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -176,7 +176,7 @@ class Recorder:
 
     def _renew(self, connection: Connection) -> None:
         claims = ClaimRepository(connection, self._experiment_id)
-        claims.renew(self._me, datetime.now(UTC) + LEASE)
+        claims.renew(self._me, LEASE)
 
     def _apply(
         self, connection: Connection, jobs: list[_Save | _Take]
@@ -232,8 +232,7 @@ class Recorder:
         """The positions that are claimed now, and those that others are asking."""
         if not wanted:
             return [], []
-        now = datetime.now(UTC)
-        got = claims.claim(wanted, self._me, now, now + LEASE)
+        got = claims.claim(wanted, self._me, LEASE)
         others = sorted(set(wanted) - set(got))
         if done := self._recorded(claims, set(got), self._is_final):
             claims.release(self._me, list(done))

@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -224,10 +224,9 @@ class ExperimentRecording:
             *(sample.sample_index, sample.repeat_index),
         )
         position = _claim_position(key)
-        now = datetime.now(UTC)
         with self._database.write() as connection:
             claims = ClaimRepository(connection, self.id)
-            if not claims.claim([position], self._me(), now, now + LEASE):
+            if not claims.claim([position], self._me(), LEASE, at_once=True):
                 return "elsewhere"
             (run, *_) = (*claims.recorded([key]), None)
             if run is not None and not (retry_failed and run.outcome == "failed"):

@@ -1,7 +1,7 @@
 """Claims: which process is asking which planned run or judge, so that nothing is asked twice."""
 
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from sqlalchemy import Connection, and_, delete, select, update
@@ -26,6 +26,12 @@ class Claimant(Protocol):
 
     def outlived(self, host: str, pid: int) -> bool:
         """Whether the process is known to have ended."""
+
+    def lapsed(self, claim: Hashable, renewed: datetime, lease: timedelta) -> bool:
+        """Whether this process has seen a claim unrenewed for as long as its lease.
+
+        Not by the time that the claim states: clocks jump, and differ between machines.
+        """
 
 
 Key = tuple[Any, ...]
@@ -70,28 +76,34 @@ class _Claims(Repository):
         self._common = common
 
     def _take(
-        self, keys: Collection[Key], claimant: Claimant, now: datetime, expires_at: datetime
+        self, keys: Collection[Key], claimant: Claimant, lease: timedelta, at_once: bool = False
     ) -> list[Key]:
         """Claims those keys that nobody else is working on, and returns them in order."""
         wanted = set(keys)
+        now = datetime.now(UTC)
         for row in self._connection.execute(select(self._model).where(self._ours(keys))):
             key = tuple(getattr(row, name) for name in self._key)
             if key not in wanted:
                 continue
-            free = row.expires_at <= now or claimant.outlived(row.host, row.pid)
-            if free or row.owner == claimant.token:
+            claim = (row.owner, *self._common.values(), *key)
+            if (
+                row.owner == claimant.token
+                or claimant.outlived(row.host, row.pid)
+                or claimant.lapsed(claim, row.expires_at, lease)
+                or (at_once and row.expires_at <= now)
+            ):
                 self._connection.execute(delete(self._model).where(self._ours([key])))
             else:
                 wanted.remove(key)
         if not wanted:
             return []
-        lease = {"owner": claimant.token, "host": claimant.host, "pid": claimant.pid}
+        owner = {"owner": claimant.token, "host": claimant.host, "pid": claimant.pid}
         rows = [
             {
                 **self._common,
                 **dict(zip(self._key, key, strict=True)),
-                **lease,
-                "expires_at": expires_at,
+                **owner,
+                "expires_at": now + lease,
             }
             for key in sorted(wanted)
         ]
@@ -100,12 +112,12 @@ class _Claims(Repository):
         taken = self._connection.execute(claimed.returning(*self._columns()), rows)
         return sorted(tuple(row) for row in taken)
 
-    def renew(self, claimant: Claimant, expires_at: datetime) -> None:
+    def renew(self, claimant: Claimant, lease: timedelta) -> None:
         """Says that the claimant is still at work."""
         self._connection.execute(
             update(self._model)
             .where(self._ours(), self._model.owner == claimant.token)
-            .values(expires_at=expires_at)
+            .values(expires_at=datetime.now(UTC) + lease)
         )
 
     def _give_back(self, claimant: Claimant, keys: Collection[Key] | None) -> set[Key]:
@@ -140,11 +152,10 @@ class ScoreClaimRepository(_Claims):
         self,
         scores: Collection[tuple[str, str]],
         claimant: Claimant,
-        now: datetime,
-        expires_at: datetime,
+        lease: timedelta,
     ) -> list[tuple[str, str]]:
         """Claims scores, each by run id and author, and returns those nobody else is asking for."""
-        return [(run, author) for run, author in self._take(scores, claimant, now, expires_at)]
+        return [(run, author) for run, author in self._take(scores, claimant, lease)]
 
     def release(
         self, claimant: Claimant, scores: Collection[tuple[str, str]] | None = None
@@ -165,11 +176,22 @@ class ClaimRepository(_Claims):
         self._experiment_id = experiment_id
 
     def claim(
-        self, positions: Collection[int], claimant: Claimant, now: datetime, expires_at: datetime
+        self,
+        positions: Collection[int],
+        claimant: Claimant,
+        lease: timedelta,
+        *,
+        at_once: bool = False,
     ) -> list[int]:
-        """Claims those positions that nobody else is working on, and returns them."""
+        """Claims those positions that nobody else is working on, and returns them.
+
+        Args:
+            lease: How long a claim lasts that is not renewed.
+            at_once: Whether others' claims lapse at the time that they state, for those who look
+                only once; by default when they were seen unrenewed for as long as the lease.
+        """
         keys = [(position,) for position in positions]
-        return [position for (position,) in self._take(keys, claimant, now, expires_at)]
+        return [position for (position,) in self._take(keys, claimant, lease, at_once)]
 
     def release(self, claimant: Claimant, positions: Sequence[int] | None = None) -> set[int]:
         """Releases positions (None: all) and returns those that were still the claimant's."""

@@ -3,9 +3,12 @@
 import os
 import socket
 import sys
+import time
 import uuid
+from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 
@@ -32,6 +35,9 @@ class ThisProcess:
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     host: str = field(default_factory=_machine)
     pid: int = field(default_factory=os.getpid)
+    _seen: dict[Hashable, tuple[datetime, float]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def outlived(self, host: str, pid: int) -> bool:
         """Whether that process ran on this machine and has ended."""
@@ -44,3 +50,12 @@ class ThisProcess:
         except PermissionError:
             return False
         return False
+
+    def lapsed(self, claim: Hashable, renewed: datetime, lease: timedelta) -> bool:
+        """Whether this process has seen a claim unrenewed for as long as its lease."""
+        now = time.monotonic()
+        known, since = self._seen.get(claim, (None, now))
+        if known != renewed:
+            self._seen[claim] = (renewed, now)
+            return False
+        return now - since >= lease.total_seconds()

@@ -2,7 +2,8 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.experiments.datasets import Question
 from ml_agents_results.experiments.plan import Plan
-from ml_agents_results.experiments.recorder import ENDED_AT, Recorder
+from ml_agents_results.experiments.recorder import ENDED_AT, LEASE, Recorder
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.claim_repository import ClaimRepository
@@ -30,9 +31,13 @@ class Stranger:
     token: str = "stranger"
     host: str = "elsewhere"
     pid: int = 1
+    patient: bool = True
 
     def outlived(self, host: str, pid: int) -> bool:
         return False
+
+    def lapsed(self, claim: Hashable, renewed: datetime, lease: timedelta) -> bool:
+        return not self.patient
 
 
 @pytest.fixture
@@ -68,11 +73,10 @@ def recording(
     asyncio.run(session())
 
 
-def stranger_claims(processor: ResultsProcessor, *positions: int, seconds: float = 600) -> None:
-    now = datetime.now(UTC)
+def stranger_claims(processor: ResultsProcessor, *positions: int) -> None:
     with processor.database.write() as connection:
         claims = ClaimRepository(connection, "e")
-        claims.claim(positions, Stranger(), now, now + timedelta(seconds=seconds))
+        claims.claim(positions, Stranger(), LEASE)
 
 
 def stranger_gives_back(processor: ResultsProcessor) -> None:
@@ -137,9 +141,7 @@ def test_an_answer_of_somebody_else_is_not_replaced_when_a_claim_was_lost(
         await recorder.take(3)
         with processor.database.write() as connection:
             # As after the expiry of the lease: this process had been suspended.
-            ClaimRepository(connection, "e").claim(
-                [0, 1, 2], Stranger(), datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC)
-            )
+            ClaimRepository(connection, "e").claim([0, 1, 2], Stranger(patient=False), LEASE)
         processor.save_runs([answered(0, raw_output="theirs")])
         processor.save_runs([answered(1, raw_output=None, error="theirs failed")])
         kept = await asyncio.gather(*(recorder.save(n, answered(n)) for n in range(3)))
@@ -209,8 +211,8 @@ def test_all_claims_are_given_back_at_the_end(processor: ResultsProcessor) -> No
 
     recording(processor, work)
     with processor.database.write() as connection:
-        now = datetime.now(UTC)
-        claimed = ClaimRepository(connection, "e").claim(range(40), Stranger(), now, now)
+        claims = ClaimRepository(connection, "e")
+        claimed = claims.claim(range(40), Stranger(), LEASE)
     assert claimed == list(range(40))
 
 
@@ -223,6 +225,20 @@ def test_machines_of_the_same_name_are_told_apart_by_their_boot() -> None:
     ended.wait()
     assert me.outlived(me.host, ended.pid)
     assert not me.outlived(me.host.replace(boot, "another-boot"), ended.pid)
+
+
+def test_clocks_that_jump_neither_free_nor_hold_a_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    me, watch = ThisProcess(), 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: watch)
+    past, future = datetime(1970, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)
+    for renewed in (past, future):
+        assert not me.lapsed("claim", renewed, LEASE)
+        watch += 59
+        assert not me.lapsed("claim", renewed, LEASE)
+        watch += 1
+        assert me.lapsed("claim", renewed, LEASE)
+        watch += 3600
+    assert not me.lapsed("claim", past, LEASE)
 
 
 def test_a_process_knows_which_others_have_ended() -> None:

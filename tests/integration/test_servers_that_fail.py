@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DatabaseLockedError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
-from tests.commands import refusal, start
+from tests.commands import call, refusal, start
 from tests.databases import embedded
 from tests.endpoint import Endpoint
 
@@ -211,6 +212,15 @@ def test_a_server_that_hangs_is_not_waited_for_without_end(
     processor.save_run(RunRecord("e", "None", 1))
     processor.save_run(RunRecord("e", "None", 2))
     assert processor.get_runs_paginated("e")["total_runs"] == 3
+
+
+def test_a_server_that_is_starting_is_waited_for(server: OwnServer) -> None:
+    ResultsProcessor(server.locator).close()
+    starting = threading.Thread(target=server.restart, args=("immediate",))
+    starting.start()
+    while starting.is_alive():
+        call("list", "--db-url", server.locator)
+    starting.join()
 
 
 def test_a_wrong_password_is_refused_and_never_repeated(server: OwnServer) -> None:

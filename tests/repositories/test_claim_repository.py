@@ -1,6 +1,7 @@
 import threading
+from collections.abc import Hashable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -9,8 +10,7 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.claim_repository import ClaimRepository, RunKey
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-LATER = NOW + timedelta(seconds=60)
+LEASE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,13 @@ class Worker:
     host: str = "here"
     pid: int = 1
     dead: frozenset[tuple[str, int]] = frozenset()
+    silent: bool = False
 
     def outlived(self, host: str, pid: int) -> bool:
         return (host, pid) in self.dead
+
+    def lapsed(self, claim: Hashable, renewed: datetime, lease: timedelta) -> bool:
+        return self.silent
 
 
 @pytest.fixture
@@ -32,13 +36,9 @@ def processor(database: Database) -> ResultsProcessor:
     return processor
 
 
-def claim(
-    processor: ResultsProcessor, worker: Worker, *positions: int, now: datetime = NOW
-) -> list[int]:
+def claim(processor: ResultsProcessor, worker: Worker, *positions: int) -> list[int]:
     with processor.database.write() as connection:
-        return ClaimRepository(connection, "e").claim(
-            positions, worker, now, now + timedelta(seconds=60)
-        )
+        return ClaimRepository(connection, "e").claim(positions, worker, LEASE)
 
 
 def test_a_position_has_one_claimant_in_each_experiment(processor: ResultsProcessor) -> None:
@@ -47,16 +47,18 @@ def test_a_position_has_one_claimant_in_each_experiment(processor: ResultsProces
     assert claim(processor, Worker("a"), 0, 1) == [0, 1]
     with processor.database.write() as connection:
         other = ClaimRepository(connection, "other")
-        assert other.claim([0], Worker("b"), NOW, LATER) == [0]
+        assert other.claim([0], Worker("b"), LEASE) == [0]
 
 
 def test_claims_that_are_not_renewed_free_up(processor: ResultsProcessor) -> None:
     claim(processor, Worker("a"), 0, 1)
-    assert claim(processor, Worker("b"), 0, now=LATER - timedelta(seconds=1)) == []
+    assert claim(processor, Worker("b"), 0) == []
+    assert claim(processor, Worker("b", silent=True), 0) == [0]
     with processor.database.write() as connection:
-        ClaimRepository(connection, "e").renew(Worker("a"), LATER + timedelta(seconds=60))
-    assert claim(processor, Worker("b"), 0, now=LATER) == []
-    assert claim(processor, Worker("b"), 0, now=LATER + timedelta(seconds=60)) == [0]
+        claims = ClaimRepository(connection, "e")
+        claims.renew(Worker("a"), -LEASE)
+        assert claims.claim([1], Worker("c"), LEASE) == []
+        assert claims.claim([1], Worker("c"), LEASE, at_once=True) == [1]
 
 
 def test_claims_of_a_dead_process_free_up_at_once(processor: ResultsProcessor) -> None:

@@ -14,7 +14,7 @@ def short_and_long(short: Any, long: Any) -> list[Any]:
 
 
 SQLITE_FIRST = short_and_long("sqlite", "postgresql")
-"""Engines of a test whose commands are processes: `engine_name` of PostgreSQL is marked slow."""
+"""Engines of a test for which one will do in `make test`: `engine_name` of PostgreSQL is slow."""
 
 
 def fuzz_seconds() -> float:

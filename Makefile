@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := $(BIN)/ml-agents
 DEMO_DB := --db-path demo/results.db
 
-.PHONY: help demo test test-slow test-examples test-real-tools lint format reference bench bench-peers clean
+.PHONY: help demo test test-slow test-examples test-real-tools lint format reference pictures bench bench-peers clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ format: .venv/.developing  ## lets ruff mend what it can
 
 reference: .venv/.developing  ## docs/cli.md and docs/python.md, from the commands and docstrings
 	$(BIN)/python docs/reference.py
+
+pictures: .venv/.developing  ## the pictures of docs/viewer.md, in the system's Chromium
+	PYTHONPATH=. $(BIN)/python docs/pictures.py
 
 bench: .venv/.developing  ## the figures of docs/performance.md, each next to its limit
 	$(BIN)/python -m benchmarks

@@ -1,5 +1,6 @@
 """Settings: where the database is, and what an experiment is made of."""
 
+import json
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -227,6 +228,24 @@ class ProviderSettings:
         recorded=True,
     )
     seed: Setting[int | None] = Setting(None, "Seed, for providers that take one.", recorded=True)
+    system: Setting[str | None] = Setting(
+        None, "System prompt: a text, or @FILE.", metavar="TEXT", unset="none"
+    )
+    top_p: Setting[float | None] = Setting(
+        None, "Nucleus sampling: the probability mass kept.", unset="the provider's", above=0
+    )
+    stop: Setting[str | None] = Setting(
+        None, "Text at which the model stops; a JSON list names several.", metavar="TEXT"
+    )
+    reasoning_effort: Setting[str | None] = Setting(
+        None,
+        "Effort of a reasoning model: low, medium, high, or what the endpoint knows.",
+        metavar="EFFORT",
+        unset="the provider's",
+    )
+    extra_body: Setting[str | None] = Setting(
+        None, "Further fields of each request, as a JSON object.", metavar="JSON"
+    )
     base_url: Setting[str | None] = Setting(
         None,
         "OpenAI-compatible endpoint: vLLM, Ollama, ... Keys in it are used, never recorded.",
@@ -247,6 +266,44 @@ class ProviderSettings:
     requests_per_minute: Setting[float | None] = Setting(
         None, "Maximum number of attempts per minute.", above=0, changeable=True
     )
+
+    def stops(self) -> list[str]:
+        """The texts at which the model stops.
+
+        Raises:
+            UsageError: `stop` is a JSON list of something else.
+        """
+        if self.stop is None:
+            return []
+        if not self.stop.startswith("["):
+            return [self.stop]
+        try:
+            texts = json.loads(self.stop)
+        except ValueError:
+            return [self.stop]
+        if not all(isinstance(text, str) and text for text in texts):
+            raise UsageError("stop is a list with something else than texts", 'stop: ["###"]')
+        return list(texts)
+
+    def further_fields(self) -> dict[str, Any]:
+        """The fields of `extra_body`.
+
+        Raises:
+            UsageError: It is not a JSON object, or names what the package itself sends.
+        """
+        if self.extra_body is None:
+            return {}
+        try:
+            fields = json.loads(self.extra_body)
+        except ValueError:
+            fields = None
+        if not isinstance(fields, dict):
+            raise UsageError("extra_body is not a JSON object", 'For example {"top_k": 20}.')
+        if taken := sorted(fields.keys() & {"messages", "model", "stream", "n", "response_format"}):
+            raise UsageError(
+                f"extra_body cannot set {taken[0]!r}", "That field is sent by the package itself."
+            )
+        return fields
 
 
 @dataclass
@@ -335,6 +392,9 @@ class ExperimentConfig(ProviderSettings):
     )
 
     def __post_init__(self) -> None:
+        if "system_prompt" in self.extra:
+            self.extra = {"system": self.extra["system_prompt"], **self.extra}
+            del self.extra["system_prompt"]
         known = {setting.name for setting in settings()}
         for name in known & self.extra.keys():
             setattr(self, name, self.extra[name])
@@ -344,6 +404,8 @@ class ExperimentConfig(ProviderSettings):
         """Raises UsageError for a setting that makes no sense; the message names it."""
         for setting in settings():
             setting.check(getattr(self, setting.name))
+        self.further_fields()
+        self.stops()
         if not self.approaches:
             raise UsageError("no approach is given", "Give one, for example --approach CoT.")
         names = self.approaches

@@ -41,6 +41,7 @@ def judge_answers(
     from contextlib import ExitStack
 
     from ml_agents_results.config import ExperimentConfig
+    from ml_agents_results.experiments.config_file import read_text
     from ml_agents_results.experiments.platform_files import rewrite_platform_files
     from ml_agents_results.experiments.runner import connected
     from ml_agents_results.experiments.stored_judging import StoredJudging
@@ -49,6 +50,8 @@ def judge_answers(
     if rubric is None:
         raise UsageError("a judge needs a rubric", "Name it with --rubric; see docs/scoring.md.")
     chosen = find_rubric(rubric)
+    if "system" in settings:
+        settings["system"] = read_text(settings["system"])
     configs = [ExperimentConfig(**settings, model=name) for name in models or (None,)]
     for config in configs:
         config.check()

@@ -83,10 +83,12 @@ def run(
 ) -> None:
     """Ask models and record every answer as it arrives."""
     from ml_agents_results.config import ExperimentConfig
-    from ml_agents_results.experiments.config_file import read_config
+    from ml_agents_results.experiments.config_file import read_config, read_text
     from ml_agents_results.experiments.runner import ExperimentRunner
 
     file = read_config(config) if config is not None else {}
+    if "system" in settings:
+        settings["system"] = read_text(settings["system"])
     given = {
         "approaches": None if approach is None else listed(approach),
         "columns": pairs("--map", columns, "input=question") or None,

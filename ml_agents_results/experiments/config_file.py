@@ -1,5 +1,6 @@
 """Experiment files: the settings of an experiment in YAML or JSON."""
 
+import json
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -40,7 +41,14 @@ def read_config(path: str) -> dict[str, Any]:
         raise InvalidFileError(
             f"{path} must be a mapping", "It has lines such as `dataset: questions.jsonl`."
         )
+    if "system_prompt" in settings:
+        settings.setdefault("system", settings.pop("system_prompt"))
     _check(path, settings, _EXPERIMENT)
+    for name in ("stop", "extra_body"):
+        if isinstance(settings.get(name), list | dict):
+            settings[name] = json.dumps(settings[name], ensure_ascii=False)
+    if isinstance(settings.get("system"), str):
+        settings["system"] = read_text(settings["system"])
     if "database" in settings:
         if not isinstance(settings["database"], dict):
             raise UsageError(
@@ -53,6 +61,24 @@ def read_config(path: str) -> dict[str, Any]:
     if isinstance(settings.get("approaches"), str):
         settings["approaches"] = settings["approaches"].split(",")
     return settings
+
+
+def read_text(value: str) -> str:
+    """The text of a setting, or what the file of `@FILE` holds.
+
+    Raises:
+        NotFoundError: There is no such file.
+        InvalidFileError: It is not UTF-8 text.
+    """
+    if not value.startswith("@"):
+        return value
+    path = Path(value[1:])
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no file {path}", "Check --system.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidFileError(f"{path} cannot be read: {error}", "Save it as UTF-8.") from error
 
 
 def _check(path: str, settings: dict[str, Any], known: tuple[str, ...]) -> None:

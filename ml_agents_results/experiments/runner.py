@@ -548,8 +548,15 @@ def _primary_metric(study: Study) -> MetricRecord:
     )
 
 
-def _described(provider: "Provider") -> dict[str, str]:
-    return {"name": provider.name, "model": provider.model, "endpoint": provider.endpoint}
+def _described(provider: "Provider") -> dict[str, Any]:
+    """The provider as it is recorded, with the token limit that it sets where none was given."""
+    limit = getattr(provider, "default_max_tokens", None)
+    return {
+        "name": provider.name,
+        "model": provider.model,
+        "endpoint": provider.endpoint,
+        **({} if limit is None else {"default_max_tokens": limit}),
+    }
 
 
 def _exists(processor: ResultsProcessor, experiment_id: str) -> bool:

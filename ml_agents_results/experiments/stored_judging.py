@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     from ml_agents_results.providers.interface import Provider
 
 
+_ASKED_WITH = (
+    "temperature", "seed", "system", "top_p", "stop", "reasoning_effort", "extra_body",
+)  # fmt: skip
+"""Settings that change what a judge says; part of the metric's definition."""
+
+
 class JudgingInterrupted(ResultsError):
     """The user stopped the judging; every verdict that arrived is saved."""
 
@@ -324,9 +330,7 @@ class StoredJudging:
         """The metric's definition: what decides a verdict is under `grader`."""
         rubric = self._rubric
         asked = {
-            name: value
-            for name in ("temperature", "seed")
-            if (value := getattr(settings, name)) is not None
+            name: value for name in _ASKED_WITH if (value := getattr(settings, name)) is not None
         }
         grader = {
             "name": JUDGE,

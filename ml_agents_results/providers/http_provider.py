@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -75,6 +76,11 @@ class HttpProvider(ABC):
         self.structured_output = True
         self.temperature = settings.temperature
         self.seed = settings.seed
+        self.top_p = settings.top_p
+        self.stops = settings.stops()
+        self.reasoning_effort = settings.reasoning_effort
+        self.further_fields = settings.further_fields()
+        self._system = settings.system
         self.max_tokens = settings.max_tokens or self.default_max_tokens
         self.timeout = settings.timeout or self.default_timeout
         self.retry_policy = RetryPolicy(settings.max_retries)
@@ -110,6 +116,8 @@ class HttpProvider(ABC):
         seed: int | None = None,
     ) -> Completion:
         """See `Provider.complete`."""
+        if self._system is not None and messages[:1] != [Message("system", self._system)]:
+            messages = [Message("system", self._system), *messages]
         held_to = schema if self.structured_output else None
         seed = self.seed if seed is None or self.seed is None else seed
         paid: list[Completion] = []
@@ -217,7 +225,9 @@ class HttpProvider(ABC):
     def _parsed(self, content: bytes) -> Completion:
         try:
             document = json.loads(content, parse_int=_integer)
-        except (ValueError, RecursionError):
+        except RecursionError:
+            document = _needed_fields(content.decode("utf-8", "replace"))
+        except ValueError:
             raise self._unusable(content, "is not JSON") from None
         if not isinstance(document, dict):
             raise self._unusable(content, "is not a completion")
@@ -268,6 +278,25 @@ def _paying(error: ProviderError, paid: Sequence[Completion]) -> ProviderError:
         for completion in others:
             error.paid.add_usage(completion)
     return error
+
+
+_FIELD = re.compile(r'"(id|model|choices|content|usage|error|stop_reason)"\s*:\s*')
+
+
+def _needed_fields(text: str) -> dict[str, Any]:
+    """What is needed of a document that is nested too deep to be read whole: something else in it,
+    that nobody asked for, must not cost the answer."""
+    decoder = json.JSONDecoder(parse_int=_integer)
+    fields: dict[str, Any] = {}
+    position = 0
+    while (found := _FIELD.search(text, position)) is not None:
+        position = found.end()
+        try:
+            value, position = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            continue
+        fields.setdefault(found[1], value)
+    return fields
 
 
 def _integer(digits: str) -> float:

@@ -72,10 +72,14 @@ class OpenAICompatible(HttpProvider):
         limit = "max_completion_tokens" if self.name == "openai" else "max_tokens"
         parameters = {
             "temperature": self.temperature,
+            "top_p": self.top_p,
+            "stop": self.stops or None,
+            "reasoning_effort": self.reasoning_effort,
             limit: self.max_tokens,
             "usage": {"include": True} if self.name == "openrouter" else None,
         }
-        return {name: value for name, value in parameters.items() if value is not None}
+        given = {name: value for name, value in parameters.items() if value is not None}
+        return {**given, **self.further_fields}
 
 
 def _written(document: Mapping[str, Any]) -> tuple[int | None, int | None]:
@@ -132,6 +136,8 @@ def _text(content: Any) -> str:
         return "".join(part.get("text", "") for part in content if part.get("type") == "text")
     if content is None:
         return ""
+    if isinstance(content, int | float):
+        return str(content)
     if not isinstance(content, str):
         raise TypeError("content is neither text nor parts")
     return content

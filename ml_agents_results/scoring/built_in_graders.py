@@ -4,14 +4,17 @@ import json
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.scoring import equality, kinds, options, quantities
 from ml_agents_results.scoring.kinds import AnswerKind
 from ml_agents_results.scoring.plain_text import fold
+from ml_agents_results.scoring.unit_conversion import in_base_units
 from ml_agents_results.scoring.verdicts import Answered, Verdict
 
 
@@ -50,9 +53,13 @@ def _number(
         return Verdict(False, "not_a_number")
     if percent == "ratio":
         given, wanted = _as_ratio(given), _as_ratio(wanted)
+    if units == "convert":
+        given, wanted = in_base_units(given), in_base_units(wanted)
     if units == "ignore":
         given, wanted = (quantities.Quantity(q.value, "", q.relation, q.upper, q.ratio)
                          for q in (given, wanted))  # fmt: skip
+    if units != "ignore" and equality.other_unit(given, wanted, answered.question):
+        return Verdict(False, "unit")
     if quantities.same(given, wanted):
         return Verdict(True)
     allowed = max(Fraction(absolute), Fraction(relative) * abs(wanted.value))
@@ -162,7 +169,14 @@ def _list(answered: Answered, ordered: bool = True, partial: bool = False) -> Ve
     return Verdict(hits / max(len(given), len(wanted)))
 
 
-def _json(answered: Answered, keys: Sequence[str] | None = None, partial: bool = False) -> Verdict:
+def _json(
+    answered: Answered,
+    keys: Sequence[str] | None = None,
+    partial: bool = False,
+    schema: str | None = None,
+) -> Verdict:
+    if schema is not None:
+        return _of_schema(answered, schema)
     parsed, expected = _texts(answered)
     try:
         wanted = json.loads(expected)
@@ -182,6 +196,57 @@ def _json(answered: Answered, keys: Sequence[str] | None = None, partial: bool =
     if partial:
         return Verdict(sum(hits) / len(hits) if hits else 1.0)
     return Verdict(all(hits) and (keys is not None or given.keys() == wanted.keys()))
+
+
+def _of_schema(answered: Answered, schema: str) -> Verdict:
+    """Whether the answer, or else the whole output, is JSON that a schema allows."""
+    validator = _validator(schema)
+    for text in (answered.parsed, answered.output):
+        try:
+            given = equality.parse_json(text or "")
+        except ValueError:
+            continue
+        fault = next(validator.iter_errors(given), None)
+        if fault is None:
+            return Verdict(True)
+        return Verdict(False, "schema", f"{fault.json_path}: {fault.message}"[:500])
+    return Verdict(False, "not_json")
+
+
+def read_schema(path: str | Mapping[str, Any]) -> str:
+    """The JSON Schema in a file, or one that is given itself, as JSON.
+
+    Raises:
+        UsageError: It is not a JSON Schema, or the extra `schema` is not installed.
+    """
+    try:
+        given = isinstance(path, Mapping)
+        content = json.dumps(path) if given else Path(str(path)).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the schema {path} cannot be read: {error}", "Check the path.") from error
+    _validator(content)
+    return content
+
+
+@lru_cache(maxsize=8)
+def _validator(content: str) -> Any:
+    try:
+        from jsonschema import SchemaError
+        from jsonschema.validators import validator_for
+    except ImportError as error:
+        raise UsageError(
+            "JSON schemas need the package jsonschema", "pip install 'ml-agents-results[schema]'"
+        ) from error
+    try:
+        schema = json.loads(content)
+        validator = validator_for(schema)
+        validator.check_schema(schema)
+    except (ValueError, SchemaError) as error:
+        raise UsageError(
+            f"the schema is not a JSON Schema: {str(error).splitlines()[0]}",
+            "--grader json,schema=FILE names a file with one.",
+        ) from error
+    return validator(schema)
 
 
 def _squad_tokens(text: str) -> list[str]:
@@ -226,7 +291,7 @@ GRADERS: dict[str, _BuiltIn] = {
 """The graders of this package; the settings of each are the named arguments of its function."""
 CHOICES: dict[tuple[str, str], tuple[Any, ...]] = {
     ("number", "percent"): ("same", "ratio"),
-    ("number", "units"): ("strict", "ignore"),
+    ("number", "units"): ("strict", "convert", "ignore"),
     ("number", "tolerance"): (None, "target"),
     ("choice", "multi"): ("all", "share"),
     ("regex", "where"): ("output", "parsed"),

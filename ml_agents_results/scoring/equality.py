@@ -184,6 +184,12 @@ def number_in(answer: str) -> quantities.Quantity | None:
     return quantities.Quantity(value) if not isinstance(value, complex) else None
 
 
+def other_unit(given: quantities.Quantity, wanted: quantities.Quantity, question: str) -> bool:
+    """Whether an answer has another unit than the one that the question asks for, where the target
+    has none: `60 mph` for 60 where km/h is asked."""
+    return not wanted.unit and units.conflict(given.unit, units.asked(question))
+
+
 def _number(answer: str, target: str, expected: Expectation) -> Equality:
     wanted = quantities.read(target)
     if wanted is None:
@@ -198,7 +204,7 @@ def _number(answer: str, target: str, expected: Expectation) -> Equality:
         return Equality(False, _status(answer) or ("multiple" if several else ""))
     bounded = given.relation not in "=~" and given.ratio is None
     same = quantities.same(given, wanted)
-    if same and not wanted.unit and units.conflict(given.unit, units.asked(expected.question)):
+    if same and other_unit(given, wanted, expected.question):
         return Equality(False, "unit")
     return Equality(same, "bound" if bounded and not same else "")
 

@@ -272,10 +272,13 @@ def _built_in(name: str, given: Mapping[str, Any]) -> Grader:
             raise UsageError(f"{key} of the grader {name} is {value!r}", "It is true or false.")
     if name == "regex":
         built_in_graders.check_pattern(settings["pattern"])
+    needs = entry.needs
+    if settings.get("schema") is not None:
+        settings["schema"], needs = built_in_graders.read_schema(settings["schema"]), frozenset()
     numeric = settings.get("partial") is True or settings.get("multi") == "share"
 
     def call(answered: Answered) -> Verdict:
         return entry.function(answered, **settings)
 
     scale = "numeric" if numeric else entry.scale
-    return Grader(name, call, settings, scale, entry.needs)
+    return Grader(name, call, settings, scale, needs)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -61,6 +62,43 @@ def test_what_is_sent_and_what_comes_back() -> None:
         assert endpoint.paths[-1] == "/v1/messages"
     assert (answer.text, answer.finish_reason) == ("The answer is 42.", "end_turn")
     assert (answer.prompt_tokens, answer.completion_tokens) == (5, 4)
+
+
+def test_all_that_a_study_sets_is_sent() -> None:
+    settings = ProviderSettings(
+        system="Be brief.",
+        top_p=0.9,
+        stop="###",
+        reasoning_effort="low",
+        extra_body='{"top_k": 20}',
+        max_tokens=9,
+    )
+    with Endpoint() as endpoint:
+        ask(endpoint, [Message("user", "?")], settings)
+        assert endpoint.bodies[-1] == {
+            "model": "claude-x",
+            "max_tokens": 9,
+            "system": "Be brief.",
+            "messages": [{"role": "user", "content": "?"}],
+            "top_p": 0.9,
+            "top_k": 20,
+            "stop_sequences": ["###"],
+            "output_config": {"effort": "low"},
+        }
+
+
+def test_a_model_that_allows_fewer_tokens_is_asked_with_its_own_limit() -> None:
+    def strict(body: dict[str, Any]) -> dict[str, Any] | str:
+        if body["max_tokens"] <= 8192:
+            return "The answer is 42."
+        said = f"max_tokens: {body['max_tokens']} > 8192, which is the maximum allowed"
+        return {"type": "error", "error": {"type": "invalid_request_error", "message": said}}
+
+    with Endpoint(strict) as endpoint:
+        answer = ask(endpoint, [Message("user", "?")], ProviderSettings(max_retries=0))
+        assert (answer.text, endpoint.bodies[-1]["max_tokens"]) == ("The answer is 42.", 8192)
+        with pytest.raises(ProviderError, match="8192"):
+            ask(endpoint, [Message("user", "?")], ProviderSettings(max_tokens=9000, max_retries=0))
 
 
 def test_a_limit_is_always_sent_and_a_schema_on_demand() -> None:

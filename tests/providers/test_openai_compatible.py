@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from ml_agents_results.config import ProviderSettings
+from ml_agents_results.errors import UsageError
 from ml_agents_results.providers.http_provider import LONGEST_ANSWER, Target
 from ml_agents_results.providers.interface import (
     AuthenticationFailed,
@@ -99,6 +100,34 @@ def test_what_is_sent_and_what_comes_back(endpoint: Endpoint) -> None:
 def test_settings_that_were_not_made_are_not_sent(endpoint: Endpoint) -> None:
     ask(provider(endpoint.url))
     assert set(endpoint.bodies[-1]) == {"model", "messages"}
+
+
+def test_all_that_a_study_sets_is_sent(endpoint: Endpoint) -> None:
+    settings = ProviderSettings(
+        system="Be brief.",
+        top_p=0.9,
+        stop='["###", "END"]',
+        reasoning_effort="low",
+        extra_body='{"top_k": 20}',
+    )
+    ask(provider(endpoint.url, settings))
+    assert endpoint.bodies[-1] == {
+        "model": "m",
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "What is 40 + 2?"},
+        ],
+        "top_p": 0.9,
+        "stop": ["###", "END"],
+        "reasoning_effort": "low",
+        "top_k": 20,
+    }
+
+
+@pytest.mark.parametrize("body", ["[1]", "{", '{"model": "other"}'])
+def test_further_fields_are_an_object_without_ours(endpoint: Endpoint, body: str) -> None:
+    with pytest.raises(UsageError, match="extra_body"):
+        provider(endpoint.url, ProviderSettings(extra_body=body))
 
 
 def test_openai_gets_the_name_of_the_limit_that_its_reasoning_models_take(
@@ -349,3 +378,16 @@ def test_what_the_users_own_key_is_charged_is_a_cost(endpoint: Endpoint) -> None
         endpoint.answer = lambda body, document=document: document
         (answer,) = ask(provider(endpoint.url))
         assert answer.cost_estimate == (None if cost is None else pytest.approx(cost))
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_what_is_nested_too_deep_does_not_cost_the_answer(endpoint: Endpoint, place: str) -> None:
+    def deep(body: dict[str, Any]) -> bytes:
+        nested = '"trace": ' + "[" * 100_000 + "]" * 100_000
+        answer = '"choices": [{"message": {"content": "42"}, "finish_reason": "stop"}]'
+        parts = [nested, answer] if place == "before" else [answer, nested]
+        return ("{" + ", ".join(parts) + ', "usage": {"prompt_tokens": 3}}').encode()
+
+    endpoint.answer = deep
+    (answer,) = ask(provider(endpoint.url))
+    assert (answer.text, answer.finish_reason, answer.prompt_tokens) == ("42", "stop", 3)

@@ -1,4 +1,5 @@
 import importlib
+import json
 import time
 from pathlib import Path
 
@@ -247,3 +248,53 @@ def test_a_function_needs_no_packaging(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_answers_that_are_judged_afterwards_come_without_a_grade() -> None:
     assert grade("4", "4", "judge") == Verdict(None, "not_judged")
+
+
+@pytest.mark.parametrize(
+    ("answer", "target", "right"),
+    [
+        ("120 minutes", "2 hours", True),
+        ("12000 m", "12 km", True),
+        ("12 miles", "12 km", False),
+        ("60 mph", "96.56064 km/h", True),
+        ("68 °F", "20 °C", True),
+        ("5 feet 6 inches", "66 inches", True),
+        ("1 acre", "4046.8564224 m²", True),
+        ("3 kg", "3 L", False),
+    ],
+)
+def test_units_are_converted_only_where_that_is_asked_for(
+    answer: str, target: str, right: bool
+) -> None:
+    assert grade(answer, target, "number,units=convert").value is right
+    if right:
+        assert grade(answer, target, "number").value is False
+
+
+def test_another_unit_than_the_question_asks_for_is_wrong() -> None:
+    question = "What is the average speed in km/h?"
+    assert grade("60 mph", "60", question=question) == Verdict(False, "unit")
+    assert grade("60 km/h", "60", question=question).value is True
+    assert grade("34%", "34", question="How many students are there?").value is False
+    assert (
+        grade("€5", "5", question="A pen costs $2 and a pad $3. How much is that?").value is False
+    )
+
+
+def test_json_is_held_against_a_schema(tmp_path: Path) -> None:
+    pytest.importorskip("jsonschema", reason="the extra `schema` is not installed")
+    schema = {"type": "object", "required": ["city"], "properties": {"city": {"type": "string"}}}
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps(schema), encoding="utf-8")
+    grader = f"json,schema={path}"
+    assert grade('{"city": "Bern"}', None, grader).value is True
+    assert grade(None, None, grader, output='```json\n{"city": "Bern"}\n```').value is True
+    wrong = grade('{"city": 3}', None, grader)
+    assert (wrong.value, wrong.label, wrong.explanation) == (
+        False, "schema", "$.city: 3 is not of type 'string'",
+    )  # fmt: skip
+    assert grade("Bern", None, grader).label == "not_json"
+    # The definition holds the schema, so that a changed file is another grader.
+    assert json.loads(find_grader(grader).definition["settings"]["schema"]) == schema
+    with pytest.raises(UsageError, match="not a JSON Schema"):
+        find_grader("json", {"schema": {"type": "nothing"}})

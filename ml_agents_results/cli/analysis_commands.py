@@ -9,6 +9,17 @@ import typer
 
 from ml_agents_results.cli.database_options import DbPath, DbUrl
 from ml_agents_results.cli.experiment_lookup import ExperimentIds, resolve_ids
+from ml_agents_results.cli.gate_options import (
+    FAILED,
+    FailOn,
+    GateFile,
+    JUnit,
+    Summary,
+    gate_from,
+    judge,
+    report_gate,
+    with_baseline,
+)
 from ml_agents_results.cli.help_panels import OUTPUT
 from ml_agents_results.cli.option_values import listed
 from ml_agents_results.cli.output_options import Force, Json, Verbose, emit_json
@@ -266,6 +277,10 @@ def compare(
         ),
     ] = None,
     force: Force = False,
+    fail_on: FailOn = None,
+    gate: GateFile = None,
+    junit: JUnit = None,
+    summary: Summary = None,
     source: Source = None,
     engine: Engine = None,
     spark_master: SparkMaster = None,
@@ -274,7 +289,10 @@ def compare(
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Compare variants on the samples they share: differences, intervals, tests."""
+    """Compare variants on the samples they share: differences, intervals, tests.
+
+    As a gate (--fail-on, --gate) it ends with code 6 where a candidate is worse.
+    """
     from ml_agents_results.errors import UsageError
     from ml_agents_results.formats.comparison_files import comparison_writer, write_comparison
     from ml_agents_results.formats.report_files import write_report
@@ -288,6 +306,7 @@ def compare(
 
     if output is not None:
         comparison_writer(output, force=force)
+    rules = gate_from(gate, fail_on, metric, margin, (junit, summary))
     options = AnalysisOptions(
         metric=metric,
         confidence=confidence,
@@ -308,6 +327,8 @@ def compare(
     )
     with open_source(source, engine, spark_master, db_path, db_url) as runs:
         ids = resolve_ids(runs.connection, experiment_ids)
+        if rules is not None:
+            ids, baseline = with_baseline(runs.connection, ids, rules, baseline)
         filters = filters_of(
             experiment_id=ids,
             approach_name=approach,
@@ -330,6 +351,9 @@ def compare(
             )
             for name in names
         ]
+        judged = None
+        if rules is not None:
+            judged = judge(rules, runs, filters, options, ids, baseline)
     if len(comparisons) > 1:
         several = by_metric(comparisons, family, options)
         comparisons = list(several.comparisons)
@@ -343,12 +367,18 @@ def compare(
         document, report = comparison_document(comparisons[0]), comparison_report(comparisons[0])
         if output is not None:
             write_comparison(comparisons[0], output, force=force)
+    if judged is not None:
+        document = {**document, "gate": judged.to_dict()}
     if as_json:
         emit_json(document)
     else:
         print_report(report, verbose=verbose)
     if output is not None:
         say(f"Wrote {output}.")
+    if judged is not None:
+        report_gate(judged, junit=junit, summary=summary, force=force, show=not as_json)
+        if judged.failed:
+            raise typer.Exit(FAILED)
 
 
 def _report(

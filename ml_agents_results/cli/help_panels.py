@@ -10,6 +10,7 @@ JUDGE = "Judge"
 LABELS = "Labels"
 SELECTION = "Selection"
 STATISTICS = "Statistics"
+GATE = "Gate"
 OUTPUT = "Output"
 SERVER = "Server"
 DATABASE = "Database"
@@ -23,6 +24,7 @@ ORDER = (
     LABELS,
     SELECTION,
     STATISTICS,
+    GATE,
     OUTPUT,
     SERVER,
     DATABASE,

@@ -1,5 +1,6 @@
 """Terminal: the one place that prints, so that no text of a model or a file steers the screen."""
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -27,12 +28,23 @@ _UNSAFE = re.compile(
 )
 
 
+# What the runner of GitHub Actions takes for a command in what a step prints.
+_COMMAND = re.compile(r"^(?=\s*::)|(?<=#)(?=#\[)", re.MULTILINE)
+
+
 def printable(text: str) -> str:
     """The text with everything that could steer a terminal as visible escapes.
 
-    Line feeds and tabs stay; `\\x1b`, `\\u202e` and lone surrogates are escaped.
+    Line feeds and tabs stay; `\\x1b`, `\\u202e` and lone surrogates are escaped. Where GitHub
+    Actions reads along, so are the commands of its runner.
     """
-    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    safe = _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _COMMAND.sub("\\\\", safe) if os.environ.get("GITHUB_ACTIONS") == "true" else safe
+
+
+def workflow_command(command: str) -> None:
+    """Gives the runner of GitHub Actions a command; its texts are escaped by the caller."""
+    sys.stderr.write(_UNSAFE.sub("?", command) + "\n")
 
 
 def json_printable(text: str) -> str:

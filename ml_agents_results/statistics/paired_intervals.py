@@ -126,7 +126,7 @@ def tango_bounds(b: float, c: float, n: float, quantile: float) -> tuple[float, 
 def tango_statistic(b: float, c: float, n: float, delta: float) -> float:
     """Tango's score statistic for a difference of `delta`: standard normal where it is true."""
     net = b - c - n * delta
-    variance = n * (2.0 * _tango_nuisance(b, c, n, delta) + delta * (1.0 - delta))
+    variance = n * (2.0 * tango_nuisance(b, c, n, delta) + delta * (1.0 - delta))
     if variance <= 0.0:
         return math.copysign(math.inf, net) if net else 0.0
     return net / math.sqrt(variance)
@@ -143,7 +143,7 @@ def _tango_upper(b: float, c: float, n: float, z: float) -> float:
         return z * z / (n + z * z)
 
     def excess(delta: float) -> float:
-        variance = 2.0 * _tango_nuisance(b, c, n, delta) + delta * (1.0 - delta)
+        variance = 2.0 * tango_nuisance(b, c, n, delta) + delta * (1.0 - delta)
         return b - c - n * delta + z * math.sqrt(n * max(0.0, variance))
 
     from scipy.optimize import brentq  # rare: this interval is an option
@@ -151,7 +151,7 @@ def _tango_upper(b: float, c: float, n: float, z: float) -> float:
     return float(brentq(excess, (b - c) / n, 1.0, xtol=1e-15, rtol=1e-14))
 
 
-def _tango_nuisance(b: float, c: float, n: float, delta: float) -> float:
+def tango_nuisance(b: float, c: float, n: float, delta: float) -> float:
     """Maximum likelihood share of baseline-only samples when the difference is `delta`."""
     linear = -b - c + (2.0 * n - b + c) * delta
     constant = -c * delta * (1.0 - delta)

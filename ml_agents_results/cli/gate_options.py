@@ -1,0 +1,169 @@
+"""Options of a gate: rules that a candidate must hold, and what reports them to CI."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ml_agents_results.cli.help_panels import GATE
+from ml_agents_results.errors import InvalidFileError, NotFoundError, UsageError
+from ml_agents_results.reports.terminal import print_report, say, workflow_command, write
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ml_agents_results.repositories.filters import Filters
+    from ml_agents_results.repositories.run_source import RunSource
+    from ml_agents_results.services.analysis_options import AnalysisOptions
+    from ml_agents_results.services.gate import GateReport
+    from ml_agents_results.services.gate_rules import Gate
+
+FAILED = 6
+"""The exit code of a gate that fails."""
+
+FailOn = Annotated[
+    Literal["worse", "undecided"] | None,
+    typer.Option(
+        "--fail-on",
+        help="End with code 6 where a candidate is worse; `undecided`: also where that is open.",
+        rich_help_panel=GATE,
+    ),
+]
+GateFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--gate",
+        metavar="FILE",
+        help="Rules of a gate in YAML; see docs/ci.md.",
+        rich_help_panel=GATE,
+    ),
+]
+JUnit = Annotated[
+    Path | None,
+    typer.Option(
+        "--junit", metavar="FILE", help="Also write the gate as JUnit XML.", rich_help_panel=GATE
+    ),
+]
+Summary = Annotated[
+    Path | None,
+    typer.Option(
+        "--summary", metavar="FILE", help="Also write the gate as Markdown.", rich_help_panel=GATE
+    ),
+]
+
+
+def gate_from(
+    path: Path | None,
+    fail_on: Literal["worse", "undecided"] | None,
+    metric: str | None,
+    margin: float | None,
+    files: Sequence[Path | None],
+) -> "Gate | None":
+    """The gate that the options ask for; None without one.
+
+    Raises:
+        UsageError: The options contradict each other, or the file is not a gate.
+    """
+    from ml_agents_results.services.gate_rules import Gate, MetricRule
+
+    if path is None and fail_on is None:
+        if any(files):
+            raise UsageError("--junit and --summary report a gate", "Add --fail-on or --gate.")
+        return None
+    if path is None:
+        assert fail_on is not None
+        names = (metric or "").split(",")
+        rules = tuple(MetricRule(name or None, margin) for name in names)
+        return Gate(rules, _verdicts(fail_on))
+    if metric is not None or margin is not None:
+        raise UsageError("--gate names metrics and margins itself", "Leave the options out.")
+    gate = _read(path)
+    if fail_on is None:
+        return gate
+    return Gate(gate.rules, _verdicts(fail_on), gate.require, gate.baseline)
+
+
+def with_baseline(
+    connection: "Connection", ids: list[str], gate: "Gate", baseline: str | None
+) -> tuple[list[str], str | None]:
+    """The experiments with the gate's baseline first, and the variant to compare with."""
+    from ml_agents_results.cli.experiment_lookup import resolve_ids
+    from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+
+    if baseline is not None or gate.baseline is None:
+        return ids, baseline
+    if gate.baseline.startswith("tag:"):
+        tag = gate.baseline.removeprefix("tag:")
+        tagged = [one.id for one in ExperimentRepository(connection).list() if tag in one.tags]
+        if not tagged:
+            raise NotFoundError(
+                f"no experiment has the tag {tag!r}, so there is no baseline",
+                f"Set it by hand: ml-agents edit --experiment-id ID --add-tag {tag}",
+            )
+        first = tagged[0]
+    else:
+        try:
+            (first,) = resolve_ids(connection, [gate.baseline])
+        except NotFoundError:
+            # Not an experiment: a variant of those that are compared.
+            return ids, gate.baseline
+    return [first, *(one for one in ids if one != first)], first
+
+
+def judge(
+    gate: "Gate",
+    runs: "RunSource",
+    filters: "Filters",
+    options: "AnalysisOptions",
+    ids: Sequence[str],
+    baseline: str | None,
+) -> "GateReport":
+    from ml_agents_results.services.gate import GateService
+
+    return GateService(runs, filters, options).judge(ids, gate, baseline=baseline)
+
+
+def report_gate(
+    report: "GateReport", *, junit: Path | None, summary: Path | None, force: bool, show: bool
+) -> None:
+    """Writes the files, tells GitHub Actions where it runs this, and prints the gate."""
+    from ml_agents_results.formats.github_actions import (
+        annotations,
+        summary_markdown,
+        tell_github,
+    )
+    from ml_agents_results.formats.junit import junit_xml
+    from ml_agents_results.formats.output_files import open_output
+    from ml_agents_results.reports.gate_report import gate_report
+
+    if show:
+        write()
+        print_report(gate_report(report))
+    markdown = summary_markdown(report).encode("utf-8", "replace")
+    for path, content in ((junit, junit_xml(report)), (summary, markdown)):
+        if path is not None:
+            with open_output(path, force=force) as file:
+                file.write(content)
+            say(f"Wrote {path}.")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        tell_github(report, os.environ)
+        for line in annotations(report):
+            workflow_command(line)
+
+
+def _verdicts(fail_on: Literal["worse", "undecided"]) -> tuple[Literal["worse", "undecided"], ...]:
+    return ("worse",) if fail_on == "worse" else ("worse", "undecided")
+
+
+def _read(path: Path) -> "Gate":
+    from ml_agents_results.services.gate_rules import gate_of
+    from ml_agents_results.yaml_text import load_yaml
+
+    try:
+        return gate_of(load_yaml(path.read_text(encoding="utf-8-sig")))
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no file {path}", "Check --gate.") from error
+    except (OSError, ValueError) as error:
+        raise InvalidFileError(f"{path} cannot be read as YAML: {error}") from error

@@ -22,6 +22,7 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.simulated_coverage import simulations
 from ml_agents_results.statistics.cluster_robust import clustered_mean
 from ml_agents_results.statistics.distributions import fair_coin_exact_p, fair_coin_mid_p
 from ml_agents_results.statistics.mcnemar import PairedTable
@@ -320,6 +321,7 @@ def main() -> int:
     print(f"\nSimulations: {options.replicates} replicates, seed {options.seed}")
     clustered(tables, generator, options.replicates)
     repeated(tables, generator, options.replicates)
+    simulations(tables, generator, options.replicates)
     for miss in tables.missed:
         print(f"MISSED {miss}")
     return 1 if tables.missed else 0

@@ -42,7 +42,7 @@ from ml_agents_results.services.comparison.shared_samples import (
     Sides,
     Variants,
 )
-from ml_agents_results.services.comparison.unpaired import estimate_unpaired
+from ml_agents_results.services.comparison.unpaired import estimate_unpaired, mean_of_samples
 from ml_agents_results.services.metric_choice import ChosenMetric
 from ml_agents_results.services.notebook_display import NotebookDisplay
 from ml_agents_results.services.numeric_summary import count_as_numbers, numeric_experiments
@@ -50,6 +50,7 @@ from ml_agents_results.services.result_rows import TwoVariantRow
 from ml_agents_results.services.summary import (
     VariantSummary,
     bounds_of_samples,
+    clusters_apply,
     estimate_accuracy,
     sample_cells,
     variant_summary,
@@ -466,10 +467,15 @@ def _read(
 
 
 def _own_error(cells: Sequence[SampleCounts], options: AnalysisOptions) -> float | None:
-    """The error of an accuracy in a task: 0 where nothing varies, None for a single sample."""
+    """The error of an accuracy in a task: 0 where nothing varies, None for a single sample.
+
+    Of independent samples it is sd / sqrt(n), which is unbiased in small tasks.
+    """
     if sum(cell.samples for cell in cells) < 2:
         return None
-    return estimate_accuracy(cells, options, within_task=True)[0].se or 0.0
+    if clusters_apply(cells, options, within_task=True):
+        return estimate_accuracy(cells, options, within_task=True)[0].se or 0.0
+    return mean_of_samples(cells).se or 0.0
 
 
 def _omnibus(tabulator: Tabulator, variants: Variants) -> CochranQ | None:

@@ -102,7 +102,7 @@ def _difference(
         test = FISHER_OF_CLUSTERS if estimate.method == "fisher" else CLUSTER_T
         return estimate, cluster_method(options), test, cr1
     if any(cell.graded > 1 for of_variant in cells for cell in of_variant):
-        one, two = (_sample_mean(of_variant) for of_variant in cells)
+        one, two = (mean_of_samples(of_variant) for of_variant in cells)
         estimate = welch_difference(one, two, level)
         test = FISHER if estimate.method == "fisher" else "Welch's t"
         return estimate, "repeats averaged by sample", test, None
@@ -165,7 +165,8 @@ def _pair(
     return n, total
 
 
-def _sample_mean(cells: Sequence[SampleCounts]) -> ClusteredMean:
+def mean_of_samples(cells: Sequence[SampleCounts]) -> ClusteredMean:
+    """The mean of the shares of right answers, samples being independent."""
     shares = [(cell.samples, cell.correct / cell.graded) for cell in cells]
     return sample_mean(
         sum(n for n, _ in shares),

@@ -1,5 +1,6 @@
 """HTML: views as tables for pages and notebooks; every text is escaped."""
 
+import re
 from collections.abc import Callable
 from html import escape
 
@@ -24,6 +25,7 @@ _PICTURES |= {
     code: f"\u27e8U+{code:04X}\u27e9"
     for code in (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F)
 }
+_PICTURED = re.compile(f"[{re.escape(''.join(map(chr, _PICTURES)))}]")
 _MARKS = {"best": "strong", "close": "u"}
 _SIGNED = ("points", "change")
 
@@ -71,7 +73,7 @@ def view_html(view: View, link: Link | None = None, *, most: int = MOST_ROWS) ->
 
 def text(value: str) -> str:
     """A text as itself in HTML, control characters as pictures."""
-    return escape(value.translate(_PICTURES))
+    return escape(value.translate(_PICTURES) if _PICTURED.search(value) else value)
 
 
 def _row(view: View, index: int, link: Link | None, axis: Axis | None, at: int) -> str:

@@ -1,80 +1,33 @@
 """Runs: filtered, searched, sorted, page by page, with the counts of what could be chosen."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ml_agents_results.errors import TimeLimitError, UsageError
-from ml_agents_results.records import MetricRecord, ScoreRecord, Variant
-from ml_agents_results.reports.columns import Kind
-from ml_agents_results.reports.html import text
-from ml_agents_results.reports.wording import moment, variant_labels
-from ml_agents_results.reports.wording import shown as value_text
+from ml_agents_results.records import Variant
+from ml_agents_results.reports.wording import variant_labels
 from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_filters import TEXT_COLUMNS
 from ml_agents_results.repositories.run_list import (
     COUNTED,
-    CUT,
     RunListRepository,
     RunPage,
     metric_names,
     position_of,
 )
 from ml_agents_results.repositories.score_rows import scores_of_runs
-from ml_agents_results.viewer.cell_links import experiment_crumbs, sample_link
+from ml_agents_results.viewer.cell_links import experiment_crumbs
 from ml_agents_results.viewer.facets import facets_of, runs_of
 from ml_agents_results.viewer.run_query import SIZES, RunQuery, run_query
-from ml_agents_results.viewer.site import MARKS, Site
+from ml_agents_results.viewer.run_rows import COLUMNS, NUMBERS, SORTED_BY, rows_html
+from ml_agents_results.viewer.site import Site
 from ml_agents_results.viewer.variant_links import variant_slug
 
-COLUMNS = {
-    "variant": "variant",
-    "task": "task",
-    "sample_index": "sample",
-    "repeat_index": "repeat",
-    "sample_id": "sample id",
-    "outcome": "outcome",
-    "score": "score",
-    "input_text": "question",
-    "expected_answer": "expected",
-    "parsed_answer": "answer",
-    "raw_output": "output",
-    "error": "error",
-    "execution_time_ms": "ms",
-    "cost_estimate": "cost",
-    "parsing_confidence": "confidence",
-    "prompt_tokens": "tokens in",
-    "completion_tokens": "tokens out",
-    "finish_reason": "finish reason",
-    "created_at": "recorded (UTC)",
-}
-SORTED_BY = {
-    "execution_time_ms": "time",
-    "cost_estimate": "cost",
-    "parsing_confidence": "confidence",
-    "score": "score",
-}
-NUMBERS = (
-    *("sample_index", "repeat_index", "score", "execution_time_ms", "cost_estimate"),
-    *("parsing_confidence", "prompt_tokens", "completion_tokens"),
-)
-TEXTS = ("input_text", "expected_answer", "raw_output", "parsed_answer", "error")
-_KINDS: dict[str, Kind] = {
-    "execution_time_ms": "ms",
-    "cost_estimate": "usd",
-    "score": "value",
-    "sample_index": "count",
-    "repeat_index": "count",
-    "prompt_tokens": "count",
-    "completion_tokens": "count",
-    "parsing_confidence": "number",
-}
 _COUNT_SECONDS = 0.5
 
 
@@ -116,8 +69,7 @@ def show(site: Site, request: Request) -> Response:
         columns={name: COLUMNS.get(name, name) for name in columns},
         every_column={**COLUMNS, **{name: name for name in metrics}},
         numbers=(*NUMBERS, *metrics),
-        cell=_cells(labels, _score_of(scores, record.metrics or ())),
-        long=TEXTS,
+        rows=rows_html(query, page.lines, columns, labels, scores, record.metrics or ()),
         metrics=metrics,
         facets=facets_of(query, site.cells(experiment_id), labels),
         sort_url=_sort_urls(query, columns),
@@ -126,7 +78,6 @@ def show(site: Site, request: Request) -> Response:
         slugs={variant: variant_slug(variant) for variant in variants},
         places=_places(query, page),
         narrowed=_narrowed(query, labels),
-        sample_url=lambda line: _sample_url(query, line),
         commands=[],
         exports=[
             (query.first().url("/export/runs.csv"), "CSV"),
@@ -255,60 +206,3 @@ def _range(low: float | None, high: float | None) -> str:
     return (
         f"{'' if low is None else format(low, 'g')} to {'' if high is None else format(high, 'g')}"
     )
-
-
-def _score_of(
-    scores: Mapping[str, Sequence[ScoreRecord]], metrics: Sequence[MetricRecord]
-) -> Callable[[Any, str], str]:
-    """The values of a metric for a run: that of the primary one stands on the run."""
-    primary = {one.name for one in metrics if one.is_primary}
-
-    def shown(line: Any, metric: str) -> str:
-        own = [one for one in scores.get(line.id, ()) if one.metric == metric]
-        if not own and metric in primary:
-            value = line.score if line.is_correct is None else float(line.is_correct)
-            return "-" if value is None else f"{value:g}"
-        return ", ".join(
-            f"{one.value:g}" if one.value is not None else one.label or "-" for one in own
-        )
-
-    return shown
-
-
-def _cells(
-    labels: Mapping[Variant, str], score_of: Callable[[Any, str], str]
-) -> Callable[[Any, str], str | Markup]:
-    """The text of a cell; long ones say that they are cut."""
-
-    def shown(line: Any, name: str) -> str | Markup:
-        if name == "variant":
-            parts = (line.experiment_id, line.approach_name, line.provider, line.model)
-            return labels.get(Variant(*parts), line.approach_name)
-        if name == "outcome":
-            mark = f'<span aria-hidden="true">{MARKS[line.outcome]}</span>'
-            return Markup(f'<span class="outcome {line.outcome}">{mark} {line.outcome}</span>')
-        if name not in COLUMNS:
-            return score_of(line, name)
-        value = getattr(line, name)
-        if name in TEXTS:
-            return Markup(f'<span class="cut">{text(_beginning(value))}</span>')
-        if name == "task":
-            return value or "-"
-        if name == "created_at":
-            return moment(value)
-        return value_text(value, _KINDS.get(name, "text"))
-
-    return shown
-
-
-def _beginning(value: str | None) -> str:
-    if value is None:
-        return "-"
-    # A cut may lie within the sign that stands for what databases cannot store.
-    return value if len(value) <= CUT else value[:CUT].partition("\ufdd0")[0] + "…"
-
-
-def _sample_url(query: RunQuery, line: Any) -> str:
-    pairs = {"run": line.id, "from": urlencode(query.first().pairs, errors="surrogatepass")}
-    base = sample_link(line.experiment_id, line.task, line.sample_index)
-    return f"{base}&{urlencode(pairs)}"

@@ -266,3 +266,25 @@ def test_values_too_large_to_compute_with_count_as_none(database: Database) -> N
     assert (one.mean, one.graded, one.ungraded) == (2e90, 2, 2)
     (pair,) = compared(database).comparisons
     assert (pair.samples, pair.difference) == (2, 5e89)
+
+
+def test_numbers_over_these_very_tasks(database: Database) -> None:
+    """The difference of all samples, with the errors within tasks (n - 1)."""
+    with database.write() as connection:
+        ExperimentRepository(connection).save(ExperimentRecord("e", metrics=[RATING]))
+        runs = [
+            RunRecord("e", approach, index, task=task, score=value)
+            for task, rows in {"a": (A, B), "b": ([5, 1, 4], [2, 2, 3])}.items()
+            for approach, values in zip(("A", "None"), rows, strict=True)
+            for index, value in enumerate(values)
+        ]
+        RunRepository(connection).save_many(runs)
+    comparison = compared(database)
+    like, these = comparison.micro
+    assert (like.population, these.population) == ("tasks like these", "these tasks")
+    by_task = [np.subtract(A, B), np.subtract([5, 1, 4], [2, 2, 3])]
+    d = np.concatenate(by_task)
+    assert like.difference.estimate == these.difference.estimate == pytest.approx(d.mean())
+    se = np.sqrt(sum(len(x) * np.var(x, ddof=1) for x in by_task)) / len(d)
+    assert these.difference.se == pytest.approx(se, rel=1e-12)
+    assert these.difference.p_value == pytest.approx(2 * stats.norm.sf(d.mean() / se), rel=1e-9)

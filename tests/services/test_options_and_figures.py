@@ -4,6 +4,7 @@ row has one denominator."""
 import random
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from ml_agents_results.cli.analysis_commands import UNAFFECTED
 from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import RunRecord
+from ml_agents_results.records import MetricRecord, RunRecord
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
@@ -26,6 +27,7 @@ from tests.commands import refusal
 from tests.services.building import run, save
 
 TASKS = {"a": (0.35, 24), "b": (0.5, 30), "c": (0.7, 36)}
+F1 = MetricRecord("f1", "numeric", 0, 1, True, is_primary=True)
 VARIANTS = {"None": 0.0, "CoT1": 0.15, "PoT1": -0.1}
 
 
@@ -54,6 +56,16 @@ def study(experiment: str, repeats: int) -> list[RunRecord]:
     return made
 
 
+def as_scores(runs: list[RunRecord]) -> list[RunRecord]:
+    """The same with values of a metric for grades."""
+    chance = random.Random(6)
+    for one in runs:
+        if one.is_correct is not None:
+            one.score = round(0.5 * one.is_correct + 0.5 * chance.random(), 2)
+            one.is_correct = None
+    return runs
+
+
 @pytest.fixture(scope="module")
 def stored(
     tmp_path_factory: pytest.TempPathFactory, migrated_file: Path
@@ -61,9 +73,13 @@ def stored(
     file = tmp_path_factory.mktemp("options") / "r.db"
     file.write_bytes(migrated_file.read_bytes())
     with ResultsProcessor(str(file)) as processor:
-        yield save(processor, study("once", 1), study("twice", 2))
+        save(processor, study("once", 1), study("twice", 2))
+        processor.save_experiment("scores", {}, metrics=[F1])
+        processor.save_runs(as_scores(study("scores", 1)))
+        yield processor
 
 
+@cache
 def documents(
     processor: ResultsProcessor, experiment: str, baseline: str | None, options: AnalysisOptions
 ) -> dict[str, Any]:
@@ -201,13 +217,21 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, dict[str, str]]] = {
 }
 
 
+OF_GRADES = ("difference interval",)
+"""Cases of options that numeric metrics refuse."""
+
+
 @pytest.mark.parametrize("name", list(CASES))
-@pytest.mark.parametrize("experiment", ["once", "twice"])
+@pytest.mark.parametrize("experiment", ["once", "twice", "scores"])
 def test_an_option_changes_every_figure_of_its_kind_or_it_is_said_why(
     stored: ResultsProcessor, experiment: str, name: str
 ) -> None:
     """A kind of figure of which one value changes is reached; others are named with the reason."""
     chosen, usual, figures, excepted = CASES[name]
+    if experiment == "scores" and name in OF_GRADES:
+        with pytest.raises(UsageError, match="is for metrics of right and wrong"):
+            documents(stored, experiment, None, AnalysisOptions(**chosen))
+        return
     before, after = (
         dict(leaves(documents(stored, experiment, None, AnalysisOptions(margin=0.1, **options))))
         for options in (usual, chosen)

@@ -110,8 +110,8 @@ def micro_rows(
     Args:
         means: The accuracies of the candidate and of the baseline on the samples of each row.
     """
-    likes = [_micro(*row, options) for row in zip(pairs, shares, means, strict=True)]
-    these = _family(
+    likes = [micro_row(*row, options) for row in zip(pairs, shares, means, strict=True)]
+    these = family_of_rows(
         lambda level: [
             _stratified(pair, of_pair, level)
             for pair, of_pair in zip(pairs, shares, strict=True)
@@ -129,7 +129,7 @@ def macro_rows(
     found = []
     for make in (_macro_random, _macro_fixed):
         found.append(
-            _family(
+            family_of_rows(
                 lambda level, make=make: [  # type: ignore[misc]
                     make(pair, of_pair, options, level)
                     for pair, of_pair in zip(pairs, shares, strict=True)
@@ -140,7 +140,7 @@ def macro_rows(
     return [row for rows in zip(*found, strict=True) for row in rows]
 
 
-def _family(
+def family_of_rows(
     rows_at: Callable[[float], list[PooledDifference]], options: AnalysisOptions
 ) -> list[PooledDifference]:
     """The rows of one estimand, corrected for each other and widened where that was asked for."""
@@ -162,9 +162,13 @@ def population_of(pair: DifferenceEstimate, options: AnalysisOptions) -> Populat
     return LIKE_THESE if options.cluster in (None, "task") else "clusters like these"
 
 
-def _micro(
-    pair: ComparisonRow, shares: Shares, means: Sequence[Estimate], options: AnalysisOptions
+def micro_row(
+    pair: ComparisonRow,
+    tasks: Sequence[object],
+    means: Sequence[Estimate],
+    options: AnalysisOptions,
 ) -> PooledDifference:
+    """A comparison over all samples, as it was judged."""
     difference = Estimate(
         estimate=pair.difference,
         method=f"{pair.interval_method}, {pair.method}",
@@ -182,7 +186,7 @@ def _micro(
         warnings=pair.warnings,
         null_reason=pair.null_reason,
     )
-    return _row("micro", population_of(pair, options), pair, shares, means, difference)
+    return _row("micro", population_of(pair, options), pair, tasks, means, difference)
 
 
 def _stratified(pair: DifferenceEstimate, shares: Shares, level: float) -> PooledDifference:
@@ -303,7 +307,7 @@ def _row(
     estimand: str,
     population: Population,
     pair: DifferenceEstimate,
-    shares: Shares,
+    tasks: Sequence[object],
     means: Sequence[Estimate],
     difference: Estimate,
 ) -> PooledDifference:
@@ -312,7 +316,7 @@ def _row(
         population=population,
         baseline=pair.baseline,
         candidate=pair.candidate,
-        tasks=len(shares),
+        tasks=len(tasks),
         candidate_mean=means[0],
         baseline_mean=means[1],
         difference=difference,

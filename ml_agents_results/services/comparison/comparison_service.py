@@ -286,12 +286,13 @@ class ComparisonService(AnalysisService):
     ) -> Comparison:
         """The comparison by a numeric metric."""
         pairs = figures.judged(figures.rows(contrasted))
-        in_tasks = figures.by_task(contrasted) if by_task else []
+        several = by_task or len(variants.tasks) > 1
+        in_tasks = figures.by_task(contrasted) if several else []
         tasks = [
             TaskComparison(
                 task, [figures.summary_in_task(part) for part in variants.in_task(task)], rows
             )
-            for task, rows in zip(variants.tasks if by_task else (), in_tasks, strict=True)
+            for task, rows in zip(variants.tasks, in_tasks if by_task else (), strict=False)
         ]
         return Comparison(
             experiment_ids=ids,
@@ -302,8 +303,8 @@ class ComparisonService(AnalysisService):
             variants=[figures.summary(variant) for variant in variants.names],
             comparisons=pairs,
             tasks=tasks,
-            micro=[],
-            macro=figures.averages(pairs, in_tasks) if by_task else [],
+            micro=figures.over_samples(pairs, in_tasks) if several else [],
+            macro=figures.over_tasks(pairs, in_tasks) if by_task else [],
             refused=refused,
             incomplete=(),
             cochrans_q=None,

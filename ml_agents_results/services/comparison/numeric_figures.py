@@ -16,7 +16,10 @@ from ml_agents_results.services.comparison.comparison_rows import (
     DifferenceEstimate,
 )
 from ml_agents_results.services.comparison.correction import judged
-from ml_agents_results.services.comparison.numeric_averages import numeric_macro_rows
+from ml_agents_results.services.comparison.numeric_averages import (
+    numeric_macro_rows,
+    numeric_micro_rows,
+)
 from ml_agents_results.services.comparison.paired import (
     CLUSTER_SIGN_FLIP,
     CLUSTER_T,
@@ -49,7 +52,7 @@ from ml_agents_results.statistics.difference_sums import (
     DifferenceSums,
     clustered_design,
 )
-from ml_agents_results.statistics.estimate import Interval
+from ml_agents_results.statistics.estimate import Estimate, Interval
 from ml_agents_results.statistics.numeric_difference import (
     DifferenceTest,
     difference_test,
@@ -331,7 +334,28 @@ class NumericFigures:
         each = len(contrasted)
         return [judged_rows[i * each : (i + 1) * each] for i in range(len(tables))]
 
-    def averages(
+    def over_samples(
+        self, pairs: Sequence[ComparisonRow], tasks: Sequence[Sequence[ComparisonRow]]
+    ) -> list[PooledDifference]:
+        """Every comparison with all samples weighted alike."""
+        by_task = list(zip(self._variants.tasks, tasks, strict=True))
+        whole = {(pair.candidate, pair.baseline): self._whole(pair) for pair in pairs}
+        return numeric_micro_rows(pairs, by_task, whole, self._options, self._metric.bounds)
+
+    def _whole(
+        self, pair: ComparisonRow
+    ) -> tuple[DifferenceSums, DifferenceTest, Sequence[Estimate]]:
+        means = [
+            Estimate(mean, "mean of the samples compared", level=self._options.confidence)
+            for mean in (pair.candidate_mean, pair.baseline_mean)
+        ]
+        if pair.pairing_rule == "unpaired":
+            return DifferenceSums(0), DifferenceTest(None, None, ""), means
+        shared = self._read(pair.candidate, pair.baseline, pair.pairing_rule)
+        sums, steps = _sums(shared.by_task), add_steps(shared.steps.values())
+        return sums, difference_test(sums, steps.counts, steps.kept, self._options.test), means
+
+    def over_tasks(
         self, pairs: Sequence[ComparisonRow], tasks: Sequence[Sequence[ComparisonRow]]
     ) -> list[PooledDifference]:
         """Every comparison with all tasks (or families) weighted alike."""

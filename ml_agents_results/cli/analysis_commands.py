@@ -1,12 +1,19 @@
 """analyze and compare: statistics of recorded results."""
 
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from ml_agents_results.cli.analysis_reports import (
+    OF_RATERS,
+    Pool,
+    ReportRequest,
+    ReportType,
+    made_report,
+    require_options_apply,
+)
 from ml_agents_results.cli.database_options import DbPath, DbUrl
 from ml_agents_results.cli.experiment_lookup import ExperimentIds, resolve_ids
 from ml_agents_results.cli.gate_options import (
@@ -20,7 +27,7 @@ from ml_agents_results.cli.gate_options import (
     report_gate,
     with_baseline,
 )
-from ml_agents_results.cli.help_panels import OUTPUT
+from ml_agents_results.cli.help_panels import OUTPUT, STATISTICS
 from ml_agents_results.cli.option_values import listed
 from ml_agents_results.cli.output_options import Force, Json, Verbose, emit_json
 from ml_agents_results.cli.selection_options import (
@@ -57,65 +64,6 @@ from ml_agents_results.cli.statistics_options import (
 )
 from ml_agents_results.reports.terminal import print_report, say
 
-if TYPE_CHECKING:
-    from ml_agents_results.reports.report import Report
-    from ml_agents_results.repositories.filters import Filters
-    from ml_agents_results.repositories.run_source import RunSource
-    from ml_agents_results.services.analysis_options import AnalysisOptions
-
-
-class ReportType(StrEnum):
-    """Subjects of the reports of `analyze`."""
-
-    summary = "summary"
-    accuracy = "accuracy"
-    latency = "latency"
-    cost = "cost"
-    parsing = "parsing"
-    failures = "failures"
-    power = "power"
-    agreement = "agreement"
-    ranking = "ranking"
-    corrected = "corrected"
-
-
-OF_ANY_METRIC = (
-    ReportType.summary,
-    ReportType.accuracy,
-    ReportType.agreement,
-    ReportType.ranking,
-    ReportType.corrected,
-)
-"""Reports that take --metric."""
-
-COMPARING = (
-    ReportType.latency,
-    ReportType.cost,
-    ReportType.failures,
-    ReportType.power,
-    ReportType.ranking,
-    ReportType.corrected,
-)
-"""Reports that also compare variants with a baseline."""
-
-
-_INDEPENDENT = (ReportType.failures,)
-UNAFFECTED: dict[str, tuple[ReportType, ...]] = {
-    "--interval": (
-        *(ReportType.cost, ReportType.latency, ReportType.ranking),
-        *(ReportType.agreement, ReportType.corrected),
-    ),
-    "--missing": (
-        *(ReportType.latency, ReportType.failures, ReportType.parsing),
-        *(ReportType.agreement, ReportType.corrected),
-    ),
-    "--cluster": _INDEPENDENT,
-    "--null-cluster": _INDEPENDENT,
-    "--cluster-across-tasks": _INDEPENDENT,
-    "--group-map": _INDEPENDENT,
-}
-"""Reports of which an option changes no figure, and where it is refused."""
-
 ReportFile = Annotated[
     Path | None,
     typer.Option(
@@ -150,6 +98,14 @@ def analyze(
     group_map: GroupMap = None,
     missing: Missing = "exclude",
     confidence: Confidence = 0.95,
+    pool: Annotated[
+        Pool | None,
+        typer.Option(
+            help="With --report-type repeats: take variants that differ in this only for seeds "
+            "(or prompts) of one.",
+            rich_help_panel=STATISTICS,
+        ),
+    ] = None,
     output: ReportFile = None,
     force: Force = False,
     source: Source = None,
@@ -161,7 +117,6 @@ def analyze(
     as_json: Json = False,
 ) -> None:
     """Report accuracy, ranks, times, costs, failures, agreement and more, with error bars."""
-    from ml_agents_results.errors import UsageError
     from ml_agents_results.formats.report_files import require_report_file, write_report
     from ml_agents_results.reports.several_metrics_report import several_metrics_report
     from ml_agents_results.services.analysis_options import AnalysisOptions
@@ -169,29 +124,20 @@ def analyze(
 
     if output is not None:
         require_report_file(output, force=force)
-    if baseline is not None and report_type not in COMPARING:
-        raise UsageError(
-            f"--report-type {report_type} does not compare variants, so --baseline does not apply",
-            f"Leave it out, give --report-type {', '.join(COMPARING)}, or use: ml-agents compare",
-        )
-    if metric is not None and report_type not in OF_ANY_METRIC:
-        raise UsageError(
-            f"--report-type {report_type} is about right and wrong, so --metric does not apply",
-            f"Leave it out, or give --report-type {', '.join(OF_ANY_METRIC)}.",
-        )
-    given = {
-        "--interval": interval != "wilson",
-        "--missing": missing != "exclude",
-        "--cluster": cluster is not None,
-        "--null-cluster": null_cluster != "error",
-        "--cluster-across-tasks": cluster_across_tasks,
-        "--group-map": group_map is not None,
-    }
-    for option, is_given in given.items():
-        if is_given and report_type in UNAFFECTED[option]:
-            raise UsageError(
-                f"{option} changes no figure of --report-type {report_type}", "Leave it out."
-            )
+    require_options_apply(
+        report_type,
+        baseline=baseline,
+        metric=metric,
+        pool=pool,
+        given={
+            "--interval": interval != "wilson",
+            "--missing": missing != "exclude",
+            "--cluster": cluster is not None,
+            "--null-cluster": null_cluster != "error",
+            "--cluster-across-tasks": cluster_across_tasks,
+            "--group-map": group_map is not None,
+        },
+    )
     options = AnalysisOptions(
         metric=metric,
         confidence=confidence,
@@ -214,9 +160,12 @@ def analyze(
             created_from=created_from,
             created_to=created_to,
         )
+        names = named_metrics(runs, ids, metric)
+        raters = list(filter(None, names)) if report_type in OF_RATERS else []
+        asked = ReportRequest(report_type, baseline, pool, raters)
         reports = {
-            one: _report(report_type, runs, ids, filters, replace(options, metric=one), baseline)
-            for one in named_metrics(runs, ids, metric)
+            one: made_report(asked, runs, filters, replace(options, metric=one))
+            for one in ([None] if report_type in OF_RATERS else names)
         }
         document, report = next(iter(reports.values()))
         if len(reports) > 1:
@@ -379,74 +328,3 @@ def compare(
         report_gate(judged, junit=junit, summary=summary, force=force, show=not as_json)
         if judged.failed:
             raise typer.Exit(FAILED)
-
-
-def _report(
-    report_type: ReportType,
-    runs: "RunSource",
-    ids: list[str],
-    filters: "Filters",
-    options: "AnalysisOptions",
-    baseline: str | None,
-) -> "tuple[dict[str, Any], Report]":
-    """The document and the report of one type."""
-    scope = (runs, filters, options)
-    match report_type:
-        case ReportType.summary | ReportType.accuracy:
-            from ml_agents_results.reports.accuracy_report import accuracy_report, summary_report
-            from ml_agents_results.services.summary import SummaryService
-
-            by_task = report_type is ReportType.accuracy
-            accuracy = SummaryService(*scope).report(by_task=by_task)
-            report = accuracy_report(accuracy) if by_task else summary_report(accuracy)
-            return accuracy.to_dict(), report
-        case ReportType.latency:
-            from ml_agents_results.reports.latency_report import latency_report
-            from ml_agents_results.services.latency import LatencyService
-
-            latency = LatencyService(*scope).report(baseline=baseline)
-            return latency.to_dict(), latency_report(latency)
-        case ReportType.cost:
-            from ml_agents_results.reports.cost_report import cost_report
-            from ml_agents_results.services.cost import CostService
-
-            cost = CostService(*scope).report(baseline=baseline)
-            return cost.to_dict(), cost_report(cost)
-        case ReportType.parsing:
-            from ml_agents_results.reports.parsing_report import parsing_report
-            from ml_agents_results.services.parsing import ParsingService
-
-            parsing = ParsingService(*scope).report()
-            return parsing.to_dict(), parsing_report(parsing)
-        case ReportType.failures:
-            from ml_agents_results.reports.failure_report import failure_report
-            from ml_agents_results.services.failures import FailureService
-
-            failures = FailureService(*scope).report(baseline=baseline)
-            return failures.to_dict(), failure_report(failures)
-        case ReportType.power:
-            from ml_agents_results.reports.power_report import power_report
-            from ml_agents_results.services.power import PowerService
-
-            power = PowerService(*scope).report(baseline=baseline)
-            return power.to_dict(), power_report(power)
-        case ReportType.ranking:
-            from ml_agents_results.reports.ranking_report import ranking_report
-            from ml_agents_results.services.ranking import RankingService
-
-            ranking = RankingService(*scope).report(baseline=baseline)
-            return ranking.to_dict(), ranking_report(ranking)
-        case ReportType.corrected:
-            from ml_agents_results.reports.corrected_report import corrected_report
-            from ml_agents_results.services.corrected import CorrectedService
-
-            names = listed([options.metric]) if options.metric is not None else []
-            corrected = CorrectedService(*scope).report(names, baseline=baseline)
-            return corrected.to_dict(), corrected_report(corrected)
-        case ReportType.agreement:
-            from ml_agents_results.reports.agreement_report import agreement_report
-            from ml_agents_results.services.agreement import AgreementService
-
-            names = listed([options.metric]) if options.metric is not None else []
-            agreement = AgreementService(*scope).report(names)
-            return agreement.to_dict(), agreement_report(agreement)

@@ -34,6 +34,8 @@ EXPLANATIONS = {
     "few_labels": "fewer than 30 labels, or nearly all alike: the interval may be too narrow",
     "few_pairs": "fewer than ten samples are labelled for both variants: their corrected means are "
     "compared, which takes more labels",
+    "few_seeds": "fewer than five seeds: the interval for seeds like these has few degrees of "
+    "freedom",
     "few_samples": "there are few samples: intervals may be too narrow",
     "graders_differ": "the two experiments were graded differently",
     "few_disagreements": "fewer than 10 runs are rated differently: intervals may be too narrow",
@@ -50,6 +52,11 @@ EXPLANATIONS = {
     "labels_skipped": "some runs of the queue were passed over: if those were the hard ones, the "
     "labels are no random part",
     "all_labelled": "every sample has a label: nothing is left for the judge",
+    "mixed_grades": "some answers to a sample were graded differently; each counts by its share",
+    "negative_component": "a component of variance came out below 0 and counts as 0",
+    "no_answers": "most runs have a grade and no parsed answer: there is no majority",
+    "one_seed": "one seed says nothing of others like it",
+    "unbalanced": "samples were asked a different number of times by the seeds; means are compared",
     "mismatched_inputs": "some paired samples differ in question or expected answer: are these the "
     "same dataset?",
     "models_differ": "the model differs as well: the approach is not the only difference",

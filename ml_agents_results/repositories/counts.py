@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
+from ml_agents_results.statistics.majority import Votes
 from ml_agents_results.statistics.run_columns import METADATA, Cluster
 
 CLUSTERS: tuple[Cluster, ...] = ("task", "sample_id", "input_fingerprint")
@@ -72,6 +73,16 @@ class SampleCounts:
     group: str | None
     graded: int
     correct: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class VoteCounts:
+    """`samples` samples of a cluster with the same votes (`majority.Votes`)."""
+
+    task: str
+    group: str | None
+    votes: Votes
     samples: int
 
 

@@ -255,6 +255,7 @@ def _selected(
         "sample_index": lambda: whole(Run.sample_index, "-1"),
         "repeat_index": lambda: whole(Run.repeat_index, "0"),
         "sample_id": lambda: names(Run.sample_id),
+        "answer": lambda: names(type_coerce(Run.parsed_answer, Text)),
         "fingerprint": lambda: whole(Run.input_fingerprint, f"{NO_FINGERPRINT:x}", ""),
     }
     chosen: dict[str, ColumnElement[Any]] = {"outcome": func.aggregate_strings(Run.outcome, ",")}
@@ -328,5 +329,6 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "repeat_index": _whole,
     "sample_id": _names,
     "metadata": _names,
+    "answer": _names,
     "fingerprint": _fingerprints,
 }

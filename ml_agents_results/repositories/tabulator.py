@@ -18,11 +18,12 @@ from ml_agents_results.repositories.counts import (
     SampleCounts,
     ValueSums,
     VariantCounts,
+    VoteCounts,
     check_cluster,
 )
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_source import DatabaseSource, Result, RunSource, SplitBy
-from ml_agents_results.statistics import tabulation, value_tabulation, variant_matrix
+from ml_agents_results.statistics import majority, tabulation, value_tabulation, variant_matrix
 from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.run_columns import Cluster, Column, Measure, Runs
 from ml_agents_results.statistics.tabulation import Counts, PairingRule
@@ -264,6 +265,17 @@ class Tabulator:
         """The number of questions, with expected answers, that several samples share."""
         columns: list[Column] = ["sample_index", "fingerprint"]
         return sum(self._tabulate(tabulation.duplicate_contents, columns, "fingerprint"))
+
+    def votes(self, cluster: Cluster = "task") -> dict[Variant, list[VoteCounts]]:
+        """Numbers of samples by their answers and how these were graded, variant and cluster."""
+        count = partial(majority.vote_counts, missing=self._missing, cluster=cluster)
+        columns: list[Column] = ["sample_index", "answer", *columns_of_cluster(cluster)]
+        counts = tabulation.add_counts(self._tabulate(count, columns, "sample_index"))
+        votes: dict[Variant, list[VoteCounts]] = {}
+        for (variant, task, group, of_sample), number in counts.items():
+            row = VoteCounts(task, group, of_sample, number)
+            votes.setdefault(Variant(*variant), []).append(row)
+        return votes
 
     def matrix(
         self, variants: Sequence[Variant], rule: PairingRule, cluster: Cluster = "task"

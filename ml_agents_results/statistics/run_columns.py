@@ -81,7 +81,7 @@ class Columns:
         outcome: Index in OUTCOMES.
         time_ms: -1 where unknown.
         cost, value, confidence: NaN where unknown.
-        method, sample_id, metadata: Index in `Runs.names`, -1 where unknown.
+        method, sample_id, metadata, answer: Index in `Runs.names`, -1 where unknown.
         fingerprint: NO_FINGERPRINT where unknown.
         numeric: Whether the metric is a number, not right or wrong.
     """
@@ -98,6 +98,7 @@ class Columns:
     sample_id: Array = field(default_factory=_absent)
     fingerprint: Array = field(default_factory=_absent)
     metadata: Array = field(default_factory=_absent)
+    answer: Array = field(default_factory=_absent)
     numeric: bool = False
 
     @property
@@ -227,7 +228,7 @@ class Runs:
 Fields = dict[str, Any]
 """The fields of Columns of one variant and task; those that hold names are still texts."""
 
-NAMED = ("method", "sample_id", "metadata")
+NAMED = ("method", "sample_id", "metadata", "answer")
 """The fields of Columns that hold names."""
 
 

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from ml_agents_results.cli import app
-from ml_agents_results.cli.analysis_commands import ReportType
+from ml_agents_results.cli.analysis_reports import ReportType
 from ml_agents_results.cli.help_panels import ORDER
 from ml_agents_results.config import ParsingMode
 from ml_agents_results.formats.duplicates import POLICIES

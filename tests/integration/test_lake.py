@@ -25,6 +25,7 @@ from ml_agents_results.services.failures import FailureService
 from ml_agents_results.services.latency import LatencyService
 from ml_agents_results.services.parsing import ParsingService
 from ml_agents_results.services.ranking import RankingService
+from ml_agents_results.services.repeats_study import RepeatsService
 from ml_agents_results.services.summary import SummaryService
 from tests.commands import call, document, refusal, start
 
@@ -32,7 +33,7 @@ pyarrow = pytest.importorskip("pyarrow", reason="needs the package pyarrow")
 pytest.importorskip("duckdb", reason="needs the package duckdb")
 
 PARTITIONS = ("experiment_id", "approach_name")
-FOR_SPARK = 6
+FOR_SPARK = 7
 """Each query takes a second there, however small the data."""
 
 ODD = 'it\'s \\ "odd" :x $1 %s ä'
@@ -116,6 +117,7 @@ def figures(source: Connection | RunSource, few: int | None = None) -> dict[str,
         "ranking": lambda: [
             RankingService(source, filters).report().to_dict() for filters in (both, repeated)
         ],
+        "repeats": lambda: RepeatsService(source, repeated).report(pool="approach").to_dict(),
         "failures": lambda: FailureService(source, one).report().to_dict(),
         "repeated": lambda: compare(["1e3"], missing="incorrect"),
         "cost": lambda: CostService(source, both).report().to_dict(),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ml_agents_results.cli.analysis_commands import UNAFFECTED
+from ml_agents_results.cli.analysis_reports import UNAFFECTED
 from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import MetricRecord, RunRecord

@@ -28,6 +28,7 @@ SQL_COLUMNS = {
     "sample_index": "sample_index",
     "repeat_index": "repeat_index",
     "sample_id": "sample_id",
+    "answer": "parsed_answer",
     "fingerprint": "COALESCE(input_fingerprint, 'ffffffffffffffff')",
 }
 """The SQL, for both engines, of what is read for each column of Columns."""

@@ -34,6 +34,7 @@ from ml_agents_results.repositories.lake.lake_source import (
 )
 from ml_agents_results.repositories.run_source import Result, SplitBy
 from ml_agents_results.statistics import (
+    majority,
     run_columns,
     tabulation,
     value_tabulation,
@@ -74,7 +75,10 @@ _SPLIT_BY: dict[SplitBy, str] = {
 @contextmanager
 def open_spark(folder: Folder, master: str) -> Iterator[LakeSource]:
     """A session for the time of the block; the workers read the folder under the same path."""
-    modules = (records, run_columns, tabulation, value_tabulation, variant_matrix, arrow_columns)
+    modules = (
+        *(records, run_columns, tabulation, value_tabulation, variant_matrix, majority),
+        arrow_columns,
+    )
     for module in modules:
         # The workers need not have this package installed.
         pyspark.cloudpickle.register_pickle_by_value(module)

@@ -90,7 +90,7 @@ HENCE_LETTER = re.compile(
     r"|leaving(?: us)?(?: with)?(?: only)?|(?:this|that|it|which) (?:corresponds to|matches"
     r"|is|must be)"
     r"|(?:so )?it (?:must|has to|should) be)"
-    r"(?:\s*,)?\s+(?:clearly\s+)?(?:option |choice |answer |the answer )?"
+    r"(?:\s*[,:])?\s+(?:clearly\s+)?(?:option |choice |answer |the answer )?"
     r"(?P<value>[(\[]?(?-i:[A-R])[)\]]?)(?=\s*(?:[.,;!)]|$|\n))",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -212,10 +212,12 @@ def _number(answer: str, target: str, expected: Expectation) -> Equality:
 def _result(answer: str, target: str, question: str) -> str:
     """Of `x^2 - 5x + 6 = (x-2)(x-3)`, whose left side the question gives, the right side."""
     left, sign, right = answer.rpartition("=")
-    if not sign or "=" in target or len(left) < 3 or re.search(r"[<>≤≥,]", answer):
+    first = re.sub(r"\s+", "", left.split("=")[0])
+    if not sign or "=" in target or len(first) < 3 or re.search(r"[<>≤≥,]", answer):
         return answer
     given = re.sub(r"\s+|\\left|\\right", "", latex.plain(question))
-    return right if re.sub(r"\s+", "", left.split("=")[0]) in given else answer
+    identity = expressions.letters(first) and expressions.same(first, right) is True
+    return right if identity or first in given else answer
 
 
 def _math(answer: str, target: str, expected: Expectation) -> Equality:

@@ -114,7 +114,7 @@ _ASKS_NUMBER = re.compile(
     r"|percent(?:age)?|probability|cost|price|profit|value|distance|age|amount|ratio|volume|length"
     r"|height|width|weight|temperature|time taken|time does|mass|force|energy|density|voltage"
     r"|resistance|velocity|acceleration|pressure|frequency|duration|radius|diameter|circumference"
-    r"|perimeter|slope|population|divisor|multiple|magnitude|determinant|discount|salary|capacity|wavelength|momentum)\b"
+    r"|perimeter|slope|fraction|portion|population|divisor|multiple|magnitude|determinant|discount|salary|capacity|wavelength|momentum)\b"
     r"|\b(?:in )?(?:what|which) year\b|\bwhen (?:was|were|did|is|will)\b"
     r"|\b(?:calculate|compute|evaluate|work out)\b|\bsolve for\b|=\s*\??\s*$",
     re.IGNORECASE,

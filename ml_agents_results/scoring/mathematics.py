@@ -22,6 +22,7 @@ _BASE = re.compile(r"([0-9A-Fa-f]+)_\{?(\d{1,2})\}?")
 _OPERATION = re.compile(
     r"(?:\\frac\{\s*(?:d|∂)[^{}]*\}\{\s*(?:d|∂)[^{}]*\}|d\w?/d\w|\\(?:int|lim|sum|prod)|[a-zA-Z]'+\()"
 )
+_SUPERSCRIPT = re.compile(r"(?<=[\w)\]])[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 NAME = re.compile(
     r"(?:[A-Za-zα-ω](?:_\{?\w+\}?)?"
     r"|[A-Za-z](?:\^\{?-1\}?|['′]{1,2})?\([A-Za-z](?:,\s*[A-Za-z])*\)|[xyz]['′])"
@@ -49,6 +50,9 @@ class Form:
 def read(text: str) -> Form:
     """The form of a text."""
     plain = latex.plain(text[:LONGEST]).strip()
+    plain = _SUPERSCRIPT.sub(
+        lambda found: "^{" + found[0].translate(quantity_patterns.SUPERSCRIPTS) + "}", plain
+    )
     if not re.fullmatch(r"-?\d*\s?.", plain):
         for sign, (above, below) in quantity_patterns.VULGAR.items():
             plain = plain.replace(sign, f"({above}/{below})")

@@ -48,6 +48,12 @@ RUN = re.compile(
     re.IGNORECASE,
 )
 """One number in words inside a running text."""
+PART = re.compile(
+    rf"(?<![\w-])(?:an?|one|two|three|four|five|six|seven|eight|nine)[\s-]"
+    rf"(?:{'|'.join(_PARTS)})s?(?![\w-])",
+    re.IGNORECASE,
+)
+"""A fraction in words: `two thirds`, `a quarter`."""
 
 
 def read(text: str) -> Fraction | None:

@@ -2,7 +2,7 @@
 
 import re
 
-from ml_agents_results.scoring import equality, latex, number_words, phrases, quantities
+from ml_agents_results.scoring import equality, latex, number_words, phrases, quantities, units
 from ml_agents_results.scoring.evidence import Reading
 
 _RANGE_WORDS = re.compile(
@@ -76,6 +76,13 @@ def of_last_side(text: str) -> Reading | None:
     if quantities.read(parts[-1]) is not None:
         return Reading(parts[-1], bound(parts[-1]))
     return None
+
+
+def only_measured(sentence: str) -> bool:
+    """Whether a sentence has one quantity, and that with a known unit: `It boils at 78 °C.`"""
+    spans = list(quantities.find(latex.plain(sentence)))
+    unit = spans[0].quantity.unit if len(spans) == 1 else ""
+    return bool(unit) and not unit.startswith(units.NOUN)
 
 
 def not_given(text: str, question: str) -> str | None:

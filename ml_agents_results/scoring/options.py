@@ -292,7 +292,8 @@ def asserted(text: str, options: Options) -> Choice | None:
     matches = []
     for label, own in options.items():
         folded = fold(latex.plain(own))
-        if len(folded) > 1 and re.search(rf"(?<!\w){re.escape(folded)}(?!\w)", sentence):
+        plural = "(?:s|es)?" if folded[-1:].isalpha() else ""
+        if len(folded) > 1 and re.search(rf"(?<!\w){re.escape(folded)}{plural}(?!\w)", sentence):
             matches.append((label, folded))
     # "New York" holds "York": the longest of overlapping texts is meant.
     longest = [

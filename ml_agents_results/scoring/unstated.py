@@ -62,10 +62,15 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
         block = _closing_list(text)
         if block is not None:
             return "last_line", Reading(block)
+    measured = expected.kind == "any" and numbers_in_text.only_measured(last)
     if expected.kind in ("number", "math") or (
-        expected.kind == "any" and kinds.asks_number(expected.question)
+        expected.kind == "any" and (measured or kinds.asks_number(expected.question))
     ):
-        return unstated_numbers.read(text, last, expected) or unstated_names.copula(last, expected)
+        return (
+            unstated_numbers.read(text, last, expected)
+            or unstated_names.copula(last, expected)
+            or unstated_numbers.last_resort(last, expected.question)
+        )
     if expected.kind == "date" or (
         expected.kind == "any"
         and (expected.order is not None or kinds.asks_date(expected.question))
@@ -82,7 +87,8 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
 
 
 _INTENDS = re.compile(
-    r"\b(?:we|I|you)(?:'ll| will)? (?:first )?(?:need|have to|must|should|want|would need)\b"
+    r"\b(?:we|I|you)(?:'ll| will)? (?:first )?"
+    r"(?:(?:would )?need (?:to|the|an?)|have to|must|should|want to)\b"
     r"|^\s*(?:first,? (?:we|let|I)|let(?:'s| us| me)|to (?:find|solve|answer|get))\b",
     re.IGNORECASE,
 )

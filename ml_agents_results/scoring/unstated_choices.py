@@ -13,6 +13,9 @@ from ml_agents_results.scoring import (
 from ml_agents_results.scoring.evidence import Evidence, Reading
 from ml_agents_results.scoring.kinds import TRUTH, Expectation
 
+_MARKED = re.compile(
+    r"\(([A-R])\)|(?<![\w'])([B-HJ-R])(?=[.,;!?)]|\s*$|\s+(?:is|are|fits|matches)\s)"
+)
 UNSURE = re.compile(
     r"\b(?:or|between|might|may|maybe|perhaps|possibly|could|torn|either|anything|except"
     r"|other than|unless)\b",
@@ -55,7 +58,9 @@ def choice(
         several = options.all_named(last, expected.options)
         if len(several) > 1:
             return "last_line", Reading(", ".join(sorted(several)))
-    marked = re.findall(r"\(([A-R])\)|(?<![\w'])([B-HJ-R])(?=[.,;!?)]|\s*$)", last)
+    marked = re.findall(
+        r"\(([A-R])\)|(?<![\w'])([B-HJ-R])(?=[.,;!?)]|\s*$|\s+(?:is|are|fits|matches)\s)", last
+    )
     labels = [one or other for one, other in marked if (one or other) in expected.options]
     unsure = UNSURE.search(last) or re.search(r"(?<![\w'])A(?=\s+(?:and|or)\b)", last)
     if labels and len(set(labels)) == 1 and not phrases.DENIED.search(last) and not unsure:

@@ -60,6 +60,7 @@ def _others(text: str, question: str) -> bool:
 
 def copula(sentence: str, expected: Expectation) -> tuple[Evidence, Reading] | None:
     """`The ratio is 3:2.`, `Ada is third.`: the side that the question does not name."""
+    original = sentence
     sentence = re.split(r",\s+but\s+(?=\w+ )", sentence)[-1]
     conclusion = phrases.CONCLUDES.split(sentence)[-1]
     if conclusion != sentence and IS.match(conclusion.strip(" ,")):
@@ -71,6 +72,8 @@ def copula(sentence: str, expected: Expectation) -> tuple[Evidence, Reading] | N
     wanted = not kinds.asks_number(expected.question)
     if wanted and listed is not None and whole_outputs.is_list(listed["value"]):
         return "last_line", Reading(listed["value"].rstrip("."))
+    if sentence != original and whole_outputs.is_value(sentence, expected):
+        return "last_line", Reading(sentence, numbers_in_text.bound(sentence))
     if (single := _only_mathematics(sentence) or _only_mathematics(conclusion)) is not None:
         return "last_line", Reading(single)
     value = _VERB.split(sentence)[-1]

@@ -5,6 +5,7 @@ import re
 from ml_agents_results.scoring import (
     latex,
     mathematics,
+    number_words,
     numbers_in_text,
     phrases,
     quantities,
@@ -23,6 +24,21 @@ _COUNTED = re.compile(
     r"\bhow (?:many|much)\s+((?:more |total |other )*[a-z]+)|\bin ([a-z/%]+)\s*\?", re.IGNORECASE
 )
 _ASKS = re.compile(r",\s+(?=(?:how|what|which|who)\b)", re.IGNORECASE)
+_UNDECIDED = re.compile(
+    r"\b(?:or|between|either|about|roughly|approximately|around|at least|at most|over|under|not|no"
+    r"|(?:more|less|fewer|greater) than|n't|wrong|incorrect|might|may|maybe|perhaps|possibly)\b"
+    r"|[<>]",
+    re.IGNORECASE,
+)
+_VERB = re.compile(
+    r"\b(?:has|have|had|is|are|was|were|be|makes?|made|gets?|got|needs?|takes?|took|costs?|pays?"
+    r"|paid|earns?|earned|saves?|saved|spends?|spent|sells?|sold|uses?|used|equals?|receives?"
+    r"|reads?|walks?|runs?|drives?|travels?|weighs?|measures?|contains?)\s+"
+    r"(?:a total of |now |then |still |only |exactly |just )*$",
+    re.IGNORECASE,
+)
+_OUT_OF = re.compile(r"(?<![\d.,/])(\d+) (?:out of|in) (\d+)(?![\d.,/]\d)")
+_ASKS_PART = re.compile(r"\b(?:fraction|portion|part|share|probability)\b", re.IGNORECASE)
 _RESULT_OF = re.compile(
     r"\bthe (?:sum|total|difference|product|quotient|average|mean|result)\b[^=]{1,80}?"
     r"\b(?:is|equals)\s+(?P<value>[^=,;]{1,40}?)[.!]?$",
@@ -30,7 +46,7 @@ _RESULT_OF = re.compile(
 )
 _ASKING = frozenset(
     ("what", "which", "many", "much", "does", "have", "will", "there", "they", "that", "with",
-     "from", "were", "been", "each", "more", "total", "altogether", "left")
+     "from", "were", "been", "each", "more", "total", "altogether")
 )  # fmt: skip
 
 
@@ -61,11 +77,19 @@ def _of_sentence(sentence: str, expected: Expectation) -> tuple[Evidence, Readin
         plain = conclusion  # `x = 32, so Tom has 96`
     if _COMES_TO.search(plain) and (side := _of_side(plain, expected)) is not None:
         return side
+    if _ASKS_PART.search(expected.question):
+        parts = list(number_words.PART.finditer(plain))
+        if len(parts) == 1:
+            return "last_line", Reading(parts[0][0])
+        if len(odds := _OUT_OF.findall(plain)) == 1:  # `3 out of 20`
+            return "last_line", Reading("/".join(odds[0]))
     found = numbers_in_text.single_quantity(plain, label=False)
     if found is None and ": " in plain:  # `You have four instruments: a flute, ...`
         found = numbers_in_text.single_quantity(plain.split(": ")[0], label=False)
     if found is None:
         return None
+    if found.status != "multiple" and _about_another(plain, expected.question):
+        return "last_value", Reading(plain.strip())
     if found.status == "multiple":
         return _one_of(plain, conclusion, expected.question)
     return ("last_value", found) if found.status else ("last_line", Reading(found.text))
@@ -103,9 +127,35 @@ def _one_of(plain: str, conclusion: str, question: str) -> tuple[Evidence, Readi
         return "last_value", Reading(plain[fitting[-1].start : fitting[-1].end].strip())
     if (named := _named_clause(plain, question)) is not None:
         return "last_value", Reading(named)
-    if len({span.quantity.unit for span in spans}) == len(spans):
-        return "last_value", Reading(plain[spans[-1].start : spans[-1].end].strip())
     return None
+
+
+def last_resort(sentence: str, question: str) -> tuple[Evidence, Reading] | None:
+    """The new quantity that a verb of the last sentence comes to: `After losing 6 he has 24.`"""
+    plain = latex.plain(sentence)
+    if _UNDECIDED.search(plain):
+        return None
+    clauses = re.split(r";\s|,\s(?:and\s)?then\s", plain)
+    given = {span.quantity.value for span in quantities.find(latex.plain(question))}
+    spans = [
+        span
+        for span in quantities.find(clauses[-1])
+        if span.quantity.value not in given and _VERB.search(clauses[-1][: span.start])
+    ]
+    if len({span.quantity.value for span in spans}) != 1:
+        return None
+    return "last_value", Reading(clauses[-1][spans[-1].start : spans[-1].end].strip())
+
+
+def _about_another(sentence: str, question: str) -> bool:
+    """Whether a sentence is about somebody else than the question: `Ann has 96.` where Tom is asked
+    about."""
+    asked = _ASKS.split(re.split(r"(?<=[.!])\s", question.strip())[-1])[-1]
+    wanted, named = (
+        set(re.findall(r"(?<!^)\b[A-Z][a-z]+\b", text)) for text in (asked, f" {question}")
+    )
+    about = set(re.findall(r"\b[A-Z][a-z]+\b", sentence)) & named
+    return bool(wanted and about) and not wanted & about
 
 
 def _named_clause(sentence: str, question: str, *, among_all: bool = False) -> str | None:

@@ -130,6 +130,8 @@ def read(text: str, expected: Expectation) -> Reading | None:
         return Reading(body)
     if kinds.asks_date(expected.question) and reading.has_date(body):
         return None
+    if body.endswith(".") and numbers_in_text.only_measured(body) and not is_value(body, expected):
+        return None
     if kinds.asks_person(expected.question) and unstated_names.person(body, expected.question):
         return None
     body = phrases.without_lead(body)

@@ -24,6 +24,7 @@ from ml_agents_results.cli.output_options import Json, emit_json
 from ml_agents_results.cli.progress_bar import progress_bar
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.formats.log_source import Duplicates, OnConflict
+from ml_agents_results.formats.recipes import NAMES
 from ml_agents_results.formats.registry import READERS, reader_names
 from ml_agents_results.reports.terminal import print_table, say, write
 
@@ -83,6 +84,14 @@ def import_(
             help="A field that is the same in all runs, as in --set model=gpt-4o. Repeatable.",
         ),
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="How a table is read: a YAML file (docs/recipes.md), or one of "
+            f"{', '.join(NAMES)}. [default: recognized by the columns]",
+        ),
+    ] = None,
     wide: Annotated[
         list[str] | None,
         typer.Option(
@@ -115,9 +124,9 @@ def import_(
     scales: Annotated[
         list[str] | None,
         typer.Option(
-            "--scale",
+            "--bounds",
             metavar="METRIC=LOW..HIGH",
-            help="The lowest and highest value of a metric, as in --scale rating=1..5: intervals "
+            help="The lowest and highest value of a metric, as in --bounds rating=1..5: intervals "
             "stay between them. Repeatable. [default: the log's, or that of the usual name]",
             rich_help_panel=SCORING,
         ),
@@ -180,7 +189,7 @@ def import_(
         bool,
         typer.Option(
             "--parse",
-            help="Read answers from the raw outputs of tables: --parsing auto.",
+            help="Read answers from raw outputs and grade them: --parsing auto.",
             rich_help_panel=SCORING,
         ),
     ] = False,
@@ -196,7 +205,16 @@ def import_(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Grader of the answers of tables. [default: exact]",
+            help="Grader of the answers that were read. [default: exact]",
+            rich_help_panel=SCORING,
+        ),
+    ] = None,
+    answer_kind: Annotated[
+        str | None,
+        typer.Option(
+            "--answer-kind",
+            metavar="KIND",
+            help="Kind of the answers: number, choice, math, ... [default: guessed by task]",
             rich_help_panel=SCORING,
         ),
     ] = None,
@@ -220,6 +238,7 @@ def import_(
         task=task,
         columns=pairs("--map", columns, "raw_output=response"),
         constants=pairs("--set", constants, "model=gpt-4o"),
+        recipe=recipe,
         wide=pairs("--wide", wide, "answer_a=A"),
         duplicates=duplicates,
         on_conflict=on_conflict,
@@ -234,6 +253,7 @@ def import_(
         skip_broken=skip_broken,
         parsing="auto" if parse and parsing == "none" else parsing,
         grader=grader,
+        answer_kind=answer_kind,
     )
     with ExitStack() as stack:
         sources = [stack.enter_context(_source(file)) for file in files]
@@ -268,14 +288,14 @@ def import_(
 def _scales(given: list[str] | None) -> dict[str, tuple[float, float]]:
     """The bounds of metrics from METRIC=LOW..HIGH."""
     scales = {}
-    for name, text in pairs("--scale", given, "rating=1..5").items():
+    for name, text in pairs("--bounds", given, "rating=1..5").items():
         low, _, high = text.partition("..")
         try:
             scales[name] = float(low), float(high)
         except ValueError:
-            raise UsageError(f"--scale {name}={text} is not LOW..HIGH", "As in: 1..5") from None
+            raise UsageError(f"--bounds {name}={text} is not LOW..HIGH", "As in: 1..5") from None
         if not -inf < scales[name][0] < scales[name][1] < inf:
-            raise UsageError(f"--scale {name}={text} is empty", "The lower bound comes first.")
+            raise UsageError(f"--bounds {name}={text} is empty", "The lower bound comes first.")
     return scales
 
 

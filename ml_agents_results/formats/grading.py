@@ -69,6 +69,7 @@ class Grading:
         self._any_metric = any_metric
         self._decided: set[str] = set()
         self._described: str | None = None
+        self._described_by = _OWN
         self._ranges: dict[str, _Range] = {}
         self._items: Spool[Item] = Spool()
         self.metrics: dict[str, MetricRecord] = {}
@@ -94,14 +95,18 @@ class Grading:
             if kind is not None:
                 self._decided.add(name)
 
-    def describe(self, metrics: Iterable[MetricRecord]) -> None:
-        """Takes over definitions that our own exports carry."""
+    def describe(self, metrics: Iterable[MetricRecord], rule: str = _OWN) -> None:
+        """Takes over definitions.
+
+        Args:
+            rule: In words, where they come from; by default from our own exports.
+        """
         for metric in metrics:
             known = self.metrics.setdefault(metric.name, replace(metric, is_primary=False))
             if known.kind is not None:
                 self._decided.add(metric.name)
             if metric.is_primary and self._described is None:
-                self._described = metric.name
+                self._described, self._described_by = metric.name, rule
 
     def add(self, item: Item) -> None:
         """Sets a run aside until all have been added."""
@@ -147,7 +152,7 @@ class Grading:
         for item in items:
             if primary is None:
                 primary = self._declared()
-            if primary is None and self.metrics:
+            if primary is None and (self.metrics or item.scores):
                 self.add(item)
                 continue
             self.note(item.scores)
@@ -161,7 +166,7 @@ class Grading:
         """The metric that is known to be the primary one before any run is read."""
         if self._metric is None and self._scorer is None and self.metrics:
             if self._described is not None:
-                return self._described
+                return self._described if self._described in self._decided else None
             return next((name for name in self.metrics if name in self._decided), None)
         return None
 
@@ -196,8 +201,8 @@ class Grading:
             if values is not None and not values.within(lower, upper):
                 raise InvalidFileError(
                     f"{self._source.name} has values of {metric.name} from {values.lowest:g} to "
-                    f"{values.highest:g}, outside its scale {lower:g} to {upper:g}",
-                    "Correct --scale METRIC=LOW..HIGH, or the values.",
+                    f"{values.highest:g}, outside its bounds {lower:g} to {upper:g}",
+                    "Correct --bounds METRIC=LOW..HIGH, or the values.",
                 )
             metric.lower, metric.upper = lower, upper
             if (lower, upper) != (0, 1) and name not in self._decided:
@@ -232,7 +237,8 @@ class Grading:
         if known is None and not named:
             known = self._described
         if known is not None:
-            name, rule = known, _OWN if known == self._described else "the one of right and wrong"
+            name = known
+            rule = self._described_by if known == self._described else "the one of right and wrong"
         if not name:
             return None
         if not measured:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.origin import unsigned
+from ml_agents_results.database.primary_values import set_value
 from ml_agents_results.database.validation import check_id
 from ml_agents_results.errors import (
     DuplicateError,
@@ -19,13 +20,14 @@ from ml_agents_results.errors import (
     ResultsError,
     UsageError,
 )
+from ml_agents_results.formats.answer_reader import AnswerReader
 from ml_agents_results.formats.conflicts import Incoming, settle
 from ml_agents_results.formats.detection import find_logs
 from ml_agents_results.formats.duplicates import POLICIES, Policy, latest, note_latest, run_key
 from ml_agents_results.formats.experiment_metrics import ExperimentMetrics
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.formats.registry import find_reader
+from ml_agents_results.formats.registry import GENERIC, find_reader
 from ml_agents_results.formats.spool import Spool
 from ml_agents_results.records import ExperimentRecord, MetricRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
@@ -207,7 +209,8 @@ class _Part:
     def _items(self) -> Iterator[Item]:
         assert self._log is not None
         options = self._options
-        for item in self._log.runs():
+        items = self._log.runs() if self.format_name == GENERIC else self._read_answers(self._log)
+        for item in items:
             run = item.run
             if self._declares_others_than(run.experiment_id):
                 raise InvalidFileError(
@@ -219,6 +222,28 @@ class _Part:
             if options.task is not None:
                 run.task = options.task
             yield item
+
+    def _read_answers(self, log: Log) -> Iterator[Item]:
+        """The runs of a log whose answers are read and graded, where the user wants that: next to
+        the log's own metrics, or as the primary one where it has none."""
+        reader = AnswerReader(self.source, self._options, reparse=False)
+        if (metric := reader.metric) is None:
+            yield from log.runs()
+            return
+        for item in reader.items(log.runs()):
+            if self._primary_is(metric, log):
+                score = item.scores.get(metric.name)
+                set_value(item.run, metric.kind, None if score is None else score.value)
+            yield item
+
+    def _primary_is(self, metric: MetricRecord, log: Log) -> bool:
+        """Adds the metric to those of the log, and returns whether it is the primary one."""
+        if metric.name not in log.metrics:
+            metric.is_primary = self.primary is None or self._options.metric == metric.name
+            for other in log.metrics.values():
+                other.is_primary = other.is_primary and not metric.is_primary
+            log.metrics[metric.name] = metric
+        return metric.is_primary
 
 
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:

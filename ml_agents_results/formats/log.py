@@ -38,7 +38,7 @@ class Log:
 
     experiments: Sequence[ExperimentRecord]
     items: Iterable[Item]
-    metrics: Mapping[str, MetricRecord] = field(default_factory=dict)
+    metrics: dict[str, MetricRecord] = field(default_factory=dict)
 
     def runs(self) -> Iterator[Item]:
         """The runs; they can be read once."""

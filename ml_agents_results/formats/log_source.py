@@ -37,6 +37,7 @@ class ImportOptions:
         task: The task of all runs.
         columns: Field of a run to the file's own name for it; an empty name leaves the field out.
         constants: Field of a run to its value in all runs.
+        recipe: How a table is read: the name of a recipe, or the path of one.
         wide: Column of a table with a column for each variant, to the name of that variant.
         duplicates: What to do with a sample that is answered twice: refuse, keep the latest, or
             number the answers as repeats.
@@ -51,6 +52,7 @@ class ImportOptions:
         expected: The variable of a log that holds the expected answer.
         parsing: How answers are read from the raw outputs of tables that have none.
         grader: What grades the answers that were read. [default: exact]
+        answer_kind: The kind of all answers, such as number or choice; guessed by default.
         skip_broken: Whether to leave out files that cannot be read, if there are others.
         model_args: Whether to keep the arguments of models, which may hold secrets.
     """
@@ -61,6 +63,7 @@ class ImportOptions:
     task: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
+    recipe: str | None = None
     wide: Mapping[str, str] = field(default_factory=dict)
     duplicates: Duplicates = "refuse"
     on_conflict: OnConflict = "replace"
@@ -75,6 +78,7 @@ class ImportOptions:
     skip_broken: bool = False
     parsing: Parsing = "none"
     grader: str | None = None
+    answer_kind: str | None = None
 
 
 class LogSource:

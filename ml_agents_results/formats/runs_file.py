@@ -10,7 +10,7 @@ cell is an absent value, and lines `# key: value` before the header describe the
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
@@ -19,18 +19,20 @@ from typing import Any
 
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.formats.answer_reader import AnswerReader
 from ml_agents_results.formats.coercion import TYPED, cell, number_cell, time_of
 from ml_agents_results.formats.column_names import widened
 from ml_agents_results.formats.csv_table import open_table
 from ml_agents_results.formats.field_mapping import FieldMapping
-from ml_agents_results.formats.grading import Grading
-from ml_agents_results.formats.json_files import beginning, read_lines
+from ml_agents_results.formats.json_files import beginning, read_lines, read_object
 from ml_agents_results.formats.json_stream import JsonStream
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.recipe_reading import RecipeReading, recipe_of
 from ml_agents_results.formats.score_fields import metrics_of
 from ml_agents_results.formats.table_files import (
+    Row,
     is_parquet,
     is_single,
     is_workbook,
@@ -40,9 +42,8 @@ from ml_agents_results.formats.table_files import (
     workbook_experiments,
     workbook_rows,
 )
-from ml_agents_results.records import ExperimentRecord, RunRecord, ScoreRecord
-from ml_agents_results.scoring.graders import find_grader
-from ml_agents_results.scoring.stored_answers import Rescoring
+from ml_agents_results.formats.table_recipes import fitting_recipe
+from ml_agents_results.records import ExperimentRecord, ScoreRecord
 
 EMPTY_TEXTS = "empty_texts"
 """The column of our own exports that names the cells that are empty texts. In a table that has it,
@@ -82,120 +83,85 @@ def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
             else (parquet_experiments, parquet_rows)
         )
         described = list(map(_described, experiments_of(source)))
-        yield _log(source, options, FieldMapping(source, options), rows_of(source), described)
+        yield _log(source, options, rows_of(source), described)
     elif is_single(path):
         with unpacked(source) as inner, open(inner, options) as log:
             yield log
     elif _is_json(source):
-        yield _log(source, options, FieldMapping(source, options), _json_rows(source))
+        yield _log(source, options, _json_rows(source, options))
     else:
         with open_table(source, _table_of(path)) as table:
             with source.locate("before the header"):
                 experiments = _experiments(table.metadata)
             _check_header(source, table.header)
-            rows: Iterable[tuple[int | str, dict[str, Any], int]] = iter(table)
+            rows: Iterable[Row] = iter(table)
             if EMPTY_TEXTS in table.header:
                 rows = ((number, _original(row), size) for number, row, size in table)
             if path.is_dir() and (path / _SCORES).is_file():
                 rows = _with_scores(LogSource(path / _SCORES), rows)
             convert = _decimal_comma if table.delimiter == ";" else None
-            mapping = FieldMapping(source, options, convert)
-            yield _log(source, options, mapping, rows, experiments)
+            yield _log(source, options, rows, experiments, convert)
 
 
 def _log(
     source: LogSource,
     options: ImportOptions,
-    mapping: FieldMapping,
-    rows: Iterable[tuple[int | str, dict[str, Any], int]],
+    rows: Iterable[Row],
     experiments: Sequence[ExperimentRecord] = (),
+    convert: Callable[[str, str], Any] | None = None,
 ) -> Log:
+    reading, rows = recipe_of(source, options, iter(rows))
+    if reading is not None:
+        options = reading.options
+    mapping = FieldMapping(source, options, convert)
     grading = mapping.grading
+    if reading is not None:
+        grading.describe(reading.recipe.definitions(), f"recipe {reading.recipe.name}")
     described = list(experiments)
     for experiment in described:
         grading.describe(experiment.metrics or ())
-    items = grading.streamed(_items(source, options, mapping, rows, described))
-    return Log(described, items, grading.metrics)
+    reader = AnswerReader(source, options, reparse=True)
+    if (metric := reader.metric) is not None:
+        grading.define(
+            metric.name,
+            kind=metric.kind,
+            scorer=metric.scorer,
+            definition=metric.definition_json,
+        )
+
+    def items() -> Iterator[Item]:
+        read = _items(source, options, mapping, rows, described, reading)
+        yield from grading.streamed(reader.items(read))
+        if not grading.metrics:
+            reader.finish()
+
+    return Log(described, items(), grading.metrics)
 
 
 def _items(
     source: LogSource,
     options: ImportOptions,
     mapping: FieldMapping,
-    rows: Iterable[tuple[int | str, dict[str, Any], int]],
+    rows: Iterable[Row],
     experiments: list[ExperimentRecord],
+    reading: RecipeReading | None,
 ) -> Iterator[Item]:
-    reader = _AnswerReader(source, options, mapping.grading)
     for position, row, size in rows:
         if _METRICS in row and isinstance(name := row.get("experiment_id"), str):
             with source.locate(position):
                 metrics = metrics_of(row.pop(_METRICS))
             experiments.append(ExperimentRecord(name, name=source.stem, metrics=metrics))
+        further: Mapping[str, ScoreRecord] = {}
+        if reading is not None:
+            row, further = reading.read(row)
         for part in _parts(row, options):
             with source.locate(position):
                 run, scores = mapping.scored(part)
-            yield Item(position, run, size, reader.scores(run) | scores)
+            yield Item(position, run, size, {**scores, **further})
     mapping.finish()
-    reader.finish()
 
 
-class _AnswerReader:
-    """Reads answers from raw outputs and grades them, where the user wants that."""
-
-    def __init__(self, source: LogSource, options: ImportOptions, grading: Grading) -> None:
-        self._source = source
-        self._grading = grading
-        self._rescoring: Rescoring | None = None
-        self._readable = 0
-        self._comparable = 0
-        if options.parsing != "none" or options.grader is not None:
-            grader = find_grader(options.grader or "exact")
-            self._name = grader.name
-            self._rescoring = Rescoring(grader, reparse=options.parsing != "none")
-            grading.define(
-                grader.name,
-                kind=grader.scale,
-                scorer=grader.name,
-                definition=self._rescoring.definition,
-            )
-
-    def scores(self, run: RunRecord) -> dict[str, ScoreRecord]:
-        """The score of a run that has none, whose answer is read on the way."""
-        if run.error is not None or run.expected_answer is None:
-            return {}
-        if self._rescoring is None:
-            if run.is_correct is None and run.score is None:
-                self._readable += run.raw_output is not None
-                self._comparable += run.parsed_answer is not None
-            return {}
-        parsed, verdict = self._rescoring.score(run)
-        if parsed is not None:
-            run.parsed_answer = parsed.parsed_answer
-            run.parsing_method = parsed.parsing_method
-            run.parsing_confidence = parsed.parsing_confidence
-            run.parsing_metrics = parsed.metrics
-        value = None if verdict.value is None else float(verdict.value)
-        return {self._name: ScoreRecord(value, verdict.label or None, verdict.explanation or None)}
-
-    def finish(self) -> None:
-        """Says that answers could be read."""
-        if self._grading.metrics:
-            return
-        if self._comparable:
-            self._source.warn(
-                f"{self._source.name}: {self._comparable} answers have no grade, and could be "
-                "compared with the expected ones: --grader exact"
-            )
-        elif self._readable:
-            self._source.warn(
-                f"{self._source.name}: {self._readable} answers have no grade, and could be read "
-                "and graded: --parse"
-            )
-
-
-def _with_scores(
-    source: LogSource, rows: Iterable[tuple[int | str, dict[str, Any], int]]
-) -> Iterator[tuple[int | str, dict[str, Any], int]]:
+def _with_scores(source: LogSource, rows: Iterable[Row]) -> Iterator[Row]:
     """The rows of an exported folder with the scores of their runs, which are in their order."""
     with open_table(source) as table:
         cells = (_score(row) for _, row, _ in table)
@@ -264,9 +230,11 @@ def _is_json(source: LogSource) -> bool:
     return beginning(source.path)[:1] in (b"{", b"[")
 
 
-def _json_rows(source: LogSource) -> Iterator[tuple[int | str, dict[str, Any], int]]:
+def _json_rows(source: LogSource, options: ImportOptions) -> Iterator[Row]:
     line = beginning(source.path).partition(b"\n")[0].rstrip()
     if line[:1] == b"{" and line[-1:] in b"{[,":
+        if (document := _document(source, options)) is not None:
+            return iter([document])
         _refuse_document(source)
     return _list(source) if line[:1] == b"[" else read_lines(source)
 
@@ -285,6 +253,20 @@ def _list(source: LogSource) -> Iterator[tuple[str, dict[str, Any], int]]:
                 )
             yield position, values, len(raw)
         stream.finish()
+
+
+def _document(source: LogSource, options: ImportOptions) -> Row | None:
+    """A document over several lines, where a recipe says how to read it."""
+    with source.open() as file:
+        stream = JsonStream(source, file)
+        try:
+            names = list(stream.members())
+            stream.finish()
+        except InvalidFileError:
+            return None
+    if options.recipe is None and fitting_recipe(names, document=True) is None:
+        return None
+    return "document", read_object(source, source.path), source.size
 
 
 def _refuse_document(source: LogSource) -> None:

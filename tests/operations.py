@@ -5,6 +5,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from ml_agents_results.database.manager import DatabaseManager
+from ml_agents_results.experiments.rescoring import StoredScoring
 from ml_agents_results.formats.exporting import export as write_export
 from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
@@ -47,6 +48,12 @@ def restore(folder: Path) -> None:
 
 def repair(folder: Path) -> None:
     DatabaseManager(str(folder / "r.db")).repair(folder / "copy.db", force=True)
+
+
+def score(folder: Path) -> None:
+    """Scores the stored answers again, as a further metric."""
+    processor = ResultsProcessor(str(folder / "r.db"))
+    StoredScoring(processor, "exp", "exact", name="again").run()
 
 
 def export_archive(folder: Path) -> None:

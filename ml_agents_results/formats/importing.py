@@ -162,9 +162,35 @@ class _Part:
         """Opens the log; it stays open until `close` or the end of the import."""
         reader = find_reader(self.format_name)
         self._opened = self._stack.enter_context(ExitStack())
-        self._log = self._opened.enter_context(reader.open(self.source, self._options))
+        try:
+            self._log = self._opened.enter_context(reader.open(self.source, self._options))
+        except ResultsError:
+            raise
+        except Exception as error:
+            raise self._unreadable(error) from error
         default = next(iter(self.experiments), None)
         self._default = default or f"{self.source.stem}-{self.source.sha256[:8]}"
+
+    def _read(self, items: Iterator[Item]) -> Iterator[Item]:
+        """The items of a reader, whose errors are in words."""
+        while True:
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            except ResultsError:
+                raise
+            except Exception as error:
+                raise self._unreadable(error) from error
+            yield item
+
+    def _unreadable(self, error: Exception) -> InvalidFileError:
+        """A damaged file, or one that was made to harm, can make a reader raise anything."""
+        return InvalidFileError(
+            f"{self.source.name} cannot be read as {self.format_name}: "
+            f"{type(error).__name__}: {error}",
+            "If the program that wrote it reads it, this is a bug: report it, with --debug.",
+        )
 
     def close(self) -> None:
         if self._opened is not None:
@@ -210,7 +236,7 @@ class _Part:
         assert self._log is not None
         options = self._options
         items = self._log.runs() if self.format_name == GENERIC else self._read_answers(self._log)
-        for item in items:
+        for item in self._read(items):
             run = item.run
             if self._declares_others_than(run.experiment_id):
                 raise InvalidFileError(

@@ -164,7 +164,11 @@ def _items(
 def _with_scores(source: LogSource, rows: Iterable[Row]) -> Iterator[Row]:
     """The rows of an exported folder with the scores of their runs, which are in their order."""
     with open_table(source) as table:
-        cells = (_score(row) for _, row, _ in table)
+        if missing := sorted({"run_id", "metric", "value"} - set(table.header)):
+            raise InvalidFileError(
+                f"{source.name} has no column {missing[0]!r}", "Export the folder again."
+            )
+        cells = (_score(source, position, row) for position, row, _ in table)
         grouped = groupby(cells, itemgetter("run_id"))
         run_id, scores = next(grouped, (None, iter(())))
         for position, row, size in rows:
@@ -180,15 +184,22 @@ def _with_scores(source: LogSource, rows: Iterable[Row]) -> Iterator[Row]:
             )
 
 
-def _score(row: dict[str, str | None]) -> dict[str, Any]:
+def _score(source: LogSource, position: int, row: dict[str, str | None]) -> dict[str, Any]:
     """A row of scores as `score_fields` reads it."""
     score: dict[str, Any] = {name: from_stored(cell) for name, cell in row.items() if cell}
+    score.setdefault("run_id", "")
     value, cost = score.get("value"), score.get("cost_estimate")
-    score["value"] = None if value is None else number_cell("value", value)
-    if cost is not None:
-        score["cost_estimate"] = number_cell("cost_estimate", cost)
+    with source.locate(position):
+        score["value"] = None if value is None else number_cell("value", value)
+        if cost is not None:
+            score["cost_estimate"] = number_cell("cost_estimate", cost)
     if "details_json" in score:
-        score["details_json"] = parse(score["details_json"])
+        try:
+            score["details_json"] = parse(score["details_json"])
+        except ValueError as error:
+            raise InvalidFileError(
+                f"{source.where(position)}: details_json: {error}", "Export the folder again."
+            ) from error
     return score
 
 

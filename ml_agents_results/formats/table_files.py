@@ -1,7 +1,7 @@
 """Tables in files that are not text: workbooks, Parquet, and archives of a single file."""
 
 import io
-import zipfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.errors import InvalidFileError, ResultsError
 from ml_agents_results.formats.json_files import beginning
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import LogSource
@@ -67,35 +67,48 @@ def unpacked(source: LogSource) -> Iterator[LogSource]:
         yield inner
 
 
+@contextmanager
+def _reading(source: LogSource) -> Iterator[None]:
+    """A block in which another library reads the file: it may raise anything if that is damaged,
+    and warns of it in the file's own words."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except ResultsError:
+        raise
+    except Exception as error:
+        raise InvalidFileError(f"{source.name} is damaged: {error}", "Copy it again.") from error
+
+
 def parquet_rows(source: LogSource) -> Iterator[Row]:
     """Raises InvalidFileError if the package pyarrow is missing, or the file is damaged."""
     try:
-        from pyarrow import ArrowException, parquet
+        from pyarrow import parquet
     except ImportError as error:
         raise InvalidFileError(
             f"{source.name} is Parquet, which needs the package pyarrow", "pip install pyarrow"
         ) from error
     number = 0
-    try:
-        with parquet.ParquetFile(source.path) as file:
-            for batch in file.iter_batches(_BATCH):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"row {number}", row, len(str(row))
-    except (ArrowException, OSError) as error:
-        raise InvalidFileError(f"{source.name} is damaged: {error}", "Copy it again.") from error
+    with _reading(source), parquet.ParquetFile(source.path) as file:
+        for batch in file.iter_batches(_BATCH):
+            for row in batch.to_pylist():
+                number += 1
+                yield f"row {number}", row, len(str(row))
 
 
 def parquet_experiments(source: LogSource) -> list[dict[str, Any]]:
     """The experiments that our own export describes in the metadata of the file."""
     try:
-        from pyarrow import ArrowException, parquet
+        from pyarrow import parquet
 
-        described = parquet.read_metadata(source.path).metadata or {}
-        experiments = parse(described.get(b"experiments", b"[]"))
-    except (ImportError, ArrowException, OSError, ValueError):
+        with _reading(source):
+            described = parquet.read_metadata(source.path).metadata or {}
+            experiments = parse(described.get(b"experiments", b"[]"))
+    except (ImportError, InvalidFileError):
         return []  # Reading the rows says what is wrong.
-    return [one for one in experiments if isinstance(one, dict) and "id" in one]
+    listed = experiments if isinstance(experiments, list) else []
+    return [one for one in listed if isinstance(one, dict) and "id" in one]
 
 
 def _workbook(source: LogSource) -> Any:
@@ -106,10 +119,8 @@ def _workbook(source: LogSource) -> Any:
             f"{source.name} is a workbook, which needs the package openpyxl",
             "pip install 'ml-agents-results[xlsx]', or save the sheet as CSV.",
         ) from error
-    try:
+    with _reading(source):
         return load_workbook(io.BytesIO(source.path.read_bytes()), read_only=True, data_only=True)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-        raise InvalidFileError(f"{source.name} is damaged: {error}", "Copy it again.") from error
 
 
 def workbook_experiments(source: LogSource) -> list[dict[str, Any]]:
@@ -117,14 +128,15 @@ def workbook_experiments(source: LogSource) -> list[dict[str, Any]]:
     book = _workbook(source)
     experiments: list[dict[str, Any]] = []
     if _RUNS in book.sheetnames and _METADATA in book.sheetnames:
-        for cells in book[_METADATA].iter_rows(values_only=True):
-            group, key, value = (*cells, None, None, None)[:3]
-            if group:
-                continue  # The header, and what the columns mean.
-            if isinstance(key, str) and key.startswith(_EXPERIMENT):
-                experiments.append({"id": key.removeprefix(_EXPERIMENT)})
-            elif experiments and key in _DESCRIBING:
-                experiments[-1][key] = parse(value) if key == "metrics" else value
+        with _reading(source):
+            for cells in book[_METADATA].iter_rows(values_only=True):
+                group, key, value = (*cells, None, None, None)[:3]
+                if group:
+                    continue  # The header, and what the columns mean.
+                if isinstance(key, str) and key.startswith(_EXPERIMENT):
+                    experiments.append({"id": key.removeprefix(_EXPERIMENT)})
+                elif experiments and key in _DESCRIBING:
+                    experiments[-1][key] = parse(value) if key == "metrics" else value
     return experiments
 
 
@@ -137,14 +149,15 @@ def workbook_rows(source: LogSource) -> Iterator[Row]:
     book = _workbook(source)
     sheet = book[_RUNS] if _RUNS in book.sheetnames else book.worksheets[0]
     header: list[str] | None = None
-    for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
-        if header is None:
-            if sum(cell is not None for cell in cells) > 1:
-                header = ["" if cell is None else str(cell).strip() for cell in cells]
-            continue
-        if any(cell is not None for cell in cells):
-            row = dict(zip(header, map(_plain, cells), strict=False))
-            yield f"row {number}", row, len(str(row))
+    with _reading(source):
+        for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
+            if header is None:
+                if sum(cell is not None for cell in cells) > 1:
+                    header = ["" if cell is None else str(cell).strip() for cell in cells]
+                continue
+            if any(cell is not None for cell in cells):
+                row = dict(zip(header, map(_plain, cells), strict=False))
+                yield f"row {number}", row, len(str(row))
 
 
 def _plain(cell: Any) -> Any:

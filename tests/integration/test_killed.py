@@ -20,12 +20,12 @@ from ml_agents_results.processor import ResultsProcessor
 from tests.commands import contents
 from tests.generated import lines_of, make_runs, write_runs_file
 from tests.lengths import short_and_long
-from tests.operations import SAVED, import_runs, migrate, start
+from tests.operations import SAVED, import_runs, migrate, score, start
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and forkserver")
 
 
-@pytest.fixture(params=short_and_long(2, 50))
+@pytest.fixture(params=short_and_long(2, 200))
 def kills(request: pytest.FixtureRequest) -> int:
     """At how many moments the operation is killed."""
     return int(request.param)
@@ -178,6 +178,31 @@ def test_restoring(template: Path, tmp_path: Path, kills: int) -> None:
             kept = list(folder.glob("r.db.replaced-*"))
             assert [contents(path) for path in kept if "-wal" not in path.name] == [old] * len(kept)
             assert kept or found == old
+
+
+def test_scoring(template: Path, tmp_path: Path, kills: int) -> None:
+    """What was not scored is scored by the same command; the runs stay as they are."""
+    before = contents(template / "r.db")
+    whole: dict[str | None, float | None] = {}
+    with killed("score", kills, template, tmp_path) as folders:
+        for folder in folders():
+            assert intact(folder / "r.db")
+            assert contents(folder / "r.db") == before
+            whole = whole or scores(folder)
+            assert scores(folder).items() <= whole.items()
+            score(folder)
+            assert scores(folder) == whole
+
+
+def scores(folder: Path) -> dict[str | None, float | None]:
+    """Run to its value of the metric that `score` makes."""
+    with ResultsProcessor(str(folder / "r.db")) as processor:
+        return {
+            run.id: one.value
+            for run in processor.iter_runs("exp")
+            for one in run.scores or ()
+            if one.metric == "again"
+        }
 
 
 def test_exporting_an_archive(template: Path, tmp_path: Path, kills: int) -> None:

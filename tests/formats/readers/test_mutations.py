@@ -1,13 +1,17 @@
 """Valid files with random damage: each is imported whole or refused with a reason, never half.
 
-A failure names the seed that repeats it.
+A failure names the seed that repeats it. The long form tries new seeds for $ML_AGENTS_FUZZ_SECONDS.
 """
 
+import gzip
+import hashlib
+import json
 import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -28,7 +32,7 @@ from tests.formats.readers import (
 )
 from tests.formats.readers.inspect_logs import log, sample, write_eval, write_json
 from tests.formats.writers.sample_experiments import study
-from tests.lengths import short_and_long
+from tests.lengths import fuzz_seconds, short_and_long
 
 SLOWEST = 20
 PIECES = [
@@ -99,6 +103,42 @@ def own(folder: Path, format_name: str) -> Path:
     return folder
 
 
+def own_csv(folder: Path) -> Path:
+    return own(folder, "csv")
+
+
+def own_json_lines(folder: Path) -> Path:
+    return own(folder, "jsonl") / "out"
+
+
+def packed_json_lines(folder: Path) -> Path:
+    path = own_json_lines(folder)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    return path
+
+
+def own_workbook(folder: Path) -> Path:
+    return own(folder, "excel") / "out"
+
+
+def own_parquet(folder: Path) -> Path:
+    return own(folder, "parquet") / "out"
+
+
+def own_archive(folder: Path) -> Path:
+    return own(folder, "archive") / "out"
+
+
+def own_database(folder: Path) -> Path:
+    folder.mkdir()
+    path = folder / "other.db"
+    processor = ResultsProcessor(str(path))
+    processor.save_experiment("exp", {"seed": 1})
+    processor.save_runs(study(samples=4)[:5])
+    processor.close()
+    return path
+
+
 @cache
 def exported(format_name: str) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as place:
@@ -107,7 +147,8 @@ def exported(format_name: str) -> dict[str, bytes]:
         processor.save_runs(study(samples=4)[:5])
         export(processor.database, "exp", Path(place, "out"), format_name)
         processor.close()
-        files = [path for path in Path(place, "out").rglob("*") if path.is_file()]
+        files = [path for path in Path(place).rglob("*") if path.is_file()]
+        files = [path for path in files if not path.name.startswith("results.db")]
         return {path.name: path.read_bytes() for path in files}
 
 
@@ -116,7 +157,16 @@ def legacy(folder: Path) -> Path:
     return legacy_tables.write_folder(folder, legacy_tables.row(), errors=errors)
 
 
-@pytest.mark.parametrize("seeds", short_and_long(range(20), range(20, 520)), ids=["few", "many"])
+def new_seeds() -> Iterator[int]:
+    """Seeds of this run, until the time is up."""
+    end = time.monotonic() + fuzz_seconds()
+    seed = int(time.time())
+    while time.monotonic() < end:
+        yield seed
+        seed += 1
+
+
+@pytest.mark.parametrize("seeds", short_and_long(lambda: range(20), new_seeds), ids=["few", "many"])
 @pytest.mark.parametrize(
     ("format_name", "write"),
     [
@@ -131,6 +181,13 @@ def legacy(folder: Path) -> Path:
         ("eee", own_eee),
         ("inspect", own_inspect),
         ("legacy", legacy),
+        ("runs", own_csv),
+        ("runs", own_json_lines),
+        ("runs", packed_json_lines),
+        ("runs", own_workbook),
+        ("runs", own_parquet),
+        ("archive", own_archive),
+        ("database", own_database),
     ],
 )
 def test_damaged_files(
@@ -138,17 +195,38 @@ def test_damaged_files(
     tmp_path: Path,
     format_name: str,
     write: Callable[[Path], Path],
-    seeds: range,
+    seeds: Callable[[], Iterable[int]],
 ) -> None:
-    for seed in seeds:
+    for seed in seeds():
         path = write(tmp_path / "valid")
         chance = random.Random(seed)
         file = path if path.is_file() else chance.choice(sorted(path.iterdir()))
-        file.write_bytes(damaged(file.read_bytes(), chance))
+        if format_name == "archive" and chance.random() < 0.8:
+            damage_members(file, chance)
+        else:
+            file.write_bytes(damaged(file.read_bytes(), chance))
         began = time.monotonic()
         attempt(processor, path, format_name if chance.random() < 0.7 else None, seed)
         assert time.monotonic() - began < SLOWEST, f"seed {seed} is slow"
         shutil.rmtree(tmp_path / "valid")
+
+
+def damage_members(path: Path, chance: random.Random) -> None:
+    """Damages members of an archive whose manifest lists them as they are then."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = chance.choice([*members])
+    members[name] = damaged(members[name], chance)
+    if name != "manifest.json":
+        manifest = json.loads(members["manifest.json"])
+        for member in manifest["members"]:
+            data = members[member["name"]]
+            digest = hashlib.sha256(data).hexdigest()
+            member.update(sha256=digest, bytes=len(data), records=data.count(b"\n"))
+        members["manifest.json"] = json.dumps(manifest).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
 
 
 def attempt(processor: ResultsProcessor, path: Path, format_name: str | None, seed: int) -> None:

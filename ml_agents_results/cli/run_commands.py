@@ -43,7 +43,8 @@ def run(
         typer.Option(
             "--approach",
             metavar="NAME,...",
-            help=f"{', '.join(APPROACHES)}; with commas or repeated. [default: None]",
+            help=f"{', '.join(APPROACHES)}; or your own: name=prompt.md, module:function. With "
+            "commas or repeated. [default: None]",
             autocompletion=completing(lambda: APPROACHES),
         ),
     ] = None,
@@ -146,6 +147,14 @@ def resume(
             rich_help_panel=MODEL,
         ),
     ] = None,
+    approach: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--approach",
+            metavar="NAME,...",
+            help="Approaches of your own, given again for an experiment from elsewhere.",
+        ),
+    ] = None,
     *,
     settings: dict[str, Any],
     db_path: DbPath = None,
@@ -161,6 +170,8 @@ def resume(
     with database.read() as connection:
         experiment = resolve_id(connection, experiment_id)
     changes = ExperimentConfig(**settings)
+    if approach is not None:
+        changes.approaches = listed(approach)
     processor = ResultsProcessor(database)
     runner = ExperimentRunner(changes, processor, _progress(), experiment_id=experiment)
     with _stopping_gently():

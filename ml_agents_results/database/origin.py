@@ -46,10 +46,18 @@ def reaching_settings(record: ExperimentRecord) -> dict[str, Any]:
         for setting in settings()
         if setting.reaching and _reaches(setting.name, given.get(setting.name))
     }
+    approaches = record.config_json.get("approaches")
+    if isinstance(approaches, list) and any(map(_is_own, approaches)):
+        known["approach"] = ",".join(map(str, approaches))
     provider = record.environment_json.get("provider")
     if isinstance(provider, Mapping) and isinstance(provider.get("name"), str):
         known.setdefault("provider", provider["name"])
     return known
+
+
+def _is_own(approach: object) -> bool:
+    """Whether an approach is a file or a function."""
+    return isinstance(approach, str) and ("=" in approach or ":" in approach)
 
 
 def _reaches(name: str, value: object) -> bool:

@@ -1,6 +1,7 @@
 """Fault watch: notices that asking on is pointless, from the answers and errors that come back."""
 
 from ml_agents_results.errors import ResultsError
+from ml_agents_results.experiments.approaches.own import FunctionFailed
 from ml_agents_results.providers.interface import (
     ProviderError,
     ProviderUnavailable,
@@ -52,7 +53,9 @@ class FaultWatch:
                 f"Check the endpoint. The failed {self._what} are saved: "
                 "add --retry-failed to ask them again.",
             )
-        about_all = isinstance(error, ProviderError) and not (error.retryable or error.by_content)
+        about_all = isinstance(error, FunctionFailed) or (
+            isinstance(error, ProviderError) and not (error.retryable or error.by_content)
+        )
         if about_all and self._is_same(error.message):
             return RequestRefused(
                 f"the first {self._same} {self._what} all failed alike: {error.message}",

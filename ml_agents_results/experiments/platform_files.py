@@ -63,7 +63,9 @@ def rewrite_platform_files(database: Database, experiment_id: str) -> Path | Non
     folder = (config.get("extra") or {}).get("output_dir")
     if folder is None or is_foreign(record) or not (Path(folder) / experiment_id).is_dir():
         return None
-    approaches = [canonical_approach(name) for name in config.get("approaches") or []]
+    plan = record.environment_json.get("plan") or {}
+    approaches = plan.get("approaches") or config.get("approaches") or []
+    approaches = [canonical_approach(name) for name in approaches]
     return write_platform_files(database, experiment_id, Path(folder), approaches)
 
 

@@ -104,7 +104,8 @@ def check_unchanged(record: ExperimentRecord, study: Study) -> None:
     )
     if changed:
         raise ResumeRefused(
-            f"prompts have changed since {record.id} was started: {', '.join(changed)}",
+            f"prompts or functions have changed since {record.id} was started: "
+            f"{', '.join(changed)}",
             "Restore them (--prompts DIR), or start a new experiment.",
         )
     if then["plan"] != now["plan"]:

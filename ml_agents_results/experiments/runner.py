@@ -60,6 +60,7 @@ from ml_agents_results.scoring.graders import find_grader
 from ml_agents_results.scoring.stored_answers import metric_of
 
 if TYPE_CHECKING:
+    from ml_agents_results.experiments.approaches import Approach
     from ml_agents_results.providers.interface import Provider
 
 LONGEST_ID = 200
@@ -172,7 +173,7 @@ class ExperimentRunner:
         self._take_over(experiment_id)
         study = prepare(self.config)
         _check_files(study, self.experiment_id)
-        with connected(self.config) as provider:
+        with connected(self.config, study.approaches) as provider:
             study = study.asking(provider.name, provider.model)
             processor = self._open()
             if not self._is_new and _exists(processor, self.experiment_id):
@@ -224,7 +225,10 @@ class ExperimentRunner:
         record = processor.get_experiment(self.experiment_id)
         check_plan(record)
         command = resume_command(processor.database, record.id)
-        check_given_anew(record, {**self.config.given(), **self.config.extra}, command)
+        given = {**self.config.given(), **self.config.extra}
+        if self.config.approaches == record.config_json.get("approaches"):
+            given["approach"] = self.config.approaches
+        check_given_anew(record, given, command)
         recorded = recorded_provider(record)
         config = self._merged(record, recorded)
         if max_tokens is not None:
@@ -237,7 +241,7 @@ class ExperimentRunner:
             execution = self._execution(processor, study, again, missing=max_tokens is None)
             if execution.complete():
                 return execution.close()
-        with connected(config) as provider:
+        with connected(config, study.approaches) as provider:
             if recorded is None:
                 # Saved, but never run.
                 study = study.asking(provider.name, provider.model)
@@ -264,6 +268,8 @@ class ExperimentRunner:
         given = {**self.config.given(), **self.config.extra}
         recorded_settings = {**vars(config), **config.extra}
         changed = {name for name in given if given[name] != recorded_settings.get(name)}
+        if self.config.approaches not in (["None"], config.approaches):
+            changed.add("approach")
         if fixed := sorted(changed - set(changeable)):
             raise UsageError(
                 f"{fixed[0]} cannot be changed when an experiment is resumed",
@@ -509,13 +515,21 @@ def _check_files(study: Study, experiment_id: str) -> None:
 
 
 @contextmanager
-def connected(config: ExperimentConfig) -> "Iterator[Provider]":
+def connected(
+    config: ExperimentConfig, approaches: "Sequence[Approach]" = ()
+) -> "Iterator[Provider]":
     """An open provider, closed at the end even if it was never asked; closing twice is harmless.
+
+    Functions that ask whom they like need none: then it has only the names for the record.
 
     Raises what `open_provider` raises.
     """
     from ml_agents_results.providers import open_provider
+    from ml_agents_results.providers.unasked import Unasked
 
+    if approaches and not any(approach.asks_model for approach in approaches):
+        yield Unasked(config.provider or "function", config.model or "")
+        return
     provider = open_provider(config.provider, config.model, config)
     try:
         if config.parsing == "instructor" and not provider.structured_output:

@@ -9,11 +9,13 @@ import importlib
 import inspect
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Literal
 
 from ml_agents_results.errors import ResultsError, UsageError
@@ -182,6 +184,9 @@ def _not_judged(parsed: str, expected: str) -> Verdict:
 def load_function(path: str) -> Function:
     """The function that `package.module:function` names. Raises UsageError."""
     module_name, _, attribute = path.partition(":")
+    # As for `python -m`: a module in the working directory needs no packaging.
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
     try:
         value: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
@@ -190,8 +195,10 @@ def load_function(path: str) -> Function:
         raise UsageError(
             f"{path} cannot be loaded: {error}",
             "Write package.module:function; the module has to be importable "
-            "(set PYTHONPATH to its folder).",
+            "(from the working directory, or from PYTHONPATH).",
         ) from error
+    finally:
+        sys.path.remove(here)
     if not callable(value):
         raise UsageError(f"{path} is not a function")
     function: Function = value

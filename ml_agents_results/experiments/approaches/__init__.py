@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.experiments.approaches.base import Approach, Step, Trace
+from ml_agents_results.experiments.approaches.own import is_own, own_approach
 from ml_agents_results.experiments.approaches.planning import ReasoningAsPlanning, TreeOfThought
 from ml_agents_results.experiments.approaches.program import ProgramOfThought
 from ml_agents_results.experiments.approaches.prompt_files import fingerprint, read_prompts
@@ -39,7 +40,8 @@ _CLASSES: dict[str, type[Approach]] = {
 def load_approaches(
     names: Sequence[str], prompts_dir: Path | None = None, allow_code_execution: bool = False
 ) -> list[Approach]:
-    """The approaches of these long or short names, in this order, each once.
+    """The approaches of these long or short names, or of the user's own (see `own`), in this order,
+    each once.
 
     Args:
         prompts_dir: A folder with the layout of `prompts/`, which supplies what it lacks.
@@ -50,16 +52,30 @@ def load_approaches(
         NotFoundError: There is no such folder.
         InvalidFileError: A prompt is not text, or does not contain the question.
     """
-    long_names = list(dict.fromkeys(canonical_approach(name.strip()) for name in names))
-    unknown = [name for name in long_names if name not in _CLASSES]
+    given = list(dict.fromkeys(name.strip() for name in names))
+    own = {name: own_approach(name) for name in given if is_own(name)}
+    long_names = [name if name in own else canonical_approach(name) for name in given]
+    unknown = [name for name in long_names if name not in _CLASSES and name not in own]
     known = ", ".join(s if s == long else f"{long} ({s})" for s, long in APPROACHES.items())
     if unknown or not long_names:
         what = f"there is no approach {', '.join(unknown)}" if unknown else "no approach is given"
-        raise UsageError(what, f"Choose from: {known}.")
+        raise UsageError(
+            what, f"Choose from: {known}; or write name=prompt.md, or module:function."
+        )
     if allow_code_execution:
         check_possible()
-    prompts = read_prompts([_CLASSES[name] for name in long_names], prompts_dir)
-    return [_CLASSES[name](prompts[name], allow_code_execution) for name in long_names]
+    built_in = [_CLASSES[name] for name in long_names if name in _CLASSES]
+    prompts = read_prompts(built_in, prompts_dir)
+    loaded = {
+        name: own[name] if name in own else _CLASSES[name](prompts[name], allow_code_execution)
+        for name in long_names
+    }
+    titles = [approach.name for approach in loaded.values()]
+    if doubled := sorted({title for title in titles if titles.count(title) > 1}):
+        raise UsageError(
+            f"two approaches are called {doubled[0]}", "Name one otherwise: name=module:function."
+        )
+    return list(loaded.values())
 
 
 def prompt_fingerprints(approaches: Sequence[Approach]) -> dict[str, str]:

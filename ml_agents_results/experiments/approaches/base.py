@@ -191,8 +191,10 @@ class Approach(ABC):
         prompts: The text of each.
     """
 
-    name: ClassVar[str]
+    name: str
     steps: ClassVar[tuple[str, ...]]
+    asks_model = True
+    """Whether the experiment's model is asked at all."""
 
     def __init__(self, prompts: Mapping[str, str], allow_code_execution: bool = False) -> None:
         self.prompts = prompts

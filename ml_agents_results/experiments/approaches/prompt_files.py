@@ -60,7 +60,7 @@ def _overrides(approaches: "Sequence[type[Approach]]", folder: Path) -> dict[tup
                 raise UsageError(
                     f"{path} is not a prompt of {approach.name}", f"Its prompts are {steps}."
                 )
-            prompts[approach.name, path.stem] = _read(path)
+            prompts[approach.name, path.stem] = read_prompt(path)
     if not prompts:
         example = f"{approaches[0].name}/{approaches[0].steps[0]}{SUFFIX}"
         raise UsageError(
@@ -70,7 +70,8 @@ def _overrides(approaches: "Sequence[type[Approach]]", folder: Path) -> dict[tup
     return prompts
 
 
-def _read(path: Path) -> str:
+def read_prompt(path: Path) -> str:
+    """The text of a prompt file. Raises InvalidFileError."""
     try:
         prompt = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:

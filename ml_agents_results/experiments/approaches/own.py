@@ -1,0 +1,204 @@
+"""Own approaches: a prompt file or a function of the user's, without packaging.
+
+`terse=prompts/terse.md` asks with the prompt of that file; `my_module:solve`, or
+`name=my_module:solve`, calls that function with each question.
+"""
+
+import asyncio
+import hashlib
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml_agents_results.errors import NotFoundError, ResultsError, UsageError
+from ml_agents_results.experiments.approaches.base import Approach, Dialogue, Step, Trace
+from ml_agents_results.experiments.approaches.prompt_files import read_prompt
+from ml_agents_results.providers.interface import Completion, Message, Provider
+from ml_agents_results.recording.model_responses import read_response
+from ml_agents_results.records import APPROACHES
+from ml_agents_results.scoring.graders import load_function
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_ARGUMENTS = ("question", "ask", "history", "seed")
+_BUILT_IN = {name.lower() for pair in APPROACHES.items() for name in pair}
+
+
+class FunctionFailed(ResultsError):
+    """The user's function raised an exception, or returned nothing that can be recorded."""
+
+
+class PromptApproach(Approach):
+    """One request with a prompt of the user's."""
+
+    steps = ("answer",)
+
+    def __init__(self, name: str, path: Path) -> None:
+        if not path.is_file():
+            raise NotFoundError(f"there is no prompt {path}", f"Check --approach {name}={path}.")
+        super().__init__({"answer": read_prompt(path)})
+        self.name = name
+
+    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+        await dialogue.ask("answer", schema=schema)
+
+
+class FunctionApproach(Approach):
+    """A function of the user's, plain or async, called with the question.
+
+    It takes `question` and, if it names them, `ask` (asks the experiment's model with a prompt and
+    returns the text; to be awaited in an async function), `history` and `seed`. It returns the
+    output: a text, or a response of a client library.
+    """
+
+    steps = ("source",)
+
+    def __init__(self, name: str, path: str) -> None:
+        self._function: Callable[..., Any] = load_function(path)
+        super().__init__({"source": _source(self._function)})
+        self.name = name
+        self._arguments = _named(path, self._function)
+        self.asks_model = "ask" in self._arguments
+
+    async def answer(
+        self,
+        question: str,
+        provider: Provider,
+        trace: Trace,
+        schema: "type[BaseModel] | None" = None,
+        history: Sequence[Message] = (),
+        seed: int | None = None,
+    ) -> None:
+        """Calls the function; a plain one in a thread.
+
+        Raises:
+            FunctionFailed: It raised an exception, or returned nothing that can be recorded.
+            ProviderError: The model could not be asked.
+        """
+        loop = asyncio.get_running_loop()
+
+        async def ask(prompt: str) -> str:
+            messages = [*history, Message("user", prompt)]
+            completion = await provider.complete(messages, seed=seed)
+            number = sum(step.name.startswith("ask") for step in trace.steps) + 1
+            trace.steps.append(Step(f"ask {number}", prompt, completion))
+            return completion.text
+
+        def ask_and_wait(prompt: str) -> str:
+            return asyncio.run_coroutine_threadsafe(ask(prompt), loop).result()
+
+        asynchronous = inspect.iscoroutinefunction(self._function)
+        offered: Mapping[str, Any] = {
+            "question": question,
+            "ask": ask if asynchronous else ask_and_wait,
+            "history": [(message.role, message.content) for message in history],
+            "seed": seed,
+        }
+        call = partial(self._function, **{name: offered[name] for name in self._arguments})
+        if not self._arguments:
+            call = partial(self._function, question)
+        started = time.perf_counter()
+        try:
+            if asynchronous:
+                returned = await call()
+            else:
+                returned = await asyncio.to_thread(call)
+        except ResultsError:
+            raise
+        except Exception as error:
+            raise FunctionFailed(f"{self.name} raised {type(error).__name__}: {error}") from error
+        self._note(returned, round(1000 * (time.perf_counter() - started)), trace)
+
+    def _note(self, returned: object, latency_ms: int, trace: Trace) -> None:
+        read = read_response(returned)
+        if read.text is None:
+            raise FunctionFailed(
+                f"{self.name} returned {type(returned).__name__}, not a text",
+                "Return what the model wrote, or the response of a client library.",
+            )
+        trace.raw_output = read.text
+        if not trace.steps:
+            completion = Completion(
+                read.text,
+                model=read.model,
+                prompt_tokens=read.prompt_tokens,
+                completion_tokens=read.completion_tokens,
+                cached_tokens=read.cached_tokens,
+                reasoning_tokens=read.reasoning_tokens,
+                reasoning_text=read.reasoning_text,
+                response_id=read.response_id,
+                finish_reason=read.finish_reason,
+                latency_ms=latency_ms,
+            )
+            trace.steps.append(Step("function", "", completion))
+
+    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+        raise NotImplementedError
+
+
+def is_own(spec: str) -> bool:
+    """Whether a name is that of a prompt file or a function of the user's."""
+    return "=" in spec or ":" in spec
+
+
+def own_approach(spec: str) -> Approach:
+    """The approach of `name=prompt.md`, `module:function` or `name=module:function`.
+
+    Raises:
+        UsageError, NotFoundError, InvalidFileError: There is none, or it cannot be used.
+    """
+    name, named, source = spec.partition("=")
+    if not named:
+        name, source = spec.partition(":")[2], spec
+    name, source = name.strip(), source.strip()
+    if not name or not source:
+        raise UsageError(f"{spec!r} is not an approach", "Write name=prompt.md or module:function.")
+    if name.lower() in _BUILT_IN:
+        raise UsageError(f"{name} is a built-in approach", "Give your own another name.")
+    path = Path(source)
+    if path.suffix in (".md", ".txt") or path.is_file():
+        return PromptApproach(name, path)
+    if ":" not in source:
+        raise NotFoundError(
+            f"there is no prompt {source}", "Write name=prompt.md or name=module:function."
+        )
+    return FunctionApproach(name, source)
+
+
+def _named(path: str, function: Callable[..., Any]) -> tuple[str, ...]:
+    """The arguments that a function takes by name; none where it takes the question only, whatever
+    it calls it."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the signature of {path} cannot be read: {error}") from error
+    required = [
+        one.name
+        for one in parameters
+        if one.default is one.empty and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+    ]
+    unknown = [name for name in required if name not in _ARGUMENTS]
+    if len(required) == 1 and unknown:
+        return ()
+    if unknown:
+        raise UsageError(
+            f"{path} takes {unknown[0]!r}, which nobody gives it",
+            f"It may take: {', '.join(_ARGUMENTS)}.",
+        )
+    return tuple(one.name for one in parameters if one.name in _ARGUMENTS)
+
+
+def _source(function: Callable[..., Any]) -> str:
+    """The code of the function's file, so that a change of what it calls is noticed, too."""
+    unwrapped = inspect.unwrap(function)
+    try:
+        file = inspect.getsourcefile(unwrapped)
+        text = Path(file).read_text(encoding="utf-8") if file else inspect.getsource(unwrapped)
+    except (OSError, TypeError):
+        text = ""
+    named = f"{unwrapped.__module__}:{getattr(unwrapped, '__qualname__', '')}"
+    return f"{named}\n{hashlib.sha256(text.encode(errors='replace')).hexdigest()}"

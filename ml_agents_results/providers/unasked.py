@@ -1,0 +1,32 @@
+"""Unasked: the provider of approaches that ask whom they like."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ml_agents_results.providers.interface import Completion, Message, ProviderError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+class Unasked:
+    """Has the names that runs are recorded under, and no model."""
+
+    endpoint = ""
+    structured_output = False
+
+    def __init__(self, name: str, model: str) -> None:
+        self.name = name
+        self.model = model
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        schema: "type[BaseModel] | None" = None,
+        seed: int | None = None,
+    ) -> Completion:
+        raise ProviderError("there is no model to ask", "Name one with --model.")
+
+    async def aclose(self) -> None:
+        """Nothing is open."""

@@ -1,10 +1,11 @@
 """How often intervals hold the truth, and tests err: by counting all outcomes, else by simulation.
 
-    python benchmarks/coverage.py [--seed 20261123] [--replicates 4000]
+    python benchmarks/coverage.py [--seed N] [--replicates 4000]
 
 An interval of level 95% should hold the truth in 95% of all experiments, wherever the truth lies.
 For independent samples every possible outcome is weighed by its probability: these figures are
-exact and have no seed. For clusters and repeats, experiments are simulated. Measured are the
+exact and have no seed. For clusters and repeats, experiments are simulated (more of them in
+`simulated_coverage`). Measured are the
 functions that the package reports with; in brackets, for comparison, what it does not offer. Ends
 with 1 where a figure that docs/statistics promises is missed.
 """
@@ -22,7 +23,7 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.simulated_coverage import simulations
+from benchmarks.simulated_coverage import SIMULATED_SEED, simulations
 from ml_agents_results.statistics.cluster_robust import clustered_mean
 from ml_agents_results.statistics.distributions import fair_coin_exact_p, fair_coin_mid_p
 from ml_agents_results.statistics.mcnemar import PairedTable
@@ -310,18 +311,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--seed", type=int, help=f"[default: {SEED}, then {SIMULATED_SEED}]")
     parser.add_argument("--replicates", type=int, default=4000, help="of each simulation")
     options = parser.parse_args()
     tables = Tables()
     single(tables)
     paired(tables)
     tests(tables)
-    generator = np.random.default_rng(options.seed)
-    print(f"\nSimulations: {options.replicates} replicates, seed {options.seed}")
+    seed = SEED if options.seed is None else options.seed
+    generator = np.random.default_rng(seed)
+    print(f"\nSimulations: {options.replicates} replicates, seed {seed}")
     clustered(tables, generator, options.replicates)
     repeated(tables, generator, options.replicates)
-    simulations(tables, generator, options.replicates)
+    seed = SIMULATED_SEED if options.seed is None else options.seed
+    print(f"\nFurther simulations: {options.replicates} replicates, seed {seed}")
+    simulations(tables, np.random.default_rng(seed), options.replicates)
     for miss in tables.missed:
         print(f"MISSED {miss}")
     return 1 if tables.missed else 0

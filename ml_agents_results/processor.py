@@ -37,7 +37,7 @@ from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.parsing_metrics_repository import ParsingMetricsRepository
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS, RunRepository
 from ml_agents_results.repositories.score_repository import ScoreRepository
-from ml_agents_results.responses import mark_saved, metrics_of, run_of_response, settings_of
+from ml_agents_results.responses import mark_saved, parsing_metrics_of, run_of_response, settings_of
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
 from ml_agents_results.services.cost import CostService
@@ -399,7 +399,7 @@ class ResultsProcessor:
             NotFoundError: There is no such run.
             InvalidRecordError: A value breaks a rule, or its name is not known.
         """
-        record = metrics_of(metrics)
+        record = parsing_metrics_of(metrics)
         self.database.write_retried(
             lambda connection: ParsingMetricsRepository(connection).save(run_id, record)
         )

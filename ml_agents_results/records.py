@@ -254,19 +254,6 @@ class QueueRecord:
     created_at: datetime | None = None
 
 
-@dataclass(slots=True)
-class SaveCounts:
-    """The result of saving many runs; `skipped` ones were there already, unchanged."""
-
-    read: int = 0
-    inserted: int = 0
-    updated: int = 0
-
-    @property
-    def skipped(self) -> int:
-        return self.read - self.inserted - self.updated
-
-
 @dataclass
 class StandardResponse:
     """A provider's answer as experiment platforms hand it over.

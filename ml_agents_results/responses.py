@@ -77,7 +77,7 @@ def run_of_response(response: object) -> RunRecord:
         completion_tokens=getattr(response, "completion_tokens", None),
         execution_time_ms=_milliseconds(latency),
         cost_estimate=metadata.pop("cost", None),
-        parsing_metrics=None if metrics is None else metrics_of(metrics),
+        parsing_metrics=None if metrics is None else parsing_metrics_of(metrics),
         **known,
     )
     for name in _FROM_RESPONSE:
@@ -131,7 +131,7 @@ def _milliseconds(seconds: object) -> int | None:
     raise refused("latency", seconds, "a number of seconds from 0 to 2000000, or null")
 
 
-def metrics_of(values: Mapping[str, Any]) -> ParsingMetrics:
+def parsing_metrics_of(values: Mapping[str, Any]) -> ParsingMetrics:
     """Parsing metrics under the names of either; raises InvalidRecordError."""
     if not isinstance(values, Mapping):
         raise refused("parsing_metrics", values, "a mapping, or null")

@@ -3,11 +3,13 @@
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import TIMESTAMP, Dialect, Text, TypeDecorator
 
 from ml_agents_results.errors import CorruptDatabaseError
+
+_T = TypeVar("_T")
 
 # A model may emit NUL, which PostgreSQL refuses, and lone surrogates, which no UTF-8 holds. Such
 # characters are stored as U+FDD0 and four hexadecimal digits. U+FDD0 is a Unicode noncharacter,
@@ -61,44 +63,44 @@ class LosslessText(TypeDecorator[str]):
         return None if value is None else from_stored(value)
 
 
-class JsonText(TypeDecorator[dict[str, Any]]):
-    """A JSON object in a TEXT column; any other content is returned under the key `value`."""
+class _Json(TypeDecorator[_T]):
+    """JSON in a TEXT column."""
 
     impl = PlainText
     cache_ok = True
 
-    def process_bind_param(self, value: dict[str, Any] | None, dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: _T | None, dialect: Dialect) -> str | None:
         return None if value is None else to_stored(to_json(value))
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> dict[str, Any] | None:
+    def process_result_value(self, value: str | None, dialect: Dialect) -> _T | None:
         if value is None:
             return None
         text = from_stored(value)
         try:
-            decoded = json.loads(text)
+            return self._of(json.loads(text))
         except ValueError:
             # Older databases hold what programs of their time wrote.
-            decoded = text
+            return self._of(text)
+
+    def _of(self, decoded: Any) -> _T:
+        raise NotImplementedError
+
+
+class JsonText(_Json[dict[str, Any]]):
+    """A JSON object in a TEXT column; any other content is returned under the key `value`."""
+
+    cache_ok = True
+
+    def _of(self, decoded: Any) -> dict[str, Any]:
         return decoded if isinstance(decoded, dict) else {"value": decoded}
 
 
-class JsonList(TypeDecorator[list[Any]]):
+class JsonList(_Json[list[Any]]):
     """A JSON list in a TEXT column; anything else comes back as its only item."""
 
-    impl = PlainText
     cache_ok = True
 
-    def process_bind_param(self, value: list[Any] | None, dialect: Dialect) -> str | None:
-        return None if value is None else to_stored(to_json(value))
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> list[Any] | None:
-        if value is None:
-            return None
-        text = from_stored(value)
-        try:
-            decoded = json.loads(text)
-        except ValueError:
-            decoded = text
+    def _of(self, decoded: Any) -> list[Any]:
         return decoded if isinstance(decoded, list) else [decoded]
 
 

@@ -78,7 +78,7 @@ def settle(
         if known is None:
             changed.append(one)
             continue
-        rest = one.prepared.metrics_digest in (None, known.metrics_digest)
+        rest = one.prepared.parsing_digest in (None, known.parsing_digest)
         if _differs(one.prepared, known, scores):
             conflicts += 1
             if policy == "fail":

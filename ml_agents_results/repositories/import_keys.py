@@ -96,7 +96,7 @@ class RunDigests(NamedTuple):
 
     id: str
     digest: str
-    metrics_digest: str | None
+    parsing_digest: str | None
 
 
 def recorded_runs(

@@ -23,7 +23,7 @@ LEAST = 50
 """Runs for which this is worth its own statements."""
 
 Rows = Iterable[tuple[Any, ...]]
-Metrics = Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]
+Parsing = Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]
 """The `run_row` of a run, and the `parsing_row` that belongs to it."""
 
 Scores = Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]
@@ -32,14 +32,14 @@ Scores = Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]
 _KEY_INDEXES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
 _KEY = ", ".join(RUN_KEY)
 _RUNS = ", ".join(RUN_COLUMNS)
-_METRICS = ", ".join(PARSING_VALUES)
+_PARSING = ", ".join(PARSING_VALUES)
 _SCORES = ", ".join(SCORE_COLUMNS)
 
 
-def copy_new(connection: Connection, rows: Rows, metrics: Metrics, scores: Scores) -> bool:
+def copy_new(connection: Connection, rows: Rows, parsing: Parsing, scores: Scores) -> bool:
     """Saves `run_row`s with what belongs to them if no key or id is recorded; else does nothing.
 
-    The server works on the first rows while the last ones are made; `metrics` and `scores` may grow
+    The server works on the first rows while the last ones are made; `parsing` and `scores` may grow
     meanwhile.
     """
     from psycopg.errors import UniqueViolation
@@ -47,8 +47,8 @@ def copy_new(connection: Connection, rows: Rows, metrics: Metrics, scores: Score
     try:
         with connection.begin_nested():
             _copy(connection, f"runs ({_RUNS})", rows)
-            by_id = ((run[0], *values) for run, values in metrics)
-            _copy(connection, f"parsing_metrics (run_id, {_METRICS})", by_id)
+            by_id = ((run[0], *values) for run, values in parsing)
+            _copy(connection, f"parsing_metrics (run_id, {_PARSING})", by_id)
             if scores:
                 by_id = ((run[0], *score) for run, score in scores)
                 _copy(connection, f"scores ({_SCORES})", by_id)
@@ -76,21 +76,21 @@ def copy_upsert(connection: Connection, rows: Rows, *, take_id: bool) -> int:
     ).rowcount
 
 
-def copy_upsert_metrics(connection: Connection, metrics: Metrics) -> None:
+def copy_upsert_parsing(connection: Connection, parsing: Parsing) -> None:
     """Sets the metrics of runs as `parsing_upsert` does; of several for one run the last ones."""
-    last = {_key(run): values for run, values in metrics}
+    last = {_key(run): values for run, values in parsing}
     connection.exec_driver_sql(
-        "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_metrics ON COMMIT DROP AS "
-        f"SELECT {_KEY}, {_metrics_of('parsing_metrics')} FROM runs, parsing_metrics WITH NO DATA"
+        "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_parsing ON COMMIT DROP AS "
+        f"SELECT {_KEY}, {_parsing_of('parsing_metrics')} FROM runs, parsing_metrics WITH NO DATA"
     )
-    connection.exec_driver_sql("TRUNCATE incoming_metrics")
+    connection.exec_driver_sql("TRUNCATE incoming_parsing")
     rows = ((*key, *values) for key, values in last.items())
-    _copy(connection, f"incoming_metrics ({_KEY}, {_METRICS})", rows)
+    _copy(connection, f"incoming_parsing ({_KEY}, {_PARSING})", rows)
     on_conflict = parsing_upsert(connection.dialect.name).partition("ON CONFLICT")[2]
     connection.exec_driver_sql(
-        f"INSERT INTO parsing_metrics (run_id, {_METRICS}) "
-        f"SELECT runs.id, {_metrics_of('incoming_metrics')} "
-        f"FROM incoming_metrics JOIN runs USING ({_KEY}) ON CONFLICT{on_conflict}"
+        f"INSERT INTO parsing_metrics (run_id, {_PARSING}) "
+        f"SELECT runs.id, {_parsing_of('incoming_parsing')} "
+        f"FROM incoming_parsing JOIN runs USING ({_KEY}) ON CONFLICT{on_conflict}"
     )
 
 
@@ -117,7 +117,7 @@ def _scores_of(table: str) -> str:
     return ", ".join(f"{table}.{name}" for name in SCORE_COLUMNS[1:])
 
 
-def _metrics_of(table: str) -> str:
+def _parsing_of(table: str) -> str:
     return ", ".join(f"{table}.{name}" for name in PARSING_VALUES)
 
 

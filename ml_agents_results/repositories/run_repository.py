@@ -29,7 +29,7 @@ from ml_agents_results.repositories.postgres_copy import (
     LEAST,
     copy_new,
     copy_upsert,
-    copy_upsert_metrics,
+    copy_upsert_parsing,
     copy_upsert_scores,
 )
 from ml_agents_results.repositories.repository import Repository
@@ -48,7 +48,7 @@ from ml_agents_results.repositories.upserts import (
 _DERIVED = ("input_fingerprint", "content_digest", "outcome")
 RECORD_COLUMNS = tuple(name for name in RUN_COLUMNS if name not in _DERIVED)
 _SELECTED = tuple(getattr(Run, name) for name in RECORD_COLUMNS)
-_METRICS = tuple(getattr(ParsingMetric, name) for name in PARSING_COLUMNS)
+_PARSING = tuple(getattr(ParsingMetric, name) for name in PARSING_COLUMNS)
 _KEY = tuple(getattr(Run, name) for name in RUN_KEY)
 _FLAGS = {0: False, 1: True, None: None}
 _FLAGS_AT = (
@@ -66,13 +66,13 @@ class PreparedRun(NamedTuple):
     Attributes:
         takes_id: Whether the run brings its id; otherwise it keeps the one that is recorded.
         row: The `run_row` of the run.
-        metrics: The `parsing_row` of its parsing metrics, if it brings some.
+        parsing: The `parsing_row` of its parsing metrics, if it brings some.
         scores: The id of the metric and the `score_row` of each of its scores.
     """
 
     takes_id: bool
     row: tuple[Any, ...]
-    metrics: tuple[Any, ...] | None
+    parsing: tuple[Any, ...] | None
     scores: Sequence[tuple[Any, ...]] = ()
 
     @property
@@ -80,8 +80,8 @@ class PreparedRun(NamedTuple):
         return str(self.row[_DIGEST_AT])
 
     @property
-    def metrics_digest(self) -> str | None:
-        return None if self.metrics is None else str(self.metrics[-1])
+    def parsing_digest(self) -> str | None:
+        return None if self.parsing is None else str(self.parsing[-1])
 
     def with_new_id(self) -> "PreparedRun":
         return self._replace(takes_id=False, row=(new_id(), *self.row[1:]))
@@ -153,13 +153,13 @@ class RunRepository(Repository):
         for number, run in enumerate(runs):
             try:
                 row = run_row(run, sqlite)
-                parsing = run.parsing_metrics
-                metrics = None if parsing is None else parsing_row(parsing)
+                brought = run.parsing_metrics
+                parsing = None if brought is None else parsing_row(brought)
                 scores = self._metric_ids.rows(run) if run.scores else ()
             except InvalidRecordError as error:
                 error.record_number = number
                 raise
-            prepared.append(PreparedRun(run.id is not None, row, metrics, scores))
+            prepared.append(PreparedRun(run.id is not None, row, parsing, scores))
         return prepared
 
     def save_prepared(self, runs: Sequence[PreparedRun]) -> int:
@@ -212,7 +212,7 @@ class RunRepository(Repository):
         """Sets what belongs to runs that are found by their keys."""
         parsing, scores = _parsing_of(runs), _scores_of(runs)
         if parsing and copying:
-            copy_upsert_metrics(self._connection, parsing)
+            copy_upsert_parsing(self._connection, parsing)
         elif parsing:
             by_key = [parsing_parameters(*both) for both in parsing]
             self._execute(parsing_upsert(self._engine), by_key)
@@ -265,18 +265,18 @@ class RunRepository(Repository):
         return run_id
 
     def find(self, run_id: str) -> RunRecord | None:
-        row = self._connection.execute(_with_metrics().where(Run.id == run_id)).one_or_none()
+        row = self._connection.execute(_with_parsing().where(Run.id == run_id)).one_or_none()
         return None if row is None else self._records([row])[0]
 
     def find_many(self, ids: Sequence[str]) -> dict[str, RunRecord]:
         """The runs with these ids, as far as they exist, by id."""
-        rows = self._connection.execute(_with_metrics().where(Run.id.in_(ids))).all()
+        rows = self._connection.execute(_with_parsing().where(Run.id.in_(ids))).all()
         return {str(run.id): run for run in self._records(rows)}
 
     def of_sample(self, experiment_id: str, task: str, sample_index: int) -> Sequence[RunRecord]:
         """Every variant's answers to one sample."""
         rows = self._connection.execute(
-            _with_metrics()
+            _with_parsing()
             .where(
                 Run.experiment_id == experiment_id,
                 Run.task == task,
@@ -296,7 +296,7 @@ class RunRepository(Repository):
         """
         for experiment_id in sorted(set(experiment_ids)):
             page = (
-                _with_metrics()
+                _with_parsing()
                 .where(Run.experiment_id == experiment_id)
                 .order_by(*_KEY)
                 .limit(batch_size)
@@ -324,8 +324,8 @@ class RunRepository(Repository):
         selected = (
             select(
                 *map(_stored, _SELECTED),
-                ParsingMetric.id.label("metrics_id"),
-                *map(_stored, _METRICS),
+                ParsingMetric.id.label("parsing_id"),
+                *map(_stored, _PARSING),
             )
             .outerjoin(ParsingMetric, ParsingMetric.run_id == Run.id)
             .where(Run.experiment_id == experiment_id, *(filters or Filters()).conditions())
@@ -351,7 +351,7 @@ class RunRepository(Repository):
             .subquery()
         )
         rows = self._connection.execute(
-            _with_metrics().where(Run.id.in_(select(keys.c.id))).order_by(*_KEY)
+            _with_parsing().where(Run.id.in_(select(keys.c.id))).order_by(*_KEY)
         )
         return self._records(rows.all())
 
@@ -361,7 +361,7 @@ class RunRepository(Repository):
         return self._connection.scalar(first) is not None
 
     def _records(self, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[RunRecord]:
-        """The records of rows of `_with_metrics`, with their scores."""
+        """The records of rows of `_with_parsing`, with their scores."""
         runs = [_record(row) for row in rows]
         scores = scores_of_runs(self._connection, [str(run.id) for run in runs])
         for run in runs:
@@ -394,7 +394,7 @@ _Rows = list[tuple[tuple[Any, ...], tuple[Any, ...]]]
 
 def _parsing_of(runs: Sequence[PreparedRun]) -> _Rows:
     """The `run_row` and `parsing_row` of those runs that bring parsing metrics."""
-    return [(run.row, run.metrics) for run in runs if run.metrics is not None]
+    return [(run.row, run.parsing) for run in runs if run.parsing is not None]
 
 
 def _scores_of(runs: Sequence[PreparedRun]) -> _Rows:
@@ -411,8 +411,8 @@ def _typed(row: Sequence[Any]) -> Sequence[Any]:
     return values
 
 
-def _with_metrics() -> Any:
-    return select(*_SELECTED, ParsingMetric.id.label("metrics_id"), *_METRICS).outerjoin(
+def _with_parsing() -> Any:
+    return select(*_SELECTED, ParsingMetric.id.label("parsing_id"), *_PARSING).outerjoin(
         ParsingMetric, ParsingMetric.run_id == Run.id
     )
 

@@ -21,7 +21,7 @@ ERROR_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class MetricSums:
+class ParsingSums:
     """Parsing metrics of a variant and method; sums run over the rows with a known value."""
 
     variant: Variant
@@ -36,7 +36,7 @@ class MetricSums:
     errors: int
 
     @classmethod
-    def none(cls, variant: Variant, parsing_method: str | None) -> "MetricSums":
+    def none(cls, variant: Variant, parsing_method: str | None) -> "ParsingSums":
         """No metrics were recorded."""
         return cls(variant, parsing_method, 0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -66,7 +66,7 @@ class ChangedSample:
 class TextPatterns(Protocol):
     """Counts over the texts of the runs that pass some filters."""
 
-    def metrics(self) -> Sequence[MetricSums]:
+    def parsing_sums(self) -> Sequence[ParsingSums]:
         """Sums of the parsing metrics by variant and parsing method."""
 
     def text_slices(self) -> Sequence[SliceCounts]:
@@ -95,7 +95,7 @@ class PatternRepository:
         self._connection = connection
         self._filters = filters or Filters()
 
-    def metrics(self) -> Sequence[MetricSums]:
+    def parsing_sums(self) -> Sequence[ParsingSums]:
         metrics = ParsingMetric
         rows = self._connection.execute(
             select(
@@ -116,7 +116,7 @@ class PatternRepository:
             .order_by(*VARIANT, Run.parsing_method)
         )
         return [
-            MetricSums(Variant(*row[:4]), row[4], *(int(number) for number in row[5:]))
+            ParsingSums(Variant(*row[:4]), row[4], *(int(number) for number in row[5:]))
             for row in rows
         ]
 

@@ -78,7 +78,7 @@ def parsing_insert(engine: str) -> str:
     """
     names = ("run_id", *PARSING_VALUES)
     insert = insert_of(engine)(ParsingMetric.__table__)
-    statement = _set_metrics(insert.values({name: bindparam(name) for name in names}))
+    statement = _set_parsing(insert.values({name: bindparam(name) for name in names}))
     return compiled(statement, engine, names)
 
 
@@ -95,7 +95,7 @@ def parsing_upsert(engine: str) -> str:
         ["run_id", *PARSING_VALUES], chosen
     )
     return compiled(
-        _set_metrics(insert), engine, (*PARSING_VALUES, *(f"key_{name}" for name in RUN_KEY))
+        _set_parsing(insert), engine, (*PARSING_VALUES, *(f"key_{name}" for name in RUN_KEY))
     )
 
 
@@ -154,7 +154,7 @@ def _set_score(insert: Any) -> Any:
     )
 
 
-def _set_metrics(insert: Any) -> Any:
+def _set_parsing(insert: Any) -> Any:
     return insert.on_conflict_do_update(
         index_elements=["run_id"], set_={name: insert.excluded[name] for name in PARSING_VALUES}
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import MethodCounts
 from ml_agents_results.repositories.tabulator import Tabulator
-from ml_agents_results.repositories.text_patterns import MetricSums
+from ml_agents_results.repositories.text_patterns import ParsingSums
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.clustering import (
     cluster_sums,
@@ -129,7 +129,7 @@ class ParsingService(AnalysisService):
         for row in tabulator.confidences():
             rows.setdefault(row.variant, []).append(row)
         texts = self._source.text_patterns(self._filters)
-        metrics = {(row.variant, row.parsing_method): row for row in texts.metrics()}
+        metrics = {(row.variant, row.parsing_method): row for row in texts.parsing_sums()}
         return ParsingReport(
             self._options.confidence,
             [
@@ -141,7 +141,7 @@ class ParsingService(AnalysisService):
                     variant,
                     method,
                     of_variant,
-                    metrics.get((variant, method), MetricSums.none(variant, method)),
+                    metrics.get((variant, method), ParsingSums.none(variant, method)),
                 )
                 for variant, of_variant in rows.items()
                 for method in dict.fromkeys(row.parsing_method for row in of_variant)
@@ -189,7 +189,7 @@ class ParsingService(AnalysisService):
         variant: Variant,
         method: str | None,
         rows: Sequence[MethodCounts],
-        metrics: MetricSums,
+        metrics: ParsingSums,
     ) -> ParsingMethodRow:
         rows = [row for row in rows if row.parsing_method == method]
         correct = sum(row.correct for row in rows)

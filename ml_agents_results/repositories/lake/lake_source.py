@@ -26,7 +26,7 @@ from ml_agents_results.repositories.text_patterns import (
     LENGTHS,
     LONGER,
     ChangedSample,
-    MetricSums,
+    ParsingSums,
     SliceCounts,
     TextPatterns,
 )
@@ -143,7 +143,7 @@ class LakePatterns:
         self._filters = filters
         self._passing, self._values = passing(filters)
 
-    def metrics(self) -> Sequence[MetricSums]:
+    def parsing_sums(self) -> Sequence[ParsingSums]:
         known = " OR ".join(f"{name} IS NOT NULL" for name in PARSING_COLUMNS)
         rows = self._query(
             f"SELECT {VARIANT}, parsing_method, COUNT(*), "
@@ -154,7 +154,7 @@ class LakePatterns:
             f"GROUP BY {VARIANT}, parsing_method ORDER BY {VARIANT}, parsing_method",
             self._values,
         )
-        return [MetricSums(Variant(*row[:4]), row[4], *map(int, row[5:])) for row in rows]
+        return [ParsingSums(Variant(*row[:4]), row[4], *map(int, row[5:])) for row in rows]
 
     def text_slices(self) -> Sequence[SliceCounts]:
         bins = " ".join(f"WHEN n <= {limit} THEN '{name}'" for limit, name in LENGTHS)

@@ -56,8 +56,14 @@ def of_one_task(processor: ResultsProcessor, filled: Path) -> None:
             ("ml_agents_results.services.summary", "numpy", "sqlalchemy.dialects.postgresql"),
         ),
         *(
-            (f"show --experiment-id {name}", ("sqlalchemy.dialects.postgresql",))
-            for name in ("exp", "once", "twice")
+            pytest.param(
+                f"show --experiment-id {name}", ("sqlalchemy.dialects.postgresql",), marks=marks
+            )
+            for name, marks in (
+                ("exp", ()),
+                ("once", pytest.mark.slow),
+                ("twice", pytest.mark.slow),
+            )
         ),
     ],
 )

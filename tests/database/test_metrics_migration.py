@@ -13,6 +13,7 @@ from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.run_repository import RunRepository
+from tests.lengths import SQLITE_FIRST
 
 TIME = "2026-01-02 03:04:05.000006"
 Row = Mapping[str, Any]
@@ -111,6 +112,7 @@ def values(runs: list[RunRecord]) -> list[tuple[bool | None, float | None]]:
     ],
     ids=["grades", "grades with values", "a numeric metric", "values only"],
 )
+@pytest.mark.parametrize("engine_name", SQLITE_FIRST)
 def test_the_one_grade_becomes_the_primary_metric(
     empty_database: Database,
     rows: list[Row],
@@ -194,6 +196,7 @@ def test_scores_that_imports_kept_become_rows(empty_database: Database) -> None:
     ],
     ids=["lm-eval", "helm", "openai", "promptfoo", "others"],
 )
+@pytest.mark.parametrize("engine_name", SQLITE_FIRST)
 def test_every_format_that_kept_some(
     empty_database: Database, metadata: Mapping[str, Any], names: list[str]
 ) -> None:

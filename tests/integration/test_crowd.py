@@ -14,7 +14,7 @@ from tests.lengths import short_and_long
 from tests.processes import race
 
 
-@pytest.mark.parametrize(("processes", "runs"), short_and_long((3, 100), (8, 500)))
+@pytest.mark.parametrize(("processes", "runs"), short_and_long((3, 50), (8, 500)))
 def test_many_processes_a_backup_and_a_long_read(
     processor: ResultsProcessor, tmp_path: Path, processes: int, runs: int
 ) -> None:

@@ -25,7 +25,7 @@ from tests.operations import SAVED, import_runs, migrate, score, start
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and forkserver")
 
 
-@pytest.fixture(params=short_and_long(2, 200))
+@pytest.fixture(params=short_and_long(1, 200))
 def kills(request: pytest.FixtureRequest) -> int:
     """At how many moments the operation is killed."""
     return int(request.param)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -22,8 +23,10 @@ from ml_agents_results.providers.urls import read_address
 from ml_agents_results.scoring.extraction import StructuredAnswer
 from tests.endpoint import Endpoint, Fault
 
-anthropic_messages = pytest.importorskip("ml_agents_results.providers.anthropic_messages")
-pytest.importorskip("anthropic", reason="the extra `anthropic` is not installed")
+# Imported by the tests: a process that only collects them need not wait for the client.
+pytestmark = pytest.mark.skipif(
+    find_spec("anthropic") is None, reason="the extra `anthropic` is not installed"
+)
 
 KEY = "sk-ant-secret-0123"
 
@@ -34,10 +37,12 @@ def ask(
     settings: ProviderSettings,
     schema: type[BaseModel] | None = None,
 ) -> Completion:
+    from ml_agents_results.providers.anthropic_messages import Anthropic
+
     async def once() -> Completion:
         address = read_address(endpoint.url.removesuffix("/v1"))
         target = Target("anthropic", "claude-x", address, KEY, "ANTHROPIC_API_KEY")
-        provider = anthropic_messages.Anthropic(target, settings)
+        provider = Anthropic(target, settings)
         provider.retry_policy = RetryPolicy(settings.max_retries, first_pause=0.01)
         try:
             completion: Completion = await provider.complete(messages, schema=schema)
@@ -102,9 +107,11 @@ def test_a_model_that_allows_fewer_tokens_is_asked_with_its_own_limit() -> None:
 
 
 def test_a_limit_is_always_sent_and_a_schema_on_demand() -> None:
+    from ml_agents_results.providers.anthropic_messages import Anthropic
+
     with Endpoint('{"reasoning": "r", "answer": "42"}') as endpoint:
         answer = ask(endpoint, [Message("user", "?")], ProviderSettings(), StructuredAnswer)
-        assert endpoint.bodies[-1]["max_tokens"] == anthropic_messages.Anthropic.default_max_tokens
+        assert endpoint.bodies[-1]["max_tokens"] == Anthropic.default_max_tokens
         sent = endpoint.bodies[-1]["output_config"]["format"]
     assert sent["type"] == "json_schema"
     assert set(sent["schema"]["required"]) == {"reasoning", "answer"}

@@ -16,6 +16,7 @@ from ml_agents_results.records import ExperimentRecord, ParsingMetrics, RunRecor
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.parsing_metrics_repository import ParsingMetricsRepository
 from ml_agents_results.repositories.run_repository import RunRepository
+from tests.lengths import SQLITE_FIRST
 
 FULL = RunRecord(
     id="run-1",
@@ -43,7 +44,6 @@ FULL = RunRecord(
     metadata_json={"b": [1, None, {"c": True}], "a": "ä"},
     parsing_metrics=ParsingMetrics(2, True, 0.5, 7, "first parser failed"),
 )
-
 
 CHANGES: list[tuple[str, Any]] = [
     ("input_text", "2+2?"),
@@ -393,6 +393,7 @@ def test_any_text_comes_back_as_it_was(store: Database, values: list[str], data:
     assert found.approach_name in (run.approach_name, "None", "ChainOfThought")
 
 
+@pytest.mark.parametrize("engine_name", SQLITE_FIRST)
 def test_ten_megabytes_come_back(store: Database) -> None:
     text_of_all = "".join(map(chr, range(0x3000))) + "\ud800\udfff\ufdd0😀"
     long = text_of_all * (10_000_000 // len(text_of_all))

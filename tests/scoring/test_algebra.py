@@ -1,12 +1,13 @@
 import threading
 import time
+from importlib.util import find_spec
 
 import pytest
 
 from ml_agents_results.scoring import algebra
 from ml_agents_results.scoring.graders import grade
 
-pytest.importorskip("math_verify", reason="needs the extra [math]")
+pytestmark = pytest.mark.skipif(find_spec("math_verify") is None, reason="needs the extra [math]")
 
 
 @pytest.mark.parametrize(

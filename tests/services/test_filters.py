@@ -1,10 +1,12 @@
 """Every filter narrows every analysis to the same runs."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.repositories.filters import Filters
@@ -12,13 +14,14 @@ from ml_agents_results.services.cost import CostService
 from ml_agents_results.services.failures import FailureService
 from ml_agents_results.services.latency import LatencyService
 from ml_agents_results.services.parsing import ParsingService
+from tests.lengths import SQLITE_FIRST
 from tests.services.building import run, save
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def filled(store: ResultsProcessor) -> ResultsProcessor:
+@pytest.fixture(scope="module", params=SQLITE_FIRST)
+def filled(request: pytest.FixtureRequest, migrated: Callable[[str], Database]) -> ResultsProcessor:
     """Two of everything that can be filtered by, in every combination but for the times."""
     made = [
         run(
@@ -42,7 +45,7 @@ def filled(store: ResultsProcessor) -> ResultsProcessor:
         for task in ("a", "b")
         for place in (0, 1)
     ]
-    return save(store, made)
+    return save(ResultsProcessor(migrated(request.param)), made)
 
 
 KEYS: list[tuple[dict[str, Any], int]] = [

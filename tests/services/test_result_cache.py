@@ -2,8 +2,6 @@
 
 import random
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +13,7 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from tests.databases import locator
+from tests.processes import run as in_another_process
 from tests.services.building import run, runs, save
 
 
@@ -102,7 +101,7 @@ def test_what_another_process_writes_is_seen(study: ResultsProcessor) -> None:
         "processor.save_run(RunRecord('exp', 'CoT1', 2, 'p', 'm', is_correct=True))\n"
         "processor.close()\n"
     )
-    subprocess.run([sys.executable, "-c", code, locator(study.database)], check=True, timeout=60)
+    in_another_process(code, locator(study.database))
     after = study.compare(["exp"]).comparisons[0]
     assert (before.difference, after.difference) == (0.25, 0.5)
 

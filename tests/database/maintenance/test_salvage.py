@@ -64,7 +64,7 @@ def test_an_intact_file_comes_out_the_same(template: Path, tmp_path: Path) -> No
     assert template.read_bytes() == before
     assert contents(tmp_path / "new.db") == contents(template)
     assert report.notes == []
-    assert [(one.lost, one.damaged) for one in report.tables.values()] == [(0, 0)] * 6
+    assert {(one.lost, one.damaged) for one in report.tables.values()} == {(0, 0)}
 
 
 def flip(data: bytearray, chance: random.Random) -> range:
@@ -91,7 +91,7 @@ def noise(data: bytearray, chance: random.Random) -> range:
     return range(start, start + 4096)
 
 
-@pytest.mark.parametrize("seeds", short_and_long(range(3), range(3, 53)), ids=["few", "many"])
+@pytest.mark.parametrize("seeds", short_and_long(range(1), range(1, 53)), ids=["few", "many"])
 @pytest.mark.parametrize("damage", [flip, cut, blank, noise])
 def test_every_row_outside_of_the_damaged_pages_comes_back(
     template: Path,

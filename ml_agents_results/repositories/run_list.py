@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Text, and_, case, exists, func, literal,
 from sqlalchemy import type_coerce as coerced
 from sqlalchemy.orm import aliased
 
-from ml_agents_results.database.models import RUN_KEY, Metric, Run, Score
+from ml_agents_results.database.models import RUN_KEY, Run, Score
 from ml_agents_results.database.types import to_stored
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
@@ -325,15 +325,6 @@ def position_of(line: RunLine, order: RunOrder | None = None) -> Position:
     measure = SORT_COLUMNS.get((order or RunOrder()).column)
     value = None if measure is None else getattr(line, measure.key)
     return Position(tuple(getattr(line, column.key) for column in _KEY), value)
-
-
-def metric_names(connection: Connection, experiment_id: str) -> Sequence[str]:
-    """The metrics of an experiment, the primary one first."""
-    return connection.scalars(
-        select(Metric.name)
-        .where(Metric.experiment_id == experiment_id)
-        .order_by(Metric.is_primary.desc(), Metric.name)
-    ).all()
 
 
 def _page(rows: Sequence[RunLine], limit: int, backwards: bool, **search: Any) -> RunPage:

@@ -203,7 +203,6 @@ def _report(site: Site, error: Exception) -> str:
 
 def _error(site: Site, request: Request, status: int, message: str, hint: str | None) -> Response:
     return site.page(
-        request,
         "error.html",
         code=status,
         title=message,

@@ -97,6 +97,8 @@ def _listen(host: str, port: int | None) -> socket.socket:
     for number in wanted:
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Of a socket that it did not make, asyncio does not set it: heads would wait for bodies.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             listening.bind((host, number))
             listening.listen()

@@ -1,6 +1,6 @@
 """Site: what all pages share: the store, the templates, the facts that every page shows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -9,13 +9,14 @@ from typing import Any
 from markupsafe import Markup
 from sqlalchemy import Connection
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from ml_agents_results.formats.json_encoding import json_bytes
-from ml_agents_results.records import Variant
+from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.reports import wording
 from ml_agents_results.reports.html import text, view_html
 from ml_agents_results.repositories.counts import VariantCounts
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.viewer.store import Store
@@ -85,19 +86,29 @@ class Site:
         )
         return environment
 
-    def page(
-        self, request: Request, template: str, *, code: int = 200, **values: Any
-    ) -> HTMLResponse:
+    def page(self, template: str, *, code: int = 200, **values: Any) -> HTMLResponse:
         """A page; its state goes along, so that the browser can ask what has changed since."""
         values.setdefault("live", False)
         values.setdefault("commands", ())
         values.setdefault("exports", ())
         values.setdefault("crumbs", ())
-        content = self.environment.get_template(template).render(
-            **values, here=request.url.path, address=str(request.url.replace(scheme="", netloc=""))
-        )
+        content = self.environment.get_template(template).render(**values)
         # Only lone surrogates are beyond UTF-8.
         return HTMLResponse(content.encode("utf-8", "backslashreplace"), code)
+
+    def kept(self, request: Request, build: Callable[[], Response]) -> Response:
+        """A page that is built once while the database stands still, however often it is asked
+        for."""
+        key = ("page", request.url.path, request.url.query)
+        built = self.store.figures(key, lambda _connection: build())
+        return HTMLResponse(built.body, built.status_code)
+
+    def record(self, experiment_id: str) -> ExperimentRecord:
+        """Raises NotFoundError if there is no such experiment."""
+        return self.store.figures(
+            ("record", experiment_id),
+            lambda connection: ExperimentRepository(connection).get(experiment_id),
+        )
 
     def cells(self, experiment_id: str) -> Sequence[VariantCounts]:
         """The runs of an experiment by variant and task, counted by outcome."""

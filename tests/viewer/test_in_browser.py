@@ -62,10 +62,16 @@ def visitor(browser: Any, address: str) -> Iterator[Visitor]:
     person.close()
 
 
+def wait(page: Any, selector: str) -> None:
+    """Until the element is there and the scripts of its page have run."""
+    page.wait_for_selector(selector)
+    page.wait_for_load_state("load")
+
+
 def draw_queue(page: Any, size: int) -> None:
     page.fill("input[name=size]", str(size))
     page.click("text=Draw and grade")
-    page.wait_for_selector("#grading")
+    wait(page, "#grading")
 
 
 def test_from_the_first_page_to_a_sample_and_back(visitor: Visitor) -> None:
@@ -78,13 +84,16 @@ def test_from_the_first_page_to_a_sample_and_back(visitor: Visitor) -> None:
     rows = page.locator("#runs tbody tr")
     assert rows.count() > 0
     rows.first.locator("a").click()
+    wait(page, ".sides")
     page.keyboard.press("d")
-    page.wait_for_selector("ins")
+    wait(page, "ins")
     first = page.locator("h1").inner_text()
     page.keyboard.press("j")
     page.wait_for_function("first => document.querySelector('h1').innerText != first", arg=first)
+    page.wait_for_load_state("load")
     page.keyboard.press("k")
     page.wait_for_function("first => document.querySelector('h1').innerText == first", arg=first)
+    page.wait_for_load_state("load")
     page.keyboard.press("?")
     assert page.locator("#keys").is_visible()
 
@@ -94,14 +103,14 @@ def test_grading_by_keyboard_alone(visitor: Visitor, own_study: Path) -> None:
     draw_queue(page, 4)
     for key, place in (("1", 2), ("0", 3)):
         page.keyboard.press(key)
-        page.wait_for_selector(f"h1:text('{place} of 4')")
+        wait(page, f"h1:text('{place} of 4')")
     page.keyboard.press("n")
     page.keyboard.type("10 of 5")
     page.keyboard.press("Escape")
     page.keyboard.press("x")
-    page.wait_for_selector("h1:text('4 of 4')")
+    wait(page, "h1:text('4 of 4')")
     page.keyboard.press("u")
-    page.wait_for_selector("h1:text('3 of 4')")
+    wait(page, "h1:text('3 of 4')")
     database = Database(str(own_study))
     with database.read() as connection:
         scores = [s for _, s in ScoreRepository(connection).list("exp") if s.metric == "human"]
@@ -119,7 +128,7 @@ def test_a_failed_save_keeps_the_grade_on_the_screen(visitor: Visitor) -> None:
     page.wait_for_selector("#failed:visible")
     visitor.context.set_offline(False)
     page.click("text=Try again")
-    page.wait_for_selector("h1:text('2 of 3')")
+    wait(page, "h1:text('2 of 3')")
     visitor.complaints.clear()
 
 
@@ -134,7 +143,7 @@ def test_two_people_grade_one_run(browser: Any, address: str, own_study: Path) -
     people[0].page.keyboard.press("1")
     people[1].page.keyboard.press("0")
     for person in people:
-        person.page.wait_for_selector("h1:text('2 of 2')")
+        wait(person.page, "h1:text('2 of 2')")
         person.close()
     database = Database(str(own_study))
     with database.read() as connection:

@@ -21,7 +21,7 @@ from ml_agents_results.reports.wording import variant_labels
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_filters import RunFilters
-from ml_agents_results.repositories.run_list import RunLine, RunListRepository, metric_names
+from ml_agents_results.repositories.run_list import RunLine, RunListRepository
 from ml_agents_results.services.analysis_options import ALLOWANCES, AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
 from ml_agents_results.services.summary import SummaryReport
@@ -63,6 +63,10 @@ class _Shown:
 
 
 def show(site: Site, request: Request) -> Response:
+    return site.kept(request, lambda: _page(site, request))
+
+
+def _page(site: Site, request: Request) -> Response:
     params = request.query_params
     ids, metric, baseline, allow = _asked(site, request)
     shown = site.store.figures(
@@ -70,7 +74,6 @@ def show(site: Site, request: Request) -> Response:
     )
     tasks = [task.task for task in shown.comparison.tasks]
     return site.page(
-        request,
         "compare.html",
         title=" and ".join(shown.names[one] for one in ids) if len(ids) < 4 else "Comparison",
         crumbs=[("/", "Experiments")],
@@ -155,7 +158,7 @@ def _compute(
         [view for name in order for view in named[name] if several or name != "macro"],
         [view for view in report.views if view.name == "tasks"] if several else [],
         heat_map(means, labels) if several else None,
-        list(dict.fromkeys(name for one in ids for name in metric_names(connection, one))),
+        list(dict.fromkeys(one.name for r in records.values() for one in r.metrics or ())),
         {one: record.name or one for one, record in records.items()},
         [one for one, record in records.items() if record.status == "running"],
     )

@@ -45,7 +45,6 @@ def show(site: Site, request: Request) -> Response:
         return f"/?{query}" if query else "/"
 
     return site.page(
-        request,
         "experiments.html",
         title="Experiments",
         live=state or "",

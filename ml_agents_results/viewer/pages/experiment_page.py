@@ -24,15 +24,13 @@ from ml_agents_results.reports.parsing_report import parsing_report
 from ml_agents_results.reports.report import Report, View
 from ml_agents_results.reports.sentences import comparison_sentence
 from ml_agents_results.reports.wording import variant_labels
-from ml_agents_results.repositories.experiment_repository import (
-    ExperimentCounts,
-    ExperimentRepository,
-)
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_filters import RunFilters
-from ml_agents_results.repositories.run_list import metric_names
+from ml_agents_results.repositories.run_list import RunListRepository
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.study_progress import progress_of
+from ml_agents_results.services.summary import VariantSummary
 from ml_agents_results.viewer.cell_links import cell_links, changed_link
 from ml_agents_results.viewer.heat_map import HeatMap, heat_map
 from ml_agents_results.viewer.run_query import RunQuery
@@ -59,11 +57,29 @@ class PairFinding:
     regressed: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The runs of an experiment, counted."""
+
+    runs: int
+    graded: int
+    failed: int
+
+    @classmethod
+    def of(cls, variants: Sequence[VariantSummary]) -> "Head":
+        return cls(
+            sum(row.runs for row in variants),
+            sum(row.graded for row in variants),
+            sum(row.failed for row in variants),
+        )
+
+
 @dataclass(frozen=True)
 class _ShownPart:
     """What a part of the page shows, computed once while the database stands still."""
 
     labels: Mapping[Variant, str]
+    head: Head | None = None
     tasks: Sequence[str] = ()
     findings: Sequence[PairFinding] = ()
     notes: Sequence[str] = ()
@@ -75,29 +91,38 @@ class _ShownPart:
 
 
 def show(site: Site, request: Request) -> Response:
-    state = site.store.state()
-    experiment_id, part, metric = _named(request)
+    experiment_id, _, _ = _named(request)
     with site.store.read() as connection:
         record = ExperimentRepository(connection).get(experiment_id)
-        metrics = metric_names(connection, experiment_id)
-    counts = site.store.figures(
-        ("counts", experiment_id), lambda c: ExperimentRepository(c).counts(experiment_id)
-    )
-    progress = None
     if record.status == "running":
-        with site.store.read() as connection:
-            progress = progress_of(connection, experiment_id, counts.runs, counts.planned)
+        # Its head is as fresh as counting allows.
+        return _page(site, request, record)
+    return site.kept(request, lambda: _page(site, request, record))
+
+
+def _page(site: Site, request: Request, record: ExperimentRecord) -> Response:
+    state = site.store.state()
+    experiment_id, part, metric = _named(request)
+    own = _primary(record)
+    with site.store.read() as connection:
+        some = RunListRepository(connection).count(RunFilters(experiment_id), at_most=0)
     compute = _COMPUTED.get(part)
     shown = (
         _ShownPart({})
-        if compute is None or not counts.runs
+        if compute is None or not some
         else site.store.figures(
             ("experiment", experiment_id, part, metric), partial(_compute, compute, record, metric)
         )
     )
-    primary = metric is None or metric == counts.metric
+    running = record.status == "running"
+    head = _counted(site, experiment_id) if running or shown.head is None else shown.head
+    planned = ((record.environment_json or {}).get("plan") or {}).get("runs")
+    progress = None
+    if running:
+        with site.store.read() as connection:
+            progress = progress_of(connection, experiment_id, head.runs, planned)
+    primary = metric is None or metric == own
     return site.page(
-        request,
         "experiment.html",
         title=record.name or record.id,
         live=state or "",
@@ -105,14 +130,16 @@ def show(site: Site, request: Request) -> Response:
         record=record,
         facts=experiment_object(record),
         pretty=lambda value: json_bytes(value, indent=True).decode(),
-        counts=counts,
+        counts=head,
+        planned=planned,
+        own_metric=own,
         progress=progress,
-        unfinished=_unfinished(counts),
+        unfinished=max(0, planned - head.runs) if running and planned else 0,
         part=part,
         parts=PARTS,
         part_url=lambda name: part_url(experiment_id, name, metric),
-        metrics=metrics,
-        metric=metric or counts.metric,
+        metrics=[one.name for one in record.metrics or ()],
+        metric=metric or own,
         with_metrics=part in OF_ANY_METRIC,
         shown=shown,
         link=cell_links(shown.labels, shown.tasks, primary=primary),
@@ -175,11 +202,10 @@ def _url(path: str, experiment_id: str, part: str, metric: str | None) -> str:
     return f"{path}?" + urlencode({name: value for name, value in pairs.items() if value})
 
 
-def _unfinished(counts: ExperimentCounts) -> int | None:
-    """Planned runs that are not there, of an experiment that is running."""
-    if counts.status != "running" or counts.planned is None:
-        return None
-    return max(0, counts.planned - counts.runs) or None
+def _counted(site: Site, experiment_id: str) -> Head:
+    cells = site.cells(experiment_id)
+    graded = sum(cell.correct + cell.wrong + cell.scored for cell in cells)
+    return Head(sum(cell.runs for cell in cells), graded, sum(cell.failed for cell in cells))
 
 
 def _snapshot(
@@ -213,6 +239,7 @@ def _findings(connection: Connection, record: ExperimentRecord, metric: str | No
     by_task = [view for view in [*views, *report.views] if view.name in ("tasks", "macro")]
     return _ShownPart(
         labels,
+        Head.of(accuracy.variants),
         tasks,
         [] if comparison is None else findings_of(comparison, labels, primary=primary),
         list(dict.fromkeys([*report.notes, *means.notes])),
@@ -237,6 +264,7 @@ def _costs(connection: Connection, record: ExperimentRecord, _metric: str | None
     cost, latency = cost_report(snapshot.costs), latency_report(snapshot.latency)
     return _ShownPart(
         labels,
+        Head.of(snapshot.accuracy.variants),
         notes=[*cost.notes, *latency.notes],
         views=[*cost.views, *latency.views],
         figures=figures(snapshot, labels),
@@ -250,6 +278,7 @@ def _parsing(connection: Connection, record: ExperimentRecord, _metric: str | No
     report = parsing_report(snapshot.parsing)
     return _ShownPart(
         labels,
+        Head.of(snapshot.accuracy.variants),
         notes=report.notes,
         views=report.views,
         figures=figures(snapshot, labels),
@@ -263,6 +292,7 @@ def _failures(connection: Connection, record: ExperimentRecord, _metric: str | N
     report = failure_report(snapshot.failures)
     return _ShownPart(
         labels,
+        Head.of(snapshot.accuracy.variants),
         notes=report.notes,
         views=report.views,
         figures=figures(snapshot, labels),

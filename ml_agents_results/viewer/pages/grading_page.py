@@ -53,7 +53,6 @@ def queues(site: Site, request: Request) -> Response:
             for queue in reversed(repository.list()[-50:])
         ]
     return site.page(
-        request,
         "queues.html",
         title="Grading",
         crumbs=experiment_crumbs(record.id, record.name),
@@ -85,7 +84,6 @@ def show(site: Site, request: Request) -> Response:
         return "/grade?" + urlencode({"queue": number, "at": runs[index].position + 1, **kept})
 
     return site.page(
-        request,
         "grade.html",
         title=f"{queued.position + 1} of {labelling.queue.size}",
         crumbs=[("/", "Experiments"), ("/queues?" + urlencode({"queue": number}), "Grading")],

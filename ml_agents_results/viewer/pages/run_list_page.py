@@ -11,13 +11,11 @@ from ml_agents_results.errors import TimeLimitError, UsageError
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.wording import variant_labels
 from ml_agents_results.repositories.counts import VariantCounts
-from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_filters import TEXT_COLUMNS
 from ml_agents_results.repositories.run_list import (
     COUNTED,
     RunListRepository,
     RunPage,
-    metric_names,
     position_of,
 )
 from ml_agents_results.repositories.score_rows import scores_of_runs
@@ -34,9 +32,8 @@ _COUNT_SECONDS = 0.5
 def show(site: Site, request: Request) -> Response:
     params = request.query_params
     experiment_id = params.get("experiment", "")
-    with site.store.read() as connection:
-        record = ExperimentRepository(connection).get(experiment_id)
-        metrics = metric_names(connection, experiment_id)
+    record = site.record(experiment_id)
+    metrics = [metric.name for metric in record.metrics or ()]
     variants = site.variants(experiment_id)
     query = run_query(params, variants)
     if len(params.multi_items()) > len([1 for _, value in params.multi_items() if value != ""]):
@@ -56,7 +53,6 @@ def show(site: Site, request: Request) -> Response:
         scores = scores_of_runs(connection, [line.id for line in page.lines]) if wanted else {}
     labels = variant_labels(variants) if variants else {}
     return site.page(
-        request,
         "runs.html",
         title=_title(query, labels),
         crumbs=experiment_crumbs(record.id, record.name),
@@ -64,14 +60,17 @@ def show(site: Site, request: Request) -> Response:
         query=query,
         page=page,
         labels=labels,
-        total=_total(site, query),
+        total=_total(site, query, page),
         counted=COUNTED,
         columns={name: COLUMNS.get(name, name) for name in columns},
         every_column={**COLUMNS, **{name: name for name in metrics}},
         numbers=(*NUMBERS, *metrics),
         rows=rows_html(query, page.lines, columns, labels, scores, record.metrics or ()),
         metrics=metrics,
-        facets=facets_of(query, site.cells(experiment_id), labels),
+        facets=site.store.figures(
+            ("facets", query.first()),
+            lambda _: facets_of(query, site.cells(experiment_id), labels),
+        ),
         sort_url=_sort_urls(query, columns),
         texts=TEXT_COLUMNS,
         sizes=SIZES,
@@ -120,12 +119,16 @@ def _columns(
     return tuple(name for name in usual if has.get(name, True))
 
 
-def _total(site: Site, query: RunQuery) -> int | None:
-    """The runs that pass: from the counts of the facets, else counted as far as that is quick."""
+def _total(site: Site, query: RunQuery, page: RunPage) -> int | None:
+    """The runs that pass: from the counts of the facets, from a page that holds all, else counted
+    as far as that is quick."""
     if query.filters.by_facets_only:
         cells = site.cells(query.filters.experiment_id)
         return runs_of(query, cells)
-    if query.filters.text:
+    if not page.more and query.after is None and query.before is None:
+        return len(page.lines)
+    # To count what changed, each run would be compared with another one.
+    if query.filters.text or query.filters.change:
         return None
     try:
         with site.store.read(_COUNT_SECONDS) as connection:

@@ -15,7 +15,6 @@ from ml_agents_results.formats.json_encoding import json_bytes
 from ml_agents_results.records import RunRecord, Variant
 from ml_agents_results.reports.word_diff import Part, word_diff
 from ml_agents_results.reports.wording import variant_labels
-from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_filters import RunFilters
 from ml_agents_results.repositories.run_list import RunLine, RunListRepository
 from ml_agents_results.repositories.run_repository import RunRepository
@@ -66,9 +65,8 @@ def show(site: Site, request: Request) -> Response:
     diff = params.get("diff", "none")
     if diff not in DIFFS:
         raise UsageError(f"diff cannot be {diff!r}", f"Choose of: {', '.join(DIFFS)}")
-    variants = site.variants(experiment_id)
+    variants, record = site.variants(experiment_id), site.record(experiment_id)
     with site.store.read() as connection:
-        record = ExperimentRepository(connection).get(experiment_id)
         lines = RunListRepository(connection).of_sample(variants, task, index)
         if not lines:
             raise NotFoundError(
@@ -93,7 +91,6 @@ def show(site: Site, request: Request) -> Response:
     ]
     first = sides[0].run
     return site.page(
-        request,
         "sample.html",
         title=f"{task}:{index}" if task else f"Sample {index}",
         crumbs=[

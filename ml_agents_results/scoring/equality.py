@@ -171,7 +171,7 @@ def number_in(answer: str) -> quantities.Quantity | None:
     found = quantities.read(answer)
     if found is not None:
         return found
-    plain = latex.plain(answer)
+    plain = _MODULO.sub("", latex.plain(answer)).replace("≡", "=").replace("\\equiv", "=")
     if "=" in plain or "≈" in plain:
         side = last_side(plain)
         if (found := quantities.read(side)) is not None:
@@ -209,8 +209,12 @@ def _number(answer: str, target: str, expected: Expectation) -> Equality:
     return Equality(same, "bound" if bounded and not same else "")
 
 
+_MODULO = re.compile(r"\s*(?:\\pmod|\\bmod|\(\s*\\?mod)\b.*$")
+
+
 def _result(answer: str, target: str, question: str) -> str:
     """Of `x^2 - 5x + 6 = (x-2)(x-3)`, whose left side the question gives, the right side."""
+    answer = _MODULO.sub("", answer).replace("≡", "=").replace("\\equiv", "=").strip()
     left, sign, right = answer.rpartition("=")
     first = re.sub(r"\s+", "", left.split("=")[0])
     if not sign or "=" in target or len(first) < 3 or re.search(r"[<>≤≥,]", answer):

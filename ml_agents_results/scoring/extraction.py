@@ -36,7 +36,7 @@ from ml_agents_results.scoring.kinds import AnswerKind, Expectation
 Outcome = Literal["truncated", "refused", "unparsed"]
 """Why no answer was found."""
 
-VERSION = 2
+VERSION = 3
 """Counts the changes of what is extracted; part of a metric's definition."""
 
 CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "pause_turn"})

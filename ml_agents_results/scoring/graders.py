@@ -26,7 +26,7 @@ from ml_agents_results.scoring.verdicts import Answered, Function, Verdict
 GROUP = "ml_agents_results.graders"
 """The group of entry points under which packages bring graders of their own."""
 
-VERSION = 2
+VERSION = 3
 """Counts the changes of what the built-in graders accept; part of their definition."""
 
 

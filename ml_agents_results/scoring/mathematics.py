@@ -22,6 +22,7 @@ _BASE = re.compile(r"([0-9A-Fa-f]+)_\{?(\d{1,2})\}?")
 _OPERATION = re.compile(
     r"(?:\\frac\{\s*(?:d|∂)[^{}]*\}\{\s*(?:d|∂)[^{}]*\}|d\w?/d\w|\\(?:int|lim|sum|prod)|[a-zA-Z]'+\()"
 )
+_POINT_NAME = re.compile(r"^[A-Z]\s?(?=\([^()]*,[^()]*\)$)")
 _SUPERSCRIPT = re.compile(r"(?<=[\w)\]])[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 NAME = re.compile(
     r"(?:[A-Za-zα-ω](?:_\{?\w+\}?)?"
@@ -57,7 +58,8 @@ def read(text: str) -> Form:
         for sign, (above, below) in quantity_patterns.VULGAR.items():
             plain = plain.replace(sign, f"({above}/{below})")
     plain = plain.replace(">=", "≥").replace("<=", "≤").replace("!=", "≠")
-    plain = plain.strip("$ \n").rstrip(".,;:").strip() if plain else plain
+    plain = plain.strip("$ \n").rstrip(".,;:").lstrip("=").strip() if plain else plain
+    plain = _POINT_NAME.sub("", plain)
     return _read(plain, 0)
 
 
@@ -361,6 +363,6 @@ def looks_mathematical(text: str) -> bool:
             r"[\^√π∪≤≥∞±⦃]|\bsqrt\s?\(|[a-z]\s*[<>]=?\s*-?\d|-?\d\s*[<>]=?\s*[a-z]\b|\d\s*[a-z]\b|[a-z]\s*[-+*/=]|[-+*/=]\s*[a-z]|_\{?\d",
             plain,
         )
-        or re.fullmatch(r"[(\[]\s*-?[\w./]+(?:\s*,\s*-?[\w./]+)+\s*[)\]]", plain)
+        or re.fullmatch(r"[(\[{⦃]\s*-?[\w./]+(?:\s*,\s*-?[\w./]+)+\s*[)\]}⦄]", plain)
         or re.search(r"\d\s*[-+*×]\s*\d", plain)
     )

@@ -48,7 +48,7 @@ def breaks_off(text: str) -> bool:
     word = re.search(r"([A-Za-z']+)$", last)
     if word is None:
         return False
-    long = len(last.split()) >= 9 and len(last.rpartition("=")[2].split()) > 2
+    long = len(last.split()) >= 9 and len(last.rpartition("=")[2].split()) > 6
     return word[1].lower() in _OPEN_WORDS or (long and not last[-1].isdigit())
 
 

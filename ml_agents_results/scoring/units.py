@@ -148,7 +148,7 @@ def same(one: str, other: str) -> bool:
         return True
     (head, _, below), (head2, _, below2) = one.partition("/"), other.partition("/")
     if head == head2 and (not below or not below2):
-        return head in MONEY or (below or below2).startswith(NOUN)
+        return head in MONEY or head == "%" or (below or below2).startswith(NOUN)
     return head == head2 and below.startswith(NOUN) and below2.startswith(NOUN)
 
 

@@ -7,6 +7,7 @@ from ml_agents_results.scoring import (
     equality,
     kinds,
     latex,
+    mathematics,
     numbers_in_text,
     options,
     phrases,
@@ -62,6 +63,8 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
         block = _closing_list(text)
         if block is not None:
             return "last_line", Reading(block)
+    if expected.kind == "math" and (found_math := _mathematics(text, last, expected)) is not None:
+        return found_math
     measured = expected.kind == "any" and numbers_in_text.only_measured(last)
     if expected.kind in ("number", "math") or (
         expected.kind == "any" and (measured or kinds.asks_number(expected.question))
@@ -84,6 +87,17 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
         if person is not None:
             return "option_text", Reading(person)
     return unstated_names.last_line(text, expected) or unstated_names.copula(last, expected)
+
+
+def _mathematics(text: str, last: str, expected: Expectation) -> tuple[Evidence, Reading] | None:
+    """More than a number at the end: an expression, a tuple, a list of roots."""
+    for found in (unstated_names.last_line(text, expected), unstated_names.copula(last, expected)):
+        if found is not None and (
+            mathematics.looks_mathematical(found[1].text)
+            or len(kinds.items_of(found[1].text) or ()) > 1
+        ):
+            return found
+    return None
 
 
 _INTENDS = re.compile(

@@ -14,8 +14,15 @@ from ml_agents_results.scoring.evidence import Evidence, Reading
 from ml_agents_results.scoring.kinds import TRUTH, Expectation
 
 _MARKED = re.compile(
-    r"\(([A-R])\)|(?<![\w'])([B-HJ-R])(?=[.,;!?)]|\s*$|\s+(?:is|are|fits|matches)\s)"
+    r"\(([A-R])\)|(?<![\w'°])(?<!\d\s)([B-HJ-R])(?=[.,;!?)]|\s*$|\s+(?:is|are|fits|matches)\s)"
 )
+_CHECKED = re.compile(
+    r"\(?\b([A-R])[).:]\)?(?:(?!\b[A-R][).:])[^\n()]){0,120}?[-–—:,(\s]\s*"
+    r"(?:yes|correct|right|true|✓|✔|✅)\b",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"\(?[A-R][).]")
+_A_AND = re.compile(r"(?<![\w'])A(?=\s+(?:and|or)\b)")
 UNSURE = re.compile(
     r"\b(?:or|between|might|may|maybe|perhaps|possibly|could|torn|either|anything|except"
     r"|other than|unless)\b",
@@ -26,53 +33,45 @@ UNSURE = re.compile(
 def choice(
     cleaned: cleaning.Cleaned, last: str, expected: Expectation
 ) -> tuple[Evidence, Reading] | None:
+    """The options that an output comes to: in bold, checked off, or named in its last sentence."""
     for bold in reversed(cleaned.bold[-3:]):
         chosen = options.read(bold, expected.options, statement=False)
         if chosen is not None and not chosen.status and len(chosen.labels) == 1:
             return "bold", Reading(next(iter(chosen.labels)))
-    checked = {
-        match[1]
-        for match in re.finditer(
-            r"\(?\b([A-R])[).:]\)?(?:(?!\b[A-R][).:])[^\n()]){0,120}?[-–—:,(\s]\s*(?:yes|correct|right|true|✓|✔|✅)\b",
-            cleaned.text,
-            re.IGNORECASE,
-        )
-        if match[1] in expected.options
-    }
+    checked = {found[1] for found in _CHECKED.finditer(cleaned.text)} & set(expected.options)
     if len(checked) == 1:
         return "last_line", Reading(checked.pop())
     lines = [line.strip() for line in cleaned.text.split("\n") if line.strip()]
-    if (
-        len(lines) > 1
-        and re.fullmatch(r"\(?[A-R][).]", lines[-1])
-        and any(re.match(r"\(?[A-R][).]", line) for line in lines[:-1])
-    ):
+    if len(lines) > 1 and _ITEM.fullmatch(lines[-1]) and any(map(_ITEM.match, lines[:-1])):
         return None  # cut off in a list of the options
-    if lines:
-        chosen = options.read(lines[-1], expected.options, statement=False)
-        if chosen is not None:
-            if chosen.status:
-                return "last_line", Reading(phrases.in_one_line(lines[-1]), chosen.status)
-            return "last_line", Reading(", ".join(sorted(chosen.labels)))
-    if options.MULTIPLE.search(expected.question) and not phrases.DENIED.search(last):
+    chosen = options.read(lines[-1], expected.options, statement=False) if lines else None
+    if chosen is not None:
+        if chosen.status:
+            return "last_line", Reading(phrases.in_one_line(lines[-1]), chosen.status)
+        return "last_line", Reading(", ".join(sorted(chosen.labels)))
+    return _in_sentence(last, expected)
+
+
+def _in_sentence(last: str, expected: Expectation) -> tuple[Evidence, Reading] | None:
+    """The one label, or the one option's text, that a sentence asserts."""
+    denied = phrases.DENIED.search(last) is not None
+    if options.MULTIPLE.search(expected.question) and not denied:
         several = options.all_named(last, expected.options)
         if len(several) > 1:
             return "last_line", Reading(", ".join(sorted(several)))
-    marked = re.findall(
-        r"\(([A-R])\)|(?<![\w'])([B-HJ-R])(?=[.,;!?)]|\s*$|\s+(?:is|are|fits|matches)\s)", last
-    )
-    labels = [one or other for one, other in marked if (one or other) in expected.options]
-    unsure = UNSURE.search(last) or re.search(r"(?<![\w'])A(?=\s+(?:and|or)\b)", last)
-    if labels and len(set(labels)) == 1 and not phrases.DENIED.search(last) and not unsure:
-        return "last_value", Reading(labels[-1])
+    labels = [one or other for one, other in _MARKED.findall(last)]
+    labels = [name for name in labels if name in expected.options]
     if not labels:
         by_text = options.asserted(last, expected.options)
-        if by_text is not None:
-            return "option_text", Reading(next(iter(by_text.labels)))
+        return ("option_text", Reading(next(iter(by_text.labels)))) if by_text else None
+    unsure = UNSURE.search(last) or _A_AND.search(last)
+    if len(set(labels)) == 1 and not denied and not unsure:
+        return "last_value", Reading(labels[-1])
     return None
 
 
 def label(text: str, last: str, labels: tuple[str, ...]) -> tuple[Evidence, Reading] | None:
+    """The label of a closed set that one of the last sentences, or the first one, asserts."""
     closed = tuple({*labels, *(TRUTH if set(labels) & set(TRUTH) else ())})
     side = equality.last_side(last) if "=" in last else ""
     if side and (word := equality.label_in(side, closed)):

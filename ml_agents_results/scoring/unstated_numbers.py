@@ -38,6 +38,17 @@ _VERB = re.compile(
     re.IGNORECASE,
 )
 _OUT_OF = re.compile(r"(?<![\d.,/])(\d+) (?:out of|in) (\d+)(?![\d.,/]\d)")
+_OPPOSITES = [
+    (re.compile(rf"\b(?:{one})\b", re.IGNORECASE), re.compile(rf"\b(?:{other})\b", re.IGNORECASE))
+    for one, other in (
+        ("larger|bigger|greater|higher|largest|biggest|greatest|highest|maximum",
+         "smaller|lesser|lower|smallest|least|lowest|minimum"),
+        ("older|oldest", "younger|youngest"),
+        ("longer|longest|taller|tallest", "shorter|shortest"),
+        ("first", "second|last"),
+    )
+]  # fmt: skip
+"""Words that ask for one of two, and those that say that a sentence is about the other."""
 _ASKS_PART = re.compile(r"\b(?:fraction|portion|part|share|probability)\b", re.IGNORECASE)
 _RESULT_OF = re.compile(
     r"\bthe (?:sum|total|difference|product|quotient|average|mean|result)\b[^=]{1,80}?"
@@ -154,6 +165,10 @@ def _about_another(sentence: str, question: str) -> bool:
     wanted, named = (
         set(re.findall(r"(?<!^)\b[A-Z][a-z]+\b", text)) for text in (asked, f" {question}")
     )
+    for pair in _OPPOSITES:
+        for one, other in (pair, pair[::-1]):
+            if one.search(asked) and other.search(sentence) and not one.search(sentence):
+                return True
     about = set(re.findall(r"\b[A-Z][a-z]+\b", sentence)) & named
     return bool(wanted and about) and not wanted & about
 

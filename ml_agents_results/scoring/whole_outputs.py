@@ -109,6 +109,8 @@ def read(text: str, expected: Expectation) -> Reading | None:
         return Reading(body) if items and single and (marked or bare) else None
     if mathematics.looks_mathematical(phrases.without_lead(body)):
         body = phrases.without_lead(body)
+    if _GIVEN.match(body):
+        return None
     conclusion = _SO.split(body)[-1].strip()
     if conclusion != body and mathematics.looks_mathematical(conclusion) and len(conclusion) > 2:
         body = conclusion
@@ -177,6 +179,7 @@ def _leading_number(line: str, expected: Expectation) -> Reading | None:
     return None
 
 
+_GIVEN = re.compile(r"(?:since|because|as|given that|if|when)\b", re.IGNORECASE)
 _SO = re.compile(
     r"[,;.]\s*(?:and\s+)?(?:so|hence|thus|therefore)\s+(?:that\s+)?|\s(?:⇒|=>|→)\s", re.IGNORECASE
 )

@@ -145,7 +145,7 @@ def design_adjusted_wilson(
     `p` is the mean over samples, `se` its cluster-robust standard error on `dof` degrees of
     freedom. The effective number of samples is p(1-p)/se^2, at most `n_runs`; when se is 0 it is
     the number of clusters. Student's t replaces z (Kish 1965; Korn, Graubard 1998; Dean,
-    Pacifico 2015). Stays inside 0..1, never of zero width. Both bounds `None` with
+    Pagano 2015). Stays inside 0..1, never of zero width. Both bounds `None` with
     `one_cluster` when se or dof is `None`. ValueError when p lies outside 0..1.
     """
     method = "wilson-design-adjusted"

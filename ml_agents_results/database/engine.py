@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import Any, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import NoSuchModuleError
@@ -58,6 +58,8 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._translated = Translation(str(self))
         self._local = threading.local()
+        self._writers: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
+        """The connections that threads write on, with the process that opened them."""
         self._watcher = ChangeWatcher()
         # A database in memory may have one connection for all threads.
         in_memory = self.is_sqlite and self.path is None
@@ -159,9 +161,10 @@ class Database:
         """Closes all connections; an Engine of the caller keeps those that are idle."""
         if "engine" not in self.__dict__:
             return
-        if (connection := getattr(self._local, "connection", None)) is not None:
-            connection.close()
-            del self._local.connection
+        for connection, pid in tuple(self._writers.items()):
+            # Those of threads that have ended would stay open until garbage is collected.
+            if pid == os.getpid():
+                connection.close()
         self._watcher.close()
         if self._given is None:
             self.engine.dispose()
@@ -189,6 +192,7 @@ class Database:
             connection = self.engine.connect().execution_options(write=True)
             self._local.connection = connection
             self._local.pid = os.getpid()
+            self._writers[connection] = os.getpid()
         return connection
 
     def write_retried(self, work: Callable[[Connection], T]) -> T:

@@ -109,7 +109,7 @@ def test_the_settings_of_a_file_yield_to_options(tmp_path: Path, dataset: str) -
         ("sampels: 3\n", 2, "Did you mean samples?"),
         ("database: {path: x}\n", 2, "'path'"),
         ("- 1\n", 1, "must be a mapping"),
-        ("a: [\n", 1, "e.yaml, line 2 is not YAML"),
+        ("a: [\n", 1, "e.yaml is not YAML: line 2"),
         (f"openai_api_key: {KEY}\n", 2, "keys are read from the environment only"),
         ("allow_code_execution: 'no'\n", 2, "It must be true or false"),
         ("approaches: [~, CoT]\n", 2, "For example [None, CoT]"),

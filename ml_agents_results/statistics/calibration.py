@@ -112,7 +112,15 @@ class CalibrationLine:
 
 
 def brier_score(table: ConfidenceTable) -> BrierScore:
-    """Mean (c - y)^2 (Brier 1950) with Murphy's parts over distinct values (Murphy 1973)."""
+    """Mean (c - y)^2 of confidences c and grades y (Brier 1950), with Murphy's parts over distinct
+    values (Murphy 1973).
+
+    Args:
+        table: Graded runs by confidence, a fraction.
+
+    Returns:
+        From 0 to 1, less is better; `None` with `no_values` without graded runs.
+    """
     n = table.n
     if n == 0:
         return BrierScore(None, None, None, None, None, None, 0, NO_VALUES)

@@ -139,12 +139,20 @@ class ClusteredMean:
 def clustered_mean(
     n: Sequence[float], total: Sequence[float], sumsq: Sequence[float] | None = None
 ) -> ClusteredMean:
-    """Mean over all samples, from each cluster's sample count, sum and (optional) sum of squares.
+    """Mean over all samples of clusters, with its CR2 error (Bell, McCaffrey 2002).
 
-    Empty clusters are ignored. One cluster: the mean alone, with `one_cluster`; the error of
-    independent samples is not substituted. Without samples: `no_graded_runs`. Warns
-    `few_clusters` below 20 clusters or 10 degrees of freedom. ValueError for sequences of different
-    lengths, negative counts or values that are not finite.
+    Args:
+        n: Samples of each cluster; empty clusters are ignored.
+        total: The sum of the values of each cluster.
+        sumsq: The sum of their squares, for `deff` and `icc`.
+
+    Returns:
+        In the unit of the values. One cluster: the mean alone, with `one_cluster`; the error of
+        independent samples is not substituted. Without samples: `no_graded_runs`. Warns
+        `few_clusters` below 20 clusters or 10 degrees of freedom.
+
+    Raises:
+        ValueError: The lengths differ, a count is negative, or a value is not finite.
     """
     counts, sums, squares = _checked(n, total, sumsq)
     groups, size = len(counts), math.fsum(counts)
@@ -191,10 +199,20 @@ def clustered_mean(
 
 
 def sample_mean(n: int, total: float, sumsq: float) -> ClusteredMean:
-    """Mean of n samples, each its own cluster, from n, the sum and the sum of squares.
+    """Mean of n samples, each its own cluster.
 
-    se = sd / sqrt(n) on n - 1 degrees of freedom (Miller 2024). n = 1: `n_lt_2`; n = 0:
-    `no_graded_runs`. ValueError for a negative n or sums that no data can have.
+    se = sd / sqrt(n) on n - 1 degrees of freedom (Miller 2024).
+
+    Args:
+        n: Samples.
+        total: The sum of their values.
+        sumsq: The sum of the squares.
+
+    Returns:
+        In the unit of the values. n = 1: the mean alone, with `n_lt_2`; n = 0: `no_graded_runs`.
+
+    Raises:
+        ValueError: n is negative, or no data can have these sums.
     """
     check_counts(n=n)
     if not (math.isfinite(total) and math.isfinite(sumsq)):

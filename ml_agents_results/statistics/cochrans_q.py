@@ -29,10 +29,15 @@ class CochranQ:
 
 
 def cochrans_q(patterns: Mapping[str, int]) -> CochranQ:
-    """Cochran's Q (1950) from counts of bit strings, one per sample that all approaches answered.
+    """Cochran's Q (1950): whether several approaches differ at all on the same samples.
 
-    `{"101": 17}`: 17 samples that the first and third approach got right and the second not.
-    ValueError for strings of different length, fewer than two approaches or other characters.
+    Args:
+        patterns: Bit strings, one place for each approach, to numbers of samples that all of them
+            answered. `{"101": 17}`: 17 samples that the first and third got right, the second not.
+
+    Raises:
+        ValueError: Strings of different length or with other characters, fewer than two
+            approaches, or a negative count.
     """
     approaches = _checked_width(patterns)
     n_samples = sum(patterns.values())

@@ -26,10 +26,20 @@ def cost_per_correct(
 ) -> Estimate:
     """Total cost over total correct, a ratio estimate with its delta-method error (Cochran 1977).
 
-    Sums over samples of c, c^2, y and c y; y is 0 or 1, or the share correct over repeats, and
-    then `sum_correct_sq` is needed too. t interval on n - 1 degrees of freedom, not below 0.
-    Undefined with `no_correct` when nothing was right; no error with `n_lt_2`. ValueError for
-    negative or infinite sums.
+    Args:
+        n: Samples.
+        sum_cost: Sum of the costs c, in USD; `sum_cost_sq` of their squares.
+        sum_correct: Sum of y: 0 or 1, or the share correct over repeats.
+        sum_cost_correct: Sum of c y.
+        sum_correct_sq: Sum of y^2, needed where y is a share.
+        confidence: The level, a fraction.
+
+    Returns:
+        USD for each right answer, with a t interval on n - 1 degrees of freedom, not below 0.
+        Undefined with `no_correct` when nothing was right; no error with `n_lt_2`.
+
+    Raises:
+        ValueError: A sum is negative or infinite.
     """
     check_counts(n=n)
     check_confidence(confidence)
@@ -121,10 +131,16 @@ class CostIncrement:
 def cost_increment(
     cost_difference: float, accuracy_difference: float, interval: Interval
 ) -> CostIncrement:
-    """(cost A - cost B) / (accuracy A - accuracy B), per sample: dollars per additional answer.
+    """Dollars for each additional right answer: (cost A - cost B) / (accuracy A - accuracy B).
 
-    `None` with `difference_not_resolved` when the interval of the accuracy difference covers 0
-    or does not exist: the ratio could then be anything.
+    Args:
+        cost_difference: Per sample, in USD.
+        accuracy_difference: A fraction.
+        interval: That of the difference of accuracies.
+
+    Returns:
+        `None` with `difference_not_resolved` when the interval covers 0 or does not exist: the
+        ratio could then be anything.
     """
     if accuracy_difference == 0.0 or not interval.excludes(0.0):
         return CostIncrement(None, "difference_not_resolved")

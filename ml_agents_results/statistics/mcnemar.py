@@ -107,7 +107,9 @@ class PairedTable:
 def mcnemar_mid_p(table: PairedTable) -> float | None:
     """Two-sided mid-p McNemar test, the default (Fagerland, Lydersen, Laake 2013).
 
-    1.0 without discordant samples, `None` without pairs. Any number of discordant samples.
+    Returns:
+        The p value, for any number of discordant samples: 1.0 if there are none, `None` without
+        pairs.
     """
     if not table.pairs:
         return None
@@ -115,7 +117,11 @@ def mcnemar_mid_p(table: PairedTable) -> float | None:
 
 
 def mcnemar_exact_p(table: PairedTable) -> float | None:
-    """Two-sided exact conditional McNemar test (McNemar 1947); conservative. Edges as mid-p."""
+    """Two-sided exact conditional McNemar test (McNemar 1947), which is conservative.
+
+    Returns:
+        The p value: 1.0 without discordant samples, `None` without pairs.
+    """
     if not table.pairs:
         return None
     return fair_coin_exact_p(table.improved, table.regressed)
@@ -141,7 +147,14 @@ def phi_correlation(table: PairedTable) -> float | None:
 def unpaired_z_p(correct_a: int, n_a: int, correct_b: int, n_b: int) -> float | None:
     """What a test that ignores the pairing would have said: two-sided unpooled z test.
 
-    `None` when a variant is empty or both variances are 0. ValueError for impossible counts.
+    Args:
+        correct_a: Samples that A answered correctly, of its `n_a`; `correct_b` of `n_b` as well.
+
+    Returns:
+        The p value; `None` when a variant is empty or both variances are 0.
+
+    Raises:
+        ValueError: The counts are impossible.
     """
     check_part("correct_a", correct_a, "n_a", n_a)
     check_part("correct_b", correct_b, "n_b", n_b)
@@ -155,7 +168,10 @@ def unpaired_z_p(correct_a: int, n_a: int, correct_b: int, n_b: int) -> float | 
 def probability_of_superiority(table: PairedTable) -> float | None:
     """P(candidate is better | data) under a uniform Dirichlet prior on the four cells, exact.
 
-    .5 without discordant samples, `None` without pairs. Holds for independent samples asked once.
+    Holds for independent samples asked once.
+
+    Returns:
+        A fraction: .5 without discordant samples, `None` without pairs.
     """
     if not table.pairs:
         return None

@@ -15,7 +15,14 @@ from ml_agents_results.statistics.distributions import check_confidence, check_c
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Step-down Bonferroni, valid under any dependence (Holm 1979). [] gives []."""
+    """Step-down Bonferroni, valid under any dependence (Holm 1979).
+
+    Returns:
+        The corrected p values in the order given; [] gives [].
+
+    Raises:
+        ValueError: A p value lies outside 0..1 or is NaN.
+    """
     m = len(p_values)
     adjusted, largest = [0.0] * m, 0.0
     for rank, index in enumerate(_order(p_values)):
@@ -25,7 +32,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def fdr_bh(p_values: Sequence[float]) -> list[float]:
-    """Step-up control of the false discovery rate (Benjamini, Hochberg 1995), for exploring."""
+    """Step-up control of the false discovery rate (Benjamini, Hochberg 1995), for exploring.
+
+    Result and errors as of `holm`.
+    """
     m = len(p_values)
     adjusted, smallest = [0.0] * m, 1.0
     for rank, index in reversed(list(enumerate(_order(p_values), start=1))):
@@ -35,7 +45,10 @@ def fdr_bh(p_values: Sequence[float]) -> list[float]:
 
 
 def bonferroni(p_values: Sequence[float]) -> list[float]:
-    """min(1, m p) (Dunn 1961), valid under any dependence. [] gives []."""
+    """min(1, m p) for m tests (Dunn 1961), valid under any dependence.
+
+    Result and errors as of `holm`.
+    """
     return [min(1.0, len(p_values) * p) for p in _checked(p_values)]
 
 
@@ -47,9 +60,15 @@ CORRECTIONS: dict[str, Callable[[Sequence[float]], list[float]]] = {
 
 
 def adjust(p_values: Sequence[float | None], method: str = "holm") -> list[float | None]:
-    """Corrected p values in the order given; `None` stays `None` and does not count.
+    """Corrected p values in the order given.
 
-    UsageError for a method that is not in `CORRECTIONS`; ValueError for a p outside 0..1 or NaN.
+    Args:
+        p_values: `None` stays `None` and does not count as a test.
+        method: A name of `CORRECTIONS`.
+
+    Raises:
+        UsageError: There is no such method.
+        ValueError: A p value lies outside 0..1 or is NaN.
     """
     if method not in CORRECTIONS:
         known = ", ".join(CORRECTIONS)

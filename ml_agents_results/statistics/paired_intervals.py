@@ -23,9 +23,18 @@ NO_SHARED_SAMPLES = "no_shared_samples"
 
 
 def bonett_price(table: PairedTable, confidence: float = 0.95) -> Interval:
-    """Adjusted Wald interval (Bonett, Price 2012), clipped to -1..1.
+    """Adjusted Wald interval for a paired difference (Bonett, Price 2012).
 
-    Both bounds `None` without pairs; UsageError for an impossible confidence.
+    Args:
+        table: The shared samples.
+        confidence: The level, a fraction.
+
+    Returns:
+        Bounds of accuracy of the candidate minus that of the baseline, as fractions within -1..1;
+        both `None` with `no_shared_samples` without pairs.
+
+    Raises:
+        UsageError: `confidence` does not lie between 0 and 1.
     """
     z = z_quantile(confidence)
     if not table.pairs:
@@ -41,7 +50,7 @@ def bonett_price(table: PairedTable, confidence: float = 0.95) -> Interval:
 def tango(table: PairedTable, confidence: float = 0.95) -> Interval:
     """Score interval, the inversion of the asymptotic McNemar test (Tango 1998).
 
-    Edges and errors as in `bonett_price`.
+    Arguments, result and errors as of `bonett_price`.
     """
     z = z_quantile(confidence)
     if not table.pairs:
@@ -53,7 +62,7 @@ def tango(table: PairedTable, confidence: float = 0.95) -> Interval:
 def newcombe(table: PairedTable, confidence: float = 0.95) -> Interval:
     """Square-and-add of the two Wilson intervals with corrected phi (Newcombe 1998, method 10).
 
-    Edges and errors as in `bonett_price`.
+    Arguments, result and errors as of `bonett_price`.
     """
     z = z_quantile(confidence)
     difference, n = table.difference, table.pairs
@@ -93,7 +102,16 @@ def unpaired_newcombe(
 ) -> Interval:
     """Interval for accuracy A minus accuracy B on different samples (Newcombe 1998, method 10).
 
-    Both bounds `None` when a variant is empty; ValueError for impossible counts.
+    Args:
+        correct_a: Samples that A answered correctly, of its `n_a`; `correct_b` of `n_b` as well.
+        confidence: The level, a fraction.
+
+    Returns:
+        Bounds as fractions; both `None` with `no_graded_runs` when a variant is empty.
+
+    Raises:
+        ValueError: The counts are impossible.
+        UsageError: `confidence` does not lie between 0 and 1.
     """
     check_part("correct_a", correct_a, "n_a", n_a)
     check_part("correct_b", correct_b, "n_b", n_b)

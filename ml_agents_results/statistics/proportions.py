@@ -27,10 +27,21 @@ NO_GRADED_RUNS = "no_graded_runs"
 
 
 def wilson(correct: int, n: int, confidence: float = 0.95) -> Interval:
-    """Score interval for `correct` of `n` (Wilson 1927); both bounds `None` when n = 0.
+    """Score interval for a share of independent samples (Wilson 1927).
 
-    Never of zero width: 10 of 10 gives [.7225, 1]. ValueError for impossible counts, UsageError
-    for an impossible confidence.
+    Never of zero width: 10 of 10 gives [.7225, 1].
+
+    Args:
+        correct: Samples answered correctly.
+        n: All samples.
+        confidence: The level, a fraction.
+
+    Returns:
+        Bounds as fractions; both `None` with `no_graded_runs` when n = 0.
+
+    Raises:
+        ValueError: `correct` is negative or above `n`.
+        UsageError: `confidence` does not lie between 0 and 1.
     """
     check_part("correct", correct, "n", n)
     quantile = z_quantile(confidence)
@@ -41,7 +52,10 @@ def wilson(correct: int, n: int, confidence: float = 0.95) -> Interval:
 
 
 def wilson_bounds(p: float, n: float, quantile: float) -> tuple[float, float]:
-    """Wilson's formula for a share `p` of a possibly fractional `n`, with a z or t quantile."""
+    """Wilson's formula (1927) for a share `p`, a fraction, of a possibly fractional `n` above 0.
+
+    `quantile` is of the normal distribution or Student's t.
+    """
     q2 = quantile * quantile
     centre = (p + q2 / (2.0 * n)) / (1.0 + q2 / n)
     half = quantile / (1.0 + q2 / n) * math.sqrt(p * (1.0 - p) / n + q2 / (4.0 * n * n))
@@ -54,7 +68,7 @@ def wilson_bounds(p: float, n: float, quantile: float) -> tuple[float, float]:
 def jeffreys(correct: int, n: int, confidence: float = 0.95) -> Interval:
     """Equal-tailed interval of Beta(k + 1/2, n - k + 1/2) (Brown, Cai, DasGupta 2001).
 
-    It does not reach 0 or 1 at 0 of n and n of n. Errors and n = 0 as in `wilson`.
+    It does not reach 0 or 1 at 0 of n and n of n. Arguments, result and errors as of `wilson`.
     """
     return _beta_interval(correct, n, confidence, "jeffreys", 0.5, 0.5)
 
@@ -62,7 +76,7 @@ def jeffreys(correct: int, n: int, confidence: float = 0.95) -> Interval:
 def bayes_uniform(correct: int, n: int, confidence: float = 0.95) -> Interval:
     """Equal-tailed credible interval under a uniform prior, Beta(k + 1, n - k + 1).
 
-    Errors and n = 0 as in `wilson`.
+    Arguments, result and errors as of `wilson`.
     """
     return _beta_interval(correct, n, confidence, "bayes-uniform", 1.0, 1.0)
 
@@ -70,7 +84,7 @@ def bayes_uniform(correct: int, n: int, confidence: float = 0.95) -> Interval:
 def clopper_pearson(correct: int, n: int, confidence: float = 0.95) -> Interval:
     """Exact interval whose coverage is never below `confidence` (Clopper, Pearson 1934).
 
-    About 6 percent wider than Wilson at n = 100. Errors and n = 0 as in `wilson`.
+    About 6 percent wider than Wilson at n = 100. Arguments, result and errors as of `wilson`.
     """
     check_part("correct", correct, "n", n)
     tail = (1.0 - check_confidence(confidence)) / 2.0
@@ -102,7 +116,12 @@ def proportion_interval(
 
 
 def accuracy_se(correct: int, n: int) -> float | None:
-    """sqrt(p (1 - p) / n); `None` at 0 of n, n of n and n = 0, where it would claim certainty."""
+    """Standard error of the share of `correct` in `n` independent samples: sqrt(p (1 - p) / n), a
+    fraction.
+
+    `None` at 0 of n, n of n and n = 0, where it would claim certainty. ValueError for impossible
+    counts.
+    """
     check_part("correct", correct, "n", n)
     if correct in (0, n):
         return None
@@ -115,7 +134,18 @@ def accuracy(
 ) -> Estimate:
     """Accuracy of independent samples asked once: the share correct, its error and interval.
 
-    Undefined with `no_graded_runs` when nothing was graded. Errors as in `proportion_interval`.
+    Args:
+        correct: Samples answered correctly.
+        graded: Samples with a grade.
+        method: A name of `INTERVAL_METHODS`.
+        confidence: The level, a fraction.
+
+    Returns:
+        Fractions; undefined with `no_graded_runs` when nothing was graded.
+
+    Raises:
+        ValueError: The counts are impossible.
+        UsageError: There is no such method, or `confidence` does not lie between 0 and 1.
     """
     interval = proportion_interval(correct, graded, method, confidence)
     return Estimate(
@@ -142,11 +172,24 @@ def design_adjusted_wilson(
 ) -> Interval:
     """Wilson interval for an accuracy whose runs are not independent (clusters, repeats).
 
-    `p` is the mean over samples, `se` its cluster-robust standard error on `dof` degrees of
-    freedom. The effective number of samples is p(1-p)/se^2, at most `n_runs`; when se is 0 it is
-    the number of clusters. Student's t replaces z (Kish 1965; Korn, Graubard 1998; Dean,
-    Pagano 2015). Stays inside 0..1, never of zero width. Both bounds `None` with
-    `one_cluster` when se or dof is `None`. ValueError when p lies outside 0..1.
+    The effective number of samples is p(1-p)/se^2, at most `n_runs`; when se is 0 it is the number
+    of clusters. Student's t replaces z (Kish 1965; Korn, Graubard 1998; Dean, Pagano 2015). Stays
+    inside 0..1, never of zero width.
+
+    Args:
+        p: The mean over samples, a fraction.
+        se: Its cluster-robust standard error; see `cluster_robust.clustered_mean`.
+        n_runs: Graded runs.
+        dof: Degrees of freedom of `se`.
+        n_clusters: Clusters that hold a graded run.
+        confidence: The level, a fraction.
+
+    Returns:
+        Bounds as fractions; both `None` with `one_cluster` when `se` or `dof` is `None`.
+
+    Raises:
+        ValueError: `p` lies outside 0..1, or a count is negative.
+        UsageError: `confidence` does not lie between 0 and 1.
     """
     method = "wilson-design-adjusted"
     check_confidence(confidence)
@@ -177,11 +220,19 @@ def design_effect_interval(
 def design_effect(
     samples: int, runs: int, squares: int, hits: int, hit_squares: int, products: int
 ) -> float:
-    """What repeats do to the variance of a share of runs, at least 1: over the samples the sums of
-    k, k^2, c, c^2 and ck, k the runs of a sample and c those that count.
+    """What repeats do to the variance of a share of runs, at least 1.
 
-    The variance is that of a ratio, sum (c - pk)^2 / (sum k)^2, over p(1-p) / sum k, so that k
-    copies of every answer count as one. Where no run or every run counts it is runs / samples.
+    The variance is that of a ratio, sum (c - pk)^2 / (sum k)^2 (Cochran 1977), over p(1-p) / sum k,
+    so that k copies of every answer count as one. Where no run or every run counts it is runs /
+    samples.
+
+    Args:
+        samples: Samples.
+        runs: Sum of k, the runs of a sample.
+        squares: Sum of k^2.
+        hits: Sum of c, those runs of a sample that count.
+        hit_squares: Sum of c^2.
+        products: Sum of ck.
     """
     if not 0 < hits < runs:
         return max(1.0, runs / samples) if samples else 1.0

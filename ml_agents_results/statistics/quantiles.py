@@ -53,10 +53,20 @@ class Quantile:
 
 
 def quantile_ranks(n: int, q: float, confidence: float = 0.95) -> QuantileRanks | None:
-    """Ranks for the quantile `q` (0.95 = 95th percentile) of n values; `None` when n = 0.
+    """Ranks for a quantile: type 7 of Hyndman, Fan (1996), numpy's default.
 
-    Type 7 of Hyndman, Fan (1996), numpy's default. The interval is the exact binomial one by
-    order statistics (Conover 1999). UsageError for q outside 0..1.
+    The interval is the exact binomial one by order statistics (Conover 1999).
+
+    Args:
+        n: Values.
+        q: The quantile, a fraction: 0.95 is the 95th percentile.
+        confidence: The level, a fraction.
+
+    Returns:
+        `None` when n = 0.
+
+    Raises:
+        UsageError: `q` or `confidence` is impossible.
     """
     check_counts(n=n)
     if not 0.0 <= q <= 1.0:
@@ -80,8 +90,18 @@ def from_histogram(
 ) -> list[Quantile]:
     """Quantiles of data given as distinct values and how often each occurs.
 
-    The values need not be sorted. Without data every value is `None` with `no_values`. ValueError
-    for lengths that differ, negative counts or values that are not finite.
+    Args:
+        values: Distinct values in any order, in any unit.
+        counts: How often each occurs.
+        qs: The quantiles, fractions.
+        confidence: The level, a fraction.
+
+    Returns:
+        One for each of `qs`, in the unit of the values; without data all have `no_values`.
+
+    Raises:
+        ValueError: The lengths differ, a count is negative, or a value is not finite.
+        UsageError: A quantile or `confidence` is impossible.
     """
     n, at = _ranked(values, counts)
     found = []

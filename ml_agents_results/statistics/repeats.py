@@ -38,8 +38,17 @@ class VarianceSplit:
 def repeated_accuracy(counts: RepeatCounts, confidence: float = 0.95) -> Estimate:
     """Mean over samples of the share correct, with the design-adjusted Wilson interval.
 
-    Asked once each, it is the plain accuracy with Wilson's interval. Warns `unequal_epochs` when
-    samples were asked a different number of times. ValueError for s > k.
+    Asked once each, it is the plain accuracy with Wilson's interval.
+
+    Args:
+        counts: (k, s) to the number of samples with k graded repeats of which s are correct.
+        confidence: The level, a fraction.
+
+    Returns:
+        Fractions; warns `unequal_epochs` when samples were asked a different number of times.
+
+    Raises:
+        ValueError: s > k, or a count is negative.
     """
     table = _checked(counts)
     samples = sum(table.values())
@@ -55,14 +64,27 @@ def repeated_accuracy(counts: RepeatCounts, confidence: float = 0.95) -> Estimat
 def pass_at_k(counts: RepeatCounts, k: int, confidence: float = 0.95) -> Estimate:
     """Probability that at least one of k answers is right (Chen et al. 2021, unbiased).
 
-    Samples with fewer than k graded repeats are left out and counted in `denominators`;
-    `too_few_repeats` when none is left. UsageError for k < 1.
+    Args:
+        counts: (n, s) to the number of samples with n graded repeats of which s are correct.
+        k: Answers, 1 or more.
+        confidence: The level, a fraction.
+
+    Returns:
+        A mean over samples, a fraction. Samples with fewer than k graded repeats are left out and
+        counted in `denominators`; `too_few_repeats` when none is left.
+
+    Raises:
+        UsageError: k < 1.
+        ValueError: s > n, or a count is negative.
     """
     return _subset_share(counts, k, confidence, some_right(k))
 
 
 def pass_hat_k(counts: RepeatCounts, k: int, confidence: float = 0.95) -> Estimate:
-    """Probability that all of k answers are right, pass^k (Yao et al. 2024). As `pass_at_k`."""
+    """Probability that all of k answers are right, pass^k (Yao et al. 2024).
+
+    Arguments, result and errors as of `pass_at_k`.
+    """
     return _subset_share(counts, k, confidence, all_right(k))
 
 
@@ -82,9 +104,15 @@ def always_alike(n: int, s: int) -> float:
 
 
 def consistency(counts: RepeatCounts, confidence: float = 0.95) -> Estimate:
-    """Share of samples, asked at least twice, that are always right or always wrong (Wilson).
+    """Share of samples that are always right or always wrong, with Wilson's interval (1927).
 
-    `too_few_repeats` when no sample was asked twice.
+    Args:
+        counts: (k, s) to the number of samples with k graded repeats of which s are correct.
+        confidence: The level, a fraction.
+
+    Returns:
+        A fraction of the samples that were asked at least twice; `too_few_repeats` if there are
+        none.
     """
     table = _checked(counts)
     asked = {key: count for key, count in table.items() if key[0] >= 2}

@@ -23,10 +23,17 @@ class SampleSize:
 def paired_sample_size(
     difference: float, discordance: float, alpha: float = 0.05, power: float = 0.8
 ) -> SampleSize:
-    """Shared samples that detect `difference` when a share `discordance` is discordant.
+    """Shared samples that a paired comparison needs: ((z_a sqrt(psi) + z_b sqrt(psi - d^2)) / d)^2
+    (Connor 1987).
 
-    Connor (1987): ((z_a sqrt(psi) + z_b sqrt(psi - d^2)) / d)^2. UsageError unless
-    0 < |difference| <= discordance <= 1.
+    Args:
+        difference: The difference of accuracies to detect, a fraction; its sign does not matter.
+        discordance: The share of samples that only one approach answers correctly (psi).
+        alpha: Level of the two-sided test.
+        power: Probability of detecting the difference.
+
+    Raises:
+        UsageError: Not 0 < |difference| <= discordance <= 1, or alpha or power is impossible.
     """
     size = abs(difference)
     if not 0.0 < size <= discordance <= 1.0:
@@ -40,9 +47,12 @@ def paired_sample_size(
 
 
 def paired_power(n: int, difference: float, discordance: float, alpha: float = 0.05) -> float:
-    """Probability that n shared samples detect `difference` (normal approximation, Connor 1987).
+    """Probability that n shared samples detect a difference (normal approximation, Connor 1987).
 
-    Arguments as in `paired_sample_size`; certain (1.0) or hopeless cases come out as limits.
+    Arguments and errors as of `paired_sample_size`.
+
+    Returns:
+        A fraction; certain (1.0) or hopeless cases come out as limits.
     """
     check_counts(n=n)
     size = abs(difference)
@@ -63,10 +73,20 @@ def paired_power(n: int, difference: float, discordance: float, alpha: float = 0
 def minimum_detectable_difference(
     n: int, discordance: float, alpha: float = 0.05, power: float = 0.8
 ) -> float | None:
-    """The smallest difference n shared samples detect; `None` when n is too small for any.
+    """The smallest difference that n shared samples detect: the positive root of Connor's equation
+    (1987), which is quadratic in d.
 
-    The positive root of Connor's equation, which is quadratic in d. UsageError for a discordance
-    outside 0..1.
+    Args:
+        n: Shared samples.
+        discordance: The share of samples that only one approach answers correctly.
+        alpha: Level of the two-sided test.
+        power: Probability of detecting the difference.
+
+    Returns:
+        A fraction; `None` when n is too small for any difference.
+
+    Raises:
+        UsageError: The discordance lies outside 0..1, or alpha or power is impossible.
     """
     check_counts(n=n)
     if not 0.0 <= discordance <= 1.0:
@@ -82,11 +102,17 @@ def minimum_detectable_difference(
 def minimum_detectable_from_se(
     se: float | None, dof: float | None = None, alpha: float = 0.05, power: float = 0.8
 ) -> float | None:
-    """What a comparison with this standard error detects: nc se, where the noncentral t with `dof`
-    exceeds its critical value with probability `power` (as R's power.t.test, strict).
+    """What a comparison with this standard error detects, for clustered samples: nc se, where the
+    noncentral t exceeds its critical value with probability `power` (as R's power.t.test, strict).
 
-    For clustered samples; without `dof` the normal quantiles are used (Bloom 1995). `None` when
-    the se is `None` or 0.
+    Args:
+        se: Standard error of the difference, in the unit of the metric.
+        dof: Its degrees of freedom; without them normal quantiles are used (Bloom 1995).
+        alpha: Level of the two-sided test.
+        power: Probability of detecting the difference.
+
+    Returns:
+        A difference in the unit of `se`; `None` when that is `None` or 0.
     """
     z_a, z_b = _quantiles(alpha, power)
     if not se:

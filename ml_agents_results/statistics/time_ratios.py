@@ -45,10 +45,19 @@ def latency_summary(
     n_positive: int,
     shift: float = 0.0,
 ) -> LatencySummary:
-    """Summary from sums: `sumsq_shifted` is sum (x - shift)^2, `sum_log` is over x > 0.
+    """Mean, standard deviation, geometric mean and extremes of times from their sums.
 
-    Shift by the minimum or the mean: squares of raw milliseconds lose the digits of the sd.
-    ValueError for a negative time or impossible counts.
+    Args:
+        n_timed: Runs with a time.
+        n_missing: Runs without one.
+        total: Sum of the times x, in ms.
+        sumsq_shifted: Sum of (x - shift)^2.
+        minimum: The shortest time, in ms; `maximum` the longest. `None` without times.
+        sum_log: Sum of ln x over those above 0, of which there are `n_positive`.
+        shift: Near the times: squares of raw milliseconds lose the digits of the deviation.
+
+    Raises:
+        ValueError: A time is negative, or the counts are impossible.
     """
     check_counts(n_missing=n_missing)
     check_part("n_positive", n_positive, "n_timed", n_timed)

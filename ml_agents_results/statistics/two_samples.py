@@ -28,8 +28,14 @@ FloatArray = npt.NDArray[np.float64]
 def score_z_p(correct_a: int, n_a: int, correct_b: int, n_b: int) -> float | None:
     """Two-sided z test of equal accuracies with the pooled variance (Pearson 1900, chi-squared).
 
-    1.0 when both variants are all right or all wrong, `None` when a variant is empty. ValueError
-    for impossible counts.
+    Args:
+        correct_a: Samples that A answered correctly, of its `n_a`; `correct_b` of `n_b` as well.
+
+    Returns:
+        The p value: 1.0 when both variants are all right or all wrong, `None` when one is empty.
+
+    Raises:
+        ValueError: The counts are impossible.
     """
     check_part("correct_a", correct_a, "n_a", n_a)
     check_part("correct_b", correct_b, "n_b", n_b)
@@ -45,10 +51,19 @@ def score_z_p(correct_a: int, n_a: int, correct_b: int, n_b: int) -> float | Non
 def unpaired_difference(
     correct_a: int, n_a: int, correct_b: int, n_b: int, confidence: float = 0.95
 ) -> Estimate:
-    """Accuracy A minus accuracy B of independent samples: Newcombe's interval, score z test.
+    """Accuracy A minus accuracy B of independent samples: Newcombe's interval (1998), score z test.
 
-    `se` is that of two independent shares, `None` where it would be 0 and claim certainty.
-    Undefined with `no_graded_runs` when a variant is empty. ValueError for impossible counts.
+    Args:
+        correct_a: Samples that A answered correctly, of its `n_a`; `correct_b` of `n_b` as well.
+        confidence: The level, a fraction.
+
+    Returns:
+        Fractions. `se` is that of two independent shares, `None` where it would be 0 and claim
+        certainty; all is undefined with `no_graded_runs` when a variant is empty.
+
+    Raises:
+        ValueError: The counts are impossible.
+        UsageError: `confidence` does not lie between 0 and 1.
     """
     interval = unpaired_newcombe(correct_a, n_a, correct_b, n_b, confidence)
     estimate = se = None
@@ -141,12 +156,20 @@ Sums = tuple[float, float]
 def clustered_difference(
     clusters: Sequence[tuple[Sums, Sums]], confidence: float = 0.95
 ) -> tuple[Estimate, float | None]:
-    """Mean of A minus mean of B, and the CR1 error, where samples come in clusters.
+    """Mean of A minus mean of B where samples come in clusters.
 
     A cluster may hold samples of both variants (the same task, other questions): their covariance
-    counts. CR2 with Bell-McCaffrey degrees of freedom (2002) of the regression on two indicators
-    of variants, whose adjustment splits by variant. Undefined with `no_graded_runs` for an empty
-    variant; no error with `one_cluster` where all samples of a variant are in one cluster.
+    counts. CR2 with degrees of freedom (Bell, McCaffrey 2002) of the regression on two indicators
+    of variants, whose adjustment splits by variant.
+
+    Args:
+        clusters: The sums of A and of B in each cluster.
+        confidence: The level, a fraction.
+
+    Returns:
+        The difference, a fraction, and its CR1 error. Undefined with `no_graded_runs` for an empty
+        variant; without error and with `one_cluster` where all samples of a variant are in one
+        cluster.
     """
     n = np.array([[one[0], two[0]] for one, two in clusters], dtype=np.float64).reshape(-1, 2)
     total = np.array([[one[1], two[1]] for one, two in clusters], dtype=np.float64).reshape(-1, 2)

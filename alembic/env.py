@@ -8,6 +8,7 @@ given. Commands that only read create no file.
 
 import logging
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -180,8 +181,13 @@ def main() -> None:
 if (handed_over := context.config.attributes.get("connection")) is not None:
     run(handed_over)
 else:
+    # SIGTERM ends it as Ctrl-C does: undone, and drafts are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        raise SystemExit(130) from None
     except ResultsError as error:
         hint = HINTS.sub("with -x db=FILE_OR_URL", error.hint or "")
         sys.stderr.write(f"Error: {error.message}\n" + (f"Hint: {hint}\n" if hint else ""))

@@ -1,6 +1,7 @@
 """The `alembic` command in the repository root: the guards of `db-migrate`, and its own habits."""
 
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -56,6 +57,26 @@ class TestTheAlembicCommand:
         shutil.copy(ROOT / "alembic.ini", tmp_path)
         assert alembic("upgrade", "head", cwd=tmp_path).returncode == 0
         schema.require_current(Database(str(tmp_path / "ml_agents_results.db"), create=False))
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+    def test_changes_all_or_nothing_when_it_is_stopped(self, db_path: Path, number: int) -> None:
+        schema.downgrade(Database(str(db_path)), "0001", lossy=True)
+        process = Process(
+            "from alembic.config import main; main(prog='alembic')",
+            *("-x", f"db={db_path}", "upgrade", "head"),
+        )
+        while (line := process.stderr.readline()) and "Running upgrade" not in line:
+            pass
+        process.send_signal(number)
+        said = process.communicate()[1]
+        # On a fast machine it may have ended.
+        assert process.returncode in (0, 130 if number == signal.SIGTERM else -number)
+        assert ("Interrupted." in said) == (process.returncode == 130)
+        database = Database(str(db_path), create=False)
+        with database.read() as connection:
+            assert schema.status(connection).revision in ("0001", REVISIONS[-1])
+        assert not [*db_path.parent.rglob("*.tmp")]
 
     @pytest.mark.parametrize("engine_name", SQLITE_FIRST)
     def test_takes_the_url_of_the_environment(self, empty_database: Database) -> None:

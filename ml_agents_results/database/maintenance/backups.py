@@ -45,6 +45,11 @@ def backup_now(database: Database, label: str = "") -> Path:
             f"{database} is not a SQLite file and cannot be copied",
             "Write an archive: ml-agents export --all --output FILE.mlar",
         )
+    if label and not os.access(database.path, os.W_OK):
+        # What it precedes will fail: one more backup at each attempt helps nobody.
+        raise DatabaseError(
+            f"{database} is read-only", "Check the permissions of the file and of its folder."
+        )
     folder = folder_of(database.path)
     destination = folder / f"{_next_stamp(folder)}{f'-{label}' if label else ''}.db"
     try:

@@ -26,12 +26,11 @@ from ml_agents_results.records import (
     MetricRecord,
     RunRecord,
     ScoreRecord,
-    Variant,
     canonical_approach,
 )
 from ml_agents_results.redaction import redact
+from ml_agents_results.reports.approach_summary import approach_totals, comparison_frame
 from ml_agents_results.reports.notebook import experiments_html
-from ml_agents_results.reports.sentences import comparison_sentence
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.parsing_metrics_repository import ParsingMetricsRepository
@@ -63,25 +62,6 @@ T_co = TypeVar("T_co", covariant=True)
 _FILTERS = {"experiment_ids": "experiment_id", "approach": "approach_name"}
 """Other names of filters."""
 
-
-_COMPARED = (
-    *Variant._fields,
-    *(
-        "metric",
-        "runs",
-        "graded",
-        "accuracy",
-        "ci_low",
-        "ci_high",
-        "median_execution_time_ms",
-        "total_cost",
-    ),
-)
-_COMPARISON = (
-    *("baseline", "samples", "difference", "difference_ci_low", "difference_ci_high"),
-    *("p_value_adjusted", "verdict", "sentence"),
-)
-"""Columns of `compare_approaches`."""
 
 _SCORE_COLUMNS = (
     *("metric", "author", "value", "label", "explanation"),
@@ -491,39 +471,13 @@ class ResultsProcessor:
         Raises:
             NotFoundError: There is no such experiment.
         """
-        import pandas as pd
-
         ids = _listed(experiment_ids)
         with self.database.read() as connection:
             self._require(connection, ids)
         variants = self._accuracy({"experiment_id": ids}, by_task=False).variants
-        compared = (
-            {pair.candidate: pair for pair in self.compare(ids).comparisons}
-            if (len(variants) > 1)
-            else {}
+        return comparison_frame(
+            variants, self.compare(ids).comparisons if len(variants) > 1 else ()
         )
-        rows = []
-        for summary in variants:
-            known = summary.to_dict()
-            row = {name: known[name] for name in _COMPARED}
-            if (pair := compared.get(summary.variant)) is not None:
-                row |= {
-                    "baseline": str(pair.baseline),
-                    "samples": pair.samples,
-                    "difference": pair.difference,
-                    "difference_ci_low": pair.ci_low,
-                    "difference_ci_high": pair.ci_high,
-                    "p_value_adjusted": pair.p_value_adjusted,
-                    "verdict": pair.verdict,
-                    "sentence": comparison_sentence(pair),
-                }
-            rows.append(row)
-        frame = pd.DataFrame(rows, columns=[*_COMPARED, *_COMPARISON])
-        if any(summary.accuracy is None and summary.mean is not None for summary in variants):
-            frame.insert(
-                _COMPARED.index("accuracy"), "mean", [summary.mean for summary in variants]
-            )
-        return frame
 
     def generate_accuracy_report(self, filters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Accuracies of the variants that pass the filters, overall and by task.
@@ -574,33 +528,10 @@ class ResultsProcessor:
             "cost": self._report(CostService, chosen).to_dict()["variants"],
             "parsing": self._report(ParsingService, chosen).to_dict()["variants"],
         }
-        graded, correct = (
-            sum(row[count] or 0 for row in reports["accuracy"]) for count in ("graded", "correct")
-        )
-        numeric = any(row.numeric for row in variants)
-        times = [
-            (row["summary"]["n_timed"], row["summary"]["mean"])
-            for row in reports["latency"]
-            if row["summary"]["n_timed"]
-        ]
-        costs = [row["total_cost"] for row in reports["cost"] if row["priced"]]
-        only = reports["accuracy"][0] if len(variants) == 1 else {}
         return {
             "approach_name": name,
             "experiment_id": experiment_id,
-            "runs": sum(row["runs"] for row in reports["accuracy"]),
-            "graded": graded,
-            "correct": None if numeric else correct,
-            "failed": sum(row["failed"] for row in reports["accuracy"]),
-            "accuracy": None if numeric or not graded else correct / graded,
-            "metric": only.get("metric"),
-            "mean": only.get("mean"),
-            "ci_low": only.get("ci_low"),
-            "ci_high": only.get("ci_high"),
-            "avg_execution_time_ms": sum(n * mean for n, mean in times) / sum(n for n, _ in times)
-            if times
-            else None,
-            "total_cost": sum(costs) if costs else None,
+            **approach_totals(reports),
             "variants": [
                 dict(zip(reports, rows, strict=True))
                 for rows in zip(*reports.values(), strict=True)

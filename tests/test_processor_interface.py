@@ -30,7 +30,7 @@ from ml_agents_results.errors import (
     ResultsError,
     UsageError,
 )
-from ml_agents_results.processor import _COMPARED
+from ml_agents_results.reports.approach_summary import SUMMARY_COLUMNS
 from tests.databases import Server
 
 PROMISED: dict[Callable[..., Any], str] = {
@@ -297,7 +297,7 @@ def test_approaches_compared_in_a_short_frame(results: ResultsProcessor) -> None
     assert results.compare_approaches(["e"]).empty
     results.save_runs([RunRecord("e", "None", i, is_correct=i < 5) for i in range(10)])
     alone = results.compare_approaches(["e"])
-    assert list(alone.columns[: len(_COMPARED)]) == list(_COMPARED)
+    assert list(alone.columns[: len(SUMMARY_COLUMNS)]) == list(SUMMARY_COLUMNS)
     assert list(alone.columns[:2]) == ["experiment_id", "approach_name"]
     assert (alone["accuracy"][0], pd.isna(alone["difference"][0])) == (0.5, True)
     results.save_runs([RunRecord("e", "CoT", i, is_correct=i < 8) for i in range(10)])

@@ -57,6 +57,7 @@ from ml_agents_results.cli.statistics_options import (
     Metrics,
     Missing,
     NullCluster,
+    Pooled,
     Simultaneous,
     Test,
     Unpaired,
@@ -174,7 +175,8 @@ def analyze(
             )
             documents = [one for one, _ in reports.values()]
             document = {"metrics": list(reports), "by_metric": documents}
-    if not document.get("variants", document.get("outcomes", True)):
+    found = ("variants", "outcomes", "pooled")
+    if not any(document.get(name) for name in found) and any(name in document for name in found):
         say(f"Note: {', '.join(ids)} has no runs, or none that pass the filters.")
     document = {"experiment_ids": ids, "report_type": report_type.value, **document}
     if output is not None:
@@ -196,6 +198,7 @@ def compare(
         None
     ),
     unpaired: Unpaired = False,
+    pool: Pooled = None,
     allow: Allow = None,
     cluster: Cluster = None,
     null_cluster: NullCluster = "error",
@@ -269,6 +272,7 @@ def compare(
         across_tasks=cluster_across_tasks,
         families=families_in(group_map),
         unpaired=unpaired,
+        pool=pool,
         allow=tuple(listed(allow)),
         missing=missing,
         margin=margin,

@@ -57,6 +57,16 @@ Unpaired = Annotated[
         rich_help_panel=STATISTICS,
     ),
 ]
+Pooled = Annotated[
+    choices.Pool | None,
+    typer.Option(
+        "--pool",
+        metavar="experiment",
+        help="Join experiments that differ in their seed: their runs are then repeats of one "
+        "variant.",
+        rich_help_panel=STATISTICS,
+    ),
+]
 Allow = Annotated[
     list[str] | None,
     typer.Option(

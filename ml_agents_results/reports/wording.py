@@ -44,6 +44,10 @@ EXPLANATIONS = {
     "ids_over_indexes": "the ids of samples contradict their indexes; pairs are by id",
     "independent_runs": "quantiles, shares and calibration take runs as independent, however "
     "errors are clustered elsewhere",
+    "same_variants": "several experiments have the same variants: where they are seeds of one "
+    "study, --pool experiment joins them",
+    "pooled_experiments": "the experiments are pooled: their runs are repeats of the same samples, "
+    "and the figures speak for these seeds",
     "metrics_differ": "the two experiments are measured by DIFFERENT METRICS: their difference "
     "means something only if both are on the same scale",
     "judge_adds_nothing": "the judge says little of what people say: the labels alone are as good",

@@ -64,6 +64,17 @@ class Tabulator:
         self._reading = self._source.reading(self._filters, first)
         self._numeric = False
         self._worst: float | None = None
+        self._pool: tuple[str, ...] = ()
+
+    def pool(self, experiments: Sequence[str]) -> int:
+        """Counts from now on as if the runs of these experiments were repeats in the first one.
+
+        Returns:
+            How many samples would then have different questions.
+        """
+        self._pool = tuple(experiments)
+        columns: list[Column] = ["sample_index", "fingerprint"]
+        return sum(self._tabulate(tabulation.several_contents, columns, "sample_index"))
 
     def as_numbers(self, worst: float | None = None) -> None:
         """Counts from now on for a numeric metric: runs that are right or wrong have the values 1
@@ -316,7 +327,11 @@ class Tabulator:
 
     def has_sample_ids(self, variant: Variant) -> bool:
         """Whether every sample of the variant carries the data set's own id."""
-        return self._source.has_sample_ids(variant, self._filters)
+        experiments = self._pool if variant.experiment_id in self._pool else ()
+        return all(
+            self._source.has_sample_ids(variant._replace(experiment_id=name), self._filters)
+            for name in experiments or (variant.experiment_id,)
+        )
 
     def _tabulate(
         self,
@@ -327,6 +342,8 @@ class Tabulator:
         if self._numeric:
             function = partial(value_tabulation.of_numbers, function, self._worst)
             columns = {"value", *columns}
+        if self._pool:
+            function = partial(tabulation.of_pooled, function, self._pool)
         return self._reading.tabulate(function, columns, split_by)
 
 

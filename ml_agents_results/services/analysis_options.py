@@ -16,6 +16,7 @@ from ml_agents_results.statistics.choices import (
     Missing,
     NullCluster,
     PairedTest,
+    Pool,
 )
 from ml_agents_results.statistics.distributions import check_confidence
 
@@ -51,6 +52,8 @@ class AnalysisOptions:
         allow: What variants may differ in next to their approach and still be compared: any of
             "dataset", "grader", "metric" (its name or its definition). Models may always differ,
             which "model" says as well.
+        pool: "experiment" joins the experiments that are compared: what differs in the experiment
+            only (its seed) is one variant, asked as often as all of them.
         simultaneous: Whether the intervals of the differences in a table all hold at once at
             the level `confidence` (Bonferroni), and not each for itself.
 
@@ -74,6 +77,7 @@ class AnalysisOptions:
     simultaneous: bool = False
     unpaired: bool = False
     allow: tuple[str, ...] = ()
+    pool: Pool | None = None
 
     def __post_init__(self) -> None:
         check_confidence(self.confidence)
@@ -92,6 +96,7 @@ class AnalysisOptions:
             ("null-cluster", self.null_cluster, get_args(NullCluster)),
             ("missing", self.missing, get_args(Missing)),
             ("contrasts", self.contrasts, get_args(Contrasts)),
+            *([("pool", self.pool, get_args(Pool))] if self.pool is not None else []),
             *(("allow", name, ALLOWANCES) for name in self.allow),
         )
         for name, value, offered in choices:

@@ -27,5 +27,8 @@ Contrasts = Literal["vs-baseline", "all-pairs"]
 Family = Literal["metric", "metrics"]
 """Which variants are compared: each with the baseline, or every pair."""
 
+Pool = Literal["experiment"]
+"""What variants may differ in and still be one, whose runs are repeats."""
+
 Allowance = Literal["dataset", "grader", "metric", "model"]
 """What variants may differ in, besides their approach, and still be compared."""

@@ -2,7 +2,7 @@
 workers run it as it stands."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -185,6 +185,7 @@ class Runs:
     def __init__(self, parts: Iterable[tuple[Key, str, Columns]], names: Names) -> None:
         self.names = names
         self._numbers: dict[float | None, Runs] = {}
+        self._pooled: dict[tuple[str, ...], Runs] = {}
         self.columns: dict[Key, dict[str, Columns]] = {}
         first: dict[str, Columns] = {}
         for variant, task, columns in sorted(parts, key=lambda part: part[:2]):
@@ -203,6 +204,22 @@ class Runs:
             ]
             self._numbers[worst] = Runs(parts, self.names)
         return self._numbers[worst]
+
+    def pooled(self, experiments: tuple[str, ...]) -> "Runs":
+        """The runs with those of these experiments joined under the first one's id: what differs in
+        the experiment only is one variant, and its samples have repeats."""
+        if experiments not in self._pooled:
+            joined: dict[tuple[Key, str], list[Columns]] = {}
+            order = {name: index for index, name in enumerate(experiments)}
+            for variant in sorted(self.columns, key=lambda one: order.get(one[0], -1)):
+                name = (experiments[0] if variant[0] in order else variant[0], *variant[1:])
+                for task, columns in self.columns[variant].items():
+                    joined.setdefault((name, task), []).append(columns)
+            self._pooled[experiments] = Runs(
+                [(name, task, _joined(parts)) for (name, task), parts in joined.items()],
+                self.names,
+            )
+        return self._pooled[experiments]
 
     def rescore(self, experiments: Collection[str], *, binary: bool) -> None:
         """Grades the runs of these experiments by their values; see `Columns.scored_by`."""
@@ -278,6 +295,20 @@ def _totals(columns: Fields, sums: Mapping[str, Any]) -> Totals:
         rated = columns["confidence"][~np.isnan(columns["confidence"])]
         known |= {"rated": len(rated), "total_confidence": float(rated.sum())}
     return Totals(**known)
+
+
+def _joined(parts: Sequence[Columns]) -> Columns:
+    """The runs of all parts; those of the second and later ones are repeats."""
+    if len(parts) == 1:
+        return parts[0]
+    arrays = {
+        one.name: np.concatenate([getattr(part, one.name) for part in parts])
+        for one in fields(Columns)
+        if one.name not in ("totals", "numeric")
+    }
+    sums = {name: sum(getattr(part.totals, name) for part in parts) for name in Totals.__slots__}
+    sums["repeated"] += sum(len(part.outcome) - part.totals.repeated for part in parts[1:])
+    return Columns(totals=Totals(**sums), numeric=parts[0].numeric, **arrays)
 
 
 def _sharing(columns: Columns, other: Columns) -> Columns:

@@ -5,10 +5,10 @@ the results of parts of the runs add up to those of the whole (`add_counts`, `ad
 all it needs: Spark's workers run it as it stands.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from ml_agents_results.statistics.run_columns import (
     Measure,
     Runs,
 )
+
+Result = TypeVar("Result")
 
 PairingRule = Literal["sample_index", "sample_id", "content"]
 """What makes two samples the same one: their index in one data set, the data set's own id, or the
@@ -291,6 +293,25 @@ def repeated_outcomes(runs: Runs) -> Sums:
                 sums = (int(column.sum()) for column in (k, k * k, c, c * c, c * k))
                 rows.append(((variant, outcome), len(k), *sums))
     return rows
+
+
+def of_pooled(
+    function: Callable[[Runs], Result], experiments: tuple[str, ...], runs: Runs
+) -> Result:
+    """What the function makes of the runs with those of these experiments joined."""
+    return function(runs.pooled(experiments))
+
+
+def several_contents(runs: Runs) -> int:
+    """How many samples of a variant were asked different questions."""
+    several = 0
+    for of_variant in runs.columns.values():
+        for columns in of_variant.values():
+            known = columns.fingerprint != NO_FINGERPRINT
+            both = np.stack([columns.sample_index[known], columns.fingerprint[known]])
+            samples = np.unique(both, axis=1)[0]
+            several += len(samples) - len(np.unique(samples))
+    return several
 
 
 HardRow = tuple[str, str, int, int, int]

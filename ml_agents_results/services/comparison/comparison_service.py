@@ -164,6 +164,8 @@ class ComparisonService(AnalysisService):
         records = {name: self._experiment(name) for name in ids}
         metric = self._metric(ids)
         tabulator = self._tabulator(filters=self._within(ids), pairs=True, metric=metric)
+        if self._options.pool is not None:
+            self._join(tabulator, ids, records, metric)
         counts = tabulator.variants()
         numeric = bool(numeric_experiments(metric, counts))
         if numeric:
@@ -271,7 +273,7 @@ class ComparisonService(AnalysisService):
             refused=refused,
             incomplete=(),
             cochrans_q=_omnibus(tabulator, variants),
-            warnings=_warnings(ids, variants),
+            warnings=_warnings(ids, variants, self._options),
         )
 
     def _numeric(
@@ -308,8 +310,39 @@ class ComparisonService(AnalysisService):
             refused=refused,
             incomplete=(),
             cochrans_q=None,
-            warnings=_warnings(ids, variants),
+            warnings=_warnings(ids, variants, self._options),
         )
+
+    def _join(
+        self,
+        tabulator: Tabulator,
+        ids: Sequence[str],
+        records: Mapping[str, ExperimentRecord],
+        metric: ChosenMetric,
+    ) -> None:
+        """Joins the experiments to one study.
+
+        Raises:
+            UsageError: They ran on other data sets, were graded otherwise, or number their samples
+                differently.
+        """
+        first = Variant(ids[0], "", "", "")
+        for name in ids[1:]:
+            codes = (
+                *differing(records, first._replace(experiment_id=name), first),
+                *metric.differing(name, ids[0]),
+            )
+            if codes:
+                raise UsageError(
+                    f"{ids[0]} and {name} cannot be pooled: {REASONS[codes[0]]}",
+                    "Leave --pool out: variants of other experiments are then compared one by one.",
+                )
+        if mixed := tabulator.pool(ids):
+            raise UsageError(
+                f"{', '.join(ids)} cannot be pooled: {mixed:,} of the samples with one index are "
+                "different questions",
+                "Leave --pool out, or import them with the same sample_index.",
+            )
 
     def _within(self, experiment_ids: Sequence[str]) -> Filters:
         """The filters, narrowed to these experiments: others cost no time."""
@@ -491,10 +524,18 @@ def _omnibus(tabulator: Tabulator, variants: Variants) -> CochranQ | None:
     return cochrans_q(tabulator.patterns(variants.names))
 
 
-def _warnings(experiment_ids: Sequence[str], variants: Variants) -> list[str]:
+def _warnings(
+    experiment_ids: Sequence[str], variants: Variants, options: AnalysisOptions
+) -> list[str]:
     """What is not only a matter of one row."""
+    if options.pool is not None:
+        return ["pooled_experiments"]
     answered = {variant.experiment_id for variant in variants.names}
-    return ["experiment_without_runs"] if set(experiment_ids) - answered else []
+    warnings = ["experiment_without_runs"] if set(experiment_ids) - answered else []
+    kinds = {variant[1:] for variant in variants.names}
+    if 1 < len(kinds) < len(variants.names):
+        warnings.append("same_variants")
+    return warnings
 
 
 def _flat(pair: ComparisonRow) -> dict[str, Any]:

@@ -27,6 +27,7 @@ T = TypeVar("T")
 DEFAULT_DB_PATH = "./ml_agents_results.db"
 
 ParsingMode = Literal["auto", "instructor", "regex", "manual"]
+StopWhen = Literal["never", "decided"]
 """Ways to take answers from outputs: `auto` tries both parsers, `manual` none."""
 
 
@@ -346,6 +347,17 @@ class ExperimentConfig(ProviderSettings):
         None, "Samples per task.", unset="all", at_least=1, recorded=True
     )
     repeats: Setting[int] = Setting(1, "How often each sample is asked.", at_least=1, recorded=True)
+    shuffle: Setting[int | None] = Setting(
+        None,
+        "Ask the questions in random order, by this seed, each with all approaches and repeats.",
+        metavar="SEED",
+        unset="the order of the dataset",
+    )
+    stop_when: Setting[StopWhen] = Setting(
+        "never",
+        "End when the differences from the baseline are clear; needs --shuffle.",
+        changeable=True,
+    )
     database: DatabaseConfig = field(default_factory=DatabaseConfig)
     extra: dict[str, Any] = field(default_factory=dict)
     concurrency: Setting[int] = Setting(

@@ -228,7 +228,10 @@ def _report(summary: "RunSummary", as_json: bool, *, saved: bool) -> None:
         emit_json(summary.document())
     else:
         print_report(_tallies(summary))
-        write(f"Experiment {summary.experiment_id}: {summary.status}")
+        for look in summary.looks:
+            write(f"{look}.")
+        early = ", ended early since the differences are clear" if summary.stopped_early else ""
+        write(f"Experiment {summary.experiment_id}: {summary.status}{early}")
         write(f"Files: {summary.output_dir}")
         if saved:
             command = "compare" if len(summary.variants) > 1 else "analyze"

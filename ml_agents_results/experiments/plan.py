@@ -4,10 +4,12 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.config import ExperimentConfig
 from ml_agents_results.database.engine import Database
+from ml_agents_results.errors import UsageError
 from ml_agents_results.experiments.datasets import Dataset, Question, load_dataset
 from ml_agents_results.repositories.claim_repository import RunKey
 from ml_agents_results.repositories.run_repository import RunRepository
@@ -29,6 +31,10 @@ class Plan:
 
     A run's position counts from 0: all approaches of a question, then the next question, then the
     next repeat. An experiment that stops early has therefore asked all variants the same questions.
+    Shuffled questions have their repeats before the next question: each is then complete early.
+
+    Attributes:
+        shuffle: The seed that the questions were put in random order by.
     """
 
     approaches: Sequence[str]
@@ -36,6 +42,7 @@ class Plan:
     repeats: int
     provider: str
     model: str
+    shuffle: int | None = None
     _indexes: dict[tuple[str, int], int] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -48,7 +55,10 @@ class Plan:
     def at(self, position: int) -> tuple[int, Question, int]:
         """The index of the approach, the question and the repeat at a position."""
         rest, approach = divmod(position, len(self.approaches))
-        repeat, index = divmod(rest, len(self.questions))
+        if self.shuffle is None:
+            repeat, index = divmod(rest, len(self.questions))
+        else:
+            index, repeat = divmod(rest, self.repeats)
         return approach, self.questions[index], repeat
 
     def key(self, position: int) -> RunKey:
@@ -75,6 +85,8 @@ class Plan:
             return None
         approach = self.approaches.index(key.approach_name)
         rest = key.repeat_index * len(self.questions) + index
+        if self.shuffle is not None:
+            rest = index * self.repeats + key.repeat_index
         return rest * len(self.approaches) + approach
 
     def describe(self) -> dict[str, Any]:
@@ -85,6 +97,7 @@ class Plan:
             "questions": len(self.questions),
             "repeats": self.repeats,
             "runs": len(self),
+            **({} if self.shuffle is None else {"shuffle": self.shuffle}),
         }
 
     def settled(
@@ -124,6 +137,20 @@ class Study:
         return replace(self, plan=replace(self.plan, provider=provider, model=model))
 
 
+def require_monitored(approaches: Sequence[str], shuffle: int | None) -> None:
+    """Raises UsageError where looking early would be wrong, or there is nothing to look at."""
+    if len(approaches) < 2:
+        raise UsageError(
+            "stop_when looks at differences, and there is one approach",
+            "Give a baseline as well, for example --approach None,CoT.",
+        )
+    if shuffle is None:
+        raise UsageError(
+            "stop_when needs the questions in random order: the first may be the easy ones",
+            "Add: --shuffle 1",
+        )
+
+
 def prepare(config: ExperimentConfig) -> Study:
     """Loads dataset, approaches and prompts; the provider comes later.
 
@@ -144,5 +171,10 @@ def prepare(config: ExperimentConfig) -> Study:
     for warning in dataset.warnings:
         logger.warning("%s: %s", dataset.name, warning)
     names = [approach.name for approach in approaches]
-    plan = Plan(names, dataset.first(config.samples), config.repeats, provider="", model="")
+    questions = list(dataset.first(config.samples))
+    if config.shuffle is not None:
+        Random(config.shuffle).shuffle(questions)
+    if config.stop_when == "decided":
+        require_monitored(names, config.shuffle)
+    plan = Plan(names, questions, config.repeats, provider="", model="", shuffle=config.shuffle)
     return Study(config, dataset, approaches, plan)

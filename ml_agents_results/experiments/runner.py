@@ -30,6 +30,7 @@ from ml_agents_results.errors import (
     UsageError,
 )
 from ml_agents_results.experiments.environment import environment
+from ml_agents_results.experiments.monitoring import Look, Monitor
 from ml_agents_results.experiments.plan import Study, prepare
 from ml_agents_results.experiments.platform_files import FILES, write_platform_files
 from ml_agents_results.experiments.pool_thread import run_pool
@@ -58,6 +59,7 @@ from ml_agents_results.repositories.experiment_repository import ExperimentRepos
 from ml_agents_results.scoring.extraction import VERSION as EXTRACTOR
 from ml_agents_results.scoring.graders import find_grader
 from ml_agents_results.scoring.stored_answers import metric_of
+from ml_agents_results.services.comparison.early_looks import STOPPED_EARLY
 
 if TYPE_CHECKING:
     from ml_agents_results.experiments.approaches import Approach
@@ -82,6 +84,8 @@ class RunSummary:
         asked: Runs that were answered or failed this time.
         variants: One tally for each approach, over the whole experiment.
         output_dir: The folder of the CSV and JSON files.
+        looks: Of a shuffled experiment, what each approach says against the baseline so far.
+        stopped_early: Whether it ended because that was clear.
     """
 
     experiment_id: str
@@ -90,6 +94,8 @@ class RunSummary:
     asked: int
     variants: Sequence[Tally]
     output_dir: str
+    looks: Sequence[Look] = ()
+    stopped_early: bool = False
 
     @property
     def runs(self) -> int:
@@ -110,6 +116,8 @@ class RunSummary:
             "failed": self.failed,
             "variants": [tally.document() for tally in self.variants],
             "output_dir": self.output_dir,
+            "looks": [look.document() for look in self.looks],
+            "stopped_early": self.stopped_early,
         }
 
 
@@ -393,10 +401,24 @@ class _Execution:
         self._retry, self._missing = retry, missing
         self._retry_since = datetime.now(UTC)
         self._asked = 0
+        self._stopped = False
+        self._pool: WorkerPool | None = None
+        self._monitor: Monitor | None = None
+        if study.plan.shuffle is not None and len(study.plan.approaches) > 1:
+            self._monitor = Monitor(study.plan, _primary_metric(study))
+            self._monitor.load(self._database, experiment_id)
 
     def complete(self) -> bool:
         """Whether nothing is left to ask."""
-        return all(self._settled())
+        return (self._is_decided() and not self._retry) or all(self._settled())
+
+    def _is_decided(self) -> bool:
+        """Whether the experiment ends here because the answer is clear."""
+        return (
+            self._monitor is not None
+            and self._study.config.stop_when == "decided"
+            and self._monitor.decided
+        )
 
     def run(self, provider: "Provider", asked_with: Mapping[str, Any] | None = None) -> RunSummary:
         """Asks what is missing; raises what `ExperimentRunner.run` raises while asking."""
@@ -420,6 +442,7 @@ class _Execution:
         pool = WorkerPool(
             self._id, self._study, provider, recorder, self._saved, self._hook, asked_with
         )
+        self._pool = pool
         self._progress.begin(self._id, self._tallies)
         try:
             failure, interrupted = run_pool(
@@ -448,16 +471,38 @@ class _Execution:
         """Sets the status, writes the files, and summarizes the experiment."""
         plan = self._study.plan
         status: ExperimentStatus = "failed" if failed else "running"
-        if all(plan.settled(self._database, self._id)):
+        done = all(plan.settled(self._database, self._id))
+        stopped = not done and not failed and self._is_decided()
+        if done or stopped:
             status = "completed"
+        self._note_stop(stopped)
         if self._processor.get_experiment(self._id).status != status:
             self._processor.set_status(self._id, status)
         output_dir = Path(self._study.config.output_dir)
         folder = write_platform_files(self._database, self._id, output_dir, plan.approaches)
         tallies = recorded_tallies(self._database, self._id, plan)
         return RunSummary(
-            self._id, status, len(plan), self._asked, list(tallies.values()), str(folder)
+            self._id,
+            status,
+            len(plan),
+            self._asked,
+            list(tallies.values()),
+            str(folder),
+            [] if self._monitor is None else self._monitor.looks(),
+            stopped,
         )
+
+    def _note_stop(self, stopped: bool) -> None:
+        """Records why the experiment ended before its plan, or that it did not."""
+        record = self._processor.get_experiment(self._id)
+        if not stopped and STOPPED_EARLY not in record.environment_json:
+            return
+        record.environment_json.pop(STOPPED_EARLY, None)
+        if stopped and self._monitor is not None:
+            looks = [look.document() for look in self._monitor.looks()]
+            record.environment_json[STOPPED_EARLY] = {"when": "decided", "looks": looks}
+        with self._database.write() as connection:
+            ExperimentRepository(connection).save(replace(record, metrics=None))
 
     def _settled(self) -> bytearray:
         plan = self._study.plan
@@ -469,6 +514,20 @@ class _Execution:
         tally.add(record)
         self._progress.saved(tally)
         self._processor.backup.saved()
+        self._look(record)
+
+    def _look(self, record: RunRecord) -> None:
+        """Shows now and then what the experiment says, and ends it when that is clear."""
+        if self._monitor is None:
+            return
+        self._monitor.add(record)
+        if self._monitor.line_due():
+            for look in self._monitor.looks():
+                self._progress.say(str(look))
+        if self._is_decided() and self._pool is not None and not self._stopped:
+            self._stopped = True
+            self._progress.say("The differences are clear: asking ends here.")
+            self._pool.stop()
 
 
 def resume_command(database: Database, experiment_id: str) -> str:

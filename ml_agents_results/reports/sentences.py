@@ -6,6 +6,7 @@ from ml_agents_results.records import Variant
 from ml_agents_results.reports.wording import format_p, measured
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.comparison.comparison_service import Comparison
+from ml_agents_results.statistics.anytime import METHOD as CONFIDENCE_SEQUENCE
 from ml_agents_results.statistics.difference_sums import margin_level
 
 if TYPE_CHECKING:
@@ -77,7 +78,20 @@ def _difference(row: ComparisonRow) -> tuple[str, str]:
     return f"{_points(abs(difference))} percentage points {word} accurate", "than"
 
 
+def _early_evidence(row: ComparisonRow) -> str:
+    """Of a study that is not done: what holds at every look."""
+    if row.ci_low is None or row.ci_high is None:
+        return "so far; too early for an interval"
+    bounds = _interval(row, row.ci_low, row.ci_high, row.interval_level)
+    parts = [f"so far; {bounds.replace(' CI ', ' confidence sequence ')}"]
+    if row.p_value_adjusted is not None:
+        parts.append(f"anytime p = {format_p(row.p_value_adjusted)}".replace("= <", "< "))
+    return "; ".join(parts)
+
+
 def _evidence(row: ComparisonRow) -> str:
+    if row.interval_method == CONFIDENCE_SEQUENCE:
+        return _early_evidence(row)
     p = "p undefined" if row.p_value_adjusted is None else f"p = {format_p(row.p_value_adjusted)}"
     p = p.replace("= <", "< ")
     if row.family_size > 1 and row.correction != "none":
@@ -116,6 +130,8 @@ def _conclusion(row: ComparisonRow, candidate: str, baseline: str) -> str:
     if row.verdict == "non_inferior":
         worse = f"less than {_size(row, row.margin)} worse"
         return f"{candidate} is {worse} (non-inferior), but not shown to be better"
+    if row.interval_method == CONFIDENCE_SEQUENCE:
+        return "Not decided yet"
     return "Inconclusive, which does not mean equal"
 
 

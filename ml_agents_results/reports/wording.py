@@ -48,6 +48,11 @@ EXPLANATIONS = {
     "study, --pool experiment joins them",
     "pooled_experiments": "the experiments are pooled: their runs are repeats of the same samples, "
     "and the figures speak for these seeds",
+    "looking_early": "the study is not done, or ended when it was decided: intervals and p values "
+    "are those that hold at every look",
+    "not_shuffled": "the questions were not asked in random order: what is there may be the easy "
+    "part (run --shuffle SEED)",
+    "too_early": "too few samples, or too few that differ, for an interval that holds at each look",
     "metrics_differ": "the two experiments are measured by DIFFERENT METRICS: their difference "
     "means something only if both are on the same scale",
     "judge_adds_nothing": "the judge says little of what people say: the labels alone are as good",

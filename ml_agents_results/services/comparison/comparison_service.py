@@ -27,6 +27,11 @@ from ml_agents_results.services.comparison.comparison_rows import (
     DifferenceEstimate,
 )
 from ml_agents_results.services.comparison.correction import judged
+from ml_agents_results.services.comparison.early_looks import (
+    LOOKING_EARLY,
+    EarlyLook,
+    early_experiments,
+)
 from ml_agents_results.services.comparison.numeric_figures import NumericFigures
 from ml_agents_results.services.comparison.paired import estimate_paired
 from ml_agents_results.services.comparison.paired_differences import Differences
@@ -56,7 +61,7 @@ from ml_agents_results.services.summary import (
     variant_summary,
 )
 from ml_agents_results.statistics.cochrans_q import CochranQ, cochrans_q
-from ml_agents_results.statistics.difference_sums import check_margin
+from ml_agents_results.statistics.difference_sums import DifferenceSums, check_margin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,19 +198,20 @@ class ComparisonService(AnalysisService):
         )
         reader = ContrastReader(tabulator, self._options, records)
         contrasted = [_read(reader, pair, variants, metric) for pair in chosen]
-        compared = (
-            self._numeric(
-                ids,
-                metric,
-                contrasted,
-                refused,
-                variants,
-                NumericFigures(tabulator, variants, self._options, metric),
-                by_task,
+        if numeric:
+            figures = NumericFigures(tabulator, variants, self._options, metric)
+            compared = self._numeric(ids, metric, contrasted, refused, variants, figures, by_task)
+            sums_of = figures.sums
+        else:
+            compared = self._binary(
+                ids, metric, contrasted, refused, variants, tabulator, cells, by_task
             )
-            if numeric
-            else self._binary(ids, metric, contrasted, refused, variants, tabulator, cells, by_task)
-        )
+            sums_of = self._sums
+        incomplete = incomplete_experiments(self._experiments, records.values())
+        early = early_experiments(records, [one.experiment_id for one in incomplete])
+        if early and not self._options.unpaired:
+            sums = [sums_of(contrast) for contrast in contrasted]
+            compared = self._looking_early(compared, sums, records, early, metric)
         asked = AskedSamples(counts, bounds, records, self._filters)
         return replace(
             compared,
@@ -214,7 +220,44 @@ class ComparisonService(AnalysisService):
                 replace(one, variants=[asked.counted(row, one.task) for row in one.variants])
                 for one in compared.tasks
             ],
-            incomplete=incomplete_experiments(self._experiments, records.values()),
+            incomplete=incomplete,
+        )
+
+    def _sums(self, contrast: Contrast) -> DifferenceSums:
+        return Differences.of(contrast.in_task(None), self._options).sums
+
+    def _looking_early(
+        self,
+        compared: Comparison,
+        sums: Sequence[DifferenceSums],
+        records: Mapping[str, ExperimentRecord],
+        early: Mapping[str, int | None],
+        metric: ChosenMetric,
+    ) -> Comparison:
+        """The comparison as it holds at every look. Averages over tasks wait for the end."""
+        span: float | None = 1.0
+        if compared.numeric:
+            span = None if metric.bounds is None else metric.bounds[1] - metric.bounds[0]
+        look = EarlyLook(
+            records,
+            early,
+            self._options,
+            len(sums),
+            span=span,
+            higher_is_better=metric.higher_is_better,
+        )
+        return replace(
+            compared,
+            comparisons=[
+                look.row(row, own) for row, own in zip(compared.comparisons, sums, strict=True)
+            ],
+            tasks=[
+                replace(task, comparisons=[look.row(row) for row in task.comparisons])
+                for task in compared.tasks
+            ],
+            micro=[],
+            macro=[],
+            warnings=[*compared.warnings, LOOKING_EARLY],
         )
 
     def _binary(

@@ -194,6 +194,10 @@ class NumericFigures:
             **self._margin(sums, found),
         )
 
+    def sums(self, contrast: Contrast) -> DifferenceSums:
+        """The sums of the differences of all shared samples."""
+        return _sums(self._read(contrast.candidate, contrast.baseline, contrast.rule).by_task)
+
     def _read(self, candidate: Variant, baseline: Variant, rule: PairingRule) -> _Shared:
         key = (candidate, baseline)
         if key not in self._shared:

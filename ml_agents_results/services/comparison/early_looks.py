@@ -1,0 +1,170 @@
+"""Looking early: comparisons of studies that are not done, or were ended when they were decided.
+
+Whoever looks until a difference shows will find one. These rows have intervals and p values that
+hold at every look, in place of those of a study of a fixed size.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ml_agents_results.records import ExperimentRecord
+from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
+from ml_agents_results.statistics.anytime import anytime_p, confidence_sequence, e_value
+from ml_agents_results.statistics.difference_sums import DifferenceSums
+from ml_agents_results.statistics.estimate import Interval
+from ml_agents_results.statistics.multiplicity import simultaneous_confidence
+from ml_agents_results.statistics.verdict import Verdict
+
+LOOKING_EARLY = "looking_early"
+STOPPED_EARLY = "stopped_early"
+"""The key in an experiment's environment under which stands why it ended before its plan."""
+
+
+def early_experiments(
+    records: Mapping[str, ExperimentRecord], incomplete: Sequence[str]
+) -> dict[str, int | None]:
+    """The experiments with runs missing, or that were to end early (whether or not they did), each
+    with its planned samples."""
+    early: dict[str, int | None] = {}
+    for name, record in records.items():
+        settings = {**record.config_json, **_mapping(record.config_json.get("extra"))}
+        looked = STOPPED_EARLY in record.environment_json or settings.get("stop_when") == "decided"
+        if name in incomplete or looked:
+            questions = _mapping(record.environment_json.get("plan")).get("questions")
+            early[name] = questions if isinstance(questions, int) else None
+    return early
+
+
+def is_shuffled(record: ExperimentRecord) -> bool:
+    """Whether its questions were asked in random order."""
+    return _mapping(record.environment_json.get("plan")).get("shuffle") is not None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """What an experiment says of itself may be anything."""
+    return value if isinstance(value, Mapping) else {}
+
+
+class EarlyLook:
+    """What rows of a comparison say where an experiment is not done.
+
+    Args:
+        tests: Comparisons that are looked at: intervals and p values hold for all at once
+            (Bonferroni), unless the options correct for nothing.
+        span: The width of the metric's range; None where it has none.
+    """
+
+    def __init__(
+        self,
+        records: Mapping[str, ExperimentRecord],
+        early: Mapping[str, int | None],
+        options: AnalysisOptions,
+        tests: int,
+        *,
+        span: float | None,
+        higher_is_better: bool,
+    ) -> None:
+        self._records = records
+        self._early = early
+        self._options = options
+        self._tests = 1 if options.correction == "none" else max(tests, 1)
+        self._span = span
+        self._higher_is_better = higher_is_better
+
+    def row(self, row: ComparisonRow, sums: DifferenceSums | None = None) -> ComparisonRow:
+        """The row as it holds at every look; unchanged where both experiments are done.
+
+        Args:
+            sums: Of the differences, where the row has no 2x2 table that gives them. Without
+                either there is neither interval nor p value.
+        """
+        sides = {row.candidate.experiment_id, row.baseline.experiment_id}
+        if not sides & self._early.keys() or row.pairing_rule == "unpaired":
+            return row
+        level = simultaneous_confidence(self._options.confidence, self._tests)
+        p_value = None
+        if row.improved is not None and row.regressed is not None:
+            differing = row.improved + row.regressed
+            sums = DifferenceSums(
+                row.samples,
+                float(row.improved - row.regressed),
+                float(differing),
+                float(differing),
+                differing,
+            )
+            p_value = anytime_p(e_value(row.improved, row.regressed))
+        interval = Interval(None, None, "confidence-sequence", level, "too_early")
+        if sums is not None:
+            interval = self._sequence(row, sums, level, sides)
+        adjusted = None if p_value is None else min(1.0, p_value * self._tests)
+        shuffled = all(is_shuffled(self._records[side]) for side in sides)
+        codes = (LOOKING_EARLY, *(() if shuffled else ("not_shuffled",)))
+        return replace(
+            row,
+            ci_low=interval.low,
+            ci_high=interval.high,
+            interval_method=interval.method,
+            interval_level=level,
+            p_value=p_value,
+            p_value_exact=None,
+            p_value_adjusted=adjusted,
+            p_value_t=None,
+            t_ci_low=None,
+            t_ci_high=None,
+            p_value_unpaired=None,
+            test="e-value" if p_value is not None else "confidence sequence",
+            method="samples in random order",
+            correction="none" if self._tests == 1 else "bonferroni",
+            family_size=self._tests,
+            null_reason=interval.null_reason,
+            mde=None,
+            warnings=tuple(dict.fromkeys((*codes, *row.warnings))),
+            **self._judged(interval, adjusted),
+        )
+
+    def _sequence(
+        self, row: ComparisonRow, sums: DifferenceSums, level: float, sides: set[str]
+    ) -> Interval:
+        pseudo = None
+        if row.numeric:
+            pseudo = (sums.squares / sums.differing) ** 0.5 if sums.differing else self._span
+        planned = [n for n in (self._early.get(side) for side in sides) if n is not None]
+        return confidence_sequence(
+            sums, level, span=self._span, pseudo=pseudo, planned=max(planned, default=None)
+        )
+
+    def _judged(self, interval: Interval, p_adjusted: float | None) -> dict[str, Any]:
+        """What is decided: by the sequence, and where there is one by the e-value."""
+        low, high = interval.low, interval.high
+        margin = self._options.margin
+        within = above = None
+        verdict: Verdict = "inconclusive"
+        if margin is not None:
+            within = above = False
+        if low is not None and high is not None:
+            worse, better = (low, high) if self._higher_is_better else (-high, -low)
+            decided = interval.excludes(0.0)
+            if p_adjusted is not None:
+                decided = decided and p_adjusted <= self._options.alpha
+            if margin is not None:
+                within, above = -margin < worse and better < margin, worse > -margin
+            if within:
+                verdict = "equivalent"
+            elif decided:
+                verdict = "candidate_better" if worse + better > 0.0 else "baseline_better"
+            elif above:
+                verdict = "non_inferior"
+        return {
+            "verdict": verdict,
+            "equivalent": within,
+            "non_inferior": above,
+            "margin_test": None if margin is None else "confidence sequence",
+            "margin_ci_low": None if margin is None else low,
+            "margin_ci_high": None if margin is None else high,
+            "p_non_inferior": None,
+            "p_equivalent": None,
+            "p_non_inferior_adjusted": None,
+            "p_equivalent_adjusted": None,
+        }

@@ -50,7 +50,7 @@ def comparison_frame(
             }
         rows.append(row)
     frame = pd.DataFrame(rows, columns=[*SUMMARY_COLUMNS, *_COMPARISON_COLUMNS])
-    if any(summary.numeric for summary in variants):
+    if any(summary.accuracy is None and summary.mean is not None for summary in variants):
         index = SUMMARY_COLUMNS.index("accuracy")
         frame.insert(index, "mean", [summary.mean for summary in variants])
     return frame
@@ -68,7 +68,7 @@ def approach_totals(reports: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[
     """
     rows = reports["accuracy"]
     graded, correct = (sum(row[count] or 0 for row in rows) for count in ("graded", "correct"))
-    numeric = any(row["accuracy"] is None and row["mean"] is not None for row in rows)
+    numeric = any(row["correct"] is None for row in rows)
     timed = [row["summary"] for row in reports["latency"] if row["summary"]["n_timed"]]
     costs = [row["total_cost"] for row in reports["cost"] if row["priced"]]
     only = rows[0] if len(rows) == 1 else {}

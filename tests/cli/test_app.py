@@ -1,14 +1,11 @@
 """The Typer app as other programs use it: extended by commands, by packages, and embedded."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from tests.commands import PROGRAM
-from tests.processes import environment
+from tests.processes import COMMAND, Process
 
 EXTENDED = """
 import typer
@@ -47,14 +44,16 @@ outer()
 """
 
 
-def run(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        check=False,
-    )
+class Ended(NamedTuple):
+    returncode: int | None
+    stdout: str
+    stderr: str
+
+
+def run(code: str, *arguments: str) -> Ended:
+    process = Process(code, *arguments)
+    stdout, stderr = process.communicate()
+    return Ended(process.returncode, stdout, stderr)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +87,8 @@ def test_an_embedded_app_keeps_messages_and_exit_codes(
     assert run(EMBEDDED, "hello").stdout == "hello\n"
 
 
-def package(folder: Path, *entries: str) -> dict[str, str]:
-    """Installs a package with commands into a folder, and names the folder to Python."""
+def package(folder: Path, *entries: str) -> None:
+    """Installs a package with commands into a folder."""
     (folder / "lab.py").write_text(
         "import typer\n"
         "def greet(name: str = 'lab') -> None:\n"
@@ -105,29 +104,25 @@ def package(folder: Path, *entries: str) -> dict[str, str]:
     (described / "entry_points.txt").write_text(
         "[ml_agents_results.commands]\n" + "\n".join(entries) + "\n"
     )
-    settings = environment()
-    paths = [str(folder), *filter(None, [settings.get("PYTHONPATH")])]
-    return {**settings, "PYTHONPATH": os.pathsep.join(paths)}
 
 
-def call(settings: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [*PROGRAM, *arguments], capture_output=True, text=True, env=settings, check=False
-    )
+def call(folder: Path, *arguments: str) -> Ended:
+    """The command line with the packages of a folder."""
+    return run(f"import sys; sys.path.insert(0, {str(folder)!r})\n{COMMAND}", *arguments)
 
 
 def test_packages_add_commands(tmp_path: Path) -> None:
-    settings = package(tmp_path, "greet = lab:greet", "lab = lab:tools")
-    assert call(settings, "greet", "--name", "you").stdout == "hello you\n"
-    assert call(settings, "lab", "b").stdout == "hello lab\n"
-    assert "Tools of the lab." in call(settings, "--help").stdout
+    package(tmp_path, "greet = lab:greet", "lab = lab:tools")
+    assert call(tmp_path, "greet", "--name", "you").stdout == "hello you\n"
+    assert call(tmp_path, "lab", "b").stdout == "hello lab\n"
+    assert "Tools of the lab." in call(tmp_path, "--help").stdout
 
 
 def test_a_broken_package_breaks_its_own_command_only(tmp_path: Path) -> None:
-    settings = package(tmp_path, "broken = lab:missing", "greet = lab:greet")
-    assert "Cannot be loaded" in call(settings, "--help").stdout
-    assert call(settings, "greet").stdout == "hello lab\n"
-    ended = call(settings, "broken")
+    package(tmp_path, "broken = lab:missing", "greet = lab:greet")
+    assert "Cannot be loaded" in call(tmp_path, "--help").stdout
+    assert call(tmp_path, "greet").stdout == "hello lab\n"
+    ended = call(tmp_path, "broken")
     assert ended.returncode == 2
     assert ended.stderr.startswith("Error: the command 'broken' cannot be loaded")
     assert "reinstall or remove the package" in ended.stderr

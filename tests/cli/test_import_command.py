@@ -360,21 +360,16 @@ def test_one_id_for_two_runs_is_refused(db_path: Path, tmp_path: Path) -> None:
     ],
 )
 def test_files_that_are_none(
-    tmp_path: Path, name: str, data: bytes | str | None, message: str
+    tmp_path: Path, db_path: Path, name: str, data: bytes | str | None, message: str
 ) -> None:
     file = tmp_path / name
     if isinstance(data, bytes):
         file.write_bytes(data)
     elif data:
         file.mkdir()
-    told, _ = refusal("import", file, "--db-path", _database(tmp_path), code=1)
+    told, _ = refusal("import", file, "--db-path", db_path, code=1)
     assert told.startswith(str(file)) or told.endswith(str(file))
     assert message in told
-
-
-def _database(folder: Path) -> Path:
-    call("db-init", "--db-path", folder / "r.db")
-    return folder / "r.db"
 
 
 def test_import_into_a_missing_folder(tmp_path: Path, runs_file: Path) -> None:
@@ -446,10 +441,9 @@ def test_dry_run_shows_what_was_chosen_and_why(tmp_path: Path, db_path: Path) ->
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.csv.gz"])
 def test_a_line_without_an_end_is_no_run(tmp_path: Path, db_path: Path, name: str) -> None:
     """A small file that would unpack to more than memory holds."""
-    with gzip.open(tmp_path / name, "wb", compresslevel=1) as file:
-        file.write(b'{"approach_name": "' if "json" in name else b"approach_name,sample_index\n")
-        for _ in range(300):
-            file.write(b"a" * (1 << 20))
+    start = b'{"approach_name": "' if "json" in name else b"approach_name,sample_index\n"
+    rest = gzip.compress(b"a" * (1 << 20))
+    (tmp_path / name).write_bytes(gzip.compress(start) + 300 * rest)
     assert (tmp_path / name).stat().st_size < 3_000_000
     before = contents(db_path)
     message, _ = refusal("import", tmp_path / name, "--db-path", db_path, code=1)

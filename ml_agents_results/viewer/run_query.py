@@ -20,6 +20,7 @@ from ml_agents_results.repositories.run_filters import (
     RunFilters,
     RunOrder,
 )
+from ml_agents_results.statistics.run_columns import OUTCOMES
 from ml_agents_results.viewer.variant_links import variant_of, variant_slug
 
 Params = ImmutableMultiDict[str, str]
@@ -103,6 +104,12 @@ class RunQuery:
         return replace(self.first(), filters=replace(self.filters, **changes))
 
 
+def _outcomes(names: Sequence[str]) -> tuple[str, ...]:
+    if unknown := [name for name in names if name not in OUTCOMES]:
+        raise UsageError(f"there is no outcome {unknown[0]!r}", f"One of: {', '.join(OUTCOMES)}")
+    return tuple(names)
+
+
 def run_query(params: Params, variants: Sequence[Variant]) -> RunQuery:
     """What a query string says; fields that a form left empty say nothing.
 
@@ -120,7 +127,7 @@ def run_query(params: Params, variants: Sequence[Variant]) -> RunQuery:
         one["experiment"],
         tuple(variant_of(slug, variants) for slug in given.get("v", ())),
         tuple(map(_task_of_link, given.get("task", ()))),
-        tuple(given.get("outcome", ())),
+        _outcomes(given.get("outcome", ())),
         text=one.get("q", ""),
         text_in=_text_in(given.get("in", ())),
         metric=one.get("metric"),

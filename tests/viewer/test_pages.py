@@ -134,6 +134,8 @@ def test_what_makes_no_sense_is_answered_with_a_sentence(client: TestClient) -> 
         "/runs?experiment=exp&surprise=1": 400,
         "/runs?experiment=exp&min=x": 400,
         "/runs?experiment=exp&sort=nothing": 400,
+        "/runs?experiment=exp&outcome=nothing": 400,
+        "/export/runs.csv?experiment=exp&metric=nothing": 404,
         "/sample?experiment=exp&task=sums&index=999": 404,
         "/sample?experiment=exp&task=sums&index=x": 400,
         "/run?id=nothing": 404,

@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from starlette.requests import Request
@@ -43,8 +44,11 @@ def _download(
     with site.store.read() as connection:
         ExperimentRepository(connection).get(experiment_id)
     query = run_query(request.query_params, site.variants(experiment_id))
+    runs = _runs(site, query.first())
+    # What is wrong with the request is found before the answer begins.
+    first = next(runs, None)
     return StreamingResponse(
-        write(_runs(site, query.first())),
+        write(runs if first is None else chain((first,), runs)),
         media_type=f"{kind}; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="runs.{suffix}"'},
     )

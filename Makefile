@@ -25,7 +25,7 @@ demo: .venv/.installed  ## a real experiment on the embedded model, compared and
 	$(DEMO) export --experiment-id demo --format html --output demo/report.html $(DEMO_DB)
 	@echo "Look at demo/report.html and demo/report.xlsx."
 
-test: .venv/.developing  ## every kind of test, in about 5 minutes on two cores
+test: .venv/.developing  ## every kind of test, in about 3 minutes on two cores
 	$(BIN)/python -m pytest -q -rfEs -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-slow: .venv/.testing-slow  ## the long forms: kills, damage, packaging, races, Spark

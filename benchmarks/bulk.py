@@ -7,6 +7,8 @@ the bare driver on the same tables and indexes.
 """
 
 import gc
+import json
+import random
 import shutil
 import sqlite3
 import sys
@@ -47,9 +49,10 @@ def executemany(path: Path, like: Path) -> Callable[[], None]:
                 target.execute(pragma)
             target.execute("BEGIN IMMEDIATE")
             target.executemany(f"INSERT INTO runs VALUES ({_marks(runs[0])})", runs)
-            target.executemany(
-                f"INSERT INTO parsing_metrics VALUES ({_marks(metrics[0])})", metrics
-            )
+            if metrics:
+                target.executemany(
+                    f"INSERT INTO parsing_metrics VALUES ({_marks(metrics[0])})", metrics
+                )
             if scores:
                 target.executemany(f"INSERT INTO metrics VALUES ({_marks(named[0])})", named)
                 target.executemany(f"INSERT INTO scores VALUES ({_marks(scores[0])})", scores)
@@ -106,6 +109,40 @@ def imported(folder: Path, lines: int) -> Figure:
     read, limit = together(ours, executemany(folder / "bare.db", source), rounds=2)
     name = f"import of {lines:,} lines, processor time"
     return beside(name, read, limit, "executemany", kind="cpu", at_most=3)
+
+
+def imported_metrics(folder: Path, lines: int) -> Figure:
+    """A table of one's own: a column of right and wrong, and three metrics."""
+    chance = random.Random(1)
+    table = folder / "answers.jsonl"
+    with table.open("w", encoding="utf-8") as file:
+        for index in range(lines):
+            line = {
+                "id": f"q{index // 2}",
+                "prompt_name": ("base", "cot")[index % 2],
+                "model": "m",
+                "question": f"Question {index // 2}: what follows? " + "x" * 100,
+                "response": f"The answer is {index}" + " y" * 60,
+                "gold": str(index),
+                "correct": chance.random() < 0.6,
+                "f1": chance.random(),
+                "rouge_l": round(chance.random(), 4),
+                "rating": chance.randint(1, 5),
+            }
+            file.write(json.dumps(line) + "\n")
+    number = count()
+
+    def ours(path: Path) -> None:
+        with closing(ResultsProcessor(str(path))) as processor:
+            load(processor.database, [LogSource(table)], ImportOptions())
+
+    filled = folder / "metrics.db"
+    ours(filled)
+    _empty(filled)
+    bare = executemany(folder / "bare-metrics.db", filled)
+    read, limit = together(lambda: ours(folder / f"metrics-{next(number)}.db"), bare, rounds=2)
+    name = f"import of {lines:,} lines with three metrics each, processor time"
+    return beside(name, read, limit, "executemany", kind="cpu", at_most=2.5)
 
 
 def grown(runs: int) -> Figure:
@@ -167,6 +204,7 @@ def main() -> int:
                 bulk(Path(folder), 20_000),
                 bulk(Path(folder), 20_000, scores=3),
                 imported(Path(folder), 20_000 if quick() else 100_000),
+                imported_metrics(Path(folder), 20_000 if quick() else 100_000),
                 grown(100_000 if quick() else 1_000_000),
             ]
         )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import isfinite
 from random import Random
 from typing import Any
@@ -50,10 +51,14 @@ def refused(field: str, value: object, rule: str) -> InvalidRecordError:
     )
 
 
+# The same few names come with every run.
+_stored_name = lru_cache(maxsize=1024)(to_stored)
+
+
 def check_name(field: str, value: object, *, empty: bool = False) -> str:
     """A short text that keys are made of."""
     if isinstance(value, str) and len(value) <= LONGEST_NAME and (value or empty):
-        return to_stored(value)
+        return _stored_name(value)
     raise refused(field, value, f"a text of {0 if empty else 1} to {LONGEST_NAME} characters")
 
 
@@ -369,9 +374,13 @@ def score_row(score: ScoreRecord, sqlite: bool) -> tuple[Any, ...]:
     Raises:
         InvalidRecordError: Names the field, its value and the rule that it breaks.
     """
-    author, moment = check_name("author", score.author, empty=True), score.created_at
-    value = check_number("value", score.value)
     rest = (score.label, score.explanation, score.details_json, score.cost_estimate)
+    value, moment = score.value, score.created_at
+    if value.__class__ is float and rest == _NOTHING and moment is None and score.author == "":
+        # As almost all scores of imports are.
+        return ("", check_number("value", value), *_NOTHING, None, None)
+    author = check_name("author", score.author, empty=True)
+    value = check_number("value", value)
     if rest == _NOTHING:
         content: tuple[Any, ...] = _NOTHING
         digest = None

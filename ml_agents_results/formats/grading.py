@@ -26,6 +26,9 @@ ANSWER = "answer"
 """In the details of a score: the answer that the scorer took from the output."""
 
 _OWN = "as it was exported"
+_ENOUGH = 1000
+"""Runs after which metrics without a value of right and wrong are taken to be numeric."""
+
 _SHOWN = 6
 
 
@@ -70,6 +73,7 @@ class Grading:
         self._decided: set[str] = set()
         self._described: str | None = None
         self._described_by = _OWN
+        self._chosen: str | None = None
         self._ranges: dict[str, _Range] = {}
         self._items: Spool[Item] = Spool()
         self.metrics: dict[str, MetricRecord] = {}
@@ -147,13 +151,22 @@ class Grading:
 
     def streamed(self, items: Iterable[Item]) -> Iterator[Item]:
         """Runs with their grades, in one pass where a metric is declared as binary: that is the
-        primary one, if the user names no other. The kinds of the others are known at the end."""
+        primary one, if the user names no other. The kinds of the others are known at the end.
+
+        Where the first runs show that all metrics are numeric, only those are set aside.
+        """
         primary = None
+        waiting = 0
         for item in items:
             if primary is None:
                 primary = self._declared()
             if primary is None and (self.metrics or item.scores):
                 self.add(item)
+                waiting += 1
+                if waiting == _ENOUGH and not any(one.binary for one in self._ranges.values()):
+                    # No further value makes one of them binary.
+                    yield from self.graded()
+                    primary, self._items = self._choose(), Spool()
                 continue
             self.note(item.scores)
             if primary is not None and (score := item.scores.get(primary)) is not None:
@@ -224,7 +237,9 @@ class Grading:
             run.parsed_answer = answer
 
     def _choose(self) -> str | None:
-        """The primary metric of the log."""
+        """The primary metric of the log, chosen once."""
+        if self._chosen is not None:
+            return self._chosen
         named = self._metric is not None or self._scorer is not None
         if not self.metrics or not (self._ranges or named):
             return None
@@ -258,6 +273,7 @@ class Grading:
             self._source.warn(
                 f"{name} is numeric: its figure is the mean of its values, not an accuracy"
             )
+        self._chosen = name
         return name
 
     def _fits(self, metric: MetricRecord) -> bool:

@@ -104,6 +104,7 @@ class LogSource:
         self.name = name or str(path)
         self.warnings: dict[str, None] = {}
         self.chosen: dict[str, str] = {}
+        self._choices: set[tuple[str, str, str]] = set()
         self.left_out: Counter[str] = Counter()
         self.attempt: str | None = None
         self.why_empty = ("holds no runs", "Check its path.")
@@ -170,6 +171,9 @@ class LogSource:
 
     def choose(self, what: str, value: str, rule: str) -> None:
         """Records a choice; if the rule gives several values, the first few of them."""
+        if (what, value, rule) in self._choices:
+            return
+        self._choices.add((what, value, rule))
         known = self.chosen.get(what, "").removesuffix(f" ({rule})")
         values = dict.fromkeys([*filter(None, known.split(", ")), value])
         shown = list(values)[:_SHOWN] + ["..."] * (len(values) > _SHOWN)

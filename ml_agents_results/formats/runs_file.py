@@ -154,10 +154,10 @@ def _items(
         further: Mapping[str, ScoreRecord] = {}
         if reading is not None:
             row, further = reading.read(row)
-        for part in _parts(row, options):
+        for part in _parts(row, options) if options.wide else (row,):
             with source.locate(position):
                 run, scores = mapping.scored(part)
-            yield Item(position, run, size, {**scores, **further})
+            yield Item(position, run, size, {**scores, **further} if further else scores)
     mapping.finish()
 
 
@@ -204,10 +204,7 @@ def _score(source: LogSource, position: int, row: dict[str, str | None]) -> dict
 
 
 def _parts(row: dict[str, Any], options: ImportOptions) -> Iterator[dict[str, Any]]:
-    """The row; of a wide table, a row for each variant."""
-    if not options.wide:
-        yield row
-        return
+    """The rows of a wide table: one for each variant."""
     groups = widened(row, options.wide)
     of_variants = {column for group in groups.values() for column in group}
     field = "approach_name" if options.approach is None else "model"

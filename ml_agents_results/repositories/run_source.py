@@ -18,6 +18,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Text,
+    and_,
     case,
     cast,
     func,
@@ -159,10 +160,25 @@ class DatabaseSource:
         return PatternRepository(self.connection, filters)
 
     def _read(self, filters: Filters, columns: Collection[Column]) -> Runs:
-        dialect, value, source = self.connection.dialect.name, Run.score, Run.__table__
-        if self._metric is not None:
-            columns = {"value", *columns}
-            value, source = _scored(dialect, self._metric)
+        if self._metric is None:
+            return self._selected(filters, columns, Run.score, Run.__table__)
+        columns, metric = {"value", *columns}, self._metric
+        several = self.connection.dialect.name != "sqlite"
+        runs = self._selected(filters, columns, *_scored(metric, several=several))
+        if not several and runs.number != self._number(filters):
+            # Some run has scores of several authors, and was read once for each.
+            runs = self._selected(filters, columns, *_scored(metric, several=True))
+        runs.rescore(metric.ids, binary=metric.binary)
+        return runs
+
+    def _number(self, filters: Filters) -> int:
+        counted = select(func.count()).select_from(Run).where(*filters.conditions())
+        return self.connection.scalar(counted) or 0
+
+    def _selected(
+        self, filters: Filters, columns: Collection[Column], value: Any, source: Any
+    ) -> Runs:
+        dialect = self.connection.dialect.name
         totals = _totals(columns)
         chosen = _selected(dialect, columns, value)
         rows = self.connection.execute(
@@ -176,25 +192,20 @@ class DatabaseSource:
         # A loop would hold the texts of one task while those of the next are made.
         one_by_one = iter(rows.fetchone, None)
         parts = (_part(row, list(totals), list(chosen)) for row in one_by_one)
-        runs = assembled(parts, from_stored)
-        if self._metric is not None:
-            runs.rescore(self._metric.ids, binary=self._metric.binary)
-        return runs
+        return assembled(parts, from_stored)
 
 
-def _scored(dialect: str, metric: StoredMetric) -> tuple[Any, Any]:
+def _scored(metric: StoredMetric, *, several: bool) -> tuple[Any, Any]:
     """The value of a run, and what it is selected from.
 
-    SQLite looks the scores of each run up, in the order of the runs; PostgreSQL joins them.
+    Args:
+        several: Whether runs may have scores of several authors, of which the mean is taken. That
+            takes SQLite twice as long, and PostgreSQL as long as without.
     """
-    ids: ColumnElement[bool] = Score.metric_id.in_(metric.ids.values())
-    if metric.author is not None:
-        ids &= Score.author == metric.author
-    if dialect == "sqlite":
-        mean = select(func.avg(Score.value)).where(Score.run_id == Run.id, ids)
-        scored: Any = mean.correlate(Run).scalar_subquery()
-        source: Any = Run.__table__
-    else:
+    ids = Score.metric_id.in_(metric.ids.values())
+    scored: Any
+    source: Any
+    if several:
         means = (
             select(Score.run_id, func.avg(Score.value).label("value"))
             .where(ids)
@@ -202,8 +213,9 @@ def _scored(dialect: str, metric: StoredMetric) -> tuple[Any, Any]:
             .subquery()
         )
         scored, source = means.c.value, outerjoin(Run, means, means.c.run_id == Run.id)
-    stored = Run.experiment_id.in_(metric.ids)
-    return case((stored, scored), else_=Run.score), source
+    else:
+        scored, source = Score.value, outerjoin(Run, Score, and_(Score.run_id == Run.id, ids))
+    return case((Run.experiment_id.in_(metric.ids), scored), else_=Run.score), source
 
 
 def _totals(columns: Collection[Column]) -> dict[str, ColumnElement[Any]]:

@@ -194,6 +194,12 @@ class Runs:
         tasks = {task for of_variant in self.columns.values() for task in of_variant}
         self.tasks = sorted(tasks)
 
+    @property
+    def number(self) -> int:
+        """How many runs there are."""
+        every = (columns for of_variant in self.columns.values() for columns in of_variant.values())
+        return sum(len(columns.outcome) for columns in every)
+
     def as_numbers(self, worst: float | None = None) -> "Runs":
         """The runs of a numeric metric; see `Columns.as_numbers`."""
         if worst not in self._numbers:

@@ -38,10 +38,12 @@ test-examples: .venv/.testing-slow  ## property tests with many more examples
 # every-eval-ever asks for Python 3.12; its validator needs less than all of it.
 test-real-tools: .venv/.developing  ## logs that other tools write there and then, read by us; and back
 	rm -rf build/tools build/logs && mkdir -p build/logs && $(PYTHON) -m venv build/tools
-	build/tools/bin/pip install --quiet inspect-ai lm-eval
+	build/tools/bin/pip install --quiet inspect-ai lm-eval --editable .
 	build/tools/bin/pip install --quiet --no-deps --ignore-requires-python every-eval-ever
 	build/tools/bin/python tests/real_tools/write_inspect_logs.py build/logs/inspect
 	build/tools/bin/python tests/real_tools/write_lm_eval_logs.py build/logs/lm_eval
+	ML_AGENTS_RECORD=build/logs/hook.db build/tools/bin/python tests/real_tools/run_inspect_hooked.py \
+	    build/logs/hooked
 	ML_AGENTS_REAL_LOGS=$(CURDIR)/build/logs ML_AGENTS_REAL_TOOLS=$(CURDIR)/build/tools/bin/python \
 	    $(BIN)/python -m pytest -q tests/real_tools
 

@@ -34,6 +34,7 @@ _BUILT_IN = {
     "run": "run_commands.run",
     "resume": "run_commands.resume",
     "grade": "grade_command.grade",
+    "record": "record_command.record",
     "score": "score_command.score",
     "analyze": "analysis_commands.analyze",
     "compare": "analysis_commands.compare",

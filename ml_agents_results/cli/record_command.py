@@ -1,0 +1,56 @@
+"""record: runs another program so that its evaluation is recorded."""
+
+import os
+import shutil
+import subprocess
+from typing import Annotated
+
+import typer
+
+from ml_agents_results.cli.database_options import DbPath, DbUrl, named_database
+from ml_agents_results.errors import NotFoundError
+from ml_agents_results.reports.terminal import say
+
+PARTLY = 5
+"""Exit code where the program ended well, and something could not be recorded."""
+
+
+def record(
+    command: Annotated[
+        list[str],
+        typer.Argument(metavar="-- COMMAND ...", help="The program and its arguments."),
+    ],
+    db_path: DbPath = None,
+    db_url: DbUrl = None,
+) -> None:
+    """Record what Inspect or lm-eval evaluate, while they run or right after.
+
+    Sets ML_AGENTS_RECORD for one command: hooks of Inspect and pytest record as samples end. Of
+    lm_eval the samples it writes are imported when it ends. Ends with the exit code of the command,
+    or 5 if that ended well and could not be recorded.
+    """
+    from ml_agents_results.database.manager import DatabaseManager
+    from ml_agents_results.errors import ResultsError
+    from ml_agents_results.integrations.lm_eval_recording import evaluates, recorded_command
+    from ml_agents_results.integrations.switch import SWITCH
+
+    if shutil.which(command[0]) is None:
+        raise NotFoundError(f"there is no program {command[0]}", "Is it installed?")
+    database = named_database(db_path, db_url, create=True)
+    if DatabaseManager(database).initialize_schema():
+        say(f"Created the database {database}.")
+    url = database.url.render_as_string(hide_password=False)
+    where = url if database.path is None else os.fspath(database.path.resolve())
+    environment = {**os.environ, SWITCH: where}
+    if not evaluates(command):
+        raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
+    with recorded_command(command) as (extended, load_samples):
+        code = subprocess.run(extended, env=environment, check=False).returncode
+        if code == 0:
+            try:
+                result = load_samples(database)
+            except ResultsError as error:
+                say(f"Error: {error.message}")
+                raise typer.Exit(PARTLY) from error
+            say(f"Recorded {result.read:,} runs in {', '.join(result.experiments)}.")
+    raise typer.Exit(code)

@@ -43,6 +43,7 @@ _BUILT_IN = {
     "import": "import_command.import_",
     "list": "experiment_commands.list_",
     "show": "experiment_commands.show",
+    "edit": "edit_command.edit",
     "delete": "experiment_commands.delete",
     "db-init": "database_commands.db_init",
     "db-migrate": "database_commands.db_migrate",

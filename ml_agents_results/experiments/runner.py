@@ -59,7 +59,7 @@ from ml_agents_results.repositories.experiment_repository import ExperimentRepos
 from ml_agents_results.scoring.extraction import VERSION as EXTRACTOR
 from ml_agents_results.scoring.graders import find_grader
 from ml_agents_results.scoring.stored_answers import metric_of
-from ml_agents_results.services.comparison.early_looks import STOPPED_EARLY
+from ml_agents_results.services.asked_samples import STOPPED_EARLY
 
 if TYPE_CHECKING:
     from ml_agents_results.experiments.approaches import Approach

@@ -141,8 +141,12 @@ def coverage_notes(
 ) -> list[str]:
     """What of the studies is missing: runs that were planned, and samples not asked."""
     notes = [
-        f"{one.experiment_id} has {one.runs:,} of {one.planned:,} planned runs: the study is not "
-        "finished, and its verdicts may turn"
+        f"{one.experiment_id} has {one.runs:,} of {one.planned:,} planned runs: "
+        + (
+            "it ended when the differences were clear"
+            if one.stopped_early
+            else "the study is not finished, and its verdicts may turn"
+        )
         for one in incomplete
     ]
     known = {one.experiment_id for one in incomplete}

@@ -12,15 +12,18 @@ from ml_agents_results.services.result_rows import Row
 from ml_agents_results.services.summary import SampleBounds, VariantSummary
 
 PARTLY_ASKED = "partly_asked"
+STOPPED_EARLY = "stopped_early"
+"""The key in an experiment's environment under which stands why it ended before its plan."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncompleteExperiment(Row):
-    """An experiment with fewer runs than were planned."""
+    """An experiment with fewer runs than were planned: unfinished, or ended when it was decided."""
 
     experiment_id: str
     runs: int
     planned: int
+    stopped_early: bool = False
 
 
 def incomplete_experiments(
@@ -32,7 +35,8 @@ def incomplete_experiments(
         if (planned := _plan(record).get("runs")) is not None:
             runs = repository.counts(record.id).runs
             if runs < planned:
-                found.append(IncompleteExperiment(record.id, runs, planned))
+                stopped = STOPPED_EARLY in record.environment_json
+                found.append(IncompleteExperiment(record.id, runs, planned, stopped))
     return found
 
 

@@ -72,6 +72,8 @@ def test_an_experiment_ends_when_it_is_decided(tmp_path: Path, processor: Result
         assert "not_shuffled" not in pair.warnings
         report = comparison_report(comparison)
         assert "confidence sequence" in report.sentences[0]
+        assert report.notes[0].endswith("it ended when the differences were clear")
+        assert len(set(report.notes)) == len(report.notes)
         more = ExperimentRunner(
             ExperimentConfig(stop_when="never"), processor, experiment_id=summary.experiment_id
         ).resume()

@@ -45,7 +45,7 @@ def test_fewer_runs_than_were_planned(processor: ResultsProcessor) -> None:
     processor.save_experiment("exp", {}, environment={"plan": PLAN})
     comparison = processor.compare(["exp"])
     assert comparison.to_dict()["incomplete"] == [
-        {"experiment_id": "exp", "runs": 36, "planned": 160}
+        {"experiment_id": "exp", "runs": 36, "planned": 160, "stopped_early": False}
     ]
     row = comparison.variants[0]
     assert (row.planned, row.samples_asked, row.samples_expected) == (80, 9, 40)

@@ -28,7 +28,6 @@ from ml_agents_results.services.comparison.comparison_rows import (
 )
 from ml_agents_results.services.comparison.correction import judged
 from ml_agents_results.services.comparison.early_looks import (
-    LOOKING_EARLY,
     EarlyLook,
     early_experiments,
 )
@@ -257,7 +256,6 @@ class ComparisonService(AnalysisService):
             ],
             micro=[],
             macro=[],
-            warnings=[*compared.warnings, LOOKING_EARLY],
         )
 
     def _binary(

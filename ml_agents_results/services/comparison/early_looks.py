@@ -10,6 +10,7 @@ from typing import Any
 
 from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.asked_samples import STOPPED_EARLY
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.statistics.anytime import anytime_p, confidence_sequence, e_value
 from ml_agents_results.statistics.difference_sums import DifferenceSums
@@ -18,8 +19,6 @@ from ml_agents_results.statistics.multiplicity import simultaneous_confidence
 from ml_agents_results.statistics.verdict import Verdict
 
 LOOKING_EARLY = "looking_early"
-STOPPED_EARLY = "stopped_early"
-"""The key in an experiment's environment under which stands why it ended before its plan."""
 
 
 def early_experiments(

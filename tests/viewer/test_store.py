@@ -1,0 +1,70 @@
+"""Store: a database that is replaced, gone or written while it is looked at."""
+
+from pathlib import Path
+from shutil import copyfile
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from ml_agents_results.database.engine import Database
+from ml_agents_results.database.limited_reads import limited_read
+from ml_agents_results.errors import DatabaseError, MovedDatabaseError, TimeLimitError
+from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+from ml_agents_results.viewer.store import Store
+from tests.viewer.conftest import client_of
+
+
+def test_a_restored_file_is_opened_again(db_path: Path, tmp_path: Path) -> None:
+    other = Path(copyfile(db_path, tmp_path / "other.db"))
+    with ResultsProcessor(str(other)) as processor:
+        processor.save_experiment("brought-back", {})
+    store = Store(Database(str(db_path)))
+    with client_of(store) as client:
+        assert "brought-back" not in client.get("/").text
+        other.replace(db_path)
+        assert "brought-back" in client.get("/").text
+        db_path.unlink()
+        gone = client.get("/")
+        assert gone.status_code == 503
+        assert "is gone" in gone.text
+    store.database.close()
+
+
+def test_figures_are_computed_again_when_something_was_written(db_path: Path) -> None:
+    store = Store(Database(str(db_path)))
+    asked = 0
+
+    def count() -> int:
+        nonlocal asked
+        asked += 1
+        return store.figures("n", lambda c: len(ExperimentRepository(c).list()))
+
+    assert [count(), count()] == [0, 0]
+    with ResultsProcessor(str(db_path)) as processor:
+        processor.save_experiment("one", {})
+    store.forget()
+    assert count() == 1
+    store.database.close()
+
+
+def test_reads_cannot_write_and_end(database: Database) -> None:
+    with pytest.raises((DatabaseError, DBAPIError)), limited_read(database) as connection:
+        connection.execute(text("DELETE FROM experiments"))
+    slow = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+        if database.is_sqlite
+        else "SELECT pg_sleep(30)"
+    )
+    with pytest.raises(TimeLimitError, match="within"), limited_read(database, 0.2) as reader:
+        reader.execute(text(slow))
+    with database.write() as connection:
+        connection.execute(text("UPDATE experiments SET name = 'x'"))
+
+
+def test_a_file_that_is_gone_at_the_start_is_said(db_path: Path) -> None:
+    database = Database(str(db_path))
+    db_path.unlink()
+    with pytest.raises(MovedDatabaseError, match="is gone"):
+        Store(database)

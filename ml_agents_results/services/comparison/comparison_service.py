@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ml_agents_results.errors import NothingToCompareError, UsageError
 from ml_agents_results.records import SCHEMA_VERSION, ExperimentRecord, Variant
-from ml_agents_results.repositories.counts import SampleCounts
+from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
@@ -18,22 +18,16 @@ from ml_agents_results.services.asked_samples import (
 )
 from ml_agents_results.services.comparison.averages import (
     PooledDifference,
-    TaskShare,
-    macro_rows,
-    micro_rows,
 )
 from ml_agents_results.services.comparison.comparison_rows import (
     ComparisonRow,
-    DifferenceEstimate,
 )
-from ml_agents_results.services.comparison.correction import judged
 from ml_agents_results.services.comparison.early_looks import (
     EarlyLook,
     early_experiments,
 )
+from ml_agents_results.services.comparison.grade_figures import GradeFigures
 from ml_agents_results.services.comparison.numeric_figures import NumericFigures
-from ml_agents_results.services.comparison.paired import estimate_paired
-from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.pairing import (
     DIFFERING,
     REASONS,
@@ -43,10 +37,8 @@ from ml_agents_results.services.comparison.pairing import (
 from ml_agents_results.services.comparison.shared_samples import (
     Contrast,
     ContrastReader,
-    Sides,
     Variants,
 )
-from ml_agents_results.services.comparison.unpaired import estimate_unpaired, mean_of_samples
 from ml_agents_results.services.metric_choice import ChosenMetric
 from ml_agents_results.services.notebook_display import NotebookDisplay
 from ml_agents_results.services.numeric_summary import count_as_numbers, numeric_experiments
@@ -54,13 +46,10 @@ from ml_agents_results.services.result_rows import TwoVariantRow
 from ml_agents_results.services.summary import (
     VariantSummary,
     bounds_of_samples,
-    clusters_apply,
-    estimate_accuracy,
     sample_cells,
-    variant_summary,
 )
 from ml_agents_results.statistics.cochrans_q import CochranQ, cochrans_q
-from ml_agents_results.statistics.difference_sums import DifferenceSums, check_margin
+from ml_agents_results.statistics.difference_sums import DifferenceSums
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,6 +131,22 @@ class Comparison(NotebookDisplay):
         return pd.DataFrame([{"task": task, **_flat(pair)} for task, pair in rows])
 
 
+class Figures(Protocol):
+    """The figures of a comparison, of grades (`GradeFigures`) or of numbers (`NumericFigures`)."""
+
+    def summary(self, variant: Variant) -> VariantSummary: ...
+    def summary_in_task(self, part: VariantCounts) -> VariantSummary: ...
+    def pairs(self, contrasted: Sequence[Contrast]) -> list[ComparisonRow]: ...
+    def by_task(self, contrasted: Sequence[Contrast]) -> list[list[ComparisonRow]]: ...
+    def sums(self, contrast: Contrast) -> DifferenceSums: ...
+    def over_samples(
+        self, contrasted: Sequence[Contrast], pairs: Sequence[ComparisonRow]
+    ) -> list[PooledDifference]: ...
+    def over_tasks(
+        self, contrasted: Sequence[Contrast], pairs: Sequence[ComparisonRow]
+    ) -> list[PooledDifference]: ...
+
+
 class ComparisonService(AnalysisService):
     """Compares variants on the samples they share."""
 
@@ -197,33 +202,48 @@ class ComparisonService(AnalysisService):
         )
         reader = ContrastReader(tabulator, self._options, records)
         contrasted = [_read(reader, pair, variants, metric) for pair in chosen]
-        if numeric:
-            figures = NumericFigures(tabulator, variants, self._options, metric)
-            compared = self._numeric(ids, metric, contrasted, refused, variants, figures, by_task)
-            sums_of = figures.sums
-        else:
-            compared = self._binary(
-                ids, metric, contrasted, refused, variants, tabulator, cells, by_task
-            )
-            sums_of = self._sums
-        incomplete = incomplete_experiments(self._experiments, records.values())
-        early = early_experiments(records, [one.experiment_id for one in incomplete])
-        if early and not self._options.unpaired:
-            sums = [sums_of(contrast) for contrast in contrasted]
-            compared = self._looking_early(compared, sums, records, early, metric)
-        asked = AskedSamples(counts, bounds, records, self._filters)
-        return replace(
-            compared,
-            variants=[asked.counted(row) for row in compared.variants],
-            tasks=[
-                replace(one, variants=[asked.counted(row, one.task) for row in one.variants])
-                for one in compared.tasks
-            ],
-            incomplete=incomplete,
+        figures: Figures = (
+            NumericFigures(tabulator, variants, self._options, metric)
+            if numeric
+            else GradeFigures(tabulator, variants, self._options, metric, cells)
         )
-
-    def _sums(self, contrast: Contrast) -> DifferenceSums:
-        return Differences.of(contrast.in_task(None), self._options).sums
+        pairs = figures.pairs(contrasted)
+        several = by_task or len(variants.tasks) > 1
+        asked = AskedSamples(counts, bounds, records, self._filters)
+        incomplete = incomplete_experiments(self._experiments, records.values())
+        compared = Comparison(
+            experiment_ids=ids,
+            metric=metric.name,
+            numeric=numeric,
+            higher_is_better=metric.higher_is_better,
+            confidence_level=self._options.confidence,
+            variants=[asked.counted(figures.summary(name)) for name in variants.names],
+            comparisons=pairs,
+            tasks=[
+                TaskComparison(
+                    task,
+                    [
+                        asked.counted(figures.summary_in_task(part), task)
+                        for part in variants.in_task(task)
+                    ],
+                    rows,
+                )
+                for task, rows in zip(variants.tasks, figures.by_task(contrasted), strict=True)
+            ]
+            if by_task
+            else [],
+            micro=figures.over_samples(contrasted, pairs) if several else [],
+            macro=figures.over_tasks(contrasted, pairs) if by_task else [],
+            refused=refused,
+            incomplete=incomplete,
+            cochrans_q=None if numeric else _omnibus(tabulator, variants),
+            warnings=_warnings(ids, variants, self._options),
+        )
+        early = early_experiments(records, [one.experiment_id for one in incomplete])
+        if not early or self._options.unpaired:
+            return compared
+        sums = list(map(figures.sums, contrasted))
+        return self._looking_early(compared, sums, records, early, metric)
 
     def _looking_early(
         self,
@@ -256,102 +276,6 @@ class ComparisonService(AnalysisService):
             ],
             micro=[],
             macro=[],
-        )
-
-    def _binary(
-        self,
-        ids: Sequence[str],
-        metric: ChosenMetric,
-        contrasted: Sequence[Contrast],
-        refused: Sequence[Refusal],
-        variants: Variants,
-        tabulator: Tabulator,
-        cells: Mapping[Variant, Sequence[SampleCounts]],
-        by_task: bool,
-    ) -> Comparison:
-        """The comparison by right and wrong."""
-        check_margin(self._options.margin)
-        results = {
-            variant: variant_summary(
-                variants.parts(variant),
-                cells[variant],
-                self._options,
-                tabulator.latencies(variant),
-                bounds=variants.bounds,
-                metric=metric.name_in(variant.experiment_id),
-            )
-            for variant in variants.names
-        }
-        sides = [(contrast, variants.sides(contrast)) for contrast in contrasted]
-        pairs = judged(
-            lambda level: [
-                self._estimate(contrast, cells, side, level=level) for contrast, side in sides
-            ],
-            self._options,
-        )
-        pairs = [replace(pair, metric=metric.name) for pair in pairs]
-        tasks = self._by_task(contrasted, variants, metric) if by_task else []
-        several = len(variants.tasks) > 1
-        shares = [
-            self._shares(contrast, variants) if by_task or several else []
-            for contrast in contrasted
-        ]
-        means = [
-            [estimate_accuracy(side, self._options)[0] for side in self._sides(contrast, cells)]
-            for contrast in contrasted
-        ]
-        return Comparison(
-            experiment_ids=ids,
-            metric=metric.name,
-            numeric=False,
-            higher_is_better=metric.higher_is_better,
-            confidence_level=self._options.confidence,
-            variants=list(results.values()),
-            comparisons=pairs,
-            tasks=tasks,
-            micro=micro_rows(pairs, shares, means, self._options) if by_task or several else [],
-            macro=macro_rows(pairs, shares, self._options) if by_task else [],
-            refused=refused,
-            incomplete=(),
-            cochrans_q=_omnibus(tabulator, variants),
-            warnings=_warnings(ids, variants, self._options),
-        )
-
-    def _numeric(
-        self,
-        ids: Sequence[str],
-        metric: ChosenMetric,
-        contrasted: Sequence[Contrast],
-        refused: Sequence[Refusal],
-        variants: Variants,
-        figures: NumericFigures,
-        by_task: bool,
-    ) -> Comparison:
-        """The comparison by a numeric metric."""
-        pairs = figures.judged(figures.rows(contrasted))
-        several = by_task or len(variants.tasks) > 1
-        in_tasks = figures.by_task(contrasted) if several else []
-        tasks = [
-            TaskComparison(
-                task, [figures.summary_in_task(part) for part in variants.in_task(task)], rows
-            )
-            for task, rows in zip(variants.tasks, in_tasks if by_task else (), strict=False)
-        ]
-        return Comparison(
-            experiment_ids=ids,
-            metric=metric.name,
-            numeric=True,
-            higher_is_better=metric.higher_is_better,
-            confidence_level=self._options.confidence,
-            variants=[figures.summary(variant) for variant in variants.names],
-            comparisons=pairs,
-            tasks=tasks,
-            micro=figures.over_samples(pairs, in_tasks) if several else [],
-            macro=figures.over_tasks(pairs, in_tasks) if by_task else [],
-            refused=refused,
-            incomplete=(),
-            cochrans_q=None,
-            warnings=_warnings(ids, variants, self._options),
         )
 
     def _join(
@@ -432,102 +356,6 @@ class ComparisonService(AnalysisService):
             return True
         return code not in DIFFERING or DIFFERING[code] in self._options.allow
 
-    def _estimate(
-        self,
-        contrast: Contrast,
-        cells: Mapping[Variant, Sequence[SampleCounts]],
-        sides: Sides,
-        *,
-        level: float,
-        task: str | None = None,
-    ) -> DifferenceEstimate:
-        two = (contrast.candidate, contrast.baseline)
-        within_task = task is not None
-        if self._options.unpaired:
-            return estimate_unpaired(
-                contrast,
-                (cells.get(two[0], ()), cells.get(two[1], ())),
-                sides,
-                self._options,
-                within_task=within_task,
-                level=level,
-            )
-        differences = Differences.of(contrast.in_task(task), self._options, within_task=within_task)
-        return estimate_paired(*two, differences, sides, self._options, level=level)
-
-    def _sides(
-        self, contrast: Contrast, cells: Mapping[Variant, Sequence[SampleCounts]]
-    ) -> tuple[Sequence[SampleCounts], Sequence[SampleCounts]]:
-        """The samples that a comparison is about: of the candidate and of the baseline."""
-        if self._options.unpaired:
-            return cells.get(contrast.candidate, ()), cells.get(contrast.baseline, ())
-        return contrast.candidate_cells, contrast.baseline_cells
-
-    def _shares(self, contrast: Contrast, variants: Variants) -> list[TaskShare]:
-        """The comparison in each task that both variants have."""
-        shares = []
-        parts = contrast.by_task()
-        for task in variants.tasks:
-            own = replace(contrast, shared=parts.get(task, ()))
-            cells = {part.variant: variants.cells(part) for part in variants.in_task(task)}
-            row = self._estimate(
-                own,
-                cells,
-                variants.sides(contrast, task),
-                level=self._options.confidence,
-                task=task,
-            )
-            if row.difference is None:
-                continue
-            differences = Differences.of(own.shared, self._options, within_task=True)
-            one, two = (_own_error(side, self._options) for side in self._sides(own, cells))
-            shares.append(TaskShare(task, row, differences.steps, differences.per_unit, (one, two)))
-        return shares
-
-    def _by_task(
-        self, contrasted: Sequence[Contrast], variants: Variants, metric: ChosenMetric
-    ) -> list[TaskComparison]:
-        cells = {
-            task: {part.variant: variants.cells(part) for part in variants.in_task(task)}
-            for task in variants.tasks
-        }
-        corrected = judged(
-            lambda level: [
-                self._estimate(
-                    contrast,
-                    cells[task],
-                    variants.sides(contrast, task),
-                    level=level,
-                    task=task,
-                )
-                for task in variants.tasks
-                for contrast in contrasted
-            ],
-            self._options,
-        )
-        each = len(contrasted)
-        return [
-            TaskComparison(
-                task,
-                [
-                    variant_summary(
-                        [part],
-                        variants.cells(part),
-                        self._options,
-                        within_task=True,
-                        bounds=variants.bounds,
-                        metric=metric.name_in(part.variant.experiment_id),
-                    )
-                    for part in variants.in_task(task)
-                ],
-                [
-                    replace(row, metric=metric.name)
-                    for row in corrected[index * each : (index + 1) * each]
-                ],
-            )
-            for index, task in enumerate(variants.tasks)
-        ]
-
 
 def _read(
     reader: ContrastReader,
@@ -539,18 +367,6 @@ def _read(
     contrast = reader.read(*pair, variants)
     differ = metric.differing(*(variant.experiment_id for variant in pair))
     return replace(contrast, warnings=(*contrast.warnings, *differ))
-
-
-def _own_error(cells: Sequence[SampleCounts], options: AnalysisOptions) -> float | None:
-    """The error of an accuracy in a task: 0 where nothing varies, None for a single sample.
-
-    Of independent samples it is sd / sqrt(n), which is unbiased in small tasks.
-    """
-    if sum(cell.samples for cell in cells) < 2:
-        return None
-    if clusters_apply(cells, options, within_task=True):
-        return estimate_accuracy(cells, options, within_task=True)[0].se or 0.0
-    return mean_of_samples(cells).se or 0.0
 
 
 def _omnibus(tabulator: Tabulator, variants: Variants) -> CochranQ | None:

@@ -17,6 +17,7 @@ from ml_agents_results.services.comparison.comparison_rows import (
 )
 from ml_agents_results.services.comparison.correction import judged
 from ml_agents_results.services.comparison.numeric_averages import (
+    TaskRows,
     numeric_macro_rows,
     numeric_micro_rows,
 )
@@ -102,6 +103,7 @@ class NumericFigures:
         self._metric = metric
         self._values = grouped_values(tabulator, variants.names, options)
         self._by_task: dict[Variant, Values] = {}
+        self._task_rows: list[list[ComparisonRow]] | None = None
         self._shared: dict[tuple[Variant, Variant], _Shared] = {}
 
     @property
@@ -127,7 +129,7 @@ class NumericFigures:
             values = self._by_task[variant]
         return values.within(task)
 
-    def estimate(
+    def _estimate(
         self, contrast: Contrast, sides: Sides, level: float, task: str | None = None
     ) -> DifferenceEstimate:
         if self._options.unpaired:
@@ -318,33 +320,48 @@ class NumericFigures:
         )
         return margin_fields(test)
 
-    def rows(
+    def pairs(self, contrasted: Sequence[Contrast]) -> list[ComparisonRow]:
+        """The comparisons over all tasks, judged together."""
+        return self._judged(self._rows(contrasted))
+
+    def by_task(self, contrasted: Sequence[Contrast]) -> list[list[ComparisonRow]]:
+        """The comparisons in each task, all judged together."""
+        if self._task_rows is None:
+            tables = [self._rows(contrasted, task) for task in self._variants.tasks]
+            rows = self._judged(lambda level: [row for table in tables for row in table(level)])
+            each = len(contrasted)
+            self._task_rows = [rows[i * each : (i + 1) * each] for i in range(len(tables))]
+        return self._task_rows
+
+    def over_samples(
+        self, contrasted: Sequence[Contrast], pairs: Sequence[ComparisonRow]
+    ) -> list[PooledDifference]:
+        """Every comparison with all samples weighted alike."""
+        whole = {(pair.candidate, pair.baseline): self._whole(pair) for pair in pairs}
+        tasks = self._named_tasks(contrasted)
+        return numeric_micro_rows(pairs, tasks, whole, self._options, self._metric.bounds)
+
+    def over_tasks(
+        self, contrasted: Sequence[Contrast], pairs: Sequence[ComparisonRow]
+    ) -> list[PooledDifference]:
+        """Every comparison with all tasks (or families) weighted alike."""
+        tasks = self._named_tasks(contrasted)
+        return numeric_macro_rows(pairs, tasks, self._options, self._metric.bounds)
+
+    def _named_tasks(self, contrasted: Sequence[Contrast]) -> TaskRows:
+        return list(zip(self._variants.tasks, self.by_task(contrasted), strict=True))
+
+    def _rows(
         self, contrasted: Sequence[Contrast], task: str | None = None
     ) -> Callable[[float], list[DifferenceEstimate]]:
         """The estimates of one table, as a function of the level of their intervals."""
         sides = [(one, self._variants.sides(one, task)) for one in contrasted]
-        return lambda level: [self.estimate(*one, level, task) for one in sides]
+        return lambda level: [self._estimate(*one, level, task) for one in sides]
 
-    def judged(
+    def _judged(
         self, estimates: Callable[[float], Sequence[DifferenceEstimate]]
     ) -> list[ComparisonRow]:
-        """The rows of one table, judged together."""
         return judged(estimates, self._options, higher_is_better=self._metric.higher_is_better)
-
-    def by_task(self, contrasted: Sequence[Contrast]) -> list[list[ComparisonRow]]:
-        """The rows of each task, judged together."""
-        tables = [self.rows(contrasted, task) for task in self._variants.tasks]
-        judged_rows = self.judged(lambda level: [row for table in tables for row in table(level)])
-        each = len(contrasted)
-        return [judged_rows[i * each : (i + 1) * each] for i in range(len(tables))]
-
-    def over_samples(
-        self, pairs: Sequence[ComparisonRow], tasks: Sequence[Sequence[ComparisonRow]]
-    ) -> list[PooledDifference]:
-        """Every comparison with all samples weighted alike."""
-        by_task = list(zip(self._variants.tasks, tasks, strict=True))
-        whole = {(pair.candidate, pair.baseline): self._whole(pair) for pair in pairs}
-        return numeric_micro_rows(pairs, by_task, whole, self._options, self._metric.bounds)
 
     def _whole(
         self, pair: ComparisonRow
@@ -358,13 +375,6 @@ class NumericFigures:
         shared = self._read(pair.candidate, pair.baseline, pair.pairing_rule)
         sums, steps = _sums(shared.by_task), add_steps(shared.steps.values())
         return sums, difference_test(sums, steps.counts, steps.kept, self._options.test), means
-
-    def over_tasks(
-        self, pairs: Sequence[ComparisonRow], tasks: Sequence[Sequence[ComparisonRow]]
-    ) -> list[PooledDifference]:
-        """Every comparison with all tasks (or families) weighted alike."""
-        by_task = list(zip(self._variants.tasks, tasks, strict=True))
-        return numeric_macro_rows(pairs, by_task, self._options, self._metric.bounds)
 
 
 def _refuse_choices_of_grades(options: AnalysisOptions) -> None:

@@ -35,6 +35,7 @@ class ReportType(StrEnum):
 OF_ANY_METRIC = (
     ReportType.summary,
     ReportType.accuracy,
+    ReportType.power,
     ReportType.agreement,
     ReportType.ranking,
     ReportType.corrected,

@@ -1,10 +1,22 @@
 """Power: what the samples at hand can show, and how many more it takes."""
 
+from dataclasses import replace
+
 from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
-from ml_agents_results.reports.columns import COLUMNS, Column, columns
+from ml_agents_results.reports.columns import (
+    COLUMNS,
+    VALUE_COLUMNS,
+    VALUE_DIFFERENCE_COLUMNS,
+    Column,
+    columns,
+)
 from ml_agents_results.reports.report import Report, Row, Table, View, distinct, variant_column
 from ml_agents_results.reports.wording import variant_labels
 from ml_agents_results.services.power import PowerReport
+
+
+_IN_UNIT = ((" points", ""), ("accuracy", "mean"), ("discordance", "spread"))
+"""What the meaning of a column says of an accuracy, and what of a mean."""
 
 
 def power_report(report: PowerReport) -> Report:
@@ -12,17 +24,21 @@ def power_report(report: PowerReport) -> Report:
     tables, methods = [], []
     if report.variants:
         tables.append(_variants(report))
+        unit, figure = ("", "mean") if report.numeric else (" points", "accuracy")
         methods.append(
-            "n for ±5: samples whose interval reaches 5 points to either side of this accuracy; n "
-            "for 5, unpaired: samples per variant that show a gain of 5 points over it with 80% "
+            f"n for ±5: samples whose interval reaches 5{unit} to either side of this {figure}; n "
+            f"for 5, unpaired: samples per variant that show a gain of 5{unit} over it with 80% "
             f"power, uncorrected ({distinct(row.method for row in report.variants)})."
         )
     if not report.comparisons:
         return Report("Power", tables, ["There is nothing to compare."], methods=methods)
     tables.append(_comparisons(report))
+    unit, spread = (
+        ("", "spread of the differences") if report.numeric else (" points", "discordance")
+    )
     methods.append(
-        "MDE: minimum detectable difference in points on these shared samples; n for 5: shared "
-        "samples that show 5 points, at the discordance observed. At alpha "
+        f"MDE: minimum detectable difference{' in points' if unit else ''} on these shared "
+        f"samples; n for 5: shared samples that show 5{unit}, at the {spread} observed. At alpha "
         f"{report.comparisons[0].alpha:.3g}, corrected for the number of comparisons "
         f"({distinct(row.method for row in report.comparisons)})."
     )
@@ -33,14 +49,18 @@ def _variants(report: PowerReport) -> Table:
     labels = variant_labels([row.variant for row in report.variants])
     first = report.variants[0]
     clustered = any(row.n_clusters is not None for row in report.variants)
-    alone = _sized("samples_for_precision_{size}", first.samples_for_precision)
-    groups = _sized("clusters_for_precision_{size}", first.clusters_for_precision)
-    apart = _sized("samples_per_variant_{size}", first.samples_per_variant)
+    numeric = report.numeric
+    alone = _sized("samples_for_precision_{size}", first.samples_for_precision, numeric)
+    groups = _sized("clusters_for_precision_{size}", first.clusters_for_precision, numeric)
+    apart = _sized("samples_per_variant_{size}", first.samples_per_variant, numeric)
+    known = VALUE_COLUMNS if numeric else COLUMNS
+    figure = "mean" if numeric else "accuracy"
     rows: list[Row] = [
         {
             **row.variant._asdict(),
             "variant": labels[row.variant],
             "samples": row.samples,
+            "mean": row.mean,
             "accuracy": row.accuracy,
             "ci_low": row.ci_low,
             "ci_high": row.ci_high,
@@ -52,19 +72,19 @@ def _variants(report: PowerReport) -> Table:
         for row in report.variants
     ]
     head = variant_column(labels)
-    shown = columns("samples", "accuracy")
+    shown = columns("samples", figure, of=known)
     return Table(
         "Samples of variants",
         (
             *VARIANT_COLUMNS,
-            *columns("samples", "n_clusters", "accuracy", "ci_low", "ci_high"),
+            *columns("samples", "n_clusters", figure, "ci_low", "ci_high", of=known),
             *(*alone, *groups, *apart),
         ),
         rows,
         [
             View(
                 "precision",
-                f"{'Clusters' if clustered else 'Samples'} for the accuracy of one variant",
+                f"{'Clusters' if clustered else 'Samples'} for the {figure} of one variant",
                 (head, *shown, *((*columns("n_clusters"), *groups) if clustered else alone)),
                 rows,
             ),
@@ -75,7 +95,7 @@ def _variants(report: PowerReport) -> Table:
                     View(
                         "unpaired",
                         "Samples per variant for an unpaired design",
-                        (head, *columns("accuracy"), *apart),
+                        (head, *columns(figure, of=known), *apart),
                         rows,
                     ),
                 )
@@ -90,8 +110,11 @@ def _comparisons(report: PowerReport) -> Table:
         list(dict.fromkeys(variant for row in pairs for variant in (row.candidate, row.baseline)))
     )
     clustered = any(row.n_clusters is not None for row in pairs)
-    needed = _sized("samples_needed_{size}", pairs[0].samples_needed)
-    groups = _sized("clusters_needed_{size}", pairs[0].clusters_needed)
+    numeric = report.numeric
+    needed = _sized("samples_needed_{size}", pairs[0].samples_needed, numeric)
+    groups = _sized("clusters_needed_{size}", pairs[0].clusters_needed, numeric)
+    known = VALUE_DIFFERENCE_COLUMNS if numeric else COLUMNS
+    sizes = ("mde",) if numeric else ("discordance", "mde")
     rows: list[Row] = [
         {
             "candidate": labels[row.candidate],
@@ -108,11 +131,11 @@ def _comparisons(report: PowerReport) -> Table:
     one = len({row.baseline for row in pairs}) == 1
     against = f" against {labels[pairs[0].baseline]}" if one else ""
     names = columns("candidate", *(() if one else ("baseline",)))
-    figures = (*columns("samples", "n_clusters", "discordance", "mde"), *needed, *groups)
+    figures = (*columns("samples", "n_clusters", *sizes, of=known), *needed, *groups)
     shown = (
-        (*columns("samples", "n_clusters", "discordance", "mde"), *groups)
+        (*columns("samples", "n_clusters", *sizes, of=known), *groups)
         if clustered
-        else (*columns("samples", "discordance", "mde"), *needed)
+        else (*columns("samples", *sizes, of=known), *needed)
     )
     title = f"What these samples can show{against} with 80% power"
     return Table(
@@ -123,9 +146,16 @@ def _comparisons(report: PowerReport) -> Table:
     )
 
 
-def _sized(name: str, by_size: dict[str, int | None]) -> tuple[Column, ...]:
-    """A column for each size in points."""
-    return tuple(COLUMNS[name].filled(size=f"{100 * float(size):g}") for size in by_size)
+def _sized(name: str, by_size: dict[str, int | None], numeric: bool) -> tuple[Column, ...]:
+    """A column for each size: in points, or in the unit of a numeric metric."""
+    if not numeric:
+        return tuple(COLUMNS[name].filled(size=f"{100 * float(size):g}") for size in by_size)
+    column = COLUMNS[name]
+    meaning = column.meaning
+    for of_accuracy, of_mean in _IN_UNIT:
+        meaning = meaning.replace(of_accuracy, of_mean)
+    in_unit = replace(column, meaning=meaning)
+    return tuple(in_unit.filled(size=size) for size in by_size)
 
 
 def _counts(sized: tuple[Column, ...], by_size: dict[str, int | None]) -> dict[str, int | None]:

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DIFFERENCES = (0.01, 0.02, 0.05, 0.10)
+"""Fractions; of a numeric metric, shares of its range."""
+DIFFERENCES_IN_SD = (0.1, 0.2, 0.5, 0.8)
+"""Of a numeric metric without bounds, in standard deviations between samples."""
+SMALLEST_PILOT = 10
+"""Samples below which the spread of a numeric metric is not known well enough to plan by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,9 @@ class PowerComparison(TwoVariantRow):
     where samples have repeats from the variance of the differences; where errors are clustered it
     is None, and `clusters_needed` counts clusters of the size seen. There is no "observed power":
     it says nothing that the p value does not say.
+
+    Of a numeric metric all differences are in its unit, and None where fewer than SMALLEST_PILOT
+    samples are shared.
     """
 
     samples: int
@@ -61,10 +69,14 @@ class VariantPower(VariantRow):
     so much. Both are times the `design_effect` of repeats: the square of `se` over that of
     independent runs. Where errors are clustered both are None, and `clusters_for_precision` counts
     clusters of the size seen. None where the variant was always right or always wrong.
+
+    Of a numeric metric sizes are in its unit, and `accuracy` is None.
     """
 
+    metric: str
     samples: int
     n_clusters: int | None
+    mean: float | None
     accuracy: float | None
     ci_low: float | None
     ci_high: float | None
@@ -80,6 +92,7 @@ class PowerReport(Row):
     """One row per variant and one per comparison."""
 
     confidence_level: float
+    numeric: bool
     variants: Sequence[VariantPower]
     comparisons: Sequence[PowerComparison]
 
@@ -104,23 +117,69 @@ class PowerService(AnalysisService):
             service = ComparisonService(self._source, self._filters, options)
             pairs = service.compare(ids, baseline=baseline).comparisons
         level = variants.confidence_level
+        numeric = any(variant.numeric for variant in variants.variants)
+        sizes = self._differences(variants.variants) if numeric else DIFFERENCES
+        planned = _numeric_variant if numeric else _variant
         return PowerReport(
             level,
-            [_variant(variant, level) for variant in variants.variants],
-            list(map(_row, pairs)),
+            numeric,
+            [planned(variant, sizes, level) for variant in variants.variants],
+            [_row(pair, sizes) for pair in pairs],
         )
 
+    def _differences(self, variants: Sequence[VariantSummary]) -> Sequence[float]:
+        """The differences of a numeric metric that are planned for, in its unit."""
+        metric = self._metric([row.variant.experiment_id for row in variants])
+        if (bounds := metric.bounds) is not None:
+            return [_rounded(size * (bounds[1] - bounds[0])) for size in DIFFERENCES]
+        spread = max((row.sd or 0.0 for row in variants), default=0.0)
+        return [_rounded(size * spread) for size in DIFFERENCES_IN_SD] if spread else DIFFERENCES
 
-def _sizes() -> dict[str, int | None]:
-    return dict.fromkeys(map("{:g}".format, DIFFERENCES))
+
+def _rounded(size: float) -> float:
+    """Two digits, as people name a difference."""
+    return float(f"{size:.2g}")
 
 
-def _variant(variant: VariantSummary, level: float) -> VariantPower:
+def _sizes(sizes: Sequence[float]) -> dict[str, int | None]:
+    return dict.fromkeys(map("{:g}".format, sizes))
+
+
+def _numeric_variant(variant: VariantSummary, sizes: Sequence[float], level: float) -> VariantPower:
+    """By Student's t, from the standard deviation between samples or, where clustered, clusters."""
+    precision, clusters, apart = _sizes(sizes), _sizes(sizes), _sizes(sizes)
+    units = variant.n_clusters or variant.samples
+    if variant.se and units >= SMALLEST_PILOT:
+        sd = variant.se * math.sqrt(units)
+        for size in sizes:
+            needed = clusters_for_precision(size, sd, level)
+            (precision if variant.n_clusters is None else clusters)[f"{size:g}"] = needed
+            if variant.n_clusters is None:
+                each = clusters_for_difference(size, sd * math.sqrt(2.0), 1 - level)
+                apart[f"{size:g}"] = each
+    return VariantPower(
+        variant=variant.variant,
+        metric=variant.metric,
+        samples=variant.samples,
+        n_clusters=variant.n_clusters,
+        mean=variant.mean,
+        accuracy=None,
+        ci_low=variant.ci_low,
+        ci_high=variant.ci_high,
+        design_effect=None,
+        samples_for_precision=precision,
+        clusters_for_precision=clusters,
+        samples_per_variant=apart,
+        method=variant.method,
+    )
+
+
+def _variant(variant: VariantSummary, sizes: Sequence[float], level: float) -> VariantPower:
     p, effect = variant.accuracy, None
-    precision, clusters, apart = _sizes(), _sizes(), _sizes()
+    precision, clusters, apart = _sizes(sizes), _sizes(sizes), _sizes(sizes)
     if p is not None and variant.se is not None:
         effect = variant.se**2 * variant.samples / (p * (1 - p))
-        for size in DIFFERENCES:
+        for size in sizes:
             if variant.n_clusters is not None:
                 sd = variant.se * math.sqrt(variant.n_clusters)
                 clusters[f"{size:g}"] = clusters_for_precision(size, sd, level)
@@ -132,8 +191,10 @@ def _variant(variant: VariantSummary, level: float) -> VariantPower:
                 apart[f"{size:g}"] = clustered_sample_size(each, effect).samples
     return VariantPower(
         variant=variant.variant,
+        metric=variant.metric,
         samples=variant.samples,
         n_clusters=variant.n_clusters,
+        mean=p,
         accuracy=p,
         ci_low=variant.ci_low,
         ci_high=variant.ci_high,
@@ -145,9 +206,11 @@ def _variant(variant: VariantSummary, level: float) -> VariantPower:
     )
 
 
-def _row(pair: ComparisonRow) -> PowerComparison:
+def _row(pair: ComparisonRow, sizes: Sequence[float]) -> PowerComparison:
     alpha = corrected_alpha(1 - pair.confidence_level, max(pair.family_size, 1))
     formula = "Miller" if pair.discordance is None else "Connor"
+    if pair.numeric:
+        formula = "noncentral t"
     return PowerComparison(
         baseline=pair.baseline,
         candidate=pair.candidate,
@@ -158,8 +221,8 @@ def _row(pair: ComparisonRow) -> PowerComparison:
         alpha=alpha,
         power=0.8,
         mde=pair.mde,
-        samples_needed={f"{size:g}": _samples(size, pair, alpha) for size in DIFFERENCES},
-        clusters_needed={f"{size:g}": _clusters(size, pair, alpha) for size in DIFFERENCES},
+        samples_needed={f"{size:g}": _samples(size, pair, alpha) for size in sizes},
+        clusters_needed={f"{size:g}": _clusters(size, pair, alpha) for size in sizes},
         method=f"{formula if pair.n_clusters is None else 'noncentral t'}, {pair.method}",
     )
 
@@ -167,6 +230,10 @@ def _row(pair: ComparisonRow) -> PowerComparison:
 def _samples(difference: float, pair: ComparisonRow, alpha: float) -> int | None:
     if pair.n_clusters is not None:
         return None
+    if pair.numeric:
+        if not pair.se or pair.samples < SMALLEST_PILOT:
+            return None
+        return clusters_for_difference(difference, pair.se * math.sqrt(pair.samples), alpha)
     if pair.discordance is None:
         if pair.se is None:
             return None

@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 from scipy import stats
+from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import (
     samplesize_confint_proportion,
     samplesize_proportions_2indep_onetail,
 )
 
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.records import ExperimentRecord, MetricRecord, RunRecord
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.power import PowerComparison, PowerReport, PowerService
 from tests.services.building import of_table, runs, save
@@ -132,3 +136,27 @@ def test_an_variant_that_is_always_right_says_nothing_of_more_samples(
     assert set(right.samples_for_precision.values()) == {None}
     assert nearly.samples_per_variant["0.05"] is not None
     assert nearly.samples_per_variant["0.1"] is None
+
+
+def test_a_numeric_metric_is_planned_for_in_its_own_unit(store: ResultsProcessor) -> None:
+    """As `power.t.test(delta=, sd=, type="paired")` of R gives the samples."""
+    with store.database.write() as connection:
+        rating = MetricRecord("rating", "numeric", 1, 5, True, is_primary=True)
+        ExperimentRepository(connection).save(ExperimentRecord("e", metrics=[rating]))
+        RunRepository(connection).save_many(
+            RunRecord("e", approach, index, score=3.0 + (index % 2 if approach == "CoT" else 0))
+            for approach in ("None", "CoT")
+            for index in range(40)
+        )
+    planned = report(store)
+    assert planned.numeric
+    (row,) = planned.comparisons
+    # A twentieth of the range of 4.
+    assert list(row.samples_needed) == ["0.04", "0.08", "0.2", "0.4"]
+    assert row.mde is not None
+    sd = row.mde / TTestPower().solve_power(nobs=40, alpha=0.05, power=0.8)
+    needed = TTestPower().solve_power(effect_size=0.4 / sd, alpha=0.05, power=0.8)
+    assert row.samples_needed["0.4"] == math.ceil(needed)
+    flat, varied = sorted(planned.variants, key=lambda one: one.mean or 0)
+    assert (flat.mean, varied.mean, varied.accuracy) == (3.0, 3.5, None)
+    assert varied.samples_for_precision["0.2"] is not None

@@ -14,7 +14,6 @@ from ml_agents_results.reports.report import Report, Row, Table, View, distinct,
 from ml_agents_results.reports.wording import variant_labels
 from ml_agents_results.services.power import PowerReport
 
-
 _IN_UNIT = ((" points", ""), ("accuracy", "mean"), ("discordance", "spread"))
 """What the meaning of a column says of an accuracy, and what of a mean."""
 

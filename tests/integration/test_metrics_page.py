@@ -25,7 +25,8 @@ def test_from_a_file_to_error_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     imported, compared = (call(*shlex.split(line)[1:]) for line in FROM_A_FILE.strip().split("\n"))
     assert "Imported 24 runs" in imported.stdout
     assert "patient is better" in compared.stdout
-    assert "100.0%" in compared.stdout and "50.0%" in compared.stdout
+    assert "100.0%" in compared.stdout
+    assert "50.0%" in compared.stdout
 
 
 def test_the_commands_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +45,9 @@ def test_the_commands_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert "%" not in output.replace("95% CI", "").replace("80% power", "").replace(
             "90% CI", ""
         )
-    assert "rating: " in both and "wer: " in both and "adjusted for 2 tests" in both
+    assert "rating: " in both
+    assert "wer: " in both
+    assert "adjusted for 2 tests" in both
     (pair,) = json.loads(document)["comparisons"]
     assert pair["difference"] == pytest.approx(-0.09)
     assert (pair["verdict"], pair["better"], pair["worse"]) == ("candidate_better", 7, 0)

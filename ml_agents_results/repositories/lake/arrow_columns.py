@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.statistics.run_columns import (
     METADATA,
     NAMED,
@@ -58,6 +59,12 @@ def decoded(name: str, values: Any) -> Any:
 def runs_of_rows(table: Any, columns: Collection[str]) -> Runs:
     """Runs from one row each: KEYS, `outcome` (an index in OUTCOMES), `repeat_index`, and
     `columns`."""
+    for name in (*KEYS, "outcome", "sample_index", "repeat_index"):
+        if name in table.column_names and table[name].null_count:
+            raise InvalidFileError(
+                f"the files are damaged: {table[name].null_count} runs have no {name}",
+                "Export them again.",
+            )
     codes = [table[name].combine_chunks().dictionary_encode() for name in KEYS]
     indexes = [code.indices.to_numpy(zero_copy_only=False) for code in codes]
     sizes = [max(len(code.dictionary), 1) for code in codes]

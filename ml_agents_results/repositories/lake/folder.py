@@ -59,10 +59,10 @@ class Folder:
         self.partitions = self._partitions(self.files[0])
         self.experiments: dict[str, dict[str, Any]] = {}
         for file, metadata in described:
-            schema = metadata.schema.to_arrow_schema()
+            schema = self._schema(file, metadata)
             self._check(file, schema)
-            for described_here in json.loads((schema.metadata or {}).get(b"experiments", b"[]")):
-                self.experiments[described_here["id"]] = _experiment(described_here)
+            for experiment in _experiments(file, schema):
+                self.experiments[experiment["id"]] = _experiment(experiment)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -87,8 +87,19 @@ class Folder:
 
         try:
             return parquet.read_metadata(file)
-        except (pyarrow.ArrowException, OSError) as error:
+        except (pyarrow.ArrowException, OSError, ValueError) as error:
             raise InvalidFileError(f"{file} cannot be read as Parquet: {error}", _HINT) from error
+
+    def _schema(self, file: Path, metadata: "parquet.FileMetaData") -> "pyarrow.Schema":
+        import pyarrow
+
+        try:
+            schema = metadata.schema.to_arrow_schema()
+            # Names are decoded when they are asked for.
+            schema.names  # noqa: B018
+        except (pyarrow.ArrowException, ValueError) as error:
+            raise InvalidFileError(f"{file} cannot be read as Parquet: {error}", _HINT) from error
+        return schema
 
     def _partitions(self, file: Path) -> tuple[str, ...]:
         folders = file.relative_to(self.path).parts[:-1] if file != self.path else ()
@@ -130,12 +141,28 @@ def _type_of(kind: "pyarrow.DataType") -> str:
     return "TIMESTAMP" if types.is_timestamp(kind) and kind.tz else str(kind)
 
 
+def _experiments(file: Path, schema: "pyarrow.Schema") -> list[dict[str, Any]]:
+    """What an export says in the metadata of a file about its experiments."""
+    try:
+        known = json.loads((schema.metadata or {}).get(b"experiments", b"[]"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidFileError(f"{file} describes no experiments: {error}", _HINT) from error
+    listed = known if isinstance(known, list) else [known]
+    if not all(isinstance(one, dict) and isinstance(one.get("id"), str) for one in listed):
+        raise InvalidFileError(f"{file} describes no experiments", _HINT)
+    return listed
+
+
 def _experiment(described: dict[str, Any]) -> dict[str, Any]:
     """A row of the table `experiments`; what exports leave out, or put otherwise, stays unknown."""
 
     def text(name: str) -> str | None:
         value = described.get(name)
         return value if isinstance(value, str) else None
+
+    def mapping(name: str) -> dict[str, Any]:
+        value = described.get(name)
+        return value if isinstance(value, dict) else {}
 
     try:
         created = datetime.fromisoformat(text("created_at") or "")
@@ -148,6 +175,6 @@ def _experiment(described: dict[str, Any]) -> dict[str, Any]:
         "status": status if status in get_args(ExperimentStatus) else "completed",
         "created_at": created,
         "updated_at": created,
-        "config_json": described.get("config") or {},
-        "environment_json": described.get("environment") or {},
+        "config_json": mapping("config"),
+        "environment_json": mapping("environment"),
     }

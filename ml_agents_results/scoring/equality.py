@@ -209,7 +209,7 @@ def _number(answer: str, target: str, expected: Expectation) -> Equality:
     return Equality(same, "bound" if bounded and not same else "")
 
 
-_MODULO = re.compile(r"\s*(?:\\pmod|\\bmod|\(\s*\\?mod)\b.*$")
+_MODULO = re.compile(r"(?:\\pmod|\\bmod|\(\s*\\?mod)\b.*$")
 
 
 def _result(answer: str, target: str, question: str) -> str:

@@ -189,11 +189,11 @@ CONCLUDES = re.compile(
 
 
 _CHECK = re.compile(
-    r"\n[ \t*#_]*(?:(?:double[- ])?check(?:ing)?|verif(?:y|ication|ying)|sanity check|proof"
-    r"|to (?:check|verify)|we can (?:check|verify))\b(?:[^\n]|\n(?!\s*\n))*\s*$",
+    r"[ \t*#_]*(?:(?:double[- ])?check(?:ing)?|verif(?:y|ication|ying)|sanity check|proof"
+    r"|to (?:check|verify)|we can (?:check|verify))\b",
     re.IGNORECASE,
 )
-_IN_BRACKETS = re.compile(r"\n\s*\n\s*\([^()\n]{6,300}\)\s*$|\n\s*\n\s*note:[^\n]*$", re.IGNORECASE)
+_ASIDE_PARAGRAPH = re.compile(r"\([^()\n]{6,300}\)|note:[^\n]*", re.IGNORECASE)
 _IT_IS = re.compile(
     r"^(?:(?:i (?:think|believe|guess|would say)|so|well),?\s+(?:that\s+)?)?"
     r"(?:it|they|that|this|these|those)\s?(?:'s|'re| is| are| was| were)\s+(?!not\b)(?=\S)",
@@ -208,7 +208,16 @@ _ASIDE = re.compile(
 
 def without_check(text: str) -> str:
     """The text without a closing paragraph that only checks the result, or stands in brackets."""
-    return _IN_BRACKETS.sub("", _CHECK.sub("", text)) if "\n" in text else text
+    text = text.rstrip()
+    head, _, paragraph = text.rpartition("\n\n")
+    if head and _ASIDE_PARAGRAPH.fullmatch(paragraph.strip()):
+        text = head.rstrip()
+        head, _, paragraph = text.rpartition("\n\n")
+    lines = paragraph.split("\n")
+    first = next((index for index, line in enumerate(lines) if _CHECK.match(line)), None)
+    if first is None or not (head + "".join(lines[:first])).strip():
+        return text
+    return "\n\n".join(filter(str.strip, (head, "\n".join(lines[:first]))))
 
 
 def without_lead(text: str) -> str:

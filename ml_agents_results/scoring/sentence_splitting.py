@@ -45,7 +45,7 @@ def breaks_off(text: str) -> bool:
         return False
     if last[-1] in ",;:=+-*/×(" or last.endswith("\\"):
         return True
-    word = re.search(r"([A-Za-z']+)$", last)
+    word = re.search(r"([A-Za-z']+)$", last[-40:])
     if word is None:
         return False
     long = len(last.split()) >= 9 and len(last.rpartition("=")[2].split()) > 6

@@ -80,7 +80,7 @@ def read(cleaned: cleaning.Cleaned, expected: Expectation) -> tuple[Evidence, Re
     ):
         found = reading.read_date(last, expected)
         return ("last_line", found) if found is not None else unstated_names.copula(last, expected)
-    if (closing := _SYMBOLS_AT_END.search(last)) is not None:
+    if (closing := _SYMBOLS_AT_END.search(last.rstrip())) is not None:
         return "last_line", Reading(closing[1].strip())
     if expected.kind in ("any", "text") and kinds.asks_person(expected.question):
         person = unstated_names.person(last, expected.question)
@@ -107,7 +107,7 @@ _INTENDS = re.compile(
     re.IGNORECASE,
 )
 _SHORT = 300
-_SYMBOLS_AT_END = re.compile(r"(?<=[A-Za-z]):\s*([\s(\[{<>}\])]{2,})\.?\s*$")
+_SYMBOLS_AT_END = re.compile(r"(?<=[A-Za-z]):([\s(\[{<>}\])]{3,})\.?$")
 
 
 def _bold(cleaned: cleaning.Cleaned, expected: Expectation) -> Reading | None:

@@ -119,7 +119,7 @@ _NAME = (
     r"(?:\s(?:[A-Z][\w.'’-]*|of|de|da|del|van|von|der|la|le|bin|al|the(?= [A-Z]))){0,5})"
 )
 _BY = re.compile(
-    rf"(?P<verb>\w+(?:ed|en|n|t))\s+by\s+(?P<name>{_NAME})"
+    rf"\b\w{{1,20}}(?:ed|en|n|t)\s+by\s+(?P<name>{_NAME})"
     r"(?=[.,;!]|\s+(?:in|on|at|during|for|and)\b|\s*$)"
 )
 _IS_NAME = re.compile(

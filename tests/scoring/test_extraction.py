@@ -129,3 +129,15 @@ def test_huge_outputs_are_parsed_in_no_time() -> None:
     parsed = parse("x" * 5_000_000 + "\nAnswer: 395", None, HOW_MANY)
     assert parsed.parsed_answer == "395"
     assert time.perf_counter() - start < 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["A`" * 50_000 + " 12", "\n" * 100_000 + "(note", "\ncheck " * 12_000 + "\n\nz",
+     "Who: " + " " * 100_000 + "x", "n" * 100_000 + " by Ada"],
+)  # fmt: skip
+def test_no_output_takes_long_to_read(text: str) -> None:
+    started = time.process_time()
+    for question in ("Who wrote it?", "Is it so? yes or no", HOW_MANY):
+        parse(text, None, question)
+    assert time.process_time() - started < 2

@@ -3,6 +3,7 @@
 import platform
 import subprocess
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -20,16 +21,21 @@ _PACKAGES = (
 
 def environment() -> dict[str, Any]:
     """Versions of the packages, and the git commit of the working directory."""
-    versions = {}
-    for package in _PACKAGES:
-        with suppress(PackageNotFoundError):
-            versions[package] = version(package)
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": versions,
+        "packages": dict(_versions()),
         "git": _git(),
     }
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    versions = []
+    for package in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions.append((package, version(package)))
+    return tuple(versions)
 
 
 def _git() -> dict[str, Any] | None:

@@ -9,6 +9,8 @@ from ml_agents_results.providers.http_errors import LONGEST_BODY
 from ml_agents_results.providers.http_provider import Target
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 
@@ -32,9 +34,20 @@ def client_options(target: Target, timeout: float) -> dict[str, Any]:
         "max_retries": 0,
         "timeout": httpx2.Timeout(timeout, connect=min(10.0, timeout)),
         "http_client": _client()(
-            limits=limits, follow_redirects=True, trust_env=not address.loopback
+            limits=limits,
+            follow_redirects=True,
+            trust_env=not address.loopback,
+            verify=_certificates(not address.loopback),
         ),
     }
+
+
+@cache
+def _certificates(trust_env: bool) -> "ssl.SSLContext":
+    """The certificates that servers are checked by; reading them takes 20 ms."""
+    import httpx2
+
+    return httpx2.create_ssl_context(trust_env=trust_env)
 
 
 @cache

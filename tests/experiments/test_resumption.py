@@ -1,5 +1,6 @@
 """What came from elsewhere is resumed with settings that are given anew, and not with its own."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from tests.endpoint import Endpoint, Fault
 
 
 @pytest.fixture
-def author(tmp_path: Path) -> Iterator[tuple[Path, Endpoint]]:
+def author(migrated_file: Path, tmp_path: Path) -> Iterator[tuple[Path, Endpoint]]:
     """The database of somebody whose experiment `shared` is half done, and the endpoint."""
     dataset = tmp_path / "questions.jsonl"
     dataset.write_text(
@@ -39,6 +40,7 @@ def author(tmp_path: Path) -> Iterator[tuple[Path, Endpoint]]:
         endpoint.fail(
             Fault.WRONG_KEY, None, when=lambda body: "4?" in body["messages"][-1]["content"]
         )
+        shutil.copyfile(migrated_file, tmp_path / "author.db")
         with ResultsProcessor(str(tmp_path / "author.db")) as processor:
             config = ExperimentConfig.from_dict(settings | {"base_url": endpoint.url})
             with pytest.raises(AuthenticationFailed):

@@ -273,7 +273,7 @@ _DECLARED = (
     _column(
         "population",
         "text",
-        "what the figures speak for: tasks like these, or these tasks only",
+        "what the figures speak for: such tasks (tasks like these), or these tasks only",
         "speaks for",
     ),
     # Power

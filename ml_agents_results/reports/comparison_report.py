@@ -25,6 +25,7 @@ from ml_agents_results.reports.report import (
 from ml_agents_results.reports.sentences import comparison_sentence
 from ml_agents_results.reports.task_averages import (
     averages_table,
+    briefly,
     candidate_column,
     columns_of,
     correction,
@@ -155,8 +156,8 @@ def _overall(
     shown: list[Row] = []
     for pair in _strongest(pairs, MOST_ROWS):
         population, only = these.get((pair.candidate, pair.baseline), (THESE, None))
-        shown.append({**row_of[id(pair)], "population": population})
-        shown += [] if only is None else [only]
+        shown.append(briefly({**row_of[id(pair)], "population": population}))
+        shown += [] if only is None else [briefly(only)]
     caption = (
         f"The {MOST_ROWS} clearest of {len(pairs):,} comparisons are shown; all are in --json "
         "and --output."

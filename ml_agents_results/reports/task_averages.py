@@ -26,6 +26,19 @@ _AVERAGES = columns(
 )
 
 
+_BRIEF: dict[str, str] = {
+    "tasks like these": "such tasks",
+    "clusters like these": "such clusters",
+    THESE: THESE,
+}
+"""What figures speak for, in few characters."""
+
+
+def briefly(row: Row) -> Row:
+    """The row as people read it."""
+    return {**row, "population": _BRIEF[row["population"]]}
+
+
 def averages_table(comparison: Comparison, labels: Labels) -> Table:
     """Every comparison with each task weighted alike: for tasks like these, and for these."""
     if not comparison.macro:
@@ -47,7 +60,7 @@ def averages_table(comparison: Comparison, labels: Labels) -> Table:
         "macro",
         f"Macro average difference{against} over {_tasks_of(comparison)}",
         (*names, *shown),
-        rows,
+        list(map(briefly, rows)),
         interval=columns_of(comparison.comparisons)["difference_plot"],
     )
     return Table("Macro averages", _AVERAGES, rows, [view])

@@ -237,6 +237,7 @@ class QueueRecord:
         population: Runs that they were drawn from at random: those of the filters that have not
             failed. None if the runs were chosen and not drawn.
         seed: Of the drawing; the same seed draws the same runs from the same population.
+        unit: What was drawn: runs, or samples, of each of which all runs are in the queue.
         filters: Conditions of the population: a filter's name to its values.
         blind: Whether people see the runs without model, approach and other scores.
         author: Who drew it.
@@ -252,6 +253,7 @@ class QueueRecord:
     blind: bool = False
     author: str = ""
     created_at: datetime | None = None
+    unit: Literal["run", "sample"] = "run"
 
 
 @dataclass

@@ -73,6 +73,16 @@ def grade(
             rich_help_panel=LABELS,
         ),
     ] = None,
+    whole_samples: Annotated[
+        bool | None,
+        typer.Option(
+            "--whole-samples",
+            help="Draw N samples with all their runs, so that approaches are compared on the same "
+            "ones.",
+            show_default=False,
+            rich_help_panel=LABELS,
+        ),
+    ] = None,
     blind: Annotated[
         bool | None,
         typer.Option(
@@ -109,7 +119,7 @@ def grade(
 
     labels = random is not None or queue is not None
     reading = run_id is not None or answer is not None
-    drawing = (seed, metric, scale, blind, approach, model, task)
+    drawing = (seed, metric, scale, whole_samples, blind, approach, model, task)
     if (run_id is None) != (answer is None):
         raise UsageError("--run-id and --answer go together", "Give both or neither.")
     if labels and reading:
@@ -132,6 +142,7 @@ def grade(
                 seed=seed or 0,
                 metric=metric,
                 scale=scale,
+                whole_samples=bool(whole_samples),
                 blind=blind is not False,
                 author=author or getpass.getuser(),
                 filters=filters_of(approach_name=approach, model=model, task=task),
@@ -168,6 +179,7 @@ def _labelling(
     seed: int,
     metric: str | None,
     scale: str | None,
+    whole_samples: bool,
     blind: bool,
     author: str,
     filters: "Filters",
@@ -191,6 +203,7 @@ def _labelling(
         blind=blind,
         author=author,
         name=name,
+        whole_samples=whole_samples,
     )
     say(f"Queue {drawn.name}: {drawn.size} of {drawn.population} runs, seed {drawn.seed}.")
     return Labelling(processor, experiment_id, drawn, author)

@@ -85,8 +85,10 @@ def draw_queue(
     blind: bool = False,
     author: str = "",
     name: str | None = None,
+    whole_samples: bool = False,
 ) -> QueueRecord:
-    """Draws runs at random for people to label; a metric that is not there is added.
+    """Draws runs (or whole samples) at random for people to label; a metric that is not there is
+    added.
 
     Raises:
         UsageError: There are fewer runs, or the scale is not that of the metric.
@@ -106,7 +108,14 @@ def draw_queue(
         queues = QueueRepository(connection, experiment_id)
         title = name or _free_name(metric, [queue.name for queue in queues.list()])
         return queues.draw(
-            title, metric, size, seed=seed, filters=filters, blind=blind, author=author
+            title,
+            metric,
+            size,
+            seed=seed,
+            filters=filters,
+            blind=blind,
+            author=author,
+            whole_samples=whole_samples,
         )
 
 
@@ -165,6 +174,7 @@ class Labelling:
                 "population": self.queue.population,
                 "seed": self.queue.seed,
                 "filters": self.queue.filters,
+                "unit": self.queue.unit,
             },
             "blind": self.queue.blind if blind is None else blind,
         }

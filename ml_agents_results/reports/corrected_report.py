@@ -193,6 +193,16 @@ def _needed(report: CorrectedReport, labels: dict[Variant, str]) -> Table:
         for row in report.variants
         for width, (with_judge, without) in row.mean.needed.items()
     ]
+    rows += [
+        {
+            "variant": f"{labels[row.candidate]} - {labels[row.baseline]}",
+            "half_width": f"±{width}",
+            "with_judge": with_judge,
+            "without_judge": without,
+        }
+        for row in report.comparisons
+        for width, (with_judge, without) in row.needed.items()
+    ]
     columns = (variant_column(labels), _WIDTH, _WITH, _WITHOUT)
     view = View("needed", "Labels for a narrower interval", columns, rows)
     return Table("Labels needed", columns, rows, [view])

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
 from sqlalchemy.orm import Session
@@ -43,6 +43,7 @@ class QueueRepository(Repository):
         filters: Filters | None = None,
         blind: bool = False,
         author: str = "",
+        whole_samples: bool = False,
     ) -> QueueRecord:
         """Draws runs at random, in random order, and keeps them as a queue.
 
@@ -51,16 +52,18 @@ class QueueRepository(Repository):
 
         Args:
             metric: The metric that the labels will be scores of.
-            size: Runs to draw.
+            size: Runs to draw, or samples.
+            whole_samples: Draws samples, and takes all runs of each, one after the other: labels of
+                several variants are then of the same samples.
 
         Raises:
-            UsageError: There are fewer runs.
+            UsageError: There are fewer.
             DuplicateError: There is a queue of this name.
             NotFoundError: The experiment has no such metric.
         """
         chosen = filters or Filters()
-        matching = self._connection.scalars(
-            select(Run.id)
+        matching = self._connection.execute(
+            select(Run.id, Run.task, Run.sample_index)
             .where(
                 Run.experiment_id == self._experiment_id,
                 Run.outcome != "failed",
@@ -68,9 +71,13 @@ class QueueRepository(Repository):
             )
             .order_by(*(getattr(Run, column) for column in RUN_KEY))
         ).all()
-        if not 1 <= size <= len(matching):
+        units: dict[Any, list[str]] = {}
+        for run_id, *sample in matching:
+            units.setdefault(tuple(sample) if whole_samples else run_id, []).append(run_id)
+        unit: Literal["run", "sample"] = "sample" if whole_samples else "run"
+        if not 1 <= size <= len(units):
             raise UsageError(
-                f"{size} runs cannot be drawn from {len(matching)}",
+                f"{size} {unit}s cannot be drawn from {len(units)}",
                 "Draw fewer, or loosen the filters. Failed runs have nothing to label.",
             )
         given = {
@@ -78,17 +85,21 @@ class QueueRepository(Repository):
             for field in fields(chosen)
             if (value := getattr(chosen, field.name)) is not None
         }
+        generator = random.Random(seed)
+        drawn = generator.sample(list(units.values()), size)
+        run_ids = [one for runs in drawn for one in generator.sample(runs, len(runs))]
         queue = QueueRecord(
             name=name,
             metric=metric,
-            size=size,
+            size=len(run_ids),
             population=len(matching),
             seed=seed,
             filters={key: _plain(value) for key, value in given.items()},
             blind=blind,
             author=author,
+            unit=unit,
         )
-        return self.save(queue, random.Random(seed).sample(matching, size))
+        return self.save(queue, run_ids)
 
     def save(self, queue: QueueRecord, run_ids: Sequence[str]) -> QueueRecord:
         """Keeps a queue of these runs, in this order.
@@ -113,7 +124,7 @@ class QueueRepository(Repository):
             selection = {
                 key: value
                 for key, value in asdict(queue).items()
-                if key in ("size", "population", "seed", "filters")
+                if key in ("size", "population", "seed", "filters", "unit")
             }
             queue_id = connection.execute(
                 insert(Queue)

@@ -56,6 +56,8 @@ class CorrectedDifference(TwoVariantRow):
             than ten of these the difference of the two corrected means.
         pairs: Samples with a label for both; `one_sided` have one for either.
         difference: In the unit of the metric; `weight` is None for a difference of means.
+        needed: By half-width of its interval, how many samples labelled for both reach it with
+            this judge, and without.
     """
 
     paired: bool
@@ -71,6 +73,7 @@ class CorrectedDifference(TwoVariantRow):
     weight: float | None
     human_difference: float | None
     judge_difference: float | None
+    needed: dict[str, tuple[int | None, int | None]]
     warnings: tuple[str, ...]
     null_reason: str | None = None
 
@@ -145,6 +148,7 @@ class CorrectedService(AnalysisService):
         if len(rows) > 1:
             pairs = contrasts([row.variant for row in rows], ids, baseline, "vs-baseline")
         known = {row.variant: row for row in rows}
+        span = None if bounds is None else bounds[1] - bounds[0]
         warnings = (
             ("population_changed", any(draw.population != draw.matching for draw in draws)),
             ("labels_skipped", any(draw.skipped for draw in draws)),
@@ -158,7 +162,8 @@ class CorrectedService(AnalysisService):
             draws=draws,
             variants=rows,
             comparisons=[
-                self._difference(samples, *(known[one] for one in pair)) for pair in pairs
+                self._difference(samples, *(known[one] for one in pair), span=span)
+                for pair in pairs
             ],
             warnings=tuple(code for code, holds in warnings if holds),
         )
@@ -191,7 +196,8 @@ class CorrectedService(AnalysisService):
         judged = ~np.isnan(samples.values[:, 0])
         unjudged = int(np.count_nonzero(~judged & ~np.isnan(samples.values[:, 1])))
         known = samples.take(np.flatnonzero(judged))
-        mean, method = self._corrected(known, known.values[:, 0], known.values[:, 1], bounds)
+        span = None if bounds is None else bounds[1] - bounds[0]
+        mean, method = self._corrected(known, known.values[:, 0], known.values[:, 1], bounds, span)
         return CorrectedVariant(
             variant=variant,
             samples=len(known),
@@ -202,13 +208,18 @@ class CorrectedService(AnalysisService):
         )
 
     def _corrected(
-        self, rows: Ratings, judged: Array, said: Array, bounds: Bounds
+        self,
+        rows: Ratings,
+        judged: Array,
+        said: Array,
+        bounds: Bounds,
+        span: float | None,
     ) -> tuple[PredictionPowered, str]:
         clusters, method = clusters_of(rows, self._options) if len(rows) else (None, "")
         labelled = ~np.isnan(said)
         widths: tuple[float, ...] = ()
-        if bounds is not None:
-            widths = tuple(width * (bounds[1] - bounds[0]) for width in HALF_WIDTHS)
+        if span is not None:
+            widths = tuple(width * span for width in HALF_WIDTHS)
         mean = corrected_mean(
             said[labelled],
             judged[labelled],
@@ -221,7 +232,12 @@ class CorrectedService(AnalysisService):
         return mean, "independent samples" if clusters is None else method
 
     def _difference(
-        self, samples: Ratings, candidate: CorrectedVariant, baseline: CorrectedVariant
+        self,
+        samples: Ratings,
+        candidate: CorrectedVariant,
+        baseline: CorrectedVariant,
+        *,
+        span: float | None,
     ) -> CorrectedDifference:
         numbers = samples.samples
         keys = list(samples.variants)
@@ -236,7 +252,7 @@ class CorrectedService(AnalysisService):
         one_sided = candidate.labels + baseline.labels - 2 * pairs
         if pairs < FEWEST_LABELS or not self._one_dataset(candidate.variant, baseline.variant):
             return self._of_means(candidate, baseline, pairs, one_sided)
-        found, method = self._corrected(shared, d[:, 0], d[:, 1], None)
+        found, method = self._corrected(shared, d[:, 0], d[:, 1], None, span)
         return CorrectedDifference(
             candidate=candidate.variant,
             baseline=baseline.variant,
@@ -253,6 +269,7 @@ class CorrectedService(AnalysisService):
             weight=found.weight,
             human_difference=found.human_mean,
             judge_difference=found.judge_mean,
+            needed=found.needed,
             warnings=found.warnings,
             null_reason=found.null_reason,
         )
@@ -301,6 +318,7 @@ class CorrectedService(AnalysisService):
             weight=None,
             human_difference=_minus(one.human_mean, two.human_mean),
             judge_difference=_minus(one.judge_mean, two.judge_mean),
+            needed={},
             warnings=tuple(dict.fromkeys((*one.warnings, *two.warnings, "few_pairs"))),
             null_reason=one.null_reason or two.null_reason,
         )

@@ -111,6 +111,18 @@ def test_few_pairs_are_compared_by_their_means(study: ResultsProcessor) -> None:
     assert "few_pairs" in pair.warnings
 
 
+def test_whole_samples_are_labelled_for_both_variants(study: ResultsProcessor) -> None:
+    labelling = label(study, 40, whole_samples=True)
+    assert (labelling.queue.size, labelling.queue.population) == (80, 240)
+    report = corrected(study)
+    (pair,) = report.comparisons
+    assert (pair.paired, pair.pairs, pair.one_sided) == (True, 40, 0)
+    with_judge, without = pair.needed["0.45"]
+    assert with_judge is not None
+    assert without is None or with_judge < without
+    assert report.warnings == ()
+
+
 def test_labels_that_are_no_random_part_are_refused(study: ResultsProcessor) -> None:
     label(study, 60, filters=Filters.of({"task": "t0"}))
     with pytest.raises(UsageError, match="drawn where task is t0 only") as told:

@@ -36,6 +36,7 @@ from ml_agents_results.reports.wording import (
     correction_text,
     explain,
     level_text,
+    percent,
     variant_labels,
 )
 from ml_agents_results.services.comparison.averages import THESE, Population
@@ -308,6 +309,7 @@ def _methods(comparison: Comparison) -> list[str]:
             )
     if not pairs:
         return lines
+    lines += dict.fromkeys(_clusters(pair) for pair in pairs if pair.largest_cluster is not None)
     if pairs[0].pairing_rule == "unpaired":
         lines.append("Not paired: all graded samples of each variant, shared or not.")
     else:
@@ -323,6 +325,15 @@ def _methods(comparison: Comparison) -> list[str]:
             f"{correction_text(pairs[0].correction, tests)}."
         )
     return lines
+
+
+def _clusters(pair: ComparisonRow) -> str:
+    """How many clusters there are, how unequal they are, and what they make of the error."""
+    effect = "-" if pair.design_effect is None else f"{pair.design_effect:.1f}"
+    return (
+        f"{pair.n_clusters:,} clusters, the largest with {percent(pair.largest_cluster)} of the "
+        f"samples; design effect {effect}."
+    )
 
 
 def _left_out(pairs: Sequence[ComparisonRow]) -> int:

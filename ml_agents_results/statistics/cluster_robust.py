@@ -34,7 +34,8 @@ class ClusteredMean:
 
     `se` is CR2 (0.0 when all clusters agree, `None` when it cannot be known), `se_cr0` and
     `se_cr1` its relatives, `dof` the Bell-McCaffrey degrees of freedom. `deff` = (CR1 / iid)^2 and
-    the ANOVA `icc` need sums of squares. `n_clusters` is `None` when samples are not grouped.
+    the ANOVA `icc` need sums of squares. `n_clusters` is `None` when samples are not grouped;
+    `largest_share` is the share of the samples that the largest cluster has.
     """
 
     mean: float | None
@@ -46,6 +47,7 @@ class ClusteredMean:
     n_samples: int = 0
     deff: float | None = None
     icc: float | None = None
+    largest_share: float | None = None
     warnings: tuple[str, ...] = ()
     null_reason: str | None = None
 
@@ -191,6 +193,7 @@ def clustered_mean(
         se_cr1=cr1,
         dof=dof,
         n_clusters=groups,
+        largest_share=float(max(sizes)) / size,
         n_samples=int(size),
         deff=deff,
         icc=icc,

@@ -34,7 +34,8 @@ class DifferenceEstimate(TwoVariantRow):
         probability_of_superiority: None where samples are clustered.
         interval_level: The level of the interval: `confidence_level`, or more where the intervals
             of a table hold at once.
-        se_cr1, design_effect, intraclass_correlation: None where samples are not clustered.
+        se_cr1, design_effect, intraclass_correlation, largest_cluster: None where samples are not
+            clustered; the last is the share of the samples that the largest cluster has.
         margin_test: The test of the `margin`, and `margin_ci_low` and `margin_ci_high` the interval
             of that test at twice the alpha. `p_non_inferior` is for the candidate being worse by
             the margin or more, `p_equivalent` for a difference of the margin or more.
@@ -76,6 +77,7 @@ class DifferenceEstimate(TwoVariantRow):
     se_cr1: float | None
     design_effect: float | None = None
     intraclass_correlation: float | None = None
+    largest_cluster: float | None = None
     discordance: float | None = None
     odds_ratio: float | None = None
     phi: float | None = None

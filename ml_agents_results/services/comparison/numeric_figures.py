@@ -181,6 +181,7 @@ class NumericFigures:
             se_cr1=found.mean.se_cr1 if found.clustered else None,
             design_effect=found.mean.deff,
             intraclass_correlation=found.mean.icc,
+            largest_cluster=found.mean.largest_share,
             margin=self._options.margin,
             pairing_rule=sides.rule,
             denominators={

@@ -96,6 +96,7 @@ def estimate_paired(
         se_cr1=found.mean.se_cr1 if found.clustered else None,
         design_effect=found.mean.deff,
         intraclass_correlation=found.mean.icc,
+        largest_cluster=found.mean.largest_share,
         margin=options.margin,
         difference_bounds=_bounds(sides),
         pairing_rule=sides.rule,

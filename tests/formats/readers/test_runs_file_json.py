@@ -109,7 +109,7 @@ def test_byte_order_mark_and_empty_lines(processor: ResultsProcessor, tmp_path: 
     assert run["raw_output"] == "\u00e9"
 
 
-@pytest.mark.parametrize("batch", short_and_long(200, importing.BATCH_RUNS))
+@pytest.mark.parametrize("batch", short_and_long(100, importing.BATCH_RUNS))
 @pytest.mark.parametrize("duplicates", ["refuse", "latest", "repeats"])
 def test_memory_does_not_grow_with_the_file(
     processor: ResultsProcessor,

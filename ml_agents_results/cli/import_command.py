@@ -331,18 +331,23 @@ def _target(db_path: str | None, db_url: str | None, dry_run: bool) -> Iterator[
                 yield manager.database
                 manager.database.close()
             return
-    database = named_database(db_path, db_url, create=not dry_run)
-    path = database.path
-    is_new = path is not None and not path.exists()
+        yield open_database(db_path, db_url)
+        return
+    from ml_agents_results.database.manager import DatabaseManager
+
+    database = named_database(db_path, db_url, create=True)
+    created = DatabaseManager(database).initialize_schema()
     try:
-        yield open_database(db_path, db_url, create=not dry_run)
+        yield database
     except BaseException:
         # A failed import leaves no database behind that it created.
-        if is_new and path is not None:
+        if created and (path := database.path) is not None:
             close_files()
             for suffix in ("", "-wal", "-shm"):
                 Path(f"{path}{suffix}").unlink(missing_ok=True)
         raise
+    if created:
+        say(f"Created the database {database}.")
 
 
 def _print_sources(result: "ImportResult") -> None:

@@ -46,6 +46,7 @@ _CRASHES = (
 _LONGEST_LABEL = 80
 _SUCCESS = "success"
 _HEAD = ("evalId", "config", "metadata", "version", "timestamp", "createdAt")
+_EMPTY = re.compile(rb'\{\s*"version":\s*\d+,\s*"results":\s*\[\s*\]\s*\}')
 _JSON_LINES = re.compile(r"\.(jsonl|ndjson)(\.gz)?$", re.IGNORECASE)
 
 
@@ -56,6 +57,7 @@ def sniff(path: Path) -> bool:
     start = beginning(path)
     return start[:1] in (b"{", b"[") and (
         all(name in start for name in (b'"evalId"', b'"results"'))
+        or _EMPTY.match(start) is not None
         or all(name in start for name in (b'"prompt"', b'"vars"', b'"success"', b'"latencyMs"'))
     )
 
@@ -158,6 +160,10 @@ class _PromptfooResults:
         asserted = '"assert"' in (text(config) or "")
         only = text(providers[0]) if len(providers) == 1 else None
         self._overrides.finish()
+        self._source.why_empty = (
+            "is an evaluation of promptfoo without results",
+            "Run it again; results come with: promptfoo eval --output results.json",
+        )
         for item in self.grading.graded():
             run = item.run
             tests = alike.get(run.sample_index, [run.sample_index])

@@ -13,7 +13,11 @@ from typing import Any, BinaryIO
 
 from markupsafe import Markup
 
-from ml_agents_results.formats.html_report.figures import comparison_figures, figures
+from ml_agents_results.formats.html_report.figures import (
+    comparison_figures,
+    figures,
+    measured,
+)
 from ml_agents_results.formats.html_report.samples import samples_of
 from ml_agents_results.formats.json_encoding import experiment_object, json_bytes
 from ml_agents_results.formats.snapshot import Snapshot
@@ -52,6 +56,7 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
         "experiments": [_facts(experiment_object(one)) for one in snapshot.experiments],
         "with_metadata": snapshot.includes("metadata"),
         "runs": sum(row.runs for row in snapshot.accuracy.variants),
+        "measured": measured(snapshot.accuracy.variants),
         "paper": snapshot.paper.views if snapshot.includes("summary") else [],
         "views": views,
         **_findings(comparison, labels),
@@ -70,6 +75,7 @@ def write_comparison(comparison: Comparison, file: BinaryIO) -> None:
         "experiments": [],
         "with_metadata": False,
         "runs": sum(row.runs for row in comparison.variants),
+        "measured": measured(comparison.variants),
         "paper": paper_comparison(comparison).views,
         "views": {},
         **_findings(comparison, labels),

@@ -12,8 +12,11 @@
   const symbol = { domain: variants, range: variants.map((_, place) => SYMBOLS[place % SYMBOLS.length]) };
   const dash = (row) => DASHES[variants.indexOf(row.variant) % DASHES.length];
   const percent = (value) => (100 * value).toFixed(1) + "%";
-  const interval = (row) =>
-    row.low == null ? percent(row.accuracy) : `${percent(row.accuracy)} [${percent(row.low)}, ${percent(row.high)}]`;
+  const inUnit = (value) => String(Number(value.toPrecision(4)));
+  const interval = (row) => {
+    const shown = row.measure ? inUnit : percent;
+    return row.low == null ? shown(row.accuracy) : `${shown(row.accuracy)} [${shown(row.low)}, ${shown(row.high)}]`;
+  };
   const longest = (rows, name, width) =>
     Math.min(0.4 * width, 12 + 7.2 * Math.max(...rows.map((row) => String(row[name]).length)));
   const short = (width) => (name) => {
@@ -23,11 +26,13 @@
   // Below the ticks, where it covers none.
   const below = { labelAnchor: "center", labelOffset: 40 };
   const share = { label: "accuracy", domain: [0, 1], tickFormat: ".0%", grid: true };
+  // Of a numeric metric, in its own unit.
+  const measure = (rows) => (rows[0].measure ? { label: `mean ${rows[0].measure}`, grid: true, nice: true } : share);
 
   const draw = {
     accuracy: (rows, width) => ({
       marginLeft: longest(rows, "variant", width), marginRight: 24, height: 60 + 34 * rows.length,
-      x: { ...share, ...below }, y: { label: null, domain: rows.map((row) => row.variant), tickFormat: short(width) },
+      x: { ...measure(rows), ...below }, y: { label: null, domain: rows.map((row) => row.variant), tickFormat: short(width) },
       marks: [
         Plot.ruleY(rows, { y: "variant", x1: "low", x2: "high", stroke: "variant", strokeWidth: 3 }),
         Plot.dot(rows, { x: "accuracy", y: "variant", fill: "variant", symbol: "variant", r: 6,
@@ -39,7 +44,7 @@
       const each = 12 * variants.length + 10;
       return {
         marginLeft: longest(rows, "task", width), marginRight: 24, height: 80 + each * tasks.length,
-        x: { ...share, ...below }, fy: { label: null, domain: tasks, tickFormat: short(width) },
+        x: { ...measure(rows), ...below }, fy: { label: null, domain: tasks, tickFormat: short(width) },
         y: { axis: null, domain: variants },
         marks: [
           Plot.axisFy({ anchor: "left", label: null, tickFormat: short(width) }),

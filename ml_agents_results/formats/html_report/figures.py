@@ -60,17 +60,25 @@ def figures(snapshot: Snapshot, labels: Mapping[Variant, str]) -> dict[str, Any]
 def _accuracies(
     variants: Sequence[VariantSummary], labels: Mapping[Variant, str]
 ) -> list[dict[str, Any]]:
+    """The accuracies; of a numeric metric the means, in the unit that `measure` names."""
     return [
         {
             "variant": labels[row.variant],
-            "accuracy": row.accuracy,
+            "accuracy": row.mean,
             "low": row.ci_low,
             "high": row.ci_high,
             "n": row.graded,
+            **({"measure": row.metric} if row.numeric else {}),
         }
         for row in variants
-        if row.accuracy is not None
+        if row.mean is not None
     ]
+
+
+def measured(variants: Sequence[VariantSummary]) -> str:
+    """What the charts of variants show: `Accuracy`, or `Mean f1`."""
+    names = dict.fromkeys(row.metric for row in variants)
+    return f"Mean {' / '.join(names)}" if any(row.numeric for row in variants) else "Accuracy"
 
 
 def _costs(snapshot: Snapshot, labels: Mapping[Variant, str]) -> list[dict[str, Any]]:

@@ -136,7 +136,7 @@ def test_choices_of_ones_own(tmp_path: Path, imported: Importer) -> None:
     ("content", "message"),
     [
         ('{"evalId": "x", "results": {"results": [{"testIdx": 0}', "it is cut off"),
-        ('{"evalId": "x", "results": {"results": []}}', "holds no runs"),
+        ('{"evalId": "x", "results": {"results": []}}', "without results"),
         ('{"evalId": "x", "results": {"results": [}]}}', "is missing"),
     ],
 )

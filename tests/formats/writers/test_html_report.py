@@ -13,8 +13,10 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.comparison_files import write_comparison
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.records import MetricRecord, RunRecord
 from ml_agents_results.reports.sentences import comparison_sentence
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from tests.formats.writers.sample_experiments import run
 
@@ -105,6 +107,26 @@ def test_the_figures_are_those_of_the_comparison(
     for drawn, variant in zip(data["figures"]["accuracy"], comparison.variants, strict=True):
         assert drawn["accuracy"] == variant.accuracy
         assert (drawn["low"], drawn["high"]) == (variant.ci_low, variant.ci_high)
+
+
+def test_a_numeric_metric_is_drawn_in_its_own_unit(tmp_path: Path, browser: Any) -> None:
+    rating = MetricRecord("rating", "numeric", 1, 5, True, is_primary=True)
+    with ResultsProcessor(tmp_path / "a.db") as results:
+        results.save_experiment("study", {})
+        with results.database.write() as connection:
+            MetricRepository(connection, "study").save(rating)
+        results.save_runs(
+            RunRecord("study", approach, index, score=1.0 + index % 5)
+            for approach in ("a", "b")
+            for index in range(20)
+        )
+        opened = Opened(browser, report(results, tmp_path / "out.html", "study"))
+    chart = opened.page.locator("figure.chart[data-chart=accuracy]")
+    assert chart.locator("svg").first.is_visible()
+    texts = " ".join(chart.locator("svg text").all_text_contents())
+    assert "mean rating" in texts
+    assert "%" not in texts
+    opened.check()
 
 
 def test_what_a_model_wrote_is_shown_and_not_run(

@@ -13,17 +13,23 @@ DEMO_DB := --db-path demo/results.db
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
 
-demo: .venv/.installed  ## a real experiment on the embedded model, compared and exported
+demo: .venv/.installed  ## published results compared, then an experiment on a small model of our own
 	rm -rf demo && mkdir demo
-	$(DEMO) db-init $(DEMO_DB)
-	$(DEMO) run --approach None,CoT --samples 5 --experiment-id demo --name "Demo" \
+	@echo "== 13,022 published answers of code-davinci-002: does Chain-of-Thought help? =="
+	$(DEMO) import tests/data/bbh_grades.csv.gz --experiment-id bbh $(DEMO_DB)
+	$(DEMO) compare --experiment-ids bbh --by task $(DEMO_DB)
+	@echo "== A very small model on this machine: does a terse prompt help? (30 questions) =="
+	$(DEMO) run --approach None,terse=examples/prompts/terse.md --dataset examples/questions.jsonl \
+	    --temperature 0 --parsing regex --max-tokens 60 --experiment-id demo --name "Demo" \
 	    --save-to-db --output-dir demo/outputs $(DEMO_DB)
+	$(DEMO) compare --experiment-ids demo --missing incorrect --cluster none \
+	    --output demo/comparison.json $(DEMO_DB)
 	$(DEMO) list $(DEMO_DB)
-	$(DEMO) compare --experiment-ids demo --by task --output demo/comparison.json $(DEMO_DB)
 	$(DEMO) export --experiment-id demo --format csv --output demo/csv $(DEMO_DB)
 	$(DEMO) export --experiment-id demo --format excel --output demo/report.xlsx $(DEMO_DB)
 	$(DEMO) export --experiment-id demo --format html --output demo/report.html $(DEMO_DB)
-	@echo "Look at demo/report.html and demo/report.xlsx."
+	@echo "Look at demo/report.html and demo/report.xlsx, or at everything:"
+	@echo "    $(DEMO) view $(DEMO_DB)"
 
 test: .venv/.developing  ## every kind of test, in about 3 minutes on two cores
 	$(BIN)/python -m pytest -q -rfEs -n $(WORKERS) --dist worksteal -m "not slow"

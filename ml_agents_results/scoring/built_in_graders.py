@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ml_agents_results.errors import UsageError
+from ml_agents_results.errors import ResultsError, UsageError
 from ml_agents_results.scoring import equality, kinds, options, quantities
 from ml_agents_results.scoring.kinds import AnswerKind
 from ml_agents_results.scoring.plain_text import fold
@@ -120,7 +120,8 @@ def _contains(answered: Answered) -> Verdict:
     kind = answered.kind if answered.kind not in (None, "any") else None
     found = kind or kinds.of_target(alternatives[0], answered.expectation)
     if found in ("number", "choice", "boolean", "label"):
-        raise UsageError(
+        # Of the other samples it can grade it.
+        raise ResultsError(
             f"contains cannot grade answers of kind {found}: {alternatives[0]!r} is in many a "
             "wrong answer",
             f"Use --grader {'exact' if found in ('boolean', 'label') else found}.",

@@ -190,7 +190,7 @@ def test_the_regex_grader_looks_at_the_output() -> None:
 
 def test_contains_is_refused_where_it_would_call_wrong_answers_right() -> None:
     for expected in ("12", "yes"):
-        with pytest.raises(UsageError, match="contains cannot grade"):
+        with pytest.raises(ResultsError, match="contains cannot grade"):
             grade("it is not 12, yes", expected, "contains")
 
 

@@ -180,8 +180,7 @@ def _analyses(path: Path) -> list[Figure]:
             "s",
             sorted(limit)[middle],
             "its two services",
-            # Counting the runs for the head of the page comes on top.
-            at_most=1.6,
+            at_most=1.2,
         )
     ]
 

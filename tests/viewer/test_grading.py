@@ -188,3 +188,15 @@ def test_a_deleted_run_is_said(graded: tuple[TestClient, Database]) -> None:
     assert client.get(f"/grade?queue={queue}").status_code == 404
     body = {"queue": queue, "at": 1, "author": "ada", "value": 1}
     assert client.post("/grade", json=body).status_code == 404
+
+
+def test_agreement_stands_next_to_the_queues(graded: tuple[TestClient, Database]) -> None:
+    client, _ = graded
+    queue = draw(client, size=10)
+    for at in range(1, 11):
+        grade(client, queue, at, value=at % 2)
+        grade(client, queue, at, value=at % 2 if at < 9 else 1, author="bob")
+    page = client.get("/queues?experiment=blind").text
+    assert "Agreement of" in page
+    assert "human@ada" in page
+    assert "human@bob" in page

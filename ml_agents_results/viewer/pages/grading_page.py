@@ -23,6 +23,7 @@ from ml_agents_results.repositories.queue_repository import (
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.viewer.cell_links import experiment_crumbs
 from ml_agents_results.viewer.pages.sample_page import LONGEST
+from ml_agents_results.viewer.people_agreement import people_agreement
 from ml_agents_results.viewer.site import Site
 
 SIZE = 50
@@ -52,8 +53,12 @@ def queues(site: Site, request: Request) -> Response:
             QueueLine(queue, repository.number(queue.name), repository.labelled(queue.name))
             for queue in reversed(repository.list()[-50:])
         ]
+    agreement = site.store.figures(
+        ("agreement", experiment_id), lambda c: people_agreement(c, record)
+    )
     return site.page(
         "queues.html",
+        agreement=agreement,
         title="Grading",
         crumbs=experiment_crumbs(record.id, record.name),
         record=record,

@@ -202,7 +202,9 @@ def _scored(metric: StoredMetric, *, several: bool) -> tuple[Any, Any]:
         several: Whether runs may have scores of several authors, of which the mean is taken. That
             takes SQLite twice as long, and PostgreSQL as long as without.
     """
-    ids = Score.metric_id.in_(metric.ids.values())
+    ids: Any = Score.metric_id.in_(metric.ids.values())
+    if metric.author is not None:
+        ids = and_(ids, Score.author == metric.author)
     scored: Any
     source: Any
     if several:

@@ -86,6 +86,7 @@ def test_labels_are_scores_of_their_author_and_name_their_draw(
             "size": 5,
             "population": 20,
             "filters": {},
+            "unit": "run",
         },
         "blind": True,
         "tags": ["clear"],
@@ -198,5 +199,6 @@ def test_agreement_stands_next_to_the_queues(graded: tuple[TestClient, Database]
         grade(client, queue, at, value=at % 2 if at < 9 else 1, author="bob")
     page = client.get("/queues?experiment=blind").text
     assert "Agreement of" in page
+    assert "90.0% of 10 runs" in page
     assert "human@ada" in page
     assert "human@bob" in page

@@ -118,17 +118,20 @@ def create_queue(site: Site, body: Mapping[str, Any]) -> Response:
     tasks = tuple(str(task) for task in _listed(body.get("tasks")))
     with site.store.read() as connection:
         ExperimentRepository(connection).get(experiment_id)
-    size, answered = _whole(body.get("size"), SIZE), _answered(site, experiment_id, tasks)
+    size, whole = _whole(body.get("size"), SIZE), bool(body.get("whole_samples"))
+    if not whole:
+        size = min(size, _answered(site, experiment_id, tasks))
     queue = draw_queue(
         site.store.processor,
         experiment_id,
-        min(size, answered),
+        size,
         seed=_whole(body.get("seed"), randbelow(2**31)),
         metric=str(body.get("metric") or HUMAN),
         scale=LabelScale.of(str(body["scale"])) if body.get("scale") else None,
         filters=Filters(task=tasks or None),
         blind=bool(body.get("blind")),
         author=author,
+        whole_samples=whole,
     )
     with site.store.read() as connection:
         number = QueueRepository(connection, experiment_id).number(queue.name)

@@ -174,7 +174,7 @@ class Labelling:
                 "population": self.queue.population,
                 "seed": self.queue.seed,
                 "filters": self.queue.filters,
-                "unit": self.queue.unit,
+                **({} if self.queue.unit == "run" else {"unit": self.queue.unit}),
             },
             "blind": self.queue.blind if blind is None else blind,
         }

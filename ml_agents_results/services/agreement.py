@@ -1,14 +1,17 @@
 """Do raters agree: a judge with people, people with each other, a judge with its own repeats?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from ml_agents_results.errors import NothingToCompareError, UsageError
-from ml_agents_results.records import Variant
+from ml_agents_results.records import MetricRecord, Variant
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
+from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.run_source import DatabaseSource
+from ml_agents_results.repositories.score_repository import ScoreRepository
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.raters import (
     Rater,
@@ -152,7 +155,8 @@ class AgreementService(AnalysisService):
                 "agreement is that of several metrics, and Parquet files have the primary one only",
                 "Analyse the database that the files come from.",
             )
-        ids = self._ids()
+        known = self._filters.experiment_id
+        ids = ExperimentRepository(self._source.connection).ids() if known is None else known
         raters, groups = self._raters(ids, names)
         ratings = read_ratings(self._source, self._filters, raters, self._options)
         pairs = [row for pair in combinations(range(len(raters)), 2)
@@ -172,12 +176,6 @@ class AgreementService(AnalysisService):
             [*named, *own],
             list(positions),
         )
-
-    def _ids(self) -> Sequence[str]:
-        from ml_agents_results.repositories.experiment_repository import ExperimentRepository
-
-        named = self._filters.experiment_id
-        return ExperimentRepository(self._source.connection).ids() if named is None else named
 
     def _raters(
         self, ids: Sequence[str], names: Sequence[str]
@@ -365,15 +363,23 @@ class AgreementService(AnalysisService):
         )
 
     def _position(self, ids: Sequence[str], name: str) -> PositionBias | None:
-        from ml_agents_results.repositories.score_repository import ScoreRepository
-
-        labels = ScoreRepository(self._source.connection).labels(ids, name)
+        """The position bias of a judge that compares two answers; None of another metric."""
+        connection = self._source.connection
+        labels = ScoreRepository(connection).labels(ids, name)
         changed = labels.get(POSITION_DEPENDENT, 0)
-        if not changed:
-            return None
         verdicts = sum(count for label, count in labels.items() if label is not None)
+        records = (MetricRepository(connection, one).find(name) for one in ids)
+        pairwise = any(record is not None and _is_pairwise(record) for record in records)
+        if not verdicts or not (changed or pairwise):
+            return None
         rate = accuracy(changed, verdicts, "wilson", self._options.confidence)
         return PositionBias(name, verdicts, changed, rate)
+
+
+def _is_pairwise(metric: MetricRecord) -> bool:
+    """Whether a judge held answers against those of a baseline."""
+    grader = metric.definition_json.get("grader")
+    return isinstance(grader, Mapping) and "baseline" in grader
 
 
 def _require_one_scale(raters: Sequence[Rater]) -> None:

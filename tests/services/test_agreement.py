@@ -138,6 +138,17 @@ def test_authors_of_one_metric_and_verdicts_that_depend_on_the_order(
     assert group.fleiss.value == pytest.approx(1 - (12 / 36) / (1 - (29 / 36) ** 2 - (7 / 36) ** 2))
     (position,) = report.positions
     assert (position.position_dependent, position.verdicts) == (3, 36)
+    definition = {"grader": {"name": "judge", "baseline": "None"}}
+    with store.database.write() as connection:
+        metric = MetricRecord("other", "numeric", 0, 1, True, "judge", definition)
+        MetricRepository(connection, "exp").save(metric)
+    store.save_scores(
+        (str(one.id), ScoreRecord(0.5, "tie", metric="other", author=author))
+        for one in store.iter_runs(["exp"])
+        for author in ("judge#0", "judge#1")
+    )
+    (never,) = agreement(store, "other").positions
+    assert (never.position_dependent, never.verdicts, never.rate.estimate) == (0, 24, 0.0)
     pair = agreement(store, "prefer@judge#0", "prefer@judge#2").pairs[0]
     assert pair.agreement.estimate == pytest.approx(6 / 12)
     with pytest.raises(NotFoundError, match="no scores by 'anna'"):

@@ -56,6 +56,9 @@ _KINDS: dict[str, Kind] = {
     "parsing_confidence": "number",
 }
 
+_WIDTHS = {name: "short" if name.endswith("_answer") else "long" for name in TEXTS}
+"""How much room a text has."""
+
 Cell = Callable[[RunLine], str]
 
 
@@ -87,7 +90,7 @@ def rows_html(
 
 
 def _class(name: str) -> str:
-    names = [*([] if name in NUMBERS else ["text"]), *(["long"] if name in TEXTS else [])]
+    names = [*([] if name in NUMBERS else ["text"]), *([_WIDTHS[name]] if name in _WIDTHS else [])]
     known = name in COLUMNS
     return f' class="{" ".join(names)}"' if known and names else ""
 

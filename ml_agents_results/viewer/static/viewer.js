@@ -24,6 +24,9 @@
     if (keys[event.key]?.()) event.preventDefault();
   });
 
+  // On a phone the list comes first.
+  if (matchMedia("(max-width: 60rem)").matches) document.querySelectorAll("[data-narrow]").forEach((one) => { one.open = false; });
+
   const show = (selector, action) => document.querySelectorAll(selector).forEach((button) => {
     button.hidden = false;
     button.addEventListener("click", action);

@@ -14,6 +14,7 @@ from ml_agents_results.cli.database_options import (
     named_database,
     open_database,
 )
+from ml_agents_results.cli.estimate_table import print_estimate
 from ml_agents_results.cli.experiment_lookup import ExperimentId, resolve_id
 from ml_agents_results.cli.help_panels import DATABASE, MODEL, QUESTIONS
 from ml_agents_results.cli.option_values import completing, listed, pairs
@@ -78,6 +79,10 @@ def run(
             rich_help_panel=DATABASE,
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print calls, tokens and cost, and ask nothing."),
+    ] = False,
     db_path: DbPath = None,
     db_url: DbUrl = None,
     as_json: Json = False,
@@ -98,6 +103,9 @@ def run(
     study = ExperimentConfig.from_dict(
         {**file, **{name: value for name, value in given.items() if value is not None}}
     )
+    if dry_run:
+        print_estimate(study, db_path, db_url, as_json)
+        return
     processor = None
     if study.database.enabled if save_to_db is None else save_to_db:
         if db_path is None and db_url is None:

@@ -14,6 +14,7 @@ from ml_agents_results.errors import SchemaError
 from ml_agents_results.formats.json_files import beginning
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.promptfoo_database import is_promptfoo_database
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 
@@ -23,8 +24,8 @@ _OVERHEAD = 500
 
 
 def sniff(path: Path) -> bool:
-    """Whether it begins as a SQLite file does."""
-    return beginning(path).startswith(_MAGIC)
+    """Whether it begins as a SQLite file does; that of promptfoo is a format of its own."""
+    return beginning(path).startswith(_MAGIC) and not is_promptfoo_database(path)
 
 
 @contextmanager

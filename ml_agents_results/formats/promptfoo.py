@@ -5,7 +5,7 @@ has no grade. Answers from promptfoo's cache have no time.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -28,6 +28,7 @@ from ml_agents_results.formats.json_files import beginning, first_line, read_lin
 from ml_agents_results.formats.json_stream import JsonStream
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.promptfoo_database import evaluations, is_promptfoo_database
 from ml_agents_results.records import ExperimentRecord, RunRecord, ScoreRecord, canonical_approach
 from ml_agents_results.redaction import redact
 
@@ -52,6 +53,8 @@ _JSON_LINES = re.compile(r"\.(jsonl|ndjson)(\.gz)?$", re.IGNORECASE)
 
 def sniff(path: Path) -> bool:
     """Whether it begins with what only these results have."""
+    if is_promptfoo_database(path):
+        return True
     if _JSON_LINES.search(path.name):
         return {"promptIdx", "testIdx", "success"} <= first_line(path).keys()
     start = beginning(path)
@@ -64,10 +67,30 @@ def sniff(path: Path) -> bool:
 
 @contextmanager
 def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
-    """The one evaluation. Its settings follow the results, which are set aside until then."""
+    """The one evaluation, whose settings follow the results, which are set aside until then; of a
+    database, all of its evaluations."""
+    if is_promptfoo_database(source.path):
+        experiments: list[ExperimentRecord] = []
+        yield Log(experiments, _items_of_database(source, options, experiments))
+        return
     results = _PromptfooResults(source, options)
     results.read()
     yield Log([results.experiment()], results.items(), results.grading.metrics)
+
+
+def _items_of_database(
+    source: LogSource, options: ImportOptions, experiments: list[ExperimentRecord]
+) -> Iterator[Item]:
+    for head, rows in evaluations(source.path):
+        results = _PromptfooResults(source, options)
+        results.take(head, rows)
+        experiment = results.experiment()
+        experiments.append(experiment)
+        for item in results.items():
+            item.run.experiment_id = experiment.id
+            experiment.metrics = list(results.grading.metrics.values())
+            yield item
+        experiment.metrics = list(results.grading.metrics.values())
 
 
 def _without_arguments(config: Any) -> Any:
@@ -119,6 +142,12 @@ class _PromptfooResults:
             else:
                 self._read_object(stream)
             stream.finish()
+
+    def take(self, head: dict[str, Any], rows: Iterable[dict[str, Any]]) -> None:
+        """Takes an evaluation of a database."""
+        self._head = head
+        for index, row in enumerate(rows):
+            self._add(f"{head['evalId']} result {index + 1}", row, len(str(row)))
 
     def _read_object(self, stream: JsonStream, *, inner: bool = False) -> None:
         for name in stream.members():

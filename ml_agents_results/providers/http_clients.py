@@ -1,7 +1,7 @@
 """Options of client libraries: any concurrency, no secrets in logs."""
 
 import logging
-from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import ssl
 
     import httpx2
+
+
+_OF_BODY = ("content-encoding", "content-length", "transfer-encoding")
 
 
 def client_options(target: Target, timeout: float) -> dict[str, Any]:
@@ -52,33 +55,28 @@ def _certificates(trust_env: bool) -> "ssl.SSLContext":
 
 @cache
 def _client() -> "type[httpx2.AsyncClient]":
-    """A client that reads only the beginning of an error's body, which may be endless."""
+    """A client that reads only the beginning of an error's body, which may be endless, or unpack
+    to anything."""
     import httpx2
-
-    class Beginning(httpx2.AsyncByteStream):
-        def __init__(self, response: httpx2.Response) -> None:
-            self._response = response
-
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            left = LONGEST_BODY
-            async for part in self._response.aiter_raw():
-                yield part[:left]
-                left -= len(part)
-                if left <= 0:
-                    break
-
-        async def aclose(self) -> None:
-            await self._response.aclose()
 
     class Client(httpx2.AsyncClient):
         async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
             response = await super().send(request, **options)
             if response.status_code < 400 or response.is_stream_consumed:
                 return response
+            body = bytearray()
+            with suppress(httpx2.DecodingError):
+                async for part in response.aiter_bytes():
+                    # A compressed part may be a thousand times as large as it was sent.
+                    body += part[: LONGEST_BODY - len(body)]
+                    if len(body) == LONGEST_BODY:
+                        break
+            await response.aclose()
+            kept = [(k, v) for k, v in response.headers.multi_items() if k.lower() not in _OF_BODY]
             return httpx2.Response(
                 response.status_code,
-                headers=response.headers,
-                stream=Beginning(response),
+                headers=kept,
+                content=bytes(body),
                 request=request,
                 extensions=response.extensions,
             )

@@ -227,6 +227,8 @@ class HttpProvider(ABC):
             document = json.loads(content, parse_int=_integer)
         except RecursionError:
             document = _needed_fields(content.decode("utf-8", "replace"))
+            if not document:
+                raise self._unusable(content, "is not JSON") from None
         except ValueError:
             raise self._unusable(content, "is not JSON") from None
         if not isinstance(document, dict):

@@ -126,6 +126,28 @@ def test_what_is_wrong_in_a_file_is_named(
     assert len(errors(ended)) == 2
 
 
+def test_what_a_study_sends_is_set_by_options_or_a_file_and_recorded(
+    tmp_path: Path, dataset: str
+) -> None:
+    (tmp_path / "system.md").write_text("Be brief.\n", encoding="utf-8")
+    settings = "system_prompt: Be kind.\nstop: ['###']\nextra_body: {top_k: 20}\ntop_p: 0.5\n"
+    (tmp_path / "study.yaml").write_text(settings, encoding="utf-8")
+    with Endpoint("The answer is 4.") as endpoint:
+        common = ("run", "--dataset", dataset, "--base-url", endpoint.url, "--model", "m",
+                  "--parsing", "regex", "--config", "study.yaml")  # fmt: skip
+        call(tmp_path, *common, "--experiment-id", "file")
+        body = endpoint.bodies[-1]
+        assert (body["stop"], body["top_k"], body["top_p"]) == (["###"], 20, 0.5)
+        assert body["messages"][0] == {"role": "system", "content": "Be kind."}
+        call(tmp_path, *common, "--experiment-id", "option", "--system", "@system.md")
+        assert endpoint.bodies[-1]["messages"][0]["content"] == "Be brief."
+        ended = call(tmp_path, *common, "--extra-body", "{", code=2)
+        assert errors(ended)[0] == "Error: extra_body is not a JSON object"
+    ((recorded,),) = rows(tmp_path, "SELECT config_json FROM experiments WHERE id = 'option'")
+    extra = json.loads(recorded)["extra"]
+    assert (extra["system"], extra["extra_body"]) == ("Be brief.", '{"top_k": 20}')
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [

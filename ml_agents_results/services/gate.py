@@ -196,6 +196,9 @@ def _metric_row(
 def _obstacle(row: ComparisonRow, comparison: Comparison, gate: Gate) -> str | None:
     """Why there can be no verdict."""
     for incomplete in comparison.incomplete:
+        if incomplete.stopped_early:
+            # What is judged by holds at every look.
+            continue
         if incomplete.experiment_id in (row.candidate.experiment_id, row.baseline.experiment_id):
             return f"{incomplete.experiment_id} has {incomplete.runs} of {incomplete.planned} runs"
     if row.difference is None:

@@ -88,3 +88,20 @@ def mixture_bounds(
     inner = (t * rho + 1.0) / (t * t * rho) * math.log(math.sqrt(t * rho + 1.0) / alpha)
     half = math.sqrt(2.0 * variance * inner)
     return mean - half, mean + half
+
+
+def margin_p(
+    sums: DifferenceSums, margin: float, pseudo: float, planned: int | None = None
+) -> float:
+    """The smallest alpha at which the sequence lies above -margin: an anytime p value of the mean
+    being worse by the margin or more."""
+    low, high = math.log(1e-12), math.log(0.999)
+    if mixture_bounds(sums, math.exp(high), pseudo, planned)[0] <= -margin:
+        return 1.0
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        if mixture_bounds(sums, math.exp(middle), pseudo, planned)[0] > -margin:
+            high = middle
+        else:
+            low = middle
+    return math.exp(high)

@@ -17,6 +17,7 @@ from ml_agents_results.experiments.runner import ExperimentRunner
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import MetricRecord, RunRecord
 from ml_agents_results.reports.comparison_report import comparison_report
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.statistics.anytime import e_value
 from tests.endpoint import Endpoint
 from tests.experiments.test_runner import config, doubling, questions
@@ -70,6 +71,9 @@ def test_an_experiment_ends_when_it_is_decided(tmp_path: Path, processor: Result
         assert pair.p_value == pytest.approx(1.0 / e_value(pair.improved, pair.regressed))
         assert "looking_early" in pair.warnings
         assert "not_shuffled" not in pair.warnings
+        held = processor.compare([summary.experiment_id], options=AnalysisOptions(margin=0.1))
+        assert held.comparisons[0].non_inferior
+        assert (held.comparisons[0].p_non_inferior or 1.0) <= 0.05
         report = comparison_report(comparison)
         assert "confidence sequence" in report.sentences[0]
         assert report.notes[0].endswith("it ended when the differences were clear")

@@ -11,6 +11,7 @@ from ml_agents_results.statistics.anytime import (
     anytime_p,
     confidence_sequence,
     e_value,
+    margin_p,
     mixture_bounds,
 )
 from ml_agents_results.statistics.difference_sums import DifferenceSums
@@ -59,6 +60,16 @@ def test_edges() -> None:
         confidence_sequence(sums_of([1, 0, 0, -1] * 250), planned=planned) for planned in (40, 2000)
     )
     assert (wide.high or 0) > (narrow.high or 0)
+
+
+def test_a_margin_is_held_by_the_sequence() -> None:
+    sums = sums_of([1, 0, 0, 0, 0, 0, 0, -1] * 200)
+    p_value = margin_p(sums, 0.06, 1.0)
+    assert 0.0 < p_value < 0.05
+    assert mixture_bounds(sums, p_value * 1.001, 1.0)[0] > -0.06
+    assert mixture_bounds(sums, p_value / 1.001, 1.0)[0] < -0.06
+    assert margin_p(sums, 0.001, 1.0) == 1.0
+    assert margin_p(sums_of([1] * 5000), 0.5, 1.0) == pytest.approx(1e-12)
 
 
 @pytest.mark.slow

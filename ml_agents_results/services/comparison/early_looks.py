@@ -12,7 +12,7 @@ from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.asked_samples import STOPPED_EARLY
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
-from ml_agents_results.statistics.anytime import anytime_p, confidence_sequence, e_value
+from ml_agents_results.statistics.anytime import anytime_p, confidence_sequence, e_value, margin_p
 from ml_agents_results.statistics.difference_sums import DifferenceSums
 from ml_agents_results.statistics.estimate import Interval
 from ml_agents_results.statistics.multiplicity import simultaneous_confidence
@@ -95,8 +95,14 @@ class EarlyLook:
             )
             p_value = anytime_p(e_value(row.improved, row.regressed))
         interval = Interval(None, None, "confidence-sequence", level, "too_early")
+        margins: dict[str, float] = {}
         if sums is not None:
-            interval = self._sequence(row, sums, level, sides)
+            pseudo, planned = self._shape(row, sums, sides)
+            interval = confidence_sequence(
+                sums, level, span=self._span, pseudo=pseudo, planned=planned
+            )
+            if interval.is_defined and self._options.margin is not None:
+                margins = self._margins(sums, self._options.margin, pseudo, planned)
         adjusted = None if p_value is None else min(1.0, p_value * self._tests)
         shuffled = all(is_shuffled(self._records[side]) for side in sides)
         codes = (LOOKING_EARLY, *(() if shuffled else ("not_shuffled",)))
@@ -120,19 +126,37 @@ class EarlyLook:
             null_reason=interval.null_reason,
             mde=None,
             warnings=tuple(dict.fromkeys((*codes, *row.warnings))),
-            **self._judged(interval, adjusted),
+            **{**self._judged(interval, adjusted), **margins},
         )
 
-    def _sequence(
-        self, row: ComparisonRow, sums: DifferenceSums, level: float, sides: set[str]
-    ) -> Interval:
-        pseudo = None
+    def _shape(
+        self, row: ComparisonRow, sums: DifferenceSums, sides: set[str]
+    ) -> tuple[float, int | None]:
+        """The size of the pseudo-samples of the sequence, and the planned samples."""
+        pseudo = sums.pseudo_sample
         if row.numeric:
-            pseudo = (sums.squares / sums.differing) ** 0.5 if sums.differing else self._span
+            pseudo = self._span or 1.0
+            if sums.differing:
+                pseudo = (sums.squares / sums.differing) ** 0.5
         planned = [n for n in (self._early.get(side) for side in sides) if n is not None]
-        return confidence_sequence(
-            sums, level, span=self._span, pseudo=pseudo, planned=max(planned, default=None)
+        return pseudo, max(planned, default=None)
+
+    def _margins(
+        self, sums: DifferenceSums, margin: float, pseudo: float, planned: int | None
+    ) -> dict[str, float]:
+        """The anytime p values of the margin."""
+        sign = 1.0 if self._higher_is_better else -1.0
+        worse, better = (
+            margin_p(replace(sums, total=of * sums.total), margin, pseudo, planned)
+            for of in (sign, -sign)
         )
+        both = max(worse, better)
+        return {
+            "p_non_inferior": worse,
+            "p_equivalent": both,
+            "p_non_inferior_adjusted": min(1.0, worse * self._tests),
+            "p_equivalent_adjusted": min(1.0, both * self._tests),
+        }
 
     def _judged(self, interval: Interval, p_adjusted: float | None) -> dict[str, Any]:
         """What is decided: by the sequence, and where there is one by the e-value."""

@@ -95,7 +95,8 @@ def _metadata(book: Book, snapshot: Snapshot) -> Iterator[tuple[str, str, Any]]:
             values |= {f"{group}.{key}": value for key, value in values.pop(group).items()}
         for key, value in values.items():
             if value is not None:
-                yield "", key, _cell(value)
+                # Names of metrics are read back: no character may be lost.
+                yield "", key, json.dumps(value) if key == "metrics" else _cell(value)
     if book.notes:
         yield "", "Notes", ""
         for note in book.notes:

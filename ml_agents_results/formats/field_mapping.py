@@ -6,6 +6,7 @@ from contextlib import suppress
 from math import isfinite
 from typing import Any, NamedTuple
 
+from ml_agents_results.database.types import from_stored
 from ml_agents_results.database.validation import check_id, refused
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError, UsageError
 from ml_agents_results.formats.coercion import FLAGS, TYPED, cell, number, text, time_of
@@ -170,7 +171,9 @@ class FieldMapping:
         if self._approach is not None:
             taken = taken | {"approach_name"}
         others = [one for one in names if one not in own and one not in self._fields]
-        prefixed = {one: one.removeprefix(PREFIX) for one in names if one.startswith(PREFIX)}
+        prefixed = {
+            one: from_stored(one.removeprefix(PREFIX)) for one in names if one.startswith(PREFIX)
+        }
         known, measured = meanings([one for one in others if one not in prefixed], taken | own)
         metrics = {column: False for column in (*measured, *self._named) if column in names}
         metrics |= dict.fromkeys(prefixed, False)

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 from ml_agents_results.database.primary_values import combined
+from ml_agents_results.database.types import to_stored
 from ml_agents_results.records import ExperimentRecord, MetricRecord, ScoreRecord
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
 
@@ -21,7 +22,7 @@ class MetricColumns:
     """The metrics of some experiments, those that are primary first.
 
     Attributes:
-        names: The names of the columns.
+        names: The names of the columns, in stored form: not every file holds every character.
     """
 
     def __init__(self, experiments: Sequence[ExperimentRecord]) -> None:
@@ -32,7 +33,7 @@ class MetricColumns:
         every = [metric for known in self._metrics.values() for metric in known.values()]
         every.sort(key=lambda metric: not metric.is_primary)
         self._index = {name: i for i, name in enumerate(dict.fromkeys(m.name for m in every))}
-        self.names = tuple(PREFIX + name for name in self._index)
+        self.names = tuple(PREFIX + to_stored(name) for name in self._index)
 
     def values(self, row: Sequence[Any], scores: Sequence[ScoreRecord]) -> list[float | None]:
         """The value of each column for a streamed row; several authors give one value together."""

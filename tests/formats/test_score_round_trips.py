@@ -110,9 +110,9 @@ def test_definitions_of_metrics_come_back_from_tables(tmp_path: Path, name: str)
     metrics = [
         MetricRecord("rating", "numeric", 1, 5, True, "judge", is_primary=True),
         MetricRecord("polite", "binary", 0, 1, True),
-        MetricRecord("wer", "numeric", lower=0, higher_is_better=False),
+        MetricRecord(ODD, "numeric", lower=0, higher_is_better=False),
     ]
-    scores = [ScoreRecord(0.25, metric="wer"), ScoreRecord(1.0, metric="polite")]
+    scores = [ScoreRecord(0.25, metric=ODD), ScoreRecord(1.0, metric="polite")]
     with ResultsProcessor(tmp_path / "a.db") as results:
         results.save_experiment("study", {})
         with results.database.write() as connection:
@@ -123,7 +123,10 @@ def test_definitions_of_metrics_come_back_from_tables(tmp_path: Path, name: str)
     with ResultsProcessor(tmp_path / "b.db") as results:
         load(results.database, [LogSource(tmp_path / name)], ImportOptions())
         with results.database.read() as connection:
-            assert MetricRepository(connection, "study").list() == metrics
+            known = MetricRepository(connection, "study").list()
+            assert sorted(known, key=lambda one: one.name) == sorted(
+                metrics, key=lambda one: one.name
+            )
             [run] = RunRepository(connection).iterate(["study"])
     assert run.score == 4.0
-    assert sorted((s.metric, s.value) for s in run.scores or ()) == [("polite", 1.0), ("wer", 0.25)]
+    assert {score.metric: score.value for score in run.scores or ()} == {"polite": 1.0, ODD: 0.25}

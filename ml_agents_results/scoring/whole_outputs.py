@@ -38,33 +38,59 @@ def read(text: str, expected: Expectation) -> Reading | None:
     if len(line) > 300 or phrases.PLACEHOLDER.fullmatch(content) or "boxed" in line:
         return None
     if expected.options and expected.kind in ("any", "choice"):
-        several = {one or other for one, other in _MARKED.findall(line.split("\n\n")[0])}
-        if len(several & set(expected.options)) > 2:
-            return None
-        chosen = options.read(line.split("\n\n")[0], expected.options)
-        if chosen is not None and chosen.status == "negated":  # Not A. D.
-            rest = line[sentence_splitting.end_of(line, 5) :].lstrip(". ")
-            chosen = (options.read(rest, expected.options) if rest else None) or chosen
-        if chosen is not None and not (chosen.status == "" and phrases.ABSTAINS.search(line)):
-            if chosen.status:
-                return Reading(phrases.in_one_line(line), chosen.status)
-            return Reading(", ".join(sorted(chosen.labels)))
-        return None
-    if reading.is_closed_set(expected) or expected.kind == "any":
-        labels = expected.labels
-        word = equality.label_in(line, labels) if labels else None
-        if word is None and (not labels or set(labels) & set(TRUTH)):
-            word = equality.label_in(line)
-        if (
-            word is not None
-            and not phrases.IDIOMS.match(line)
-            and not phrases.ABSTAINS.search(line)
-        ):
-            return Reading(phrases.as_written(line, word))
-        if reading.is_closed_set(expected):
-            return None
+        return _choice(line, expected)
+    closed = reading.is_closed_set(expected)
+    if closed or expected.kind == "any":
+        label = _label(line, expected)
+        if label is not None or closed:
+            return label
     first = line.split("\n")[0].strip()
     body = line if "\n" not in line else first if _only_further(line, first) else line
+    number = _number(body, expected)
+    if number is not None or expected.kind == "number":
+        return number
+    if expected.kind == "date":
+        whole = dates.read(phrases.trimmed(body), expected.order) is not None
+        return reading.read_date(body, expected) if whole else None
+    if expected.kind == "symbols":
+        return reading.of_statement(body, expected, final=False)
+    if phrases.ABSTAINS.search(line) or phrases.is_refusal(line):
+        return None
+    if "\n" in body:
+        return _rows(body, expected)
+    return _expression(body) or _text(body, expected)
+
+
+def _choice(line: str, expected: Expectation) -> Reading | None:
+    """The option that the first paragraph is."""
+    paragraph = line.split("\n\n")[0]
+    several = {one or other for one, other in _MARKED.findall(paragraph)}
+    if len(several & set(expected.options)) > 2:
+        return None
+    chosen = options.read(paragraph, expected.options)
+    if chosen is not None and chosen.status == "negated":  # Not A. D.
+        rest = line[sentence_splitting.end_of(line, 5) :].lstrip(". ")
+        chosen = (options.read(rest, expected.options) if rest else None) or chosen
+    if chosen is None or (chosen.status == "" and phrases.ABSTAINS.search(line)):
+        return None
+    if chosen.status:
+        return Reading(phrases.in_one_line(line), chosen.status)
+    return Reading(", ".join(sorted(chosen.labels)))
+
+
+def _label(line: str, expected: Expectation) -> Reading | None:
+    """The label of a closed set that the line is."""
+    labels = expected.labels
+    word = equality.label_in(line, labels) if labels else None
+    if word is None and (not labels or set(labels) & set(TRUTH)):
+        word = equality.label_in(line)
+    if word is None or phrases.IDIOMS.match(line) or phrases.ABSTAINS.search(line):
+        return None
+    return Reading(phrases.as_written(line, word))
+
+
+def _number(body: str, expected: Expectation) -> Reading | None:
+    """The quantity that a text is, with what explains it, or that its arithmetic comes to."""
     plain = latex.plain(body)
     if (
         expected.kind in ("any", "number", "math")
@@ -74,39 +100,31 @@ def read(text: str, expected: Expectation) -> Reading | None:
         return Reading(phrases.without_quotes(plain), numbers_in_text.bound(plain))
     if (number := _leading_number(plain, expected)) is not None:
         return number
-    if expected.kind in ("any", "number") and "=" in plain and "\n" not in plain:
-        side = equality.last_side(plain)
-        arithmetic = (
-            len(plain) < 80
-            and re.match(r"[\d(.$-]", plain)
-            and "," not in plain
-            and not re.search(r"[A-Za-z]", re.sub(r"\bx\b", "", plain))
-        )
-        if arithmetic and quantities.read(side) is not None:
-            return Reading(side, numbers_in_text.bound(side))
-    if expected.kind == "number":
+    if expected.kind not in ("any", "number") or "=" not in plain or "\n" in plain:
         return None
-    if expected.kind == "date":
-        return (
-            reading.read_date(body, expected)
-            if dates.read(phrases.trimmed(body), expected.order)
-            else None
-        )
-    if expected.kind == "symbols":
-        return reading.of_statement(body, expected, final=False)
-    if phrases.ABSTAINS.search(line) or phrases.is_refusal(line):
-        return None
-    if "\n" in body:
-        items = kinds.items_of(body)
-        marked = all(
-            re.match(r"\s*(?:\(?\d{1,3}[.)]|[-*•–])\s", row)
-            for row in body.split("\n")
-            if row.strip()
-        )
-        rows = [row.strip() for row in body.split("\n") if row.strip()]
-        bare = all(len(row.split()) <= 3 and row[-1].isalnum() for row in rows)
-        single = not kinds.asks_number(expected.question)
-        return Reading(body) if items and single and (marked or bare) else None
+    side = equality.last_side(plain)
+    arithmetic = (
+        len(plain) < 80
+        and re.match(r"[\d(.$-]", plain)
+        and "," not in plain
+        and not re.search(r"[A-Za-z]", re.sub(r"\bx\b", "", plain))
+    )
+    if arithmetic and quantities.read(side) is not None:
+        return Reading(side, numbers_in_text.bound(side))
+    return None
+
+
+def _rows(body: str, expected: Expectation) -> Reading | None:
+    """Several lines that are a list, where none is the number that is asked for."""
+    rows = [row.strip() for row in body.split("\n") if row.strip()]
+    marked = all(re.match(r"(?:\(?\d{1,3}[.)]|[-*•–])\s", row) for row in rows)
+    bare = all(len(row.split()) <= 3 and row[-1].isalnum() for row in rows)
+    single = not kinds.asks_number(expected.question)
+    return Reading(body) if kinds.items_of(body) and single and (marked or bare) else None
+
+
+def _expression(body: str) -> Reading | None:
+    """The expression that a text is, or concludes with."""
     if mathematics.looks_mathematical(phrases.without_lead(body)):
         body = phrases.without_lead(body)
     if _GIVEN.match(body):
@@ -114,15 +132,15 @@ def read(text: str, expected: Expectation) -> Reading | None:
     conclusion = _SO.split(body)[-1].strip()
     if conclusion != body and mathematics.looks_mathematical(conclusion) and len(conclusion) > 2:
         body = conclusion
-    if mathematics.looks_mathematical(body) and not phrases.PROSE.search(
-        re.sub(r"\\[a-z]+", "", body)
-    ):
+    prose = phrases.PROSE.search(re.sub(r"\\[a-z]+", "", body)) is not None
+    if mathematics.looks_mathematical(body) and not prose:
         return Reading(phrases.without_quotes(body))
-    if (
-        kinds.asks_number(expected.question)
-        and not is_value(body, expected)
-        and (any(character.isdigit() for character in body) or len(body.split()) > 3)
-    ):
+    return None
+
+
+def _text(body: str, expected: Expectation) -> Reading | None:
+    """A name, a list or a few words; None for a sentence."""
+    if _GIVEN.match(body) or _says_more(body, expected):
         return None
     if (placed := _PLACED.match(body)) is not None:
         value = placed["value"]
@@ -130,12 +148,6 @@ def read(text: str, expected: Expectation) -> Reading | None:
             return Reading(value)
     if kinds.SYMBOLS.fullmatch(body):
         return Reading(body)
-    if kinds.asks_date(expected.question) and reading.has_date(body):
-        return None
-    if body.endswith(".") and numbers_in_text.only_measured(body) and not is_value(body, expected):
-        return None
-    if kinds.asks_person(expected.question) and unstated_names.person(body, expected.question):
-        return None
     body = phrases.without_lead(body)
     short = phrases.trimmed(body)
     cut = body[len(short) :]
@@ -155,6 +167,20 @@ def read(text: str, expected: Expectation) -> Reading | None:
     if len(body) <= 100 and not prose and not body.endswith(":"):
         return Reading(phrases.without_quotes(body))
     return None
+
+
+def _says_more(body: str, expected: Expectation) -> bool:
+    """Whether a text says what is asked for in words around it: a number, a date, a person."""
+    question = expected.question
+    if is_value(body, expected):
+        return False
+    if kinds.asks_number(question):
+        return any(character.isdigit() for character in body) or len(body.split()) > 3
+    if kinds.asks_date(question) and reading.has_date(body):
+        return True
+    if body.endswith(".") and numbers_in_text.only_measured(body):
+        return True
+    return kinds.asks_person(question) and unstated_names.person(body, question) is not None
 
 
 _MARKED = re.compile(r"\(([A-R])\)|(?<![\w'])([A-R])[).:]")

@@ -13,9 +13,11 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DatabaseError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord
+from ml_agents_results.viewer.store import Store
 from tests.commands import call, contents, document, refusal
 from tests.databases import Server
 from tests.endpoint import Endpoint
+from tests.viewer.conftest import client_of
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "roles.sql"
 
@@ -148,3 +150,32 @@ def test_a_reader_cannot_save_a_run(users: Users) -> None:
     ResultsProcessor(users.owner).save_experiment("e", {})
     with pytest.raises(DatabaseError, match="permission denied"):
         ResultsProcessor(users.reader).save_run(RunRecord("e", "None", 0))
+
+
+def test_a_reader_views_and_grades_nothing(users: Users) -> None:
+    processor = ResultsProcessor(users.writer)
+    processor.save_experiment("e", {})
+    processor.save_runs([*runs("None"), *runs("CoT")])
+    processor.close()
+    reading, writing = (Store(Database(url)) for url in (users.reader, users.writer))
+    assert reading.read_only
+    assert not writing.read_only
+    with client_of(reading) as client:
+        for url in (
+            "/",
+            "/experiment?id=e",
+            "/experiment?id=e&part=failures",
+            "/runs?experiment=e&sort=-time",
+            "/sample?experiment=e&task=&index=3",
+            "/compare?experiment=e",
+            "/queues?experiment=e",
+        ):
+            assert client.get(url).status_code == 200, url
+        assert client.post("/grade", json={}).status_code == 404
+    with client_of(writing) as client:
+        drawn = client.post("/queues", json={"experiment": "e", "size": 5, "author": "ada"})
+        assert drawn.status_code == 200, drawn.text
+        grade = {"queue": drawn.json()["queue"], "at": 1, "author": "ada", "value": 1}
+        assert client.post("/grade", json=grade).json()["label"] == "correct"
+    for store in (reading, writing):
+        store.database.close()

@@ -396,6 +396,14 @@ class ExperimentConfig(ProviderSettings):
         changeable=True,
         reaching=True,
     )
+    max_cost: Setting[float | None] = Setting(
+        None,
+        "Stop before more than this is spent, in USD; needs --max-tokens.",
+        metavar="USD",
+        unset="no limit",
+        above=0,
+        changeable=True,
+    )
     grace: Setting[float] = Setting(
         5.0,
         "Seconds that running calls get to end after an interruption.",

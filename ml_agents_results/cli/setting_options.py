@@ -12,7 +12,7 @@ from ml_agents_results.config import ProviderSettings, Setting, settings
 
 _PANELS = {
     **dict.fromkeys(("dataset", "dataset_recipe", "samples", "repeats"), QUESTIONS),
-    **dict.fromkeys(("provider", "model", *vars(ProviderSettings)), MODEL),
+    **dict.fromkeys(("provider", "model", "max_cost", *vars(ProviderSettings)), MODEL),
     **dict.fromkeys(("parsing", "grader", "answer_kind", "answer_pattern"), SCORING),
     "output_dir": OUTPUT,
 }

@@ -5,7 +5,6 @@ where there are some, and at most the limit. Tokens of a text are weighed by its
 real tokenizers differ from, and from each other, by a quarter and more.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -18,6 +17,7 @@ from ml_agents_results.experiments.approaches.own import FunctionApproach
 from ml_agents_results.experiments.approaches.prompt_files import fill
 from ml_agents_results.experiments.plan import Study
 from ml_agents_results.providers.prices import Prices
+from ml_agents_results.providers.token_weight import token_weight
 from ml_agents_results.services.result_rows import Row
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 _SEEN = 500
 """Earlier answers that are looked at, the newest."""
-
-_LETTERS = re.compile(r"[^\W\d_]")
-_WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +61,6 @@ def estimate(
         connection: Where earlier answers of the same model are looked up.
     """
     return [_estimated(study, approach, provider, connection) for approach in study.approaches]
-
-
-def token_weight(text: str) -> float:
-    """About how many tokens a text has."""
-    wide = len(_WIDE.findall(text))
-    letters = len(_LETTERS.findall(text)) - wide
-    digits = sum(character.isdigit() for character in text)
-    spaces = sum(character.isspace() for character in text)
-    others = len(text) - wide - letters - digits - spaces
-    return letters / 5.2 + digits / 2.4 + 0.6 * others + 0.9 * wide
 
 
 def _estimated(

@@ -596,12 +596,24 @@ def connected(
                 f"{provider.name} does not support structured output",
                 "Choose --parsing auto or regex.",
             )
-        yield provider
+        yield _within_budget(provider, config)
     finally:
         # In a thread: the caller's may have an event loop already.
         closing = threading.Thread(target=lambda: asyncio.run(provider.aclose()))
         closing.start()
         closing.join()
+
+
+def _within_budget(provider: "Provider", config: ExperimentConfig) -> "Provider":
+    if config.max_cost is None:
+        return provider
+    from ml_agents_results.providers.budget import BudgetedProvider
+
+    if config.max_tokens is None:
+        raise UsageError(
+            "--max-cost needs to know the most that an answer may cost", "Add --max-tokens N."
+        )
+    return BudgetedProvider(provider, config.max_cost, config.max_tokens)
 
 
 def _primary_metric(study: Study) -> MetricRecord:

@@ -177,7 +177,13 @@ class WorkerPool:
                 seed,
             )
         except ResultsError as error:
-            self._stop(self._watch.failed(error))
+            try:
+                self._stop(self._watch.failed(error))
+            except ResultsError as fatal:
+                if not trace.steps:
+                    raise
+                # Its steps are paid for: the run is recorded, and the others end.
+                self._stop(fatal)
             record.created_at = datetime.now(UTC)
             record.error = redact_text(f"{type(error).__name__}: {error.message}")
             record.metadata_json = {

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ml_agents_results.experiments.cost_estimate import token_weight
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.providers.token_weight import token_weight
 from ml_agents_results.records import RunRecord
 from tests.commands import document
 from tests.endpoint import Endpoint

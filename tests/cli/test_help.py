@@ -49,7 +49,7 @@ def test_an_option_is_in_the_same_section_everywhere() -> None:
                 found[option].add(section)
     # What `import` writes into runs is not what analyses select by; `run` names its model.
     own = {"--approach", "--task", "--metric", "--model", "--provider"}
-    own |= {"--map", "--source", "--force", "--seed", "--scale", "--samples"}
+    own |= {"--map", "--source", "--force", "--seed", "--scale", "--samples", "--max-cost"}
     assert {option for option, names in found.items() if len(names) > 1} <= own
 
 

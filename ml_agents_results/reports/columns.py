@@ -228,6 +228,13 @@ _DECLARED = (
         "difference [{level} CI]",
         ("difference", "difference_ci_low", "difference_ci_high"),
     ),
+    _column(
+        "these_tasks_ci",
+        "points",
+        "interval of the difference for these very tasks, not for tasks like these",
+        "these tasks [{level} CI]",
+        ("these_ci_low", "these_ci_high"),
+    ),
     _column("p_value", "p", "p value of the difference before correction", "p"),
     _column(
         "p_value_exact",
@@ -442,6 +449,13 @@ VALUE_DIFFERENCE_COLUMNS: dict[str, Column] = DIFFERENCE_COLUMNS | {
         _column("candidate_mean", "value", "mean of the candidate on these samples", "mean"),
         _column("baseline_mean", "value", "mean of the baseline on these samples", "baseline"),
         _column("difference", "change", "mean of the candidate minus that of the baseline"),
+        _column(
+            "these_tasks_ci",
+            "change",
+            "interval of the difference for these very tasks, not for tasks like these",
+            "these tasks [{level} CI]",
+            ("these_ci_low", "these_ci_high"),
+        ),
         _column(
             "difference_plot",
             "change",

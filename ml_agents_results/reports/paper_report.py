@@ -24,6 +24,7 @@ from ml_agents_results.reports.report import (
     variant_row,
     warning_notes,
 )
+from ml_agents_results.reports.task_averages import of_these_tasks
 from ml_agents_results.reports.wording import (
     UNKNOWN,
     correction_text,
@@ -117,8 +118,12 @@ def _variants(comparison: Comparison, marking: Comparison, labels: Mapping[Varia
     against = (
         {pair.candidate: pair for pair in pairs} if len({p.baseline for p in pairs}) == 1 else {}
     )
+    only = {two[0]: row for two, (_, row) in of_these_tasks(comparison, labels).items()}
+    these = {} if not against else only
     rows: list[Row] = [
-        variant_row(row, labels, **_difference(against.get(row.variant)))
+        variant_row(
+            row, labels, **_difference(against.get(row.variant), these.get(row.variant, {}))
+        )
         for row in comparison.variants
     ]
     figure = _figure(comparison.numeric)
@@ -127,12 +132,14 @@ def _variants(comparison: Comparison, marking: Comparison, labels: Mapping[Varia
     if against:
         corrected = any(pair.family_size > 1 for pair in pairs)
         p_value = "p_value_adjusted" if corrected else "p_value"
-        shown += ("difference_plot", "pairs", p_value)
+        shown += ("difference_plot", *(("these_tasks_ci",) if these else ()), "pairs", p_value)
         caption = (
             f"{_measured([comparison.metric], comparison.numeric)}, and difference from "
             f"{labels[pairs[0].baseline]} "
             f"{'in its unit' if comparison.numeric else 'in percentage points'} on "
-            f"{_samples_of(pairs)}. {caption}"
+            f"{_samples_of(pairs)}. "
+            + ("Its interval is for tasks like these, the other one for these. " if these else "")
+            + caption
         )
     correction = correction_text(pairs[0].correction, 2).split()[0] if pairs else ""
     marks = _marks(comparison, comparison.variants, marking.comparisons)
@@ -187,10 +194,13 @@ def _tasks(comparison: Comparison, marking: Comparison, labels: Mapping[Variant,
     return "tasks", shown, rows, marks, caption + _caption(comparison, marking, pairs, tasks=True)
 
 
-def _difference(pair: ComparisonRow | None) -> dict[str, Any]:
+def _difference(pair: ComparisonRow | None, these: Row) -> dict[str, Any]:
+    """The difference of a variant; of `these` tasks alone its interval."""
     if pair is None:
         return {}
     return {
+        "these_ci_low": these.get("ci_low"),
+        "these_ci_high": these.get("ci_high"),
         "difference": pair.difference,
         "difference_ci_low": pair.ci_low,
         "difference_ci_high": pair.ci_high,

@@ -140,6 +140,8 @@ def _expression(body: str) -> Reading | None:
 
 def _text(body: str, expected: Expectation) -> Reading | None:
     """A name, a list or a few words; None for a sentence."""
+    if _WORDS.fullmatch(body) and _ASKS_WORDS.search(expected.question):
+        return Reading(body)
     if _GIVEN.match(body) or _says_more(body, expected):
         return None
     if (placed := _PLACED.match(body)) is not None:
@@ -205,6 +207,10 @@ def _leading_number(line: str, expected: Expectation) -> Reading | None:
     return None
 
 
+_WORDS = re.compile(r"[\w'’-]+(?: [\w'’-]+){2,}")
+_ASKS_WORDS = re.compile(
+    r"\b(?:sort|alphabetical\w*|arrange|in (?:reverse )?order)\b", re.IGNORECASE
+)
 _GIVEN = re.compile(r"(?:since|because|as|given that|if|when)\b", re.IGNORECASE)
 _SO = re.compile(
     r"[,;.]\s*(?:and\s+)?(?:so|hence|thus|therefore)\s+(?:that\s+)?|\s(?:⇒|=>|→)\s", re.IGNORECASE

@@ -103,6 +103,8 @@ EXPLANATIONS = {
     "agreement, so look at the matrix",
     "skewed": "the values are very skewed: the interval may be too narrow on one side",
     "small_tasks": "some tasks have fewer than 10 samples: what varies within them is hardly known",
+    "tasks_show_nothing": "so few tasks cannot show a difference between so many variants, however "
+    "large it is: the groups over tasks say nothing",
     "too_few_repeats": "no sample was asked that often",
     "unequal_epochs": "samples were asked a different number of times; each weighs the same",
     "unjudged_labels": "some labelled samples have no value of the judge and are left out",

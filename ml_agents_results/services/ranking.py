@@ -214,6 +214,7 @@ class RankingService(AnalysisService):
         ]
         partial = ("partial_overlap",) if matrix.asked > len(matrix) else ()
         warnings = (row.mean.warnings for row in rows)
+        weak = over is not None and len(p_values) * 2.0 ** (1 - over.tasks) > self._options.alpha
         few = () if over is not None or len(set(matrix.task.tolist())) < 2 else ("few_tasks",)
         return RankingReport(
             metric=metric.name,
@@ -230,7 +231,14 @@ class RankingService(AnalysisService):
             p_values=pairs,
             over_tasks=over,
             warnings=tuple(
-                dict.fromkeys((*partial, *few, *(code for codes in warnings for code in codes)))
+                dict.fromkeys(
+                    (
+                        *partial,
+                        *few,
+                        *(("tasks_show_nothing",) if weak else ()),
+                        *(code for codes in warnings for code in codes),
+                    )
+                )
             ),
         )
 

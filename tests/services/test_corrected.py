@@ -21,11 +21,11 @@ TRUTH: dict[tuple[str, int], float] = {}
 
 
 @pytest.fixture
-def study(processor: ResultsProcessor) -> ResultsProcessor:
+def study(store: ResultsProcessor) -> ResultsProcessor:
     """Two variants of 120 samples with a judge who is half a point too kind."""
     rng = np.random.default_rng(3)
-    processor.save_experiment("exp", {})
-    with processor.database.write() as connection:
+    store.save_experiment("exp", {})
+    with store.database.write() as connection:
         MetricRepository(connection, "exp").save(
             MetricRecord("judge", "numeric", 1, 10, True, is_primary=True)
         )
@@ -36,8 +36,8 @@ def study(processor: ResultsProcessor) -> ResultsProcessor:
             TRUTH[name, index] = truth
             judge = min(10.0, truth + float(rng.choice([0, 0, 1, 1])))
             runs.append(run("exp", name, index, None, score=judge, task=f"t{index % 2}"))
-    processor.save_runs(runs)
-    return processor
+    store.save_runs(runs)
+    return store
 
 
 def label(store: ResultsProcessor, size: int, **drawing: Any) -> Labelling:

@@ -4,7 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ml_agents_results.repositories.claim_repository import ClaimRepository
+    from ml_agents_results.repositories.claim_repository import (
+        ClaimRepository,
+        ScoreClaimRepository,
+    )
     from ml_agents_results.repositories.experiment_repository import ExperimentRepository
     from ml_agents_results.repositories.metric_repository import MetricRepository
     from ml_agents_results.repositories.parsing_metrics_repository import ParsingMetricsRepository
@@ -19,6 +22,7 @@ __all__ = [
     "ParsingMetricsRepository",
     "QueueRepository",
     "RunRepository",
+    "ScoreClaimRepository",
     "ScoreRepository",
 ]
 
@@ -29,6 +33,7 @@ _MODULES = {
     "ParsingMetricsRepository": "parsing_metrics_repository",
     "QueueRepository": "queue_repository",
     "RunRepository": "run_repository",
+    "ScoreClaimRepository": "claim_repository",
     "ScoreRepository": "score_repository",
 }
 

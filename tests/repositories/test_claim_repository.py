@@ -4,11 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.models import ScoreClaim
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import RunRecord
-from ml_agents_results.repositories.claim_repository import ClaimRepository, RunKey
+from ml_agents_results.records import MetricRecord, RunRecord
+from ml_agents_results.repositories.claim_repository import (
+    ClaimRepository,
+    RunKey,
+    ScoreClaimRepository,
+)
+from ml_agents_results.repositories.metric_repository import MetricRepository
 
 LEASE = timedelta(seconds=60)
 
@@ -107,3 +114,25 @@ def test_many_at_once_share_the_positions(processor: ResultsProcessor) -> None:
     for thread in threads:
         thread.join()
     assert sorted(taken) == list(range(100))
+
+
+def test_a_score_has_one_claimant_and_goes_with_its_run(processor: ResultsProcessor) -> None:
+    processor.save_runs(RunRecord("e", "CoT", index, id=f"run{index}") for index in range(2))
+    with processor.database.write() as connection:
+        metrics = MetricRepository(connection, "e")
+        metrics.save(MetricRecord("judge", "binary"))
+        number = metrics.row_id("judge")
+        assert number is not None
+        claims = ScoreClaimRepository(connection, number)
+        wanted = [("run0", "judge#0"), ("run0", "judge#1"), ("run1", "judge#0")]
+        assert claims.claim(wanted[:2], Worker("a"), LEASE) == wanted[:2]
+        assert claims.claim(wanted, Worker("b"), LEASE) == wanted[2:]
+        assert claims.claim(wanted[:1], Worker("a"), LEASE) == wanted[:1]
+        assert claims.release(Worker("b"), wanted[:1]) == set()
+        assert claims.release(Worker("a"), wanted[:1]) == {wanted[0]}
+        assert claims.claim(wanted[:1], Worker("b"), LEASE) == wanted[:1]
+        assert claims.release(Worker("b")) == {wanted[0], wanted[2]}
+        claims.claim(wanted, Worker("a"), LEASE)
+    processor.delete_run("run0")
+    with processor.database.read() as connection:
+        assert connection.scalars(select(ScoreClaim.run_id)).all() == ["run1"]

@@ -120,13 +120,21 @@ class Monitor:
     def load(self, database: Database, experiment_id: str) -> None:
         """Takes the runs that are recorded, as if they came in now."""
         with database.read() as connection:
-            for run in RunRepository(connection).iterate([experiment_id]):
-                self._take(run)
+            for *key, is_correct, score in RunRepository(connection).values(experiment_id):
+                self._take(RunKey(*key), is_correct, score)
         self._advance()
 
     def add(self, run: RunRecord) -> None:
         """Takes a run that was saved."""
-        self._take(run)
+        key = RunKey(
+            run.approach_name,
+            run.provider,
+            run.model,
+            run.task,
+            run.sample_index,
+            run.repeat_index,
+        )
+        self._take(key, run.is_correct, run.score)
         self._advance()
 
     @property
@@ -172,19 +180,10 @@ class Monitor:
             clear or index in self._decided,
         )
 
-    def _take(self, run: RunRecord) -> None:
-        key = RunKey(
-            run.approach_name,
-            run.provider,
-            run.model,
-            run.task,
-            run.sample_index,
-            run.repeat_index,
-        )
+    def _take(self, key: RunKey, is_correct: bool | None, score: float | None) -> None:
         position = self._plan.position(key)
         if position is not None:
-            value = None if run.is_correct is None else float(run.is_correct)
-            self._values[position] = run.score if value is None else value
+            self._values[position] = score if is_correct is None else float(is_correct)
 
     def _advance(self) -> None:
         """Counts the samples that are complete now."""

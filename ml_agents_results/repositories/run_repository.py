@@ -382,6 +382,13 @@ class RunRepository(Repository):
         for row in self._connection.execute(selected.execution_options(yield_per=5000)):
             yield tuple(row)
 
+    def values(self, experiment_id: str) -> Iterator[tuple[Any, ...]]:
+        """As `keys`, with `is_correct` and `score` in place of the outcome."""
+        selected = select(*_KEY[1:], Run.is_correct, Run.score)
+        selected = selected.where(Run.experiment_id == experiment_id)
+        for row in self._connection.execute(selected.execution_options(yield_per=5000)):
+            yield tuple(row)
+
     def delete(self, run_id: str) -> bool:
         """Deletes the run and all that belongs to it; returns whether there was one."""
         with self._writing() as connection:

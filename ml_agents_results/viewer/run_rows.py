@@ -130,7 +130,7 @@ def _score(line: RunLine, metric: str, scores: Sequence[ScoreRecord], primary: s
         value = line.score if line.is_correct is None else float(line.is_correct)
         return "-" if value is None else f"{value:g}"
     said = [f"{one.value:g}" if one.value is not None else one.label or "-" for one in own]
-    return ", ".join(said)
+    return ", ".join(said) or "-"
 
 
 def _beginning(value: str | None) -> str:

@@ -23,6 +23,7 @@ LOOKED_AT = [
     *(f"/experiment?id=exp&part={part}" for part in ("costs", "parsing", "failures", "about")),
     "/runs?experiment=exp",
     "/sample?experiment=exp&task=sums&index=3&diff=baseline",
+    "/runs?experiment=exp&outcome=failed&columns=length&columns=sample_index",
     "/compare?experiment=exp&experiment=other",
     "/queues?experiment=exp",
     f"/experiment?{urlencode({'id': ODD})}",

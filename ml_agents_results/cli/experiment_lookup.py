@@ -24,6 +24,7 @@ _SEVERAL = typer.Option(
     help="Experiments: ids, unique beginnings of ids, names, or `latest`; with commas or repeated.",
 )
 ExperimentId = Annotated[list[str], _ONE]
+OptionalExperimentId = Annotated[list[str] | None, _ONE]
 ExperimentIds = Annotated[list[str], _SEVERAL]
 OptionalExperimentIds = Annotated[list[str] | None, _SEVERAL]
 

@@ -5,13 +5,13 @@ from typing import Annotated
 import typer
 
 from ml_agents_results.cli.database_options import DbPath, DbUrl, open_database
-from ml_agents_results.cli.experiment_lookup import OptionalExperimentIds, resolve_id
+from ml_agents_results.cli.experiment_lookup import OptionalExperimentId, resolve_id
 from ml_agents_results.cli.help_panels import SERVER
 
 
 def view(
     context: typer.Context,
-    experiment_id: OptionalExperimentIds = None,
+    experiment_id: OptionalExperimentId = None,
     port: Annotated[
         int | None,
         typer.Option(

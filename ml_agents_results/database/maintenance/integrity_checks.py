@@ -320,7 +320,7 @@ def _primary_values(rows: _Rows, report: CheckReport) -> None:
             "SELECT r.id FROM scores s JOIN runs r ON r.id = s.run_id "
             "JOIN metrics m ON m.id = s.metric_id AND m.is_primary "
             f"WHERE s.value IS NOT NULL GROUP BY r.id, m.kind, r.score, r.error, {correct} "
-            "HAVING CASE WHEN r.error IS NOT NULL THEN 1 = 1 "
+            "HAVING CASE WHEN r.error IS NOT NULL THEN r.score IS NOT NULL "
             f"WHEN m.kind = 'binary' THEN coalesce({correct}, -1) <> coalesce({majority}, -1) "
             "ELSE r.score IS NULL OR abs(r.score - avg(s.value)) > 1e-9 * (1 + abs(r.score)) END"
         )

@@ -385,10 +385,17 @@ def test_any_text_comes_back_as_it_was(store: Database, values: list[str], data:
         [found] = repository.iterate(["e"])
         [paged] = repository.page("e", 1, 10)
         repository.delete(str(found.id))
+    # An empty error says that there was none.
     assert (
         found
         == paged
-        == replace(run, id=found.id, created_at=found.created_at, approach_name=found.approach_name)
+        == replace(
+            run,
+            id=found.id,
+            created_at=found.created_at,
+            approach_name=found.approach_name,
+            error=run.error or None,
+        )
     )
     assert found.approach_name in (run.approach_name, "None", "ChainOfThought")
 

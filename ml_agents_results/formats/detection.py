@@ -9,7 +9,7 @@ from ml_agents_results.formats.json_files import beginning
 from ml_agents_results.formats.log_source import LogSource
 from ml_agents_results.formats.registry import GENERIC, WHOLE, Reader, find_reader, reader_names
 
-_TABLES = re.compile(r"\.(jsonl|ndjson|csv)(\.gz)?$", re.IGNORECASE)
+_TABLES = re.compile(r"\.((jsonl|ndjson|csv|tsv)(\.gz)?|parquet)$", re.IGNORECASE)
 _GIT_LFS = b"version https://git-lfs.github.com/spec/"
 _SHOWN = 5
 
@@ -90,7 +90,7 @@ def _search(folder: LogSource, readers: Mapping[str, Reader]) -> list[tuple[LogS
             unknown.append(path.name)
     if not logs:
         # Tables and texts of all kinds lie next to logs; they are runs only if nothing else is.
-        tables = [path for path in generic if _TABLES.search(path.name)]
+        tables = [path for path in generic if _is_table(path)]
         logs = {path: (LogSource(path), GENERIC) for path in tables}
         generic = [path for path in generic if path not in logs]
     if not logs:
@@ -106,6 +106,12 @@ def _search(folder: LogSource, readers: Mapping[str, Reader]) -> list[tuple[LogS
             f"{', '.join(unknown[:_SHOWN])}{' ...' if len(unknown) > _SHOWN else ''}"
         )
     return parts
+
+
+def _is_table(path: Path) -> bool:
+    """Whether it is a table by its name, or a JSON list."""
+    is_list = path.suffix.lower() == ".json" and beginning(path)[:1] == b"["
+    return is_list or _TABLES.search(path.name) is not None
 
 
 def _check_one_format(folder: LogSource, logs: Sequence[tuple[LogSource, str]]) -> None:

@@ -178,6 +178,14 @@ def test_fields_of_recipes(tmp_path: Path, imported: Importer) -> None:
     assert "3 entries that passed were added" in result.warnings[0]
 
 
+def test_lists_in_a_folder_are_tables(tmp_path: Path, imported: Importer) -> None:
+    _written(tmp_path, "tau-bench")
+    (tmp_path / "config.json").write_text('{"temperature": 0}')
+    result, [run] = imported(tmp_path)
+    assert (run.sample_id, run.score) == ("3", 0.5)
+    assert "config.json" in result.warnings[0]
+
+
 def test_flat_columns_are_members(tmp_path: Path, imported: Importer) -> None:
     path = tmp_path / "experiment.csv"
     path.write_text(

@@ -86,7 +86,6 @@ def test_labels_are_scores_of_their_author_and_name_their_draw(
             "size": 5,
             "population": 20,
             "filters": {},
-            "unit": "run",
         },
         "blind": True,
         "tags": ["clear"],

@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := $(BIN)/ml-agents
 DEMO_DB := --db-path demo/results.db
 
-.PHONY: help demo test test-slow test-examples test-real-tools lint format reference pictures bench bench-peers clean
+.PHONY: help demo test test-slow test-thorough test-examples test-real-tools lint format reference pictures bench bench-peers clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ test: .venv/.developing  ## every kind of test, in about 3 minutes on two cores
 
 test-slow: .venv/.testing-slow  ## the long forms: kills, damage, packaging, races, Spark
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m slow --timeout 1800
+
+test-thorough: .venv/.testing-slow  ## what a release needs: 200 kills, a day of recording, an hour of fuzzing
+	ML_AGENTS_KILLS=200 ML_AGENTS_DAY_RUNS=100000 ML_AGENTS_FUZZ_SECONDS=120 \
+	    $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m slow --timeout 7200
 
 test-examples: .venv/.testing-slow  ## property tests with many more examples
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m hypothesis \

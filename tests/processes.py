@@ -4,6 +4,7 @@ They are forked from a server that has imported the package already: it has noth
 starting Python for each would take a fifth of the time of all tests.
 """
 
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -75,8 +76,10 @@ class Process:
         self.stdin.flush()
 
     def send_signal(self, number: int) -> None:
+        """Does nothing where the process has ended, as subprocess does."""
         assert self._process.pid is not None
-        os.kill(self._process.pid, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, number)
 
     def kill(self) -> None:
         self._process.kill()

@@ -126,7 +126,7 @@ def test_every_command_can_be_asked_for_help(installed: Path, outside: Path) -> 
         "import importlib, pkgutil, re, ml_agents_results as m\n"
         "from importlib.metadata import requires\n"
         "lines = [line for line in requires('ml-agents-results') if 'extra ==' in line]\n"
-        "extras = {re.split('[^a-z0-9]', line)[0] for line in lines}\n"
+        "extras = {re.split('[^a-z0-9-]', line)[0].replace('-', '_') for line in lines}\n"
         "for found in pkgutil.walk_packages(m.__path__, 'ml_agents_results.'):\n"
         "    if '_alembic' not in found.name and not found.name.endswith('__main__'):\n"
         "        try:\n"

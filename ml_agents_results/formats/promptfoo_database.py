@@ -33,7 +33,8 @@ def is_promptfoo_database(path: Path) -> bool:
         with closing(_opened(path)) as connection:
             names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             return {name for (name,) in names} >= _TABLES
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
+        # A damaged schema is quoted in the error, in whatever bytes it has.
         return False
 
 

@@ -25,9 +25,9 @@ from tests.operations import SAVED, import_runs, migrate, score, start
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and forkserver")
 
 
-@pytest.fixture(params=short_and_long(1, 200))
+@pytest.fixture(params=short_and_long(1, int(os.environ.get("ML_AGENTS_KILLS", "50"))))
 def kills(request: pytest.FixtureRequest) -> int:
-    """At how many moments the operation is killed."""
+    """At how many moments the operation is killed: $ML_AGENTS_KILLS, or 50, in the long form."""
     return int(request.param)
 
 

@@ -24,7 +24,7 @@ from ml_agents_results.errors import ResultsError
 from ml_agents_results.experiments.runner import ExperimentRunner
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
-from tests.lengths import fuzz_seconds
+from tests.lengths import first_seed, fuzz_seconds
 
 QUESTIONS = 4
 SLOWEST = 60
@@ -159,7 +159,7 @@ def test_whatever_an_endpoint_sends_becomes_runs(tmp_path: Path) -> None:
     lines = [json.dumps({"input": f"2 + {n}?", "target": str(2 + n)}) for n in range(QUESTIONS)]
     dataset.write_text("\n".join(lines), encoding="utf-8")
     end = time.monotonic() + fuzz_seconds()
-    seed = int(time.time())
+    seed = first_seed()
     with serving() as server:
         while time.monotonic() < end:
             seed += 1

@@ -109,6 +109,12 @@ def test_every_row_outside_of_the_damaged_pages_comes_back(
         check_repair(template, bytes(data), damaged, folder, cut_off=damage is cut)
 
 
+def time_column(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        names = [row[1] for row in connection.execute("PRAGMA table_info(runs)")]
+    return names.index("created_at")
+
+
 def check_repair(
     template: Path, data: bytes, damaged: set[int], folder: Path, *, cut_off: bool
 ) -> None:
@@ -133,7 +139,18 @@ def check_repair(
             whole = len(str(originals[key])) < 2000 and table != "parsing_metrics"
             assert page in damaged or not whole or saved[key] == originals[key], (table, key)
         made = {row[0] for row in saved.values() if row[1] == "lost experiment"}
-        assert all(originals[key] == row for key, row in saved.items() if key not in made)
+        # Ids of parsing metrics do not matter. No digest covers the time of a run: where row and
+        # index disagree on it, nobody knows which is right, and the report says so.
+        if table == "parsing_metrics":
+            originals = {row[1]: ("", *row[1:]) for row in before[table]}
+            saved = {row[1]: ("", *row[1:]) for row in after[table]}
+        left_out = time_column(template) if table == "runs" else 0
+        for key, row in saved.items():
+            if key not in made:
+                pairs = enumerate(zip(originals[key], row, strict=True))
+                assert [
+                    pair for index, pair in pairs if index != left_out and len(set(pair)) > 1
+                ] == []
 
 
 def test_runs_whose_way_from_the_root_is_lost_are_found(template: Path, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from tests.formats.readers import (
 )
 from tests.formats.readers.inspect_logs import log, sample, write_eval, write_json
 from tests.formats.writers.sample_experiments import study
-from tests.lengths import fuzz_seconds, short_and_long
+from tests.lengths import first_seed, fuzz_seconds, short_and_long
 
 SLOWEST = 20
 PIECES = [
@@ -168,7 +168,7 @@ def legacy(folder: Path) -> Path:
 def new_seeds() -> Iterator[int]:
     """Seeds of this run, until the time is up."""
     end = time.monotonic() + fuzz_seconds()
-    seed = int(time.time())
+    seed = first_seed()
     while time.monotonic() < end:
         yield seed
         seed += 1

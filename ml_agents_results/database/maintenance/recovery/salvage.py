@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ml_agents_results.database import files, schema
-from ml_agents_results.database.digests import COVERED, content_digest, digest_of
+from ml_agents_results.database.digests import (
+    COVERED,
+    content_digest,
+    digest_of,
+    input_fingerprint,
+)
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.backups import refuse_same
 from ml_agents_results.database.maintenance.foreign_objects import DAMAGED
@@ -295,11 +300,16 @@ class _Salvage:
             if values is None:
                 result.damaged += certain
                 continue
-            named = dict(zip(columns, values, strict=True))
+            named: dict[str, Any] = dict(zip(columns, values, strict=True))
             inserted = 0
             if is_recorded(name, columns, values) and not self._indexes.contradict(
                 name, row.rowid, named
             ):
+                if name == "runs" and "input_fingerprint" in named:
+                    # The digest does not cover it, but what it is made of.
+                    values[columns.index("input_fingerprint")] = input_fingerprint(
+                        named["input_text"], named["expected_answer"]
+                    )
                 with suppress(sqlite3.Error, OverflowError):
                     inserted = connection.execute(insert, values).rowcount
                 if name == "runs" and inserted:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from ml_agents_results.cli import app
 from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database import postgres as server_module
 from ml_agents_results.errors import DatabaseLockedError
@@ -163,9 +165,15 @@ def test_a_server_that_is_starting_is_waited_for(server: OwnServer) -> None:
     ResultsProcessor(server.locator).close()
     starting = threading.Thread(target=server.restart, args=("immediate",))
     starting.start()
+    said = []
     while starting.is_alive():
-        call("list", "--db-url", server.locator)
+        ended = CliRunner().invoke(app, ["list", "--db-url", server.locator])
+        said.append(ended.stderr)
+        # A session that the stopping server ends has nothing to wait for.
+        assert ended.exit_code == 0 or "closed the connection" in ended.stderr, ended.stderr
     starting.join()
+    assert not any("starting up" in one for one in said)
+    call("list", "--db-url", server.locator)
 
 
 def test_a_wrong_password_is_refused_and_never_repeated(server: OwnServer) -> None:

@@ -23,7 +23,6 @@ from ml_agents_results.cli.gate_options import (
     JUnit,
     Summary,
     gate_from,
-    judge,
     report_gate,
     with_baseline,
 )
@@ -254,6 +253,7 @@ def compare(
     from ml_agents_results.services.analysis_options import AnalysisOptions
     from ml_agents_results.services.comparison.comparison_service import ComparisonService
     from ml_agents_results.services.comparison.several_metrics import by_metric
+    from ml_agents_results.services.gate import GateService
     from ml_agents_results.services.metric_choice import named_metrics
 
     if output is not None:
@@ -306,7 +306,7 @@ def compare(
         ]
         judged = None
         if rules is not None:
-            judged = judge(rules, runs, filters, options, ids, baseline)
+            judged = GateService(runs, filters, options).judge(ids, rules, baseline=baseline)
     if len(comparisons) > 1:
         several = by_metric(comparisons, family, options)
         comparisons = list(several.comparisons)

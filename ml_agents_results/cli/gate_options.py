@@ -14,9 +14,6 @@ from ml_agents_results.reports.terminal import print_report, say, workflow_comma
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from ml_agents_results.repositories.filters import Filters
-    from ml_agents_results.repositories.run_source import RunSource
-    from ml_agents_results.services.analysis_options import AnalysisOptions
     from ml_agents_results.services.gate import GateReport
     from ml_agents_results.services.gate_rules import Gate
 
@@ -89,7 +86,7 @@ def with_baseline(
     connection: "Connection", ids: list[str], gate: "Gate", baseline: str | None
 ) -> tuple[list[str], str | None]:
     """The experiments with the gate's baseline first, and the variant to compare with."""
-    from ml_agents_results.cli.experiment_lookup import resolve_ids
+    from ml_agents_results.cli.experiment_lookup import resolve_id
     from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 
     if baseline is not None or gate.baseline is None:
@@ -105,24 +102,11 @@ def with_baseline(
         first = tagged[0]
     else:
         try:
-            (first,) = resolve_ids(connection, [gate.baseline])
+            first = resolve_id(connection, [gate.baseline])
         except NotFoundError:
             # Not an experiment: a variant of those that are compared.
             return ids, gate.baseline
     return [first, *(one for one in ids if one != first)], first
-
-
-def judge(
-    gate: "Gate",
-    runs: "RunSource",
-    filters: "Filters",
-    options: "AnalysisOptions",
-    ids: Sequence[str],
-    baseline: str | None,
-) -> "GateReport":
-    from ml_agents_results.services.gate import GateService
-
-    return GateService(runs, filters, options).judge(ids, gate, baseline=baseline)
 
 
 def report_gate(

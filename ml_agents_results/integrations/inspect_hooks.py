@@ -7,7 +7,6 @@ retry takes over. A hook that raises is invisible, so what is lost is said at th
 """
 
 import atexit
-import sys
 from typing import Any
 
 from inspect_ai.hooks import Hooks, RunEnd, SampleEnd, TaskEnd, TaskStart, hooks
@@ -58,7 +57,8 @@ class ResultsHooks(Hooks):  # type: ignore[misc]
         """Made at the first event: where nothing is recorded, nothing is imported."""
         if self._queue is None:
             from ml_agents_results.integrations.log_recorder import LogRecorder
+            from ml_agents_results.reports.terminal import say
 
-            self._queue = LogRecorder(lambda message: print(message, file=sys.stderr))  # noqa: T201
+            self._queue = LogRecorder(say)
             atexit.register(self._queue.finish, {})
         return self._queue

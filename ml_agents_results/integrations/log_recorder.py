@@ -15,6 +15,7 @@ from ml_agents_results.errors import ResultsError
 from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.integrations.switch import recording_database
+from ml_agents_results.records import ExperimentStatus
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 
 _LONGEST_WAIT = 60.0
@@ -30,6 +31,7 @@ class _Task:
     recorded: int = 0
     location: str | None = None
     ended: bool = False
+    experiments: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
 
 
@@ -52,7 +54,7 @@ class LogRecorder:
     def begin(self, task: str, header: dict[str, Any]) -> None:
         """A task begins; `header` is that of its log."""
         self._tasks[task] = _Task(header)
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._work, name="results", daemon=True)
             self._thread.start()
 
@@ -82,10 +84,14 @@ class LogRecorder:
         if self._thread is not None:
             self._jobs.put(None)
             self._thread.join(_LONGEST_WAIT)
-            self._thread = None
+        late = self._thread is not None and self._thread.is_alive()
         for known in self._tasks.values():
             if known.recorded < known.given or known.faults:
                 self._say(_loss(known))
+        if late:
+            # It is still at work; what it does not end is in the logs that were named.
+            return
+        self._thread = None
         self._tasks.clear()
         if self._database is not None:
             self._database.close()
@@ -130,7 +136,7 @@ class LogRecorder:
         with tempfile.TemporaryDirectory(prefix="ml-agents-") as folder:
             path = Path(folder) / "samples.json"
             path.write_text(json.dumps({**task.header, "samples": samples}), encoding="utf-8")
-            self._load(path, running=True)
+            self._load(task, path, running=True)
         task.recorded += len(samples)
 
     def _import_log(self, name: str) -> None:
@@ -145,24 +151,20 @@ class LogRecorder:
             # A log in a remote store; its samples are recorded.
             self._set_status(task, "completed" if task.ended else "failed")
             return
-        self._load(path, running=False)
+        self._load(task, path, running=False)
         task.recorded = max(task.recorded, task.given)
 
-    def _load(self, path: Path, *, running: bool) -> None:
+    def _load(self, task: _Task, path: Path, *, running: bool) -> None:
         database = self._opened()
         result = load(database, [LogSource(path)], ImportOptions(), format_name="inspect")
+        task.experiments.update(result.experiments)
         if running:
-            with database.write() as connection:
-                for experiment in result.experiments:
-                    ExperimentRepository(connection).set_status(experiment, "running")
+            self._set_status(task, "running")
 
-    def _set_status(self, task: _Task, status: Any) -> None:
+    def _set_status(self, task: _Task, status: ExperimentStatus) -> None:
         with self._opened().write() as connection:
-            repository = ExperimentRepository(connection)
-            task_id = (task.header.get("eval") or {}).get("task_id")
-            for line in repository.list():
-                if task_id and line.id.endswith(f"-{task_id}"):
-                    repository.set_status(line.id, status)
+            for experiment in task.experiments:
+                ExperimentRepository(connection).set_status(experiment, status)
 
     def _opened(self) -> Database:
         if self._database is None:

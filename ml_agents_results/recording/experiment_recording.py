@@ -201,18 +201,13 @@ class ExperimentRecording:
 
     def recorded(self, variant: Mapping[str, str], retry_failed: bool) -> set[tuple[str, int, int]]:
         """Task, sample and repeat of the runs that the variant has and that are not asked again."""
-        conditions = [Run.outcome != "failed"] if retry_failed else []
+        names = tuple(variant[name] for name in ("approach", "provider", "model"))
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(Run.task, Run.sample_index, Run.repeat_index).where(
-                    Run.experiment_id == self.id,
-                    Run.approach_name == variant["approach"],
-                    Run.provider == variant["provider"],
-                    Run.model == variant["model"],
-                    *conditions,
-                )
-            )
-            return {(task, index, repeat) for task, index, repeat in rows}
+            return {
+                (task, index, repeat)
+                for *asked, task, index, repeat, outcome in RunRepository(connection).keys(self.id)
+                if tuple(asked) == names and not (retry_failed and outcome == "failed")
+            }
 
     def claim(
         self, sample: Sample, variant: Mapping[str, str], retry_failed: bool

@@ -1,7 +1,6 @@
 """Application: the routes of the viewer as an ASGI application, and the answers to errors."""
 
 import secrets
-import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ml_agents_results.errors import DatabaseError, NotFoundError, ResultsError
+from ml_agents_results.reports.terminal import say
 from ml_agents_results.viewer.pages import (
     comparison_page,
     downloads,
@@ -197,7 +197,7 @@ def _report(site: Site, error: Exception) -> str:
     """Logs an error without any text of the database, unless debugging; says what it is called."""
     number = secrets.token_hex(4)
     detail = traceback.format_exc() if site.debug else type(error).__name__
-    print(f"Error {number}: {detail}", file=sys.stderr)  # noqa: T201 - the log of the server
+    say(f"Error {number}: {detail}")
     return f"Something went wrong ({type(error).__name__}, {number})."
 
 

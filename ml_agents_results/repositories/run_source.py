@@ -2,14 +2,14 @@
 
 Each store has one source (`RunSource`): `DatabaseSource` here for SQLite and PostgreSQL, those of
 Parquet files in `repositories.lake`. A source opens a `RunReading` of the runs that pass some
-filters, and a reading applies a function of `statistics.tabulation` to them: to all at once if the
-runs are read into this process, to parts of them if others compute.
+filters, and a reading applies a function of the tabulation (`statistics`) to them: to all at once
+if the runs are read into this process, to parts of them if others compute.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import orjson
@@ -38,11 +38,10 @@ from ml_agents_results.statistics.run_columns import (
     OUTCOME_INDEX,
     Array,
     Column,
+    Result,
     Runs,
     assembled,
 )
-
-Result = TypeVar("Result")
 
 SplitBy = Literal["run", "sample_index", "sample_id", "content", "fingerprint"]
 """Runs that a function needs together: any, or all with the same key. The content of a sample
@@ -77,7 +76,7 @@ class RunReading(Protocol):
         """The result of the function for each part of the runs.
 
         Args:
-            function: One of `statistics.tabulation`, its other arguments bound.
+            function: One of the tabulation (`statistics`), its other arguments bound.
             columns: The columns it reads besides the outcome and the totals.
             split_by: Runs that share this key are in one part.
         """

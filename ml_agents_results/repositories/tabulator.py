@@ -22,11 +22,28 @@ from ml_agents_results.repositories.counts import (
     check_cluster,
 )
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.run_source import DatabaseSource, Result, RunSource, SplitBy
-from ml_agents_results.statistics import majority, tabulation, value_tabulation, variant_matrix
+from ml_agents_results.repositories.run_source import DatabaseSource, RunSource, SplitBy
+from ml_agents_results.statistics import (
+    hard_samples,
+    majority,
+    pair_tabulation,
+    run_tabulation,
+    sample_tabulation,
+    value_tabulation,
+    variant_matrix,
+)
+from ml_agents_results.statistics.additive_sums import Counts, add_counts, add_histograms, add_sums
 from ml_agents_results.statistics.choices import Missing
-from ml_agents_results.statistics.run_columns import Cluster, Column, Measure, Runs
-from ml_agents_results.statistics.tabulation import Counts, PairingRule
+from ml_agents_results.statistics.run_columns import (
+    Cluster,
+    Column,
+    Measure,
+    Result,
+    Runs,
+    of_numbers,
+    of_pooled,
+)
+from ml_agents_results.statistics.sample_table import PairingRule
 from ml_agents_results.statistics.value_tabulation import DifferenceSteps
 from ml_agents_results.statistics.variant_matrix import VariantMatrix
 
@@ -74,7 +91,7 @@ class Tabulator:
         """
         self._pool = tuple(experiments)
         columns: list[Column] = ["sample_index", "fingerprint"]
-        return sum(self._tabulate(tabulation.several_contents, columns, "sample_index"))
+        return sum(self._tabulate(sample_tabulation.several_contents, columns, "sample_index"))
 
     def as_numbers(self, worst: float | None = None) -> None:
         """Counts from now on for a numeric metric: runs that are right or wrong have the values 1
@@ -88,7 +105,7 @@ class Tabulator:
 
     def variants(self) -> Sequence[VariantCounts]:
         """The counts of every variant in every task, in the order of variants and tasks."""
-        rows = tabulation.add_sums(self._tabulate(tabulation.variant_counts, ["time_ms"]))
+        rows = add_sums(self._tabulate(run_tabulation.variant_counts, ["time_ms"]))
         counts = [VariantCounts(Variant(*v), task, *numbers) for (v, task), *numbers in rows]
         if self._missing == "incorrect":
             return [replace(row, graded_cost=row.total_cost) for row in counts]
@@ -99,8 +116,8 @@ class Tabulator:
 
         Failed runs are left out: they end when they fail, not when the model has answered.
         """
-        count = partial(tabulation.time_histogram, variant=variant)
-        return tabulation.add_histograms(self._tabulate(count, ["time_ms"]))
+        count = partial(run_tabulation.time_histogram, variant=variant)
+        return add_histograms(self._tabulate(count, ["time_ms"]))
 
     def sums(
         self,
@@ -111,7 +128,7 @@ class Tabulator:
     ) -> list[RunSums]:
         """A measure of the variant's runs that count, by cluster; arguments as in `pairs`."""
         add = partial(
-            tabulation.run_sums,
+            run_tabulation.run_sums,
             variant=variant,
             missing=missing or self._missing,
             cluster=cluster,
@@ -119,9 +136,7 @@ class Tabulator:
         )
         columns: list[Column] = [measure, "sample_index", *columns_of_cluster(cluster)]
         parts = self._tabulate(add, columns, "sample_index")
-        return [
-            RunSums(*(label or (None, None)), *row) for label, *row in tabulation.add_sums(parts)
-        ]
+        return [RunSums(*(label or (None, None)), *row) for label, *row in add_sums(parts)]
 
     def values(
         self, variant: Variant, cluster: Cluster = "task", origin: float = 0.0
@@ -136,29 +151,27 @@ class Tabulator:
         )
         columns: list[Column] = ["value", "sample_index", *columns_of_cluster(cluster)]
         parts = self._tabulate(add, columns, "sample_index")
-        return [
-            ValueSums(*(label or (None, None)), *row) for label, *row in tabulation.add_sums(parts)
-        ]
+        return [ValueSums(*(label or (None, None)), *row) for label, *row in add_sums(parts)]
 
     def methods(self) -> list[MethodCounts]:
         """Runs by variant and parsing method; `confidence` is None."""
-        counts = tabulation.add_counts(self._tabulate(tabulation.method_counts, ["method"]))
+        counts = add_counts(self._tabulate(run_tabulation.method_counts, ["method"]))
         return _by_outcome({(v, m, None, o): n for (v, m, o), n in counts.items()})
 
     def confidences(self) -> list[MethodCounts]:
         """Runs by variant, parsing method and confidence."""
         columns: list[Column] = ["method", "confidence"]
-        parts = self._tabulate(tabulation.confidence_counts, columns)
-        return _by_outcome(tabulation.add_counts(parts))
+        parts = self._tabulate(run_tabulation.confidence_counts, columns)
+        return _by_outcome(add_counts(parts))
 
     def samples(self, cluster: Cluster = "task") -> dict[Variant, list[SampleCounts]]:
         """Numbers of samples by how often they were graded and correct, variant and cluster.
 
         Samples that were never graded are left out.
         """
-        count = partial(tabulation.sample_counts, missing=self._missing, cluster=cluster)
+        count = partial(sample_tabulation.sample_counts, missing=self._missing, cluster=cluster)
         columns: list[Column] = ["sample_index", *columns_of_cluster(cluster)]
-        counts = tabulation.add_counts(self._tabulate(count, columns, "sample_index"))
+        counts = add_counts(self._tabulate(count, columns, "sample_index"))
         samples: dict[Variant, list[SampleCounts]] = {}
         for (variant, task, group, graded, correct), number in counts.items():
             row = SampleCounts(task, group, graded, correct, number)
@@ -167,8 +180,8 @@ class Tabulator:
 
     def partial_repeats(self) -> dict[Variant, int]:
         """By variant, how many samples have repeats with and repeats without a grade."""
-        parts = self._tabulate(tabulation.partial_repeats, ["sample_index"], "sample_index")
-        return {Variant(*key[0]): n for key, n in tabulation.add_counts(parts).items()}
+        parts = self._tabulate(sample_tabulation.partial_repeats, ["sample_index"], "sample_index")
+        return {Variant(*key[0]): n for key, n in add_counts(parts).items()}
 
     def pairs(
         self,
@@ -185,7 +198,7 @@ class Tabulator:
             missing: Another meaning of a missing grade.
         """
         count = partial(
-            tabulation.pair_counts,
+            pair_tabulation.pair_counts,
             candidate=candidate,
             baseline=baseline,
             missing=missing or self._missing,
@@ -193,7 +206,7 @@ class Tabulator:
             cluster=cluster,
         )
         parts = self._tabulate(count, _columns_of_pairs(rule, cluster), rule)
-        counts = tabulation.add_counts(part[0] for part in parts)
+        counts = add_counts(part[0] for part in parts)
         return Pairs(
             [PairCounts(*row) for row in ((*labels, number) for labels, number in counts.items())],
             sum(part[1] for part in parts),
@@ -214,7 +227,7 @@ class Tabulator:
         Repeats of a sample are averaged first.
         """
         add = partial(
-            tabulation.paired_sums,
+            pair_tabulation.paired_sums,
             candidate=candidate,
             baseline=baseline,
             missing=missing or self._missing,
@@ -224,9 +237,7 @@ class Tabulator:
         )
         columns: list[Column] = [measure, *_columns_of_pairs(rule, cluster)]
         parts = self._tabulate(add, columns, rule)
-        return [
-            PairedSums(*(label or (None, None)), *row) for label, *row in tabulation.add_sums(parts)
-        ]
+        return [PairedSums(*(label or (None, None)), *row) for label, *row in add_sums(parts)]
 
     def steps(
         self, candidate: Variant, baseline: Variant, *, rule: PairingRule = "sample_index"
@@ -250,38 +261,40 @@ class Tabulator:
 
         Only samples that every variant was graded on exactly once, all in one experiment.
         """
-        count = partial(tabulation.patterns, variants=variants, missing=self._missing)
+        count = partial(sample_tabulation.patterns, variants=variants, missing=self._missing)
         parts = self._tabulate(count, ["sample_index"], "sample_index")
-        return {str(key[0]): number for key, number in tabulation.add_counts(parts).items()}
+        return {str(key[0]): number for key, number in add_counts(parts).items()}
 
     def repeated_outcomes(self) -> dict[tuple[Variant, str], tuple[int, ...]]:
         """By variant and outcome, the sums that `proportions.design_effect` takes."""
-        parts = self._tabulate(tabulation.repeated_outcomes, ["sample_index"], "sample_index")
+        parts = self._tabulate(
+            sample_tabulation.repeated_outcomes, ["sample_index"], "sample_index"
+        )
         return {
             (Variant(*variant), outcome): tuple(sums)
-            for (variant, outcome), *sums in tabulation.add_sums(parts)
+            for (variant, outcome), *sums in add_sums(parts)
         }
 
     def hard_samples(self, limit: int = 20) -> Sequence[HardSample]:
         """The samples with the smallest share of correct answers over all variants, hardest
         first; across experiments by their content."""
-        find = partial(tabulation.hard_samples, limit=limit)
+        find = partial(hard_samples.hard_samples, limit=limit)
         experiments = {row.variant.experiment_id for row in self.variants()}
         together: SplitBy = "content" if len(experiments) > 1 else "sample_index"
         parts = self._tabulate(find, ["sample_index", "fingerprint"], together)
-        rows = tabulation.hardest_first((row for part in parts for row in part), limit)
+        rows = hard_samples.hardest_first((row for part in parts for row in part), limit)
         return [HardSample(*row) for row in rows]
 
     def duplicate_contents(self) -> int:
         """The number of questions, with expected answers, that several samples share."""
         columns: list[Column] = ["sample_index", "fingerprint"]
-        return sum(self._tabulate(tabulation.duplicate_contents, columns, "fingerprint"))
+        return sum(self._tabulate(sample_tabulation.duplicate_contents, columns, "fingerprint"))
 
     def votes(self, cluster: Cluster = "task") -> dict[Variant, list[VoteCounts]]:
         """Numbers of samples by their answers and how these were graded, variant and cluster."""
         count = partial(majority.vote_counts, missing=self._missing, cluster=cluster)
         columns: list[Column] = ["sample_index", "answer", *columns_of_cluster(cluster)]
-        counts = tabulation.add_counts(self._tabulate(count, columns, "sample_index"))
+        counts = add_counts(self._tabulate(count, columns, "sample_index"))
         votes: dict[Variant, list[VoteCounts]] = {}
         for (variant, task, group, of_sample), number in counts.items():
             row = VoteCounts(task, group, of_sample, number)
@@ -305,8 +318,8 @@ class Tabulator:
     def sample_bounds(self) -> dict[tuple[Variant, str], tuple[int, float, float]]:
         """By variant and task, how many samples were asked, and the sums of their shares of right
         answers if runs without a grade were wrong, and if they were right."""
-        parts = self._tabulate(tabulation.sample_bounds, ["sample_index"], "sample_index")
-        rows = tabulation.add_sums(parts)
+        parts = self._tabulate(sample_tabulation.sample_bounds, ["sample_index"], "sample_index")
+        rows = add_sums(parts)
         return {(Variant(*v), task): (n, low, high) for (v, task), n, low, high in rows}
 
     def pair_bounds(
@@ -314,14 +327,16 @@ class Tabulator:
     ) -> dict[str, tuple[int, float, float]]:
         """By task, the same of the differences of samples asked on both sides; of pairs by content
         for all tasks at once."""
-        find = partial(tabulation.pair_bounds, candidate=candidate, baseline=baseline, rule=rule)
+        find = partial(
+            pair_tabulation.pair_bounds, candidate=candidate, baseline=baseline, rule=rule
+        )
         parts = self._tabulate(find, _columns_of_pairs(rule, "task"), rule)
-        return {task: (n, low, high) for task, n, low, high in tabulation.add_sums(parts)}
+        return {task: (n, low, high) for task, n, low, high in add_sums(parts)}
 
     def sample_identity(self, variants: Sequence[Variant]) -> tuple[bool, bool]:
         """Whether ids of samples identify one sample of a task in every variant, and whether the
         variants have the same id at the same index. For variants of which every run has an id."""
-        find = partial(tabulation.sample_identity, variants=variants)
+        find = partial(sample_tabulation.sample_identity, variants=variants)
         parts = self._tabulate(find, ["sample_index", "sample_id"], "sample_id")
         return all(part[0] for part in parts), all(part[1] for part in parts)
 
@@ -340,10 +355,10 @@ class Tabulator:
         split_by: SplitBy = "run",
     ) -> Sequence[Result]:
         if self._numeric:
-            function = partial(value_tabulation.of_numbers, function, self._worst)
+            function = partial(of_numbers, function, self._worst)
             columns = {"value", *columns}
         if self._pool:
-            function = partial(tabulation.of_pooled, function, self._pool)
+            function = partial(of_pooled, function, self._pool)
         return self._reading.tabulate(function, columns, split_by)
 
 

@@ -39,7 +39,7 @@ from ml_agents_results.statistics.rank_groups import (
     symmetric,
 )
 from ml_agents_results.statistics.run_columns import Array
-from ml_agents_results.statistics.tabulation import PairingRule
+from ml_agents_results.statistics.sample_table import PairingRule
 from ml_agents_results.statistics.task_ranks import TaskRanks, task_ranks
 from ml_agents_results.statistics.variant_matrix import VariantMatrix
 

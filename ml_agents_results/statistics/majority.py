@@ -12,9 +12,9 @@ from math import comb
 
 import numpy as np
 
+from ml_agents_results.statistics.additive_sums import Counts
 from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.run_columns import Array, Cluster, Columns, Runs
-from ml_agents_results.statistics.tabulation import Counts
 
 Votes = tuple[tuple[tuple[int, int], ...], int]
 """Of a sample: of each answer how many runs gave it and how many of these are right, descending;

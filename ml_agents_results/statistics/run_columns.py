@@ -3,7 +3,7 @@ workers run it as it stands."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from ml_agents_results.statistics.choices import Missing
 
 Array = NDArray[Any]
+
+Result = TypeVar("Result")
+
 Key = tuple[str, str, str, str]
 """The four parts of a variant."""
 
@@ -339,3 +342,19 @@ def ordered_names(columns: Iterable[Sequence[str | None]]) -> tuple[list[str], l
     for rank, name in enumerate(names):
         ranks[seen[name]] = rank
     return names, [ranks[column] for column in codes]
+
+
+def of_numbers(function: Callable[[Runs], Result], worst: float | None, runs: Runs) -> Result:
+    """What the function makes of the runs if right and wrong are the numbers 1 and 0.
+
+    Args:
+        worst: What a run without a value counts as, if it counts.
+    """
+    return function(runs.as_numbers(worst))
+
+
+def of_pooled(
+    function: Callable[[Runs], Result], experiments: tuple[str, ...], runs: Runs
+) -> Result:
+    """What the function makes of the runs with those of these experiments joined."""
+    return function(runs.pooled(experiments))

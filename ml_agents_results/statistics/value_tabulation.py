@@ -1,28 +1,20 @@
 """Tabulation of numeric metrics: sums of values and differences, and the lattice they lie on.
 
-Repeats of a sample are averaged first. What comes out of parts of the runs adds up, as in
-`tabulation`, and NumPy is all it needs.
+Repeats of a sample are averaged first. What comes out of parts of the runs adds up, and
+NumPy is all it needs.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
+from ml_agents_results.statistics.additive_sums import Sums
 from ml_agents_results.statistics.choices import Missing
+from ml_agents_results.statistics.pair_tabulation import difference, shared_samples
 from ml_agents_results.statistics.run_columns import Array, Cluster, Key, Runs
-from ml_agents_results.statistics.tabulation import (
-    PairingRule,
-    Sums,
-    difference,
-    grouped_sums,
-    sample_table,
-    shared_samples,
-)
-
-Result = TypeVar("Result")
+from ml_agents_results.statistics.sample_table import PairingRule, grouped_sums, sample_table
 
 LATTICE = 10_000
 """Steps to a unit of the lattice that values are held against: four decimals."""
@@ -37,15 +29,6 @@ _MOST_REPEATS = 5_040
 
 _LARGEST_STEP = 2.0**53
 """Whole numbers beyond are not exact."""
-
-
-def of_numbers(function: Callable[[Runs], Result], worst: float | None, runs: Runs) -> Result:
-    """What the function makes of the runs if right and wrong are the numbers 1 and 0.
-
-    Args:
-        worst: What a run without a value counts as, if it counts.
-    """
-    return function(runs.as_numbers(worst))
 
 
 def value_sums(runs: Runs, variant: Key, missing: Missing, cluster: Cluster, origin: float) -> Sums:

@@ -11,8 +11,23 @@ import pytest
 
 from ml_agents_results.database.digests import input_fingerprint
 from ml_agents_results.records import RunRecord
-from ml_agents_results.statistics import tabulation
+from ml_agents_results.statistics.additive_sums import add_counts, add_histograms, add_sums
+from ml_agents_results.statistics.hard_samples import hard_samples, hardest_first
+from ml_agents_results.statistics.pair_tabulation import pair_counts, paired_sums
 from ml_agents_results.statistics.run_columns import NO_FINGERPRINT, OUTCOMES, Runs, assembled
+from ml_agents_results.statistics.run_tabulation import (
+    confidence_counts,
+    method_counts,
+    run_sums,
+    time_histogram,
+    variant_counts,
+)
+from ml_agents_results.statistics.sample_tabulation import (
+    duplicate_contents,
+    partial_repeats,
+    patterns,
+    sample_counts,
+)
 from tests.repositories.recount import generate, outcome
 
 ONE, TWO = ("a", "ChainOfThought", "p", "m"), ("b", "own", "p", "m")
@@ -89,24 +104,22 @@ def in_order(rows: Iterable[Any]) -> list[Any]:
 
 
 COUNTS: list[tuple[str, Any]] = [
-    ("run", tabulation.method_counts),
-    ("run", tabulation.confidence_counts),
-    ("sample_index", tabulation.partial_repeats),
+    ("run", method_counts),
+    ("run", confidence_counts),
+    ("sample_index", partial_repeats),
     *(
-        ("sample_index", partial(tabulation.sample_counts, missing=missing, cluster=cluster))
+        ("sample_index", partial(sample_counts, missing=missing, cluster=cluster))
         for missing in ("exclude", "incorrect")
         for cluster in ("task", "sample_id", "input_fingerprint")
     ),
-    ("sample_index", partial(tabulation.patterns, variants=SAME, missing="exclude")),
+    ("sample_index", partial(patterns, variants=SAME, missing="exclude")),
 ]
 SUMS: list[tuple[str, Any]] = [
-    ("run", tabulation.variant_counts),
+    ("run", variant_counts),
     *(
         (
             "sample_index",
-            partial(
-                tabulation.run_sums, variant=TWO, missing="exclude", cluster=cluster, measure="cost"
-            ),
+            partial(run_sums, variant=TWO, missing="exclude", cluster=cluster, measure="cost"),
         )
         for cluster in ("task", "sample", "sample_id", "input_fingerprint")
     ),
@@ -114,7 +127,7 @@ SUMS: list[tuple[str, Any]] = [
         (
             rule,
             partial(
-                tabulation.paired_sums,
+                paired_sums,
                 candidate=ONE,
                 baseline=TWO,
                 missing="exclude",
@@ -133,17 +146,17 @@ SUMS: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("by", "function"), COUNTS)
 def test_counts_of_parts_add_up(by: str, function: Any) -> None:
     runs = generate(1)
-    whole = tabulation.add_counts([function(columns_of(runs))])
+    whole = add_counts([function(columns_of(runs))])
     assert whole
-    assert tabulation.add_counts(map(function, split(runs, by))) == whole
+    assert add_counts(map(function, split(runs, by))) == whole
 
 
 @pytest.mark.parametrize(("by", "function"), SUMS)
 def test_sums_of_parts_add_up(by: str, function: Any) -> None:
     runs = generate(1)
-    whole = tabulation.add_sums([function(columns_of(runs))])
+    whole = add_sums([function(columns_of(runs))])
     assert whole
-    near(tabulation.add_sums(map(function, split(runs, by))), whole)
+    near(add_sums(map(function, split(runs, by))), whole)
 
 
 @pytest.mark.parametrize("rule", ["sample_index", "sample_id", "content"])
@@ -151,7 +164,7 @@ def test_sums_of_parts_add_up(by: str, function: Any) -> None:
 def test_pairs_of_parts_add_up(rule: Any, cluster: Any) -> None:
     runs = generate(1)
     count = partial(
-        tabulation.pair_counts,
+        pair_counts,
         candidate=ONE,
         baseline=TWO,
         missing="exclude",
@@ -160,40 +173,38 @@ def test_pairs_of_parts_add_up(rule: Any, cluster: Any) -> None:
     )
     counts, mismatched = count(columns_of(runs))
     parts = [count(part) for part in split(runs, rule)]
-    assert tabulation.add_counts(part[0] for part in parts) == tabulation.add_counts([counts])
+    assert add_counts(part[0] for part in parts) == add_counts([counts])
     assert sum(part[1] for part in parts) == mismatched
 
 
 def test_times_hard_samples_and_duplicates_of_parts_add_up() -> None:
     runs = generate(1)
     whole = columns_of(runs)
-    times = partial(tabulation.time_histogram, variant=TWO)
-    assert tabulation.add_histograms(
-        list(map(times, split(runs, "run")))
-    ) == tabulation.add_histograms([times(whole)])
-    hard = partial(tabulation.hard_samples, limit=7)
+    times = partial(time_histogram, variant=TWO)
+    assert add_histograms(list(map(times, split(runs, "run")))) == add_histograms([times(whole)])
+    hard = partial(hard_samples, limit=7)
     of_one = [run for run in runs if run.experiment_id == "a"]
     rows = [row for part in split(of_one, "sample_index") for row in hard(part)]
-    assert tabulation.hardest_first(rows, 7) == hard(columns_of(of_one))
-    duplicates = map(tabulation.duplicate_contents, split(runs, "fingerprint"))
-    assert sum(duplicates) == tabulation.duplicate_contents(whole) > 5
+    assert hardest_first(rows, 7) == hard(columns_of(of_one))
+    duplicates = map(duplicate_contents, split(runs, "fingerprint"))
+    assert sum(duplicates) == duplicate_contents(whole) > 5
 
 
 def test_the_order_in_which_runs_are_read_does_not_matter() -> None:
     runs = generate(3)
     for function in (function for _, function in COUNTS):
-        assert tabulation.add_counts([function(columns_of(runs))]) == tabulation.add_counts(
+        assert add_counts([function(columns_of(runs))]) == add_counts(
             [function(columns_of(runs[::-1]))]
         )
     for function in (function for _, function in SUMS):
-        backwards = tabulation.add_sums([function(columns_of(runs[::-1]))])
-        near(backwards, tabulation.add_sums([function(columns_of(runs))]))
+        backwards = add_sums([function(columns_of(runs[::-1]))])
+        near(backwards, add_sums([function(columns_of(runs))]))
 
 
 def test_no_runs_give_nothing() -> None:
     nothing = columns_of([])
     for _, function in (*COUNTS, *SUMS):
         assert not function(nothing)
-    assert tabulation.add_histograms([]) == ([], [])
-    assert tabulation.hard_samples(nothing, 5) == []
-    assert tabulation.duplicate_contents(nothing) == 0
+    assert add_histograms([]) == ([], [])
+    assert hard_samples(nothing, 5) == []
+    assert duplicate_contents(nothing) == 0

@@ -32,15 +32,21 @@ from ml_agents_results.repositories.lake.lake_source import (
     passing,
     runs_view,
 )
-from ml_agents_results.repositories.run_source import Result, SplitBy
+from ml_agents_results.repositories.run_source import SplitBy
 from ml_agents_results.statistics import (
+    additive_sums,
+    hard_samples,
     majority,
+    pair_tabulation,
     run_columns,
-    tabulation,
+    run_tabulation,
+    sample_table,
+    sample_tabulation,
+    sorted_arrays,
     value_tabulation,
     variant_matrix,
 )
-from ml_agents_results.statistics.run_columns import OUTCOME_INDEX, Column, Runs, field_of
+from ml_agents_results.statistics.run_columns import OUTCOME_INDEX, Column, Result, Runs, field_of
 
 PART_RUNS = 500_000
 """Runs that a worker holds at a time, on average."""
@@ -76,7 +82,9 @@ _SPLIT_BY: dict[SplitBy, str] = {
 def open_spark(folder: Folder, master: str) -> Iterator[LakeSource]:
     """A session for the time of the block; the workers read the folder under the same path."""
     modules = (
-        *(records, run_columns, tabulation, value_tabulation, variant_matrix, majority),
+        *(records, run_columns, additive_sums, sorted_arrays, sample_table, run_tabulation),
+        *(sample_tabulation, hard_samples, pair_tabulation, value_tabulation, variant_matrix),
+        majority,
         arrow_columns,
     )
     for module in modules:

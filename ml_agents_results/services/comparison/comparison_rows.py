@@ -6,7 +6,7 @@ from typing import Literal
 from ml_agents_results.records import MetricKind
 from ml_agents_results.services.metric_choice import UNNAMED
 from ml_agents_results.services.result_rows import TwoVariantRow
-from ml_agents_results.statistics.tabulation import PairingRule
+from ml_agents_results.statistics.sample_table import PairingRule
 from ml_agents_results.statistics.verdict import Verdict
 
 

@@ -61,7 +61,7 @@ from ml_agents_results.statistics.numeric_difference import (
     pseudo_sample_t,
     value_margin_test,
 )
-from ml_agents_results.statistics.tabulation import PairingRule
+from ml_agents_results.statistics.sample_table import PairingRule
 from ml_agents_results.statistics.two_means import difference_of_means
 from ml_agents_results.statistics.value_tabulation import DifferenceSteps, add_steps
 

@@ -7,7 +7,7 @@ from typing import Any
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import ExperimentRecord, Variant, canonical_approach
 from ml_agents_results.repositories.tabulator import Tabulator
-from ml_agents_results.statistics.tabulation import PairingRule
+from ml_agents_results.statistics.sample_table import PairingRule
 
 
 def find_variant(variants: Sequence[Variant], name: str) -> Variant:

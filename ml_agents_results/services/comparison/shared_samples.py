@@ -19,7 +19,7 @@ from ml_agents_results.services.summary import (
 from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.denominators import coverage_warnings, mean_bounds
 from ml_agents_results.statistics.mcnemar import PairedTable
-from ml_agents_results.statistics.tabulation import PairingRule
+from ml_agents_results.statistics.sample_table import PairingRule
 
 
 @dataclass(frozen=True, slots=True)

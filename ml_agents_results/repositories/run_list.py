@@ -38,7 +38,7 @@ _SELECTIVE = 10_000
 _KEY = tuple(getattr(Run, name) for name in RUN_KEY[1:])
 
 
-def _cut(column: Any) -> Any:
+def cut(column: Any) -> Any:
     """The beginning of a text, one character more than is shown, so that a cut can be seen."""
     return func.substr(column, 1, CUT + 1, type_=column.type).label(column.key)
 
@@ -59,7 +59,7 @@ _LINE = (
     Run.completion_tokens,
     Run.finish_reason,
     Run.created_at,
-    *map(_cut, (Run.input_text, Run.expected_answer, Run.raw_output, Run.parsed_answer, Run.error)),
+    *map(cut, (Run.input_text, Run.expected_answer, Run.raw_output, Run.parsed_answer, Run.error)),
 )
 
 RunLine = Row[*tuple[Any, ...]]

@@ -25,6 +25,7 @@ from ml_agents_results.viewer.pages import (
     experiment_page,
     grading_page,
     run_list_page,
+    sample_grid_page,
     sample_page,
 )
 from ml_agents_results.viewer.security import Guard
@@ -99,6 +100,7 @@ def _routes(site: Site) -> list[BaseRoute]:
         "/experiment": experiment_page.show,
         "/experiment.json": experiment_page.document,
         "/runs": run_list_page.show,
+        "/samples": sample_grid_page.show,
         "/sample": sample_page.show,
         "/run": sample_page.of_run,
         "/text": sample_page.whole_text,

@@ -34,7 +34,8 @@ _NAMES = (
     *("changed", "candidate", "baseline", "sort", "size", "columns", "after", "before"),
 )
 _EMPTY = "∅"
-_KEY_TYPES = (str, str, str, str, int, int)
+_POSITION_TYPES = (int | float | None, str, str, str, str, int, int)
+"""What it is sorted by, then its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class RunQuery:
         filters = self.filters
         pairs = [("experiment", filters.experiment_id)]
         pairs += [("v", variant_slug(one)) for one in filters.variants]
-        pairs += [("task", _task_in_link(one)) for one in filters.tasks]
+        pairs += [("task", task_in_link(one)) for one in filters.tasks]
         pairs += [("outcome", one) for one in filters.outcomes]
         numbers = {
             "metric": filters.metric,
@@ -89,7 +90,7 @@ class RunQuery:
         pairs += [("columns", name) for name in self.columns]
         for name, position in (("after", self.after), ("before", self.before)):
             if position is not None:
-                pairs.append((name, _cursor(position)))
+                pairs.append((name, cursor_of([position.value, *position.key])))
         return pairs
 
     def url(self, path: str = "/runs") -> str:
@@ -126,7 +127,7 @@ def run_query(params: Params, variants: Sequence[Variant]) -> RunQuery:
     filters = RunFilters(
         one["experiment"],
         tuple(variant_of(slug, variants) for slug in given.get("v", ())),
-        tuple(map(_task_of_link, given.get("task", ()))),
+        tuple(map(task_of_link, given.get("task", ()))),
         _outcomes(given.get("outcome", ())),
         text=one.get("q", ""),
         text_in=_text_in(given.get("in", ())),
@@ -147,19 +148,19 @@ def run_query(params: Params, variants: Sequence[Variant]) -> RunQuery:
     return RunQuery(
         filters,
         order,
-        _size(one.get("size")),
+        size_of(one.get("size")),
         _position(one.get("after")),
         _position(one.get("before")),
         tuple(given.get("columns", ())),
     )
 
 
-def _task_in_link(task: str) -> str:
+def task_in_link(task: str) -> str:
     """Empty parameters mean nothing, and the empty task is one."""
     return f"{_EMPTY}{task}" if task == "" or task.startswith(_EMPTY) else task
 
 
-def _task_of_link(text: str) -> str:
+def task_of_link(text: str) -> str:
     return text.removeprefix(_EMPTY)
 
 
@@ -183,7 +184,7 @@ def _whole(value: float | None) -> int | None:
     return None if value is None else round(value)
 
 
-def _size(text: str | None) -> int:
+def size_of(text: str | None) -> int:
     if text is None:
         return _SIZE
     if text.isascii() and text.isdigit() and 1 <= int(text) <= SIZES[-1]:
@@ -215,25 +216,35 @@ def _side(text: str | None, variants: Sequence[Variant]) -> Variant | None:
     return variant_of(text, variants)
 
 
-def _cursor(position: Position) -> str:
-    text = json.dumps([position.value, *position.key], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
 def _position(cursor: str | None) -> Position | None:
     if cursor is None:
         return None
+    value, *key = cursor_values(cursor, _POSITION_TYPES)
+    return Position(tuple(key), value)
+
+
+def cursor_of(values: Sequence[Any]) -> str:
+    """How a place in a list is written in a link."""
+    text = json.dumps(values, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def cursor_values(cursor: str, types: Sequence[Any]) -> list[Any]:
+    """What `cursor_of` wrote. Raises UsageError unless the values have these types."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        value, *key = _decoded(base64.urlsafe_b64decode(padded).decode())
+        values = _decoded(base64.urlsafe_b64decode(padded).decode())
     except (ValueError, binascii.Error):
-        key, value = [], None
-    fits = len(key) == len(_KEY_TYPES) and all(
-        type(part) is kind for part, kind in zip(key, _KEY_TYPES, strict=True)
-    )
-    if not fits or not (value is None or type(value) in (int, float)):
-        raise UsageError("the place in the list is broken", "Begin with the first page.")
-    return Position(tuple(key), value)
+        values = []
+    if len(values) == len(types) and all(map(_is_of, values, types)):
+        return values
+    raise UsageError("the place in the list is broken", "Begin with the first page.")
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    """Truth values are not taken for numbers; no database holds larger ones."""
+    fits = type(value) in (get_args(kind) or (kind,))
+    return fits and not (type(value) is int and abs(value) >= 2**63)
 
 
 def _decoded(text: str) -> list[Any]:

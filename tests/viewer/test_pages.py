@@ -27,6 +27,9 @@ PAGES = [
     "/runs?experiment=exp&q=nowhere",
     "/runs?experiment=exp&metric=length&min=6&time_min=5&cost_max=1",
     "/runs?experiment=empty",
+    "/samples?experiment=exp",
+    "/samples?experiment=exp&pattern=differ&task=sums&size=50",
+    "/samples?experiment=empty",
     "/sample?experiment=exp&task=sums&index=3",
     "/sample?experiment=exp&task=sums&index=3&diff=expected&from=experiment%3Dexp",
     "/compare?experiment=exp",
@@ -83,6 +86,7 @@ def test_every_page_opens_and_asks_no_other_site(client: TestClient, url: str) -
         f"/experiment?{urlencode({'id': ODD, 'part': 'about'})}",
         f"/experiment?{urlencode({'id': ODD, 'part': 'failures'})}",
         f"/runs?{urlencode({'experiment': ODD, 'columns': 'm</td>'})}",
+        f"/samples?{urlencode({'experiment': ODD})}",
         f"/compare?{urlencode({'experiment': ODD})}",
         *(
             f"/sample?diff=baseline&{urlencode({'experiment': ODD, 'task': 't</title>'})}&index={i}"
@@ -135,6 +139,9 @@ def test_what_makes_no_sense_is_answered_with_a_sentence(client: TestClient) -> 
         "/runs?experiment=exp&min=x": 400,
         "/runs?experiment=exp&sort=nothing": 400,
         "/runs?experiment=exp&outcome=nothing": 400,
+        "/samples?experiment=exp&pattern=nothing": 400,
+        "/samples?experiment=exp&after=WyJhIiwgMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0XQ": 400,
+        "/samples?experiment=exp&outcome=wrong": 400,
         "/export/runs.csv?experiment=exp&metric=nothing": 404,
         "/sample?experiment=exp&task=sums&index=999": 404,
         "/sample?experiment=exp&task=sums&index=x": 400,
@@ -160,6 +167,17 @@ def test_previous_and_next_walk_the_list_that_the_reader_came_from(client: TestC
     for run_id, _ in rows[:4]:
         sample = client.get(url).text
         assert f"run={run_id}" in url
+        url = unescape(re.search(r'href="([^"]+)" rel="next"', sample)[1])  # type: ignore[index]
+
+
+def test_previous_and_next_walk_the_grid_that_the_reader_came_from(client: TestClient) -> None:
+    listed = client.get("/samples?experiment=exp&pattern=differ").text
+    names = re.findall(r'<th scope="row" class="text"><a href="([^"]+)">([^<]+)</a>', listed)
+    assert len(names) > 3
+    url = unescape(names[0][0])
+    for _, name in names[:4]:
+        sample = client.get(url).text
+        assert f"<h1>{name}</h1>" in sample
         url = unescape(re.search(r'href="([^"]+)" rel="next"', sample)[1])  # type: ignore[index]
 
 

@@ -144,6 +144,7 @@ def _page(site: Site, request: Request, record: ExperimentRecord) -> Response:
         shown=shown,
         link=cell_links(shown.labels, shown.tasks, primary=primary),
         runs_url=RunQuery(RunFilters(experiment_id)).url(),
+        samples_url="/samples?" + urlencode({"experiment": experiment_id}),
         queues_url="/queues?" + urlencode({"experiment": experiment_id}),
         commands=_commands(site, experiment_id, part, metric),
         exports=[(_url("/experiment.json", experiment_id, "", metric), "JSON")],

@@ -3,23 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
-from sqlalchemy import Connection
-from starlette.datastructures import MultiDict, QueryParams
+from starlette.datastructures import MultiDict
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from ml_agents_results.errors import NotFoundError, ResultsError, UsageError
+from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.formats.json_encoding import json_bytes
 from ml_agents_results.records import RunRecord, Variant
 from ml_agents_results.reports.word_diff import Part, word_diff
 from ml_agents_results.reports.wording import variant_labels
-from ml_agents_results.repositories.run_filters import RunFilters
 from ml_agents_results.repositories.run_list import RunLine, RunListRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.viewer.cell_links import experiment_crumbs, sample_link
-from ml_agents_results.viewer.run_query import RunQuery, run_query
+from ml_agents_results.viewer.grid_query import GridQuery
+from ml_agents_results.viewer.neighbours import neighbours_of, origin_of_link, usual_origin
 from ml_agents_results.viewer.site import Site
 from ml_agents_results.viewer.variant_links import variant_of, variant_slug
 
@@ -79,9 +78,9 @@ def show(site: Site, request: Request) -> Response:
         shown = _shown(params.getlist("v"), there, focus)
         chosen = [_line_of(lines, variant, focus, params.get("repeat")) for variant in shown]
         runs = RunRepository(connection).find_many([line.id for line in chosen])
-        from_query = _from(params.get("from"), variants)
         focus = focus or chosen[0]
-        neighbours = _neighbours(connection, from_query, focus, request)
+        origin = origin_of_link(params.get("from"), experiment_id, variants) or usual_origin(focus)
+        places = neighbours_of(connection, origin, focus)
     labels = variant_labels(variants)
     baseline = _baseline(there)
     sides = [
@@ -95,7 +94,7 @@ def show(site: Site, request: Request) -> Response:
         title=f"{task}:{index}" if task else f"Sample {index}",
         crumbs=[
             *experiment_crumbs(record.id, record.name),
-            ((from_query or _usual(focus)).url(), "Runs"),
+            (origin.url(), "Samples" if isinstance(origin, GridQuery) else "Runs"),
         ],
         record=record,
         question=first.input_text or "",
@@ -116,7 +115,7 @@ def show(site: Site, request: Request) -> Response:
         toggled=lambda variant: _toggled(request, shown, variant),
         text_url=lambda run, name: "/text?" + urlencode({"id": run.id, "field": name}),
         focus=focus,
-        neighbours=neighbours,
+        neighbours={name: _with(request, **place) for name, place in places.items()},
         baseline=baseline,
         commands=[_command(site, experiment_id, task, index)],
     )
@@ -217,47 +216,6 @@ def _side(
 def _choices(run: RunRecord) -> list[str]:
     choices = (run.metadata_json or {}).get("choices")
     return [str(one) for one in choices] if isinstance(choices, list) else []
-
-
-def _from(text: str | None, variants: Sequence[Variant]) -> RunQuery | None:
-    """The list that the reader came from; none if it makes no sense any more."""
-    if not text:
-        return None
-    try:
-        return run_query(QueryParams(parse_qsl(text, keep_blank_values=True)), variants)
-    except (ResultsError, KeyError):
-        return None
-
-
-def _neighbours(
-    connection: Connection, query: RunQuery | None, focus: RunLine, request: Request
-) -> dict[str, str]:
-    """The runs before and after this one, in the list that the reader came from."""
-    runs = RunListRepository(connection)
-    query = query or _usual(focus)
-    if (position := runs.position(focus.id, query.order)) is None:
-        return {}
-    found = {}
-    for name, backwards in (("previous", True), ("next", False)):
-        page = runs.page(
-            query.filters, query.order, position, backwards=backwards, limit=1, seconds=1
-        )
-        if page.lines:
-            [line] = page.lines
-            found[name] = _with(
-                request,
-                experiment=line.experiment_id,
-                task=line.task,
-                index=str(line.sample_index),
-                run=line.id,
-                repeat=None,
-            )
-    return found
-
-
-def _usual(line: RunLine) -> RunQuery:
-    """The list of a reader who came from elsewhere: all runs of the variant."""
-    return RunQuery(RunFilters(line.experiment_id, (_variant(line),)))
 
 
 def _with(request: Request, **changes: str | None) -> str:

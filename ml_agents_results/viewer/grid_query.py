@@ -1,0 +1,118 @@
+"""Query of the grid of samples: what a link says, as filters and position, and back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.records import Variant
+from ml_agents_results.repositories.sample_grid import GridFilters, Pattern, SampleKey
+from ml_agents_results.viewer.run_query import (
+    Params,
+    cursor_of,
+    cursor_values,
+    size_of,
+    task_in_link,
+    task_of_link,
+)
+from ml_agents_results.viewer.variant_links import variant_of, variant_slug
+
+PATTERNS: dict[Pattern, str] = {
+    "all-right": "all right",
+    "none-right": "none right",
+    "differ": "differ",
+    "improved": "improved",
+    "regressed": "regressed",
+    "no-value": "not graded by all",
+}
+"""What a grid can be narrowed to, in words."""
+
+COLUMNS = 8
+"""Variants that are shown unless others are asked for: as many as stand side by side."""
+
+_MOST_COLUMNS = 40
+_NAMES = ("experiment", "v", "task", "pattern", "after", "before", "size")
+
+
+@dataclass(frozen=True, slots=True)
+class GridQuery:
+    """A page of a grid of samples.
+
+    Attributes:
+        chosen: The variants that the link names; empty for the usual ones.
+        after, before: The sample that it begins after, or ends before.
+    """
+
+    experiment_id: str
+    filters: GridFilters
+    chosen: tuple[Variant, ...] = ()
+    after: SampleKey | None = None
+    before: SampleKey | None = None
+    size: int = 100
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The query string as pairs without the experiment; what is as usual is left out."""
+        pairs = [("v", variant_slug(one)) for one in self.chosen]
+        pairs += [("task", task_in_link(one)) for one in self.filters.tasks]
+        if self.filters.pattern is not None:
+            pairs.append(("pattern", self.filters.pattern))
+        if self.size != 100:
+            pairs.append(("size", str(self.size)))
+        for name, key in (("after", self.after), ("before", self.before)):
+            if key is not None:
+                pairs.append((name, cursor_of(key)))
+        return pairs
+
+    def url(self) -> str:
+        pairs = [("experiment", self.experiment_id), *self.pairs]
+        return "/samples?" + urlencode(pairs, errors="surrogatepass")
+
+    def first(self) -> "GridQuery":
+        """The same grid from its beginning."""
+        return replace(self, after=None, before=None)
+
+    def with_filters(self, **changes: Any) -> "GridQuery":
+        """The first page of the grid with other filters."""
+        return replace(self.first(), filters=replace(self.filters, **changes))
+
+
+def grid_query(params: Params, experiment_id: str, variants: Sequence[Variant]) -> GridQuery:
+    """What a query string says of an experiment with these variants.
+
+    Raises:
+        UsageError: A parameter is unknown, or its value makes no sense.
+    """
+    if unknown := sorted(set(params) - set(_NAMES)):
+        raise UsageError(
+            f"there is no parameter {', '.join(map(repr, unknown))}", f"Known: {', '.join(_NAMES)}"
+        )
+    named = tuple(dict.fromkeys(variant_of(one, variants) for one in params.getlist("v") if one))
+    if len(named) > _MOST_COLUMNS:
+        raise UsageError(f"{len(named)} variants are too many", f"Take {_MOST_COLUMNS} or fewer.")
+    pattern = params.get("pattern") or None
+    if pattern is not None and pattern not in PATTERNS:
+        raise UsageError(f"pattern cannot be {pattern!r}", f"Choose of: {', '.join(PATTERNS)}")
+    # The baseline stands first.
+    usual = sorted(variants, key=lambda one: one.approach_name != "None")[:COLUMNS]
+    filters = GridFilters(
+        tuple(sorted(named, key=lambda one: one.approach_name != "None")) or tuple(usual),
+        tuple(task_of_link(one) for one in params.getlist("task") if one),
+        pattern,
+    )
+    return GridQuery(
+        experiment_id,
+        filters,
+        named,
+        _key(params.get("after")),
+        _key(params.get("before")),
+        size_of(params.get("size") or None),
+    )
+
+
+def _key(cursor: str | None) -> SampleKey | None:
+    if not cursor:
+        return None
+    task, index = cursor_values(cursor, (str, int))
+    return task, index

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from typing import Annotated
 
 import typer
@@ -23,7 +24,7 @@ def record(
     db_path: DbPath = None,
     db_url: DbUrl = None,
 ) -> None:
-    """Record what Inspect or lm-eval evaluate, while they run or right after.
+    """Record what Inspect, lm-eval or pytest evaluate, while they run or right after.
 
     Sets ML_AGENTS_RECORD for one command: hooks of Inspect and pytest record as samples end. Of
     lm_eval the samples it writes are imported when it ends. Ends with the exit code of the command,
@@ -32,7 +33,7 @@ def record(
     from ml_agents_results.database.manager import DatabaseManager
     from ml_agents_results.errors import ResultsError
     from ml_agents_results.integrations.lm_eval_recording import evaluates, recorded_command
-    from ml_agents_results.integrations.switch import SWITCH
+    from ml_agents_results.integrations.switch import LOSSES, SWITCH
 
     if shutil.which(command[0]) is None:
         raise NotFoundError(f"there is no program {command[0]}", "Is it installed?")
@@ -43,7 +44,10 @@ def record(
     where = url if database.path is None else os.fspath(database.path.resolve())
     environment = {**os.environ, SWITCH: where}
     if not evaluates(command):
-        raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
+        with tempfile.NamedTemporaryFile(prefix="ml-agents-") as losses:
+            environment[LOSSES] = losses.name
+            code = subprocess.run(command, env=environment, check=False).returncode
+            raise typer.Exit(code or (PARTLY if losses.read(1) else 0))
     with recorded_command(command) as (extended, load_samples):
         code = subprocess.run(extended, env=environment, check=False).returncode
         if code == 0:

@@ -14,7 +14,7 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.integrations.switch import recording_database
+from ml_agents_results.integrations.switch import note_loss, recording_database
 from ml_agents_results.records import ExperimentStatus
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 
@@ -88,6 +88,7 @@ class LogRecorder:
         for known in self._tasks.values():
             if known.recorded < known.given or known.faults:
                 self._say(_loss(known))
+                note_loss()
         if late:
             # It is still at work; what it does not end is in the logs that were named.
             return

@@ -73,7 +73,7 @@ def db_backup(
 
 def _note_foreign_objects(database: "Database") -> None:
     """Notes what a copy of a file contains that is not ours."""
-    from ml_agents_results.database.maintenance.foreign_objects import foreign_objects
+    from ml_agents_results.database.foreign_objects import foreign_objects
 
     with database.read() as connection:
         objects = foreign_objects(connection)

@@ -62,6 +62,7 @@ class CallerConnection(Database):
                 # and releasing it would commit.
                 driver_of(connection).execute("BEGIN")
             with connection.begin_nested():
+                self.require_own(connection)
                 yield connection
 
     bulk = write

@@ -49,6 +49,9 @@ class Backend(Protocol):
     def migration(self, connection: Connection) -> AbstractContextManager[None]:
         """A write transaction that may change the schema, on a connection of its own."""
 
+    def schema_version(self, connection: Connection) -> int:
+        """A number that changes with the schema, where that costs next to nothing; else 1."""
+
     def version(self, connection: Connection) -> str:
         """The version of the engine."""
 

@@ -127,6 +127,7 @@ class Database:
             connection, backend = self._writer(), self.backend
             try:
                 backend.begin(connection)
+                self.require_own(connection)
                 yield connection
                 backend.commit(connection)
             except BaseException:
@@ -140,6 +141,7 @@ class Database:
         with self.connection() as connection:
             connection.execution_options(write=True)
             with self.backend.bulk(connection):
+                self.require_own(connection)
                 yield connection
 
     def state(self) -> str | None:
@@ -194,6 +196,18 @@ class Database:
             self._local.pid = os.getpid()
             self._writers[connection] = os.getpid()
         return connection
+
+    def require_own(self, connection: Connection) -> None:
+        """Raises SchemaError if triggers of others would change what is written.
+
+        Each connection looks before its first transaction, and again when the schema has changed.
+        """
+        version = self.backend.schema_version(connection)
+        if connection.info.get("own_schema") != version:
+            from ml_agents_results.database import foreign_objects
+
+            foreign_objects.require_own(connection, str(self), self.option, to_write=True)
+            connection.info["own_schema"] = version
 
     def write_retried(self, work: Callable[[Connection], T]) -> T:
         """The result of `work` in a write transaction of its own.

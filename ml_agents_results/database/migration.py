@@ -14,9 +14,11 @@ def migration(database: Database) -> Iterator[Connection]:
 
     Raises:
         DatabaseError: A row would lose its parent; everything is undone.
+        SchemaError: Triggers of others would change what is written.
         DatabaseLockedError: Another process kept the lock for `connection_timeout` seconds.
     """
     with database.connection() as connection:
         connection.execution_options(write=True)
         with database.backend.migration(connection):
+            database.require_own(connection)
             yield connection

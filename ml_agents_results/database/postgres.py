@@ -130,6 +130,9 @@ class PostgresBackend:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             yield
 
+    def schema_version(self, connection: Connection) -> int:
+        return 1
+
     def version(self, connection: Connection) -> str:
         return str(connection.exec_driver_sql("SHOW server_version").scalar_one())
 

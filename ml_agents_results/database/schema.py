@@ -102,9 +102,14 @@ def _state_of(revision: str, head: str) -> State:
 
 
 def require_current(database: Database) -> None:
-    """Raises SchemaError unless the database has the schema that this version works on."""
+    """Raises SchemaError unless the database has the schema that this version works on, and
+    nothing in it changes what is read."""
+    from ml_agents_results.database.foreign_objects import require_own
+
     with database.read() as connection:
         current = status(connection)
+        if current.state == "current":
+            require_own(connection, str(database), database.option, to_write=False)
     if current.state != "current":
         raise refusal(current, database)
 

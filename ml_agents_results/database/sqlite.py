@@ -161,6 +161,10 @@ class SqliteBackend:
         except sqlite3.Error as error:
             raise translate(error, str(self._path)) from error
 
+    def schema_version(self, connection: Connection) -> int:
+        [(number,)] = pragma(connection, "schema_version")
+        return int(number)
+
     def version(self, connection: Connection) -> str:
         return str(connection.exec_driver_sql("SELECT sqlite_version()").scalar_one())
 
@@ -199,7 +203,7 @@ class ChangeWatcher:
 
 
 def pragma(connection: Connection, statement: str) -> list[Any]:
-    """Executes a PRAGMA outside of a transaction and returns its rows."""
+    """Executes a PRAGMA on the driver and returns its rows."""
     rows: list[Any] = driver_of(connection).execute(f"PRAGMA {statement}").fetchall()
     return rows
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.foreign_objects import require_own
 from ml_agents_results.database.maintenance.backups import snapshot
 from ml_agents_results.errors import SchemaError
 from ml_agents_results.formats.json_files import beginning
@@ -50,6 +51,9 @@ def _current(source: LogSource) -> Iterator[Database]:
     try:
         with database.read() as connection:
             status = schema.status(connection)
+            # The copy of an older one is written to, by migrations.
+            older = status.state in ("behind", "unversioned")
+            require_own(connection, str(source.path), database.option, to_write=older)
         if status.state == "current":
             yield database
             return
@@ -58,7 +62,7 @@ def _current(source: LogSource) -> Iterator[Database]:
                 f"{source.name} is a SQLite database that belongs to another program",
                 "Let that program export JSON; promptfoo: promptfoo export eval ID -o results.json",
             )
-        if status.state not in ("behind", "unversioned"):
+        if not older:
             raise schema.refusal(status, database)
         with tempfile.TemporaryDirectory(prefix="ml-agents-") as folder:
             copy = Database(str(Path(folder) / "copy.db"))

@@ -198,7 +198,8 @@ def restore(source: Path, destination: Path, *, force: bool = False) -> Path | N
         NotFoundError: There is no such backup.
         UsageError: Source and destination are the same file.
         CorruptDatabaseError: The backup is damaged, or not a database.
-        SchemaError: The backup is a database of another program, or of a newer version.
+        SchemaError: The backup is a database of another program, or of a newer version, or others
+            have put triggers into it.
         DatabaseError: The destination exists and `force` is not set, or it is in use.
     """
     if not source.is_file():
@@ -224,14 +225,15 @@ def restore(source: Path, destination: Path, *, force: bool = False) -> Path | N
 
 
 def _require_ours(source: Path, draft: Path) -> None:
-    from ml_agents_results.database import schema
+    from ml_agents_results.database import foreign_objects, schema
 
-    database = Database(str(draft), create=False)
+    database, named = Database(str(draft), create=False), Database(str(source))
     try:
         with database.read() as connection:
             status = schema.status(connection)
-        if status.state in ("empty", "newer", "ambiguous", "foreign"):
-            raise schema.refusal(status, Database(str(source)))
+            if status.state in ("empty", "newer", "ambiguous", "foreign"):
+                raise schema.refusal(status, named)
+            foreign_objects.require_own(connection, str(named), named.option, to_write=True)
     finally:
         database.close()
 

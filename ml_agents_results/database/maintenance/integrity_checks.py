@@ -15,8 +15,8 @@ from sqlalchemy import Boolean, Connection, Float, Integer, text
 from ml_agents_results.database import schema
 from ml_agents_results.database.digests import COVERED, covered, digest_of, input_fingerprint
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.foreign_objects import foreign_objects
 from ml_agents_results.database.location import file_uri
-from ml_agents_results.database.maintenance.foreign_objects import foreign_objects
 from ml_agents_results.database.sqlite import quoted
 from ml_agents_results.errors import ResultsError
 

@@ -19,8 +19,8 @@ from ml_agents_results.database.digests import (
     input_fingerprint,
 )
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.foreign_objects import DAMAGED
 from ml_agents_results.database.maintenance.backups import refuse_same
-from ml_agents_results.database.maintenance.foreign_objects import DAMAGED
 from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.database.maintenance.recovery.authenticity import (
     IndexLookup,
@@ -200,6 +200,8 @@ class _Salvage:
         for entry in entries:
             if entry.kind != "table":
                 self._report.left_out.append(f"the {entry.kind} {entry.name}")
+            elif entry.name in _OURS and entry.name not in known:
+                self._report.left_out.append(f"the definition of the table {entry.name}")
             elif entry.name not in known and not entry.name.startswith("sqlite_"):
                 self._report.notes.append(
                     f"the table {entry.name} is not copied: its definition cannot be used"

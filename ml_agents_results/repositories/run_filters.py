@@ -37,6 +37,7 @@ class RunFilters:
 
     Attributes:
         text: Occurs in one of the columns `text_in`; ASCII letters match in either case.
+        metadata: Members of the metadata, by name, and what they are, as text.
         metric: The metric that `minimum` and `maximum` (included) and `author` are about.
         change: Only runs of `candidate` that are better (or worse) than that of `baseline` for the
             same sample and repeat, by the primary metric.
@@ -48,6 +49,7 @@ class RunFilters:
     outcomes: tuple[str, ...] = ()
     text: str = ""
     text_in: tuple[TextColumn, ...] = ("question", "answer")
+    metadata: tuple[tuple[str, str], ...] = ()
     metric: str | None = None
     minimum: float | None = None
     maximum: float | None = None
@@ -59,6 +61,11 @@ class RunFilters:
     change: Change | None = None
     candidate: Variant | None = None
     baseline: Variant | None = None
+
+    @property
+    def searches(self) -> bool:
+        """Whether the texts of runs have to be read."""
+        return bool(self.text or self.metadata)
 
     @property
     def by_facets_only(self) -> bool:

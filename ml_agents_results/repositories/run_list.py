@@ -22,6 +22,7 @@ from ml_agents_results.repositories.run_filters import (
     RunFilters,
     RunOrder,
 )
+from ml_agents_results.repositories.run_metadata import is_member
 
 CUT = 160
 """Characters of a text that a line shows."""
@@ -108,7 +109,7 @@ class RunListRepository:
             UsageError: A search is to be sorted by anything but the key.
         """
         order = order or RunOrder()
-        if filters.text:
+        if filters.searches:
             if order.column != "key":
                 raise UsageError(
                     "the results of a search are in the order of their keys",
@@ -253,7 +254,7 @@ class RunListRepository:
             conditions += self._of_metric(filters)
         if filters.change is not None:
             conditions.append(self._changed(filters))
-        if searching and filters.text:
+        if searching and filters.searches:
             conditions.append(self._matching(filters))
         return conditions
 
@@ -308,7 +309,12 @@ class RunListRepository:
         )
 
     def _matching(self, filters: RunFilters) -> Any:
-        """That the text occurs in one of the columns."""
+        """That the text occurs in one of the columns, and the metadata are what is asked for."""
+        sqlite = self._connection.dialect.name == "sqlite"
+        conditions = [is_member(sqlite, name, value) for name, value in filters.metadata]
+        return and_(*([self._with_text(filters)] if filters.text else []), *conditions)
+
+    def _with_text(self, filters: RunFilters) -> Any:
         escaped = to_stored(filters.text)
         for sign in ("\\", "%", "_"):
             escaped = escaped.replace(sign, "\\" + sign)

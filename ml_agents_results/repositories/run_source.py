@@ -14,7 +14,6 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 import orjson
 from sqlalchemy import (
-    JSON,
     ColumnElement,
     Connection,
     Text,
@@ -31,6 +30,7 @@ from ml_agents_results.database.models import Run, Score
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.filters import VARIANT, Filters, of_variant
+from ml_agents_results.repositories.run_metadata import metadata_member
 from ml_agents_results.repositories.text_patterns import PatternRepository, TextPatterns
 from ml_agents_results.statistics.run_columns import (
     METADATA,
@@ -275,20 +275,8 @@ def _selected(
     chosen |= {name: select_() for name, select_ in every.items() if name in columns}
     for name in columns:
         if name.startswith(METADATA):
-            chosen["metadata"] = names(_member(sqlite, name.removeprefix(METADATA)))
+            chosen["metadata"] = names(metadata_member(sqlite, name.removeprefix(METADATA)))
     return chosen
-
-
-def _member(sqlite: bool, name: str) -> ColumnElement[Any]:
-    """A member of the metadata of a run, as text."""
-    metadata = type_coerce(Run.metadata_json, Text)
-    if sqlite:
-        # Joined to a text, an object is one, too. Older databases hold what is not JSON.
-        member = func.json_extract(metadata, f'$."{name}"').concat("")
-        return case((func.json_valid(metadata), member))
-    # PostgreSQL decodes no NUL; an escaped one becomes the sign for what cannot be shown.
-    readable = cast(func.replace(metadata, "\\u0000", "\\ufffd"), JSON)
-    return cast(func.json_extract_path_text(readable, name), Text)
 
 
 def _part(

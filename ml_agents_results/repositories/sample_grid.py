@@ -128,6 +128,23 @@ class SampleGridRepository:
         rows = self._with_texts(found[:limit])
         return GridPage(rows[::-1] if backwards else rows, len(found) > limit, stopped_at)
 
+    def find(self, variants: Sequence[Variant], text: str) -> SampleKey | None:
+        """The sample that is meant by `task:index`, the data set's own id, or an index: then of the
+        first task that has it."""
+        task, _, number = text.rpartition(":")
+        index = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None
+        own_id = [Run.sample_id == text]
+        tries = [] if index is None else [[Run.task == task, Run.sample_index == index]]
+        tries.append(own_id)
+        if index is not None and not task:
+            tries.append([Run.sample_index == index])
+        for conditions in tries:
+            for variant in variants:
+                chosen = select(*_KEY).where(*of_variant(variant), *conditions).order_by(*_KEY)
+                if (row := self._connection.execute(chosen.limit(1)).one_or_none()) is not None:
+                    return _sample_of(row)
+        return None
+
     def patterns(self, filters: GridFilters, *, seconds: float) -> Mapping[Pattern, int] | None:
         """How many samples show each pattern; None if that takes longer."""
         ends_at = monotonic() + seconds

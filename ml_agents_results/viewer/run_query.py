@@ -13,6 +13,7 @@ from starlette.datastructures import ImmutableMultiDict
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
+from ml_agents_results.repositories.counts import check_cluster
 from ml_agents_results.repositories.run_filters import (
     TEXT_COLUMNS,
     Change,
@@ -20,7 +21,7 @@ from ml_agents_results.repositories.run_filters import (
     RunFilters,
     RunOrder,
 )
-from ml_agents_results.statistics.run_columns import OUTCOMES
+from ml_agents_results.statistics.run_columns import METADATA, OUTCOMES
 from ml_agents_results.viewer.variant_links import variant_of, variant_slug
 
 Params = ImmutableMultiDict[str, str]
@@ -34,6 +35,7 @@ _NAMES = (
     *("changed", "candidate", "baseline", "sort", "size", "columns", "after", "before"),
 )
 _EMPTY = "∅"
+_META = "meta."
 _POSITION_TYPES = (int | float | None, str, str, str, str, int, int)
 """What it is sorted by, then its key."""
 
@@ -76,6 +78,7 @@ class RunQuery:
         pairs += [(name, _written(value)) for name, value in numbers.items() if value is not None]
         if filters.text and filters.text_in != _DEFAULT_IN:
             pairs += [("in", name) for name in filters.text_in]
+        pairs += [(_META + name, value) for name, value in filters.metadata]
         if filters.change is not None:
             pairs.append(("changed", filters.change))
         for name, side in (("candidate", filters.candidate), ("baseline", filters.baseline)):
@@ -118,6 +121,7 @@ def run_query(params: Params, variants: Sequence[Variant]) -> RunQuery:
         UsageError: A parameter is unknown, or its value makes no sense.
     """
     given = {name: [v for v in params.getlist(name) if v != ""] for name in params}
+    metadata = _metadata(given)
     if unknown := sorted(given.keys() - set(_NAMES)):
         raise UsageError(
             f"there is no parameter {', '.join(map(repr, unknown))}", f"Known: {', '.join(_NAMES)}"
@@ -131,6 +135,7 @@ def run_query(params: Params, variants: Sequence[Variant]) -> RunQuery:
         _outcomes(given.get("outcome", ())),
         text=one.get("q", ""),
         text_in=_text_in(given.get("in", ())),
+        metadata=metadata,
         metric=one.get("metric"),
         minimum=numbers["min"],
         maximum=numbers["max"],
@@ -153,6 +158,20 @@ def run_query(params: Params, variants: Sequence[Variant]) -> RunQuery:
         _position(one.get("before")),
         tuple(given.get("columns", ())),
     )
+
+
+def _metadata(given: dict[str, list[str]]) -> tuple[tuple[str, str], ...]:
+    """What is asked of the metadata, taken out of what is given: `meta.KEY=VALUE`, or the two
+    fields of a form."""
+    names = [name for name in given if name.startswith(_META)]
+    asked = [(name.removeprefix(_META), value) for name in names for value in given.pop(name)]
+    keys, values = given.pop("meta_key", []), given.pop("meta_value", [])
+    if len(keys) != len(values) or ("", "") in asked:
+        raise UsageError("metadata are asked for by key and value", "Give both, or none.")
+    asked += zip(keys, values, strict=True)
+    for name, _ in asked:
+        check_cluster(METADATA + name)
+    return tuple(dict.fromkeys(asked))
 
 
 def task_in_link(task: str) -> str:

@@ -11,6 +11,7 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord, ScoreRecord, Variant
 from ml_agents_results.repositories.run_filters import RunFilters, RunOrder
 from ml_agents_results.repositories.run_list import RunListRepository, position_of
+from ml_agents_results.repositories.run_metadata import metadata_keys
 from tests.generated import make_runs
 
 BASE = Variant("exp", "None", "generated", "m")
@@ -223,3 +224,18 @@ def test_plans_enter_the_index_where_the_page_begins(
     ):
         [plan] = plans(sqlite_database, read)
         assert "COVERING INDEX ix_runs_analysis" in plan
+
+
+def test_runs_are_found_by_their_metadata(database: Database) -> None:
+    values = ["de", 1, True, None, 0.5, "true"]
+    with ResultsProcessor(database) as processor:
+        processor.save_experiment("exp", {})
+        for index, value in enumerate(values):
+            run = RunRecord("exp", "None", index, metadata_json={"k y": value, "steps": [1]})
+            processor.save_run(run)
+    with database.read() as connection:
+        assert metadata_keys(connection, "exp") == ["k y"]
+        runs = RunListRepository(connection)
+        for asked, expected in (("de", [0]), ("1", [1]), ("true", [2, 5]), ("0.5", [4]), ("x", [])):
+            page = runs.page(RunFilters("exp", metadata=(("k y", asked),)))
+            assert [line.sample_index for line in page.lines] == expected, asked

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from ml_agents_results.reports.wording import percent
 from ml_agents_results.viewer.security import HEADERS
 from tests.commands import document
+from tests.viewer.conftest import HOSTILE
 
 ODD = "odd</script><i>&?#"
 PAGES = [
@@ -26,6 +27,7 @@ PAGES = [
     "/runs?experiment=exp&outcome=failed&outcome=wrong&task=sums&sort=-time&columns=length",
     "/runs?experiment=exp&q=nowhere",
     "/runs?experiment=exp&metric=length&min=6&time_min=5&cost_max=1",
+    "/runs?experiment=exp&meta.language=de",
     "/runs?experiment=empty",
     "/samples?experiment=exp",
     "/samples?experiment=exp&pattern=differ&task=sums&size=50",
@@ -136,6 +138,9 @@ def test_what_makes_no_sense_is_answered_with_a_sentence(client: TestClient) -> 
         "/runs?experiment=exp&v=ChainOfThought-00000000": 400,
         "/runs?experiment=exp&after=broken": 400,
         "/runs?experiment=exp&surprise=1": 400,
+        "/runs?experiment=exp&meta_key=x": 400,
+        "/runs?experiment=exp&meta.a%27b=x": 400,
+        "/sample?experiment=exp&sample=nothing": 404,
         "/runs?experiment=exp&min=x": 400,
         "/runs?experiment=exp&sort=nothing": 400,
         "/runs?experiment=exp&outcome=nothing": 400,
@@ -179,6 +184,16 @@ def test_previous_and_next_walk_the_grid_that_the_reader_came_from(client: TestC
         sample = client.get(url).text
         assert f"<h1>{name}</h1>" in sample
         url = unescape(re.search(r'href="([^"]+)" rel="next"', sample)[1])  # type: ignore[index]
+
+
+def test_a_sample_is_gone_to_by_name_and_shows_where_its_answer_stands(client: TestClient) -> None:
+    for name, link in {"sums:3": "task=sums&index=3", "4": "task=sums&index=4"}.items():
+        answer = client.get(f"/sample?experiment=exp&sample={name}")
+        assert answer.headers["location"].endswith(link)
+    odd = client.get(f"/sample?{urlencode({'experiment': ODD, 'sample': f's3{HOSTILE[3]}'})}")
+    assert odd.headers["location"].endswith("&index=3")
+    page = client.get("/sample?experiment=exp&task=sums&index=3").text
+    assert re.search(r'The answer is <mark title="the parsed answer">\d+</mark>', page)
 
 
 def test_downloads_are_the_runs_of_the_list(client: TestClient) -> None:

@@ -25,6 +25,9 @@ FILTERS = st.builds(
     tasks=st.lists(TEXT | st.just("") | st.just("∅"), unique=True, max_size=3).map(tuple),
     outcomes=st.sampled_from([(), ("wrong",), ("wrong", "failed")]),
     text=st.just("") | TEXT,
+    metadata=st.lists(
+        st.tuples(st.sampled_from(["k", "a.b", "é="]), TEXT), unique=True, max_size=2
+    ).map(tuple),
     time_min=NUMBERS,
     cost_max=st.none() | st.floats(0, 1000, allow_nan=False),
 )

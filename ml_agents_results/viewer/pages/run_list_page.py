@@ -18,6 +18,7 @@ from ml_agents_results.repositories.run_list import (
     RunPage,
     position_of,
 )
+from ml_agents_results.repositories.run_metadata import metadata_keys
 from ml_agents_results.repositories.score_rows import scores_of_runs
 from ml_agents_results.viewer.cell_links import experiment_crumbs
 from ml_agents_results.viewer.facets import facets_of, runs_of
@@ -36,7 +37,9 @@ def show(site: Site, request: Request) -> Response:
     metrics = [metric.name for metric in record.metrics or ()]
     variants = site.variants(experiment_id)
     query = run_query(params, variants)
-    if len(params.multi_items()) > len([1 for _, value in params.multi_items() if value != ""]):
+    if "meta_key" in params or len(params.multi_items()) > len(
+        [1 for _, value in params.multi_items() if value != ""]
+    ):
         # A form sends what was left empty, too: links stay short.
         return RedirectResponse(query.url(), 303)
     columns = _columns(query, site.cells(experiment_id), metrics)
@@ -73,6 +76,10 @@ def show(site: Site, request: Request) -> Response:
         ),
         sort_url=_sort_urls(query, columns),
         texts=TEXT_COLUMNS,
+        metadata_keys=site.store.figures(
+            ("metadata", experiment_id),
+            lambda connection: metadata_keys(connection, experiment_id),
+        ),
         sizes=SIZES,
         slugs={variant: variant_slug(variant) for variant in variants},
         places=_places(query, page),
@@ -128,7 +135,7 @@ def _total(site: Site, query: RunQuery, page: RunPage) -> int | None:
     if not page.more and query.after is None and query.before is None:
         return len(page.lines)
     # To count what changed, each run would be compared with another one.
-    if query.filters.text or query.filters.change:
+    if query.filters.searches or query.filters.change:
         return None
     try:
         with site.store.read(_COUNT_SECONDS) as connection:
@@ -141,7 +148,7 @@ def _sort_urls(query: RunQuery, columns: Sequence[str]) -> dict[str, tuple[str, 
     """Where the heads of columns lead, and how the list is sorted by them now."""
     urls = {}
     for name in columns:
-        if name not in SORTED_BY or query.filters.text:
+        if name not in SORTED_BY or query.filters.searches:
             continue
         ours = query.order.column == SORTED_BY[name]
         if ours and not query.order.descending:
@@ -192,6 +199,9 @@ def _narrowed(query: RunQuery, labels: Mapping[Variant, str]) -> list[tuple[str,
         add(filters.change, change=None, candidate=None, baseline=None)
     if filters.text:
         add(f"“{filters.text}” in {', '.join(filters.text_in)}", text="")
+    for name, value in filters.metadata:
+        others = tuple(one for one in filters.metadata if one != (name, value))
+        add(f"{name} is {value}", metadata=others)
     if filters.metric is not None:
         by = f" by {filters.author}" if filters.author else ""
         words = f"{filters.metric}{by} {_range(filters.minimum, filters.maximum)}".strip()

@@ -1,5 +1,6 @@
 """One sample: the question, the answers of all variants side by side, steps, scores, neighbours."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from ml_agents_results.reports.word_diff import Part, word_diff
 from ml_agents_results.reports.wording import variant_labels
 from ml_agents_results.repositories.run_list import RunLine, RunListRepository
 from ml_agents_results.repositories.run_repository import RunRepository
+from ml_agents_results.repositories.sample_grid import SampleGridRepository
 from ml_agents_results.viewer.cell_links import experiment_crumbs, sample_link
 from ml_agents_results.viewer.grid_query import GridQuery
 from ml_agents_results.viewer.neighbours import neighbours_of, origin_of_link, usual_origin
@@ -40,6 +42,7 @@ class Side:
     Attributes:
         lines: All repeats of the variant.
         parts: The output against what it is compared with; None where it is shown as it is.
+        marked: The output around the parsed answer; None where that is not to be found in it.
     """
 
     variant: Variant
@@ -48,6 +51,7 @@ class Side:
     outcome: str
     lines: Sequence[RunLine]
     parts: Sequence[Part] | None
+    marked: tuple[str, str, str] | None
     steps: Sequence[dict[str, Any]]
     metadata: str
     is_baseline: bool
@@ -59,6 +63,8 @@ class Side:
 
 def show(site: Site, request: Request) -> Response:
     params = request.query_params
+    if "sample" in params:
+        return _go_to(site, params.get("experiment", ""), params["sample"].strip())
     experiment_id, task = params.get("experiment", ""), params.get("task", "")
     index = _index(params.get("index", ""))
     diff = params.get("diff", "none")
@@ -142,6 +148,18 @@ def whole_text(site: Site, request: Request) -> Response:
     return Response(content, media_type="text/plain; charset=utf-8", headers=headers)
 
 
+def _go_to(site: Site, experiment_id: str, text: str) -> Response:
+    variants = site.variants(experiment_id)
+    with site.store.read() as connection:
+        key = SampleGridRepository(connection, experiment_id).find(variants, text)
+    if key is None:
+        raise NotFoundError(
+            f"experiment {experiment_id!r} has no sample {text!r}",
+            "Give its task and index, as in sums:12, or the data set's own id.",
+        )
+    return RedirectResponse(sample_link(experiment_id, *key), 303)
+
+
 def _index(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 10:
         return int(text)
@@ -207,10 +225,23 @@ def _side(
         line.outcome,
         [one for one in lines if _variant(one) == variant],
         parts,
+        None if parts else _marked(run.raw_output or "", run.parsed_answer or ""),
         [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else [],
         json_bytes(rest, indent=True).decode() if rest else "",
         variant == baseline,
     )
+
+
+def _marked(output: str, answer: str) -> tuple[str, str, str] | None:
+    """What stands before the answer, the answer, and what follows: where it occurs last, since that
+    is what parsers read."""
+    if not answer.strip() or len(output) > LONGEST:
+        return None
+    words = re.compile(rf"(?<!\w){re.escape(answer.strip())}(?!\w)", re.IGNORECASE)
+    if not (places := list(words.finditer(output))):
+        return None
+    last = places[-1]
+    return output[: last.start()], last[0], output[last.end() :]
 
 
 def _choices(run: RunRecord) -> list[str]:

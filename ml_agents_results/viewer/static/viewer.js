@@ -15,6 +15,7 @@
     k: () => go("[rel=prev]"), ArrowLeft: () => go("[rel=prev]"),
     d: () => go(find("[data-diff]")?.getAttribute("aria-pressed") === "true" ? "[data-no-diff]" : "[data-diff]"),
     "/": () => { const field = find("[type=search]"); field?.focus(); return Boolean(field); },
+    g: () => { const field = find("[data-go]"); field?.focus(); return Boolean(field); },
     "?": () => { dialog.showModal(); return true; },
   };
   document.addEventListener("keydown", (event) => {

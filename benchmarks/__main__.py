@@ -25,7 +25,15 @@ from benchmarks.figures import OUTPUT, QUICK, ROOT
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.json"
-NOT_PROGRAMS = ("__main__", "figures", "databases", "servers", "generate_runs", "page")
+NOT_PROGRAMS = (
+    "__main__",
+    "figures",
+    "databases",
+    "servers",
+    "generate_runs",
+    "page",
+    "viewer_servers",
+)
 BY_HAND = ("peers", "coverage")
 """One needs an environment of its own, the other half an hour."""
 MOVED = 1.2

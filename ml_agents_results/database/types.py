@@ -59,8 +59,15 @@ class LosslessText(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else to_stored(value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else from_stored(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        # Instead of `process_result_value`, which takes two calls more for each text that is read.
+        return _restored
+
+
+def _restored(value: str | None) -> str | None:
+    if value is not None and _MARK in value:
+        return from_stored(value)
+    return value
 
 
 class _Json(TypeDecorator[_T]):

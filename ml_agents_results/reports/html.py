@@ -1,7 +1,7 @@
 """HTML: views as tables for pages and notebooks; every text is escaped."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from html import escape
 
 from ml_agents_results.reports.columns import Column
@@ -26,6 +26,7 @@ _PICTURES |= {
     for code in (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F)
 }
 _PICTURED = re.compile(f"[{re.escape(''.join(map(chr, _PICTURES)))}]")
+_CONTROLS = bytes(code for code in _PICTURES if code < 128)
 _MARKS = {"best": "strong", "close": "u"}
 _SIGNED = ("points", "change")
 
@@ -73,7 +74,28 @@ def view_html(view: View, link: Link | None = None, *, most: int = MOST_ROWS) ->
 
 def text(value: str) -> str:
     """A text as itself in HTML, control characters as pictures."""
-    return escape(value.translate(_PICTURES) if _PICTURED.search(value) else value)
+    return escape(pictured(value))
+
+
+def pictured(value: str) -> str:
+    """A text with its control characters as pictures."""
+    return value if _is_plain(value) else value.translate(_PICTURES)
+
+
+def texts(values: Iterable[str]) -> list[str]:
+    """`text` of each value: plain ones all at once, which takes a tenth of the time."""
+    listed = list(values)
+    if listed and _is_plain("".join(listed)):
+        # No plain text has the separator.
+        return escape("\x1f".join(listed)).split("\x1f")
+    return [text(value) for value in listed]
+
+
+def _is_plain(value: str) -> bool:
+    """Whether there is no character that a picture is shown for."""
+    if value.isascii():
+        return len(value.encode().translate(None, _CONTROLS)) == len(value)
+    return _PICTURED.search(value) is None
 
 
 def _row(view: View, index: int, link: Link | None, axis: Axis | None, at: int) -> str:

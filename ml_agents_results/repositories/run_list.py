@@ -1,6 +1,6 @@
 """List of runs: filtered, searched and sorted, a page at a time, as fast at any depth."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -44,27 +44,35 @@ def cut(column: Any) -> Any:
     return func.substr(column, 1, CUT + 1, type_=column.type).label(column.key)
 
 
-_LINE = (
-    Run.id,
-    Run.experiment_id,
-    *_KEY,
-    Run.sample_id,
-    Run.outcome,
-    Run.is_correct,
-    Run.score,
-    Run.execution_time_ms,
-    Run.cost_estimate,
-    Run.parsing_confidence,
-    Run.parsing_method,
-    Run.prompt_tokens,
-    Run.completion_tokens,
-    Run.finish_reason,
-    Run.created_at,
-    *map(cut, (Run.input_text, Run.expected_answer, Run.raw_output, Run.parsed_answer, Run.error)),
-)
+_PLACE = (Run.id, Run.experiment_id, *_KEY)
+_MORE = {
+    column.key: column
+    for column in (
+        Run.sample_id,
+        Run.outcome,
+        Run.is_correct,
+        Run.score,
+        Run.execution_time_ms,
+        Run.cost_estimate,
+        Run.parsing_confidence,
+        Run.parsing_method,
+        Run.prompt_tokens,
+        Run.completion_tokens,
+        Run.finish_reason,
+        Run.created_at,
+        *map(
+            cut,
+            (Run.input_text, Run.expected_answer, Run.raw_output, Run.parsed_answer, Run.error),
+        ),
+    )
+}
+
+LINE_COLUMNS = tuple(_MORE)
+"""What a line can have besides the run's id and key."""
 
 RunLine = Row[*tuple[Any, ...]]
-"""A run without its whole texts: key, outcome, measures, and the beginnings of texts."""
+"""A run without its whole texts: its id, its key, and the columns that were asked for, texts cut
+to their beginnings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +106,13 @@ class RunListRepository:
         backwards: bool = False,
         limit: int = 100,
         seconds: float = 1.0,
+        columns: Collection[str] = LINE_COLUMNS,
     ) -> RunPage:
         """The lines that follow a position, or precede it where `backwards`; in the order of the
         list either way.
 
         Args:
+            columns: Those of LINE_COLUMNS that are needed.
             seconds: After so long a search of texts ends with what it has.
 
         Raises:
@@ -115,8 +125,8 @@ class RunListRepository:
                     "the results of a search are in the order of their keys",
                     "Leave the sorting out, or the text.",
                 )
-            return self._search(filters, after, backwards, limit, seconds)
-        rows = self._ordered(filters, order, after, backwards, limit + 1)
+            return self._search(filters, after, backwards, limit, seconds, columns)
+        rows = self._ordered(filters, order, after, backwards, limit + 1, columns)
         return _page(rows, limit, backwards)
 
     def position(self, run_id: str, order: RunOrder | None = None) -> Position | None:
@@ -145,17 +155,22 @@ class RunListRepository:
         lines: list[RunLine] = []
         for variant in variants:
             lines += self._connection.execute(
-                select(*_LINE)
+                select(*_line(LINE_COLUMNS))
                 .where(*of_variant(variant), Run.task == task, Run.sample_index == sample_index)
                 .order_by(Run.repeat_index)
             ).all()
         return lines
 
-    def iterate(self, filters: RunFilters, order: RunOrder | None = None) -> Iterator[RunLine]:
+    def iterate(
+        self,
+        filters: RunFilters,
+        order: RunOrder | None = None,
+        columns: Collection[str] = LINE_COLUMNS,
+    ) -> Iterator[RunLine]:
         """All lines that pass, page by page."""
         after: Position | None = None
         while True:
-            page = self.page(filters, order, after, limit=1000, seconds=600)
+            page = self.page(filters, order, after, limit=1000, seconds=600, columns=columns)
             yield from page.lines
             if not page.more:
                 return
@@ -168,14 +183,14 @@ class RunListRepository:
         after: Position | None,
         backwards: bool,
         limit: int,
+        columns: Collection[str],
     ) -> Sequence[RunLine]:
         """The ids are found in the index that covers all that is filtered and sorted by; only then
         are the rows with their texts read."""
         chosen = self._chosen([Run.id], self._conditions(filters), filters, order, after, backwards)
         ids = chosen.limit(limit).subquery()
-        return self._connection.execute(
-            select(*_LINE).join(ids, ids.c.id == Run.id).order_by(*_directions(order, backwards))
-        ).all()
+        selected = select(*_line(columns, order)).join(ids, ids.c.id == Run.id)
+        return self._connection.execute(selected.order_by(*_directions(order, backwards))).all()
 
     def _chosen(
         self,
@@ -203,6 +218,7 @@ class RunListRepository:
         backwards: bool,
         limit: int,
         seconds: float,
+        columns: Collection[str],
     ) -> RunPage:
         """Walks through the runs that pass the other filters until the page is full or the time
         is over."""
@@ -218,7 +234,7 @@ class RunListRepository:
                 return _page(rows, limit, backwards, searched=searched)
             ids = chunk.limit(SEARCHED_AT_ONCE).subquery()
             found = (
-                select(*_LINE)
+                select(*_line(columns))
                 .join(ids, ids.c.id == Run.id)
                 .where(matching)
                 .order_by(*_directions(RunOrder(), backwards))
@@ -326,6 +342,13 @@ class RunListRepository:
         return or_(*(column.ilike(pattern, escape="\\") for column in columns))
 
 
+def _line(columns: Collection[str], order: RunOrder | None = None) -> list[Any]:
+    """What is selected for a line: its place in the list, and what is asked for."""
+    measure = SORT_COLUMNS.get((order or RunOrder()).column)
+    asked = {*columns, *([] if measure is None else [measure.key])}
+    return [*_PLACE, *(column for name, column in _MORE.items() if name in asked)]
+
+
 def position_of(line: RunLine, order: RunOrder | None = None) -> Position:
     """Where a line stands in a list of this order."""
     measure = SORT_COLUMNS.get((order or RunOrder()).column)
@@ -365,13 +388,8 @@ def _directions(order: RunOrder, backwards: bool) -> list[Any]:
     keys = [column.desc() if backwards else column for column in _KEY]
     if (measure := SORT_COLUMNS.get(order.column)) is None:
         return keys
-    unknown = measure.is_(None)
-    falling = order.descending != backwards
-    return [
-        unknown.desc() if backwards else unknown,
-        measure.desc() if falling else measure.asc(),
-        *keys,
-    ]
+    sorted_by = measure.desc() if order.descending != backwards else measure.asc()
+    return [sorted_by.nulls_first() if backwards else sorted_by.nulls_last(), *keys]
 
 
 def _beyond(columns: Sequence[Any], key: Sequence[Any], backwards: bool) -> Any:

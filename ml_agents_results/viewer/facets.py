@@ -1,13 +1,16 @@
 """Facets: the variants, tasks and outcomes that a list of runs can be narrowed to, with counts."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import VariantCounts
-from ml_agents_results.viewer.run_query import RunQuery
+from ml_agents_results.viewer.run_query import RunQuery, task_in_link
 from ml_agents_results.viewer.site import OUTCOMES
+from ml_agents_results.viewer.variant_links import variant_slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +18,6 @@ class FacetChoice:
     """A value that can be chosen as a filter, with the runs that it would leave."""
 
     name: str
-    value: str
     runs: int
     chosen: bool
     url: str
@@ -23,19 +25,13 @@ class FacetChoice:
 
 def runs_of(query: RunQuery, cells: Sequence[VariantCounts]) -> int:
     """The runs that pass filters by facets alone."""
-    return sum(_runs(cell, query.filters.outcomes) for cell in _chosen(query, cells))
-
-
-def _chosen(
-    query: RunQuery, cells: Sequence[VariantCounts], without: str = ""
-) -> list[VariantCounts]:
     filters = query.filters
-    return [
-        cell
+    return sum(
+        _runs(cell, filters.outcomes)
         for cell in cells
-        if (without == "v" or not filters.variants or cell.variant in filters.variants)
-        and (without == "task" or not filters.tasks or cell.task in filters.tasks)
-    ]
+        if (not filters.variants or cell.variant in filters.variants)
+        and (not filters.tasks or cell.task in filters.tasks)
+    )
 
 
 def _runs(cell: VariantCounts, outcomes: Sequence[str]) -> int:
@@ -47,55 +43,48 @@ def facets_of(
 ) -> dict[str, list[FacetChoice]]:
     """What each facet would leave of what the others chose; the other filters are not counted."""
     filters = query.filters
-
-    def choices(
-        param: str,
-        values: Mapping[Any, str],
-        chosen: tuple[Any, ...],
-        count: Callable[[Any], int],
-        field: str,
-    ) -> list[FacetChoice]:
-        listed = []
-        for value, name in values.items():
-            others = tuple(one for one in chosen if one != value)
-            after = others if value in chosen else (*chosen, value)
-            url = query.with_filters(**{field: after}).url()
-            if (runs := count(value)) or value in chosen:
-                listed.append(FacetChoice(name, str(value), runs, value in chosen, url))
-        return listed
-
-    tasks = dict.fromkeys(cell.task for cell in cells)
+    variants, tasks = frozenset(filters.variants), frozenset(filters.tasks)
+    of_variant, of_task, of_outcome = Counter[Variant](), Counter[str](), Counter[str]()
+    for cell in cells:
+        runs = _runs(cell, filters.outcomes)
+        if not tasks or cell.task in tasks:
+            of_variant[cell.variant] += runs
+        if not variants or cell.variant in variants:
+            of_task[cell.task] += runs
+            if not tasks or cell.task in tasks:
+                for name in OUTCOMES:
+                    of_outcome[name] += getattr(cell, name)
+    tasks_named = {one: one or "(none)" for one in dict.fromkeys(cell.task for cell in cells)}
     facets = {
-        "outcome": choices(
-            "outcome",
-            {name: name for name in OUTCOMES},
-            filters.outcomes,
-            lambda value: sum(getattr(cell, value) for cell in _chosen(query, cells)),
-            "outcomes",
+        "outcome": _choices(
+            query, "outcome", filters.outcomes, {one: one for one in OUTCOMES}, of_outcome, str
         ),
-        "variant": choices(
-            "v",
-            labels,
-            filters.variants,
-            lambda value: sum(
-                _runs(cell, filters.outcomes)
-                for cell in _chosen(query, cells, "v")
-                if cell.variant == value
-            ),
-            "variants",
-        ),
-        "task": choices(
-            "task",
-            {task: task or "(none)" for task in tasks},
-            filters.tasks,
-            lambda value: sum(
-                _runs(cell, filters.outcomes)
-                for cell in _chosen(query, cells, "task")
-                if cell.task == value
-            ),
-            "tasks",
-        ),
+        "variant": _choices(query, "v", filters.variants, labels, of_variant, variant_slug),
+        "task": _choices(query, "task", filters.tasks, tasks_named, of_task, task_in_link),
     }
     if filters.change is not None:
         del facets["variant"], facets["outcome"]
     return {name: listed for name, listed in facets.items() if len(listed) > 1}
+
+
+def _choices(
+    query: RunQuery,
+    param: str,
+    chosen: Sequence[Any],
+    names: Mapping[Any, str],
+    runs: Mapping[Any, int],
+    write: Callable[[Any], str],
+) -> list[FacetChoice]:
+    """The values of a facet that leave runs or are chosen, as `write` writes them in links."""
+    others = [pair for pair in query.first().pairs if pair[0] != param]
+    list_url = f"/runs?{urlencode(others, errors='surrogatepass')}"
+    choices = []
+    for value, name in names.items():
+        if runs[value] or value in chosen:
+            after = [one for one in chosen if one != value]
+            if value not in chosen:
+                after.append(value)
+            pairs = urlencode([(param, write(one)) for one in after], errors="surrogatepass")
+            url = f"{list_url}&{pairs}" if pairs else list_url
+            choices.append(FacetChoice(name, runs[value], value in chosen, url))
+    return choices

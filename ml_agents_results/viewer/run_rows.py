@@ -1,15 +1,23 @@
 """Rows of a list of runs as HTML: a page has a thousand cells, too many for a template."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 from markupsafe import Markup
 
 from ml_agents_results.records import MetricRecord, ScoreRecord, Variant
-from ml_agents_results.reports.columns import Kind
-from ml_agents_results.reports.html import text
-from ml_agents_results.reports.wording import moment, shown
-from ml_agents_results.repositories.run_list import CUT, RunLine
+from ml_agents_results.reports.html import text, texts
+from ml_agents_results.reports.wording import (
+    decimal,
+    dollars,
+    measured,
+    milliseconds,
+    moment,
+    shown,
+)
+from ml_agents_results.repositories.run_list import CUT, LINE_COLUMNS, RunLine
 from ml_agents_results.viewer.run_query import RunQuery
 from ml_agents_results.viewer.site import MARKS
 
@@ -45,21 +53,29 @@ NUMBERS = (
     *("parsing_confidence", "prompt_tokens", "completion_tokens"),
 )
 TEXTS = ("input_text", "expected_answer", "raw_output", "parsed_answer", "error")
-_KINDS: dict[str, Kind] = {
-    "execution_time_ms": "ms",
-    "cost_estimate": "usd",
-    "score": "value",
-    "sample_index": "count",
-    "repeat_index": "count",
-    "prompt_tokens": "count",
-    "completion_tokens": "count",
-    "parsing_confidence": "number",
+_NUMBERS: dict[str, Callable[[Any], str]] = {
+    "execution_time_ms": milliseconds,
+    "cost_estimate": dollars,
+    "score": measured,
+    "parsing_confidence": partial(decimal, digits=3),
+    **dict.fromkeys(("sample_index", "repeat_index"), "{:,}".format),
+    **dict.fromkeys(("prompt_tokens", "completion_tokens"), partial(shown, kind="count")),
 }
+"""How numbers are written."""
 
 _WIDTHS = {name: "short" if name.endswith("_answer") else "long" for name in TEXTS}
 """How much room a text has."""
 
-Cell = Callable[[RunLine], str]
+Cells = Sequence[str]
+"""The contents of the cells of one column, as HTML."""
+
+
+def columns_read(columns: Sequence[str]) -> list[str]:
+    """What lines must have for these columns, of `run_list.LINE_COLUMNS`."""
+    return [
+        *("outcome", "is_correct", "score"),
+        *(name for name in columns if name in LINE_COLUMNS),
+    ]
 
 
 def rows_html(
@@ -71,22 +87,35 @@ def rows_html(
     metrics: Sequence[MetricRecord],
 ) -> Markup:
     """A row for each line; its first cell leads to the sample, in this list."""
+    if not lines:
+        return Markup()
+    values = dict(zip(lines[0]._fields, zip(*lines, strict=True), strict=True))
     primary = {one.name for one in metrics if one.is_primary}
-    cells = [_cell(name, labels, scores, primary) for name in columns]
-    opened = [f"<td{_class(name)}>" for name in columns[1:]]
-    head = f'<th scope="row"{_class(columns[0])}>'
+    cells = []
+    for name in columns:
+        if name in COLUMNS:
+            cells.append(_cells(name, values, labels))
+        else:
+            cells.append(texts(_scores(line, name, scores, primary) for line in lines))
+    row = (
+        f'<tr data-run="%s"><th scope="row"{_class(columns[0])}><a href="%s">%s</a></th>'
+        + "".join(f"<td{_class(name)}>%s</td>" for name in columns[1:])
+        + "</tr>"
+    )
+    ids = texts(values["id"])
+    parts = zip(ids, _links(query, values), *cells, strict=True)
+    return Markup("\n".join(map(row.__mod__, parts)))
+
+
+def _links(query: RunQuery, values: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    """Where the rows lead."""
     experiment = quote_plus(query.filters.experiment_id, errors="surrogatepass")
     back = urlencode({"from": urlencode(query.first().pairs, errors="surrogatepass")})
-    rows = []
-    for line in lines:
-        task = quote_plus(line.task, errors="surrogatepass")
-        run = quote_plus(line.id, errors="surrogatepass")
+    tasks = {task: quote_plus(task, errors="surrogatepass") for task in set(values["task"])}
+    for task, index, run in zip(values["task"], values["sample_index"], values["id"], strict=True):
         # What is quoted or a number needs no escaping but of its ampersands.
-        link = f"/sample?experiment={experiment}&amp;task={task}&amp;index={line.sample_index}"
-        first = f'{head}<a href="{link}&amp;run={run}&amp;{back}">{cells[0](line)}</a></th>'
-        others = (f"{tag}{cell(line)}</td>" for tag, cell in zip(opened, cells[1:], strict=True))
-        rows.append(f'<tr data-run="{text(line.id)}">{first}{"".join(others)}</tr>')
-    return Markup("\n".join(rows))
+        link = f"/sample?experiment={experiment}&amp;task={tasks[task]}&amp;index={index}"
+        yield f"{link}&amp;run={quote_plus(run, errors='surrogatepass')}&amp;{back}"
 
 
 def _class(name: str) -> str:
@@ -95,25 +124,21 @@ def _class(name: str) -> str:
     return f' class="{" ".join(names)}"' if known and names else ""
 
 
-def _cell(
-    name: str,
-    labels: Mapping[Variant, str],
-    scores: Mapping[str, Sequence[ScoreRecord]],
-    primary: set[str],
-) -> Cell:
-    """What writes the content of a column's cells."""
-    if name not in COLUMNS:
-        return lambda line: text(_score(line, name, scores.get(line.id, ()), primary))
+def _cells(name: str, values: Mapping[str, Sequence[Any]], labels: Mapping[Variant, str]) -> Cells:
+    """The cells of a column that every list can have."""
     if name == "variant":
-        return lambda line: text(labels[Variant(line.experiment_id, *line[2:5])])
+        parts = zip(*(values[field] for field in Variant._fields), strict=True)
+        written = {variant: text(label) for variant, label in labels.items()}
+        return [written[variant] for variant in map(Variant._make, parts)]
+    column = values[name]
     if name == "outcome":
-        return lambda line: _OUTCOMES[line.outcome]
+        return [_OUTCOMES[outcome] for outcome in column]
     if name in TEXTS:
-        return lambda line: f'<span class="cut">{text(_beginning(getattr(line, name)))}</span>'
+        return [f'<span class="cut">{one}</span>' for one in texts(map(_beginning, column))]
     if name == "created_at":
-        return lambda line: moment(line.created_at)
-    kind = _KINDS.get(name, "text")
-    return lambda line: text(shown(getattr(line, name), kind))
+        return [moment(time) for time in column]
+    write = _NUMBERS.get(name)
+    return texts(one or "-" for one in column) if write is None else [write(one) for one in column]
 
 
 _OUTCOMES = {
@@ -123,9 +148,11 @@ _OUTCOMES = {
 }
 
 
-def _score(line: RunLine, metric: str, scores: Sequence[ScoreRecord], primary: set[str]) -> str:
+def _scores(
+    line: RunLine, metric: str, scores: Mapping[str, Sequence[ScoreRecord]], primary: set[str]
+) -> str:
     """The values of a metric for a run: that of the primary one stands on the run."""
-    own = [one for one in scores if one.metric == metric]
+    own = [one for one in scores.get(line.id, ()) if one.metric == metric]
     if not own and metric in primary:
         value = line.score if line.is_correct is None else float(line.is_correct)
         return "-" if value is None else f"{value:g}"

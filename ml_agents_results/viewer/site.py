@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from ml_agents_results.formats.json_encoding import json_bytes
 from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.reports import wording
-from ml_agents_results.reports.html import text, view_html
+from ml_agents_results.reports.html import pictured, view_html
 from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
@@ -144,4 +144,5 @@ def duration(value: timedelta) -> str:
 
 
 def _visible(value: Any) -> Any:
-    return Markup(text(value)) if type(value) is str else value
+    """What a template escapes in place of a value: control characters have pictures."""
+    return pictured(value) if type(value) is str else value

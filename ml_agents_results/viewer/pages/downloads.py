@@ -59,7 +59,7 @@ def _runs(site: Site, query: RunQuery) -> Iterator[RunRecord]:
     with site.store.read(None) as connection:
         runs = RunRepository(connection)
         waiting: list[str] = []
-        for line in RunListRepository(connection).iterate(query.filters, query.order):
+        for line in RunListRepository(connection).iterate(query.filters, query.order, ()):
             waiting.append(line.id)
             if len(waiting) == _AT_ONCE:
                 yield from _found(runs, waiting)

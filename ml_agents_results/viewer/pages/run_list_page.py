@@ -23,7 +23,7 @@ from ml_agents_results.repositories.score_rows import scores_of_runs
 from ml_agents_results.viewer.cell_links import experiment_crumbs
 from ml_agents_results.viewer.facets import facets_of, runs_of
 from ml_agents_results.viewer.run_query import SIZES, RunQuery, run_query
-from ml_agents_results.viewer.run_rows import COLUMNS, NUMBERS, SORTED_BY, rows_html
+from ml_agents_results.viewer.run_rows import COLUMNS, NUMBERS, SORTED_BY, columns_read, rows_html
 from ml_agents_results.viewer.site import Site
 from ml_agents_results.viewer.variant_links import variant_slug
 
@@ -51,6 +51,7 @@ def show(site: Site, request: Request) -> Response:
             query.before or query.after,
             backwards=query.before is not None,
             limit=query.size,
+            columns=columns_read(columns),
         )
         wanted = [name for name in columns if name in metrics]
         scores = scores_of_runs(connection, [line.id for line in page.lines]) if wanted else {}

@@ -83,7 +83,6 @@ def _patterns(query: GridQuery, counts: Mapping[Pattern, int] | None) -> list[Fa
     return [
         FacetChoice(
             words,
-            name,
             -1 if counts is None else counts.get(name, 0),
             name == chosen,
             query.with_filters(pattern=None if name == chosen else name).url(),
@@ -104,9 +103,7 @@ def _variants(
             after = (*shown, variant)
         if after:
             url = replace(query.first(), chosen=after).url()
-            choices.append(
-                FacetChoice(labels[variant], variant_slug(variant), -1, variant in shown, url)
-            )
+            choices.append(FacetChoice(labels[variant], -1, variant in shown, url))
     return choices if len(variants) > 1 else []
 
 
@@ -116,7 +113,7 @@ def _tasks(query: GridQuery, tasks: Sequence[str]) -> list[FacetChoice]:
     for task in tasks:
         others = tuple(one for one in chosen if one != task)
         url = query.with_filters(tasks=others if task in chosen else (*chosen, task)).url()
-        choices.append(FacetChoice(task or "(none)", task, -1, task in chosen, url))
+        choices.append(FacetChoice(task or "(none)", -1, task in chosen, url))
     return choices if len(tasks) > 1 else []
 
 

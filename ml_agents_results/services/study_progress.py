@@ -1,4 +1,4 @@
-"""Progress of an experiment: done, planned, how fast, and how long it will take."""
+"""Progress of an experiment: done, planned, how fast, and what the rest will take and cost."""
 
 import math
 from dataclasses import dataclass
@@ -24,12 +24,15 @@ class StudyProgress:
         last_at: When the last run was recorded; None without runs.
         left: The shortest and longest time that the rest takes at the rate of the last ten
             minutes; None where that is not known.
+        cost_left: The least and most that the rest costs (USD) if its runs cost what those of the
+            last ten minutes did; None where few of these have a cost.
     """
 
     done: int
     planned: int | None
     last_at: datetime | None
     left: tuple[timedelta, timedelta] | None
+    cost_left: tuple[float, float] | None = None
 
     @property
     def share(self) -> float | None:
@@ -51,14 +54,32 @@ def progress_of(
     last_at = connection.scalar(
         select(Run.created_at).where(own).order_by(Run.created_at.desc()).limit(1)
     )
-    left = None
+    left = cost_left = None
     if planned and done < planned and last_at is not None:
-        recent = connection.execute(
-            select(func.count(), func.min(Run.created_at)).where(own, Run.created_at > now - WINDOW)
+        cost = Run.cost_estimate
+        recent, first, priced, total, squares = connection.execute(
+            select(
+                func.count(),
+                func.min(Run.created_at),
+                func.count(cost),
+                func.sum(cost),
+                func.sum(cost * cost),
+            ).where(own, Run.created_at > now - WINDOW)
         ).one()
-        if recent[0] >= LEAST:
-            left = _left(planned - done, recent[0], max(now - recent[1], timedelta(seconds=1)))
-    return StudyProgress(done, planned, last_at, left)
+        if recent >= LEAST:
+            left = _left(planned - done, recent, max(now - first, timedelta(seconds=1)))
+        if priced >= LEAST and priced == recent:
+            cost_left = _cost_left(planned - done, priced, total or 0.0, squares or 0.0)
+    return StudyProgress(done, planned, last_at, left, cost_left)
+
+
+def _cost_left(remaining: int, priced: int, total: float, squares: float) -> tuple[float, float]:
+    """The sum over the rest varies with its own runs and with the mean that it is guessed from;
+    twice its standard error is a range to rely on."""
+    mean = total / priced
+    variance = max(0.0, squares / priced - mean * mean) * priced / (priced - 1)
+    spread = 2 * math.sqrt(variance * (remaining + remaining * remaining / priced))
+    return max(0.0, remaining * mean - spread), remaining * mean + spread
 
 
 def _left(remaining: int, recent: int, within: timedelta) -> tuple[timedelta, timedelta]:

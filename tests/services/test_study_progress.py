@@ -12,7 +12,13 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 def progress(processor: ResultsProcessor, runs: int, planned: int | None) -> StudyProgress:
     processor.save_experiment("e", {})
     processor.save_runs(
-        RunRecord("e", "None", index, created_at=NOW - timedelta(seconds=2 * (runs - index)))
+        RunRecord(
+            "e",
+            "None",
+            index,
+            cost_estimate=0.01 + 0.002 * (index % 2),
+            created_at=NOW - timedelta(seconds=2 * (runs - index)),
+        )
         for index in range(runs)
     )
     with processor.database.read() as connection:
@@ -26,6 +32,9 @@ def test_the_range_holds_the_time_at_the_same_rate(processor: ResultsProcessor) 
     assert found.left is not None
     low, high = found.left
     assert low < timedelta(seconds=600) < high < timedelta(seconds=900)
+    assert found.cost_left is not None
+    low_cost, high_cost = found.cost_left
+    assert 3.2 < low_cost < 300 * 0.011 < high_cost < 3.4
 
 
 def test_few_runs_tell_no_rate(processor: ResultsProcessor) -> None:

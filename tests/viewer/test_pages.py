@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 import pytest
 from starlette.testclient import TestClient
 
+from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.records import RunRecord
 from ml_agents_results.reports.wording import percent
 from ml_agents_results.viewer.security import HEADERS
 from tests.commands import document
@@ -121,6 +123,15 @@ def test_figures_are_those_of_the_command_line(client: TestClient, study: Path) 
     assert compared["comparisons"][0]["sentence"] in unescape(shown)
 
 
+def test_the_list_has_the_intervals_of_the_summary(client: TestClient, study: Path) -> None:
+    with ResultsProcessor(str(study)) as processor:
+        processor.save_experiment("one", {})
+        processor.save_runs(RunRecord("one", "None", i, is_correct=i % 3 > 0) for i in range(30))
+    [row] = client.get("/experiment.json?id=one").json()["variants"]
+    interval = ", ".join(percent(row[name]).rstrip("%") for name in ("ci_low", "ci_high"))
+    assert f'66.7% <span class="note">[{interval}]</span>' in client.get("/?q=one").text
+
+
 def test_counts_lead_to_the_runs_that_they_count(client: TestClient) -> None:
     shown = client.get("/experiment?id=exp").text
     cells = re.findall(r'<a href="(/runs[^"]+)">([\d,]+)</a>', shown)
@@ -204,9 +215,6 @@ def test_downloads_are_the_runs_of_the_list(client: TestClient) -> None:
 
 
 def test_a_long_answer_is_folded_and_can_be_saved(client: TestClient, study: Path) -> None:
-    from ml_agents_results.processor import ResultsProcessor
-    from ml_agents_results.records import RunRecord
-
     with ResultsProcessor(str(study)) as processor:
         processor.save_experiment("long", {})
         processor.save_run(RunRecord("long", "None", 0, raw_output="word " * 2_000_000, id="big"))

@@ -1,10 +1,11 @@
 """Experiments: the newest first, how far each is and how it did."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from urllib.parse import urlencode
 
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,16 +15,27 @@ from ml_agents_results.repositories.experiment_repository import (
     ExperimentCounts,
     ExperimentRepository,
 )
+from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.services.study_progress import StudyProgress, progress_of
+from ml_agents_results.services.summary import SummaryService
 from ml_agents_results.viewer.site import Site
 
 _SIZE = 100
+_MOST_RUNS = 100_000
+"""Runs that intervals are computed from for one page."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
+    """An experiment of the list.
+
+    Attributes:
+        interval: Around the accuracy; None where that is not shown or there are very many runs.
+    """
+
     counts: ExperimentCounts
     progress: StudyProgress | None
+    interval: tuple[float, float] | None
 
 
 def show(site: Site, request: Request) -> Response:
@@ -84,4 +96,28 @@ def _with_progress(site: Site, lines: Sequence[ExperimentCounts]) -> list[_Line]
         with site.store.read() as connection:
             for one in running:
                 progress[one.id] = progress_of(connection, one.id, one.runs, one.planned)
-    return [_Line(one, progress.get(one.id)) for one in lines]
+    intervals = _intervals(site, lines)
+    return [_Line(one, progress.get(one.id), intervals.get(one.id)) for one in lines]
+
+
+def _intervals(site: Site, lines: Sequence[ExperimentCounts]) -> Mapping[str, tuple[float, float]]:
+    """The intervals of `analyze` around the accuracies that are shown."""
+    ids: list[str] = []
+    runs = 0
+    for one in lines:
+        if one.accuracy is not None and runs + one.runs <= _MOST_RUNS:
+            ids.append(one.id)
+            runs += one.runs
+    if not ids:
+        return {}
+    chosen = tuple(ids)
+
+    def compute(connection: Connection) -> Mapping[str, tuple[float, float]]:
+        report = SummaryService(connection, Filters(experiment_id=chosen)).report()
+        return {
+            row.variant.experiment_id: (row.ci_low, row.ci_high)
+            for row in report.variants
+            if row.ci_low is not None and row.ci_high is not None
+        }
+
+    return site.store.figures(("intervals", chosen), compute)

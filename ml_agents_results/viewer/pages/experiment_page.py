@@ -59,11 +59,18 @@ class PairFinding:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The runs of an experiment, counted."""
+    """The runs of an experiment, counted.
+
+    Attributes:
+        cost: So far (USD), of an experiment that runs; None without any price.
+        unpriced: Runs without a cost.
+    """
 
     runs: int
     graded: int
     failed: int
+    cost: float | None = None
+    unpriced: int = 0
 
     @classmethod
     def of(cls, variants: Sequence[VariantSummary]) -> "Head":
@@ -206,7 +213,9 @@ def _url(path: str, experiment_id: str, part: str, metric: str | None) -> str:
 def _counted(site: Site, experiment_id: str) -> Head:
     cells = site.cells(experiment_id)
     graded = sum(cell.correct + cell.wrong + cell.scored for cell in cells)
-    return Head(sum(cell.runs for cell in cells), graded, sum(cell.failed for cell in cells))
+    runs, priced = sum(cell.runs for cell in cells), sum(cell.priced for cell in cells)
+    cost = sum(cell.total_cost for cell in cells) if priced else None
+    return Head(runs, graded, sum(cell.failed for cell in cells), cost, runs - priced)
 
 
 def _snapshot(

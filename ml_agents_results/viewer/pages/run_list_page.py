@@ -37,10 +37,11 @@ def show(site: Site, request: Request) -> Response:
     metrics = [metric.name for metric in record.metrics or ()]
     variants = site.variants(experiment_id)
     query = run_query(params, variants)
-    if "meta_key" in params or len(params.multi_items()) > len(
-        [1 for _, value in params.multi_items() if value != ""]
-    ):
-        # A form sends what was left empty, too: links stay short.
+    usual = _columns(replace(query, columns=()), site.cells(experiment_id), metrics)
+    if set(query.columns) == set(usual):
+        query = replace(query, columns=())
+    if sorted(params.multi_items()) != sorted(query.pairs):
+        # A form sends what is empty or as usual, too: links stay short, one for each list.
         return RedirectResponse(query.url(), 303)
     columns = _columns(query, site.cells(experiment_id), metrics)
     with site.store.read() as connection:

@@ -53,6 +53,12 @@
   let state = document.body.dataset.state;
   if (state === undefined) return;
   let quiet = 0;
+  // A study that has died says nothing: how long nothing was recorded is told here.
+  const watch = () => document.querySelectorAll("[data-last-run]").forEach((one) => {
+    const minutes = Math.floor((Date.now() - Date.parse(one.dataset.lastRun)) / 60000);
+    const words = minutes < 3 ? "" : `no run for ${minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`}`;
+    if (one.textContent !== words) one.textContent = words;
+  });
   const refresh = async () => {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!answer.ok) throw new Error(answer.status);
@@ -86,6 +92,7 @@
   const poll = async () => {
     let wait = quiet > 60 ? 10000 : 2000;
     if (document.visibilityState === "visible") {
+      watch();
       try {
         const answer = await fetch(`/state?since=${encodeURIComponent(state)}`);
         if (status.textContent.startsWith("The viewer")) status.textContent = "";
@@ -108,5 +115,6 @@
     }
     setTimeout(poll, wait);
   };
+  watch();
   setTimeout(poll, 1500);
 })();

@@ -31,17 +31,23 @@ _SECONDS = ("latency_s", "latency_seconds", "seconds", "execution_time", "durati
 _METRICS = re.compile(
     r"f1|em|exact_match|bleu|rouge_?(1|2|l|lsum)|meteor|bert_?score|chrf|acc|acc_norm|pass_?at_?\d+"
 )
+_MEASURED = re.compile(r"(\w+_)?score(_\w+)?")
+"""Columns that are metrics if their values are numbers."""
+
 _TIDY = re.compile(r"[^a-z0-9]+")
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)")
+_NO_ROW: Mapping[str, object] = {}
 
 
 def meanings(
-    columns: Iterable[str], taken: Collection[str]
+    columns: Iterable[str], taken: Collection[str], row: Mapping[str, object] = _NO_ROW
 ) -> tuple[dict[str, tuple[str, float]], list[str]]:
     """What columns mean by their names.
 
     Args:
         columns: All columns.
         taken: Fields of runs that are given otherwise.
+        row: The first row, whose values tell a score from what is said of it.
 
     Returns:
         Column to field and the factor to the unit of the field; and the columns that are metrics.
@@ -62,7 +68,15 @@ def meanings(
         elif field is not None and field not in used:
             known[column] = field, factor
             used.add(field)
+        elif _MEASURED.fullmatch(name) and _may_be_number(row.get(column)):
+            metrics.append(column)
     return known, metrics
+
+
+def _may_be_number(value: object) -> bool:
+    if isinstance(value, str):
+        return _NUMBER.fullmatch(value.strip()) is not None
+    return value is None or isinstance(value, int | float)
 
 
 def _field(name: str, names: Collection[str], taken: Collection[str]) -> tuple[str | None, float]:

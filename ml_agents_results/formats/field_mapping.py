@@ -35,6 +35,10 @@ _TELLING = frozenset((*_TEXTS, "sample_index", "is_correct", "score", "scores"))
 """A line that has none of these is not a run."""
 
 _SHOWN = 10
+_NUMBERS = 3
+_LARGEST = 1000
+"""Larger numbers are times, sizes or ids rather than grades."""
+
 _OVERRIDABLE = (
     "sample_id",
     "input_text",
@@ -107,12 +111,17 @@ class FieldMapping:
         self._named = tuple(filter(None, (options.metric or "").split(",")))
         self._unseen = set(self._fields) | set(self._named)
         self._kept: dict[str, None] = {}
+        self._numeric: dict[str, None] = {}
         self._plans: dict[tuple[str, ...], _Plan] = {}
         self._indexes: dict[str, dict[object, int]] = {}
         self._asked: Counter[tuple[object, ...]] = Counter()
         self._looks_like_seconds = False
         self.grading = Grading(
-            source, options, metric=next(iter(self._named), None), any_metric=True
+            source,
+            options,
+            metric=next(iter(self._named), None),
+            rule="the first in the file",
+            any_metric=True,
         )
 
     def record(self, line: Mapping[str, Any]) -> RunRecord:
@@ -127,7 +136,7 @@ class FieldMapping:
         """The run of one line, and its value of each metric that is a column; see `record`."""
         names = tuple(line)
         if (plan := self._plans.get(names)) is None:
-            plan = self._plans[names] = self._planned(names)
+            plan = self._plans[names] = self._planned(line)
         values: dict[str, Any] = {}
         kept: dict[str, Any] = {}
         scores: dict[str, ScoreRecord] = {}
@@ -142,6 +151,8 @@ class FieldMapping:
                     values[field] = value if factor == 1 else self._scaled(field, value, factor)
             elif column not in plan.left_out:
                 kept[column] = value
+                if type(value) in (int, float) and abs(value) <= _LARGEST:
+                    self._numeric[column] = None
         for path, fields in plan.paths.items():
             value = _inner(line, path)
             if value is not None:
@@ -161,7 +172,8 @@ class FieldMapping:
             )
         return self._record(values, kept), scores
 
-    def _planned(self, names: tuple[str, ...]) -> _Plan:
+    def _planned(self, line: Mapping[str, Any]) -> _Plan:
+        names = tuple(line)
         taken = self._mapped | set(self._constants)
         own = {name for name in names if name in KNOWN and name not in taken}
         unnamed = "sample_index" not in names and "experiment_id" not in names
@@ -174,7 +186,8 @@ class FieldMapping:
         prefixed = {
             one: from_stored(one.removeprefix(PREFIX)) for one in names if one.startswith(PREFIX)
         }
-        known, measured = meanings([one for one in others if one not in prefixed], taken | own)
+        unknown = [one for one in others if one not in prefixed]
+        known, measured = meanings(unknown, taken | own, line)
         metrics = {column: False for column in (*measured, *self._named) if column in names}
         metrics |= dict.fromkeys(prefixed, False)
         fields: dict[str, list[tuple[str, float]]] = {}
@@ -328,9 +341,11 @@ class FieldMapping:
         if self._kept:
             names = list(self._kept)
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            numbers = ",".join(list(self._numeric)[:_NUMBERS])
+            hint = f" (for metrics of numbers: --metric {numbers})" if numbers else ""
             self._source.warn(
                 f"{self._source.name}: runs have no field for {', '.join(names[:_SHOWN])}{more}; "
-                "kept in metadata_json"
+                f"kept in metadata_json{hint}"
             )
 
 

@@ -17,7 +17,7 @@ from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import number
 from ml_agents_results.formats.log import Item
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.formats.metric_scales import scale_of
+from ml_agents_results.formats.metric_scales import describes_text, scale_of
 from ml_agents_results.formats.source_figures import SourceFigures
 from ml_agents_results.formats.spool import Spool
 from ml_agents_results.records import MetricKind, MetricRecord, RunRecord, ScoreRecord
@@ -305,13 +305,17 @@ class Grading:
         candidates = [name for key in self._preferred for name in fitting if keys[name] == key]
         usual = candidates[:1]
         if self._any_metric or named:
-            candidates += [name for name in fitting if name not in candidates]
-            usual = usual or candidates[:1]
+            others = [name for name in fitting if name not in candidates]
+            candidates += sorted(others, key=lambda name: describes_text(str(keys[name])))
+            if not usual and candidates[:1] == others[:1]:
+                usual = candidates[:1]
         binary = [name for name in candidates if self.metrics[name].kind == "binary"]
         name = next(iter(binary or candidates), "")
         if named:
             return name, f"--{self._what if self._metric is None else 'metric'}"
-        return name, self._rule if [name] == usual else "the first of right and wrong"
+        if [name] == usual:
+            return name, self._rule
+        return name, f"the first {'of right and wrong' if binary else 'that grades answers'}"
 
 
 class _Range:

@@ -125,7 +125,12 @@ class _InspectLog:
             for scorer in sequence(self._eval.get("scorers"))
             if isinstance(name := mapping(scorer).get("name"), str)
         ]
+        self._answered = 0
         self._unlettered: set[str] = set()
+        self._categories: dict[str | None, list[str]] = {}
+        for result in self._results():
+            if (name := text(result.get("name"))) is not None:
+                self._categories.setdefault(text(result.get("scorer")), []).append(name)
         self._ids = SampleIds(source)
         for sample_id in sequence(mapping(self._eval.get("dataset")).get("sample_ids")):
             self._index(sample_id)
@@ -141,18 +146,16 @@ class _InspectLog:
     def items(self) -> Iterator[Item]:
         for position, sample, size in self._file.samples():
             with self._source.locate(position):
-                self.grading.add(self._item(sample, position, size))
+                item = self._item(sample, position, size)
+            self._answered += item.run.error is None
+            self.grading.add(item)
         self._overrides.finish()
         for name in self.grading.metrics.keys() - self._unlettered:
             # Inspect's letters are its own scale.
             metric = self.grading.metrics[name]
             metric.lower, metric.upper, metric.higher_is_better = 0, 1, True
         self._expect_figures()
-        if mapping(self._eval.get("config")).get("log_samples") is False:
-            self._source.why_empty = (
-                "has no samples: it was written without them",
-                "Run the evaluation with --log-samples, which is Inspect's default.",
-            )
+        self._say_what_is_missing()
         yield from self.grading.graded()
 
     def experiment(self) -> ExperimentRecord:
@@ -244,9 +247,37 @@ class _InspectLog:
             return canonical_approach("+".join(solvers)), "solvers"
         return canonical_approach(self._task), "task"
 
+    def _say_what_is_missing(self) -> None:
+        """Says why the log has no samples, or that these have no scores."""
+        status = text(self._header.get("status"))
+        if mapping(self._eval.get("config")).get("log_samples") is False:
+            self._source.why_empty = (
+                "has no samples: it was written without them",
+                "Run the evaluation with --log-samples, which is Inspect's default.",
+            )
+        elif status != "success":
+            self._source.why_empty = (
+                f"has no samples: its status is {status or 'not known'}",
+                "An evaluation that was stopped goes on with: inspect eval-retry FILE",
+            )
+        else:
+            self._source.why_empty = (
+                "is a log of Inspect without its samples",
+                "They are in the log that Inspect wrote: import that one.",
+            )
+        if self._answered and not self.grading.metrics and self._own is None:
+            self._source.warn(
+                f"{self._source.name}: its samples have no scores, so nothing is graded (to add "
+                "them: inspect score FILE; to grade the answers here: --parse)"
+            )
+
+    def _results(self) -> list[dict[str, Any]]:
+        """The log's own results, one for each scorer or part of its scores."""
+        return [*map(mapping, sequence(mapping(self._header.get("results")).get("scores")))]
+
     def _expect_figures(self) -> None:
         """Notes the accuracies and means of the log's own results."""
-        for result in map(mapping, sequence(mapping(self._header.get("results")).get("scores"))):
+        for result in self._results():
             name, scorer = text(result.get("name")), text(result.get("scorer"))
             names = [f"{scorer}.{name}", name, scorer]
             known = next((one for one in names if one in self.grading.metrics), None)
@@ -305,7 +336,19 @@ class _InspectLog:
                     explanation=explanation if isinstance(explanation, str) else None,
                     details_json=details or None,
                 )
+                scores |= self._shares(scorer, inner)
         return scores
+
+    def _shares(self, scorer: str, value: object) -> dict[str, ScoreRecord]:
+        """Whether a value is a category, for each one whose share the log states."""
+        categories = [one for one in self._categories.get(scorer, ()) if one != scorer]
+        if value not in categories or _graded(value) is not None:
+            return {}
+        for one in categories:
+            self.grading.define(
+                f"{scorer}.{one}", kind="binary", scorer=scorer, definition={"part": one}
+            )
+        return {f"{scorer}.{one}": ScoreRecord(float(one == value)) for one in categories}
 
     def _metadata(self, sample: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
         messages = [mapping(message) for message in sequence(sample.get("messages"))]

@@ -21,6 +21,7 @@ _CHECKED = 100
 _BEGINNING = 64 * 1024
 _FIRST_LINE = 1 << 20
 _LISTED = "A runs file has one JSON object a line; a list becomes one by: jq -c '.[]' FILE"
+_JOINED = "A runs file has one JSON object a line; to part those of one line: jq -c . FILE"
 
 
 def read_lines(
@@ -44,7 +45,8 @@ def read_lines(
             try:
                 values = parse(line)
             except ValueError as error:
-                raise _bad_line(source, number, str(error)) from error
+                hint = _JOINED if "Extra data" in str(error) else _LISTED
+                raise _bad_line(source, number, str(error), hint) from error
             if not isinstance(values, dict):
                 raise _bad_line(source, number, f"it is a {type(values).__name__}, not an object")
             if number <= _CHECKED and (twice := _repeated_key(line)) is not None:
@@ -124,5 +126,5 @@ def _beginning(path: Path, size: int, _file_size: int, _changed: int) -> bytes:
         return file.read(size).removeprefix(BOM).lstrip()
 
 
-def _bad_line(source: LogSource, number: int, reason: str) -> InvalidFileError:
-    return InvalidFileError(f"{source.where(number)}: {reason}", _LISTED)
+def _bad_line(source: LogSource, number: int, reason: str, hint: str = _LISTED) -> InvalidFileError:
+    return InvalidFileError(f"{source.where(number)}: {reason}", hint)

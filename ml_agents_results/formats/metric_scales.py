@@ -39,6 +39,17 @@ _KNOWN: tuple[tuple[re.Pattern[str], tuple[Scale, ...]], ...] = (
 )
 
 
+_OF_TEXTS = re.compile(
+    r"(flesch|ari|smog|coleman|gunning)_\w+|\w*(length|latency|duration|tokens?|cost|count)(_\w+)?"
+)
+
+
+def describes_text(name: str) -> bool:
+    """Whether the metric of this name says what an answer is like, or what it took, and not how
+    good it is."""
+    return _OF_TEXTS.fullmatch(name.lower().rpartition(".")[2]) is not None
+
+
 def scale_of(name: str, lowest: float, highest: float) -> Scale | None:
     """The scale of the metric of this name, given the range of its values in a log.
 

@@ -5,6 +5,7 @@ has no grade. Answers from promptfoo's cache have no time.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -44,9 +45,11 @@ _CRASHES = (
     "Ruby code execution failed",
     "Webhook error",
 )
+_WITHOUT = "without assertions have no grade (promptfoo counts them as passed)"
+_BROKEN = "whose assertions did not run have no grade (promptfoo counts them as failed)"
 _LONGEST_LABEL = 80
 _SUCCESS = "success"
-_HEAD = ("evalId", "config", "metadata", "version", "timestamp", "createdAt")
+_HEAD = ("evalId", "config", "metadata", "version", "timestamp", "createdAt", "stats")
 _EMPTY = re.compile(rb'\{\s*"version":\s*\d+,\s*"results":\s*\[\s*\]\s*\}')
 _JSON_LINES = re.compile(r"\.(jsonl|ndjson)(\.gz)?$", re.IGNORECASE)
 
@@ -123,6 +126,8 @@ class _PromptfooResults:
         self._prompts: dict[str, int] = {}
         self._labels: dict[tuple[str, str], int] = {}
         self._unproven = False
+        self._passed = 0
+        self._unjudged: Counter[str] = Counter()
         self._answered: dict[tuple[int, int, str], int] = {}
         self.grading = Grading(
             source, options, preferred=(_SUCCESS, "score"), rule="all assertions"
@@ -193,18 +198,34 @@ class _PromptfooResults:
             "is an evaluation of promptfoo without results",
             "Run it again; results come with: promptfoo eval --output results.json",
         )
+        self._say_what_is_ungraded()
         for item in self.grading.graded():
             run = item.run
             tests = alike.get(run.sample_index, [run.sample_index])
             run.repeat_index = tests.index(run.sample_index) + run.repeat_index * len(tests)
             run.sample_index = tests[0]
             if self._unproven and not asserted:
+                self._source.warn(
+                    f"{self._source.name}: its configuration has no assertions, so nothing is "
+                    "graded (promptfoo counts such results as passed)"
+                )
                 run.is_correct = run.score = None
                 item = item._replace(scores={})
             if not (run.provider or run.model) and only is not None:
                 provider, _, model = only.partition(":")
                 run.provider, run.model = (provider, model) if model else ("", provider)
             yield item
+
+    def _say_what_is_ungraded(self) -> None:
+        """Names the results that promptfoo counts, and that have no grade here."""
+        for reason, number in self._unjudged.items():
+            self._source.warn(f"{self._source.name}: {number:,} results {reason}")
+        known = mapping(self._head.get("stats")).get("successes")
+        if _is_number(known) and known != self._passed:
+            self._source.warn(
+                f"{self._source.name}: its own statistics count {known:,} results as passed; "
+                f"{self._passed:,} of those in the file have passed"
+            )
 
     def _add(self, position: int | str, row: dict[str, Any], size: int) -> None:
         test = _numbered(row.get("testIdx"), self._tests, row.get("vars"))
@@ -226,7 +247,11 @@ class _PromptfooResults:
         # Version 2 of 2023: the configuration says whether there were assertions.
         unproven = "gradingResult" not in row and "testCase" not in row
         self._unproven = self._unproven or unproven
-        scores = _scores(row) if unproven or _is_judged(row) else {}
+        self._passed += row.get("success") is True
+        reason = None if unproven else _why_unjudged(row)
+        if reason is not None and run.error is None:
+            self._unjudged[reason] += 1
+        scores = _scores(row) if reason is None else {}
         self.grading.add(Item(position, run, size, scores))
 
     def _run(self, row: dict[str, Any], test: int, column: int, provider_id: str) -> RunRecord:
@@ -359,14 +384,14 @@ def _is_failed(row: dict[str, Any], response: dict[str, Any]) -> bool:
     return bool(row.get("error") or response.get("error"))
 
 
-def _is_judged(row: dict[str, Any]) -> bool:
-    """Whether assertions were made, and none of them failed to run."""
+def _why_unjudged(row: dict[str, Any]) -> str | None:
+    """Why a result has no grade; None if assertions were made and all of them ran."""
     grading = mapping(row.get("gradingResult"))
-    if grading.get("reason") == _UNASSERTED and not grading.get("componentResults"):
-        return False
     parts = [grading, *map(mapping, sequence(grading.get("componentResults")))]
-    if any(mapping(part.get("metadata")).get("graderError") for part in parts):
-        return False
-    if any(str(part.get("reason")).startswith(_CRASHES) for part in parts):
-        return False
-    return bool(grading or sequence(mapping(row.get("testCase")).get("assert")))
+    if grading.get("reason") == _UNASSERTED and not grading.get("componentResults"):
+        return _WITHOUT
+    if any(mapping(part.get("metadata")).get("graderError") for part in parts) or any(
+        str(part.get("reason")).startswith(_CRASHES) for part in parts
+    ):
+        return _BROKEN
+    return None if grading or sequence(mapping(row.get("testCase")).get("assert")) else _WITHOUT

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.errors import InvalidFileError, InvalidRecordError
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.table_files import Row
 from ml_agents_results.formats.table_recipes import TableRecipe, find_recipe, fitting_recipe
@@ -40,6 +40,12 @@ class RecipeReading:
     def read(self, row: dict[str, Any]) -> tuple[dict[str, Any], Mapping[str, ScoreRecord]]:
         """The fields of a run under their own names, and its scores."""
         values, scores = self.recipe.read(row, self._stem, self._overrides)
+        if values.keys() <= {"metadata_json", *self.recipe.constants}:
+            raise InvalidRecordError(
+                f"the recipe {self.recipe.name} finds neither sample nor answer in it; its columns "
+                f"are: {', '.join(row)}",
+                "Remove the line if it is a summary, or name another recipe: --recipe NAME",
+            )
         if self.recipe.repeats and "repeat_index" not in values:
             key = tuple(str(values.get(name)) for name in ("task", "model", "sample_id"))
             values["repeat_index"] = self._seen[key]

@@ -1,5 +1,5 @@
-"""The runs file: one run a line, as JSON Lines or CSV, a JSON list, a workbook or Parquet; packed
-with gzip, alone in a zip archive, or not.
+"""The runs file: one run a line, as JSON Lines or CSV, a JSON list or document, a workbook or
+Parquet; packed with gzip, alone in a zip archive, or not.
 
 Fields are named as the columns of `runs`, or as people name them (`column_names`); `--map` names
 others. In CSV an empty
@@ -24,8 +24,8 @@ from ml_agents_results.formats.coercion import TYPED, cell, number_cell, time_of
 from ml_agents_results.formats.column_names import widened
 from ml_agents_results.formats.csv_table import open_table
 from ml_agents_results.formats.field_mapping import FieldMapping
-from ml_agents_results.formats.json_files import beginning, read_lines, read_object
-from ml_agents_results.formats.json_stream import JsonStream
+from ml_agents_results.formats.json_files import beginning
+from ml_agents_results.formats.json_tables import is_json, json_rows
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
@@ -42,14 +42,12 @@ from ml_agents_results.formats.table_files import (
     workbook_experiments,
     workbook_rows,
 )
-from ml_agents_results.formats.table_recipes import fitting_recipe
 from ml_agents_results.records import ExperimentRecord, ScoreRecord
 
 EMPTY_TEXTS = "empty_texts"
 """The column of our own exports that names the cells that are empty texts. In a table that has it,
 texts are as the database stores them."""
 
-_SHOWN = 8
 _SCORES = "scores.csv"
 _METRICS = "metrics"
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
@@ -87,8 +85,8 @@ def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
     elif is_single(path):
         with unpacked(source) as inner, open(inner, options) as log:
             yield log
-    elif _is_json(source):
-        yield _log(source, options, _json_rows(source, options))
+    elif is_json(source):
+        yield _log(source, options, json_rows(source, options))
     else:
         with open_table(source, _table_of(path)) as table:
             with source.locate("before the header"):
@@ -153,7 +151,8 @@ def _items(
             experiments.append(ExperimentRecord(name, name=source.stem, metrics=metrics))
         further: Mapping[str, ScoreRecord] = {}
         if reading is not None:
-            row, further = reading.read(row)
+            with source.locate(position):
+                row, further = reading.read(row)
         for part in _parts(row, options) if options.wide else (row,):
             with source.locate(position):
                 run, scores = mapping.scored(part)
@@ -227,74 +226,6 @@ def _decimal_comma(field: str, value: str) -> Any:
 def _table_of(path: Path) -> Path:
     """The file itself, or `runs.csv` of an exported folder."""
     return path / "runs.csv" if path.is_dir() else path
-
-
-def _is_json(source: LogSource) -> bool:
-    if source.path.is_dir():
-        return False
-    endings = {ending.lower() for ending in Path(source.name).suffixes}
-    if endings & {".jsonl", ".ndjson", ".json", ".csv", ".tsv"}:
-        return not endings & {".csv", ".tsv"}
-    return beginning(source.path)[:1] in (b"{", b"[")
-
-
-def _json_rows(source: LogSource, options: ImportOptions) -> Iterator[Row]:
-    line = beginning(source.path).partition(b"\n")[0].rstrip()
-    if line[:1] == b"{" and line[-1:] in b"{[,":
-        if (document := _document(source, options)) is not None:
-            return iter([document])
-        _refuse_document(source)
-    return _list(source) if line[:1] == b"[" else read_lines(source)
-
-
-def _list(source: LogSource) -> Iterator[tuple[str, dict[str, Any], int]]:
-    """The objects of a JSON list, however it is laid out."""
-    with source.open() as file:
-        stream = JsonStream(source, file)
-        for index in stream.elements():
-            position, raw = f"element {index + 1}", stream.raw()
-            values = stream.parse(raw)
-            if not isinstance(values, dict):
-                raise InvalidFileError(
-                    f"{source.where(position)}: it is a {type(values).__name__}, not an object",
-                    "A runs file has one JSON object for each run.",
-                )
-            yield position, values, len(raw)
-        stream.finish()
-
-
-def _document(source: LogSource, options: ImportOptions) -> Row | None:
-    """A document over several lines, where a recipe says how to read it."""
-    with source.open() as file:
-        stream = JsonStream(source, file)
-        try:
-            names = list(stream.members())
-            stream.finish()
-        except InvalidFileError:
-            return None
-    if options.recipe is None and fitting_recipe(names, document=True) is None:
-        return None
-    return "document", read_object(source, source.path), source.size
-
-
-def _refuse_document(source: LogSource) -> None:
-    """Raises InvalidFileError if the file holds one object over several lines."""
-    with source.open() as file:
-        stream = JsonStream(source, file)
-        try:
-            names = list(stream.members())
-            stream.finish()
-        except InvalidFileError:
-            return
-    if {"results", "versions"} <= set(names):
-        raise InvalidFileError(
-            f"{source.name} holds totals of lm-eval without samples",
-            "Run lm-eval with --log_samples to have every answer written.",
-        )
-    raise InvalidFileError(
-        f"{source.name} holds one JSON object, with the members {', '.join(names[:_SHOWN])}",
-        "A runs file has one JSON object a line. For a list inside: jq -c '.MEMBER[]' FILE",
-    )
 
 
 def _described(values: dict[str, Any]) -> ExperimentRecord:

@@ -383,9 +383,10 @@ def _converted(value: object, about: Mapping[str, Any]) -> ScoreRecord:
     label = value if isinstance(value, str) else None
     if value in about.get("missing", ()):
         return ScoreRecord(None, label=label)
-    if "values" in about:
-        known = number(about["values"].get(value))
-    elif isinstance(value, bool):
+    if isinstance(value, str | int | float):
+        value = about.get("values", {}).get(value, value)
+    known: float | None
+    if isinstance(value, bool):
         known = float(value)
     elif isinstance(value, str):
         flag = FLAGS.get(value.strip().lower())

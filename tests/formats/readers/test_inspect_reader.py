@@ -339,6 +339,33 @@ def test_a_scorer_of_right_and_wrong_is_preferred(tmp_path: Path, imported: Impo
     ]
 
 
+def test_categories_whose_shares_the_log_states(tmp_path: Path, imported: Importer) -> None:
+    values = ["left", "both", "both"]
+    content = log(*(sample(n, scores={"judge": {"value": one}}) for n, one in enumerate(values)))
+    content["results"]["scores"] = [
+        {"name": name, "scorer": "judge", "metrics": {"mean": {"value": share}}}
+        for name, share in {"judge": None, "left": 1 / 3, "both": 2 / 3, "right": 0.0}.items()
+    ]
+    result, runs = imported(write_json(tmp_path / "a.json", content))
+    assert [run.is_correct for run in runs] == [True, False, False]
+    assert [len(run.scores or ()) for run in runs] == [3, 3, 3]
+    assert not any("its own" in warning for warning in result.warnings)
+
+
+def test_samples_without_scores_are_named(tmp_path: Path, imported: Importer) -> None:
+    result, _ = imported(write_json(tmp_path / "a.json", log(sample(scores={}))))
+    assert "its samples have no scores" in result.warnings[0]
+
+
+@pytest.mark.parametrize("status", ["cancelled", "success"])
+def test_a_log_without_samples_is_named_by_its_status(
+    tmp_path: Path, refused: Refused, status: str
+) -> None:
+    message = refused(write_json(tmp_path / "a.json", log(status=status))).message
+    expected = {"cancelled": "its status is cancelled", "success": "without its samples"}
+    assert expected[status] in message
+
+
 def broken(folder: Path, what: str) -> Path:
     path = folder / "a.eval"
     text = json.dumps(log(sample(1), sample(2)))
@@ -378,8 +405,6 @@ def broken(folder: Path, what: str) -> Path:
             path = write_json(folder / "a.json", log(sample(1), sample("1")))
         case "no id":
             path = write_json(folder / "a.json", log(sample(None)))  # type: ignore[arg-type]
-        case "no samples":
-            path = write_json(folder / "a.json", log())
         case "samples of another kind":
             path = write_json(folder / "a.json", {**log(), "samples": [3]})
     return path
@@ -401,7 +426,6 @@ def broken(folder: Path, what: str) -> Path:
         ("twice", "is answered twice"),
         ("same id as a text", "is answered twice"),
         ("no id", "sample 1 has the id None"),
-        ("no samples", "holds no runs"),
         ("samples of another kind", "sample 1 is not a sample"),
     ],
 )

@@ -179,6 +179,16 @@ def test_a_test_without_assertions_has_no_grade(tmp_path: Path, imported: Import
     told, (run,) = imported(write(tmp_path / "a.json", document(row)))
     assert (run.is_correct, run.score, run.error) == (None, None, None)
     assert told.ungraded == 1
+    assert "1 results without assertions have no grade" in told.warnings[0]
+
+
+def test_its_own_statistics_are_held_against_what_was_read(
+    tmp_path: Path, imported: Importer
+) -> None:
+    content = document(result(0), result(1, success=False))
+    content["results"]["stats"] = {"successes": 2, "failures": 0}
+    told, _ = imported(write(tmp_path / "a.json", content))
+    assert "count 2 results as passed; 1 of those in the file" in told.warnings[0]
 
 
 def test_a_cost_of_zero_is_known_only_where_the_provider_says_it(

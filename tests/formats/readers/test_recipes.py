@@ -2,17 +2,19 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ml_agents_results.errors import InvalidFileError, UsageError
+from ml_agents_results.errors import InvalidFileError, ResultsError, UsageError
 from ml_agents_results.formats.recipes import NAMES
 from ml_agents_results.formats.table_recipes import find_recipe
 from ml_agents_results.records import RunRecord
 from tests.formats.readers.conftest import Importer
+
+Refused = Callable[..., ResultsError]
 
 LINES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "human-eval": (
@@ -46,6 +48,7 @@ LINES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         [
             {"instruction": "i", "output_1": "a", "output_2": "b", "preference": 1.75},
             {"instruction": "j", "output_1": "a", "output_2": "b", "preference": None},
+            {"instruction": "k", "output_1": "a", "output_2": "b", "preference": 0},
         ],
     ),
     "mt-bench": (
@@ -119,7 +122,7 @@ VALUES: dict[str, dict[str, list[float | None]]] = {
     "human-eval": {"passed": [1.0, 0.0]},
     "tau-bench": {"reward": [0.5]},
     "mmlu-pro": {"exact": [1.0]},
-    "alpaca-eval": {"win_rate": [0.75, None]},
+    "alpaca-eval": {"win_rate": [0.75, None, 0.5]},
     "mt-bench": {"score": [7.0, None]},
     "bfcl": {"valid": [1.0, 1.0, 0.0, 1.0]},
     "langfuse": {"ok": [0.5]},
@@ -176,6 +179,23 @@ def test_fields_of_recipes(tmp_path: Path, imported: Importer) -> None:
     result, runs = imported(_written(tmp_path, "bfcl"))
     assert [run.sample_id for run in runs] == ["simple_2", "simple_0", "simple_1", "simple_3"]
     assert "3 entries that passed were added" in result.warnings[0]
+
+
+def test_metrics_that_describe_a_text_are_not_the_grade(tmp_path: Path, imported: Importer) -> None:
+    columns = ["inputs", "flesch_kincaid_grade_level/v1/score", "answer_correctness/v1/score"]
+    path = tmp_path / "eval_results_table.json"
+    path.write_text(json.dumps({"columns": columns, "data": [["q", 8.1, 4], ["r", 9.5, None]]}))
+    result, runs = imported(path)
+    assert [run.score for run in runs] == [4, None]
+    assert "answer_correctness (the first that grades answers)" in result.warnings[0]
+
+
+def test_a_line_of_totals_is_named_by_its_own_columns(tmp_path: Path, refused: Refused) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(
+        '{"task_id": "a", "completion": "", "passed": true}\n{"passed": 1, "failed": 0}'
+    )
+    assert "line 2: the recipe human-eval finds neither" in refused(path).message
 
 
 def test_lists_in_a_folder_are_tables(tmp_path: Path, imported: Importer) -> None:

@@ -89,6 +89,15 @@ def test_simplest_table(tmp_path: Path, imported: Importer) -> None:
     assert result.sources[0]["chosen"]["approach"] == "None (no approach is named)"
 
 
+def test_numbers_that_are_called_scores_are_metrics(tmp_path: Path, imported: Importer) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,answer,score_turn1,score_turn2,score_note\na,x,7,8,fine\nb,y,9,4,so\n")
+    result, runs = imported(path)
+    assert [run.score for run in runs] == [7, 9]
+    assert [one["name"] for one in result.metrics] == ["score_turn1", "score_turn2"]
+    assert runs[0].metadata_json == {"score_note": "fine"}
+
+
 def test_columns_of_metrics(tmp_path: Path, imported: Importer) -> None:
     path = tmp_path / "a.csv"
     path.write_text("id,answer,f1,helpful\na,x,0.5,7\nb,y,1,9\n")

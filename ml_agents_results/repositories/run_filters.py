@@ -9,6 +9,9 @@ from ml_agents_results.records import Variant
 
 SortColumn = Literal["key", "time", "cost", "confidence", "score"]
 TextColumn = Literal["question", "expected", "answer", "parsed", "reasoning", "error", "metadata"]
+METRIC = "metric:"
+"""What an order by a metric begins with."""
+
 Change = Literal["improved", "regressed"]
 
 TEXT_COLUMNS: dict[TextColumn, Any] = {
@@ -22,7 +25,7 @@ TEXT_COLUMNS: dict[TextColumn, Any] = {
 }
 """What can be searched, by the name of it."""
 
-SORT_COLUMNS: dict[SortColumn, Any] = {
+SORT_COLUMNS: dict[str, Any] = {
     "time": Run.execution_time_ms,
     "cost": Run.cost_estimate,
     "confidence": Run.parsing_confidence,
@@ -39,6 +42,7 @@ class RunFilters:
         text: Occurs in one of the columns `text_in`; ASCII letters match in either case.
         metadata: Members of the metadata, by name, and what they are, as text.
         metric: The metric that `minimum` and `maximum` (included) and `author` are about.
+        disagree: Two metrics with different values; one twice for one with different authors'.
         change: Only runs of `candidate` that are better (or worse) than that of `baseline` for the
             same sample and repeat, by the primary metric.
     """
@@ -58,6 +62,7 @@ class RunFilters:
     time_max: int | None = None
     cost_min: float | None = None
     cost_max: float | None = None
+    disagree: tuple[str, ...] = ()
     change: Change | None = None
     candidate: Variant | None = None
     baseline: Variant | None = None
@@ -76,16 +81,25 @@ class RunFilters:
 @dataclass(frozen=True, slots=True)
 class RunOrder:
     """The order of a list: by the key of the runs, or by a measure and then the key; runs without
-    the measure come last."""
+    the measure come last.
 
-    column: SortColumn = "key"
+    Attributes:
+        column: A SortColumn, or `metric:NAME`.
+    """
+
+    column: str = "key"
     descending: bool = False
 
+    @property
+    def metric(self) -> str | None:
+        """The metric that it sorts by."""
+        return self.column.removeprefix(METRIC) if self.column.startswith(METRIC) else None
+
     def __post_init__(self) -> None:
-        if self.column not in get_args(SortColumn):
+        if self.metric is None and self.column not in get_args(SortColumn):
             raise UsageError(
                 f"runs cannot be sorted by {self.column!r}",
-                f"Choose one of: {', '.join(get_args(SortColumn))}",
+                f"Choose one of: {', '.join(get_args(SortColumn))}, {METRIC}NAME",
             )
 
 

@@ -5,24 +5,24 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, and_, case, exists, func, literal, or_, select, tuple_
-from sqlalchemy import type_coerce as coerced
-from sqlalchemy.orm import aliased
+from sqlalchemy import Connection, Row, and_, func, literal, or_, select, tuple_
 
-from ml_agents_results.database.models import RUN_KEY, Run, Score
-from ml_agents_results.database.types import to_stored
+from ml_agents_results.database.models import RUN_KEY, Run
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.filters import of_variant
-from ml_agents_results.repositories.metric_repository import MetricRepository
+from ml_agents_results.repositories.run_conditions import (
+    conditions_of,
+    fixed_by,
+    matching,
+    metric_value,
+)
 from ml_agents_results.repositories.run_filters import (
     SORT_COLUMNS,
-    TEXT_COLUMNS,
     Position,
     RunFilters,
     RunOrder,
 )
-from ml_agents_results.repositories.run_metadata import is_member
 
 CUT = 160
 """Characters of a text that a line shows."""
@@ -33,9 +33,6 @@ COUNTED = 10_000
 SEARCHED_AT_ONCE = 5_000
 """Runs whose texts one statement of a search reads."""
 
-_SELECTIVE = 10_000
-"""Up to so many scores in a range, the scores are read first, then their runs."""
-
 _KEY = tuple(getattr(Run, name) for name in RUN_KEY[1:])
 
 
@@ -44,6 +41,7 @@ def cut(column: Any) -> Any:
     return func.substr(column, 1, CUT + 1, type_=column.type).label(column.key)
 
 
+_MEASURE = "sorted_by"
 _PLACE = (Run.id, Run.experiment_id, *_KEY)
 _MORE = {
     column.key: column
@@ -131,21 +129,28 @@ class RunListRepository:
 
     def position(self, run_id: str, order: RunOrder | None = None) -> Position | None:
         """Where a run stands in lists of this order; None if there is no such run."""
-        measure = SORT_COLUMNS.get((order or RunOrder()).column)
-        selected = (*_KEY, *([] if measure is None else [measure]))
-        row = self._connection.execute(select(*selected).where(Run.id == run_id)).one_or_none()
-        if row is None:
+        own = Run.id == run_id
+        experiment_id = self._connection.scalar(select(Run.experiment_id).where(own))
+        if experiment_id is None:
             return None
-        return Position(tuple(row[: len(_KEY)]), None if measure is None else row[-1])
+        measure = self._measure(experiment_id, order or RunOrder())
+        selected = (*_KEY, *([] if measure is None else [measure.label(_MEASURE)]))
+        line = self._connection.execute(select(*selected).where(own)).one_or_none()
+        return None if line is None else position_of(line, order)
 
     def count(self, filters: RunFilters, at_most: int = COUNTED) -> int:
         """How many runs pass, `at_most` and one where there are more."""
-        some = select(Run.id).where(*self._conditions(filters)).limit(at_most + 1).subquery()
+        some = (
+            select(Run.id)
+            .where(*conditions_of(self._connection, filters))
+            .limit(at_most + 1)
+            .subquery()
+        )
         return self._connection.scalar(select(func.count()).select_from(some)) or 0
 
     def ids(self, filters: RunFilters) -> Sequence[str]:
         """The ids of all runs that pass, in the order of their keys."""
-        selected = select(Run.id).where(*self._conditions(filters)).order_by(*_KEY)
+        selected = select(Run.id).where(*conditions_of(self._connection, filters)).order_by(*_KEY)
         return self._connection.scalars(selected).all()
 
     def of_sample(
@@ -187,10 +192,20 @@ class RunListRepository:
     ) -> Sequence[RunLine]:
         """The ids are found in the index that covers all that is filtered and sorted by; only then
         are the rows with their texts read."""
-        chosen = self._chosen([Run.id], self._conditions(filters), filters, order, after, backwards)
+        chosen = self._chosen(
+            [Run.id], conditions_of(self._connection, filters), filters, order, after, backwards
+        )
         ids = chosen.limit(limit).subquery()
-        selected = select(*_line(columns, order)).join(ids, ids.c.id == Run.id)
-        return self._connection.execute(selected.order_by(*_directions(order, backwards))).all()
+        measure = self._measure(filters.experiment_id, order)
+        selected = select(*_line(columns, measure)).join(ids, ids.c.id == Run.id)
+        directions = _directions(measure, order, backwards)
+        return self._connection.execute(selected.order_by(*directions)).all()
+
+    def _measure(self, experiment_id: str, order: RunOrder) -> Any:
+        """What the list is sorted by before the key; None where it is the key alone."""
+        if order.metric is not None:
+            return metric_value(self._connection, experiment_id, order.metric)
+        return SORT_COLUMNS.get(order.column)
 
     def _chosen(
         self,
@@ -202,14 +217,15 @@ class RunListRepository:
         backwards: bool,
     ) -> Any:
         """The runs beyond a position, in order."""
+        measure = self._measure(filters.experiment_id, order)
         if after is not None:
-            measure = SORT_COLUMNS.get(order.column)
             conditions.append(
                 _beyond(_free(filters), after.key, backwards)
                 if measure is None
                 else _beyond_value(measure, order.descending, after, backwards)
             )
-        return select(*columns).where(*conditions).order_by(*_directions(order, backwards))
+        directions = _directions(measure, order, backwards)
+        return select(*columns).where(*conditions).order_by(*directions)
 
     def _search(
         self,
@@ -222,12 +238,12 @@ class RunListRepository:
     ) -> RunPage:
         """Walks through the runs that pass the other filters until the page is full or the time
         is over."""
-        matching = self._matching(filters)
+        fitting = matching(self._connection, filters)
         ends_at = monotonic() + seconds
         rows: list[RunLine] = []
         searched = 0
         while True:
-            others = self._conditions(filters, searching=False)
+            others = conditions_of(self._connection, filters, searching=False)
             chunk = self._chosen([Run.id, *_KEY], others, filters, RunOrder(), after, backwards)
             keys = self._connection.execute(chunk.limit(SEARCHED_AT_ONCE)).all()
             if not keys:
@@ -236,8 +252,8 @@ class RunListRepository:
             found = (
                 select(*_line(columns))
                 .join(ids, ids.c.id == Run.id)
-                .where(matching)
-                .order_by(*_directions(RunOrder(), backwards))
+                .where(fitting)
+                .order_by(*_directions(None, RunOrder(), backwards))
                 .limit(limit + 1 - len(rows))
             )
             rows += self._connection.execute(found).all()
@@ -250,109 +266,16 @@ class RunListRepository:
             if monotonic() > ends_at:
                 return _page(rows, limit, backwards, stopped_at=after, searched=searched)
 
-    def _conditions(self, filters: RunFilters, *, searching: bool = True) -> list[Any]:
-        conditions = [Run.experiment_id == filters.experiment_id]
-        variants = filters.variants if filters.change is None else _one(filters.candidate)
-        for fixed in _fixed(filters):
-            conditions.append(fixed)
-        if len(variants) > 1:
-            conditions.append(or_(*(and_(*of_variant(one)) for one in variants)))
-        if len(filters.tasks) > 1:
-            conditions.append(Run.task.in_(filters.tasks))
-        if filters.outcomes:
-            conditions.append(Run.outcome.in_(filters.outcomes))
-        for column, low, high in (
-            (Run.execution_time_ms, filters.time_min, filters.time_max),
-            (Run.cost_estimate, filters.cost_min, filters.cost_max),
-        ):
-            conditions += _between(column, low, high)
-        if filters.metric is not None:
-            conditions += self._of_metric(filters)
-        if filters.change is not None:
-            conditions.append(self._changed(filters))
-        if searching and filters.searches:
-            conditions.append(self._matching(filters))
-        return conditions
 
-    def _of_metric(self, filters: RunFilters) -> list[Any]:
-        """Runs with a value of the metric in the range, or any value of it by the author."""
-        assert filters.metric is not None
-        metrics = MetricRepository(self._connection, filters.experiment_id)
-        metric = metrics.get(filters.metric)
-        if metric.is_primary and not filters.author:
-            value = Run.score if metric.kind != "binary" else _as_number()
-            return [value.is_not(None), *_between(value, filters.minimum, filters.maximum)]
-        number = metrics.row_id(filters.metric)
-        own = [Score.metric_id == number]
-        if filters.author:
-            own.append(Score.author == filters.author)
-        # A score without a value is an opinion, too, where no range is asked for.
-        own += _between(Score.value, filters.minimum, filters.maximum)
-        some = select(Score.run_id).where(*own).limit(_SELECTIVE + 1).subquery()
-        if (self._connection.scalar(select(func.count()).select_from(some)) or 0) > _SELECTIVE:
-            return [exists(select(literal(1)).where(Score.run_id == Run.id, *own))]
-        return [Run.id.in_(select(Score.run_id).where(*own))]
-
-    def _changed(self, filters: RunFilters) -> Any:
-        """That the baseline's run of the same sample and repeat is worse, or better."""
-        if filters.baseline is None or filters.candidate is None:
-            raise UsageError(
-                "what changed is asked of a candidate and a baseline", "Name both variants."
-            )
-        other = aliased(Run, name="baseline")
-        better, worse = (Run, other) if filters.change == "improved" else (other, Run)
-        metric = MetricRepository(self._connection, filters.experiment_id).primary()
-        high, low = (
-            (better, worse)
-            if metric is None or metric.higher_is_better is not False
-            else (
-                worse,
-                better,
-            )
-        )
-        differs = or_(
-            and_(better.outcome == "correct", worse.outcome == "wrong"),
-            and_(Run.outcome == "scored", other.outcome == "scored", high.score > low.score),
-        )
-        return exists(
-            select(literal(1)).where(
-                *of_variant(filters.baseline, other),
-                other.task == Run.task,
-                other.sample_index == Run.sample_index,
-                other.repeat_index == Run.repeat_index,
-                differs,
-            )
-        )
-
-    def _matching(self, filters: RunFilters) -> Any:
-        """That the text occurs in one of the columns, and the metadata are what is asked for."""
-        sqlite = self._connection.dialect.name == "sqlite"
-        conditions = [is_member(sqlite, name, value) for name, value in filters.metadata]
-        return and_(*([self._with_text(filters)] if filters.text else []), *conditions)
-
-    def _with_text(self, filters: RunFilters) -> Any:
-        escaped = to_stored(filters.text)
-        for sign in ("\\", "%", "_"):
-            escaped = escaped.replace(sign, "\\" + sign)
-        pattern = literal(f"%{escaped}%", Text)
-        columns = [coerced(TEXT_COLUMNS[name], Text) for name in filters.text_in]
-        # SQLite's LIKE does not tell capitals, and its lower() would double the time.
-        if self._connection.dialect.name == "sqlite":
-            return or_(*(column.like(pattern, escape="\\") for column in columns))
-        return or_(*(column.ilike(pattern, escape="\\") for column in columns))
-
-
-def _line(columns: Collection[str], order: RunOrder | None = None) -> list[Any]:
+def _line(columns: Collection[str], measure: Any = None) -> list[Any]:
     """What is selected for a line: its place in the list, and what is asked for."""
-    measure = SORT_COLUMNS.get((order or RunOrder()).column)
-    asked = {*columns, *([] if measure is None else [measure.key])}
-    return [*_PLACE, *(column for name, column in _MORE.items() if name in asked)]
+    sorted_by = [] if measure is None else [measure.label(_MEASURE)]
+    return [*_PLACE, *(_MORE[name] for name in LINE_COLUMNS if name in columns), *sorted_by]
 
 
 def position_of(line: RunLine, order: RunOrder | None = None) -> Position:
     """Where a line stands in a list of this order."""
-    measure = SORT_COLUMNS.get((order or RunOrder()).column)
-    value = None if measure is None else getattr(line, measure.key)
+    value = None if (order or RunOrder()).column == "key" else getattr(line, _MEASURE)
     return Position(tuple(getattr(line, column.key) for column in _KEY), value)
 
 
@@ -361,32 +284,16 @@ def _page(rows: Sequence[RunLine], limit: int, backwards: bool, **search: Any) -
     return RunPage(lines[::-1] if backwards else lines, len(rows) > limit, **search)
 
 
-def _one(variant: Variant | None) -> tuple[Variant, ...]:
-    return () if variant is None else (variant,)
-
-
-def _fixed(filters: RunFilters) -> list[Any]:
-    """Equalities on columns of the key: the index is entered by them."""
-    variants = filters.variants if filters.change is None else _one(filters.candidate)
-    fixed: list[Any] = []
-    if len(variants) == 1:
-        [variant] = variants
-        fixed += [getattr(Run, name) == getattr(variant, name) for name in Variant._fields[1:]]
-    if len(filters.tasks) == 1:
-        fixed.append(Run.task == filters.tasks[0])
-    return fixed
-
-
 def _free(filters: RunFilters) -> list[Any]:
     """The columns of the key that the filters leave open. SQLite seeks by the columns that follow
     equalities, and compares everything from the first run on if an equal one is among them."""
-    fixed = {condition.left.key for condition in _fixed(filters)}
+    fixed = {condition.left.key for condition in fixed_by(filters)}
     return [column for column in _KEY if column.key not in fixed]
 
 
-def _directions(order: RunOrder, backwards: bool) -> list[Any]:
+def _directions(measure: Any, order: RunOrder, backwards: bool) -> list[Any]:
     keys = [column.desc() if backwards else column for column in _KEY]
-    if (measure := SORT_COLUMNS.get(order.column)) is None:
+    if measure is None:
         return keys
     sorted_by = measure.desc() if order.descending != backwards else measure.asc()
     return [sorted_by.nulls_first() if backwards else sorted_by.nulls_last(), *keys]
@@ -408,14 +315,3 @@ def _beyond_value(measure: Any, descending: bool, after: Position, backwards: bo
     further = measure < after.value if falling else measure > after.value
     conditions = [further, and_(measure == after.value, beyond)]
     return or_(*conditions) if backwards else or_(*conditions, measure.is_(None))
-
-
-def _between(column: Any, low: float | None, high: float | None) -> list[Any]:
-    return [
-        *([] if low is None else [column >= low]),
-        *([] if high is None else [column <= high]),
-    ]
-
-
-def _as_number() -> Any:
-    return case((Run.outcome == "correct", 1.0), (Run.outcome == "wrong", 0.0))

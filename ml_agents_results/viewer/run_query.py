@@ -32,7 +32,7 @@ _DEFAULT_IN = ("question", "answer")
 _NUMBERS = ("min", "max", "time_min", "time_max", "cost_min", "cost_max")
 _NAMES = (
     *("experiment", "v", "task", "outcome", "metric", "author", *_NUMBERS, "q", "in"),
-    *("changed", "candidate", "baseline", "sort", "size", "columns", "after", "before"),
+    *("disagree", "changed", "candidate", "baseline", "sort", "size", "columns", "after", "before"),
 )
 _EMPTY = "∅"
 _META = "meta."
@@ -79,6 +79,7 @@ class RunQuery:
         if filters.text and filters.text_in != _DEFAULT_IN:
             pairs += [("in", name) for name in filters.text_in]
         pairs += [(_META + name, value) for name, value in filters.metadata]
+        pairs += [("disagree", name) for name in filters.disagree]
         if filters.change is not None:
             pairs.append(("changed", filters.change))
         for name, side in (("candidate", filters.candidate), ("baseline", filters.baseline)):
@@ -144,12 +145,13 @@ def run_query(params: Params, variants: Sequence[Variant]) -> RunQuery:
         time_max=_whole(numbers["time_max"]),
         cost_min=numbers["cost_min"],
         cost_max=numbers["cost_max"],
+        disagree=_disagree(given.get("disagree", ())),
         change=_change(one.get("changed")),
         candidate=_side(one.get("candidate"), variants),
         baseline=_side(one.get("baseline"), variants),
     )
     sort = one.get("sort", "key")
-    order = RunOrder(sort.removeprefix("-"), sort.startswith("-"))  # type: ignore[arg-type]
+    order = RunOrder(sort.removeprefix("-"), sort.startswith("-"))
     return RunQuery(
         filters,
         order,
@@ -172,6 +174,12 @@ def _metadata(given: dict[str, list[str]]) -> tuple[tuple[str, str], ...]:
     for name, _ in asked:
         check_cluster(METADATA + name)
     return tuple(dict.fromkeys(asked))
+
+
+def _disagree(names: Sequence[str]) -> tuple[str, ...]:
+    if len(names) in (0, 2):
+        return tuple(names)
+    raise UsageError("two metrics can disagree", "Name two, or one twice for its authors.")
 
 
 def task_in_link(task: str) -> str:

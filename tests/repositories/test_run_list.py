@@ -8,10 +8,11 @@ from sqlalchemy import event, text
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import RunRecord, ScoreRecord, Variant
+from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord, Variant
 from ml_agents_results.repositories.run_filters import RunFilters, RunOrder
 from ml_agents_results.repositories.run_list import RunListRepository, position_of
 from ml_agents_results.repositories.run_metadata import metadata_keys
+from ml_agents_results.repositories.score_rows import scores_of_runs
 from tests.generated import make_runs
 
 BASE = Variant("exp", "None", "generated", "m")
@@ -56,12 +57,16 @@ def test_pages_forth_and_back_are_the_sorted_list(filled: Database) -> None:
     with filled.read() as connection:
         runs = RunListRepository(connection)
         every = list(runs.iterate(RunFilters("exp")))
-        for column in ("key", "time"):
+        scores = scores_of_runs(connection, [line.id for line in every])
+        lengths = {one: own[0].value for one, own in scores.items()}
+        for column in ("key", "time", "metric:length"):
             for descending in (False, True)[: 1 + (column == "time")]:
                 order = RunOrder(column, descending)
 
                 def place(line: Any, order: RunOrder = order) -> tuple[Any, ...]:
                     value = line.execution_time_ms if order.column == "time" else None
+                    if order.metric is not None:
+                        value = lengths.get(line.id)
                     sign = -1 if order.descending else 1
                     return (value is None, sign * (value or 0), key_of(line))
 
@@ -239,3 +244,22 @@ def test_runs_are_found_by_their_metadata(database: Database) -> None:
         for asked, expected in (("de", [0]), ("1", [1]), ("true", [2, 5]), ("0.5", [4]), ("x", [])):
             page = runs.page(RunFilters("exp", metadata=(("k y", asked),)))
             assert [line.sample_index for line in page.lines] == expected, asked
+
+
+def test_disagreements_are_between_metrics_or_authors(database: Database) -> None:
+    said = [(1, 1, 1), (1, 0, 1), (0, 1, 1), (1, None, 1), (1, 1, 0)]
+    with ResultsProcessor(database) as processor:
+        metric = MetricRecord("exact", "binary", is_primary=True)
+        processor.save_experiment("exp", {}, metrics=[metric])
+        for index, (right, ada, bob) in enumerate(said):
+            scores = [
+                ScoreRecord(value, metric="human", author=author)
+                for author, value in (("ada", ada), ("bob", bob))
+            ]
+            run = RunRecord("exp", "None", index, is_correct=bool(right), scores=scores)
+            processor.save_run(run)
+    with database.read() as connection:
+        runs = RunListRepository(connection)
+        for names, expected in ((("exact", "human"), [1, 2, 4]), (("human", "human"), [1, 4])):
+            found = runs.iterate(RunFilters("exp", disagree=names))
+            assert [line.sample_index for line in found] == expected, names

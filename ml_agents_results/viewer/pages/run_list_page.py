@@ -11,7 +11,7 @@ from ml_agents_results.errors import TimeLimitError, UsageError
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.wording import variant_labels
 from ml_agents_results.repositories.counts import VariantCounts
-from ml_agents_results.repositories.run_filters import TEXT_COLUMNS
+from ml_agents_results.repositories.run_filters import METRIC, TEXT_COLUMNS, RunOrder
 from ml_agents_results.repositories.run_list import (
     COUNTED,
     RunListRepository,
@@ -137,7 +137,7 @@ def _total(site: Site, query: RunQuery, page: RunPage) -> int | None:
     if not page.more and query.after is None and query.before is None:
         return len(page.lines)
     # To count what changed, each run would be compared with another one.
-    if query.filters.searches or query.filters.change:
+    if query.filters.searches or query.filters.change or query.filters.disagree:
         return None
     try:
         with site.store.read(_COUNT_SECONDS) as connection:
@@ -148,17 +148,15 @@ def _total(site: Site, query: RunQuery, page: RunPage) -> int | None:
 
 def _sort_urls(query: RunQuery, columns: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Where the heads of columns lead, and how the list is sorted by them now."""
-    urls = {}
-    for name in columns:
-        if name not in SORTED_BY or query.filters.searches:
+    urls: dict[str, tuple[str, str]] = {}
+    for name in () if query.filters.searches else columns:
+        measure = SORTED_BY.get(name) or (METRIC + name if name not in COLUMNS else None)
+        if measure is None:
             continue
-        ours = query.order.column == SORTED_BY[name]
-        if ours and not query.order.descending:
-            order, now = replace(query.order, column="key", descending=False), "ascending"
-        elif ours:
-            order, now = replace(query.order, descending=False), "descending"
-        else:
-            order, now = replace(query.order, column=SORTED_BY[name], descending=True), ""  # type: ignore[arg-type]
+        ours = query.order.column == measure
+        now = "" if not ours else "descending" if query.order.descending else "ascending"
+        # Falling first, then rising, then as it was.
+        order = RunOrder() if now == "ascending" else RunOrder(measure, not now)
         urls[name] = (replace(query.first(), order=order).url(), now)
     return urls
 
@@ -204,6 +202,8 @@ def _narrowed(query: RunQuery, labels: Mapping[Variant, str]) -> list[tuple[str,
     for name, value in filters.metadata:
         others = tuple(one for one in filters.metadata if one != (name, value))
         add(f"{name} is {value}", metadata=others)
+    if filters.disagree:
+        add(f"{' and '.join(dict.fromkeys(filters.disagree))} disagree", disagree=())
     if filters.metric is not None:
         by = f" by {filters.author}" if filters.author else ""
         words = f"{filters.metric}{by} {_range(filters.minimum, filters.maximum)}".strip()

@@ -27,8 +27,10 @@ T = TypeVar("T")
 DEFAULT_DB_PATH = "./ml_agents_results.db"
 
 ParsingMode = Literal["auto", "instructor", "regex", "manual"]
-StopWhen = Literal["never", "decided"]
 """Ways to take answers from outputs: `auto` tries both parsers, `manual` none."""
+
+StopWhen = Literal["never", "decided"]
+"""When an experiment ends before its plan."""
 
 
 class Setting(Generic[T]):
@@ -268,6 +270,15 @@ class ProviderSettings:
         None, "Maximum number of attempts per minute.", above=0, changeable=True
     )
 
+    cache: Setting[str | None] = Setting(
+        None,
+        "Folder of stored answers: what is asked with the same settings is taken from it.",
+        metavar="DIR",
+        unset="none",
+        changeable=True,
+        reaching=True,
+    )
+
     def stops(self) -> list[str]:
         """The texts at which the model stops.
 
@@ -315,6 +326,8 @@ class ExperimentConfig(ProviderSettings):
 
     Attributes:
         approaches: Reasoning approaches, long or short names.
+        models: Several models in place of `model`; every approach is asked with each. A model may
+            name its provider (`anthropic:claude-...`), which is then asked at its own address.
         database: Where the results are recorded.
         extra: Anything else worth keeping with the experiment. Settings under their own names
             are accepted here too.
@@ -343,10 +356,22 @@ class ExperimentConfig(ProviderSettings):
     model: Setting[str | None] = Setting(
         None, "Model name at the provider; a .gguf file for `local`.", recorded=True, reaching=True
     )
+    models: list[str] = field(default_factory=list, kw_only=True)
     samples: Setting[int | None] = Setting(
         None, "Samples per task.", unset="all", at_least=1, recorded=True
     )
     repeats: Setting[int] = Setting(1, "How often each sample is asked.", at_least=1, recorded=True)
+    examples: Setting[str | None] = Setting(
+        None,
+        "Dataset of solved examples, shown before each question; needs --shots.",
+        metavar="SOURCE",
+        unset="none",
+        changeable=True,
+        reaching=True,
+    )
+    shots: Setting[int | None] = Setting(
+        None, "How many examples each question is shown.", metavar="N", at_least=1
+    )
     shuffle: Setting[int | None] = Setting(
         None,
         "Ask the questions in random order, by this seed, each with all approaches and repeats.",
@@ -431,7 +456,18 @@ class ExperimentConfig(ProviderSettings):
         names = self.approaches
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise UsageError("approaches must be a list of names", "For example [None, CoT].")
+        if not isinstance(self.models, list) or not all(isinstance(n, str) for n in self.models):
+            raise UsageError("models must be a list of names", "For example [gpt-5, o3].")
+        if self.models and self.model is not None:
+            raise UsageError("model and models cannot be combined", "Name all under models.")
+        if doubled := sorted({name for name in self.models if self.models.count(name) > 1}):
+            raise UsageError(f"the model {doubled[0]} is named twice", "Give every model once.")
         self.database.check()
+
+    @property
+    def model_names(self) -> list[str | None]:
+        """Every model that is asked; None is the provider's default."""
+        return [*self.models] if self.models else [self.model]
 
     def given(self) -> dict[str, Any]:
         """The settings that were given a value, by name."""
@@ -448,6 +484,8 @@ class ExperimentConfig(ProviderSettings):
         """
         given = self.given()
         document: dict[str, Any] = {"approaches": list(self.approaches)}
+        if self.models:
+            document["models"] = list(self.models)
         for setting in settings():
             if setting.recorded:
                 document[setting.name] = given.pop(setting.name, setting.default)

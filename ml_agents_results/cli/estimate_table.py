@@ -5,58 +5,78 @@ from typing import TYPE_CHECKING
 from ml_agents_results.cli.database_options import named_database
 from ml_agents_results.cli.output_options import emit_json
 from ml_agents_results.errors import NotFoundError
-from ml_agents_results.reports.terminal import print_table, write
+from ml_agents_results.reports.terminal import print_table, say, write
 
 if TYPE_CHECKING:
-    from ml_agents_results.config import ExperimentConfig
-    from ml_agents_results.experiments.cost_estimate import ApproachEstimate
+    from ml_agents_results.experiments.cost_estimate import VariantEstimate
+    from ml_agents_results.experiments.study import Study
 
 
 def print_estimate(
-    config: "ExperimentConfig", db_path: str | None, db_url: str | None, as_json: bool
+    study: "Study",
+    settled: bytearray,
+    pilot: int | None,
+    db_path: str | None,
+    db_url: str | None,
+    as_json: bool,
 ) -> None:
-    """Loads and checks everything, opens the provider, and asks nothing."""
-    from ml_agents_results.experiments.cost_estimate import estimate
-    from ml_agents_results.experiments.plan import prepare
-    from ml_agents_results.experiments.runner import connected
+    """Opens the providers, asks the questions of the pilot and no others, and prints the estimate.
 
-    study = prepare(config)
-    with connected(config, study.approaches) as provider:
+    Args:
+        settled: One byte for each position of the plan: 1 where nothing is left to do.
+        pilot: Questions to ask of each variant; None asks none.
+    """
+    from ml_agents_results.experiments.connections import connected, names_of
+    from ml_agents_results.experiments.cost_estimate import estimate
+    from ml_agents_results.experiments.pilot import pilot_usage
+
+    with connected(study.config, study.approaches) as providers:
+        study = study.asking(names_of(providers))
+        seen = None if pilot is None else pilot_usage(study, providers, pilot, say)
         try:
             with named_database(db_path, db_url).read() as connection:
-                estimates = estimate(study, provider, connection)
+                estimates = estimate(study, settled, providers, connection, seen)
         except NotFoundError:
             # Without a database there are no earlier answers.
-            estimates = estimate(study, provider, None)
-        document = {
-            "provider": provider.name,
-            "model": provider.model,
-            "dataset": study.dataset.name,
-            "runs": len(study.plan),
-            "approaches": [row.to_dict() for row in estimates],
-        }
+            estimates = estimate(study, settled, providers, None, seen)
+    runs = sum(row.runs for row in estimates)
     if as_json:
-        emit_json(document)
+        emit_json(
+            {
+                "dataset": study.dataset.name,
+                "runs": runs,
+                "pilot": pilot,
+                "variants": [row.to_dict() for row in estimates],
+            }
+        )
         return
+    titles = study.plan.titles
     print_table(
-        ("approach", "runs", "calls", "input", "output", "at most", "cost", "at most"),
-        [_cells(row) for row in estimates],
-        7,
+        ("variant", "runs", "calls", "input", "output", "at most", "cost", "95%", "at most"),
+        [_cells(title, row) for title, row in zip(titles, estimates, strict=True)],
+        8,
     )
-    write(f"{len(study.plan):,} runs on {provider.name}/{provider.model}; nothing was asked.")
+    asked = "nothing was asked" if pilot is None else "only the pilot was asked, nothing recorded"
+    models = ", ".join("/".join(model) for model in study.plan.models)
+    write(f"{runs:,} runs on {models}; {asked}.")
     write(
-        "Tokens and USD are estimates: input by the characters, output as in earlier answers of "
-        "this model, and at most --max-tokens per call; approaches of several steps may take more "
-        "calls."
+        "Tokens and USD are estimates: input by the characters, output as in "
+        f"{'the pilot' if pilot else 'earlier answers of this model'}, and at most --max-tokens "
+        "per call; approaches of several steps may take more calls. Answers that a cache holds "
+        "are counted as if they were asked."
     )
 
 
-def _cells(row: "ApproachEstimate") -> tuple[object, ...]:
+def _cells(title: str, row: "VariantEstimate") -> tuple[object, ...]:
+    low, high = row.cost_low, row.cost_high
+    interval = None if low is None or high is None else f"{_usd(low)} to {_usd(high)}"
     return (
-        row.approach_name,
+        title,
         *map(_number, (row.runs, row.calls, row.input_tokens)),
         *map(_number, (row.output_tokens, row.most_output_tokens)),
-        *map(_usd, (row.cost, row.most_cost)),
+        _usd(row.cost),
+        interval,
+        _usd(row.most_cost),
     )
 
 

@@ -7,6 +7,7 @@ import typer
 
 from ml_agents_results.cli.output_options import emit_json
 from ml_agents_results.cli.progress_bar import progress_bar
+from ml_agents_results.cli.setting_options import named_models
 from ml_agents_results.errors import UsageError
 from ml_agents_results.reports.terminal import say, write
 
@@ -38,12 +39,10 @@ def judge_answers(
         settings: How they are asked.
         options: Those of `StoredJudging`.
     """
-    from contextlib import ExitStack
-
     from ml_agents_results.config import ExperimentConfig
     from ml_agents_results.experiments.config_file import read_text
+    from ml_agents_results.experiments.connections import connected
     from ml_agents_results.experiments.platform_files import rewrite_platform_files
-    from ml_agents_results.experiments.runner import connected
     from ml_agents_results.experiments.stored_judging import StoredJudging
     from ml_agents_results.scoring.judging import find_rubric
 
@@ -52,27 +51,23 @@ def judge_answers(
     chosen = find_rubric(rubric)
     if "system" in settings:
         settings["system"] = read_text(settings["system"])
-    configs = [ExperimentConfig(**settings, model=name) for name in models or (None,)]
-    for config in configs:
-        config.check()
-    with ExitStack() as opened:
-        providers = [opened.enter_context(connected(config)) for config in configs]
+    config = ExperimentConfig(**settings, **named_models(models))
+    config.check()
+    with connected(config) as providers:
         judging = StoredJudging(
             processor,
             experiment,
             chosen,
             providers,
-            configs[0],
-            repeats=configs[0].repeats,
+            config,
+            repeats=config.repeats,
             **options,
         )
         if dry_run:
             _show_plan(judging, experiment, as_json)
             return
         with progress_bar("Judging", judging.plan().verdicts) as progress:
-            result = judging.run(
-                configs[0].concurrency, max_cost=max_cost, progress=progress, say=say
-            )
+            result = judging.run(config.concurrency, max_cost=max_cost, progress=progress, say=say)
     if result.primary:
         rewrite_platform_files(processor.database, experiment)
     if as_json:

@@ -19,22 +19,35 @@ from ml_agents_results.cli.experiment_lookup import ExperimentId, resolve_id
 from ml_agents_results.cli.help_panels import DATABASE, MODEL, QUESTIONS
 from ml_agents_results.cli.option_values import completing, listed, pairs
 from ml_agents_results.cli.output_options import Json, emit_json
-from ml_agents_results.cli.setting_options import takes_settings
+from ml_agents_results.cli.setting_options import named_models, takes_settings
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import APPROACHES
 from ml_agents_results.reports.terminal import print_report, say, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ml_agents_results.config import DatabaseConfig
+    from ml_agents_results.experiments.execution import RunSummary
     from ml_agents_results.experiments.progress import Progress
-    from ml_agents_results.experiments.runner import RunSummary
+    from ml_agents_results.experiments.runner import ExperimentRunner
     from ml_agents_results.processor import ResultsProcessor
     from ml_agents_results.reports.report import Report
 
 PARTLY = 5
 """Exit code of an experiment with failed runs."""
+
+
+Model = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="NAME,...",
+        help="Model at the provider; a .gguf file for `local`; provider:model for one elsewhere. "
+        "Several are asked alike, with commas or repeated.",
+        rich_help_panel=MODEL,
+    ),
+]
 
 
 @takes_settings(resuming=False)
@@ -58,6 +71,7 @@ def run(
             rich_help_panel=QUESTIONS,
         ),
     ] = None,
+    model: Model = None,
     *,
     settings: dict[str, Any],
     config: Annotated[
@@ -79,10 +93,28 @@ def run(
             rich_help_panel=DATABASE,
         ),
     ] = None,
+    extend: Annotated[
+        str | None,
+        typer.Option(
+            "--extend",
+            metavar="ID",
+            help="Add to this experiment: --samples and --repeats that there shall be, further "
+            "--model and --approach. Nothing that is there is asked again.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print calls, tokens and cost, and ask nothing."),
     ] = False,
+    pilot: Annotated[
+        int | None,
+        typer.Option(
+            "--pilot",
+            metavar="N",
+            min=1,
+            help="With --dry-run: ask this many questions of each variant, to estimate from them.",
+        ),
+    ] = None,
     db_path: DbPath = None,
     db_url: DbUrl = None,
     as_json: Json = False,
@@ -90,21 +122,48 @@ def run(
     """Ask models and record every answer as it arrives."""
     from ml_agents_results.config import ExperimentConfig
     from ml_agents_results.experiments.config_file import read_config, read_text
+    from ml_agents_results.experiments.extension import Extension
     from ml_agents_results.experiments.runner import ExperimentRunner
+    from ml_agents_results.experiments.study import prepare
 
     file = read_config(config) if config is not None else {}
     if "system" in settings:
         settings["system"] = read_text(settings["system"])
+    if pilot is not None and not dry_run:
+        raise UsageError("--pilot goes with --dry-run", "Add --dry-run, or leave it out.")
+    if extend is not None:
+        addition = Extension(
+            settings.pop("samples", None), settings.pop("repeats", None), listed(approach),
+            listed(model),
+        )  # fmt: skip
+        if config or columns or experiment_id or save_to_db is False:
+            raise UsageError(
+                "--extend takes the settings of the experiment",
+                "Leave out --config, --map, --experiment-id and --no-save-to-db.",
+            )
+        runner = _runner([extend], settings, db_path, db_url)
+        if dry_run:
+            print_estimate(*runner.planned(addition), pilot, db_path, db_url, as_json)
+            return
+        with _stopping_gently():
+            summary = runner.extend(**vars(addition))
+        _end(summary, as_json)
+        return
     given = {
         "approaches": None if approach is None else listed(approach),
         "columns": pairs("--map", columns, "input=question") or None,
+        **named_models(model),
         **settings,
     }
+    if model is not None:
+        file.pop("model", None)
+        file.pop("models", None)
     study = ExperimentConfig.from_dict(
         {**file, **{name: value for name, value in given.items() if value is not None}}
     )
     if dry_run:
-        print_estimate(study, db_path, db_url, as_json)
+        planned = prepare(study)
+        print_estimate(planned, bytearray(len(planned.plan)), pilot, db_path, db_url, as_json)
         return
     processor = None
     if study.database.enabled if save_to_db is None else save_to_db:
@@ -163,6 +222,15 @@ def resume(
             help="Approaches of your own, given again for an experiment from elsewhere.",
         ),
     ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="NAME,...",
+            help="The same models, given again for an experiment from elsewhere.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     *,
     settings: dict[str, Any],
     db_path: DbPath = None,
@@ -170,24 +238,37 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Resume an experiment; only missing runs are asked."""
+    given = {**settings, **named_models(model)}
+    if approach is not None:
+        given["approaches"] = listed(approach)
+    runner = _runner(experiment_id, given, db_path, db_url)
+    with _stopping_gently():
+        summary = runner.resume(
+            retry_failed=retry_failed, retry=listed(retry), max_tokens=max_tokens
+        )
+    _end(summary, as_json)
+
+
+def _runner(
+    references: "Sequence[str]", settings: dict[str, Any], db_path: str | None, db_url: str | None
+) -> "ExperimentRunner":
+    """The runner of an experiment that is there, with the settings that were given anew."""
     from ml_agents_results.config import ExperimentConfig
     from ml_agents_results.experiments.runner import ExperimentRunner
     from ml_agents_results.processor import ResultsProcessor
 
     database = open_database(db_path, db_url)
     with database.read() as connection:
-        experiment = resolve_id(connection, experiment_id)
-    changes = ExperimentConfig(**settings)
-    if approach is not None:
-        changes.approaches = listed(approach)
+        experiment = resolve_id(connection, references)
     processor = ResultsProcessor(database)
-    runner = ExperimentRunner(changes, processor, _progress(), experiment_id=experiment)
-    with _stopping_gently():
-        summary = runner.resume(
-            retry_failed=retry_failed, retry=listed(retry), max_tokens=max_tokens
-        )
+    return ExperimentRunner(
+        ExperimentConfig(**settings), processor, _progress(), experiment_id=experiment
+    )
+
+
+def _end(summary: "RunSummary", as_json: bool) -> None:
     if not summary.asked:
-        say(f"Nothing is left to ask in {experiment}.")
+        say(f"Nothing is left to ask in {summary.experiment_id}.")
     _report(summary, as_json, saved=True)
 
 
@@ -250,7 +331,7 @@ def _report(summary: "RunSummary", as_json: bool, *, saved: bool) -> None:
 
 
 def _tallies(summary: "RunSummary") -> "Report":
-    """One table: the approaches with accuracies, their intervals, counts and costs."""
+    """One table: the variants with accuracies, their intervals, counts and costs."""
     from ml_agents_results.reports.columns import COLUMNS, columns
     from ml_agents_results.reports.report import Report, Table, View
 
@@ -258,10 +339,13 @@ def _tallies(summary: "RunSummary") -> "Report":
     for tally in summary.variants:
         low, high = tally.interval
         rows.append({**tally.document(), "ci_low": low, "ci_high": high})
+    names = ("approach_name", "provider", "model")
+    different = [name for name in names if len({row[name] for row in rows}) > 1]
     shown = columns(
-        *("approach_name", "accuracy", "ci", "runs", "failed", "unparsed", "ungraded"),
+        *(different or names[:1]),
+        *("accuracy", "ci", "runs", "failed", "unparsed", "ungraded"),
         "total_cost",
         level="95%",
     )
-    view = View("approaches", "Accuracy", shown, rows, interval=COLUMNS["accuracy_ci"])
-    return Report("Run", [Table("Approaches", shown, rows, [view])])
+    view = View("variants", "Accuracy", shown, rows, interval=COLUMNS["accuracy_ci"])
+    return Report("Run", [Table("Variants", shown, rows, [view])])

@@ -1,18 +1,20 @@
 """Options for the settings of an experiment, made from their declarations in `config`."""
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import wraps
 from typing import Annotated, Any
 
 import typer
 
 from ml_agents_results.cli.help_panels import MODEL, OUTPUT, QUESTIONS, SCORING
+from ml_agents_results.cli.option_values import listed
 from ml_agents_results.config import ProviderSettings, Setting, settings
 
 _PANELS = {
     **dict.fromkeys(("dataset", "dataset_recipe", "samples", "repeats"), QUESTIONS),
-    **dict.fromkeys(("provider", "model", "max_cost", *vars(ProviderSettings)), MODEL),
+    **dict.fromkeys(("examples", "shots", "shuffle"), QUESTIONS),
+    **dict.fromkeys(("provider", "max_cost", *vars(ProviderSettings)), MODEL),
     **dict.fromkeys(("parsing", "grader", "answer_kind", "answer_pattern"), SCORING),
     "output_dir": OUTPUT,
 }
@@ -23,7 +25,8 @@ def takes_settings(
     *, resuming: bool = False, names: Collection[str] | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Decorator: gives a command an option for each setting in place of its parameter `settings`,
-    which receives the values that were given, by name.
+    which receives the values that were given, by name. Settings that the command has a parameter
+    for itself are left to it.
 
     Args:
         resuming: Only the settings that resuming may change, or that have to be given anew for an
@@ -32,15 +35,16 @@ def takes_settings(
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
         options = {
             setting.name: _option(setting, resuming)
             for setting in settings()
             # A mapping needs an option of its own.
-            if setting.kind != Mapping[str, str]
+            if setting.name not in signature.parameters
+            and setting.kind != Mapping[str, str]
             and (setting.changeable or setting.reaching or not resuming)
             and (names is None or setting.name in names)
         }
-        signature = inspect.signature(command, eval_str=True)
         parameters: list[inspect.Parameter] = []
         for parameter in signature.parameters.values():
             parameters += options.values() if parameter.name == "settings" else [parameter]
@@ -56,6 +60,14 @@ def takes_settings(
         return with_settings
 
     return decorate
+
+
+def named_models(values: Sequence[str] | None) -> dict[str, Any]:
+    """The settings of the models that were named; none where none was."""
+    names = listed(values)
+    if len(names) > 1:
+        return {"models": names}
+    return {"model": names[0]} if names else {}
 
 
 def _option(setting: Setting[Any], resuming: bool) -> inspect.Parameter:

@@ -49,6 +49,8 @@ def reaching_settings(record: ExperimentRecord) -> dict[str, Any]:
     approaches = record.config_json.get("approaches")
     if isinstance(approaches, list) and any(map(_is_own, approaches)):
         known["approach"] = ",".join(map(str, approaches))
+    if models := record.config_json.get("models"):
+        known["models"] = models
     provider = record.environment_json.get("provider")
     if isinstance(provider, Mapping) and isinstance(provider.get("name"), str):
         known.setdefault("provider", provider["name"])

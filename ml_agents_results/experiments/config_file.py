@@ -44,6 +44,8 @@ def read_config(path: str) -> dict[str, Any]:
     if "system_prompt" in settings:
         settings.setdefault("system", settings.pop("system_prompt"))
     _check(path, settings, _EXPERIMENT)
+    if isinstance(settings.get("model"), list):
+        settings["models"] = settings.pop("model")
     for name in ("stop", "extra_body"):
         if isinstance(settings.get(name), list | dict):
             settings[name] = json.dumps(settings[name], ensure_ascii=False)

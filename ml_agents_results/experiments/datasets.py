@@ -4,24 +4,18 @@ A dataset is a file (JSON Lines, CSV, or JSON in the BIG-Bench layout), a folder
 name of a Hugging Face dataset, or the set of questions that comes with this package.
 """
 
-import csv
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, Literal
 
-from ml_agents_results.errors import DuplicateError, InvalidFileError, NotFoundError, UsageError
+from ml_agents_results.errors import DuplicateError, InvalidFileError, UsageError
 from ml_agents_results.experiments.dataset_recipes import Recipe, load_recipe, recognise
+from ml_agents_results.experiments.dataset_rows import BUILTIN, RowSource, row_source
 from ml_agents_results.providers.interface import Message
 from ml_agents_results.scoring import kinds
 from ml_agents_results.scoring.kinds import AnswerKind, check_kind
-
-BUILTIN = "builtin"
-"""The name of the questions that come with this package."""
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "input": ("input", "question", "prompt", "messages"),
@@ -30,8 +24,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "task": ("task",),
 }
 """The columns of each field; the first one present is used. A mapping replaces them."""
-
-_Rows = Iterator[tuple[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +125,10 @@ def load_dataset(
     own = load_recipe(recipe) if recipe is not None else None
     looks = own is None and not {"input", "target"} & set(mapping or ())
     reading = _Reading(columns, kind, own, recognises=looks)
-    if source is None or source == BUILTIN:
-        path = Path(str(files("ml_agents_results.experiments") / "data" / "builtin.jsonl"))
-        return _collect(BUILTIN, BUILTIN, _read_json_lines(path), _Reading(ALIASES, kind))
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return _collect(path.resolve().name, str(path.resolve()), _read_folder(path), reading)
-    if path.is_file():
-        return _collect(path.name, str(path.resolve()), _read_file(path), reading)
-    if path.suffix.lower() in _READERS or source.startswith((".", "/", "~")) or "/" not in source:
-        raise NotFoundError(
-            f"there is no dataset {source}",
-            "Give a file (.jsonl, .csv, .json), a folder of them, "
-            f"a Hugging Face name (owner/name) or '{BUILTIN}'.",
-        )
-    return _collect(source, source, _read_hugging_face(source), reading)
+    rows = row_source(source)
+    if rows.source == BUILTIN:
+        reading = _Reading(ALIASES, kind)
+    return _collect(rows, reading)
 
 
 @dataclass(frozen=True)
@@ -160,18 +141,18 @@ class _Reading:
     recognises: bool = False
 
 
-def _collect(name: str, source: str, rows: _Rows, reading: _Reading) -> Dataset:
+def _collect(source: RowSource, reading: _Reading) -> Dataset:
     questions: list[Question] = []
     counts: dict[str, int] = {}
     seen: dict[tuple[str, str], str] = {}
     digest = sha256()
     recipe = reading.recipe
     first_row: dict[str, Any] = {}
-    for where, row in rows:
+    for where, row in source.rows:
         if not first_row:
             first_row = row
             if reading.recognises:
-                recipe = recognise(source, row)
+                recipe = recognise(source.source, row)
         question = _question(where, row, reading, recipe)
         task, sample_id = question.task, question.sample_id
         if sample_id is not None:
@@ -188,7 +169,7 @@ def _collect(name: str, source: str, rows: _Rows, reading: _Reading) -> Dataset:
         text, expected = question.input_text, question.expected_answer
         digest.update(json.dumps([task, index, sample_id, text, expected]).encode() + b"\n")
     if not questions:
-        raise InvalidFileError(f"{name} has no questions", "A dataset needs at least one.")
+        raise InvalidFileError(f"{source.name} has no questions", "A dataset needs at least one.")
     declared = reading.kind or (recipe.kind if recipe is not None else None)
     decided = _decide_kinds(questions, declared)
     questions = [
@@ -199,8 +180,8 @@ def _collect(name: str, source: str, rows: _Rows, reading: _Reading) -> Dataset:
         task: guess.describe() | {"guessed": declared is None} for task, guess in decided.items()
     }
     return Dataset(
-        name,
-        source,
+        source.name,
+        source.source,
         questions,
         digest.hexdigest(),
         recipe.name if recipe is not None else None,
@@ -393,126 +374,3 @@ def _value(row: Mapping[str, Any], names: Iterable[str]) -> str | None:
                 return json.dumps(value, ensure_ascii=False)
             return str(value)
     return None
-
-
-def _read_folder(folder: Path) -> _Rows:
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in _READERS and p.is_file())
-    if not paths:
-        raise InvalidFileError(
-            f"the folder {folder} holds no .json, .jsonl or .csv file",
-            "Each file in it is a task, named by the file.",
-        )
-    for path in paths:
-        for where, row in _read_file(path):
-            yield where, {"task": path.stem, **row}
-
-
-def _read_file(path: Path) -> _Rows:
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise InvalidFileError(
-            f"{path.name} is not a known kind of file", f"Known kinds: {', '.join(_READERS)}."
-        )
-    try:
-        yield from reader(path)
-    except UnicodeDecodeError as error:
-        raise InvalidFileError(
-            f"{path.name} is not UTF-8 text: {error.reason} at byte {error.start}",
-            "Save it as UTF-8.",
-        ) from error
-    except OSError as error:
-        raise InvalidFileError(f"{path.name} cannot be read: {error.strerror}") from error
-
-
-def _read_json_lines(path: Path) -> _Rows:
-    with path.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            where = f"{path.name}, line {number}"
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise InvalidFileError(
-                    f"{where} is not JSON: {error}", "Each line holds one JSON object."
-                ) from error
-            if not isinstance(row, dict):
-                raise InvalidFileError(f"{where} is not a JSON object")
-            yield where, row
-
-
-def _read_csv(path: Path) -> _Rows:
-    csv.field_size_limit(sys.maxsize)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter=delimiter, strict=True)
-        try:
-            for row in reader:
-                where = f"{path.name}, line {reader.line_num}"
-                if None in row:
-                    raise InvalidFileError(
-                        f"{where} has more cells than the header has columns",
-                        "Put quotes around cells that hold a comma.",
-                    )
-                yield where, row
-        except csv.Error as error:
-            raise InvalidFileError(
-                f"{path.name}, line {reader.reader.line_num} is not CSV: {error}"
-            ) from error
-
-
-def _read_json(path: Path) -> _Rows:
-    """The BIG-Bench layout, a task named by its file; or a plain list of examples."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise InvalidFileError(f"{path.name} is not JSON: {error}") from error
-    examples = document.get("examples") if isinstance(document, dict) else document
-    if not isinstance(examples, list):
-        raise InvalidFileError(
-            f"{path.name} has no list of examples",
-            'A JSON dataset looks like {"examples": [{"input": "...", "target": "..."}]}.',
-        )
-    for number, example in enumerate(examples, start=1):
-        where = f"{path.name}, example {number}"
-        if not isinstance(example, dict):
-            raise InvalidFileError(f"{where} is not a JSON object")
-        yield where, {"task": path.stem, **example} if isinstance(document, dict) else example
-
-
-def _read_hugging_face(source: str) -> _Rows:
-    try:
-        import datasets
-    except ImportError as error:
-        raise UsageError(
-            f"there is no file {source}, and Hugging Face datasets need a library",
-            "pip install 'ml-agents-results[datasets]'",
-        ) from error
-    name, _, split = source.partition("@")
-    name, _, config = name.partition(":")
-    try:
-        loaded = datasets.load_dataset(name, config or None)
-    except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
-        raise InvalidFileError(
-            f"the Hugging Face dataset {name} cannot be loaded: {error}",
-            "Check the network, its name and its configuration (owner/name:config).",
-        ) from error
-    splits = [split] if split else ["test", "validation", "train", *loaded]
-    chosen = next((known for known in splits if known in loaded), None)
-    if chosen is None:
-        raise InvalidFileError(
-            f"{name} has no split {split!r}", f"Its splits are {', '.join(loaded)}."
-        )
-    for number, row in enumerate(loaded[chosen], start=1):
-        yield f"{source}, row {number}", dict(row)
-
-
-_READERS: dict[str, Callable[[Path], _Rows]] = {
-    ".jsonl": _read_json_lines,
-    ".ndjson": _read_json_lines,
-    ".csv": _read_csv,
-    ".tsv": _read_csv,
-    ".json": _read_json,
-}

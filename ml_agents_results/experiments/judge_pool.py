@@ -8,16 +8,18 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import UsageError
+from ml_agents_results.experiments.approaches.base import FROM_CACHE
 from ml_agents_results.experiments.fault_watch import FaultWatch
 from ml_agents_results.experiments.recorder import LEASE, RENEWAL
 from ml_agents_results.experiments.worker_pool import POLL
+from ml_agents_results.providers.answer_cache import AnswerCache, CachedProvider
 from ml_agents_results.providers.interface import Completion, Message, Provider, ProviderError
 from ml_agents_results.records import RunRecord, ScoreRecord, canonical_finish_reason
 from ml_agents_results.redaction import redact_text
@@ -45,11 +47,13 @@ class Judge:
     Attributes:
         author: The author of its scores.
         seed: Of its requests; None sends none.
+        repeat: Which of several verdicts on an answer it gives, from 0.
     """
 
     author: str
     provider: Provider
     seed: int | None = None
+    repeat: int = 0
 
 
 class Wanted(NamedTuple):
@@ -75,6 +79,7 @@ class JudgePool:
         wanted: The verdicts to ask for.
         retry: Whether scores without a value because of the judge are asked for again.
         max_cost: USD; no verdict is asked for once the answers of this process have cost as much.
+        cache: Stored verdicts; None asks for each.
         saved: Called with each score when it is durable.
         cost: USD of the answers so far.
     """
@@ -90,6 +95,7 @@ class JudgePool:
     grace: float
     saved: Callable[[ScoreRecord], None]
     retry: bool = False
+    cache: AnswerCache | None = None
     max_cost: float | None = None
     cost: float = 0.0
     stopped_at_cost: bool = False
@@ -217,7 +223,7 @@ class JudgePool:
 
     async def _ask(self, wanted: Wanted, run: RunRecord, other: str | None) -> ScoreRecord:
         """The score, with a value or with the label that says why there is none."""
-        judge = self.judges[wanted.author]
+        judge = self._once(self.judges[wanted.author])
         details: dict[str, Any] = {DEFINITION: self.definition}
         usage = Completion("", prompt_tokens=0, completion_tokens=0, cost_estimate=0.0)
         try:
@@ -244,6 +250,14 @@ class JudgePool:
             judge.author,
             usage.cost_estimate,
         )
+
+    def _once(self, judge: Judge) -> Judge:
+        """The judge of one verdict, which may be a stored one; not where the stored one failed."""
+        if self.cache is None:
+            return judge
+        reading = not self.retry
+        provider = CachedProvider(judge.provider, self.cache, judge.repeat, reading=reading)
+        return replace(judge, provider=provider)
 
     async def _verdict(
         self,
@@ -278,9 +292,13 @@ class JudgePool:
             schema=self.rubric.schema(),
             seed=judge.seed,
         )
+        if completion.from_cache:
+            completion.cost_estimate = 0.0
+            details[FROM_CACHE] = details.get(FROM_CACHE, 0) + 1
         usage.add_usage(completion)
         self._fail(self._watch.answered(completion.text, completion.finish_reason))
-        details["time_ms"] = details.get("time_ms", 0) + completion.latency_ms
+        if not completion.from_cache:
+            details["time_ms"] = details.get("time_ms", 0) + completion.latency_ms
         for name, value in {
             "served_model": completion.model,
             "response_id": completion.response_id,

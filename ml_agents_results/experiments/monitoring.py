@@ -1,6 +1,6 @@
 """Monitor: looks at a running experiment after every sample, and says when it is decided.
 
-A sample counts when all approaches have answered it in all repeats, and all samples before it in
+A sample counts when all variants have answered it in all repeats, and all samples before it in
 the order of the plan: which samples are there must not depend on how they were answered.
 """
 
@@ -94,7 +94,8 @@ class Look:
 
 
 class Monitor:
-    """Looks at the approaches of a shuffled plan, each against the baseline (`None`, or the first).
+    """Looks at the variants of a shuffled plan, each against the baseline: the first one with the
+    approach `None`, else the first.
 
     Args:
         metric: What the runs are graded by.
@@ -106,19 +107,25 @@ class Monitor:
         bounded = metric.lower is not None and metric.upper is not None
         self._span = (metric.upper or 0.0) - (metric.lower or 0.0) if bounded else None
         self._values: dict[int, float | None] = {}
+        self._each = len(plan.variants) * plan.repeats
         self._next = 0
         self._line = FIRST_LINE
         self._decided: set[int] = set()
         first = plan.approaches.index("None") if "None" in plan.approaches else 0
         self._baseline = first
         self._contrasts = {
-            index: ContrastSums(name, plan.approaches[first])
-            for index, name in enumerate(plan.approaches)
+            index: ContrastSums(title, plan.titles[first])
+            for index, title in enumerate(plan.titles)
             if index != first
         }
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether runs are there that do not count yet: others before them are missing."""
+        return bool(self._values)
+
     def load(self, database: Database, experiment_id: str) -> None:
-        """Takes the runs that are recorded, as if they came in now."""
+        """Takes the runs that are recorded, by any process, as if they came in now."""
         with database.read() as connection:
             for *key, is_correct, score in RunRepository(connection).values(experiment_id):
                 self._take(RunKey(*key), is_correct, score)
@@ -181,26 +188,25 @@ class Monitor:
         )
 
     def _take(self, key: RunKey, is_correct: bool | None, score: float | None) -> None:
-        position = self._plan.position(key)
-        if position is not None:
-            self._values[position] = score if is_correct is None else float(is_correct)
+        cell = self._plan.cell(key)
+        if cell is not None and cell >= self._next * self._each:
+            self._values[cell] = score if is_correct is None else float(is_correct)
 
     def _advance(self) -> None:
         """Counts the samples that are complete now."""
-        each = len(self._plan.approaches) * self._plan.repeats
         while self._next < len(self._plan.questions):
-            positions = range(self._next * each, (self._next + 1) * each)
-            if not all(position in self._values for position in positions):
+            cells = range(self._next * self._each, (self._next + 1) * self._each)
+            if not all(cell in self._values for cell in cells):
                 break
-            self._count([self._values.pop(position) for position in positions])
+            self._count([self._values.pop(cell) for cell in cells])
             self._next += 1
 
     def _count(self, values: Sequence[float | None]) -> None:
-        """Counts a sample: of every repeat a value of each approach."""
-        approaches = len(self._plan.approaches)
+        """Counts a sample: of every repeat a value of each variant."""
+        variants = len(self._contrasts) + 1
         means = []
-        for index in range(approaches):
-            known = [value for value in values[index::approaches] if value is not None]
+        for index in range(variants):
+            known = [value for value in values[index::variants] if value is not None]
             means.append(sum(known) / len(known) if known else None)
         baseline = means[self._baseline]
         for index, contrast in self._contrasts.items():

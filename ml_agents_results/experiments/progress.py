@@ -1,15 +1,14 @@
 """Progress: a bar for each variant on a terminal, plain lines elsewhere; always on stderr."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.database.engine import Database
-from ml_agents_results.experiments.plan import Plan
+from ml_agents_results.experiments.plan import Plan, PlannedVariant
 from ml_agents_results.records import RunRecord
 from ml_agents_results.reports.terminal import printable
-from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.tabulator import Tabulator
 
@@ -23,10 +22,14 @@ PLAIN_LINES_EVERY = 10.0
 
 @dataclass
 class Tally:
-    """Counts of one variant; `total_cost` is in USD, None while no cost is known."""
+    """Counts of one variant; `total_cost` is in USD, None while no cost is known.
 
-    approach_name: str
+    `title` is what tells it from the others for people; the JSON document has its names.
+    """
+
+    variant: PlannedVariant
     planned: int
+    title: str = ""
     runs: int = 0
     correct: int = 0
     wrong: int = 0
@@ -34,6 +37,10 @@ class Tally:
     unparsed: int = 0
     ungraded: int = 0
     total_cost: float | None = None
+
+    @property
+    def approach_name(self) -> str:
+        return self.variant.approach_name
 
     def add(self, record: RunRecord) -> None:
         """Counts a run that was saved."""
@@ -61,7 +68,14 @@ class Tally:
 
     def document(self) -> dict[str, Any]:
         """The counts and what follows from them, as JSON."""
-        return {**asdict(self), "graded": self.graded, "accuracy": self.accuracy}
+        counts = asdict(self)
+        del counts["variant"], counts["title"]
+        return {
+            **self.variant._asdict(),
+            **counts,
+            "graded": self.graded,
+            "accuracy": self.accuracy,
+        }
 
     def __str__(self) -> str:
         parts = [f"{self.runs}/{self.planned} runs", f"{self.failed} failed"]
@@ -91,26 +105,17 @@ class Tally:
         return interval.low, interval.high
 
 
-def recorded_tallies(database: Database, experiment_id: str, plan: Plan) -> dict[str, Tally]:
-    """The tallies of a plan's approaches, from the runs in the database."""
-    filters = Filters(
-        experiment_id=(experiment_id,), provider=(plan.provider,), model=(plan.model,)
-    )
+def recorded_tallies(
+    database: Database, experiment_id: str, plan: Plan
+) -> dict[PlannedVariant, Tally]:
+    """The tallies of a plan's variants, from the runs in the database, summed over tasks."""
+    planned = len(plan.questions) * plan.repeats
+    titles = plan.titles
+    tallies = {v: Tally(v, planned, title) for v, title in zip(plan.variants, titles, strict=True)}
     with database.read() as connection:
-        variants = Tabulator(connection, filters).variants()
-    planned = len(plan) // len(plan.approaches)
-    return tallies_of(dict.fromkeys(plan.approaches, planned), variants)
-
-
-def tallies_of(planned: Mapping[str, int], variants: Iterable[VariantCounts]) -> dict[str, Tally]:
-    """The tallies of the planned approaches, summed over tasks.
-
-    Args:
-        planned: The runs planned for each approach.
-    """
-    tallies = {name: Tally(name, count) for name, count in planned.items()}
+        variants = Tabulator(connection, Filters(experiment_id=(experiment_id,))).variants()
     for counts in variants:
-        if (tally := tallies.get(counts.variant.approach_name)) is None:
+        if (tally := tallies.get(PlannedVariant(*counts.variant[1:]))) is None:
             continue
         for name in ("runs", "correct", "wrong", "failed", "unparsed", "ungraded"):
             setattr(tally, name, getattr(tally, name) + getattr(counts, name))
@@ -122,7 +127,7 @@ def tallies_of(planned: Mapping[str, int], variants: Iterable[VariantCounts]) ->
 class Progress:
     """Reports of a running experiment; this one reports nothing."""
 
-    def begin(self, experiment_id: str, tallies: Mapping[str, Tally]) -> None:
+    def begin(self, experiment_id: str, tallies: Sequence[Tally]) -> None:
         """The experiment starts or is resumed with these counts."""
 
     def saved(self, tally: Tally) -> None:
@@ -140,10 +145,10 @@ class PlainProgress(Progress):
 
     def __init__(self, console: "Console") -> None:
         self._console = console
-        self._tallies: Mapping[str, Tally] = {}
+        self._tallies: Sequence[Tally] = ()
         self._next = 0.0
 
-    def begin(self, experiment_id: str, tallies: Mapping[str, Tally]) -> None:
+    def begin(self, experiment_id: str, tallies: Sequence[Tally]) -> None:
         self._tallies = tallies
         self._next = time.monotonic() + PLAIN_LINES_EVERY
         self.say(f"Experiment {experiment_id}")
@@ -160,14 +165,14 @@ class PlainProgress(Progress):
         self._report()
 
     def _report(self) -> None:
-        for tally in self._tallies.values():
-            self.say(f"{tally.approach_name}: {tally}")
+        for tally in self._tallies:
+            self.say(f"{tally.title}: {tally}")
 
 
 class BarProgress(PlainProgress):
     """A bar for each variant: done, failed, accuracy with its interval, cost, time left."""
 
-    def begin(self, experiment_id: str, tallies: Mapping[str, Tally]) -> None:
+    def begin(self, experiment_id: str, tallies: Sequence[Tally]) -> None:
         from rich import progress
 
         super().begin(experiment_id, tallies)
@@ -179,28 +184,28 @@ class BarProgress(PlainProgress):
             console=self._console,
             refresh_per_second=4,
         )
-        self._tasks: dict[str, TaskID] = {
-            name: self._bars.add_task(
-                printable(name), total=tally.planned, completed=tally.runs, state=str(tally)
+        self._tasks: dict[PlannedVariant, TaskID] = {
+            tally.variant: self._bars.add_task(
+                printable(tally.title), total=tally.planned, completed=tally.runs, state=str(tally)
             )
-            for name, tally in tallies.items()
+            for tally in tallies
         }
-        self._drawn = dict.fromkeys(tallies, 0.0)
+        self._drawn = dict.fromkeys(self._tasks, 0.0)
         self._bars.start()
 
     def saved(self, tally: Tally) -> None:
         # The interval and the drawing cost more than counting.
-        if time.monotonic() - self._drawn[tally.approach_name] > 0.1:
-            self._drawn[tally.approach_name] = time.monotonic()
+        if time.monotonic() - self._drawn[tally.variant] > 0.1:
+            self._drawn[tally.variant] = time.monotonic()
             self._draw(tally)
 
     def end(self) -> None:
-        for tally in self._tallies.values():
+        for tally in self._tallies:
             self._draw(tally)
         self._bars.stop()
 
     def _draw(self, tally: Tally) -> None:
-        self._bars.update(self._tasks[tally.approach_name], completed=tally.runs, state=str(tally))
+        self._bars.update(self._tasks[tally.variant], completed=tally.runs, state=str(tally))
 
 
 def progress_on(console: "Console") -> Progress:

@@ -56,8 +56,22 @@ class _Save:
 
 @dataclass(frozen=True)
 class _Take:
+    model: int
     count: int
     done: "asyncio.Future[Any]"
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """How far the runs of a model are handed out.
+
+    Attributes:
+        next: The first position that was not looked at.
+        elsewhere: Positions before it that others were asking.
+    """
+
+    next: int = 0
+    elsewhere: tuple[int, ...] = ()
 
 
 class Recorder:
@@ -85,8 +99,7 @@ class Recorder:
         self._settled = settled
         self._retry_since = retry_since
         self._me = ThisProcess()
-        self._next = 0
-        self._elsewhere: list[int] = []
+        self._streams = [_Stream() for _ in plan.models]
         self._jobs: queue.SimpleQueue[_Save | _Take | None] = queue.SimpleQueue()
         self._renew_at = time.monotonic() + RENEWAL
         self._busy = False
@@ -97,10 +110,11 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    async def take(self, count: int) -> Taken:
-        """Claims up to `count` runs. With none claimed and none elsewhere the plan is done."""
+    async def take(self, count: int, model: int = 0) -> Taken:
+        """Claims up to `count` runs of a model, by its index. With none claimed and none elsewhere
+        its part of the plan is done."""
         done = self._loop.create_future()
-        self._jobs.put(_Take(count, done))
+        self._jobs.put(_Take(model, count, done))
         taken: Taken = await done
         return taken
 
@@ -144,11 +158,11 @@ class Recorder:
         return jobs
 
     def _serve(self, jobs: list[_Save | _Take], ending: bool = False) -> None:
-        position, elsewhere = self._next, self._elsewhere
+        streams = list(self._streams)
         renew = time.monotonic() >= self._renew_at
 
         def work(connection: Connection) -> list[tuple[asyncio.Future[Any], Any]]:
-            self._next, self._elsewhere = position, elsewhere
+            self._streams = list(streams)
             results = self._apply(connection, jobs)
             if ending:
                 ClaimRepository(connection, self._experiment_id).release(self._me)
@@ -166,7 +180,7 @@ class Recorder:
             results = [(job.done, error) for job in jobs]
         except Exception as error:  # noqa: BLE001 - raised by whoever waits for it
             results = [(job.done, error) for job in jobs]
-            self._next, self._elsewhere = position, elsewhere
+            self._streams = streams
             if not jobs:
                 self._failure = error
         if renew:
@@ -188,7 +202,9 @@ class Recorder:
             (job.done, job.position in saved) for job in saves
         ]
         results += [
-            (job.done, self._take(claims, job.count)) for job in jobs if isinstance(job, _Take)
+            (job.done, self._take(claims, job.model, job.count))
+            for job in jobs
+            if isinstance(job, _Take)
         ]
         return results
 
@@ -208,14 +224,14 @@ class Recorder:
         RunRepository(connection).save_many(records)
         return positions
 
-    def _take(self, claims: ClaimRepository, count: int) -> Taken:
+    def _take(self, claims: ClaimRepository, model: int, count: int) -> Taken:
         """Continues through the plan; at its end, returns to what others were asking."""
         obtained: list[int] = []
-        position, elsewhere = self._next, list(self._elsewhere)
+        position, elsewhere = self._streams[model].next, list(self._streams[model].elsewhere)
         while position < len(self._settled) and len(obtained) < count:
             wanted: list[int] = []
             while position < len(self._settled) and len(obtained) + len(wanted) < count:
-                if not self._settled[position]:
+                if not self._settled[position] and self._plan.model_at(position) == model:
                     wanted.append(position)
                 position += 1
             got, others = self._claim(claims, wanted)
@@ -225,7 +241,7 @@ class Recorder:
             obtained, others = self._claim(claims, elsewhere[:count])
             # In turn, so that a run that stays claimed does not hide the others.
             elsewhere = elsewhere[count:] + others
-        self._next, self._elsewhere = position, elsewhere
+        self._streams[model] = _Stream(position, tuple(elsewhere))
         return Taken(obtained, len(elsewhere))
 
     def _claim(self, claims: ClaimRepository, wanted: list[int]) -> tuple[list[int], list[int]]:

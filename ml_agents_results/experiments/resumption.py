@@ -1,16 +1,24 @@
 """Resumption: what defines an experiment, and whether it is still the one that was begun."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ml_agents_results.config import ExperimentConfig, settings
 from ml_agents_results.database.origin import is_foreign, reaching_settings
-from ml_agents_results.errors import ResultsError
-from ml_agents_results.experiments.plan import VERSION, Study
+from ml_agents_results.errors import ResultsError, UsageError
+from ml_agents_results.experiments.plan import VERSION, Extent
+from ml_agents_results.experiments.study import Study
+from ml_agents_results.providers import named_model
 from ml_agents_results.records import ExperimentRecord
 
 if TYPE_CHECKING:
     from ml_agents_results.providers.interface import Provider
+
+
+EXTENSIONS = "extensions"
+"""The key in an experiment's environment of what it was before each extension, and when and with
+what versions that was made."""
 
 
 class ResumeRefused(ResultsError):
@@ -31,6 +39,7 @@ def definition(study: Study) -> dict[str, Any]:
             "answer_kinds": study.dataset.kinds,
         },
         "prompts": prompt_fingerprints(study.approaches),
+        **({} if study.examples is None else {"examples": study.examples.describe()}),
     }
 
 
@@ -42,10 +51,10 @@ def check_plan(record: ExperimentRecord) -> None:
             f"{record.id} has no plan: it was imported, or recorded by another program",
             "Only experiments that were started with `ml-agents run` can be resumed.",
         )
-    if plan.get("version") != VERSION:
+    if plan.get("version") not in range(1, VERSION + 1):
         raise ResumeRefused(
             f"{record.id} was started by another version of this program (its plan has version "
-            f"{plan.get('version')}, this one reads {VERSION})",
+            f"{plan.get('version')}, this one reads up to {VERSION})",
             f"Resume it with version {_package_version(record)}.",
         )
 
@@ -76,10 +85,13 @@ def check_given_anew(record: ExperimentRecord, given: Mapping[str, Any], command
 
 
 def _options(values: Mapping[str, Any]) -> str:
-    return " ".join(
-        f"--{name.replace('_', '-')}" + ("" if value is True else f" {shlex.quote(str(value))}")
-        for name, value in values.items()
-    )
+    options = []
+    for name, value in values.items():
+        option = "--model" if name == "models" else f"--{name.replace('_', '-')}"
+        if isinstance(value, list):
+            value = ",".join(map(str, value))
+        options.append(option if value is True else f"{option} {shlex.quote(str(value))}")
+    return " ".join(options)
 
 
 def _package_version(record: ExperimentRecord) -> str:
@@ -108,6 +120,11 @@ def check_unchanged(record: ExperimentRecord, study: Study) -> None:
             f"{', '.join(changed)}",
             "Restore them (--prompts DIR), or start a new experiment.",
         )
+    if _shown(then) != _shown(now):
+        raise ResumeRefused(
+            f"the examples that {record.id} shows have changed since it was started",
+            "Restore them (--examples FILE), or start a new experiment.",
+        )
     if then["plan"] != now["plan"]:
         raise ResumeRefused(
             f"the plan of {record.id} has changed since the experiment was started",
@@ -115,27 +132,131 @@ def check_unchanged(record: ExperimentRecord, study: Study) -> None:
         )
 
 
-def recorded_provider(record: ExperimentRecord) -> dict[str, str] | None:
-    """Who was asked: name, model and endpoint; None for an experiment that was only saved.
+def _shown(environment: Mapping[str, Any]) -> tuple[object, object]:
+    known = environment.get("examples")
+    return (known.get("fingerprint"), known.get("shots")) if isinstance(known, dict) else ("", 0)
+
+
+def recorded_providers(record: ExperimentRecord) -> Sequence[Mapping[str, str]]:
+    """Who was asked: name, model and endpoint of each; empty for an experiment that was only saved.
 
     Raises:
         ResumeRefused: It is damaged.
     """
-    known = record.environment_json.get("provider")
+    known = record.environment_json.get("providers")
     if known is None:
-        return None
+        first = record.environment_json.get("provider")
+        known = [] if first is None else [first]
     names = ("name", "model", "endpoint")
-    if not isinstance(known, dict) or not all(isinstance(known.get(n), str) for n in names):
+    if not isinstance(known, list) or not all(
+        isinstance(one, dict) and all(isinstance(one.get(n), str) for n in names) for one in known
+    ):
         raise ResumeRefused(f"the provider of {record.id} is damaged", "Start a new experiment.")
     return known
 
 
-def check_same_model(record: ExperimentRecord, provider: "Provider") -> None:
-    """Raises ResumeRefused if another provider or model would answer."""
-    then = recorded_provider(record) or {}
-    if (then["name"], then["model"]) != (provider.name, provider.model):
-        raise ResumeRefused(
-            f"{record.id} asked {then['name']}/{then['model']}, this would ask "
-            f"{provider.name}/{provider.model}",
-            "Start a new experiment for another model.",
+def described(providers: "Sequence[Provider]") -> dict[str, Any]:
+    """The providers as they are recorded, with the token limits that they set where none was given:
+    under `provider` a single one, else under `providers`."""
+    known = []
+    for provider in providers:
+        limit = getattr(provider, "default_max_tokens", None)
+        known.append(
+            {
+                "name": provider.name,
+                "model": provider.model,
+                "endpoint": provider.endpoint,
+                **({} if limit is None else {"default_max_tokens": limit}),
+            }
         )
+    return {"provider": known[0]} if len(known) == 1 else {"providers": known}
+
+
+def check_same_models(record: ExperimentRecord, providers: "Sequence[Provider]") -> None:
+    """Raises ResumeRefused if another provider or model would answer.
+
+    Args:
+        providers: Those of the recorded models, in their order, and maybe further ones.
+    """
+    for then, now in zip(recorded_providers(record), providers, strict=False):
+        if (then["name"], then["model"]) != (now.name, now.model):
+            raise ResumeRefused(
+                f"{record.id} asked {then['name']}/{then['model']}, this would ask "
+                f"{now.name}/{now.model}",
+                "Start a new experiment for another model.",
+            )
+
+
+def merged(record: ExperimentRecord, changes: ExperimentConfig) -> ExperimentConfig:
+    """The experiment's own configuration with the changes that were given.
+
+    Raises:
+        UsageError: A change is of a setting that is fixed.
+    """
+    config = ExperimentConfig.from_dict(record.config_json)
+    for name, known in zip(config.model_names, recorded_providers(record), strict=False):
+        if name is None or named_model(name)[0] is None:
+            # The default provider of that time.
+            config.provider = config.provider or known["name"]
+            break
+    changeable = [setting.name for setting in settings() if setting.changeable]
+    given = {**changes.given(), **changes.extra}
+    recorded_settings = {**vars(config), **config.extra}
+    changed = {name for name in given if given[name] != recorded_settings.get(name)}
+    if changes.approaches not in (["None"], config.approaches):
+        changed.add("approach")
+    if changes.models not in ([], config.models):
+        changed.add("model")
+    if fixed := sorted(changed - set(changeable)):
+        raise UsageError(
+            f"{fixed[0]} cannot be changed when an experiment is resumed",
+            f"These can: {', '.join(changeable)}. Start a new experiment for other settings.",
+        )
+    for name, value in given.items():
+        setattr(config, name, value)
+    return config
+
+
+def given_settings(
+    record: ExperimentRecord,
+    changes: ExperimentConfig,
+    approaches: Collection[str] = (),
+    models: Collection[str] = (),
+) -> dict[str, Any]:
+    """The settings that the user gave now, by the names that those which reach beyond the database
+    have.
+
+    Args:
+        approaches, models: What the user named besides the settings.
+    """
+    given = {**changes.given(), **changes.extra}
+    for name, recorded, named in (
+        ("approach", record.config_json.get("approaches"), [*changes.approaches, *approaches]),
+        ("models", record.config_json.get("models"), [*changes.models, *models]),
+        ("model", [record.config_json.get("model")], [*changes.models, *models]),
+    ):
+        if isinstance(recorded, list) and all(one in named for one in recorded):
+            given[name] = recorded
+    return given
+
+
+def extents(record: ExperimentRecord) -> list[Extent]:
+    """What was planned before each extension of the experiment.
+
+    Raises:
+        ResumeRefused: The record of it is damaged.
+    """
+    known = record.environment_json.get(EXTENSIONS, [])
+    try:
+        before = [
+            Extent(len(one["approaches"]), one["models"], one["samples"], one["repeats"])
+            for one in known
+        ]
+        numbers = [n for extent in before for n in extent if n is not None]
+        if not all(isinstance(number, int) and number > 0 for number in numbers):
+            raise TypeError
+    except (TypeError, KeyError):
+        raise ResumeRefused(
+            f"the extensions of {record.id} are damaged", "Start a new experiment."
+        ) from None
+    return before

@@ -4,121 +4,51 @@ Asynchronous inside, plain to call: an event loop in a thread of its own asks th
 the caller's thread waits, so that it works in scripts, notebooks and servers alike.
 """
 
-import asyncio
 import os
-import shlex
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml_agents_results.config import DatabaseConfig, ExperimentConfig, ProviderSettings, settings
-from ml_agents_results.database.engine import Database
+from ml_agents_results.config import DatabaseConfig, ExperimentConfig, ProviderSettings
 from ml_agents_results.database.files import refuse_to_replace
 from ml_agents_results.database.origin import signed
 from ml_agents_results.database.validation import new_experiment_id
-from ml_agents_results.errors import (
-    DatabaseError,
-    DuplicateError,
-    NotFoundError,
-    OutputError,
-    ResultsError,
-    UsageError,
-)
+from ml_agents_results.errors import DuplicateError, NotFoundError, OutputError, UsageError
+from ml_agents_results.experiments.connections import connected, names_of
 from ml_agents_results.experiments.environment import environment
-from ml_agents_results.experiments.monitoring import Look, Monitor
-from ml_agents_results.experiments.plan import Study, prepare
-from ml_agents_results.experiments.platform_files import FILES, write_platform_files
-from ml_agents_results.experiments.pool_thread import run_pool
-from ml_agents_results.experiments.progress import Progress, Tally, recorded_tallies
-from ml_agents_results.experiments.recorder import ENDED_AT, Recorder
+from ml_agents_results.experiments.execution import Execution, RunSummary, resume_command
+from ml_agents_results.experiments.extension import Extension, record_extension
+from ml_agents_results.experiments.plan import PlannedModel
+from ml_agents_results.experiments.platform_files import FILES
+from ml_agents_results.experiments.progress import Progress
+from ml_agents_results.experiments.recorder import ENDED_AT
 from ml_agents_results.experiments.result_hook import ResultHook
 from ml_agents_results.experiments.resumption import (
+    ResumeRefused,
     check_given_anew,
     check_plan,
-    check_same_model,
+    check_same_models,
     check_unchanged,
     definition,
-    recorded_provider,
+    described,
+    extents,
+    given_settings,
+    merged,
+    recorded_providers,
 )
-from ml_agents_results.experiments.worker_pool import WorkerPool
+from ml_agents_results.experiments.study import Study, prepare
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import (
-    ExperimentRecord,
-    ExperimentStatus,
-    MetricRecord,
-    RunRecord,
-    StandardResponse,
-)
+from ml_agents_results.records import ExperimentRecord, StandardResponse
 from ml_agents_results.redaction import redact
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
-from ml_agents_results.scoring.extraction import VERSION as EXTRACTOR
-from ml_agents_results.scoring.graders import find_grader
-from ml_agents_results.scoring.stored_answers import metric_of
-from ml_agents_results.services.asked_samples import STOPPED_EARLY
 
 if TYPE_CHECKING:
-    from ml_agents_results.experiments.approaches import Approach
     from ml_agents_results.providers.interface import Provider
 
 LONGEST_ID = 200
 """In bytes, so that the name of its folder is valid on every file system."""
-
-
-class ExperimentInterrupted(ResultsError):
-    """The user stopped the experiment; every answer that arrived is saved."""
-
-    exit_code = 130
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """State of an experiment when the runner is done.
-
-    Attributes:
-        planned_runs: All runs of the experiment.
-        asked: Runs that were answered or failed this time.
-        variants: One tally for each approach, over the whole experiment.
-        output_dir: The folder of the CSV and JSON files.
-        looks: Of a shuffled experiment, what each approach says against the baseline so far.
-        stopped_early: Whether it ended because that was clear.
-    """
-
-    experiment_id: str
-    status: ExperimentStatus
-    planned_runs: int
-    asked: int
-    variants: Sequence[Tally]
-    output_dir: str
-    looks: Sequence[Look] = ()
-    stopped_early: bool = False
-
-    @property
-    def runs(self) -> int:
-        return sum(tally.runs for tally in self.variants)
-
-    @property
-    def failed(self) -> int:
-        return sum(tally.failed for tally in self.variants)
-
-    def document(self) -> dict[str, Any]:
-        """As JSON; accuracies are fractions, costs USD."""
-        return {
-            "experiment_id": self.experiment_id,
-            "status": self.status,
-            "planned_runs": self.planned_runs,
-            "runs": self.runs,
-            "asked": self.asked,
-            "failed": self.failed,
-            "variants": [tally.document() for tally in self.variants],
-            "output_dir": self.output_dir,
-            "looks": [look.document() for look in self.looks],
-            "stopped_early": self.stopped_early,
-        }
 
 
 class ExperimentRunner:
@@ -181,18 +111,18 @@ class ExperimentRunner:
         self._take_over(experiment_id)
         study = prepare(self.config)
         _check_files(study, self.experiment_id)
-        with connected(self.config, study.approaches) as provider:
-            study = study.asking(provider.name, provider.model)
+        with connected(self.config, study.approaches) as providers:
+            study = study.asking(names_of(providers))
             processor = self._open()
             if not self._is_new and _exists(processor, self.experiment_id):
                 raise DuplicateError(
                     f"there is an experiment {self.experiment_id} already",
                     f"Resume it: {resume_command(processor.database, self.experiment_id)}",
                 )
-            self._save(processor, study, provider)
+            self._save(processor, study, providers)
             # From now on it is resumed, not run.
             self._is_new = False
-            summary = self._execution(processor, study).run(provider)
+            summary = self._execution(processor, study).run(providers)
         if self._own_file is not None and summary.status == "completed":
             others = len(processor.list_experiments()) > 1
             processor.close()
@@ -230,62 +160,97 @@ class ExperimentRunner:
         again = _to_retry(retry_failed, retry, max_tokens)
         self._take_over(experiment_id)
         processor = self._open()
-        record = processor.get_experiment(self.experiment_id)
-        check_plan(record)
-        command = resume_command(processor.database, record.id)
-        given = {**self.config.given(), **self.config.extra}
-        if self.config.approaches == record.config_json.get("approaches"):
-            given["approach"] = self.config.approaches
-        check_given_anew(record, given, command)
-        recorded = recorded_provider(record)
-        config = self._merged(record, recorded)
+        record, study = self._begun(processor)
         if max_tokens is not None:
-            config.max_tokens = max_tokens
-        study = prepare(config)
-        check_unchanged(record, study)
-        _check_files(study, record.id)
-        if recorded is not None:
-            study = study.asking(recorded["name"], recorded["model"])
+            study.config.max_tokens = max_tokens
+        if recorded := recorded_providers(record):
+            study = study.asking([PlannedModel(one["name"], one["model"]) for one in recorded])
             execution = self._execution(processor, study, again, missing=max_tokens is None)
             if execution.complete():
                 return execution.close()
-        with connected(config, study.approaches) as provider:
-            if recorded is None:
+        with connected(study.config, study.approaches) as providers:
+            if not recorded:
                 # Saved, but never run.
-                study = study.asking(provider.name, provider.model)
+                study = study.asking(names_of(providers))
                 execution = self._execution(processor, study)
-                self._save(processor, study, provider)
+                self._save(processor, study, providers)
             else:
-                check_same_model(record, provider)
+                check_same_models(record, providers)
                 processor.set_status(record.id, "running")
-            asked_with: dict[str, Any] = {} if max_tokens is None else {"max_tokens": max_tokens}
-            if recorded is not None and recorded.get("endpoint") != provider.endpoint:
-                asked_with["endpoint"] = provider.endpoint
-                self._note_endpoint(processor, provider.endpoint)
-            return execution.run(provider, asked_with)
+            changed: dict[str, Any] = {} if max_tokens is None else {"max_tokens": max_tokens}
+            asked_with = self._noted_endpoints(processor, recorded, providers)
+            return execution.run(providers, [{**changed, **noted} for noted in asked_with])
 
-    def _merged(
-        self, record: ExperimentRecord, provider: Mapping[str, str] | None
-    ) -> ExperimentConfig:
-        """The experiment's own configuration with the changes that were given."""
-        config = ExperimentConfig.from_dict(record.config_json)
-        if provider is not None:
-            # The default provider of that time.
-            config.provider = config.provider or provider["name"]
-        changeable = [setting.name for setting in settings() if setting.changeable]
-        given = {**self.config.given(), **self.config.extra}
-        recorded_settings = {**vars(config), **config.extra}
-        changed = {name for name in given if given[name] != recorded_settings.get(name)}
-        if self.config.approaches not in (["None"], config.approaches):
-            changed.add("approach")
-        if fixed := sorted(changed - set(changeable)):
-            raise UsageError(
-                f"{fixed[0]} cannot be changed when an experiment is resumed",
-                f"These can: {', '.join(changeable)}. Start a new experiment for other settings.",
+    def extend(
+        self,
+        experiment_id: str | None = None,
+        *,
+        samples: int | None = None,
+        repeats: int | None = None,
+        approaches: Sequence[str] = (),
+        models: Sequence[str] = (),
+    ) -> RunSummary:
+        """Adds to an experiment, finished or not, and asks what is missing of it; nothing that is
+        there is asked again. What it was before is recorded under `extensions`.
+
+        Given again after an interruption, it goes on where it was; so does `resume`.
+
+        Args:
+            experiment_id: Any experiment that was started by `run`; None is the runner's own.
+            samples: Samples of each task that there shall be, those that are there included.
+            repeats: Repeats that there shall be, those that are there included.
+            approaches, models: Further ones.
+
+        Raises:
+            UsageError: There is more of it already.
+            NotFoundError, ResumeRefused, ExperimentInterrupted, ProviderError: As in `resume`.
+        """
+        self._take_over(experiment_id)
+        processor = self._open()
+        record, study = self._begun(processor, approaches, models)
+        if not (recorded := recorded_providers(record)):
+            raise ResumeRefused(
+                f"{record.id} was never run", "Start it first: ml-agents resume, or runner.run()."
             )
-        for name, value in given.items():
-            setattr(config, name, value)
-        return config
+        extended = Extension(samples, repeats, approaches, models).of(record, study)
+        if extended is study:
+            return self.resume()
+        with connected(extended.config, extended.approaches) as providers:
+            check_same_models(record, providers)
+            extended = extended.asking(names_of(providers))
+            record_extension(processor.database, record, extended, providers)
+            asked_with = self._noted_endpoints(processor, recorded, providers)
+            return self._execution(processor, extended).run(providers, asked_with)
+
+    def planned(self, extension: Extension) -> tuple[Study, bytearray]:
+        """What `extend` would ask, and one byte for each position of its plan: 1 where nothing is
+        left to do. Nothing is recorded.
+
+        Raises what `extend` raises before it asks.
+        """
+        processor = self._open()
+        record, study = self._begun(processor, extension.approaches, extension.models)
+        extended = extension.of(record, study)
+        known = [PlannedModel(one["name"], one["model"]) for one in recorded_providers(record)]
+        further = extended.plan.models[len(known) :]
+        named = extended.asking([*known, *further])
+        return extended, named.plan.settled(processor.database, record.id)
+
+    def _begun(
+        self,
+        processor: ResultsProcessor,
+        approaches: Sequence[str] = (),
+        models: Sequence[str] = (),
+    ) -> tuple[ExperimentRecord, Study]:
+        """The experiment as it was recorded, and its study with the changes that were given."""
+        record = processor.get_experiment(self.experiment_id)
+        check_plan(record)
+        given = given_settings(record, self.config, approaches, models)
+        check_given_anew(record, given, resume_command(processor.database, record.id))
+        study = prepare(merged(record, self.config), extents(record))
+        check_unchanged(record, study)
+        _check_files(study, record.id)
+        return record, study
 
     def _process_single_result(self, result: StandardResponse) -> None:
         """Saves an answer, or the failure of a run; called with each of them.
@@ -309,7 +274,7 @@ class ExperimentRunner:
         self.experiment_id = experiment_id
 
     def _save(
-        self, processor: ResultsProcessor, study: Study, provider: "Provider | None" = None
+        self, processor: ResultsProcessor, study: Study, providers: "Sequence[Provider]" = ()
     ) -> None:
         record = ExperimentRecord(
             self.experiment_id,
@@ -317,25 +282,39 @@ class ExperimentRunner:
             environment_json={
                 **environment(),
                 **definition(study),
-                **({} if provider is None else {"provider": _described(provider)}),
+                **(described(providers) if providers else {}),
             },
         )
         processor.save_experiment(
             self.experiment_id,
             record.config_json,
             environment=signed(record, processor.database.identity).environment_json,
-            metrics=[_primary_metric(study)],
+            metrics=[study.metric],
         )
 
-    def _note_endpoint(self, processor: ResultsProcessor, endpoint: str) -> None:
-        """Adds another endpoint to those that the experiment's record names."""
-        with processor.database.write() as connection:
-            experiments = ExperimentRepository(connection)
-            record = experiments.get(self.experiment_id)
-            known = record.environment_json.get("further_endpoints") or []
-            if endpoint not in known:
-                record.environment_json["further_endpoints"] = [*known, endpoint]
+    def _noted_endpoints(
+        self,
+        processor: ResultsProcessor,
+        recorded: Sequence[Mapping[str, str]],
+        providers: "Sequence[Provider]",
+    ) -> list[dict[str, Any]]:
+        """What each provider's runs are recorded with: an endpoint that is not the recorded one.
+
+        The experiment's record names it, too.
+        """
+        asked_with: list[dict[str, Any]] = [{} for _ in providers]
+        for then, now, noted in zip(recorded, providers, asked_with, strict=False):
+            if then["endpoint"] != now.endpoint:
+                noted["endpoint"] = now.endpoint
+        new = [noted["endpoint"] for noted in asked_with if noted]
+        if new:
+            with processor.database.write() as connection:
+                experiments = ExperimentRepository(connection)
+                record = experiments.get(self.experiment_id, lock=True)
+                known = record.environment_json.get("further_endpoints") or []
+                record.environment_json["further_endpoints"] = list(dict.fromkeys([*known, *new]))
                 experiments.save(replace(record, metrics=None))
+        return asked_with
 
     def _execution(
         self,
@@ -344,14 +323,14 @@ class ExperimentRunner:
         retry: frozenset[str] = frozenset(),
         *,
         missing: bool = True,
-    ) -> "_Execution":
+    ) -> Execution:
         overridden = "_process_single_result" in vars(self) or (
             type(self)._process_single_result is not ExperimentRunner._process_single_result
         )
         self._hook = (
             ResultHook(self._process_single_result, processor.database) if overridden else None
         )
-        return _Execution(
+        return Execution(
             self.experiment_id, study, processor, self._progress, self._hook, retry, missing
         )
 
@@ -377,162 +356,6 @@ class ExperimentRunner:
             return ResultsProcessor(settings)
         self.results_processor = processor
         return processor
-
-
-class _Execution:
-    """One execution of an experiment: runs what is missing, sets the status, writes the files."""
-
-    def __init__(
-        self,
-        experiment_id: str,
-        study: Study,
-        processor: ResultsProcessor,
-        progress: Progress,
-        hook: ResultHook | None,
-        retry: frozenset[str] = frozenset(),
-        missing: bool = True,
-    ) -> None:
-        self._id = experiment_id
-        self._study = study
-        self._processor = processor
-        self._database = processor.database
-        self._progress = progress
-        self._hook = hook
-        self._retry, self._missing = retry, missing
-        self._retry_since = datetime.now(UTC)
-        self._asked = 0
-        self._stopped = False
-        self._pool: WorkerPool | None = None
-        self._monitor: Monitor | None = None
-        if study.plan.shuffle is not None and len(study.plan.approaches) > 1:
-            self._monitor = Monitor(study.plan, _primary_metric(study))
-            self._monitor.load(self._database, experiment_id)
-
-    def complete(self) -> bool:
-        """Whether nothing is left to ask."""
-        return (self._is_decided() and not self._retry) or all(self._settled())
-
-    def _is_decided(self) -> bool:
-        """Whether the experiment ends here because the answer is clear."""
-        return (
-            self._monitor is not None
-            and self._study.config.stop_when == "decided"
-            and self._monitor.decided
-        )
-
-    def run(self, provider: "Provider", asked_with: Mapping[str, Any] | None = None) -> RunSummary:
-        """Asks what is missing; raises what `ExperimentRunner.run` raises while asking."""
-        try:
-            return self._run(provider, asked_with or {})
-        except KeyboardInterrupt:
-            raise ExperimentInterrupted(
-                f"interrupted; every answer to {self._id} that arrived is saved",
-                f"Resume with: {resume_command(self._database, self._id)}",
-            ) from None
-
-    def _run(self, provider: "Provider", asked_with: Mapping[str, Any]) -> RunSummary:
-        plan = self._study.plan
-        self._tallies = recorded_tallies(self._database, self._id, plan)
-        if "failed" in self._retry:
-            for tally in self._tallies.values():
-                tally.runs, tally.failed = tally.runs - tally.failed, 0
-        recorder = Recorder(
-            self._database, self._id, plan, self._settled(), self._retry, self._retry_since
-        )
-        pool = WorkerPool(
-            self._id, self._study, provider, recorder, self._saved, self._hook, asked_with
-        )
-        self._pool = pool
-        self._progress.begin(self._id, self._tallies)
-        try:
-            failure, interrupted = run_pool(
-                pool, [provider], self._study.config.grace, self._progress.say
-            )
-        finally:
-            self._progress.end()
-        self._processor.backup.finish()
-        command = resume_command(self._database, self._id)
-        if isinstance(failure, ResultsError):
-            failure.hint = f"{failure.hint or ''} Then resume: {command}".strip()
-        if isinstance(failure, DatabaseError):
-            raise failure
-        summary = self.close(failed=failure is not None)
-        if failure is not None:
-            raise failure
-        if interrupted and summary.status != "completed":
-            raise ExperimentInterrupted(
-                f"interrupted; {summary.runs} of {summary.planned_runs} runs of {self._id} "
-                "are saved",
-                f"Resume with: {command}",
-            )
-        return summary
-
-    def close(self, *, failed: bool = False) -> RunSummary:
-        """Sets the status, writes the files, and summarizes the experiment."""
-        plan = self._study.plan
-        status: ExperimentStatus = "failed" if failed else "running"
-        done = all(plan.settled(self._database, self._id))
-        stopped = not done and not failed and self._is_decided()
-        if done or stopped:
-            status = "completed"
-        self._note_stop(stopped)
-        if self._processor.get_experiment(self._id).status != status:
-            self._processor.set_status(self._id, status)
-        output_dir = Path(self._study.config.output_dir)
-        folder = write_platform_files(self._database, self._id, output_dir, plan.approaches)
-        tallies = recorded_tallies(self._database, self._id, plan)
-        return RunSummary(
-            self._id,
-            status,
-            len(plan),
-            self._asked,
-            list(tallies.values()),
-            str(folder),
-            [] if self._monitor is None else self._monitor.looks(),
-            stopped,
-        )
-
-    def _note_stop(self, stopped: bool) -> None:
-        """Records why the experiment ended before its plan, or that it did not."""
-        record = self._processor.get_experiment(self._id)
-        if not stopped and STOPPED_EARLY not in record.environment_json:
-            return
-        record.environment_json.pop(STOPPED_EARLY, None)
-        if stopped and self._monitor is not None:
-            looks = [look.document() for look in self._monitor.looks()]
-            record.environment_json[STOPPED_EARLY] = {"when": "decided", "looks": looks}
-        with self._database.write() as connection:
-            ExperimentRepository(connection).save(replace(record, metrics=None))
-
-    def _settled(self) -> bytearray:
-        plan = self._study.plan
-        return plan.settled(self._database, self._id, retry=self._retry, missing=self._missing)
-
-    def _saved(self, record: RunRecord) -> None:
-        self._asked += 1
-        tally = self._tallies[record.approach_name]
-        tally.add(record)
-        self._progress.saved(tally)
-        self._processor.backup.saved()
-        self._look(record)
-
-    def _look(self, record: RunRecord) -> None:
-        """Shows now and then what the experiment says, and ends it when that is clear."""
-        if self._monitor is None:
-            return
-        self._monitor.add(record)
-        if self._monitor.line_due():
-            for look in self._monitor.looks():
-                self._progress.say(str(look))
-        if self._is_decided() and self._pool is not None and not self._stopped:
-            self._stopped = True
-            self._progress.say("The differences are clear: asking ends here.")
-            self._pool.stop()
-
-
-def resume_command(database: Database, experiment_id: str) -> str:
-    name = shlex.quote(experiment_id)
-    return f"ml-agents resume --experiment-id {name} --from-database {database.option}"
 
 
 def _to_retry(retry_failed: bool, retry: Collection[str], max_tokens: int | None) -> frozenset[str]:
@@ -573,77 +396,6 @@ def _check_files(study: Study, experiment_id: str) -> None:
             )
 
 
-@contextmanager
-def connected(
-    config: ExperimentConfig, approaches: "Sequence[Approach]" = ()
-) -> "Iterator[Provider]":
-    """An open provider, closed at the end even if it was never asked; closing twice is harmless.
-
-    Functions that ask whom they like need none: then it has only the names for the record.
-
-    Raises what `open_provider` raises.
-    """
-    from ml_agents_results.providers import open_provider
-    from ml_agents_results.providers.unasked import Unasked
-
-    if approaches and not any(approach.asks_model for approach in approaches):
-        yield Unasked(config.provider or "function", config.model or "")
-        return
-    provider = open_provider(config.provider, config.model, config)
-    try:
-        if config.parsing == "instructor" and not provider.structured_output:
-            raise UsageError(
-                f"{provider.name} does not support structured output",
-                "Choose --parsing auto or regex.",
-            )
-        yield _within_budget(provider, config)
-    finally:
-        # In a thread: the caller's may have an event loop already.
-        closing = threading.Thread(target=lambda: asyncio.run(provider.aclose()))
-        closing.start()
-        closing.join()
-
-
-def _within_budget(provider: "Provider", config: ExperimentConfig) -> "Provider":
-    if config.max_cost is None:
-        return provider
-    from ml_agents_results.providers.budget import BudgetedProvider
-
-    if config.max_tokens is None:
-        raise UsageError(
-            "--max-cost needs to know the most that an answer may cost", "Add --max-tokens N."
-        )
-    return BudgetedProvider(provider, config.max_cost, config.max_tokens)
-
-
-def _primary_metric(study: Study) -> MetricRecord:
-    """What the runs are graded by, with all that decides their grades."""
-    config = study.config
-    grader = find_grader(config.grader)
-    return metric_of(
-        grader,
-        {
-            "grader": grader.definition,
-            "parsing": config.parsing,
-            "extractor": EXTRACTOR,
-            "answer_kind": config.answer_kind or study.dataset.kinds,
-            "answer_pattern": config.answer_pattern,
-        },
-        is_primary=True,
-    )
-
-
-def _described(provider: "Provider") -> dict[str, Any]:
-    """The provider as it is recorded, with the token limit that it sets where none was given."""
-    limit = getattr(provider, "default_max_tokens", None)
-    return {
-        "name": provider.name,
-        "model": provider.model,
-        "endpoint": provider.endpoint,
-        **({} if limit is None else {"default_max_tokens": limit}),
-    }
-
-
 def _exists(processor: ResultsProcessor, experiment_id: str) -> bool:
     try:
         processor.get_experiment(experiment_id)
@@ -657,8 +409,11 @@ def _recorded_config(study: Study) -> ExperimentConfig:
     config = deepcopy(study.config)
     config.dataset = study.dataset.source
     config.output_dir = str(Path(config.output_dir).absolute())
-    if config.prompts is not None:
-        config.prompts = str(Path(config.prompts).absolute())
+    if study.examples is not None:
+        config.examples = study.examples.source
+    for name in ("prompts", "cache"):
+        if (folder := getattr(config, name)) is not None:
+            setattr(config, name, str(Path(folder).expanduser().absolute()))
     if config.base_url is not None:
         from ml_agents_results.providers import public_url
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.config import ProviderSettings
@@ -26,6 +27,7 @@ from ml_agents_results.experiments.judge_pool import (
 from ml_agents_results.experiments.pool_thread import run_pool
 from ml_agents_results.experiments.rescoring import make_primary
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.providers.answer_cache import AnswerCache
 from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.run_repository import RunRepository
@@ -150,6 +152,8 @@ class StoredJudging:
         self._rubric = rubric
         self._providers = providers
         self._primary, self._retry = primary, retry
+        folder = settings.cache
+        self._cache = None if folder is None else AnswerCache(Path(folder).expanduser())
         self._baseline = (baseline or "None") if rubric.pairwise else None
         self.metric = name or rubric.name
         judges = list(_judges(providers, repeats, settings.seed))
@@ -227,6 +231,7 @@ class StoredJudging:
             grace,
             saved,
             retry=self._retry,
+            cache=self._cache,
             max_cost=max_cost,
         )
         failure, interrupted = run_pool(pool, self._providers, grace, say)
@@ -373,4 +378,4 @@ def _judges(providers: "Sequence[Provider]", repeats: int, seed: int | None) -> 
             author = provider.model if len(providers) > 1 else JUDGE if repeats > 1 else ""
             if repeats > 1:
                 author = f"{author}#{repeat}"
-            yield Judge(author, provider, None if seed is None else seed + repeat)
+            yield Judge(author, provider, None if seed is None else seed + repeat, repeat)

@@ -1,65 +1,86 @@
-"""Worker pool: asks up to `concurrency` questions at once and saves each answer."""
+"""Worker pool: asks each model up to `concurrency` questions at once and saves each answer."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from ml_agents_results.errors import ResultsError
-from ml_agents_results.experiments.approaches.base import Trace
+from ml_agents_results.experiments.approaches.base import FROM_CACHE, Trace
 from ml_agents_results.experiments.datasets import Question
 from ml_agents_results.experiments.fault_watch import FaultWatch
-from ml_agents_results.experiments.plan import Study
 from ml_agents_results.experiments.recorder import ENDED_AT, Recorder
 from ml_agents_results.experiments.result_hook import ResultHook
+from ml_agents_results.experiments.study import Study
 from ml_agents_results.providers.interface import Provider
 from ml_agents_results.records import RunRecord, canonical_finish_reason
 from ml_agents_results.redaction import redact_text
-from ml_agents_results.scoring.extraction import ENDPOINT_REASON, parse, schema_for
+from ml_agents_results.scoring.extraction import ENDPOINT_REASON, parse
 from ml_agents_results.scoring.graders import grade
 
 POLL = 0.5
 """Seconds between looks at the runs that another process is asking."""
 
 
+class _Lane:
+    """The asking of one model: a slow one holds up no other.
+
+    Args:
+        asked_with: What differs from the experiment's settings; recorded with each run.
+    """
+
+    def __init__(
+        self, index: int, provider: Provider, concurrency: int, asked_with: Mapping[str, Any]
+    ) -> None:
+        self.index = index
+        self.provider = provider
+        self.asked_with = asked_with
+        self.taken: deque[int] = deque()
+        self.taking = asyncio.Lock()
+        self.watch = FaultWatch(
+            concurrency,
+            "runs",
+            "They are saved: ask them again with --retry truncated --max-tokens N.",
+        )
+
+
 class WorkerPool:
     """Asks what the recorder hands out, until the plan is done or `stop` is called.
 
     Args:
+        providers: One for each model of the plan, in its order.
+        asked_with: What differs from the experiment's settings for each model; recorded with each
+            run.
         saved: Called with each run when it is durable.
         hook: Is handed each answer, and saves it.
-        asked_with: What differs from the experiment's settings; recorded with each run.
     """
 
     def __init__(
         self,
         experiment_id: str,
         study: Study,
-        provider: Provider,
+        providers: Sequence[Provider],
+        asked_with: Sequence[Mapping[str, Any]],
         recorder: Recorder,
         saved: Callable[[RunRecord], None],
         hook: ResultHook | None = None,
-        asked_with: Mapping[str, Any] | None = None,
     ) -> None:
-        self._asked_with = dict(asked_with or {})
         self._experiment_id = experiment_id
+        self._study = study
         self._plan = study.plan
         self._approaches = study.approaches
         self._config = study.config
-        self._provider = provider
+        concurrency = study.config.concurrency
+        self._lanes = [
+            _Lane(index, provider, concurrency, settings)
+            for index, (provider, settings) in enumerate(zip(providers, asked_with, strict=True))
+        ]
         self._recorder = recorder
         self._saved = saved
         self._hook = hook
-        self._taken: deque[int] = deque()
-        self._taking = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._failure: Exception | None = None
-        self._watch = FaultWatch(
-            study.config.concurrency,
-            "runs",
-            "They are saved: ask them again with --retry truncated --max-tokens N.",
-        )
         self._workers: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -74,7 +95,9 @@ class WorkerPool:
         if self._hook is not None:
             self._hook.start(self._recorder)
         count = min(self._config.concurrency, len(self._plan))
-        self._workers = [self._loop.create_task(self._work()) for _ in range(count)]
+        self._workers = [
+            self._loop.create_task(self._work(lane)) for lane in self._lanes for _ in range(count)
+        ]
         deadline = self._loop.create_task(self._end_in_time())
         try:
             await asyncio.gather(*self._workers, return_exceptions=True)
@@ -104,10 +127,10 @@ class WorkerPool:
         await asyncio.sleep(self._config.grace)
         self._cancel()
 
-    async def _work(self) -> None:
+    async def _work(self, lane: _Lane) -> None:
         try:
-            while (position := await self._next()) is not None:
-                record = await self._ask(position)
+            while (position := await self._next(lane)) is not None:
+                record = await self._ask(lane, position)
                 saved, raised = await self._save(position, record)
                 if saved is not None:
                     self._saved(saved)
@@ -124,17 +147,17 @@ class WorkerPool:
             return await self._hook.save(position, record)
         return (record if await self._recorder.save(position, record) else None), None
 
-    async def _next(self) -> int | None:
-        """The next position; None when nothing is left to ask."""
-        async with self._taking:
-            while not self._taken and not self._stopping.is_set():
-                taken = await self._recorder.take(2 * self._config.concurrency)
-                self._taken.extend(taken.positions)
+    async def _next(self, lane: _Lane) -> int | None:
+        """The next position of a model; None when nothing is left to ask."""
+        async with lane.taking:
+            while not lane.taken and not self._stopping.is_set():
+                taken = await self._recorder.take(2 * self._config.concurrency, lane.index)
+                lane.taken.extend(taken.positions)
                 if not taken.positions and not taken.elsewhere:
                     return None
                 if not taken.positions:
                     await self._rest()
-            return None if self._stopping.is_set() else self._taken.popleft()
+            return None if self._stopping.is_set() else lane.taken.popleft()
 
     async def _rest(self) -> None:
         try:
@@ -142,43 +165,36 @@ class WorkerPool:
         except TimeoutError:
             return
 
-    async def _ask(self, position: int) -> RunRecord:
+    async def _ask(self, lane: _Lane, position: int) -> RunRecord:
         """The run at a position, answered or failed.
 
         Raises:
             ProviderError: Every further run would fail as this one did.
         """
-        index, question, repeat = self._plan.at(position)
+        _, index, question, repeat = self._plan.at(position)
         approach = self._approaches[index]
         record = RunRecord(
+            **self._plan.key(position)._asdict(),
             experiment_id=self._experiment_id,
-            approach_name=approach.name,
-            provider=self._plan.provider,
-            model=self._plan.model,
-            task=question.task,
-            sample_index=question.sample_index,
-            repeat_index=repeat,
             sample_id=question.sample_id,
             input_text=question.input_text,
             expected_answer=question.expected_answer,
         )
-        schema = None
-        if self._config.parsing in ("auto", "instructor") and self._provider.structured_output:
-            schema = schema_for(approach.name)
+        schema = self._study.schema(approach, lane.provider)
         trace = Trace()
         seed = None if self._config.seed is None else self._config.seed + repeat
         try:
             await approach.answer(
                 question.prompt,
-                self._provider,
+                self._study.answering(lane.provider, repeat),
                 trace,
                 schema,
-                question.history,
+                self._study.history(approach, question),
                 seed,
             )
         except ResultsError as error:
             try:
-                self._stop(self._watch.failed(error))
+                self._stop(lane.watch.failed(error))
             except ResultsError as fatal:
                 if not trace.steps:
                     raise
@@ -188,15 +204,16 @@ class WorkerPool:
             record.error = redact_text(f"{type(error).__name__}: {error.message}")
             record.metadata_json = {
                 ENDED_AT["failed"]: record.created_at.isoformat(),
-                **self._asked_with,
+                **lane.asked_with,
             }
             if trace.steps:
                 # They are paid for, and show how far the approach got.
                 record.metadata_json["steps"] = _steps(trace)
                 _count(record, trace)
             return record
-        self._stop(self._watch.answered(trace.raw_output, trace.finish_reason))
+        self._stop(lane.watch.answered(trace.raw_output, trace.finish_reason))
         record.created_at = datetime.now(UTC)
+        record.metadata_json = {**_metadata(trace), **lane.asked_with}
         self._fill(record, question, trace, held_to_schema=schema is not None)
         return record
 
@@ -223,8 +240,7 @@ class WorkerPool:
         record.execution_time_ms = trace.execution_time_ms
         _count(record, trace)
         record.metadata_json = {
-            **_metadata(trace),
-            **self._asked_with,
+            **(record.metadata_json or {}),
             **question.metadata,
             **_asked(question),
         }
@@ -297,11 +313,13 @@ def _steps(trace: Trace) -> list[dict[str, Any]]:
 
 def _metadata(trace: Trace) -> dict[str, Any]:
     """Every step of several; of a single one what the run's columns do not have."""
+    stored = {FROM_CACHE: trace.from_cache} if trace.from_cache else {}
     if len(trace.steps) > 1:
-        return {"steps": _steps(trace)}
-    return {
+        return {"steps": _steps(trace), **stored}
+    single = {
         name: value
         for step in _steps(trace)
         for name in ("attempts", "note", "served_model", "response_id", "seed")
         if (value := step[name]) is not None
     }
+    return {**single, **stored}

@@ -12,7 +12,7 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.providers import local_model as local
 from ml_agents_results.providers.anthropic_messages import ANTHROPIC_URL, Anthropic
 from ml_agents_results.providers.http_provider import HttpProvider, Target
-from ml_agents_results.providers.interface import AuthenticationFailed, Provider
+from ml_agents_results.providers.interface import AuthenticationFailed
 from ml_agents_results.providers.openai_compatible import (
     OPENAI_URL,
     OPENROUTER_URL,
@@ -20,7 +20,7 @@ from ml_agents_results.providers.openai_compatible import (
 )
 from ml_agents_results.providers.urls import public_url, read_address
 
-__all__ = ["KNOWN", "default_provider", "open_provider", "public_url"]
+__all__ = ["KNOWN", "default_provider", "named_model", "open_provider", "public_url"]
 
 KNOWN = ("local", "openai", "openrouter", "anthropic")
 """Providers that need no base URL."""
@@ -40,9 +40,16 @@ def default_provider() -> str | None:
     return "local" if local.installed() else None
 
 
+def named_model(text: str) -> tuple[str | None, str]:
+    """Provider and model of a name such as `anthropic:claude-sonnet-4-5`; without the name of a
+    known provider in front, it is the model's name alone (`llama3:8b`)."""
+    provider, colon, model = text.partition(":")
+    return (provider, model) if colon and model and provider in KNOWN else (None, text)
+
+
 def open_provider(
     name: str | None, model: str | None, settings: ProviderSettings | None = None
-) -> Provider:
+) -> HttpProvider:
     """Opens a provider. Nothing is asked yet, but a local model is loaded.
 
     Args:

@@ -1,21 +1,12 @@
-"""Budget: asks a model until the next answer could cost more than is left."""
+"""Budget: the USD that requests to models may cost, all of them together."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-from ml_agents_results.errors import UsageError
-from ml_agents_results.providers.interface import Completion, Message, Provider, ProviderError
-from ml_agents_results.providers.prices import Prices
-from ml_agents_results.providers.token_weight import token_weight
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-_SAFETY = 1.3
-"""Factor on the estimated tokens of a request."""
-_OVERHEAD = 20
-"""Tokens that a request has besides its texts."""
+from ml_agents_results.providers.interface import ProviderError
 
 
 class BudgetSpent(ProviderError):
@@ -25,93 +16,71 @@ class BudgetSpent(ProviderError):
     exit_code = 5
 
 
-class BudgetedProvider:
-    """A provider that reserves the most an answer may cost before it asks, and settles after.
+@dataclass
+class Attempt:
+    """One attempt of a request.
 
-    What does not fit waits for others to settle. Only where nothing is in flight it is refused, so
-    that what is spent stays within the budget however much is asked at once.
-
-    Args:
-        limit: USD for everything that is asked through it.
-        max_tokens: The most that an answer may have.
-
-    Raises:
-        UsageError: The price is not known.
+    Attributes:
+        cost: USD that it has cost; None where that is not known: then it counts as the most.
     """
 
-    def __init__(self, provider: Provider, limit: float, max_tokens: int) -> None:
-        self.name = provider.name
-        self.model = provider.model
-        self.endpoint = provider.endpoint
-        self._provider = provider
-        self._limit = limit
-        self._max_tokens = max_tokens
-        self._prices = Prices(provider.endpoint)
+    cost: float | None = None
+
+
+class Budget:
+    """Reserves the most that an attempt may cost before it is made, and settles after.
+
+    What does not fit waits for others to settle. Only where nothing is in flight it is refused, so
+    that what is spent stays within the budget however much is asked at once. Every attempt of a
+    request is reserved by itself: those that fail are rarely paid, and a budget that held back
+    the cost of all possible retries would leave most of itself unspent.
+
+    Args:
+        limit: USD; infinity limits nothing.
+    """
+
+    def __init__(self, limit: float = math.inf) -> None:
+        self.limit = limit
         self._spent = self._reserved = 0.0
         self._in_flight = 0
         self._settled: asyncio.Condition | None = None
-        if provider.name != "local" and self._prices.cost(provider.model, 1, 1) is None:
-            raise UsageError(
-                f"the price of {provider.model} is not known, so no budget can hold",
-                "Leave out --max-cost, and mind --dry-run.",
-            )
 
     @property
-    def structured_output(self) -> bool:
-        return self._provider.structured_output
+    def is_limited(self) -> bool:
+        """Whether there is a limit."""
+        return self.limit < math.inf
 
-    @structured_output.setter
-    def structured_output(self, possible: bool) -> None:
-        self._provider.structured_output = possible
+    @asynccontextmanager
+    async def attempt(self, most: float) -> AsyncIterator[Attempt]:
+        """Surrounds an attempt that may cost up to `most` USD; it is to state its cost.
 
-    async def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        schema: "type[BaseModel] | None" = None,
-        seed: int | None = None,
-    ) -> Completion:
-        """As the provider, within the budget.
+        One that raises a ProviderError cost nothing, unless the error says that it may be billed;
+        one that is cancelled may be billed.
 
         Raises:
-            BudgetSpent: The answer could cost more than is left.
-            ProviderError: As the provider.
+            BudgetSpent: It could cost more than is left.
         """
-        most = self._most(messages)
         await self._reserve(most)
-        # What is cancelled may be billed.
-        cost: float | None = most
+        attempt = Attempt()
         try:
-            completion = await self._provider.complete(messages, schema=schema, seed=seed)
-            cost = completion.cost_estimate
+            yield attempt
         except ProviderError as error:
-            cost = error.paid.cost_estimate if error.paid is not None else 0.0
+            if attempt.cost is None and not error.may_be_billed:
+                attempt.cost = 0.0
             raise
-        else:
-            return completion
         finally:
-            await asyncio.shield(self._settle(most, most if cost is None else cost))
-
-    async def aclose(self) -> None:
-        await self._provider.aclose()
-
-    def _most(self, messages: Sequence[Message]) -> float:
-        if self.name == "local":
-            return 0.0
-        weight = sum(token_weight(message.content) + _OVERHEAD for message in messages)
-        cost = self._prices.cost(self.model, round(_SAFETY * weight), self._max_tokens)
-        return cost or 0.0
+            cost = most if attempt.cost is None else attempt.cost
+            await asyncio.shield(self._settle(most, cost))
 
     async def _reserve(self, most: float) -> None:
         if self._settled is None:
             self._settled = asyncio.Condition()
         async with self._settled:
-            while self._spent + self._reserved + most > self._limit:
+            while self._spent + self._reserved + most > self.limit:
                 if not self._in_flight:
-                    spent, limit = f"{self._spent:.2g}", f"{self._limit:g}"
                     raise BudgetSpent(
-                        f"{spent} of {limit} USD are spent, and the next answer may cost up to "
-                        f"{most:.2g}",
+                        f"{self._spent:.2g} of {self.limit:g} USD are spent, and the next answer "
+                        f"may cost up to {most:.2g}",
                         "Nothing that was answered is lost. Go on with a budget of its own: "
                         "resume --max-cost USD",
                     )

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.config import ProviderSettings
+from ml_agents_results.errors import UsageError
+from ml_agents_results.providers.budget import Budget
 from ml_agents_results.providers.http_errors import failure, status_of
 from ml_agents_results.providers.interface import (
     Completion,
@@ -20,9 +22,11 @@ from ml_agents_results.providers.interface import (
     ProviderUnavailable,
     RequestRefused,
     UnusableAnswer,
+    billed,
 )
 from ml_agents_results.providers.prices import Prices
 from ml_agents_results.providers.retry import Pace, RetryPolicy, first_answer
+from ml_agents_results.providers.token_weight import token_weight
 from ml_agents_results.providers.urls import Address, scrub
 from ml_agents_results.records import canonical_finish_reason
 from ml_agents_results.redaction import without_keys
@@ -32,6 +36,11 @@ if TYPE_CHECKING:
 
 LONGEST_ANSWER = 64 * 1024 * 1024
 """Bytes; an endpoint that sends more is cut off. No model writes this much at once."""
+
+_SAFETY = 1.3
+"""Factor on the estimated tokens of a request, for the most that it may cost."""
+_OVERHEAD = 20
+"""Tokens that a message has besides its text."""
 
 _SCHEMA_WORDS = ("response_format", "output_config", "schema", "structured", "guided")
 
@@ -69,6 +78,9 @@ class HttpProvider(ABC):
     default_max_tokens: int | None = None
     """Tokens of one answer at most if the settings name no limit."""
 
+    is_free = False
+    """Whether asking costs nothing."""
+
     def __init__(self, target: Target, settings: ProviderSettings) -> None:
         self.name = target.name
         self.model = target.model
@@ -88,6 +100,34 @@ class HttpProvider(ABC):
         self._secrets = (*target.address.secrets, *([target.key] if target.key else []))
         self._pace = Pace(settings.requests_per_minute)
         self._prices = Prices(self.endpoint)
+        self._budget = Budget()
+        sent = ("temperature", "top_p", "stop", "reasoning_effort", "extra_body", "system")
+        self.identity: Mapping[str, Any] = {
+            "provider": self.name,
+            "model": self.model,
+            "endpoint": self.endpoint,
+            "max_tokens": self.max_tokens,
+            **{name: getattr(settings, name) for name in sent},
+        }
+
+    def sent_seed(self, seed: int | None) -> int | None:
+        """See `Provider.sent_seed`."""
+        return self.seed if seed is None or self.seed is None else seed
+
+    def spend_within(self, budget: Budget) -> None:
+        """Makes no attempt that could cost more than is left of a budget, which others may share.
+
+        Raises:
+            UsageError: The most that an answer may cost is not known.
+        """
+        if self.is_free:
+            return
+        if self._prices.cost(self.model, 1, 1) is None:
+            raise UsageError(
+                f"the price of {self.model} is not known, so no budget can hold",
+                "Leave out --max-cost, and mind --dry-run.",
+            )
+        self._budget = budget
 
     @abstractmethod
     def _send(
@@ -119,7 +159,7 @@ class HttpProvider(ABC):
         if self._system is not None and messages[:1] != [Message("system", self._system)]:
             messages = [Message("system", self._system), *messages]
         held_to = schema if self.structured_output else None
-        seed = self.seed if seed is None or self.seed is None else seed
+        seed = self.sent_seed(seed)
         paid: list[Completion] = []
         try:
             completion = await first_answer(
@@ -147,12 +187,14 @@ class HttpProvider(ABC):
         paid: list[Completion],
     ) -> Completion:
         """One attempt; an answer that was paid but cannot be used is appended to `paid`."""
-        started = time.perf_counter()
-        completion = await self._ask(messages, schema, seed)
-        completion.latency_ms = round((time.perf_counter() - started) * 1000)
-        completion.attempts, completion.seed = attempt, seed
-        if completion.cost_estimate is None:
-            completion.cost_estimate = self._price(completion)
+        async with self._budget.attempt(self._most(messages)) as spending:
+            started = time.perf_counter()
+            completion = await self._ask(messages, schema, seed)
+            completion.latency_ms = round((time.perf_counter() - started) * 1000)
+            completion.attempts, completion.seed = attempt, seed
+            if completion.cost_estimate is None:
+                completion.cost_estimate = self._price(completion)
+            spending.cost = completion.cost_estimate
         try:
             self._check(completion)
         except ProviderError:
@@ -174,6 +216,13 @@ class HttpProvider(ABC):
                 "Choose a model or an endpoint that answers without tools.",
             )
         raise UnusableAnswer(f"{self._who} answered with an empty text")
+
+    def _most(self, messages: Sequence[Message]) -> float:
+        """USD that an attempt may cost; 0 where no budget asks."""
+        if not self._budget.is_limited:
+            return 0.0
+        weight = sum(token_weight(message.content) + _OVERHEAD for message in messages)
+        return self._prices.cost(self.model, round(_SAFETY * weight), self.max_tokens) or 0.0
 
     def _price(self, completion: Completion) -> float | None:
         return self._prices.cost(
@@ -197,9 +246,11 @@ class HttpProvider(ABC):
             refusal = error.response
             raise self._failure(refusal.status_code, refusal.text, refusal.headers) from None
         except (TimeoutError, self.sdk.APITimeoutError, httpx2.TimeoutException):
-            raise ProviderUnavailable(
-                f"{self._who} did not answer within {self.timeout:g} s",
-                "Raise the timeout, or lower the concurrency.",
+            raise billed(
+                ProviderUnavailable(
+                    f"{self._who} did not answer within {self.timeout:g} s",
+                    "Raise the timeout, or lower the concurrency.",
+                )
             ) from None
         except (self.sdk.APIConnectionError, httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise self._disconnected(error) from None
@@ -217,8 +268,9 @@ class HttpProvider(ABC):
         async for part in response.iter_bytes():
             content += part
             if len(content) > LONGEST_ANSWER:
-                raise ProviderError(
-                    f"{self._who} sent more than {LONGEST_ANSWER // 2**20} MiB and was cut off"
+                most = LONGEST_ANSWER // 2**20
+                raise billed(
+                    ProviderError(f"{self._who} sent more than {most} MiB and was cut off")
                 )
         return bytes(content)
 
@@ -262,7 +314,7 @@ class HttpProvider(ABC):
             "Check the base URL: it usually ends in /v1.",
         )
 
-    def _disconnected(self, error: Exception) -> ProviderUnavailable:
+    def _disconnected(self, error: Exception) -> ProviderError:
         import httpx2
 
         cause = error if isinstance(error, httpx2.HTTPError) else error.__cause__
@@ -270,7 +322,7 @@ class HttpProvider(ABC):
             return ProviderUnavailable(
                 f"{self._who} cannot be reached", "Is it running, and is the address right?"
             )
-        return ProviderUnavailable(f"{self._who} closed the connection unexpectedly")
+        return billed(ProviderUnavailable(f"{self._who} closed the connection unexpectedly"))
 
 
 def _paying(error: ProviderError, paid: Sequence[Completion]) -> ProviderError:

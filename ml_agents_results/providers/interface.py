@@ -1,6 +1,6 @@
 """The provider interface: messages, completions, and the errors of asking a model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -46,7 +46,8 @@ class Completion:
         structured: The answer as JSON values, if a schema was requested and obeyed.
         seed: The seed that was sent.
         latency_ms: From sending the attempt that succeeded to its complete answer, in ms.
-        attempts: Requests that were made, the successful one included.
+        attempts: Requests that were made, the successful one included; 0 for a stored answer.
+        from_cache: Whether it is the stored answer to an earlier request: without time and cost.
     """
 
     text: str
@@ -63,6 +64,7 @@ class Completion:
     latency_ms: int = 0
     attempts: int = 1
     seed: int | None = None
+    from_cache: bool = False
 
     def __post_init__(self) -> None:
         """Leaves out what servers state in the wrong shape, next to the text."""
@@ -119,12 +121,18 @@ class Provider(Protocol):
         endpoint: The address without keys and passwords; for the record only.
         structured_output: Whether `complete` can hold the model to a schema. It turns False when
             an endpoint turns out not to support it.
+        identity: What decides its answers besides messages, schema and seed: where it is asked,
+            and every setting that is sent, as JSON values without secrets.
     """
 
     name: str
     model: str
     endpoint: str
     structured_output: bool
+    identity: Mapping[str, Any]
+
+    def sent_seed(self, seed: int | None) -> int | None:
+        """The seed that is sent where `complete` is given this one."""
 
     async def complete(
         self,
@@ -155,11 +163,13 @@ class ProviderError(ResultsError):
         retryable: Whether the same request may succeed later (it has been retried already).
         fatal: Whether every other request would fail the same way, so that asking must stop.
         by_content: Whether the refusal is about what this request says.
+        may_be_billed: Whether the endpoint may charge the attempt without saying so.
         paid: What the unusable answers to the request have used, if there were any.
     """
 
     retryable = False
     fatal = False
+    may_be_billed = False
 
     def __init__(
         self, message: str, hint: str | None = None, retry_after: float | None = None
@@ -169,6 +179,13 @@ class ProviderError(ResultsError):
         self.retry_after = retry_after
         self.by_content = False
         self.paid: Completion | None = None
+
+
+def billed(error: ProviderError) -> ProviderError:
+    """The error, as one of an attempt that the endpoint may charge: it was asked, and its answer
+    did not come, or not whole."""
+    error.may_be_billed = True
+    return error
 
 
 class AuthenticationFailed(ProviderError):
@@ -207,3 +224,4 @@ class UnusableAnswer(ProviderError):
     """The endpoint answered something that is not a completion, or an empty one."""
 
     retryable = True
+    may_be_billed = True

@@ -47,6 +47,7 @@ class Local(OpenAICompatible):
     default_timeout = 600.0
     # A small model that does not end by itself would write until its context is full.
     default_max_tokens = 256
+    is_free = True
 
     def __init__(self, model: str | None, settings: ProviderSettings) -> None:
         """`model`: the path of a GGUF file; None or `SmolLM2-135M-Instruct` is the embedded one.
@@ -67,6 +68,10 @@ class Local(OpenAICompatible):
         )
         super().__init__(target, settings)
         self.endpoint = path.name
+        # Not the port, which is another one each time.
+        weights = path.stat()
+        file = [str(path.resolve()), weights.st_size, weights.st_mtime_ns]
+        self.identity = {**self.identity, "endpoint": file}
 
     def _price(self, completion: Completion) -> float | None:
         return 0.0

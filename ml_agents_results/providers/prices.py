@@ -4,6 +4,9 @@ import logging
 
 log = logging.getLogger(__name__)
 
+_UNKNOWN: set[tuple[str, str]] = set()
+"""Addresses and models without a price, which was logged."""
+
 
 class Prices:
     """Prices at one endpoint.
@@ -14,7 +17,6 @@ class Prices:
     def __init__(self, url: str) -> None:
         """`url`: the endpoint's address, by which the table identifies the provider."""
         self._url = url
-        self._unknown: set[str] = set()
 
     def cost(
         self,
@@ -29,7 +31,7 @@ class Prices:
         """
         from genai_prices import Usage, calc_price
 
-        if prompt_tokens is None or completion_tokens is None or model in self._unknown:
+        if prompt_tokens is None or completion_tokens is None or (self._url, model) in _UNKNOWN:
             return None
         usage = Usage(
             input_tokens=prompt_tokens,
@@ -39,6 +41,6 @@ class Prices:
         try:
             return float(calc_price(usage, model, provider_api_url=self._url).total_price)
         except LookupError:
-            self._unknown.add(model)
+            _UNKNOWN.add((self._url, model))
             log.warning("no price is known for %s at %s: its cost stays empty", model, self._url)
             return None

@@ -1,7 +1,7 @@
 """Unasked: the provider of approaches that ask whom they like."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.providers.interface import Completion, Message, ProviderError
 
@@ -18,6 +18,11 @@ class Unasked:
     def __init__(self, name: str, model: str) -> None:
         self.name = name
         self.model = model
+        self.identity: Mapping[str, Any] = {}
+
+    def sent_seed(self, seed: int | None) -> int | None:
+        """No seed is sent."""
+        return None
 
     async def complete(
         self,

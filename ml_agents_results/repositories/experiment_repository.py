@@ -113,16 +113,20 @@ class ExperimentRepository(Repository):
             for metric in experiment.metrics or ():
                 metrics.save(metric)
 
-    def get(self, experiment_id: str) -> ExperimentRecord:
-        """Raises NotFoundError, with the nearest ids, if there is no such experiment."""
-        if (experiment := self.find(experiment_id)) is None:
+    def get(self, experiment_id: str, *, lock: bool = False) -> ExperimentRecord:
+        """Raises NotFoundError, with the nearest ids, if there is no such experiment.
+
+        Args:
+            lock: Lets nobody else change it until the transaction ends.
+        """
+        if (experiment := self.find(experiment_id, lock=lock)) is None:
             raise self.missing(experiment_id)
         return experiment
 
-    def find(self, experiment_id: str) -> ExperimentRecord | None:
-        row = self._connection.execute(
-            select(*_COLUMNS).where(Experiment.id == experiment_id)
-        ).one_or_none()
+    def find(self, experiment_id: str, *, lock: bool = False) -> ExperimentRecord | None:
+        wanted = select(*_COLUMNS).where(Experiment.id == experiment_id)
+        # SQLite locks the whole database when a writer begins.
+        row = self._connection.execute(wanted.with_for_update() if lock else wanted).one_or_none()
         if row is None:
             return None
         record = _record(row)

@@ -38,7 +38,7 @@ def test_nothing_is_asked_and_unknown_is_not_zero(
         )  # fmt: skip
         assert endpoint.requests == 0
     assert not (tmp_path / "ml_agents_results.db").exists()
-    plain, reflection = shown["approaches"]
+    plain, reflection = shown["variants"]
     assert (shown["runs"], plain["runs"], plain["calls"], reflection["calls"]) == (16, 8, 8, 24)
     assert (plain["most_output_tokens"], reflection["most_output_tokens"]) == (400, 1200)
     assert (plain["output_tokens"], plain["cost"], plain["most_cost"]) == (None, None, None)
@@ -62,5 +62,5 @@ def test_earlier_answers_of_the_model_tell(
             "run", "--dry-run", "--dataset", dataset, "--base-url", endpoint.url, "--model", "m",
             "--db-path", db_path,
         )  # fmt: skip
-    (plain,) = shown["approaches"]
-    assert (plain["based_on"], plain["input_tokens"], plain["output_tokens"]) == (3, 160, 80)
+    (plain,) = shown["variants"]
+    assert (plain["based_on"], plain["input_tokens"], plain["output_tokens"]) == (3, 160, 160)

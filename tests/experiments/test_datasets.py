@@ -159,13 +159,11 @@ def test_a_hugging_face_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     jsonl(folder / "train.jsonl", [{"question": "a", "answer": "1"}])
     jsonl(folder / "test.jsonl", [{"question": "b", "answer": "2"}])
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    from ml_agents_results.experiments import datasets
+    from ml_agents_results.experiments.dataset_rows import _read_hugging_face
 
     monkeypatch.chdir(tmp_path)
-    by_split = {
-        split: list(datasets._read_hugging_face(f"owner/name{split}")) for split in ("", "@train")
-    }
+    by_split = {split: list(_read_hugging_face(f"owner/name{split}")) for split in ("", "@train")}
     assert by_split[""] == [("owner/name, row 1", {"question": "b", "answer": "2"})]
     assert by_split["@train"] == [("owner/name@train, row 1", {"question": "a", "answer": "1"})]
     with pytest.raises(InvalidFileError, match="no split 'dev'"):
-        list(datasets._read_hugging_face("owner/name@dev"))
+        list(_read_hugging_face("owner/name@dev"))

@@ -12,7 +12,7 @@ import pytest
 from ml_agents_results.config import ExperimentConfig
 from ml_agents_results.errors import UsageError
 from ml_agents_results.experiments.monitoring import Monitor
-from ml_agents_results.experiments.plan import Plan
+from ml_agents_results.experiments.plan import Plan, PlannedModel
 from ml_agents_results.experiments.runner import ExperimentRunner
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import MetricRecord, RunRecord
@@ -145,7 +145,7 @@ def plan_of(count: int, *names: str) -> Plan:
         Question(sample_id=None, task="", sample_index=n, input_text="q", expected_answer="a")
         for n in range(count)
     ]
-    return Plan(names, asked, 1, "p", "m", shuffle=1)
+    return Plan(names, asked, 1, [PlannedModel("p", "m")], shuffle=1)
 
 
 def test_samples_count_in_the_order_of_the_plan() -> None:

@@ -4,6 +4,7 @@ import pytest
 from rich.console import Console
 
 from ml_agents_results.experiments import progress
+from ml_agents_results.experiments.plan import PlannedVariant
 from ml_agents_results.experiments.progress import BarProgress, PlainProgress, Tally, progress_on
 from ml_agents_results.records import RunRecord
 
@@ -15,8 +16,12 @@ def run(approach: str = "CoT", **values: object) -> RunRecord:
     return record
 
 
+def tally_of(approach: str, planned: int) -> Tally:
+    return Tally(PlannedVariant(approach, "p", "m"), planned, approach)
+
+
 def test_every_run_is_counted_in_one_class() -> None:
-    tally = Tally("CoT", 10)
+    tally = tally_of("CoT", 10)
     for record in (
         run(is_correct=True, parsed_answer="1", cost_estimate=0.5),
         run(is_correct=True, parsed_answer="1", cost_estimate=0.25),
@@ -28,6 +33,8 @@ def test_every_run_is_counted_in_one_class() -> None:
         tally.add(record)
     assert tally.document() == {
         "approach_name": "CoT",
+        "provider": "p",
+        "model": "m",
         "planned": 10,
         "runs": 6,
         "correct": 2,
@@ -45,8 +52,8 @@ def test_every_run_is_counted_in_one_class() -> None:
 
 
 def test_a_tally_without_grades_or_prices_shows_none() -> None:
-    assert str(Tally("CoT", 10)) == "0/10 runs, 0 failed"
-    assert Tally("CoT", 10).accuracy is None
+    assert str(tally_of("CoT", 10)) == "0/10 runs, 0 failed"
+    assert tally_of("CoT", 10).accuracy is None
 
 
 @pytest.fixture
@@ -59,14 +66,14 @@ def test_lines_are_few_and_plain_where_there_is_no_terminal(
 ) -> None:
     shown = progress_on(Console(file=page))
     assert type(shown) is PlainProgress
-    tallies = {name: Tally(name, 1000) for name in ("None", "CoT")}
-    shown.begin("exp_1", tallies)
+    tallies = {name: tally_of(name, 1000) for name in ("None", "CoT")}
+    shown.begin("exp_1", list(tallies.values()))
     for _ in range(1000):
         tallies["CoT"].add(run(is_correct=True))
         shown.saved(tallies["CoT"])
     assert page.getvalue() == "Experiment exp_1\n"
     monkeypatch.setattr(progress, "PLAIN_LINES_EVERY", 0.0)
-    shown.begin("exp_1", tallies)
+    shown.begin("exp_1", list(tallies.values()))
     shown.saved(tallies["CoT"])
     shown.end()
     lines = page.getvalue().splitlines()
@@ -78,8 +85,8 @@ def test_lines_are_few_and_plain_where_there_is_no_terminal(
 def test_a_terminal_shows_a_bar_for_each_variant(page: io.StringIO) -> None:
     shown = progress_on(Console(file=page, force_terminal=True, width=120))
     assert type(shown) is BarProgress
-    tallies = {name: Tally(name, 4) for name in ("None", "ChainOfThought")}
-    shown.begin("exp_1", tallies)
+    tallies = {name: tally_of(name, 4) for name in ("None", "ChainOfThought")}
+    shown.begin("exp_1", list(tallies.values()))
     for tally in tallies.values():
         tally.add(run(is_correct=True))
         shown.saved(tally)

@@ -13,7 +13,7 @@ import pytest
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.experiments.datasets import Question
-from ml_agents_results.experiments.plan import Plan
+from ml_agents_results.experiments.plan import Plan, PlannedModel
 from ml_agents_results.experiments.recorder import ENDED_AT, LEASE, Recorder
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
@@ -21,7 +21,8 @@ from ml_agents_results.repositories.claim_repository import ClaimRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.this_process import ThisProcess
 
-PLAN = Plan(["None"], [Question("", n, None, f"{n}?", "1") for n in range(40)], 1, "p", "m")
+QUESTIONS = [Question("", n, None, f"{n}?", "1") for n in range(40)]
+PLAN = Plan(["None"], QUESTIONS, 1, [PlannedModel("p", "m")])
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ import pytest
 from ml_agents_results.config import ExperimentConfig
 from ml_agents_results.database.manager import DatabaseManager
 from ml_agents_results.errors import UsageError
+from ml_agents_results.experiments.execution import RunSummary
 from ml_agents_results.experiments.regrading import Regrading
 from ml_agents_results.experiments.rescoring import StoredScoring
 from ml_agents_results.experiments.resumption import ResumeRefused
-from ml_agents_results.experiments.runner import ExperimentRunner, RunSummary
+from ml_agents_results.experiments.runner import ExperimentRunner
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.providers.interface import AuthenticationFailed
 from tests.commands import call, refusal

@@ -15,9 +15,10 @@ import pytest
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DuplicateError, NotFoundError, ResultsError, UsageError
+from ml_agents_results.experiments.execution import RunSummary
 from ml_agents_results.experiments.fault_watch import LONGEST_SILENCE
 from ml_agents_results.experiments.resumption import ResumeRefused
-from ml_agents_results.experiments.runner import ExperimentRunner, RunSummary
+from ml_agents_results.experiments.runner import ExperimentRunner
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.providers.interface import AuthenticationFailed, ProviderUnavailable
 from ml_agents_results.records import RunRecord, StandardResponse

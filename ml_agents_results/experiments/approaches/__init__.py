@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.experiments.approaches.base import Approach, Step, Trace
+from ml_agents_results.experiments.approaches.base import Approach, PromptingApproach, Step, Trace
 from ml_agents_results.experiments.approaches.own import is_own, own_approach
 from ml_agents_results.experiments.approaches.planning import ReasoningAsPlanning, TreeOfThought
 from ml_agents_results.experiments.approaches.program import ProgramOfThought
@@ -22,7 +22,7 @@ from ml_agents_results.sandbox.program_runner import check_possible
 
 __all__ = ["Approach", "Step", "Trace", "load_approaches", "prompt_fingerprints"]
 
-_CLASSES: dict[str, type[Approach]] = {
+_CLASSES: dict[str, type[PromptingApproach]] = {
     approach.name: approach
     for approach in (
         Direct,
@@ -66,7 +66,7 @@ def load_approaches(
         check_possible()
     built_in = [_CLASSES[name] for name in long_names if name in _CLASSES]
     prompts = read_prompts(built_in, prompts_dir)
-    loaded = {
+    loaded: dict[str, Approach] = {
         name: own[name] if name in own else _CLASSES[name](prompts[name], allow_code_execution)
         for name in long_names
     }

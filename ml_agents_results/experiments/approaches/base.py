@@ -23,6 +23,10 @@ EXECUTION = "execution"
 """The name of the steps that run a program and ask nothing."""
 
 
+FROM_CACHE = "from_cache"
+"""Key of a step that is a stored answer, and in a run's metadata of the number of such steps."""
+
+
 class NothingWritten(Exception):
     """A step wrote nothing but its thinking (it was cut off, or declined): none can follow."""
 
@@ -63,6 +67,7 @@ class Step:
             "response_id": answer.response_id,
             "seed": answer.seed,
             "note": self.note,
+            **({FROM_CACHE: True} if answer.from_cache else {}),
         }
 
 
@@ -71,7 +76,7 @@ class Trace:
     """The course of an answer: every step, and its sums.
 
     The sums go over all steps, which are taken one after the other; a sum is None where any part
-    of it is unknown.
+    of it is unknown. Stored answers have cost nothing now, and took no time that says anything.
 
     Attributes:
         raw_output: The text that states the answer: the last step's.
@@ -116,13 +121,24 @@ class Trace:
         return reasons[-1] if reasons else None
 
     @property
-    def cost_estimate(self) -> float | None:
-        """USD."""
-        return total([step.completion.cost_estimate for step in self.steps])
+    def from_cache(self) -> int:
+        """How many steps are stored answers."""
+        return sum(step.completion.from_cache for step in self.steps)
 
     @property
-    def execution_time_ms(self) -> int:
-        """Time of the model and its program, without pauses between attempts, in ms."""
+    def cost_estimate(self) -> float | None:
+        """USD; None where all answers are stored ones."""
+        asked = [s for s in self.steps if not s.completion.from_cache]
+        if self.from_cache and all(step.name == EXECUTION for step in asked):
+            return None
+        return total([step.completion.cost_estimate for step in asked])
+
+    @property
+    def execution_time_ms(self) -> int | None:
+        """Time of the model and its program, without pauses between attempts, in ms; None where an
+        answer is a stored one."""
+        if self.from_cache:
+            return None
         return sum(step.completion.latency_ms for step in self.steps)
 
 
@@ -183,21 +199,50 @@ class Dialogue:
 
 
 class Approach(ABC):
-    """A reasoning approach, ready to answer any number of questions at once.
+    """What is done with a question; ready to answer any number of questions at once.
 
     Attributes:
-        name: The long name, under which runs are stored.
+        name: The name under which runs are stored; a long one where it is built in.
         steps: The names of its prompts, in the order in which they are used first.
-        prompts: The text of each.
+        prompts: The text of each; of a function, its fingerprint.
+        asks_model: Whether the experiment's model is asked at all.
     """
 
     name: str
     steps: ClassVar[tuple[str, ...]]
     asks_model = True
-    """Whether the experiment's model is asked at all."""
+
+    def __init__(self, prompts: Mapping[str, str]) -> None:
+        self.prompts = prompts
+
+    @abstractmethod
+    async def answer(
+        self,
+        question: str,
+        provider: Provider,
+        trace: Trace,
+        schema: "type[BaseModel] | None" = None,
+        history: Sequence[Message] = (),
+        seed: int | None = None,
+    ) -> None:
+        """Answers one question.
+
+        Args:
+            history: The turns before the question, if it is the last of a conversation.
+            trace: An empty one, filled step by step: after an error it holds the steps before it.
+            schema: What the step that states the answer is held to.
+            seed: Replaces the provider's seed.
+
+        Raises:
+            ProviderError: A step could not be asked.
+        """
+
+
+class PromptingApproach(Approach):
+    """An approach that asks the model with prompts, step by step."""
 
     def __init__(self, prompts: Mapping[str, str], allow_code_execution: bool = False) -> None:
-        self.prompts = prompts
+        super().__init__(prompts)
         self.allow_code_execution = allow_code_execution
 
     async def answer(
@@ -209,16 +254,7 @@ class Approach(ABC):
         history: Sequence[Message] = (),
         seed: int | None = None,
     ) -> None:
-        """Answers one question. With a schema, the step that states the answer is held to it.
-
-        Args:
-            history: The turns before the question, if it is the last of a conversation.
-            trace: An empty one, filled step by step: after an error it holds the steps before it.
-            seed: Replaces the provider's seed.
-
-        Raises:
-            ProviderError: A step could not be asked.
-        """
+        """See `Approach.answer`."""
         dialogue = Dialogue(question, self.prompts, provider, trace, history, seed)
         # The trace says why nothing was written.
         with suppress(NothingWritten):

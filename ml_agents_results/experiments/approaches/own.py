@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.errors import NotFoundError, ResultsError, UsageError
-from ml_agents_results.experiments.approaches.base import Approach, Dialogue, Step, Trace
+from ml_agents_results.experiments.approaches.base import (
+    Approach,
+    Dialogue,
+    PromptingApproach,
+    Step,
+    Trace,
+)
 from ml_agents_results.experiments.approaches.prompt_files import read_prompt
 from ml_agents_results.providers.interface import Completion, Message, Provider
 from ml_agents_results.recording.model_responses import read_response
@@ -32,7 +38,7 @@ class FunctionFailed(ResultsError):
     """The user's function raised an exception, or returned nothing that can be recorded."""
 
 
-class PromptApproach(Approach):
+class PromptApproach(PromptingApproach):
     """One request with a prompt of the user's."""
 
     steps = ("answer",)
@@ -135,9 +141,6 @@ class FunctionApproach(Approach):
                 latency_ms=latency_ms,
             )
             trace.steps.append(Step("function", "", completion))
-
-    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
-        raise NotImplementedError
 
 
 def is_own(spec: str) -> bool:

@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
-from ml_agents_results.experiments.approaches.base import Approach, Dialogue
+from ml_agents_results.experiments.approaches.base import Dialogue, PromptingApproach
 from ml_agents_results.experiments.approaches.numbered_lists import numbered, points
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _BEST = re.compile(r"best (?:next )?step is\D{0,20}(\d+)", re.IGNORECASE)
 
 
-class ReasoningAsPlanning(Approach):
+class ReasoningAsPlanning(PromptingApproach):
     """The model as planner and as world model: plans, simulated and rated (Hao et al., 2023).
 
     The paper searches the tree of actions with Monte Carlo tree search; in this short form the
@@ -29,7 +29,7 @@ class ReasoningAsPlanning(Approach):
         await dialogue.ask("answer", schema=schema, plan=plan, simulation=simulation)
 
 
-class TreeOfThought(Approach):
+class TreeOfThought(PromptingApproach):
     """Proposes thoughts, votes, and keeps the best, level by level (Yao et al., 2023).
 
     Breadth-first search with `breadth` proposals at each of `depth` levels; one is kept.

@@ -3,7 +3,12 @@
 import re
 from typing import TYPE_CHECKING
 
-from ml_agents_results.experiments.approaches.base import EXECUTION, Approach, Dialogue, Step
+from ml_agents_results.experiments.approaches.base import (
+    EXECUTION,
+    Dialogue,
+    PromptingApproach,
+    Step,
+)
 from ml_agents_results.providers.interface import Completion
 from ml_agents_results.sandbox.program_runner import run_program
 
@@ -15,7 +20,7 @@ _BLOCK = re.compile(r"```(?:python|py)?[^\S\n]*\n(.*?)```", re.DOTALL | re.IGNOR
 _STATEMENT = re.compile(r"^.*\banswer(?: is|:)[:\s]*", re.IGNORECASE)
 
 
-class ProgramOfThought(Approach):
+class ProgramOfThought(PromptingApproach):
     """The model writes a program whose output is the answer (Chen et al., 2022).
 
     The program is run only if that is allowed (see sandbox/program_runner.py). If it is not, or

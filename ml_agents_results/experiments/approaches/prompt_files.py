@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ml_agents_results.errors import InvalidFileError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from ml_agents_results.experiments.approaches.base import Approach
+    from ml_agents_results.experiments.approaches.base import PromptingApproach
 
 SUFFIX = ".md"
 
@@ -18,7 +18,7 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
 def read_prompts(
-    approaches: "Sequence[type[Approach]]", folder: Path | None
+    approaches: "Sequence[type[PromptingApproach]]", folder: Path | None
 ) -> dict[str, dict[str, str]]:
     """The prompts of these approaches: by approach name, by step.
 
@@ -49,7 +49,9 @@ def fingerprint(prompt: str) -> str:
     return hashlib.sha256(prompt.encode()).hexdigest()
 
 
-def _overrides(approaches: "Sequence[type[Approach]]", folder: Path) -> dict[tuple[str, str], str]:
+def _overrides(
+    approaches: "Sequence[type[PromptingApproach]]", folder: Path
+) -> dict[tuple[str, str], str]:
     if not folder.is_dir():
         raise NotFoundError(f"there is no folder of prompts {folder}", "Check --prompts.")
     prompts = {}

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from ml_agents_results.experiments.approaches.base import Approach, Dialogue
+from ml_agents_results.experiments.approaches.base import Dialogue, PromptingApproach
 from ml_agents_results.experiments.approaches.numbered_lists import numbered, points
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-class Reflection(Approach):
+class Reflection(PromptingApproach):
     """Answer, criticise the answer, revise it (Self-Refine, Madaan et al., 2023; one round)."""
 
     name = "Reflection"
@@ -21,7 +21,7 @@ class Reflection(Approach):
         await dialogue.ask("revise", schema=schema, answer=answer, critique=critique)
 
 
-class ChainOfVerification(Approach):
+class ChainOfVerification(PromptingApproach):
     """Answer, plan questions that check it, answer each alone, revise (Dhuliawala et al., 2023).
 
     The checks are factored: they are answered without showing the first answer.

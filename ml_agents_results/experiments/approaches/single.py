@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from ml_agents_results.experiments.approaches.base import Approach, Dialogue
+from ml_agents_results.experiments.approaches.base import Dialogue, PromptingApproach
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-class Direct(Approach):
+class Direct(PromptingApproach):
     """No reasoning strategy: the bare question. The baseline for all others."""
 
     name = "None"
@@ -18,7 +18,7 @@ class Direct(Approach):
         await dialogue.ask("answer", schema=schema)
 
 
-class ChainOfThought(Approach):
+class ChainOfThought(PromptingApproach):
     """Reasoning step by step before the answer, without examples (Kojima et al., 2022)."""
 
     name = "ChainOfThought"

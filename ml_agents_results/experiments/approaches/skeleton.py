@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from ml_agents_results.experiments.approaches.base import Approach, Dialogue
+from ml_agents_results.experiments.approaches.base import Dialogue, PromptingApproach
 from ml_agents_results.experiments.approaches.numbered_lists import numbered, points
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-class SkeletonOfThought(Approach):
+class SkeletonOfThought(PromptingApproach):
     """A skeleton of points, each written out by itself, then put together (Ning et al., 2023).
 
     The paper expands the points in parallel to save time; here they are expanded one after the

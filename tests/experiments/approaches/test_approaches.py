@@ -197,6 +197,7 @@ def test_sums_over_steps() -> None:
     assert trace.completion_tokens == 6
     assert trace.prompt_tokens == sum(len(step.prompt.split()) for step in trace.steps)
     assert trace.cost_estimate == 1.5
+    assert trace.execution_time_ms is not None
     assert 150 <= trace.execution_time_ms == sum(step.completion.latency_ms for step in trace.steps)
     trace.steps[1].completion.cost_estimate = None
     assert trace.cost_estimate is None

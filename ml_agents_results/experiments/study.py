@@ -1,0 +1,166 @@
+"""Study: what an experiment asks, loaded and checked before anything is asked."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from ml_agents_results.config import ExperimentConfig
+from ml_agents_results.errors import UsageError
+from ml_agents_results.experiments.datasets import Dataset, Question, load_dataset
+from ml_agents_results.experiments.few_shot import Examples, load_examples
+from ml_agents_results.experiments.plan import Extent, Plan, PlannedModel
+from ml_agents_results.providers.answer_cache import AnswerCache, CachedProvider
+from ml_agents_results.providers.interface import Message, Provider
+from ml_agents_results.records import MetricRecord
+from ml_agents_results.scoring.extraction import VERSION as EXTRACTOR
+from ml_agents_results.scoring.extraction import compile_pattern, schema_for
+from ml_agents_results.scoring.graders import find_grader
+from ml_agents_results.scoring.stored_answers import metric_of
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from ml_agents_results.experiments.approaches import Approach
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What an experiment asks; nothing of it has been asked yet."""
+
+    config: ExperimentConfig
+    dataset: Dataset
+    approaches: Sequence["Approach"]
+    plan: Plan
+    examples: Examples | None = None
+    cache: AnswerCache | None = None
+
+    def history(self, approach: "Approach", question: Question) -> Sequence[Message]:
+        """The turns that a question is asked after: its own, and the examples, which follow a
+        system prompt of its own."""
+        own = question.history
+        if self.examples is None:
+            return own
+        first = sum(1 for _ in takewhile(lambda turn: turn.role == "system", own))
+        return (*own[:first], *self.examples.turns(approach, question), *own[first:])
+
+    def schema(self, approach: "Approach", provider: Provider) -> "type[BaseModel] | None":
+        """What the step that states the answer is held to."""
+        if self.config.parsing in ("auto", "instructor") and provider.structured_output:
+            return schema_for(approach.name)
+        return None
+
+    def answering(self, provider: Provider, repeat: int) -> Provider:
+        """The provider that answers one run: from the cache, where there is one."""
+        return provider if self.cache is None else CachedProvider(provider, self.cache, repeat)
+
+    @property
+    def metric(self) -> MetricRecord:
+        """What the runs are graded by, with all that decides their grades."""
+        config = self.config
+        grader = find_grader(config.grader)
+        return metric_of(
+            grader,
+            {
+                "grader": grader.definition,
+                "parsing": config.parsing,
+                "extractor": EXTRACTOR,
+                "answer_kind": config.answer_kind or self.dataset.kinds,
+                "answer_pattern": config.answer_pattern,
+            },
+            is_primary=True,
+        )
+
+    def asking(self, models: Sequence[PlannedModel]) -> "Study":
+        """The same study, planned for models under the names they are stored by.
+
+        Raises:
+            UsageError: Two of them have the same name.
+        """
+        for index, model in enumerate(models):
+            if model in models[:index]:
+                raise UsageError(
+                    f"two models are stored as {'/'.join(model)}", "Give every model once."
+                )
+        return replace(self, plan=replace(self.plan, models=models))
+
+
+def require_monitored(variants: int, plan: Plan) -> None:
+    """Raises UsageError where looking early would be wrong, or there is nothing to look at."""
+    if variants < 2:
+        raise UsageError(
+            "stop_when looks at differences, and there is one approach",
+            "Give a baseline as well, for example --approach None,CoT.",
+        )
+    if plan.shuffle is None:
+        raise UsageError(
+            "stop_when needs the questions in random order: the first may be the easy ones",
+            "Add: --shuffle 1",
+        )
+    if not plan.is_random:
+        raise UsageError(
+            "samples that were added later are not in random order among the first ones",
+            "Leave out stop_when: --stop-when never",
+        )
+
+
+def prepare(
+    config: ExperimentConfig, before: Sequence[Extent] = (), dataset: Dataset | None = None
+) -> Study:
+    """Loads dataset, approaches and prompts; the providers come later.
+
+    Args:
+        before: What was planned before each extension of the experiment.
+        dataset: That of the configuration, where it is loaded already.
+
+    Raises:
+        UsageError, NotFoundError, InvalidFileError: Something in the configuration is wrong.
+    """
+    from ml_agents_results.experiments.approaches import load_approaches
+
+    config.check()
+    find_grader(config.grader)
+    prompts = Path(config.prompts) if config.prompts is not None else None
+    approaches = load_approaches(config.approaches, prompts, config.allow_code_execution)
+    if dataset is None:
+        dataset = load_dataset(
+            config.dataset, config.columns, config.dataset_recipe, config.answer_kind
+        )
+        for warning in dataset.warnings:
+            logger.warning("%s: %s", dataset.name, warning)
+    if config.answer_pattern is not None:
+        compile_pattern(config.answer_pattern)
+    plan = Plan(
+        [approach.name for approach in approaches],
+        _in_order(dataset.first(config.samples), config.shuffle, before),
+        config.repeats,
+        [PlannedModel("", name or "") for name in config.model_names],
+        config.shuffle,
+        before,
+    )
+    if config.stop_when == "decided":
+        require_monitored(len(plan.variants), plan)
+    examples = load_examples(config, plan.questions)
+    cache = None if config.cache is None else AnswerCache(Path(config.cache).expanduser())
+    return Study(config, dataset, approaches, plan, examples, cache)
+
+
+def _in_order(
+    questions: Sequence[Question], seed: int | None, before: Sequence[Extent]
+) -> Sequence[Question]:
+    """The questions of each extent after those before it, shuffled where there is a seed."""
+    if seed is None:
+        return questions
+    ordered: list[Question] = []
+    left = list(questions)
+    for samples in (*(extent.samples for extent in before), None):
+        chosen = [q for q in left if samples is None or q.sample_index < samples]
+        left = [q for q in left if samples is not None and q.sample_index >= samples]
+        Random(seed).shuffle(chosen)
+        ordered += chosen
+    return ordered

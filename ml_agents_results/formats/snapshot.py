@@ -14,6 +14,7 @@ from ml_agents_results.reports.paper_report import paper_comparison, paper_summa
 from ml_agents_results.reports.report import Report
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS, RunRepository
+from ml_agents_results.repositories.run_source import RunSource
 from ml_agents_results.repositories.score_repository import ScoreRepository
 from ml_agents_results.services.analysis_options import ALLOWANCES, AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
@@ -66,11 +67,16 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Experiments in the requested order; everything is read over one connection."""
+    """Experiments in the requested order; everything is read over one connection.
+
+    Attributes:
+        source: What analyses read the runs from, if not from the connection.
+    """
 
     connection: Connection
     experiments: Sequence[ExperimentRecord]
     options: ExportOptions
+    source: RunSource | None = None
 
     @property
     def experiment_ids(self) -> tuple[str, ...]:
@@ -113,8 +119,9 @@ class Snapshot:
                 scored, of_run = next(grouped, (None, iter(())))
 
     @property
-    def _scope(self) -> tuple[Connection, Filters, AnalysisOptions]:
-        return self.connection, self.filters, replace(self.options.analysis, allow=ALLOWANCES)
+    def _scope(self) -> tuple[Connection | RunSource, Filters, AnalysisOptions]:
+        source = self.source or self.connection
+        return source, self.filters, replace(self.options.analysis, allow=ALLOWANCES)
 
     @cached_property
     def accuracy(self) -> SummaryReport:
@@ -125,7 +132,7 @@ class Snapshot:
     def further(self) -> Sequence[SummaryReport]:
         """The same for each metric that the analyses are not about, over the experiments that have
         it."""
-        connection, filters, options = self._scope
+        source, filters, options = self._scope
         names = {
             metric.name: [one.id for one in self.experiments if _measures(one, metric.name)]
             for experiment in self.experiments
@@ -134,7 +141,7 @@ class Snapshot:
         }
         return [
             SummaryService(
-                connection,
+                source,
                 replace(filters, experiment_id=tuple(ids)),
                 replace(options, metric=name),
             ).report(by_task=True)
@@ -149,8 +156,8 @@ class Snapshot:
         return self._compared(self.options.analysis.contrasts)
 
     def _compared(self, chosen: Contrasts) -> Comparison:
-        connection, filters, options = self._scope
-        service = ComparisonService(connection, filters, replace(options, contrasts=chosen))
+        source, filters, options = self._scope
+        service = ComparisonService(source, filters, replace(options, contrasts=chosen))
         return service.compare(
             self.experiment_ids,
             baseline=self.options.baseline,

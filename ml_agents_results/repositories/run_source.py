@@ -129,6 +129,44 @@ class RunsInMemory:
         return [function(self._runs)]
 
 
+class SharedReads:
+    """A source for several analyses of one moment: what one of them has read serves the others.
+
+    Args:
+        source: Where the runs are.
+        columns: All that the analyses need, which is read at once.
+    """
+
+    def __init__(self, source: RunSource, columns: Collection[Column]) -> None:
+        self.connection = source.connection
+        self._source = source
+        self._columns = columns
+        self._of_metrics: list[tuple[StoredMetric, SharedReads]] = []
+        self._readings: list[tuple[Filters, RunReading]] = []
+
+    def of_metric(self, metric: StoredMetric) -> "SharedReads":
+        for known, source in self._of_metrics:
+            if known == metric:
+                return source
+        source = SharedReads(self._source.of_metric(metric), self._columns)
+        self._of_metrics.append((metric, source))
+        return source
+
+    def reading(self, filters: Filters, columns: Collection[Column]) -> RunReading:
+        for known, reading in self._readings:
+            if known == filters:
+                return reading
+        reading = self._source.reading(filters, {*self._columns, *columns})
+        self._readings.append((filters, reading))
+        return reading
+
+    def has_sample_ids(self, variant: Variant, filters: Filters) -> bool:
+        return self._source.has_sample_ids(variant, filters)
+
+    def text_patterns(self, filters: Filters) -> TextPatterns:
+        return self._source.text_patterns(filters)
+
+
 class DatabaseSource:
     """Runs in SQLite or PostgreSQL.
 

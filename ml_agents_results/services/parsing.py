@@ -115,7 +115,9 @@ class ParsingService(AnalysisService):
     def report(self) -> ParsingReport:
         """Every variant that has runs."""
         runs: dict[Variant, tuple[int, int, int]] = {}
-        tabulator = self._tabulator(missing="exclude", columns=["method", "confidence"])
+        # Clustered figures need the samples.
+        columns = ["method", "confidence", "sample_index"]
+        tabulator = self._tabulator(missing="exclude", columns=columns)
         parts = tabulator.variants()
         cluster, _ = dependence(
             parts,

@@ -272,14 +272,22 @@ def assembled(
     Args:
         decode: Makes names of what is stored.
     """
-    read = [(variant, task, dict(columns), sums) for variant, task, columns, sums in parts]
+    read = []
+    numbers: dict[str, dict[str | None, int]] = {}
+    for variant, task, texts, sums in parts:
+        columns = dict(texts)
+        for column in NAMED:
+            if column in columns:
+                # Part by part: the names of a million runs would take 60 MB.
+                known = numbers.setdefault(column, {None: 0})
+                columns[column] = _numbered(columns[column], known)
+        read.append((variant, task, columns, sums))
     names: dict[str, Sequence[str]] = {}
-    for column in NAMED:
-        if read and column in read[0][2]:
-            stored, indexes = ordered_names([columns[column] for _, _, columns, _ in read])
-            names[column] = list(map(decode, stored))
-            for (_, _, columns, _), index in zip(read, indexes, strict=True):
-                columns[column] = index
+    for column, known in numbers.items():
+        stored, ranks = _ordered(known)
+        names[column] = list(map(decode, stored))
+        for _, _, columns, _ in read:
+            columns[column] = ranks[columns[column]]
     return Runs(
         [
             (variant, task, Columns(totals=_totals(columns, sums), **columns))
@@ -328,20 +336,20 @@ def _sharing(columns: Columns, other: Columns) -> Columns:
     return columns
 
 
-def ordered_names(columns: Iterable[Sequence[str | None]]) -> tuple[list[str], list[Array]]:
-    """The distinct names of some columns, ascending, and the columns as indexes of these."""
-    seen: dict[str | None, int] = {None: 0}
-    codes = []
-    for column in columns:
-        for name in set(column) - seen.keys():
-            seen[name] = len(seen)
-        codes.append(np.fromiter(map(seen.__getitem__, column), np.int32, len(column)))
-    del seen[None]
-    names = sorted(name for name in seen if name is not None)
-    ranks = np.full(len(seen) + 1, -1, np.int32)
+def _numbered(column: Sequence[str | None], known: dict[str | None, int]) -> Array:
+    """A column of names as numbers; names that are not known get the next ones."""
+    for name in set(column) - known.keys():
+        known[name] = len(known)
+    return np.fromiter(map(known.__getitem__, column), np.int32, len(column))
+
+
+def _ordered(known: Mapping[str | None, int]) -> tuple[list[str], Array]:
+    """The names, ascending, and by their numbers which one of these it is; -1 for None."""
+    names = sorted(name for name in known if name is not None)
+    ranks = np.full(len(known), -1, np.int32)
     for rank, name in enumerate(names):
-        ranks[seen[name]] = rank
-    return names, [ranks[column] for column in codes]
+        ranks[known[name]] = rank
+    return names, ranks
 
 
 def of_numbers(function: Callable[[Runs], Result], worst: float | None, runs: Runs) -> Result:

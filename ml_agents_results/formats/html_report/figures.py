@@ -105,7 +105,7 @@ def _costs(snapshot: Snapshot, labels: Mapping[Variant, str]) -> list[dict[str, 
 
 def _latency(snapshot: Snapshot, labels: Mapping[Variant, str]) -> list[dict[str, Any]]:
     """The share of answers that came within a time, at every percent."""
-    tabulator = Tabulator(snapshot.connection, snapshot.filters)
+    tabulator = Tabulator(snapshot.source or snapshot.connection, snapshot.filters)
     rows = []
     for variant, label in labels.items():
         values, counts = tabulator.latencies(variant)

@@ -27,10 +27,12 @@ from ml_agents_results.reports.wording import variant_labels
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_filters import RunFilters
 from ml_agents_results.repositories.run_list import RunListRepository
+from ml_agents_results.repositories.run_source import DatabaseSource, SharedReads
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.study_progress import progress_of
 from ml_agents_results.services.summary import VariantSummary
+from ml_agents_results.statistics.run_columns import Column
 from ml_agents_results.viewer.cell_links import cell_links, changed_link
 from ml_agents_results.viewer.heat_map import HeatMap, heat_map
 from ml_agents_results.viewer.run_query import RunQuery
@@ -113,14 +115,12 @@ def _page(site: Site, request: Request, record: ExperimentRecord) -> Response:
     own = _primary(record)
     with site.store.read() as connection:
         some = RunListRepository(connection).count(RunFilters(experiment_id), at_most=0)
-    compute = _COMPUTED.get(part)
-    shown = (
-        _ShownPart({})
-        if compute is None or not some
-        else site.store.figures(
-            ("experiment", experiment_id, part, metric), partial(_compute, compute, record, metric)
+    shown = _ShownPart({})
+    if part in _READ and some:
+        of_part = None if part not in OF_ANY_METRIC else metric
+        shown = site.store.figures(
+            ("experiment", experiment_id, part, of_part), partial(_compute, part, record, of_part)
         )
-    )
     running = record.status == "running"
     head = _counted(site, experiment_id) if running or shown.head is None else shown.head
     planned = ((record.environment_json or {}).get("plan") or {}).get("runs")
@@ -219,33 +219,40 @@ def _counted(site: Site, experiment_id: str) -> Head:
 
 
 def _snapshot(
-    connection: Connection,
-    record: ExperimentRecord,
-    metric: str | None,
-    include: Sequence[str] = ("summary",),
+    connection: Connection, record: ExperimentRecord, metric: str | None, part: str = "findings"
 ) -> Snapshot:
-    options = ExportOptions(frozenset(include), analysis=AnalysisOptions(metric=metric))
-    return Snapshot(connection, (record,), options)
+    """The experiment for the analyses of a part, which share what is read."""
+    include = frozenset((part if part in _REPORTS else "summary",))
+    options = ExportOptions(include, analysis=AnalysisOptions(metric=metric))
+    source = SharedReads(DatabaseSource(connection), _READ[part])
+    return Snapshot(connection, (record,), options, source)
 
 
 def _compute(
-    compute: Callable[[Connection, ExperimentRecord, str | None], _ShownPart],
-    record: ExperimentRecord,
-    metric: str | None,
-    connection: Connection,
+    part: str, record: ExperimentRecord, metric: str | None, connection: Connection
 ) -> _ShownPart:
-    return compute(connection, record, metric)
+    snapshot = _snapshot(connection, record, metric, part)
+    labels = variant_labels([row.variant for row in snapshot.accuracy.variants])
+    if part == "findings":
+        primary = metric is None or metric == _primary(record)
+        return _findings(snapshot, labels, primary=primary)
+    reports = _REPORTS[part](snapshot)
+    return _ShownPart(
+        labels,
+        Head.of(snapshot.accuracy.variants),
+        notes=[note for report in reports for note in report.notes],
+        views=[view for report in reports for view in report.views],
+        figures=figures(snapshot, labels),
+        methods=[method for report in reports for method in report.methods],
+    )
 
 
-def _findings(connection: Connection, record: ExperimentRecord, metric: str | None) -> _ShownPart:
-    snapshot = _snapshot(connection, record, metric)
+def _findings(snapshot: Snapshot, labels: Mapping[Variant, str], *, primary: bool) -> _ShownPart:
     accuracy, comparison = snapshot.accuracy, snapshot.comparison
-    labels = variant_labels([row.variant for row in accuracy.variants])
     means = accuracy_report(accuracy)
     views = means.views
     tasks = [task for task, _ in accuracy.tasks]
     report = Report("", []) if comparison is None else comparison_report(comparison)
-    primary = metric is None or metric == _primary(record)
     by_task = [view for view in [*views, *report.views] if view.name in ("tasks", "macro")]
     return _ShownPart(
         labels,
@@ -268,49 +275,19 @@ def _primary(record: ExperimentRecord) -> str | None:
     return next((one.name for one in record.metrics or () if one.is_primary), None)
 
 
-def _costs(connection: Connection, record: ExperimentRecord, _metric: str | None) -> _ShownPart:
-    snapshot = _snapshot(connection, record, None, ("costs",))
-    labels = variant_labels([row.variant for row in snapshot.accuracy.variants])
-    cost, latency = cost_report(snapshot.costs), latency_report(snapshot.latency)
-    return _ShownPart(
-        labels,
-        Head.of(snapshot.accuracy.variants),
-        notes=[*cost.notes, *latency.notes],
-        views=[*cost.views, *latency.views],
-        figures=figures(snapshot, labels),
-        methods=[*cost.methods, *latency.methods],
-    )
+_READ: dict[str, tuple[Column, ...]] = {
+    "findings": ("sample_index", "fingerprint"),
+    "costs": ("cost", "sample_index", "fingerprint"),
+    "parsing": ("method", "confidence", "sample_index"),
+    "failures": ("method", "sample_index", "fingerprint"),
+}
+"""What the analyses of a part read of the runs, next to outcomes and times."""
 
-
-def _parsing(connection: Connection, record: ExperimentRecord, _metric: str | None) -> _ShownPart:
-    snapshot = _snapshot(connection, record, None, ("parsing",))
-    labels = variant_labels([row.variant for row in snapshot.accuracy.variants])
-    report = parsing_report(snapshot.parsing)
-    return _ShownPart(
-        labels,
-        Head.of(snapshot.accuracy.variants),
-        notes=report.notes,
-        views=report.views,
-        figures=figures(snapshot, labels),
-        methods=report.methods,
-    )
-
-
-def _failures(connection: Connection, record: ExperimentRecord, _metric: str | None) -> _ShownPart:
-    snapshot = _snapshot(connection, record, None, ("failures",))
-    labels = variant_labels([row.variant for row in snapshot.accuracy.variants])
-    report = failure_report(snapshot.failures)
-    return _ShownPart(
-        labels,
-        Head.of(snapshot.accuracy.variants),
-        notes=report.notes,
-        views=report.views,
-        figures=figures(snapshot, labels),
-        methods=report.methods,
-    )
-
-
-_COMPUTED = {"findings": _findings, "costs": _costs, "parsing": _parsing, "failures": _failures}
+_REPORTS: dict[str, Callable[[Snapshot], Sequence[Report]]] = {
+    "costs": lambda one: (cost_report(one.costs), latency_report(one.latency)),
+    "parsing": lambda one: (parsing_report(one.parsing),),
+    "failures": lambda one: (failure_report(one.failures),),
+}
 
 
 def _commands(site: Site, experiment_id: str, part: str, metric: str | None) -> list[str]:

@@ -1,5 +1,6 @@
 """view: shows the results in the browser."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from ml_agents_results.cli.database_options import DbPath, DbUrl, open_database
 from ml_agents_results.cli.experiment_lookup import OptionalExperimentId, resolve_id
 from ml_agents_results.cli.help_panels import SERVER
+from ml_agents_results.errors import UsageError
 
 
 def view(
@@ -35,6 +37,15 @@ def view(
         typer.Option(
             metavar="NAME",
             help="A further name that the viewer is reached by; may be repeated.",
+            rich_help_panel=SERVER,
+        ),
+    ] = None,
+    annotator: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A person who gets a link of their own, and grades under this name; may be "
+            "repeated.",
             rich_help_panel=SERVER,
         ),
     ] = None,
@@ -67,6 +78,14 @@ def view(
         read_only=read_only,
         open_browser=not no_open,
         trusted_hosts=trusted_host or (),
+        annotators=_names(annotator or ()),
         path=path,
         debug=getattr(context.obj, "debug", False),
     )
+
+
+def _names(annotators: Sequence[str]) -> list[str]:
+    names = [name.strip() for name in annotators]
+    if not all(names) or len(set(names)) < len(names):
+        raise UsageError("--annotator names a person twice or nobody", "One name for each.")
+    return names

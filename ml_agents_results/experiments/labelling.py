@@ -1,9 +1,12 @@
 """Labels: what people say of runs, as scores of a metric and of their author."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from sqlalchemy import Connection
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
@@ -96,19 +99,10 @@ def draw_queue(
         DuplicateError: There is a queue of this name.
     """
     with processor.database.write() as connection:
-        metrics = MetricRepository(connection, experiment_id)
-        known = metrics.find(metric)
-        wanted = (scale or LabelScale(0, 1)).metric(metric)
-        if known is None:
-            metrics.save(wanted)
-        elif scale is not None and (known.lower, known.upper) != (wanted.lower, wanted.upper):
-            raise UsageError(
-                f"the metric {metric!r} has another scale", "Name another one with --metric."
-            )
+        _ensure_metric(connection, experiment_id, metric, scale)
         queues = QueueRepository(connection, experiment_id)
-        title = name or _free_name(metric, [queue.name for queue in queues.list()])
         return queues.draw(
-            title,
+            name or _free_name(metric, queues),
             metric,
             size,
             seed=seed,
@@ -117,6 +111,47 @@ def draw_queue(
             author=author,
             whole_samples=whole_samples,
         )
+
+
+def choose_queue(
+    processor: ResultsProcessor,
+    experiment_id: str,
+    run_ids: Sequence[str],
+    size: int,
+    *,
+    selection: str,
+    seed: int,
+    metric: str = HUMAN,
+    scale: LabelScale | None = None,
+    blind: bool = False,
+    author: str = "",
+) -> QueueRecord:
+    """Keeps runs that were selected for a reason as a queue, in random order, at most `size` of
+    them. What people say of these holds for no others.
+
+    Args:
+        selection: What they were selected by, as the queue keeps it.
+
+    Raises:
+        UsageError: There are none, or the scale is not that of the metric.
+        NotFoundError: There is no such experiment.
+    """
+    if not run_ids or size < 1:
+        raise UsageError("no run fits", "Failed runs have nothing to label; loosen the filters.")
+    chosen = random.Random(seed).sample(run_ids, min(size, len(run_ids)))
+    with processor.database.write() as connection:
+        _ensure_metric(connection, experiment_id, metric, scale)
+        queues = QueueRepository(connection, experiment_id)
+        queue = QueueRecord(
+            name=_free_name(metric, queues),
+            metric=metric,
+            size=len(chosen),
+            seed=seed,
+            filters={"list": selection},
+            blind=blind,
+            author=author,
+        )
+        return queues.save(queue, chosen)
 
 
 class Labelling:
@@ -200,7 +235,23 @@ class Labelling:
             return ScoreRepository(connection).delete(queued.run_id, self.queue.metric, self.author)
 
 
-def _free_name(metric: str, taken: Sequence[str]) -> str:
+def _ensure_metric(
+    connection: Connection, experiment_id: str, name: str, scale: LabelScale | None
+) -> None:
+    """Adds the metric of labels, unless it is there on this scale."""
+    metrics = MetricRepository(connection, experiment_id)
+    known = metrics.find(name)
+    wanted = (scale or LabelScale(0, 1)).metric(name)
+    if known is None:
+        metrics.save(wanted)
+    elif scale is not None and (known.lower, known.upper) != (wanted.lower, wanted.upper):
+        raise UsageError(
+            f"the metric {name!r} has another scale", "Name another one with --metric."
+        )
+
+
+def _free_name(metric: str, queues: QueueRepository) -> str:
+    taken = {queue.name for queue in queues.list()}
     number = 1
     while (name := f"{metric}-{number}") in taken:
         number += 1

@@ -2,7 +2,7 @@
 
 import secrets
 import traceback
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import wraps
 from hashlib import sha256
@@ -24,11 +24,12 @@ from ml_agents_results.viewer.pages import (
     experiment_list,
     experiment_page,
     grading_page,
+    queue_page,
     run_list_page,
     sample_grid_page,
     sample_page,
 )
-from ml_agents_results.viewer.security import Guard
+from ml_agents_results.viewer.security import ANNOTATOR, Guard
 from ml_agents_results.viewer.site import Site
 from ml_agents_results.viewer.store import Store
 
@@ -60,12 +61,14 @@ def create_app(
     hosts: Sequence[str],
     cookie: str = "ml_agents",
     author: str = "",
+    annotators: Mapping[str, str] | None = None,
     debug: bool = False,
 ) -> Starlette:
     """The viewer of a database.
 
     Args:
-        token: What every request must bring; see `security.Guard`, as for `hosts` and `cookie`.
+        token: What every request must bring; see `security.Guard`, as for `hosts`, `cookie` and
+            `annotators`.
         author: The name that grades are stored under unless the page gives another one.
         debug: Whether unexpected errors are printed with their traceback.
     """
@@ -77,7 +80,16 @@ def create_app(
     site = Site(store, author, digest, debug, assets)
     return Starlette(
         routes=_routes(site),
-        middleware=[Middleware(Guard, token=token, hosts=hosts, cookie=cookie)],
+        middleware=[
+            Middleware(
+                Guard,
+                token=token,
+                hosts=hosts,
+                cookie=cookie,
+                annotators=annotators,
+                owner=author,
+            )
+        ],
         exception_handlers={
             ResultsError: _answering(site, _known_error),
             HTTPException: _answering(site, _http_error),
@@ -108,7 +120,7 @@ def _routes(site: Site) -> list[BaseRoute]:
         "/compare.json": comparison_page.document,
         "/export/runs.csv": downloads.runs_csv,
         "/export/runs.json": downloads.runs_json,
-        "/queues": grading_page.queues,
+        "/queues": queue_page.show,
         "/state": _state,
         "/static/{version}/{name}": _static,
     }
@@ -119,7 +131,7 @@ def _routes(site: Site) -> list[BaseRoute]:
         routes += [
             Route("/grade", _endpoint(site, grading_page.show), methods=["GET"]),
             Route("/grade", _posting(site, grading_page.store_grade), methods=["POST"]),
-            Route("/queues", _posting(site, grading_page.create_queue), methods=["POST"]),
+            Route("/queues", _posting(site, queue_page.create_queue), methods=["POST"]),
         ]
     return routes
 
@@ -147,6 +159,8 @@ def _posting(site: Site, action: Callable[[Site, dict[str, Any]], Response]) -> 
             body = None
         if not isinstance(body, dict):
             raise HTTPException(400, "The request is not a JSON object.")
+        if ANNOTATOR in request.scope:
+            body["author"] = request.scope[ANNOTATOR]
         try:
             return await run_sync(action, site, body)
         except ResultsError as error:

@@ -5,7 +5,7 @@ must be ours, which stops DNS rebinding; what comes from another site is refused
 security policy lets pages run no script but the viewer's files.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from http.cookies import SimpleCookie
 from secrets import compare_digest
 from urllib.parse import parse_qsl, urlencode
@@ -16,6 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LONGEST_QUERY = 8 * 1024
 LARGEST_BODY = 64 * 1024
+
+ANNOTATOR = "annotator"
+"""Where the scope of a request has the name of the person whose token it brought."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' "
@@ -35,13 +38,25 @@ class Guard:
 
     Args:
         token: What every request must bring, once in the link, then in a cookie.
+        annotators: Further tokens, each with the person who has it: their grades are theirs,
+            whatever a form says. With these, `token` is that of `owner`.
         hosts: The values of `Host` that are ours, with the port.
         cookie: The name of the cookie; it holds the port, since ports share cookies.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str, hosts: Collection[str], cookie: str) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: str,
+        hosts: Collection[str],
+        cookie: str,
+        annotators: Mapping[str, str] | None = None,
+        owner: str = "",
+    ) -> None:
         self._app = app
-        self._token = token
+        self._people = {token: owner, **(annotators or {})}
+        self._named = bool(annotators)
         self._hosts = frozenset(host.lower() for host in hosts)
         self._cookie = cookie
 
@@ -84,26 +99,37 @@ class Guard:
     def _without_token(self, scope: Scope, headers: Headers) -> Response | None:
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = next((value for name, value in query if name == "token"), None)
-        if given is not None and self._is_token(given):
+        if given is not None and self._person(given) is not None:
             rest = urlencode([pair for pair in query if pair[0] != "token"])
             answer = RedirectResponse(scope["path"] + (f"?{rest}" if rest else ""), 303)
-            answer.set_cookie(self._cookie, self._token, httponly=True, samesite="lax")
+            answer.set_cookie(self._cookie, given, httponly=True, samesite="lax")
             return answer
         bearer = headers.get("authorization", "")
-        if bearer.startswith("Bearer ") and self._is_token(bearer.removeprefix("Bearer ")):
-            return None
         cookies: SimpleCookie = SimpleCookie()
         cookies.load(headers.get("cookie", ""))
-        if (cookie := cookies.get(self._cookie)) is not None and self._is_token(cookie.value):
-            return None
+        cookie = cookies.get(self._cookie)
+        for brought in (
+            bearer.removeprefix("Bearer ") if bearer.startswith("Bearer ") else None,
+            None if cookie is None else cookie.value,
+        ):
+            if brought is not None and (person := self._person(brought)) is not None:
+                if self._named:
+                    scope[ANNOTATOR] = person
+                return None
         return _plain(
             401,
             "Open the link that `ml-agents view` printed: it carries a token that is new at every "
             "start.",
         )
 
-    def _is_token(self, given: str) -> bool:
-        return compare_digest(given.encode(), self._token.encode())
+    def _person(self, given: str) -> str | None:
+        """Whose token it is; None if it is nobody's. Every token is compared."""
+        fitting = [
+            person
+            for token, person in self._people.items()
+            if compare_digest(given.encode(), token.encode())
+        ]
+        return fitting[0] if fitting else None
 
 
 def _cross_site(method: str, headers: Headers, host: str) -> bool:

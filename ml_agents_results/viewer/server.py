@@ -28,6 +28,7 @@ def serve(
     read_only: bool = False,
     open_browser: bool = True,
     trusted_hosts: Sequence[str] = (),
+    annotators: Sequence[str] = (),
     path: str = "/",
     debug: bool = False,
 ) -> None:
@@ -36,6 +37,7 @@ def serve(
     Args:
         port: By default PORT, or the next free one.
         trusted_hosts: Further names under which the viewer is reached.
+        annotators: People who get a link of their own, under whose name they grade.
         path: The page that the link opens.
 
     Raises:
@@ -43,6 +45,7 @@ def serve(
     """
     store = Store(database, read_only=read_only)
     token = secrets.token_urlsafe(32)
+    people = {secrets.token_urlsafe(32): name for name in annotators}
     with closing(_listen(host, port)) as listening:
         chosen = listening.getsockname()[1]
         names = {LOOPBACK, "localhost", "[::1]", *trusted_hosts}
@@ -54,12 +57,16 @@ def serve(
             hosts=[f"{name}:{chosen}" for name in names] + ([*names] if chosen == 80 else []),
             cookie=f"ml_agents_{chosen}",
             author=login_name(),
+            annotators=people,
             debug=debug,
         )
         shown = host if host in names else LOOPBACK
         separator = "&" if "?" in path else "?"
-        link = f"http://{shown}:{chosen}{path}{separator}token={token}"
+        address = f"http://{shown}:{chosen}{path}{separator}token="
+        link = address + token
         say(f"Viewing {database} at {link}")
+        for own, name in people.items():
+            say(f"For {name}: {address}{own}")
         if store.read_only:
             say(f"Nothing can be graded: {store.why_read_only}.")
         if host not in (LOOPBACK, "localhost", "::1"):

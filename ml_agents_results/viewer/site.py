@@ -19,6 +19,7 @@ from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.tabulator import Tabulator
+from ml_agents_results.viewer.security import ANNOTATOR
 from ml_agents_results.viewer.store import Store
 from ml_agents_results.viewer.variant_links import variant_slug
 
@@ -102,6 +103,11 @@ class Site:
         key = ("page", request.url.path, request.url.query)
         built = self.store.figures(key, lambda _connection: build())
         return HTMLResponse(built.body, built.status_code)
+
+    def author_of(self, request: Request) -> str:
+        """Who grades: the person whose link it is, else whoever the address names."""
+        given = request.query_params.get("author", self.author).strip()
+        return str(request.scope.get(ANNOTATOR, given))
 
     def record(self, experiment_id: str) -> ExperimentRecord:
         """Raises NotFoundError if there is no such experiment."""

@@ -1,9 +1,12 @@
 """Grading: queues, several people, blindness, undo, and what is stored."""
 
+import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from starlette.testclient import TestClient
@@ -13,8 +16,9 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord, ScoreRecord
 from ml_agents_results.repositories.queue_repository import QueueRepository
 from ml_agents_results.repositories.score_repository import ScoreRepository
+from ml_agents_results.viewer.application import create_app
 from ml_agents_results.viewer.store import Store
-from tests.viewer.conftest import client_of
+from tests.viewer.conftest import HOST, client_of
 
 MARKERS = ("ZZapproach", "ZZprovider", "ZZmodel", "ZZjudge", "ZZstep", "0.0717", "71717")
 
@@ -201,3 +205,34 @@ def test_agreement_stands_next_to_the_queues(graded: tuple[TestClient, Database]
     assert "90.0% of 10 runs" in page
     assert "human@ada" in page
     assert "human@bob" in page
+
+
+def test_a_list_that_was_selected_can_be_graded_and_says_so(
+    graded: tuple[TestClient, Database],
+) -> None:
+    client, database = graded
+    page = client.get("/runs?experiment=blind&outcome=wrong").text
+    url = unescape(re.search(r'href="([^"]+)">Grade these', page)[1])  # type: ignore[index]
+    assert "they were selected" in client.get(url).text
+    assert client.get(f"/queues?queue={draw(client)}").status_code == 200
+    selection = parse_qs(urlsplit(url).query)["list"][0]
+    queue = draw(client, list=selection, size=50)
+    assert grade(client, queue, 1, value=0)["label"] == "wrong"
+    with database.read() as connection:
+        kept = QueueRepository(connection, "blind").list()[-1]
+    assert (kept.size, kept.population, kept.filters) == (10, None, {"list": "outcome=wrong"})
+    refused = {"experiment": "blind", "list": "outcome=failed", "author": "ada"}
+    assert client.post("/queues", json=refused).status_code == 400
+
+
+def test_annotators_grade_under_their_own_names(graded: tuple[TestClient, Database]) -> None:
+    client, database = graded
+    queue = draw(client)
+    people = {"bobs token": "bob", "evas token": "eva"}
+    app = create_app(Store(database), token="t", hosts=[HOST], author="ada", annotators=people)
+    for token, name in {"t": "ada", **people}.items():
+        headers = {"Authorization": f"Bearer {token}", "Origin": f"http://{HOST}"}
+        with TestClient(app, base_url=f"http://{HOST}", headers=headers) as person:
+            grade(person, queue, 1, value=1, author="somebody else")
+            assert f"You are {name}<" in person.get(f"/grade?queue={queue}&author=x").text
+    assert sorted(score.author for _, score in labels(database)) == ["ada", "bob", "eva"]

@@ -1,9 +1,6 @@
-"""Grading: queues of runs that were drawn at random, and one run after the other by keyboard."""
+"""Grading: the runs of a queue, one after the other by keyboard."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from secrets import randbelow
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,70 +8,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ml_agents_results.errors import NotFoundError, UsageError
-from ml_agents_results.experiments.labelling import HUMAN, Labelling, LabelScale, draw_queue
-from ml_agents_results.records import QueueRecord, RunRecord, ScoreRecord, Variant
-from ml_agents_results.repositories.experiment_repository import ExperimentRepository
-from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.experiments.labelling import Labelling, LabelScale
+from ml_agents_results.records import RunRecord, ScoreRecord, Variant
 from ml_agents_results.repositories.queue_repository import (
     QueuedRun,
     QueueRepository,
     queue_of_number,
 )
 from ml_agents_results.repositories.run_repository import RunRepository
-from ml_agents_results.viewer.cell_links import experiment_crumbs
+from ml_agents_results.viewer.form_values import list_of, number_of, whole_of
 from ml_agents_results.viewer.pages.sample_page import LONGEST
-from ml_agents_results.viewer.people_agreement import people_agreement
+from ml_agents_results.viewer.security import ANNOTATOR
 from ml_agents_results.viewer.site import Site
 
-SIZE = 50
 _LONGEST_NOTE = 10_000
 _WORDS = {0.0: "wrong", 0.5: "partly", 1.0: "correct"}
 
 
-@dataclass(frozen=True, slots=True)
-class QueueLine:
-    """A queue, the number that links name it by, and how many runs each person has graded."""
-
-    queue: QueueRecord
-    number: int
-    labelled: Mapping[str, int]
-
-
-def queues(site: Site, request: Request) -> Response:
-    params = request.query_params
-    with site.store.read() as connection:
-        experiment_id = params.get("experiment", "")
-        if "queue" in params:
-            # A queue may be blind: its pages do not name the experiment.
-            experiment_id, _ = queue_of_number(connection, _whole(params["queue"], 0))
-        record = ExperimentRepository(connection).get(experiment_id)
-        repository = QueueRepository(connection, experiment_id)
-        lines = [
-            QueueLine(queue, repository.number(queue.name), repository.labelled(queue.name))
-            for queue in reversed(repository.list()[-50:])
-        ]
-    agreement = site.store.figures(
-        ("agreement", experiment_id), lambda c: people_agreement(c, record)
-    )
-    return site.page(
-        "queues.html",
-        agreement=agreement,
-        title="Grading",
-        crumbs=experiment_crumbs(record.id, record.name),
-        record=record,
-        lines=lines,
-        metric=HUMAN,
-        size=SIZE,
-        tasks=list(dict.fromkeys(cell.task for cell in site.cells(experiment_id))),
-        author=site.author,
-        grade_url=lambda line: "/grade?" + urlencode({"queue": line.number}),
-    )
-
-
 def show(site: Site, request: Request) -> Response:
     params = request.query_params
-    number = _whole(params.get("queue"), 0)
-    author = params.get("author", site.author).strip()
+    number = whole_of(params.get("queue"), 0)
+    author = site.author_of(request)
     labelling, runs = _labelling(site, number, author)
     queued = _place(labelling, runs, params.get("at"))
     with site.store.read() as connection:
@@ -85,7 +39,7 @@ def show(site: Site, request: Request) -> Response:
     at = runs.index(queued)
 
     def place(index: int) -> str:
-        kept = {"author": author} if author != site.author else {}
+        kept = {"author": author} if "author" in params else {}
         return "/grade?" + urlencode({"queue": number, "at": runs[index].position + 1, **kept})
 
     return site.page(
@@ -97,6 +51,7 @@ def show(site: Site, request: Request) -> Response:
         at=queued.position + 1,
         done=done.get(author, 0),
         author=author,
+        author_is_fixed=ANNOTATOR in request.scope,
         scale=labelling.scale,
         run=run,
         own=own,
@@ -111,40 +66,12 @@ def show(site: Site, request: Request) -> Response:
     )
 
 
-def create_queue(site: Site, body: Mapping[str, Any]) -> Response:
-    """Draws runs at random, all that have an output, or those of some tasks."""
-    experiment_id = str(body.get("experiment", ""))
-    author = str(body.get("author") or site.author)
-    tasks = tuple(str(task) for task in _listed(body.get("tasks")))
-    with site.store.read() as connection:
-        ExperimentRepository(connection).get(experiment_id)
-    size, whole = _whole(body.get("size"), SIZE), bool(body.get("whole_samples"))
-    if not whole:
-        size = min(size, _answered(site, experiment_id, tasks))
-    queue = draw_queue(
-        site.store.processor,
-        experiment_id,
-        size,
-        seed=_whole(body.get("seed"), randbelow(2**31)),
-        metric=str(body.get("metric") or HUMAN),
-        scale=LabelScale.of(str(body["scale"])) if body.get("scale") else None,
-        filters=Filters(task=tasks or None),
-        blind=bool(body.get("blind")),
-        author=author,
-        whole_samples=whole,
-    )
-    with site.store.read() as connection:
-        number = QueueRepository(connection, experiment_id).number(queue.name)
-    url = "/grade?" + urlencode({"queue": number, "author": author})
-    return JSONResponse({"queue": number, "url": url})
-
-
 def store_grade(site: Site, body: Mapping[str, Any]) -> Response:
     """Stores a label, or takes it back, and says what stands behind the answer."""
     author = str(body.get("author") or "").strip()[:200]
     if not author:
         raise UsageError("a grade needs an author", "Give your name.")
-    labelling, runs = _labelling(site, _whole(body.get("queue"), 0), author)
+    labelling, runs = _labelling(site, whole_of(body.get("queue"), 0), author)
     queued = _place(labelling, runs, str(body.get("at")))
     with site.store.read() as connection:
         before = _own(RunRepository(connection).get(queued.run_id), labelling)
@@ -173,16 +100,16 @@ def store_grade(site: Site, body: Mapping[str, Any]) -> Response:
 def _save(
     labelling: Labelling, queued: QueuedRun, body: Mapping[str, Any], before: ScoreRecord | None
 ) -> None:
-    value, note = _number(body.get("value")), str(body.get("note") or "")
+    value, note = number_of(body.get("value")), str(body.get("note") or "")
     if len(note) > _LONGEST_NOTE:
         raise UsageError("the note is too long", f"At most {_LONGEST_NOTE:,} characters.")
-    tags = [str(tag).strip()[:100] for tag in _listed(body.get("tags"))]
+    tags = [str(tag).strip()[:100] for tag in list_of(body.get("tags"))]
     labelling.save(
         queued,
         _on_scale(value, labelling.scale),
         label="cannot tell" if value is None else _word(value, labelling.scale),
         note=note or None,
-        seconds=_number(body.get("seconds")),
+        seconds=number_of(body.get("seconds")),
         # Who grades again has seen what stood behind the answer.
         blind=labelling.queue.blind and before is None,
         tags=list(dict.fromkeys(tag for tag in tags if tag))[:20],
@@ -209,12 +136,6 @@ def _place(labelling: Labelling, runs: Sequence[QueuedRun], text: str | None) ->
     raise NotFoundError(
         f"there is no run {text or 'left'} in this queue", "It may have been deleted meanwhile."
     )
-
-
-def _answered(site: Site, experiment_id: str, tasks: Sequence[str]) -> int:
-    """The runs that can be graded: a run that failed has no answer."""
-    cells = site.cells(experiment_id)
-    return sum(cell.runs - cell.failed for cell in cells if not tasks or cell.task in tasks)
 
 
 def _own(run: RunRecord, labelling: Labelling) -> ScoreRecord | None:
@@ -268,28 +189,3 @@ def _on_scale(value: float | None, scale: LabelScale) -> float | None:
 
 def _word(value: float, scale: LabelScale) -> str | None:
     return None if scale.points else _WORDS.get(value)
-
-
-def _number(value: Any) -> float | None:
-    if value in (None, ""):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise UsageError(f"{str(value)[:50]!r} is not a number", "Write it like 0.5.")
-    return number
-
-
-def _whole(value: Any, otherwise: int) -> int:
-    number = _number(value)
-    if number is None:
-        return otherwise
-    if number != int(number) or not -(2**62) < number < 2**62:
-        raise UsageError(f"{number:g} is not a whole number of use", "Write it like 50.")
-    return int(number)
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else []

@@ -22,6 +22,7 @@ from ml_agents_results.repositories.run_metadata import metadata_keys
 from ml_agents_results.repositories.score_rows import scores_of_runs
 from ml_agents_results.viewer.cell_links import experiment_crumbs
 from ml_agents_results.viewer.facets import facets_of, runs_of
+from ml_agents_results.viewer.pages.queue_page import grading_url
 from ml_agents_results.viewer.run_query import SIZES, RunQuery, run_query
 from ml_agents_results.viewer.run_rows import COLUMNS, NUMBERS, SORTED_BY, columns_read, rows_html
 from ml_agents_results.viewer.site import Site
@@ -87,6 +88,7 @@ def show(site: Site, request: Request) -> Response:
         places=_places(query, page),
         narrowed=_narrowed(query, labels),
         commands=[],
+        grading_url="" if site.store.read_only else grading_url(query),
         exports=[
             (query.first().url("/export/runs.csv"), "CSV"),
             (query.first().url("/export/runs.json"), "JSON"),

@@ -16,7 +16,7 @@
       const error = form.querySelector("[data-error]");
       try {
         const data = new FormData(form);
-        const body = { ...Object.fromEntries(data), blind: form.blind.checked, whole_samples: form.whole_samples.checked, tasks: data.getAll("tasks") };
+        const body = { ...Object.fromEntries(data), blind: form.blind.checked, whole_samples: Boolean(form.whole_samples?.checked), tasks: data.getAll("tasks") };
         const { url } = await post("/queues", body);
         location.assign(url);
       } catch (failure) {

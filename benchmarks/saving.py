@@ -105,18 +105,24 @@ def scored(folder: Path) -> list[Figure]:
     """A run with the values of three further metrics."""
     processor = ResultsProcessor(str(folder / "scored.db"))
     processor.save_experiment("e", {})
-    number = count()
+
+    first = next(records("e", 2, 3000))
+    runs = iter(
+        [
+            replace(
+                first,
+                sample_index=index,
+                scores=[ScoreRecord(0.83, metric=name) for name in ("f1", "rouge", "bleu")],
+            )
+            for index in range(1 + SAVES * (1 + ROUNDS))
+        ]
+    )
 
     def ours() -> None:
-        for _ in range(SAVES):
-            run = replace(ready, sample_index=next(number))
-            run.scores = [ScoreRecord(0.83, metric=name) for name in ("f1", "rouge", "bleu")]
+        for run in islice(runs, SAVES):
             processor.save_run(run)
 
-    ready = next(records("e", 2, 3000))
-    run = replace(ready, sample_index=next(number))
-    run.scores = [ScoreRecord(0.83, metric=name) for name in ("f1", "rouge", "bleu")]
-    processor.save_run(run)
+    processor.save_run(next(runs))
     bare = Bare(folder / "scored-bare.db", folder / "scored.db")
     with closing(bare.open()) as connection:
 
@@ -136,14 +142,14 @@ def scored(folder: Path) -> list[Figure]:
 def figures(folder: Path) -> list[Figure]:
     processor = ResultsProcessor(str(folder / "ours.db"))
     processor.save_experiment("e", {})
-    made = responses()
+    made = iter(list(islice(responses(), 1 + SAVES * (1 + ROUNDS))))
     processor.save_run_result(next(made))
     bare = Bare(folder / "bare.db", folder / "ours.db")
     alone = Bare(folder / "alone.db", folder / "ours.db")
     with closing(bare.open()) as connection:
 
         def ours() -> None:
-            for response in list(islice(made, SAVES)):
+            for response in islice(made, SAVES):
                 processor.save_run_result(response)
 
         def driver() -> None:

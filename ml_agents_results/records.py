@@ -1,5 +1,6 @@
 """Records: plain values that cross the layers, independent of databases and files."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, get_args
@@ -67,6 +68,24 @@ class Variant(NamedTuple):
 
     def __str__(self) -> str:
         return "/".join(self)
+
+
+def differing_fields(variants: Collection[Variant]) -> list[str]:
+    """The parts in which variants differ; the approach where they do not differ."""
+    columns = zip(*variants, strict=True)
+    names = next(iter(variants))._fields if variants else ()
+    return [name for name, values in zip(names, columns, strict=True) if len(set(values)) > 1] or [
+        "approach_name"
+    ]
+
+
+def variant_labels(variants: Collection[Variant]) -> dict[Variant, str]:
+    """The shortest names that tell the variants of one table apart."""
+    fields = differing_fields(variants)
+    return {
+        variant: " / ".join(filter(None, (getattr(variant, name) for name in fields)))
+        for variant in variants
+    }
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ml_agents_results.records import Variant
+from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.columns import COLUMNS, VALUE_COLUMNS, Column, columns
 from ml_agents_results.reports.method_names import method_name
 from ml_agents_results.reports.report import (
@@ -16,7 +16,7 @@ from ml_agents_results.reports.report import (
     variant_column,
     warning_notes,
 )
-from ml_agents_results.reports.wording import UNKNOWN, level_text, variant_labels
+from ml_agents_results.reports.wording import UNKNOWN, level_text
 from ml_agents_results.services.metric_choice import UNNAMED
 from ml_agents_results.services.repeated_answers import VariantRepeats
 from ml_agents_results.services.summary import SummaryReport, VariantSummary

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ml_agents_results.records import Variant
+from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.columns import COLUMNS, Column, Kind
 from ml_agents_results.reports.report import Report, Row, Table, View, distinct, warning_notes
-from ml_agents_results.reports.wording import level_text, measured, variant_labels
+from ml_agents_results.reports.wording import level_text, measured
 from ml_agents_results.services.agreement import (
     AgreementReport,
     GroupAgreement,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ml_agents_results.records import Variant
+from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.accuracy_report import ALL_TASKS, accuracy_methods, variants_table
 from ml_agents_results.reports.columns import (
     COLUMNS,
@@ -37,7 +37,6 @@ from ml_agents_results.reports.wording import (
     explain,
     level_text,
     percent,
-    variant_labels,
 )
 from ml_agents_results.services.comparison.averages import THESE, Population
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ml_agents_results.records import Variant
+from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
 from ml_agents_results.reports.columns import COLUMNS, Column
 from ml_agents_results.reports.report import (
@@ -19,7 +19,6 @@ from ml_agents_results.reports.wording import (
     level_text,
     measured,
     shown,
-    variant_labels,
 )
 from ml_agents_results.services.corrected import (
     CorrectedDifference,

@@ -1,5 +1,6 @@
 """Costs: of answers, of right answers, and what a better variant costs more."""
 
+from ml_agents_results.records import variant_labels
 from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
 from ml_agents_results.reports.columns import columns
 from ml_agents_results.reports.report import (
@@ -12,7 +13,7 @@ from ml_agents_results.reports.report import (
     variant_row,
     warning_notes,
 )
-from ml_agents_results.reports.wording import level_text, variant_labels
+from ml_agents_results.reports.wording import level_text
 from ml_agents_results.services.cost import CostReport
 
 _COSTS = columns(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ml_agents_results.records import Variant
+from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.columns import columns
 from ml_agents_results.reports.method_names import method_name
 from ml_agents_results.reports.report import (
@@ -14,7 +14,7 @@ from ml_agents_results.reports.report import (
     variant_row,
     warning_notes,
 )
-from ml_agents_results.reports.wording import level_text, variant_labels
+from ml_agents_results.reports.wording import level_text
 from ml_agents_results.repositories.text_patterns import ChangedSample
 from ml_agents_results.services.failures import Changes, FailureReport
 

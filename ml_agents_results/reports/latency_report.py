@@ -1,5 +1,6 @@
 """Times of answers: moments, quantiles, and ratios between variants."""
 
+from ml_agents_results.records import variant_labels
 from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
 from ml_agents_results.reports.columns import columns
 from ml_agents_results.reports.report import (
@@ -13,7 +14,7 @@ from ml_agents_results.reports.report import (
     variant_column,
     warning_notes,
 )
-from ml_agents_results.reports.wording import correction_text, level_text, variant_labels
+from ml_agents_results.reports.wording import correction_text, level_text
 from ml_agents_results.services.latency import LatencyReport
 
 _MOMENTS = (

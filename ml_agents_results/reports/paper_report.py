@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ml_agents_results.records import Variant
+from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.columns import (
     COLUMNS,
     VALUE_COLUMNS,
@@ -29,7 +29,6 @@ from ml_agents_results.reports.wording import (
     UNKNOWN,
     correction_text,
     level_text,
-    variant_labels,
 )
 from ml_agents_results.services.asked_samples import IncompleteExperiment
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ml_agents_results.records import Variant
+from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
 from ml_agents_results.reports.columns import columns
 from ml_agents_results.reports.report import (
@@ -15,7 +15,7 @@ from ml_agents_results.reports.report import (
     variant_row,
     warning_notes,
 )
-from ml_agents_results.reports.wording import level_text, points, shown, variant_labels
+from ml_agents_results.reports.wording import level_text, points, shown
 from ml_agents_results.services.parsing import ParsingReport, VariantParsing
 
 _METHODS = columns(

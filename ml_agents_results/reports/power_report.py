@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from ml_agents_results.records import variant_labels
 from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
 from ml_agents_results.reports.columns import (
     COLUMNS,
@@ -11,7 +12,6 @@ from ml_agents_results.reports.columns import (
     columns,
 )
 from ml_agents_results.reports.report import Report, Row, Table, View, distinct, variant_column
-from ml_agents_results.reports.wording import variant_labels
 from ml_agents_results.services.power import PowerReport
 
 _IN_UNIT = ((" points", ""), ("accuracy", "mean"), ("discordance", "spread"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ml_agents_results.records import Variant
+from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
 from ml_agents_results.reports.columns import Column, Kind
 from ml_agents_results.reports.critical_difference import critical_difference_svg
@@ -14,7 +14,7 @@ from ml_agents_results.reports.report import (
     variant_column,
     warning_notes,
 )
-from ml_agents_results.reports.wording import format_p, level_text, shown, variant_labels
+from ml_agents_results.reports.wording import format_p, level_text, shown
 from ml_agents_results.services.ranking import RankedVariant, RankingReport
 
 _NAMED = 3

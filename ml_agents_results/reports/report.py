@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ml_agents_results.records import Variant
+from ml_agents_results.records import Variant, differing_fields, variant_labels
 from ml_agents_results.reports.columns import COLUMNS, Column
 from ml_agents_results.reports.method_names import FIELDS, method_name
-from ml_agents_results.reports.wording import differing_fields, explain, shown, variant_labels
+from ml_agents_results.reports.wording import explain, shown
 from ml_agents_results.services.asked_samples import PARTLY_ASKED, IncompleteExperiment
 from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow
 from ml_agents_results.services.summary import VariantSummary

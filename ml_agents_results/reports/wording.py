@@ -4,9 +4,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from ml_agents_results.records import Variant
     from ml_agents_results.reports.columns import Kind
 
 UNKNOWN = "-"
@@ -238,21 +235,3 @@ def correction_text(correction: str, tests: int) -> str:
     if correction == "none":
         return "uncorrected"
     return f"{CORRECTIONS[correction]} over {tests} test{'' if tests == 1 else 's'}"
-
-
-def differing_fields(variants: "Collection[Variant]") -> list[str]:
-    """The parts in which variants differ; the approach where they do not differ."""
-    columns = zip(*variants, strict=True)
-    names = next(iter(variants))._fields if variants else ()
-    return [name for name, values in zip(names, columns, strict=True) if len(set(values)) > 1] or [
-        "approach_name"
-    ]
-
-
-def variant_labels(variants: "Collection[Variant]") -> "dict[Variant, str]":
-    """The shortest names that tell the variants of one table apart."""
-    fields = differing_fields(variants)
-    return {
-        variant: " / ".join(filter(None, (getattr(variant, name) for name in fields)))
-        for variant in variants
-    }

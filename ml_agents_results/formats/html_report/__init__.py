@@ -21,7 +21,7 @@ from ml_agents_results.formats.html_report.figures import (
 from ml_agents_results.formats.html_report.samples import samples_of
 from ml_agents_results.formats.json_encoding import experiment_object, json_bytes
 from ml_agents_results.formats.snapshot import Snapshot
-from ml_agents_results.records import Variant
+from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.comparison_report import comparison_report
 from ml_agents_results.reports.cost_report import cost_report
 from ml_agents_results.reports.failure_report import failure_report
@@ -31,7 +31,6 @@ from ml_agents_results.reports.paper_report import paper_comparison
 from ml_agents_results.reports.parsing_report import parsing_report
 from ml_agents_results.reports.report import View
 from ml_agents_results.reports.sentences import comparison_sentence
-from ml_agents_results.reports.wording import variant_labels
 from ml_agents_results.services.comparison.comparison_service import Comparison
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")

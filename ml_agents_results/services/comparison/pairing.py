@@ -5,7 +5,12 @@ from itertools import combinations
 from typing import Any
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.records import ExperimentRecord, Variant, canonical_approach
+from ml_agents_results.records import (
+    ExperimentRecord,
+    Variant,
+    canonical_approach,
+    differing_fields,
+)
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.statistics.sample_table import PairingRule
 
@@ -19,9 +24,18 @@ def find_variant(variants: Sequence[Variant], name: str) -> Variant:
     fitting = [variant for variant in variants if is_called(variant, name)]
     if len(fitting) == 1:
         return fitting[0]
-    listed = ", ".join(map(str, fitting or variants))
+    offered = fitting or variants
+    listed = ", ".join(_name(variant, offered, variants) for variant in offered)
     problem = "several variants are" if fitting else "no variant is"
     raise UsageError(f"{problem} called {name!r}", f"Choose one of: {listed}")
+
+
+def _name(variant: Variant, offered: Sequence[Variant], variants: Sequence[Variant]) -> str:
+    """The shortest name that means this variant and no other."""
+    parts = (getattr(variant, field) for field in differing_fields(offered))
+    short = "/".join(filter(None, parts))
+    fitting = [other for other in variants if is_called(other, short)]
+    return short if fitting == [variant] else str(variant)
 
 
 def is_called(variant: Variant, name: str) -> bool:

@@ -13,11 +13,10 @@ from starlette.responses import Response
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.json_encoding import json_bytes
-from ml_agents_results.records import Variant
+from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.comparison_report import comparison_report
 from ml_agents_results.reports.report import View
 from ml_agents_results.reports.sentences import comparison_document
-from ml_agents_results.reports.wording import variant_labels
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_filters import RunFilters

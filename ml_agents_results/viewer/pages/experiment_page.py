@@ -14,7 +14,7 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.html_report.figures import figures
 from ml_agents_results.formats.json_encoding import experiment_object, json_bytes
 from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
-from ml_agents_results.records import SCHEMA_VERSION, ExperimentRecord, Variant
+from ml_agents_results.records import SCHEMA_VERSION, ExperimentRecord, Variant, variant_labels
 from ml_agents_results.reports.accuracy_report import accuracy_report
 from ml_agents_results.reports.comparison_report import comparison_report
 from ml_agents_results.reports.cost_report import cost_report
@@ -23,7 +23,6 @@ from ml_agents_results.reports.latency_report import latency_report
 from ml_agents_results.reports.parsing_report import parsing_report
 from ml_agents_results.reports.report import Report, View
 from ml_agents_results.reports.sentences import comparison_sentence
-from ml_agents_results.reports.wording import variant_labels
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_filters import RunFilters
 from ml_agents_results.repositories.run_list import RunListRepository

@@ -8,8 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ml_agents_results.errors import TimeLimitError, UsageError
-from ml_agents_results.records import Variant
-from ml_agents_results.reports.wording import variant_labels
+from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.run_filters import METRIC, TEXT_COLUMNS, RunOrder
 from ml_agents_results.repositories.run_list import (

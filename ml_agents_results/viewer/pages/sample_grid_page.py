@@ -8,9 +8,9 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ml_agents_results.records import Variant
+from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.html import text
-from ml_agents_results.reports.wording import measured, variant_labels
+from ml_agents_results.reports.wording import measured
 from ml_agents_results.repositories.run_filters import RunFilters
 from ml_agents_results.repositories.sample_grid import (
     GridCell,

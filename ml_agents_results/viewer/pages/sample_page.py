@@ -12,9 +12,8 @@ from starlette.responses import RedirectResponse, Response
 
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.formats.json_encoding import json_bytes
-from ml_agents_results.records import RunRecord, Variant
+from ml_agents_results.records import RunRecord, Variant, variant_labels
 from ml_agents_results.reports.word_diff import Part, word_diff
-from ml_agents_results.reports.wording import variant_labels
 from ml_agents_results.repositories.run_list import RunLine, RunListRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.sample_grid import SampleGridRepository

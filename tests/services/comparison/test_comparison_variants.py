@@ -44,7 +44,11 @@ def test_the_baseline(
 def test_a_baseline_that_nobody_is_called(study: ResultsProcessor) -> None:
     with pytest.raises(UsageError, match="no variant is called 'ToT'") as told:
         study.compare(["first", "third"], baseline="ToT")
-    assert "first/None/p/m" in str(told.value.hint)
+    offered = str(told.value.hint).removeprefix("Choose one of: ").split(", ")
+    assert offered == ["first/ChainOfThought", "first/None", "third/Reflection"]
+    for name in offered:
+        baselines = study.compare(["first", "third"], baseline=name).comparisons
+        assert {"/".join(pair.baseline[:2]) for pair in baselines} == {name}
     with pytest.raises(UsageError, match="several variants are called 'CoT'"):
         study.compare(["first", "second"], baseline="CoT")
 

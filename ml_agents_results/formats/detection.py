@@ -76,6 +76,7 @@ def _parts(
 
 def _search(folder: LogSource, readers: Mapping[str, Reader]) -> list[tuple[LogSource, str]]:
     logs: dict[Path, tuple[LogSource, str]] = {}
+    incomplete: list[InvalidFileError] = []
     unknown: list[str] = []
     generic: list[Path] = []
     readers = {name: reader for name, reader in readers.items() if name not in WHOLE} or readers
@@ -84,10 +85,17 @@ def _search(folder: LogSource, readers: Mapping[str, Reader]) -> list[tuple[LogS
             if claims == [GENERIC] and len(readers) > 1:
                 generic.append(path)
                 continue
-            for part, name in _parts(LogSource(path), claims, readers):
+            try:
+                found = _parts(LogSource(path), claims, readers)
+            except InvalidFileError as error:
+                incomplete.append(error)
+                continue
+            for part, name in found:
                 logs.setdefault(part.path, (part, name))
         else:
             unknown.append(path.name)
+    if not logs and incomplete:
+        raise incomplete[0]
     if not logs:
         # Tables and texts of all kinds lie next to logs; they are runs only if nothing else is.
         tables = [path for path in generic if _is_table(path)]
@@ -100,6 +108,8 @@ def _search(folder: LogSource, readers: Mapping[str, Reader]) -> list[tuple[LogS
         )
     _check_one_format(folder, list(logs.values()))
     parts = list(logs.values())
+    for without_samples in incomplete:
+        parts[0][0].warn(f"{without_samples.message}; it was left out")
     if unknown := sorted({*unknown, *(path.name for path in generic)}):
         parts[0][0].warn(
             f"{folder.name}: left out {len(unknown)} files that are not logs: "

@@ -8,9 +8,8 @@ What a filter does not find an answer for has no value.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Sized
-from contextlib import contextmanager, suppress
-from math import isfinite
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from ml_agents_results.formats.coercion import (
 from ml_agents_results.formats.field_mapping import Overrides
 from ml_agents_results.formats.grading import ANSWER, Grading, score_of
 from ml_agents_results.formats.json_files import beginning, first_line, read_lines, read_object
+from ml_agents_results.formats.lm_eval_line import LmEvalLine
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.spool import Spool
@@ -35,29 +35,11 @@ from ml_agents_results.redaction import redact
 NO_FILTER = "none"
 """The filter of tasks that have none."""
 
-NO_ANSWER = "[invalid]"
-"""What a filter gives if it finds no answer."""
-
-_SOLUTION = "####"
-_NORMALIZED: dict[str, Callable[[str], Sized]] = {"acc_norm": str, "acc_bytes": str.encode}
 _PREFERRED = ("exact_match", "acc", "acc_norm", "pass@1")
 _DATE = r"(?P<date>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(\.\d+)?)"
 _SAMPLES = re.compile(rf"samples_(?P<task>.+)_{_DATE}\.jsonl(\.gz)?")
 _RESULTS = re.compile(rf".+_{_DATE}\.json")
 _COT = re.compile(r"(^|[_-])(cot|chain[_-]of[_-]thought)([_-]|$)", re.IGNORECASE)
-_ROW = (
-    "doc_id",
-    "doc",
-    "target",
-    "arguments",
-    "resps",
-    "filtered_resps",
-    "filter",
-    "metrics",
-    "doc_hash",
-    "prompt_hash",
-    "target_hash",
-)
 _SETTINGS = (
     "config",
     "versions",
@@ -70,6 +52,7 @@ _SETTINGS = (
     "fewshot_as_multiturn",
     "chat_template_sha",
 )
+_FUNCTION = re.compile(r"\s*(?:@\w+\s+)*def (\w+)")
 _LOG = ("date", "start_time", "end_time", "total_evaluation_time_seconds", "model_name")
 
 
@@ -137,10 +120,16 @@ class _LmEvalSamples:
         self.grading = Grading(source, options, preferred=_PREFERRED, any_metric=True)
         task = mapping(mapping(self._results.get("configs")).get(self._task))
         self._aggregations = {
-            one.get("metric"): one.get("aggregation")
+            one.get("metric"): _aggregation(one.get("aggregation"))
             for one in map(mapping, sequence(task.get("metric_list")))
             if isinstance(one.get("metric"), str)
         }
+        self._filters = [
+            name
+            for one in map(mapping, sequence(task.get("filter_list")))
+            if isinstance(name := one.get("name"), str)
+        ]
+        self._answered: Counter[str | None] = Counter()
         self._expect_figures()
 
     def items(self) -> Iterator[Item]:
@@ -151,16 +140,17 @@ class _LmEvalSamples:
         filters: Counter[str | None] = Counter()
         others = _OtherFilters()
         for position, row, size in read_lines(self._source):
-            name = text(row.get("filter"))
+            name = self._filter_of(row)
             if not filters and chosen is None:
                 chosen = name
             filters[name] += 1
             if name != chosen:
+                row["filter"] = name
                 others.add(name, row)
-                self.grading.note(self._scores(row))
+                self.grading.note(self._scores(row, name))
                 continue
             with self._source.locate(position):
-                run, scores = self._run(row, position)
+                run, scores = self._run(row, position), self._scores(row, name)
             overrides.apply(run, row)
             self.grading.add(Item(position, run, size, scores))
         self._report_filters(chosen, filters)
@@ -169,8 +159,8 @@ class _LmEvalSamples:
         def further(item: Item) -> dict[str, ScoreRecord]:
             scores = {}
             for row in others.take(item.run.sample_index):
-                answer = text(_filtered(row))
-                for name, score in self._scores(row).items():
+                answer = text(LmEvalLine(row).filtered)
+                for name, score in self._scores(row, text(row.get("filter"))).items():
                     if answer is not None:
                         score.details_json = {**(score.details_json or {}), ANSWER: answer}
                     scores[name] = score
@@ -199,14 +189,24 @@ class _LmEvalSamples:
             rule = "the first in the file" if self._options.filter is None else "--filter"
             self._source.choose("filter", chosen, rule)
 
-    def _scores(self, row: dict[str, Any]) -> dict[str, ScoreRecord]:
+    def _filter_of(self, row: dict[str, Any]) -> str | None:
+        """The filter of a line. Before 0.4.5 lines did not name theirs: those of a sample are in
+        the order in which the task lists its filters."""
+        if "filter" in row or len(self._filters) < 2:
+            return text(row.get("filter"))
+        sample = text(row.get("doc_id"))
+        number = self._answered[sample] = self._answered[sample] + 1
+        return self._filters[number - 1] if number <= len(self._filters) else self._filters[0]
+
+    def _scores(self, row: dict[str, Any], named: str | None) -> dict[str, ScoreRecord]:
         """The values of a line by metric and filter; none where the filter found no answer."""
-        if _found_nothing(row):
+        line = LmEvalLine(row)
+        if line.has_no_answer:
             return {}
         scores = {}
-        filter_name = text(row.get("filter")) or NO_FILTER
+        filter_name = named or NO_FILTER
         directions = mapping(mapping(self._results.get("higher_is_better")).get(self._task))
-        for key, value in _metrics(row).items():
+        for key, value in line.metrics.items():
             name = _metric_name(key, filter_name)
             higher, how = directions.get(key), self._aggregations.get(key)
             self.grading.define(
@@ -218,7 +218,7 @@ class _LmEvalSamples:
             score = score_of(value)
             if isinstance(value, list | dict):
                 score.details_json = {"value": value}
-            if (answer := _chosen(row, key)) is not None:
+            if (answer := line.choice_by(key)) is not None:
                 score.details_json = {ANSWER: answer}
             scores[name] = score
         return scores
@@ -251,14 +251,14 @@ class _LmEvalSamples:
             environment_json=redact(without_absent(environment)),
         )
 
-    def _run(self, row: dict[str, Any], line: int) -> tuple[RunRecord, dict[str, ScoreRecord]]:
+    def _run(self, row: dict[str, Any], line: int) -> RunRecord:
         index = row.get("doc_id")
         if not isinstance(index, int) or isinstance(index, bool) or index < 0:
             raise InvalidFileError(
                 f"{self._source.where(line)} has the doc_id {index!r}", "It counts from 0."
             )
-        arguments = _arguments(row)
-        run = RunRecord(
+        read = LmEvalLine(row)
+        return RunRecord(
             experiment_id="",
             approach_name=self._approach,
             provider=self._provider,
@@ -266,24 +266,13 @@ class _LmEvalSamples:
             task=self._task,
             sample_index=index,
             sample_id=text(row.get("doc_hash")),
-            input_text=text(_item(arguments, 0, 0)),
-            expected_answer=_expected(row, arguments),
+            input_text=read.question,
+            expected_answer=read.expected,
+            raw_output=read.output,
+            parsed_answer=read.answer,
             created_at=self._created,
-            metadata_json=without_absent(
-                {
-                    **{
-                        name: row.get(name)
-                        for name in _ROW
-                        if name not in ("doc_id", "arguments", "metrics")
-                    },
-                    "generation": _generation(arguments),
-                }
-            ),
+            metadata_json=read.metadata,
         )
-        _answer(run, row, arguments)
-        if run.parsed_answer == NO_ANSWER:
-            run.parsed_answer = None
-        return run, self._scores(row)
 
     def _results_file(self) -> dict[str, Any]:
         if self._date is None:
@@ -306,6 +295,13 @@ class _LmEvalSamples:
         return f"{day}T{time.replace('-', ':')}"
 
 
+def _aggregation(how: object) -> str | None:
+    """The name of an aggregation; lm-eval writes the source of a function."""
+    known = text(how)
+    function = _FUNCTION.match(known or "")
+    return known if function is None else function[1]
+
+
 class _OtherFilters:
     """What the filters that were not chosen took from the output of each sample."""
 
@@ -314,7 +310,7 @@ class _OtherFilters:
         self._offsets: dict[str | None, dict[str, list[int]]] = {}
 
     def add(self, name: str | None, row: dict[str, Any]) -> None:
-        kept = {one: row.get(one) for one in ("filter", "filtered_resps", *_metrics(row))}
+        kept = {one: row.get(one) for one in ("filter", "filtered_resps", *LmEvalLine(row).metrics)}
         kept["metrics"] = row.get("metrics")
         offsets = self._offsets.setdefault(name, {})
         offsets.setdefault(text(row.get("doc_id")) or "", []).append(self._lines.add(kept))
@@ -329,118 +325,8 @@ class _OtherFilters:
         ]
 
 
-def _arguments(row: dict[str, Any]) -> list[list[Any]]:
-    """The arguments of each request; older files have lists instead of names."""
-    named = row.get("arguments")
-    requests = list(named.values()) if isinstance(named, dict) else sequence(named)
-    return [
-        list(request.values()) if isinstance(request, dict) else sequence(request)
-        for request in requests
-    ]
-
-
-def _item(rows: list[list[Any]], row: int, column: int) -> Any:
-    return rows[row][column] if len(rows) > row and len(rows[row]) > column else None
-
-
-def _generation(arguments: list[list[Any]]) -> dict[str, Any]:
-    """The parameters of generation."""
-    return mapping(_item(arguments, 0, 1))
-
-
-def _metrics(row: dict[str, Any]) -> dict[str, Any]:
-    """The values of the metrics; older lines do not list their names."""
-    names = row.get("metrics")
-    if not isinstance(names, list):
-        names = [name for name in row if name not in _ROW]
-    return {
-        name: row[name]
-        for name in names
-        if isinstance(name, str) and name in row and not name.endswith("_stderr")
-    }
-
-
 def _metric_name(key: str, filter_name: str) -> str:
     return key if filter_name in (NO_FILTER, "") else f"{key},{filter_name}"
-
-
-def _expected(row: dict[str, Any], arguments: list[list[Any]]) -> str | None:
-    """The expected answer in the form of the answers: of multiple choice, the choice that the
-    target counts; of a solution in the style of GSM8K, what follows its last `####`."""
-    target: Any = row.get("target")
-    if (likelihoods := _likelihoods(row)) and (choices := _choices(arguments, likelihoods)):
-        with suppress(TypeError, ValueError):
-            if 0 <= (index := int(target)) < len(choices):
-                return choices[index]
-    known = text(target)
-    return known if known is None else known.rpartition(_SOLUTION)[2].strip() or known
-
-
-def _answer(run: RunRecord, row: dict[str, Any], arguments: list[list[Any]]) -> None:
-    """The output and what the filter took from it; of multiple choice, the likeliest choice."""
-    resps = [sequence(answers) for answers in sequence(row.get("resps"))]
-    if likelihoods := _likelihoods(row):
-        run.raw_output = text(likelihoods)
-        if choices := _choices(arguments, likelihoods):
-            run.parsed_answer = choices[likelihoods.index(max(likelihoods))]
-        return
-    run.raw_output = text(resps[0][0]) if resps and resps[0] else None
-    run.parsed_answer = text(_filtered(row))
-
-
-def _chosen(row: dict[str, Any], key: str) -> str | None:
-    """The answer by a metric that chooses by the likelihood per character or byte."""
-    if key not in _NORMALIZED or not (likelihoods := _likelihoods(row)):
-        return None
-    arguments = _arguments(row)
-    if not (choices := _choices(arguments, likelihoods)):
-        return None
-    lengths = [len(_NORMALIZED[key](_continuation(arguments, i))) for i in range(len(choices))]
-    means = [one / max(size, 1) for one, size in zip(likelihoods, lengths, strict=False)]
-    return choices[means.index(max(means))]
-
-
-def _choices(arguments: list[list[Any]], likelihoods: list[float]) -> list[str]:
-    """The choices; their numbers where several have the same text in different contexts."""
-    if not 1 < len(likelihoods) <= len(arguments):
-        return []
-    choices = [_continuation(arguments, index).strip() for index in range(len(likelihoods))]
-    return choices if len(set(choices)) == len(choices) else list(map(str, range(len(choices))))
-
-
-def _continuation(arguments: list[list[Any]], index: int) -> str:
-    """A choice as lm-eval measures it: without the space that separates it from the question."""
-    return (text(_item(arguments, index, 1)) or "").removeprefix(" ")
-
-
-def _likelihoods(row: dict[str, Any]) -> list[float]:
-    """The log-likelihood of each choice; none where answers are texts."""
-    resps = [sequence(answers) for answers in sequence(row.get("resps"))]
-    known = [_likelihood(answers) for answers in resps]
-    return [one for one in known if one is not None] if None not in known else []
-
-
-def _filtered(row: dict[str, Any]) -> object:
-    """What the filter took from the first output."""
-    filtered = row.get("filtered_resps")
-    first = filtered[0] if isinstance(filtered, list) and filtered else filtered
-    return first if not isinstance(first, list) else next(iter(first), None)
-
-
-def _found_nothing(row: dict[str, Any]) -> bool:
-    return _filtered(row) == NO_ANSWER
-
-
-def _likelihood(answers: list[Any]) -> float | None:
-    """The log-likelihood of a choice; None if the answer is something else."""
-    first = answers[0] if answers else None
-    if not isinstance(first, list) or len(first) != 2 or str(first[1]) not in ("True", "False"):
-        return None
-    try:
-        likelihood = float(first[0])
-    except (TypeError, ValueError):
-        return None
-    return likelihood if isfinite(likelihood) else -1e308
 
 
 def _without_model_args(config: dict[str, Any]) -> dict[str, Any]:

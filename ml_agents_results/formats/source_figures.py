@@ -43,9 +43,17 @@ class SourceFigures:
     def report(self) -> None:
         """Names the figures that differ."""
         for metric, (value, how) in self._expected.items():
-            if (means := self._means.get(metric)) is None or (mean := means.mean()) is None:
+            if (means := self._means.get(metric)) is None:
                 continue
-            own = f"{Path(self._source.name).name}: its own {how} of {metric} is {value:.6g}"
+            name = Path(self._source.name).name
+            if (mean := means.mean()) is None:
+                if means.missing:
+                    self._source.warn(
+                        f"{name}: its own {metric} is {value:.6g}, of all answers at once: no "
+                        "single one has a value"
+                    )
+                continue
+            own = f"{name}: its own {how} of {metric} is {value:.6g}"
             if _same(mean, value):
                 continue
             if means.missing and _same(means.mean(missing=0.0), value):

@@ -1,5 +1,6 @@
 """Outputs of lm-evaluation-harness: filters, repeats, multiple choice, and what it leaves out."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,6 +152,51 @@ def test_broken_files(tmp_path: Path, refused: Refused, lines: str, message: str
     path = tmp_path / f"samples_a_{DATE}.jsonl"
     path.write_text(lines, encoding="utf-8")
     assert message in refused(path).message
+
+
+def test_filters_that_old_lines_do_not_name(tmp_path: Path, imported: Importer) -> None:
+    lines = [row(n, exact_match=float(second)) for second in range(2) for n in range(2)]
+    for line in lines:
+        del line["metrics"], line["filter"]
+    path = write(tmp_path / "x", "a", *lines)
+    results = tmp_path / "x" / f"results_{DATE}.json"
+    content = json.loads(results.read_text())
+    content["configs"]["a"]["filter_list"] = [{"name": "strict"}, {"name": "flexible"}]
+    content["results"]["a"] = {"exact_match,strict": 0.0, "exact_match,flexible": 1.0}
+    results.write_text(json.dumps(content))
+    result, runs = imported(path)
+    assert [run.is_correct for run in runs] == [False, False]
+    assert not any("its own" in warning for warning in result.warnings)
+    assert {score.metric: score.value for score in runs[0].scores or ()} == {
+        "f1,strict": 0.5, "exact_match,flexible": 1.0, "f1,flexible": 0.5,
+    }  # fmt: skip
+
+
+def test_a_figure_of_all_answers_at_once_is_named(tmp_path: Path, imported: Importer) -> None:
+    path = write(
+        tmp_path / "x", "a", row(metrics=["acc", "mcc"], acc=1.0, mcc=[1, 0], filter="none")
+    )
+    results = tmp_path / "x" / f"results_{DATE}.json"
+    content = json.loads(results.read_text())
+    content["results"]["a"] = {"acc,none": 0.0, "mcc,none": 0.25}
+    content["configs"]["a"]["metric_list"] = [
+        {"metric": "acc", "aggregation": "def agg_of_mine(items):\n    return 0\n"}
+    ]
+    results.write_text(json.dumps(content))
+    result, _ = imported(path)
+    assert [warning.partition(": ")[2] for warning in result.warnings] == [
+        "its own aggregate (agg_of_mine) of acc is 0; the mean of the 1 samples that were imported "
+        "is 1",
+        "its own mcc is 0.25, of all answers at once: no single one has a value",
+    ]
+
+
+def test_totals_alone_are_left_out_of_a_folder(tmp_path: Path, imported: Importer) -> None:
+    write(tmp_path / "x", "a", row()).unlink()
+    write(tmp_path / "y", "b", row(0))
+    result, runs = imported(tmp_path)
+    assert len(runs) == 1
+    assert any("has totals only" in one and "left out" in one for one in result.warnings)
 
 
 def test_totals_alone_are_no_runs(tmp_path: Path, refused: Refused) -> None:

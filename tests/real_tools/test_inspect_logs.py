@@ -5,6 +5,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +73,31 @@ def compare(
     assert metadata["total_time_ms"] == round(row["total_time"] * 1000)
     assert metadata["message_count"] == row["message_count"]
     assert (run.prompt_tokens or 0) + (run.completion_tokens or 0) == row["total_tokens"]
-    scores = metadata.get("scores", {})
-    assert scores.keys() == sample["scores"].keys()
-    for name, score in sample["scores"].items():
-        assert scores[name]["value"] == score["value"]
-        assert scores[name].get("answer") == score["answer"]
-    if run.error or not scores:
-        assert run.is_correct is None
-        return
-    first = said["scorers"][0]
-    value = scores[first]["value"]
-    expected = GRADES[value] if isinstance(value, str) else float(value)
-    assert run.score == expected
-    assert run.is_correct == {0.0: False, 1.0: True}.get(expected)
+    wanted = dict(flat(sample["scores"]))
+    stored = {score.metric: score for score in run.scores or ()}
+    assert stored.keys() == wanted.keys()
+    for name, (value, answer) in wanted.items():
+        assert stored[name].value == GRADES.get(value, value)
+        assert stored[name].label == (value if isinstance(value, str) else None)
+        # The answer of includes() is the whole output, in lower case.
+        known = (stored[name].details_json or {}).get("answer", run.raw_output)
+        assert name == "includes" or answer in (None, known)
+    first = next((name for name in wanted if name == said["scorers"][0]), None)
+    assert value_of(run) == (None if first is None else stored[first].value)
+
+
+def flat(scores: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Name, value and answer of every figure; those of a mapping have its name before theirs."""
+    for name, score in scores.items():
+        if isinstance(score["value"], dict):
+            for part, value in score["value"].items():
+                yield f"{name}.{part}", (value, score["answer"])
+        else:
+            yield name, (score["value"], score["answer"])
+
+
+def value_of(run: RunRecord) -> float | None:
+    return run.score if run.is_correct is None else float(run.is_correct)
 
 
 def test_accuracy_is_what_inspect_computes(processor: ResultsProcessor) -> None:
@@ -96,7 +109,7 @@ def test_accuracy_is_what_inspect_computes(processor: ResultsProcessor) -> None:
         if accuracy is None or said["status"] != "success":
             continue
         runs = imported(processor, told.with_suffix(""))
-        known = [run.score for run in runs if run.score is not None]
+        known = [value for run in runs if (value := value_of(run)) is not None]
         assert sum(known) / len(known) == pytest.approx(accuracy)
         compared += 1
     assert compared > 4

@@ -52,6 +52,9 @@ test-real-tools: .venv/.developing  ## logs that other tools write there and the
 	build/tools/bin/pip install --quiet --no-deps --ignore-requires-python every-eval-ever
 	build/tools/bin/python tests/real_tools/write_inspect_logs.py build/logs/inspect
 	build/tools/bin/python tests/real_tools/write_lm_eval_logs.py build/logs/lm_eval
+	build/tools/bin/ml-agents record --db-path build/logs/lm_eval/command.db -- build/tools/bin/lm_eval run \
+	    --model dummy --tasks sums_cot,colours --include_path build/logs/lm_eval/tasks \
+	    --output_path build/logs/lm_eval/command
 	ML_AGENTS_RECORD=build/logs/hook.db build/tools/bin/python tests/real_tools/run_inspect_hooked.py \
 	    build/logs/hooked
 	ML_AGENTS_REAL_LOGS=$(CURDIR)/build/logs ML_AGENTS_REAL_TOOLS=$(CURDIR)/build/tools/bin/python \

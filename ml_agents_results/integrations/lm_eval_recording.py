@@ -6,10 +6,13 @@ rows are those of importing its files.
 
 import json
 import os
+import re
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +25,25 @@ from ml_agents_results.integrations.switch import recording_database
 
 _PROGRAMS = ("lm_eval", "lm-eval")
 _OUTPUT = ("--output_path", "-o")
+_MODEL_ARGUMENTS = ("peft", "delta", "pretrained", "model", "path", "engine")
+"""Arguments of lm_eval's kinds of models that name the model, the first that is there."""
 
 
 def record_lm_eval(
     results: Mapping[str, Any] | None,
     database: Database | str | os.PathLike[str] | None = None,
     *,
+    model: str | None = None,
     approach: str | None = None,
 ) -> ImportResult | None:
     """Records what `lm_eval.simple_evaluate(..., log_samples=True)` returned.
 
+    Each evaluation is an experiment; recording it again changes nothing.
+
     Args:
         results: None, as ranks other than the first get it, is nothing to record.
         database: A database, file or URL; None is that of ML_AGENTS_RECORD, or the usual one.
+        model: Of all runs. [default: the one that the results name]
         approach: Of all runs. [default: as `import` finds it]
 
     Raises:
@@ -48,7 +57,7 @@ def record_lm_eval(
         )
     with tempfile.TemporaryDirectory(prefix="ml-agents-") as name:
         folder = Path(name)
-        _write(results, folder)
+        _write(results, model, folder)
         options = ImportOptions(approach=approach)
         if isinstance(database, Database):
             return load(database, [LogSource(folder)], options)
@@ -122,10 +131,19 @@ def _results_of(samples: Sequence[Path]) -> list[Path]:
     return list(sources)
 
 
-def _write(results: Mapping[str, Any], folder: Path) -> None:
+def _write(results: Mapping[str, Any], model: str | None, folder: Path) -> None:
     """The files that lm_eval's command line would have written."""
-    rest = {name: value for name, value in results.items() if name != "samples"}
-    stamp = "2000-01-01T00-00-00.000000"
+    config = results.get("config") or {}
+    model = model or results.get("model_name") or _model(config)
+    rest = {
+        **{name: value for name, value in results.items() if name != "samples"},
+        "model_name": model,
+        "model_name_sanitized": re.sub(r'["<>:/|\\?*\[\]]+', "__", model),
+        "model_source": results.get("model_source") or config.get("model"),
+    }
+    # When the evaluation began: the names of the files hold it, and the experiment's id.
+    moment = datetime.fromtimestamp(results.get("date") or time.time(), UTC)
+    stamp = f"{moment:%Y-%m-%dT%H-%M-%S.%f}"
     (folder / f"results_{stamp}.json").write_text(_json(rest), encoding="utf-8")
     for task, rows in results["samples"].items():
         lines = [_json(_as_written(row)) for row in deepcopy(list(rows))]
@@ -133,12 +151,21 @@ def _write(results: Mapping[str, Any], folder: Path) -> None:
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
+def _model(config: Mapping[str, Any]) -> str:
+    """The model in the arguments of its kind (`hf` with `pretrained=gpt2`), else the kind."""
+    given = config.get("model_args") or {}
+    if isinstance(given, str):
+        given = dict(pair.partition("=")[::2] for pair in given.split(","))
+    named = (given.get(name) for name in _MODEL_ARGUMENTS)
+    return str(next(filter(None, named), config.get("model") or "model"))
+
+
 def _as_written(row: dict[str, Any]) -> dict[str, Any]:
     """A row in the form of the files: requests are objects there, and tuples in memory."""
     arguments = row.get("arguments")
     if isinstance(arguments, list | tuple):
         row["arguments"] = {
-            f"gen_args_{index}": {f"arg_{place}": one for place, one in enumerate(request)}
+            f"gen_args_{index}": {f"arg_{number}": one for number, one in enumerate(request)}
             for index, request in enumerate(arguments)
             if isinstance(request, list | tuple)
         }

@@ -85,6 +85,18 @@ def test_results_in_memory(tmp_path: Path) -> None:
     recorded = record_lm_eval(results, tmp_path / "memory.db")
     assert recorded is not None
     assert recorded.read == recorded.inserted > 0
+    later = results | {
+        "date": 1795856466.5,
+        "config": {"model_args": "pretrained=lab/m,dtype=auto"},
+    }
+    for evaluation in (results, later):
+        # Each evaluation is an experiment, however often it is recorded.
+        first = record_lm_eval(evaluation | {"model_name": None}, tmp_path / "memory.db")
+        again = record_lm_eval(evaluation | {"model_name": None}, tmp_path / "memory.db")
+        assert first is not None
+        assert again is not None
+        assert (again.experiments, again.inserted, again.updated) == (first.experiments, 0, 0)
+    assert first.experiments == ["lab__m_2026-11-28T09-01-06.500000"]
     assert record_lm_eval(None) is None
     with pytest.raises(UsageError, match="no samples"):
         record_lm_eval({"results": {}}, os.fspath(tmp_path / "memory.db"))

@@ -5,6 +5,7 @@
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,21 @@ def test_experiment_is_that_of_the_results_file(processor: ResultsProcessor) -> 
     assert experiment.environment_json["tool_version"]
     assert experiment.config_json["tasks"]["colours"]["output_type"] == "multiple_choice"
     assert len(experiment.environment_json["imports"]) == 2
+
+
+@pytest.mark.parametrize(("database", "folder"), [("memory", "logs"), ("command", "command")])
+def test_recorded_rows_are_those_of_the_files(
+    processor: ResultsProcessor, database: str, folder: str
+) -> None:
+    load(processor.database, [LogSource(FOLDER / folder)], ImportOptions())
+    with ResultsProcessor(str(FOLDER / f"{database}.db")) as recorded:
+        assert rows(recorded) == rows(processor) != []
+
+
+def rows(processor: ResultsProcessor) -> list[dict[str, Any]]:
+    (experiment,) = processor.list_experiments()
+    # The experiment is named after the moment at which the files were written.
+    return [
+        asdict(run) | {"id": None, "experiment_id": None}
+        for run in processor.iter_runs(experiment["id"])
+    ]

@@ -1,6 +1,6 @@
 """Has lm-evaluation-harness write logs of a model that needs no network, and what it computed.
 
-Run where lm-eval is installed: python write_lm_eval_logs.py FOLDER
+Run where lm-eval and this package are installed: python write_lm_eval_logs.py FOLDER
 """
 
 import json
@@ -12,6 +12,8 @@ from lm_eval import simple_evaluate
 from lm_eval.api.model import LM
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
+
+from ml_agents_results.integrations.lm_eval_recording import record_lm_eval
 
 QUESTIONS = [
     {"question": f"What is {n}+{n}?", "answer": str(2 * n), "id": f"q{n}"} for n in range(8)
@@ -69,7 +71,7 @@ class Canned(LM):
 def main(folder: Path) -> None:
     tasks = folder / "tasks"
     tasks.mkdir(parents=True)
-    data = tasks / "questions.jsonl"
+    data = (tasks / "questions.jsonl").resolve()
     data.write_text("".join(json.dumps(one) + "\n" for one in QUESTIONS), encoding="utf-8")
     for name, settings in (("sums_cot", GENERATED), ("colours", CHOICES)):
         path = tasks / f"{name}.yaml"
@@ -87,6 +89,7 @@ def main(folder: Path) -> None:
     tracker.save_results_aggregated(results=results, samples=samples)
     for task in results["configs"]:
         tracker.save_results_samples(task_name=task, samples=samples[task])
+    record_lm_eval({**results, "samples": samples}, folder / "memory.db")
     told = {"results": results["results"], "samples": samples}
     (folder / "told.json").write_text(json.dumps(told, default=str), encoding="utf-8")
 

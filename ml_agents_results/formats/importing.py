@@ -507,13 +507,15 @@ class _Import:
         imports = environment.get("imports", [])
         newer = attempt is not None and any(one.get("attempt", "") > attempt for one in imports)
         newest = record if attempt is None or newer else self._described(experiment_id, part)
+        if noted not in imports:
+            # A log that has grown since it was imported is noted once.
+            others = (one for one in imports if attempt is None or not _same_log(one, noted))
+            environment = {**environment, "imports": [*others, noted]}
         record = replace(
             record,
             name=name or record.name,
             status="completed" if newest.status == "running" else newest.status,
-            environment_json=environment
-            if noted in imports
-            else {**environment, "imports": [*imports, noted]},
+            environment_json=environment,
         )
         if record != existing:
             self._experiments.save(record)
@@ -579,3 +581,8 @@ class _Import:
                     "Ids of runs are unique. If it is the id of the question: --map sample_id=id",
                 )
         return renamed
+
+
+def _same_log(noted: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two notes are of one file of one attempt."""
+    return all(noted.get(name) == other.get(name) for name in ("file", "format", "attempt"))

@@ -42,7 +42,7 @@ class ResultsHooks(Hooks):  # type: ignore[misc]
 
     async def on_sample_end(self, data: SampleEnd) -> None:
         sample = data.sample.model_dump(exclude=_LEFT_OUT, **_AS_WRITTEN)
-        self._recorder().add(data.eval_id, sample)
+        self._recorder().add(data.eval_id, sample, _log_location())
 
     async def on_task_end(self, data: TaskEnd) -> None:
         self._recorder().end(data.eval_id, data.log.location)
@@ -62,3 +62,17 @@ class ResultsHooks(Hooks):  # type: ignore[misc]
             self._queue = LogRecorder(say)
             atexit.register(self._queue.finish, {})
         return self._queue
+
+
+def _log_location() -> str | None:
+    """Where the log of the sample that has just ended will be: after Ctrl-C no event tells.
+
+    Inspect keeps it to itself, so it may be gone in a later version.
+    """
+    try:
+        from inspect_ai.log._samples import sample_active
+
+        sample = sample_active()
+        return None if sample is None else str(sample.log_location)
+    except (ImportError, AttributeError):
+        return None

@@ -34,6 +34,11 @@ class _Task:
     experiments: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
 
+    @property
+    def name(self) -> str:
+        """The id that all attempts at the task share."""
+        return str(self.header["eval"].get("task_id"))
+
 
 class LogRecorder:
     """Takes samples without waiting, and records those that are waiting together.
@@ -58,10 +63,11 @@ class LogRecorder:
             self._thread = threading.Thread(target=self._work, name="results", daemon=True)
             self._thread.start()
 
-    def add(self, task: str, sample: dict[str, Any]) -> None:
-        """A sample of the task has ended."""
+    def add(self, task: str, sample: dict[str, Any], location: str | None = None) -> None:
+        """A sample of the task has ended; `location` is where its log will be."""
         if task in self._tasks:
             self._tasks[task].given += 1
+            self._tasks[task].location = location
             self._jobs.put((task, sample))
 
     def end(self, task: str, location: str | None) -> None:
@@ -77,8 +83,9 @@ class LogRecorder:
         Args:
             locations: The logs of tasks, where known; those that never ended are imported, too.
         """
+        retried = {known.name for known in self._tasks.values() if known.ended}
         for task, known in self._tasks.items():
-            if not known.ended:
+            if not known.ended and known.name not in retried:
                 known.location = locations.get(task) or known.location
                 self._jobs.put((task, None))
         if self._thread is not None:
@@ -137,7 +144,8 @@ class LogRecorder:
         with tempfile.TemporaryDirectory(prefix="ml-agents-") as folder:
             path = Path(folder) / "samples.json"
             path.write_text(json.dumps({**task.header, "samples": samples}), encoding="utf-8")
-            self._load(task, path, running=True)
+            source = LogSource(path, f"{task.name} while it ran.json")
+            self._load(task, source, running=True)
         task.recorded += len(samples)
 
     def _import_log(self, name: str) -> None:
@@ -152,12 +160,13 @@ class LogRecorder:
             # A log in a remote store; its samples are recorded.
             self._set_status(task, "completed" if task.ended else "failed")
             return
-        self._load(task, path, running=False)
+        self._load(task, LogSource(path), running=False)
         task.recorded = max(task.recorded, task.given)
+        task.faults.clear()
 
-    def _load(self, task: _Task, path: Path, *, running: bool) -> None:
+    def _load(self, task: _Task, source: LogSource, *, running: bool) -> None:
         database = self._opened()
-        result = load(database, [LogSource(path)], ImportOptions(), format_name="inspect")
+        result = load(database, [source], ImportOptions(), format_name="inspect")
         task.experiments.update(result.experiments)
         if running:
             self._set_status(task, "running")

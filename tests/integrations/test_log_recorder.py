@@ -92,3 +92,25 @@ def test_the_switch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert recording_database().db_path == "r.db"
     monkeypatch.setenv(SWITCH, "postgresql://u@h/name")
     assert recording_database().url == "postgresql://u@h/name"
+
+
+def test_a_retry_in_the_same_run_decides_the_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "log.json")
+    monkeypatch.setenv(SWITCH, str(tmp_path / "hook.db"))
+    recorder = LogRecorder(print)
+    recorder.begin("first", header(created="2026-01-01T00:00:00+00:00"))
+    for one in SAMPLES[:2]:
+        recorder.add("first", one)
+    recorder.begin("second", header())
+    for one in SAMPLES:
+        recorder.add("second", one)
+    recorder.end("second", str(path))
+    recorder.finish({})
+    assert len(rows(tmp_path / "hook.db")) == 3
+    with ResultsProcessor(str(tmp_path / "hook.db")) as processor:
+        (experiment,) = processor.list_experiments()
+        imports = processor.get_experiment(experiment["id"]).environment_json["imports"]
+    # One note for each attempt, however many samples ended one after the other.
+    assert len(imports) == 3

@@ -96,6 +96,7 @@ def test_results_in_memory(tmp_path: Path) -> None:
         assert first is not None
         assert again is not None
         assert (again.experiments, again.inserted, again.updated) == (first.experiments, 0, 0)
+    assert first is not None
     assert first.experiments == ["lab__m_2026-11-28T09-01-06.500000"]
     assert record_lm_eval(None) is None
     with pytest.raises(UsageError, match="no samples"):

@@ -1,9 +1,9 @@
 """Snapshot: the experiments to export as of one moment, with the analyses that formats write."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
@@ -16,6 +16,7 @@ from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS, RunRepository
 from ml_agents_results.repositories.run_source import RunSource
 from ml_agents_results.repositories.score_repository import ScoreRepository
+from ml_agents_results.repositories.score_rows import scores_of_runs
 from ml_agents_results.services.analysis_options import ALLOWANCES, AnalysisOptions
 from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
 from ml_agents_results.services.comparison.pairing import is_called
@@ -71,12 +72,14 @@ class Snapshot:
 
     Attributes:
         source: What analyses read the runs from, if not from the connection.
+        run_ids: The runs that are written, in this order; None for all that pass.
     """
 
     connection: Connection
     experiments: Sequence[ExperimentRecord]
     options: ExportOptions
     source: RunSource | None = None
+    run_ids: Iterable[str] | None = None
 
     @property
     def experiment_ids(self) -> tuple[str, ...]:
@@ -88,7 +91,7 @@ class Snapshot:
     def single(self) -> Iterator["Snapshot"]:
         """A snapshot of each experiment alone; a baseline of another one does not apply to it."""
         for experiment in self.experiments:
-            own = Snapshot(self.connection, (experiment,), self.options)
+            own = Snapshot(self.connection, (experiment,), self.options, run_ids=self.run_ids)
             name = self.options.baseline
             if name is not None and len(self.experiments) > 1:
                 variants = [row.variant for row in own.accuracy.variants]
@@ -106,6 +109,9 @@ class Snapshot:
 
     def scored_rows(self) -> Iterator[tuple[Sequence[Any], Sequence[ScoreRecord]]]:
         """The rows with the scores of their runs."""
+        if self.run_ids is not None:
+            yield from self._listed_rows(self.run_ids)
+            return
         for single in self.single():
             [experiment] = single.experiments
             scores = ScoreRepository(self.connection).list(experiment.id, self.options.filters)
@@ -117,6 +123,16 @@ class Snapshot:
                     continue
                 yield row, [score for _, score in of_run]
                 scored, of_run = next(grouped, (None, iter(())))
+
+    def _listed_rows(
+        self, run_ids: Iterable[str]
+    ) -> Iterator[tuple[Sequence[Any], Sequence[ScoreRecord]]]:
+        runs, remaining = RunRepository(self.connection), iter(run_ids)
+        [experiment] = self.experiments
+        while some := list(islice(remaining, MOST_ROWS_AT_ONCE)):
+            rows = {row[_ID_AT]: row for row in runs.stream(experiment.id, ids=some)}
+            scores = scores_of_runs(self.connection, some)
+            yield from ((rows[one], scores.get(one, ())) for one in some if one in rows)
 
     @property
     def _scope(self) -> tuple[Connection | RunSource, Filters, AnalysisOptions]:

@@ -51,7 +51,7 @@ _ASSETS = {
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 
-Page = Callable[[Site, Request], Response]
+_WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def create_app(
@@ -107,7 +107,7 @@ async def _lifespan(_app: Starlette) -> AsyncIterator[None]:
 
 
 def _routes(site: Site) -> list[BaseRoute]:
-    pages: dict[str, Page] = {
+    pages: dict[str, downloads.Page] = {
         "/": experiment_list.show,
         "/experiment": experiment_page.show,
         "/experiment.json": experiment_page.document,
@@ -120,6 +120,9 @@ def _routes(site: Site) -> list[BaseRoute]:
         "/compare.json": comparison_page.document,
         "/export/runs.csv": downloads.runs_csv,
         "/export/runs.json": downloads.runs_json,
+        "/export/runs.jsonl": downloads.runs_in("jsonl", "jsonl", "application/jsonl"),
+        "/export/runs.xlsx": downloads.runs_in("excel", "xlsx", _WORKBOOK),
+        "/export/runs.parquet": downloads.runs_in("parquet", "parquet", "application/octet-stream"),
         "/queues": queue_page.show,
         "/state": _state,
         "/static/{version}/{name}": _static,
@@ -136,7 +139,7 @@ def _routes(site: Site) -> list[BaseRoute]:
     return routes
 
 
-def _endpoint(site: Site, page: Page) -> Callable[[Request], Response]:
+def _endpoint(site: Site, page: downloads.Page) -> Callable[[Request], Response]:
     @wraps(page)
     def answer(request: Request) -> Response:
         try:

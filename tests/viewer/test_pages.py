@@ -1,18 +1,22 @@
 """Pages: all open, say what the command line says, and show hostile texts as texts."""
 
+import json
 import re
 from html import unescape
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlencode
 
+import openpyxl
 import pytest
 from starlette.testclient import TestClient
 
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import RunRecord
+from ml_agents_results.records import RunRecord, Variant
 from ml_agents_results.reports.wording import percent
 from ml_agents_results.viewer.security import HEADERS
+from ml_agents_results.viewer.variant_links import variant_slug
 from tests.commands import document
 from tests.viewer.conftest import HOSTILE
 
@@ -212,6 +216,18 @@ def test_downloads_are_the_runs_of_the_list(client: TestClient) -> None:
     rows = client.get(f"/runs?{query}").text.count("<tr data-run")
     assert len(client.get(f"/export/runs.json?{query}").json()) == rows > 0
     assert len(client.get(f"/export/runs.csv?{query}").text.splitlines()) == rows + 1
+    query = "experiment=exp&task=sums&v=" + variant_slug(Variant("exp", "None", "generated", "m"))
+    slowest = [run["id"] for run in client.get(f"/export/runs.json?{query}&sort=-time").json()]
+    lines = client.get(f"/export/runs.jsonl?{query}&sort=-time").text.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == slowest
+    book = BytesIO(client.get(f"/export/runs.xlsx?{query}&sort=-time").content)
+    sheet = openpyxl.load_workbook(book, read_only=True)["Runs"]
+    head, *cells = sheet.iter_rows(values_only=True)
+    assert [row[head.index("id")] for row in cells] == slowest
+    assert "scores.length" in head
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+    file = BytesIO(client.get(f"/export/runs.parquet?{query}&sort=-time").content)
+    assert parquet.read_table(file)["id"].to_pylist() == slowest
 
 
 def test_a_long_answer_is_folded_and_can_be_saved(client: TestClient, study: Path) -> None:

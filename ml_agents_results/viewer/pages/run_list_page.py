@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 from starlette.requests import Request
@@ -27,6 +28,13 @@ from ml_agents_results.viewer.run_rows import COLUMNS, NUMBERS, SORTED_BY, colum
 from ml_agents_results.viewer.site import Site
 from ml_agents_results.viewer.variant_links import variant_slug
 
+_DOWNLOADS = {
+    "csv": "CSV",
+    "json": "JSON",
+    "jsonl": "JSONL",
+    "xlsx": "Excel",
+    "parquet": "Parquet",
+}
 _COUNT_SECONDS = 0.5
 
 
@@ -89,8 +97,9 @@ def show(site: Site, request: Request) -> Response:
         commands=[],
         grading_url="" if site.store.read_only else grading_url(query),
         exports=[
-            (query.first().url("/export/runs.csv"), "CSV"),
-            (query.first().url("/export/runs.json"), "JSON"),
+            (query.first().url(f"/export/runs.{suffix}"), name)
+            for suffix, name in _DOWNLOADS.items()
+            if suffix != "parquet" or find_spec("pyarrow") is not None
         ],
     )
 

@@ -19,11 +19,20 @@ SOLUTION = "output"
 """The column of a worked solution; without it the expected answer is shown."""
 
 
+_FORM = "The answer is X."
+"""How prompts ask for the line that states the answer."""
+
+
 class SolvedQuestion(NamedTuple):
-    """A question with the text that answers it."""
+    """A question with the text that answers it.
+
+    Attributes:
+        is_worked: Whether that is a solution of the file's, not the expected answer alone.
+    """
 
     question: Question
     answer: str
+    is_worked: bool
 
 
 @dataclass(frozen=True)
@@ -74,18 +83,22 @@ class Examples:
     def turns(self, approach: Approach, question: Question) -> list[Message]:
         """The examples as turns of a conversation.
 
-        An approach with a single prompt asks them by that prompt; others, whose prompts ask for
-        steps, show the bare questions.
+        An approach with a single prompt asks them by that prompt, and where that asks for a line
+        of the form "The answer is X.", an answer alone is shown in that form. Others, whose prompts
+        ask for steps, show the bare questions and answers.
         """
         prompt = "{question}"
         if isinstance(approach, PromptingApproach) and len(approach.steps) == 1:
             prompt = approach.prompts[approach.steps[0]]
         turns = []
         for solved in self.of(question):
+            answer = solved.answer
+            if _FORM in prompt and not solved.is_worked:
+                answer = _FORM.replace("X", answer)
             turns += [
                 *(turn for turn in solved.question.history if turn.role != "system"),
                 Message("user", fill(prompt, {"question": solved.question.prompt})),
-                Message("assistant", solved.answer),
+                Message("assistant", answer),
             ]
         return turns
 
@@ -120,13 +133,14 @@ def load_examples(config: ExperimentConfig, questions: Iterable[Question]) -> Ex
     digest = sha256()
     rows = row_source(config.examples).rows
     for question, (where, row) in zip(dataset.questions, rows, strict=True):
-        answer = row.get(SOLUTION) or question.expected_answer
+        solution = row.get(SOLUTION)
+        answer = solution or question.expected_answer
         if not isinstance(answer, str) or not answer.strip():
             raise InvalidFileError(
                 f"{where} has no answer to show",
                 f"Give it one under target, or a worked solution under {SOLUTION}.",
             )
-        solved.append(SolvedQuestion(question, answer))
+        solved.append(SolvedQuestion(question, answer, bool(solution)))
         digest.update(json.dumps([question.task, question.input_text, answer]).encode() + b"\n")
     examples = Examples(dataset.name, dataset.source, digest.hexdigest(), config.shots, solved)
     for question in questions:

@@ -2,15 +2,18 @@
 
 import shlex
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.config import ExperimentConfig, settings
+from ml_agents_results.database.engine import Database
 from ml_agents_results.database.origin import is_foreign, reaching_settings
 from ml_agents_results.errors import ResultsError, UsageError
 from ml_agents_results.experiments.plan import VERSION, Extent
 from ml_agents_results.experiments.study import Study
 from ml_agents_results.providers import named_model
 from ml_agents_results.records import ExperimentRecord
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 
 if TYPE_CHECKING:
     from ml_agents_results.providers.interface import Provider
@@ -187,6 +190,30 @@ def check_same_models(record: ExperimentRecord, providers: "Sequence[Provider]")
             )
 
 
+def note_endpoints(
+    database: Database,
+    experiment_id: str,
+    recorded: Sequence[Mapping[str, str]],
+    providers: "Sequence[Provider]",
+) -> list[dict[str, Any]]:
+    """What each provider's runs are recorded with: an endpoint that is not the recorded one.
+
+    The experiment's record names it, too.
+    """
+    asked_with: list[dict[str, Any]] = [{} for _ in providers]
+    for then, now, noted in zip(recorded, providers, asked_with, strict=False):
+        if then["endpoint"] != now.endpoint:
+            noted["endpoint"] = now.endpoint
+    if new := [noted["endpoint"] for noted in asked_with if noted]:
+        with database.write() as connection:
+            experiments = ExperimentRepository(connection)
+            record = experiments.get(experiment_id, lock=True)
+            known = record.environment_json.get("further_endpoints") or []
+            record.environment_json["further_endpoints"] = list(dict.fromkeys([*known, *new]))
+            experiments.save(replace(record, metrics=None))
+    return asked_with
+
+
 def merged(record: ExperimentRecord, changes: ExperimentConfig) -> ExperimentConfig:
     """The experiment's own configuration with the changes that were given.
 
@@ -194,7 +221,10 @@ def merged(record: ExperimentRecord, changes: ExperimentConfig) -> ExperimentCon
         UsageError: A change is of a setting that is fixed.
     """
     config = ExperimentConfig.from_dict(record.config_json)
-    for name, known in zip(config.model_names, recorded_providers(record), strict=False):
+    asked = recorded_providers(record)
+    if asked and len(asked) != len(config.model_names):
+        raise ResumeRefused(f"the models of {record.id} are damaged", "Start a new experiment.")
+    for name, known in zip(config.model_names, asked, strict=False):
         if name is None or named_model(name)[0] is None:
             # The default provider of that time.
             config.provider = config.provider or known["name"]
@@ -246,16 +276,20 @@ def extents(record: ExperimentRecord) -> list[Extent]:
     Raises:
         ResumeRefused: The record of it is damaged.
     """
-    known = record.environment_json.get(EXTENSIONS, [])
+    known, plan = (record.environment_json.get(name, []) for name in (EXTENSIONS, "plan"))
     try:
         before = [
             Extent(len(one["approaches"]), one["models"], one["samples"], one["repeats"])
             for one in known
         ]
-        numbers = [n for extent in before for n in extent if n is not None]
-        if not all(isinstance(number, int) and number > 0 for number in numbers):
-            raise TypeError
-    except (TypeError, KeyError):
+        whole = Extent(len(plan["approaches"]), plan.get("models", 1), None, plan["repeats"])
+        for extent in before:
+            samples = extent.samples is None or extent.samples > 0
+            parts = (extent.approaches, extent.models, extent.repeats)
+            most = (whole.approaches, whole.models, whole.repeats)
+            if not samples or not all(0 < n <= m for n, m in zip(parts, most, strict=True)):
+                raise TypeError
+    except (TypeError, KeyError, AttributeError):
         raise ResumeRefused(
             f"the extensions of {record.id} are damaged", "Start a new experiment."
         ) from None

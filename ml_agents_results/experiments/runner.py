@@ -5,14 +5,12 @@ the caller's thread waits, so that it works in scripts, notebooks and servers al
 """
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import deepcopy
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig, ProviderSettings
-from ml_agents_results.database.files import refuse_to_replace
 from ml_agents_results.database.origin import signed
 from ml_agents_results.database.validation import new_experiment_id
 from ml_agents_results.errors import DuplicateError, NotFoundError, OutputError, UsageError
@@ -21,7 +19,6 @@ from ml_agents_results.experiments.environment import environment
 from ml_agents_results.experiments.execution import Execution, RunSummary, resume_command
 from ml_agents_results.experiments.extension import Extension, record_extension
 from ml_agents_results.experiments.plan import PlannedModel
-from ml_agents_results.experiments.platform_files import FILES
 from ml_agents_results.experiments.progress import Progress
 from ml_agents_results.experiments.recorder import ENDED_AT
 from ml_agents_results.experiments.result_hook import ResultHook
@@ -36,13 +33,13 @@ from ml_agents_results.experiments.resumption import (
     extents,
     given_settings,
     merged,
+    note_endpoints,
     recorded_providers,
 )
 from ml_agents_results.experiments.study import Study, prepare
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ExperimentRecord, StandardResponse
 from ml_agents_results.redaction import redact
-from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 
 if TYPE_CHECKING:
     from ml_agents_results.providers.interface import Provider
@@ -110,7 +107,7 @@ class ExperimentRunner:
         """
         self._take_over(experiment_id)
         study = prepare(self.config)
-        _check_files(study, self.experiment_id)
+        study.check_files(self.experiment_id)
         with connected(self.config, study.approaches) as providers:
             study = study.asking(names_of(providers))
             processor = self._open()
@@ -178,7 +175,7 @@ class ExperimentRunner:
                 check_same_models(record, providers)
                 processor.set_status(record.id, "running")
             changed: dict[str, Any] = {} if max_tokens is None else {"max_tokens": max_tokens}
-            asked_with = self._noted_endpoints(processor, recorded, providers)
+            asked_with = note_endpoints(processor.database, record.id, recorded, providers)
             return execution.run(providers, [{**changed, **noted} for noted in asked_with])
 
     def extend(
@@ -219,7 +216,7 @@ class ExperimentRunner:
             check_same_models(record, providers)
             extended = extended.asking(names_of(providers))
             record_extension(processor.database, record, extended, providers)
-            asked_with = self._noted_endpoints(processor, recorded, providers)
+            asked_with = note_endpoints(processor.database, record.id, recorded, providers)
             return self._execution(processor, extended).run(providers, asked_with)
 
     def planned(self, extension: Extension) -> tuple[Study, bytearray]:
@@ -249,7 +246,7 @@ class ExperimentRunner:
         check_given_anew(record, given, resume_command(processor.database, record.id))
         study = prepare(merged(record, self.config), extents(record))
         check_unchanged(record, study)
-        _check_files(study, record.id)
+        study.check_files(record.id)
         return record, study
 
     def _process_single_result(self, result: StandardResponse) -> None:
@@ -278,7 +275,7 @@ class ExperimentRunner:
     ) -> None:
         record = ExperimentRecord(
             self.experiment_id,
-            config_json=redact(_recorded_config(study).to_dict()),
+            config_json=redact(study.recorded_config().to_dict()),
             environment_json={
                 **environment(),
                 **definition(study),
@@ -291,30 +288,6 @@ class ExperimentRunner:
             environment=signed(record, processor.database.identity).environment_json,
             metrics=[study.metric],
         )
-
-    def _noted_endpoints(
-        self,
-        processor: ResultsProcessor,
-        recorded: Sequence[Mapping[str, str]],
-        providers: "Sequence[Provider]",
-    ) -> list[dict[str, Any]]:
-        """What each provider's runs are recorded with: an endpoint that is not the recorded one.
-
-        The experiment's record names it, too.
-        """
-        asked_with: list[dict[str, Any]] = [{} for _ in providers]
-        for then, now, noted in zip(recorded, providers, asked_with, strict=False):
-            if then["endpoint"] != now.endpoint:
-                noted["endpoint"] = now.endpoint
-        new = [noted["endpoint"] for noted in asked_with if noted]
-        if new:
-            with processor.database.write() as connection:
-                experiments = ExperimentRepository(connection)
-                record = experiments.get(self.experiment_id, lock=True)
-                known = record.environment_json.get("further_endpoints") or []
-                record.environment_json["further_endpoints"] = list(dict.fromkeys([*known, *new]))
-                experiments.save(replace(record, metrics=None))
-        return asked_with
 
     def _execution(
         self,
@@ -383,39 +356,9 @@ def _check_id(experiment_id: str) -> None:
         )
 
 
-def _check_files(study: Study, experiment_id: str) -> None:
-    """Raises UsageError if the files of the experiment would replace its dataset or a database."""
-    folder = Path(study.config.output_dir) / experiment_id
-    source = Path(study.dataset.source)
-    for path in (folder / name for name in FILES):
-        refuse_to_replace(path)
-        if path.exists() and source.exists() and path.samefile(source):
-            raise UsageError(
-                f"the dataset {path} would be replaced by the files of {experiment_id}",
-                "Name another folder with --output-dir.",
-            )
-
-
 def _exists(processor: ResultsProcessor, experiment_id: str) -> bool:
     try:
         processor.get_experiment(experiment_id)
     except NotFoundError:
         return False
     return True
-
-
-def _recorded_config(study: Study) -> ExperimentConfig:
-    """The configuration as it is recorded: valid from any directory, without secrets."""
-    config = deepcopy(study.config)
-    config.dataset = study.dataset.source
-    config.output_dir = str(Path(config.output_dir).absolute())
-    if study.examples is not None:
-        config.examples = study.examples.source
-    for name in ("prompts", "cache"):
-        if (folder := getattr(config, name)) is not None:
-            setattr(config, name, str(Path(folder).expanduser().absolute()))
-    if config.base_url is not None:
-        from ml_agents_results.providers import public_url
-
-        config.base_url = public_url(config.base_url)
-    return config

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
@@ -9,10 +10,13 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from ml_agents_results.config import ExperimentConfig
+from ml_agents_results.database.files import refuse_to_replace
 from ml_agents_results.errors import UsageError
 from ml_agents_results.experiments.datasets import Dataset, Question, load_dataset
 from ml_agents_results.experiments.few_shot import Examples, load_examples
 from ml_agents_results.experiments.plan import Extent, Plan, PlannedModel
+from ml_agents_results.experiments.platform_files import FILES
+from ml_agents_results.providers import public_url
 from ml_agents_results.providers.answer_cache import AnswerCache, CachedProvider
 from ml_agents_results.providers.interface import Message, Provider
 from ml_agents_results.records import MetricRecord
@@ -75,6 +79,36 @@ class Study:
             },
             is_primary=True,
         )
+
+    def recorded_config(self) -> ExperimentConfig:
+        """The configuration as it is recorded: valid from any directory, without secrets."""
+        config = deepcopy(self.config)
+        config.dataset = self.dataset.source
+        config.output_dir = str(Path(config.output_dir).absolute())
+        if self.examples is not None:
+            config.examples = self.examples.source
+        for name in ("prompts", "cache"):
+            if (folder := getattr(config, name)) is not None:
+                setattr(config, name, str(Path(folder).expanduser().absolute()))
+        if config.base_url is not None:
+            config.base_url = public_url(config.base_url)
+        return config
+
+    def check_files(self, experiment_id: str) -> None:
+        """Raises UsageError if the files of the experiment would replace what it reads, or a
+        database."""
+        folder = Path(self.config.output_dir) / experiment_id
+        sources = [Path(self.dataset.source)]
+        if self.examples is not None:
+            sources.append(Path(self.examples.source))
+        for path in (folder / name for name in FILES):
+            refuse_to_replace(path)
+            for source in sources:
+                if path.exists() and source.exists() and path.samefile(source):
+                    raise UsageError(
+                        f"{path} is read, and would be replaced by the files of {experiment_id}",
+                        "Name another folder with --output-dir.",
+                    )
 
     def asking(self, models: Sequence[PlannedModel]) -> "Study":
         """The same study, planned for models under the names they are stored by.

@@ -2,8 +2,6 @@
 
 import random
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +18,9 @@ from ml_agents_results.reports.comparison_report import comparison_report
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.statistics.anytime import e_value
 from tests.endpoint import Endpoint
-from tests.experiments.test_runner import config, doubling, questions
+from tests.experiments.studies import config, doubling, questions
 
 METRIC = MetricRecord("exact", "binary", 0, 1, True)
-
-
-@pytest.fixture
-def processor(migrated_file: Path, tmp_path: Path) -> Iterator[ResultsProcessor]:
-    processor = ResultsProcessor(str(shutil.copyfile(migrated_file, tmp_path / "r.db")))
-    yield processor
-    processor.close()
 
 
 def helped(body: dict[str, Any]) -> str:

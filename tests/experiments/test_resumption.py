@@ -1,196 +1,184 @@
-"""What came from elsewhere is resumed with settings that are given anew, and not with its own."""
+"""Resuming: exactly what is missing is asked, and nothing of another study."""
 
-import shutil
-from collections.abc import Iterator
+import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ml_agents_results.config import ExperimentConfig
-from ml_agents_results.database.manager import DatabaseManager
-from ml_agents_results.errors import UsageError
+from ml_agents_results.database.engine import Database
+from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.experiments.execution import RunSummary
-from ml_agents_results.experiments.regrading import Regrading
-from ml_agents_results.experiments.rescoring import StoredScoring
 from ml_agents_results.experiments.resumption import ResumeRefused
 from ml_agents_results.experiments.runner import ExperimentRunner
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.providers.interface import AuthenticationFailed
-from tests.commands import call, refusal
+from tests.databases import locator
 from tests.endpoint import Endpoint, Fault
-
-
-@pytest.fixture
-def author(migrated_file: Path, tmp_path: Path) -> Iterator[tuple[Path, Endpoint]]:
-    """The database of somebody whose experiment `shared` is half done, and the endpoint."""
-    dataset = tmp_path / "questions.jsonl"
-    dataset.write_text(
-        "".join(f'{{"input": "{n}?", "target": "42"}}\n' for n in range(6)), encoding="utf-8"
-    )
-    settings: dict[str, Any] = {
-        "dataset": str(dataset),
-        "model": "m",
-        "base_url": "",
-        "parsing": "regex",
-        "concurrency": 1,
-        "max_retries": 0,
-        "output_dir": str(tmp_path / "author's"),
-    }
-    with Endpoint() as endpoint:
-        endpoint.fail(
-            Fault.WRONG_KEY, None, when=lambda body: "4?" in body["messages"][-1]["content"]
-        )
-        shutil.copyfile(migrated_file, tmp_path / "author.db")
-        with ResultsProcessor(str(tmp_path / "author.db")) as processor:
-            config = ExperimentConfig.from_dict(settings | {"base_url": endpoint.url})
-            with pytest.raises(AuthenticationFailed):
-                ExperimentRunner(config, processor).run("shared")
-        endpoint.recover()
-        yield tmp_path / "author.db", endpoint
-
-
-def resume(path: Path, **changes: Any) -> RunSummary:
-    with ResultsProcessor(str(path)) as processor:
-        return ExperimentRunner(ExperimentConfig(**changes), processor).resume("shared")
-
-
-def given_anew(path: Path, endpoint: Endpoint) -> dict[str, Any]:
-    return {
-        "provider": "openai-compatible",
-        "model": "m",
-        "base_url": endpoint.url,
-        "dataset": str(path.parent / "questions.jsonl"),
-        "output_dir": str(path.parent / "mine"),
-    }
-
-
-def test_who_started_an_experiment_resumes_it_also_in_a_copy(
-    author: tuple[Path, Endpoint],
-) -> None:
-    path, _ = author
-    call("db-backup", "--source", path, "--dest", path.with_name("copy.db"))
-    assert resume(path.with_name("copy.db")).status == "completed"
-
-
-@pytest.mark.parametrize("way", ["archive", "merge", "restore", "json lines"])
-def test_what_came_from_elsewhere_is_asked_with_settings_given_anew(
-    author: tuple[Path, Endpoint], way: str
-) -> None:
-    path, endpoint = author
-    mine = path.with_name("mine.db")
-    if way == "restore":
-        call("db-backup", "--source", path, "--dest", path.with_name("b.db"))
-        call("db-restore", "--source", path.with_name("b.db"), "--db-path", mine)
-        assert DatabaseManager(str(mine)).validate_integrity()
-    else:
-        shared = path
-        if way != "merge":
-            shared = path.with_name("shared." + ("mlar" if way == "archive" else "csv"))
-            call("export", "--all", "--output", shared, "--db-path", path)
-        call("import", shared, "--db-path", mine)
-    asked = endpoint.requests
-    if way == "json lines":
-        # A table has no plan that could be resumed, or one that is not trusted.
-        with pytest.raises(ResumeRefused):
-            resume(mine)
-        return
-    message, hint = refusal(
-        "resume", "--experiment-id", "shared", "--from-database", "--db-path", mine, code=1
-    )
-    assert "base url" in message
-    assert f"--base-url {endpoint.url}" in hint
-    given = given_anew(path, endpoint)
-    for name in given:
-        with pytest.raises(ResumeRefused, match=name.replace("_", " ")):
-            resume(mine, **{k: v for k, v in given.items() if k != name})
-    assert endpoint.requests == asked
-    assert not (path.parent / "mine").exists()
-    assert resume(mine, **given).status == "completed"
-    assert (path.parent / "mine" / "shared").is_dir()
-
-
-def test_the_database_file_of_a_stranger_is_not_trusted(
-    author: tuple[Path, Endpoint], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, endpoint = author
-    monkeypatch.setenv("XDG_STATE_HOME", str(path.parent / "another user"))
-    with pytest.raises(ResumeRefused, match="not started here"):
-        resume(path)
-    assert resume(path, **given_anew(path, endpoint)).status == "completed"
-
-
-def test_a_backup_of_ones_own_is_ones_own(author: tuple[Path, Endpoint]) -> None:
-    path, _ = author
-    call("db-backup", "--source", path, "--dest", path.with_name("b.db"))
-    call("db-restore", "--source", path.with_name("b.db"), "--db-path", path, "--force")
-    assert resume(path).status == "completed"
-
-
-def test_changed_settings_are_a_strangers(author: tuple[Path, Endpoint]) -> None:
-    path, _ = author
-    with ResultsProcessor(str(path)) as processor:
-        record = processor.get_experiment("shared")
-        record.config_json["extra"]["base_url"] = "http://127.0.0.1:9/v1"
-        processor.save_experiment("shared", record.config_json, environment=record.environment_json)
-    with pytest.raises(ResumeRefused, match="base url"):
-        resume(path)
-
-
-def test_a_stranger_names_no_function_that_grades(
-    author: tuple[Path, Endpoint], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, _ = author
-    module = path.with_name("planted.py")
-    module.write_text("raise SystemExit('code of a stranger ran')", encoding="utf-8")
-    monkeypatch.syspath_prepend(str(path.parent))
-    mine = path.with_name("mine.db")
-    with ResultsProcessor(str(path)) as processor:
-        record = processor.get_experiment("shared")
-        record.config_json["extra"]["grader"] = "planted:grade"
-        processor.save_experiment("shared", record.config_json)
-    call("import", path, "--db-path", mine)
-    with ResultsProcessor(str(mine)) as processor:
-        for grading in (Regrading, StoredScoring):
-            with pytest.raises(UsageError, match="would run code here"):
-                grading(processor, "shared")
-
-
-@pytest.mark.parametrize(
-    ("part", "value"),
-    [
-        ("plan", {"version": 1}),
-        ("provider", ["http://127.0.0.1:9"]),
-        ("dataset", None),
-        ("prompts", "all"),
-        ("origin", "me"),
-        ("origin", {"settings": 1, "database": "\ud800"}),
-        ("packages", []),
-    ],
+from tests.experiments.studies import (
+    asked_number,
+    config,
+    doubling,
+    files_of,
+    halted,
+    questions,
+    recorded,
+    resume,
 )
-def test_a_hostile_record_is_refused_in_words(
-    author: tuple[Path, Endpoint], part: str, value: object
-) -> None:
-    path, _ = author
-    with ResultsProcessor(str(path)) as processor:
-        record = processor.get_experiment("shared")
-        environment = record.environment_json | {part: value, "plan": {"version": 1}}
-        if part == "packages":
-            environment["plan"] = {"version": 99}
-        processor.save_experiment("shared", record.config_json, environment=environment)
-    with pytest.raises(ResumeRefused):
-        resume(path)
 
 
-@pytest.mark.parametrize("config", [{"database": {"odd": 1}}, {"extra": 3}, {"approaches": 7}])
-def test_a_hostile_configuration_is_refused_in_words(
-    author: tuple[Path, Endpoint], config: dict[str, Any]
+def test_resuming_asks_exactly_what_is_missing(tmp_path: Path, processor: ResultsProcessor) -> None:
+    with Endpoint(doubling) as endpoint:
+        halted(tmp_path, processor, endpoint)
+        before = {run.id: run for run in recorded(processor, "mine")}
+        assert 0 < len(before) < 20
+        asked = endpoint.requests
+        summary = resume(processor, "mine", concurrency=2)
+        assert endpoint.requests == asked + 20 - len(before)
+    assert (summary.status, summary.runs, summary.asked) == ("completed", 20, 20 - len(before))
+    after = {run.id: run for run in recorded(processor, "mine")}
+    assert {key: after[key] for key in before} == before
+    assert len(files_of(summary)[0]) == 20
+
+
+def test_resuming_a_completed_experiment_needs_nobody_and_restores_its_files(
+    tmp_path: Path, processor: ResultsProcessor
 ) -> None:
-    path, endpoint = author
-    with ResultsProcessor(str(path)) as processor:
-        record = processor.get_experiment("shared")
-        processor.save_experiment(
-            "shared", record.config_json | config, environment=record.environment_json
-        )
-    with pytest.raises((ResumeRefused, UsageError)):
-        resume(path, **given_anew(path, endpoint))
+    with Endpoint(doubling) as endpoint:
+        first = ExperimentRunner(config(endpoint, tmp_path), processor).run()
+    results = Path(first.output_dir) / "experiment_results.csv"
+    content = results.read_bytes()
+    results.unlink()
+    summary = resume(processor, first.experiment_id)
+    assert (summary.status, summary.asked) == ("completed", 0)
+    assert results.read_bytes() == content
+
+
+def test_a_changed_dataset_is_refused(tmp_path: Path, processor: ResultsProcessor) -> None:
+    with Endpoint(doubling) as endpoint:
+        halted(tmp_path, processor, endpoint)
+        asked = endpoint.requests
+        questions(tmp_path, 11)
+        with pytest.raises(ResumeRefused, match="10 questions then, 11 now"):
+            resume(processor, "mine")
+        moved = tmp_path / "moved"
+        moved.mkdir()
+        runner = ExperimentRunner(ExperimentConfig(dataset=questions(moved)), processor)
+        assert endpoint.requests == asked
+        assert runner.resume("mine").status == "completed"
+
+
+def test_changed_prompts_are_refused(tmp_path: Path, processor: ResultsProcessor) -> None:
+    prompt = tmp_path / "prompts" / "None" / "answer.md"
+    prompt.parent.mkdir(parents=True)
+    prompt.write_text("{question} Say: The answer is X.", encoding="utf-8")
+    with Endpoint(doubling) as endpoint:
+        halted(tmp_path, processor, endpoint, prompts=str(tmp_path / "prompts"))
+        assert endpoint.bodies[0]["messages"][-1]["content"].startswith("Double of 0?")
+        prompt.write_text("{question} Think!", encoding="utf-8")
+        with pytest.raises(ResumeRefused, match="None/answer"):
+            resume(processor, "mine")
+
+
+def test_settings_that_change_what_is_measured_stay(
+    tmp_path: Path, processor: ResultsProcessor
+) -> None:
+    with Endpoint(doubling) as endpoint:
+        halted(tmp_path, processor, endpoint)
+        with pytest.raises(UsageError, match="parsing cannot be changed"):
+            resume(processor, "mine", parsing="regex")
+
+
+def test_a_runnerresumes_what_it_ran_with_the_configuration_it_has(
+    tmp_path: Path, processor: ResultsProcessor
+) -> None:
+    with Endpoint(doubling) as endpoint:
+        runner = ExperimentRunner(config(endpoint, tmp_path), processor)
+        first = runner.run()
+        again = runner.resume()
+    assert (again.experiment_id, again.asked) == (first.experiment_id, 0)
+
+
+def test_experiments_that_were_not_run_here_are_refused(processor: ResultsProcessor) -> None:
+    processor.save_experiment("imported", {})
+    with pytest.raises(ResumeRefused, match="imported has no plan"):
+        resume(processor, "imported")
+    processor.save_experiment(
+        "newer", {}, environment={"plan": {"version": 99}, "packages": {"ml-agents-results": "9.1"}}
+    )
+    with pytest.raises(ResumeRefused, match="started by another version") as caught:
+        resume(processor, "newer")
+    assert "9.1" in str(caught.value.hint)
+    with pytest.raises(NotFoundError):
+        resume(processor, "unknown")
+
+
+def test_two_runners_share_an_experiment_and_ask_nothing_twice(
+    tmp_path: Path, processor: ResultsProcessor
+) -> None:
+    with Endpoint(doubling, latency=0.01) as endpoint:
+        halted(tmp_path, processor, endpoint, dataset=questions(tmp_path, 60))
+        asked, before = endpoint.requests, len(recorded(processor, "mine"))
+        summaries: list[RunSummary] = []
+        threads = [
+            threading.Thread(
+                target=lambda: summaries.append(resume(ResultsProcessor(processor.db_path), "mine"))
+            )
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert endpoint.requests == asked + 120 - before
+    assert [summary.status for summary in summaries] == ["completed", "completed"]
+    assert sum(summary.asked for summary in summaries) == 120 - before
+    assert all(summary.asked for summary in summaries)
+    assert len(recorded(processor, "mine")) == 120
+
+
+def test_experiments_are_recorded_and_resumed_on_every_engine(
+    tmp_path: Path, database: Database
+) -> None:
+    processor = ResultsProcessor(database)
+    with Endpoint(doubling, latency=0.01) as endpoint:
+        halted(tmp_path, processor, endpoint)
+        asked, before = endpoint.requests, len(recorded(processor, "mine"))
+        others = [ResultsProcessor(locator(database)) for _ in range(2)]
+        threads = [threading.Thread(target=resume, args=(other, "mine")) for other in others]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert endpoint.requests == asked + 20 - before
+    for other in others:
+        other.close()
+    assert processor.get_experiment("mine").status == "completed"
+    assert len(recorded(processor, "mine")) == 20
+
+
+def test_failed_runs_are_saved_and_asked_again_on_request_only(
+    tmp_path: Path, processor: ResultsProcessor
+) -> None:
+    with Endpoint(doubling) as endpoint:
+        endpoint.fail(Fault.SERVER_ERROR, None, when=lambda body: asked_number(body) in (3, 7))
+        study = config(endpoint, tmp_path)
+        summary = ExperimentRunner(study, processor).run()
+        assert (summary.status, summary.runs, summary.failed) == ("completed", 20, 4)
+        runs = recorded(processor, summary.experiment_id)
+        failed = [run for run in runs if run.error is not None]
+        assert {run.sample_index for run in failed} == {3, 7}
+        assert all(run.is_correct is None and "500" in str(run.error) for run in failed)
+        rows, document, errors = files_of(summary)
+        assert (len(rows), len(errors)) == (16, 4)
+        assert document["error_summary"] == {"None": 2, "ChainOfThought": 2}
+
+        endpoint.recover()
+        asked = endpoint.requests
+        again = ExperimentRunner(ExperimentConfig(), processor)
+        assert again.resume(summary.experiment_id).asked == 0
+        assert endpoint.requests == asked
+        retried = again.resume(summary.experiment_id, retry_failed=True)
+        assert (retried.asked, retried.runs, retried.failed) == (4, 20, 0)
+        assert endpoint.requests == asked + 4
+    rows, _, errors = files_of(retried)
+    assert (len(rows), len(errors)) == (20, 0)

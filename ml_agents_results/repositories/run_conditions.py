@@ -78,27 +78,21 @@ def _changed(connection: Connection, filters: RunFilters) -> Any:
     other = aliased(Run, name="baseline")
     better, worse = (Run, other) if filters.change == "improved" else (other, Run)
     metric = MetricRepository(connection, filters.experiment_id).primary()
-    high, low = (
-        (better, worse)
-        if metric is None or metric.higher_is_better is not False
-        else (
-            worse,
-            better,
-        )
-    )
+    rising = metric is None or metric.higher_is_better is not False
+    high, low = (better, worse) if rising else (worse, better)
     differs = or_(
         and_(better.outcome == "correct", worse.outcome == "wrong"),
         and_(Run.outcome == "scored", other.outcome == "scored", high.score > low.score),
     )
-    return exists(
-        select(literal(1)).where(
-            *of_variant(filters.baseline, other),
-            other.task == Run.task,
-            other.sample_index == Run.sample_index,
-            other.repeat_index == Run.repeat_index,
-            differs,
-        )
+    same_sample = (
+        *of_variant(filters.baseline, other),
+        other.task == Run.task,
+        other.sample_index == Run.sample_index,
+        other.repeat_index == Run.repeat_index,
     )
+    # First what the run itself says: other runs of the baseline need not be looked up.
+    own = Run.outcome.in_(("correct" if filters.change == "improved" else "wrong", "scored"))
+    return and_(own, exists(select(literal(1)).where(*same_sample, differs)))
 
 
 def matching(connection: Connection, filters: RunFilters) -> Any:

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, literal, or_, select, tuple_
+from sqlalchemy import Connection, Row, and_, bindparam, func, literal, or_, select, tuple_
 
 from ml_agents_results.database.models import RUN_KEY, Run
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
-from ml_agents_results.repositories.filters import of_variant
 from ml_agents_results.repositories.run_conditions import (
     conditions_of,
     fixed_by,
@@ -89,6 +88,19 @@ class RunPage:
     searched: int | None = None
 
 
+_OF_SAMPLE = (
+    select(*_PLACE, Run.outcome)
+    .where(
+        *(
+            getattr(Run, name) == bindparam(name)
+            for name in (*Variant._fields, "task", "sample_index")
+        )
+    )
+    .order_by(Run.repeat_index)
+)
+"""The runs of a variant for one sample. Made once: to make it takes longer than to execute it."""
+
+
 class RunListRepository:
     """Lists the runs of an experiment on a connection, without reading whole texts."""
 
@@ -156,14 +168,12 @@ class RunListRepository:
     def of_sample(
         self, variants: Sequence[Variant], task: str, sample_index: int
     ) -> Sequence[RunLine]:
-        """The lines of one sample, by variant in the given order and repeat."""
+        """The runs of one sample with their outcomes, by variant and repeat."""
         lines: list[RunLine] = []
         for variant in variants:
-            lines += self._connection.execute(
-                select(*_line(LINE_COLUMNS))
-                .where(*of_variant(variant), Run.task == task, Run.sample_index == sample_index)
-                .order_by(Run.repeat_index)
-            ).all()
+            # One by one: with IN or OR, SQLite walks through the whole experiment.
+            key = {**variant._asdict(), "task": task, "sample_index": sample_index}
+            lines += self._connection.execute(_OF_SAMPLE, key).all()
         return lines
 
     def iterate(
@@ -192,11 +202,14 @@ class RunListRepository:
     ) -> Sequence[RunLine]:
         """The ids are found in the index that covers all that is filtered and sorted by; only then
         are the rows with their texts read."""
-        chosen = self._chosen(
-            [Run.id], conditions_of(self._connection, filters), filters, order, after, backwards
-        )
-        ids = chosen.limit(limit).subquery()
+        conditions = conditions_of(self._connection, filters)
         measure = self._measure(filters.experiment_id, order)
+        if not columns:
+            line = _line((), measure)
+            chosen = self._chosen(line, conditions, filters, order, after, backwards)
+            return self._connection.execute(chosen.limit(limit)).all()
+        chosen = self._chosen([Run.id], conditions, filters, order, after, backwards)
+        ids = chosen.limit(limit).subquery()
         selected = select(*_line(columns, measure)).join(ids, ids.c.id == Run.id)
         directions = _directions(measure, order, backwards)
         return self._connection.execute(selected.order_by(*directions)).all()

@@ -6,7 +6,18 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Text, delete, func, literal, select, tuple_, type_coerce
+from sqlalchemy import (
+    Connection,
+    Row,
+    Text,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    tuple_,
+    type_coerce,
+)
 from sqlalchemy.orm import Session
 
 from ml_agents_results.database.dialects import driver_of
@@ -58,6 +69,14 @@ _FLAGS_AT = (
 _CREATED_AT = RECORD_COLUMNS.index("created_at")
 _DIGEST_AT = RUN_COLUMNS.index("content_digest")
 _EXPERIMENT_AT = RUN_COLUMNS.index("experiment_id")
+
+
+_WITH_PARSING = select(*_SELECTED, ParsingMetric.id.label("parsing_id"), *_PARSING).outerjoin(
+    ParsingMetric, ParsingMetric.run_id == Run.id
+)
+"""Whole runs. Made once: to make a statement can take longer than to execute it."""
+
+_OF_IDS = _WITH_PARSING.where(Run.id.in_(bindparam("ids", expanding=True)))
 
 
 class PreparedRun(NamedTuple):
@@ -265,24 +284,22 @@ class RunRepository(Repository):
         return run_id
 
     def find(self, run_id: str) -> RunRecord | None:
-        row = self._connection.execute(_with_parsing().where(Run.id == run_id)).one_or_none()
+        row = self._connection.execute(_WITH_PARSING.where(Run.id == run_id)).one_or_none()
         return None if row is None else self._records([row])[0]
 
     def find_many(self, ids: Sequence[str]) -> dict[str, RunRecord]:
         """The runs with these ids, as far as they exist, by id."""
-        rows = self._connection.execute(_with_parsing().where(Run.id.in_(ids))).all()
+        rows = self._connection.execute(_OF_IDS, {"ids": list(ids)}).all()
         return {str(run.id): run for run in self._records(rows)}
 
     def of_sample(self, experiment_id: str, task: str, sample_index: int) -> Sequence[RunRecord]:
         """Every variant's answers to one sample."""
         rows = self._connection.execute(
-            _with_parsing()
-            .where(
+            _WITH_PARSING.where(
                 Run.experiment_id == experiment_id,
                 Run.task == task,
                 Run.sample_index == sample_index,
-            )
-            .order_by(*_KEY)
+            ).order_by(*_KEY)
         )
         return self._records(rows.all())
 
@@ -296,8 +313,7 @@ class RunRepository(Repository):
         """
         for experiment_id in sorted(set(experiment_ids)):
             page = (
-                _with_parsing()
-                .where(Run.experiment_id == experiment_id)
+                _WITH_PARSING.where(Run.experiment_id == experiment_id)
                 .order_by(*_KEY)
                 .limit(batch_size)
             )
@@ -357,7 +373,7 @@ class RunRepository(Repository):
             .subquery()
         )
         rows = self._connection.execute(
-            _with_parsing().where(Run.id.in_(select(keys.c.id))).order_by(*_KEY)
+            _WITH_PARSING.where(Run.id.in_(select(keys.c.id))).order_by(*_KEY)
         )
         return self._records(rows.all())
 
@@ -422,12 +438,6 @@ def _typed(row: Sequence[Any]) -> Sequence[Any]:
         values[index] = _FLAGS[values[index]]
     values[_CREATED_AT] = datetime.fromisoformat(values[_CREATED_AT] + "+00:00")
     return values
-
-
-def _with_parsing() -> Any:
-    return select(*_SELECTED, ParsingMetric.id.label("parsing_id"), *_PARSING).outerjoin(
-        ParsingMetric, ParsingMetric.run_id == Run.id
-    )
 
 
 def _stored(column: Any) -> Any:

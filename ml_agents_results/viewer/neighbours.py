@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.run_filters import RunFilters
-from ml_agents_results.repositories.run_list import RunLine, RunListRepository
+from ml_agents_results.repositories.run_list import RunLine, RunListRepository, position_of
 from ml_agents_results.repositories.sample_grid import SampleGridRepository
 from ml_agents_results.viewer.grid_query import GridQuery, grid_query
 from ml_agents_results.viewer.run_query import RunQuery, run_query
@@ -64,9 +64,13 @@ def neighbours_of(connection: Connection, origin: Origin, line: RunLine) -> dict
 
 def _in_list(connection: Connection, query: Any, line: RunLine, backwards: bool) -> Place | None:
     runs = RunListRepository(connection)
-    if (position := runs.position(line.id, query.order)) is None:
+    by_key = query.order.column == "key"
+    here = position_of(line) if by_key else runs.position(line.id, query.order)
+    if here is None:
         return None
-    page = runs.page(query.filters, query.order, position, backwards=backwards, limit=1, seconds=1)
+    page = runs.page(
+        query.filters, query.order, here, backwards=backwards, limit=1, seconds=1, columns=()
+    )
     return next(map(_place, page.lines), None)
 
 

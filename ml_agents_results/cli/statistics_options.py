@@ -38,8 +38,9 @@ Baseline = Annotated[
     str | None,
     typer.Option(
         metavar="VARIANT",
-        help="Variant to compare with: an approach, a model, or several parts joined by slashes. "
-        "[default: the approach None, else the first variant]",
+        help="Variant to compare with: an approach (within each model), a model (within each "
+        "approach), or several parts joined by slashes. [default: the approach None, else the one "
+        "recorded first]",
         rich_help_panel=STATISTICS,
     ),
 ]

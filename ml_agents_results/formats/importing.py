@@ -28,6 +28,7 @@ from ml_agents_results.formats.duplicates import POLICIES, Policy, latest, note_
 from ml_agents_results.formats.experiment_metrics import ExperimentMetrics
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.recorded_results import is_named, recorded_as
 from ml_agents_results.formats.registry import GENERIC, find_reader
 from ml_agents_results.formats.spool import Spool
 from ml_agents_results.records import ExperimentRecord, MetricRecord
@@ -123,7 +124,7 @@ def load(
         ExitStack() as stack,
     ):
         logs = [log for source in sources for log in find_logs(source, format_name)]
-        parts = [_Part(source, name, options, stack) for source, name in logs]
+        parts = [_Part(source, name, options, stack, connection) for source, name in logs]
         job = _Import(connection, options, progress or (lambda _: None))
         result = job.run(parts)
         if dry_run:
@@ -147,7 +148,12 @@ class _Part:
     """One log of the import: a source, its format, and what it holds once it is opened."""
 
     def __init__(
-        self, source: LogSource, format_name: str, options: ImportOptions, stack: ExitStack
+        self,
+        source: LogSource,
+        format_name: str,
+        options: ImportOptions,
+        stack: ExitStack,
+        connection: Connection,
     ) -> None:
         self.source = source
         self.format_name = format_name
@@ -156,12 +162,31 @@ class _Part:
         self._opened: ExitStack | None = None
         self._log: Log | None = None
         self._spool: Spool[list[Item]] | None = None
+        self._connection = connection
         self._default = ""
+        self._ids: dict[str, str] = {}
+        self.recorded: dict[str, bool] = {}
+        """Experiments whose results were recorded from another file, and whether this one names
+        the evaluation and so says more of it."""
 
     @property
     def experiments(self) -> Mapping[str, ExperimentRecord]:
         """What the log says so far about its experiments."""
-        return {} if self._log is None else {one.id: one for one in self._log.experiments}
+        described = () if self._log is None else self._log.experiments
+        known = ((self._id_of(one), one) for one in described)
+        return {name: one if name == one.id else replace(one, id=name) for name, one in known}
+
+    def _id_of(self, described: ExperimentRecord) -> str:
+        """The experiment that has the results of this one, else its own id."""
+        if described.id not in self._ids:
+            known = (
+                None if self._options.experiment_id else recorded_as(self._connection, described)
+            )
+            self._ids[described.id] = known or described.id
+            if known is not None:
+                self.recorded[known] = is_named(described)
+                self.source.choose("experiment", known, "it has the same results")
+        return self._ids[described.id]
 
     def metrics(self, experiment_id: str) -> list[MetricRecord]:
         """What the log says so far about the metrics of an experiment."""
@@ -257,6 +282,10 @@ class _Part:
         items = self._log.runs() if self.format_name == GENERIC else self._read_answers(self._log)
         for item in self._read(items):
             run = item.run
+            if len(self._log.experiments) > len(self._ids):
+                for one in self._log.experiments:
+                    self._id_of(one)
+            run.experiment_id = self._ids.get(run.experiment_id, run.experiment_id)
             if self._declares_others_than(run.experiment_id):
                 raise InvalidFileError(
                     f"{self.source.where(item.position)} is a run of {run.experiment_id!r}; the "
@@ -302,6 +331,15 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _split(batch: list[Item], recorded: Mapping[str, bool]) -> tuple[list[Item], Sequence[Item]]:
+    """The runs of other experiments than those that are recorded from another file; and of those,
+    the runs of which this file says more. The rest has nothing new."""
+    if not recorded:
+        return batch, ()
+    others = [item for item in batch if item.run.experiment_id not in recorded]
+    return others, [item for item in batch if recorded.get(item.run.experiment_id)]
 
 
 class _Import:
@@ -435,9 +473,11 @@ class _Import:
                 if (experiment_id := item.run.experiment_id) not in has_newer:
                     with source.locate(item.position):
                         has_newer[experiment_id] = self._begin(experiment_id, part)
-            kept = keep(self._seen, source, self._without_newer(batch, has_newer))
             self._counted["read"] += len(batch)
-            self._counted["superseded"] += len(batch) - len(kept)
+            others, again = _split(batch, part.recorded)
+            kept = keep(self._seen, source, self._without_newer(others, has_newer))
+            self._counted["superseded"] += len(others) - len(kept)
+            kept = [*kept, *again]
             primary = part.primary
             for item in kept:
                 if item.scores:
@@ -494,7 +534,8 @@ class _Import:
             self._counts_before[experiment_id] = self._runs.count(experiment_id)
         existing = self._experiments.find(experiment_id)
         # Nobody signs for the settings of an experiment that comes from elsewhere.
-        record = existing or unsigned(self._described(experiment_id, part))
+        described = unsigned(self._described(experiment_id, part))
+        record = existing or described
         noted = {
             "file": Path(part.source.name).name,
             "format": part.format_name,
@@ -506,7 +547,16 @@ class _Import:
         environment = record.environment_json
         imports = environment.get("imports", [])
         newer = attempt is not None and any(one.get("attempt", "") > attempt for one in imports)
-        newest = record if attempt is None or newer else self._described(experiment_id, part)
+        if (attempt is not None and not newer) or part.recorded.get(experiment_id):
+            # The newest log of several, or the one that says most, describes the experiment.
+            record = replace(
+                record,
+                name=described.name or record.name,
+                status=described.status,
+                created_at=described.created_at or record.created_at,
+                config_json=described.config_json,
+            )
+            environment = {**environment, **described.environment_json}
         if noted not in imports:
             # A log that has grown since it was imported is noted once.
             others = (one for one in imports if attempt is None or not _same_log(one, noted))
@@ -514,11 +564,11 @@ class _Import:
         record = replace(
             record,
             name=name or record.name,
-            status="completed" if newest.status == "running" else newest.status,
+            status="completed" if record.status == "running" else record.status,
             environment_json=environment,
         )
         if record != existing:
-            self._experiments.save(record)
+            self._experiments.save(record, redate=True)
         self._save_metrics(experiment_id, part)
         return newer
 

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -30,7 +31,14 @@ from ml_agents_results.formats.json_stream import JsonStream
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.promptfoo_database import evaluations, is_promptfoo_database
-from ml_agents_results.records import ExperimentRecord, RunRecord, ScoreRecord, canonical_approach
+from ml_agents_results.formats.recorded_results import RESULTS, ResultsFingerprint
+from ml_agents_results.records import (
+    ExperimentRecord,
+    RunRecord,
+    ScoreRecord,
+    Variant,
+    canonical_approach,
+)
 from ml_agents_results.redaction import redact
 
 _EXPECTED = ("expected", "answer", "target", "label")
@@ -128,6 +136,8 @@ class _PromptfooResults:
         self._unproven = False
         self._passed = 0
         self._unjudged: Counter[str] = Counter()
+        self._columns: dict[Variant, tuple[int, int]] = {}
+        self._results = ResultsFingerprint()
         self._answered: dict[tuple[int, int, str], int] = {}
         self.grading = Grading(
             source, options, preferred=(_SUCCESS, "score"), rule="all assertions"
@@ -175,19 +185,31 @@ class _PromptfooResults:
             "tool": "promptfoo",
             "tool_version": about.get("promptfooVersion"),
             "log": without_absent({**about, "version": head.get("version")}),
+            RESULTS: self._results.described(text(head.get("evalId"))),
         }
         kept = config if self._options.model_args else _without_arguments(config)
         return ExperimentRecord(
             id=text(head.get("evalId")) or f"{self._source.stem}-{self._source.sha256[:8]}",
             name=text(config.get("description")) or self._source.stem,
             status="completed",
-            created_at=moment(head.get("timestamp")) or moment(head.get("createdAt")),
+            created_at=self._created,
             config_json=redact(kept),
             environment_json=redact(without_absent(environment)),
         )
 
+    @property
+    def _created(self) -> datetime | None:
+        return moment(self._head.get("timestamp")) or moment(self._head.get("createdAt"))
+
     def items(self) -> Iterator[Item]:
-        """The runs; tests of the same content are one sample that is asked several times."""
+        """The runs; tests of the same content are one sample that is asked several times.
+
+        They have the time of the evaluation, and variants follow each other as in its
+        configuration: results come as they were ready.
+        """
+        began = self._created or datetime.now(UTC)
+        order = sorted(self._columns, key=self._columns.__getitem__)
+        times = {one: began + timedelta(microseconds=i) for i, one in enumerate(order)}
         alike = _alike_tests(self._contents)
         config = mapping(self._head.get("config"))
         providers = sequence(config.get("providers"))
@@ -201,6 +223,7 @@ class _PromptfooResults:
         self._say_what_is_ungraded()
         for item in self.grading.graded():
             run = item.run
+            run.created_at = run.created_at or times[run.variant]
             tests = alike.get(run.sample_index, [run.sample_index])
             run.repeat_index = tests.index(run.sample_index) + run.repeat_index * len(tests)
             run.sample_index = tests[0]
@@ -244,6 +267,11 @@ class _PromptfooResults:
         self._answered[key] = self._answered.get(key, -1) + 1
         run.repeat_index = self._answered[key]
         self._overrides.apply(run, row)
+        self._columns.setdefault(run.variant, (column, len(self._columns)))
+        answer = mapping(row.get("response")).get("output")
+        self._results.add(*key, answer, row.get("latencyMs"), row.get("error"))
+        if (evaluation := row.get("evalId")) is not None:
+            self._head.setdefault("evalId", evaluation)
         # Version 2 of 2023: the configuration says whether there were assertions.
         unproven = "gradingResult" not in row and "testCase" not in row
         self._unproven = self._unproven or unproven

@@ -26,11 +26,13 @@ def comparison_sentence(row: ComparisonRow) -> str:
         )
         return f"{missing}: there is nothing to compare."
     words, joint = _difference(row)
+    within = f"with {row.within}, " if row.within else ""
     compared = (
-        f"{candidate} is {words} on its {_count(row.candidate_samples, 'sample')} {joint} "
+        f"{within}{candidate} is {words} on its {_count(row.candidate_samples, 'sample')} {joint} "
         f"{baseline} on its {row.baseline_samples:,}"
         if unpaired
-        else f"on {_count(row.samples, 'shared sample')} {candidate} is {words} {joint} {baseline}"
+        else f"{within}on {_count(row.samples, 'shared sample')} {candidate} is {words} {joint} "
+        f"{baseline}"
     )
     return f"{_conclusion(row, candidate, baseline)}: {compared} ({_evidence(row)})."
 

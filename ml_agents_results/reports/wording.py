@@ -65,6 +65,11 @@ EXPLANATIONS = {
     "unbalanced": "samples were asked a different number of times by the seeds; means are compared",
     "mismatched_inputs": "some paired samples differ in question or expected answer: are these the "
     "same dataset?",
+    "within_models": "approaches are compared within each model; --baseline with the name of a "
+    "model compares the models within each approach",
+    "within_approaches": "models are compared within each approach",
+    "several_baselines": "each variant is compared with the one that is most like it: of the same "
+    "model or of the same approach; --baseline with a whole variant compares all with that one",
     "models_differ": "the model differs as well: the approach is not the only difference",
     "n_lt_2": "one sample is too few for an error bar",
     "no_correct": "no answer was correct",

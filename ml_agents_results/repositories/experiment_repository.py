@@ -83,8 +83,11 @@ class ExperimentCounts:
 class ExperimentRepository(Repository):
     """Experiments with their metrics, without their runs."""
 
-    def save(self, experiment: ExperimentRecord) -> None:
+    def save(self, experiment: ExperimentRecord, *, redate: bool = False) -> None:
         """Creates the experiment, or updates the one of this id; its runs stay.
+
+        Args:
+            redate: Whether an update changes `created_at`, too.
 
         Raises:
             InvalidRecordError: A value breaks a rule.
@@ -105,7 +108,7 @@ class ExperimentRepository(Repository):
                 notes_json=experiment.notes_json,
                 content_digest="",
             )
-            unchanged = ("id", "created_at")
+            unchanged = ("id",) if redate else ("id", "created_at")
             changed = {c.name: insert.excluded[c.name] for c in _COLUMNS if c.name not in unchanged}
             connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changed))
             _seal(connection, experiment.id)

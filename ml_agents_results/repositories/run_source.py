@@ -8,6 +8,7 @@ if the runs are read into this process, to parts of them if others compute.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -101,6 +102,9 @@ class RunSource(Protocol):
     def has_sample_ids(self, variant: Variant, filters: Filters) -> bool:
         """Whether every run of the variant carries the data set's own id of its sample."""
 
+    def first_recorded(self, variants: Collection[Variant]) -> Mapping[Variant, datetime]:
+        """When the run of each variant's first sample was recorded."""
+
     def text_patterns(self, filters: Filters) -> TextPatterns:
         """The counts that need the texts."""
 
@@ -192,6 +196,13 @@ class DatabaseSource:
     def has_sample_ids(self, variant: Variant, filters: Filters) -> bool:
         conditions = (*of_variant(variant), *filters.conditions(), Run.sample_id.is_(None))
         return self.connection.execute(select(Run.id).where(*conditions).limit(1)).first() is None
+
+    def first_recorded(self, variants: Collection[Variant]) -> Mapping[Variant, datetime]:
+        # By the index of the natural key: one lookup each, however many runs there are.
+        first = select(Run.created_at).order_by(Run.task, Run.sample_index, Run.repeat_index)
+        every = (first.where(*of_variant(variant)).limit(1) for variant in variants)
+        times = map(self.connection.scalar, every)
+        return {one: time for one, time in zip(variants, times, strict=True) if time is not None}
 
     def text_patterns(self, filters: Filters) -> TextPatterns:
         return PatternRepository(self.connection, filters)

@@ -4,12 +4,13 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection
 
-from ml_agents_results.records import ExperimentRecord
+from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_source import RunSource
 from ml_agents_results.repositories.tabulator import Tabulator, source_of
 from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.comparison.baselines import recorded_order
 from ml_agents_results.services.metric_choice import ChosenMetric, chosen_metric
 from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.run_columns import Column
@@ -66,6 +67,18 @@ class AnalysisService:
         named = experiment_ids or self._filters.experiment_id
         ids = ExperimentRepository(self._source.connection).ids() if named is None else named
         return chosen_metric(self._source, ids, self._options.metric)
+
+    def _in_recorded_order(
+        self, variants: Sequence[Variant], experiment_ids: Sequence[str] = ()
+    ) -> list[Variant]:
+        """The variants as their experiments recorded them.
+
+        Args:
+            experiment_ids: The order of the experiments. [default: that of the variants]
+        """
+        ids = list(dict.fromkeys([*experiment_ids, *(one.experiment_id for one in variants)]))
+        records = {one: self._experiment(one) for one in {v.experiment_id for v in variants}}
+        return recorded_order(variants, ids, records, self._source.first_recorded(variants))
 
     @property
     def _experiments(self) -> ExperimentRepository:

@@ -11,7 +11,7 @@ from ml_agents_results.repositories.experiment_repository import ExperimentRepos
 from ml_agents_results.repositories.label_draws import LabelDraw, label_draws
 from ml_agents_results.repositories.run_source import DatabaseSource
 from ml_agents_results.services.analysis_service import AnalysisService
-from ml_agents_results.services.comparison.pairing import contrasts
+from ml_agents_results.services.comparison.baselines import contrasts
 from ml_agents_results.services.raters import clusters_of, find_rater, read_ratings
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow
 from ml_agents_results.statistics.bounded_mean import Bounds
@@ -146,7 +146,7 @@ class CorrectedService(AnalysisService):
             )
         pairs: list[tuple[Variant, Variant]] = []
         if len(rows) > 1:
-            pairs = contrasts([row.variant for row in rows], ids, baseline, "vs-baseline")
+            pairs = contrasts(self._in_recorded_order([row.variant for row in rows], ids), baseline)
         known = {row.variant: row for row in rows}
         span = None if bounds is None else bounds[1] - bounds[0]
         warnings = (

@@ -8,10 +8,10 @@ from ml_agents_results.records import Variant
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.clustering import cluster_sums, dependence
+from ml_agents_results.services.comparison.baselines import contrasts
 from ml_agents_results.services.comparison.comparison_rows import DifferenceEstimate
 from ml_agents_results.services.comparison.paired import estimate_paired
 from ml_agents_results.services.comparison.paired_differences import Differences, mean_difference
-from ml_agents_results.services.comparison.pairing import contrasts
 from ml_agents_results.services.comparison.shared_samples import ContrastReader, Variants
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
 from ml_agents_results.services.summary import cluster_column, estimate_accuracy, sample_cells
@@ -141,7 +141,8 @@ class CostService(AnalysisService):
         tabulator: Tabulator,
     ) -> list[CostComparison]:
         ids = list(dict.fromkeys(variant.experiment_id for variant in priced))
-        chosen = contrasts(priced, ids, baseline, self._options.contrasts)
+        ordered = self._in_recorded_order(priced)
+        chosen = contrasts(ordered, baseline, self._options.contrasts)
         records = {name: self._experiment(name) for name in ids}
         reader = ContrastReader(tabulator, self._options, records)
         rows = []

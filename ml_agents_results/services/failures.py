@@ -10,7 +10,7 @@ from ml_agents_results.repositories.counts import HardSample, MethodCounts, Vari
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.repositories.text_patterns import ChangedSample, SliceCounts, TextPatterns
 from ml_agents_results.services.analysis_service import AnalysisService
-from ml_agents_results.services.comparison.pairing import contrasts
+from ml_agents_results.services.comparison.baselines import contrasts
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
 from ml_agents_results.services.summary import refuse_interval
 from ml_agents_results.statistics.estimate import Interval
@@ -165,7 +165,7 @@ class FailureService(AnalysisService):
             warnings.append("conflicting_targets")
         ids = list(dict.fromkeys(variant.experiment_id for variant in variants))
         one_experiment = len(ids) == 1
-        chosen = contrasts(variants, ids, baseline, "vs-baseline") if one_experiment else []
+        chosen = contrasts(self._in_recorded_order(variants), baseline) if one_experiment else []
         patterned = variants if one_experiment and 2 <= len(variants) <= 8 else []
         patterns = tabulator.patterns(patterned) if patterned else {}
         errors = _grouped(texts.errors(failed))

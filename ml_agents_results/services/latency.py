@@ -9,8 +9,9 @@ from ml_agents_results.records import Variant
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.clustering import independence_warnings
+from ml_agents_results.services.comparison.baselines import contrasts
 from ml_agents_results.services.comparison.paired_differences import mean_difference
-from ml_agents_results.services.comparison.pairing import contrasts, pairing_rule
+from ml_agents_results.services.comparison.pairing import pairing_rule
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
 from ml_agents_results.services.summary import cluster_column
 from ml_agents_results.statistics.estimate import Estimate
@@ -102,8 +103,8 @@ class LatencyService(AnalysisService):
             for variant, (total, failed) in runs.items()
         ]
         timed = [row.variant for row in rows if row.summary.n_timed]
-        ids = list(dict.fromkeys(variant.experiment_id for variant in timed))
-        chosen = contrasts(timed, ids, baseline, self._options.contrasts)
+        ordered = self._in_recorded_order(timed)
+        chosen = contrasts(ordered, baseline, self._options.contrasts)
         return LatencyReport(
             self._options.confidence,
             rows,

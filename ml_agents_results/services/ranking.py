@@ -10,10 +10,10 @@ from ml_agents_results.errors import NothingToCompareError, UsageError
 from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.clustering import cluster_numbers
+from ml_agents_results.services.comparison.baselines import baseline_of
 from ml_agents_results.services.comparison.pairing import (
     DIFFERING,
     REASONS,
-    contrasts,
     differing,
     pairing_rule,
 )
@@ -133,7 +133,8 @@ class RankingService(AnalysisService):
             )
         experiments = list(dict.fromkeys(name.experiment_id for name in names))
         records = {name: self._experiment(name) for name in experiments}
-        first = contrasts(names, self._filters.experiment_id or experiments, baseline, "")[0][1]
+        ordered = self._in_recorded_order(names, self._filters.experiment_id or ())
+        first, _ = baseline_of(ordered, baseline)
         _require_alike(names, first, records, metric)
         rules = [
             pairing_rule(tabulator, records, name, first)[0] for name in names if name != first

@@ -152,7 +152,7 @@ def test_the_sentence_comes_first_and_zero_can_be_seen(
     study: ResultsProcessor, reports: Reports
 ) -> None:
     lines = on_screen(reports("study")["comparison"]).splitlines()
-    assert lines[0].startswith("ChainOfVerification is better: on 90 shared samples")
+    assert lines[0].startswith("CoT1 is better: on 90 shared samples")
     rows = [line for line in lines if re.match(r"snarks +[+-]", line)]
     assert len(rows) == 2
     assert all(re.search("[│┼]", row) for row in rows)

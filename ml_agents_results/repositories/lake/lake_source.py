@@ -1,9 +1,9 @@
 """The common base of DuckDB and Spark: views of the files, and counts over texts in SQL that both
 understand."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, insert
@@ -69,6 +69,12 @@ class LakeSource:
         condition, values = passing(filters)
         sql = f"SELECT id FROM runs WHERE {_OF_VARIANT} AND sample_id IS NULL AND {condition}"
         return not self._query(f"{sql} LIMIT 1", [*variant, *values])
+
+    def first_recorded(self, variants: Collection[Variant]) -> Mapping[Variant, datetime]:
+        first = "MIN_BY(created_at, (task, sample_index, repeat_index))"
+        rows = self._query(f"SELECT {VARIANT}, {first} FROM runs GROUP BY {VARIANT}", [])
+        times = {Variant(*row[:4]): row[4].replace(tzinfo=UTC) for row in rows}
+        return {one: times[one] for one in variants if one in times}
 
     def text_patterns(self, filters: Filters) -> TextPatterns:
         return LakePatterns(self._query, filters)

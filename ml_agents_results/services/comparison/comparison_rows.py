@@ -110,6 +110,8 @@ class ComparisonRow(DifferenceEstimate):
             and `p_equivalent_adjusted` likewise, each within its own kind.
         equivalent, non_inferior: Whether these are at most alpha; None without a margin.
         mde: The smallest difference (a fraction) that so many samples show with 80% power.
+        within: The model, or the approach, that both sides have, where the rows of the table have
+            several baselines.
     """
 
     p_value_adjusted: float | None
@@ -121,3 +123,4 @@ class ComparisonRow(DifferenceEstimate):
     non_inferior: bool | None
     verdict: Verdict
     mde: float | None
+    within: str | None = None

@@ -19,6 +19,7 @@ from ml_agents_results.services.asked_samples import (
 from ml_agents_results.services.comparison.averages import (
     PooledDifference,
 )
+from ml_agents_results.services.comparison.baselines import contrasts, in_common
 from ml_agents_results.services.comparison.comparison_rows import (
     ComparisonRow,
 )
@@ -31,7 +32,6 @@ from ml_agents_results.services.comparison.numeric_figures import NumericFigures
 from ml_agents_results.services.comparison.pairing import (
     DIFFERING,
     REASONS,
-    contrasts,
     differing,
 )
 from ml_agents_results.services.comparison.shared_samples import (
@@ -160,8 +160,9 @@ class ComparisonService(AnalysisService):
         """The variants of the experiments, compared as the options say.
 
         Args:
-            baseline: The variant to compare with; by default the one with approach None, else the
-                first variant of the first experiment.
+            baseline: The variant to compare with, or the approach within each model, or the model
+                within each approach. By default the approach None within each model, else that of
+                the variant that the first experiment recorded first.
 
         Raises:
             NotFoundError: There is no such experiment.
@@ -198,7 +199,11 @@ class ComparisonService(AnalysisService):
                 f"The tasks are: {', '.join(variants.tasks[:20])}",
             )
         chosen, refused = self._allowed(
-            contrasts(variants.names, ids, baseline, self._options.contrasts), records, metric
+            contrasts(
+                self._in_recorded_order(variants.names, ids), baseline, self._options.contrasts
+            ),
+            records,
+            metric,
         )
         reader = ContrastReader(tabulator, self._options, records)
         contrasted = [_read(reader, pair, variants, metric) for pair in chosen]
@@ -237,8 +242,10 @@ class ComparisonService(AnalysisService):
             refused=refused,
             incomplete=incomplete,
             cochrans_q=None if numeric else _omnibus(tabulator, variants),
-            warnings=_warnings(ids, variants, self._options),
+            warnings=_warnings(ids, variants, chosen, self._options),
         )
+        if len({baseline for _, baseline in chosen}) > 1 and self._options.contrasts != "all-pairs":
+            compared = _naming_what_is_equal(compared)
         early = early_experiments(records, [one.experiment_id for one in incomplete])
         if not early or self._options.unpaired:
             return compared
@@ -382,7 +389,10 @@ def _omnibus(tabulator: Tabulator, variants: Variants) -> CochranQ | None:
 
 
 def _warnings(
-    experiment_ids: Sequence[str], variants: Variants, options: AnalysisOptions
+    experiment_ids: Sequence[str],
+    variants: Variants,
+    chosen: Sequence[tuple[Variant, Variant]],
+    options: AnalysisOptions,
 ) -> list[str]:
     """What is not only a matter of one row."""
     if options.pool is not None:
@@ -392,7 +402,27 @@ def _warnings(
     kinds = {variant[1:] for variant in variants.names}
     if 1 < len(kinds) < len(variants.names):
         warnings.append("same_variants")
+    if options.contrasts == "vs-baseline" and len({baseline for _, baseline in chosen}) > 1:
+        if all(candidate[2:] == baseline[2:] for candidate, baseline in chosen):
+            warnings.append("within_models")
+        elif all(one.approach_name == two.approach_name for one, two in chosen):
+            warnings.append("within_approaches")
+        else:
+            warnings.append("several_baselines")
     return warnings
+
+
+def _naming_what_is_equal(compared: Comparison) -> Comparison:
+    """Every comparison with what its two sides have in common."""
+
+    def named(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
+        return [replace(row, within=in_common(row.candidate, row.baseline)) for row in rows]
+
+    return replace(
+        compared,
+        comparisons=named(compared.comparisons),
+        tasks=[replace(task, comparisons=named(task.comparisons)) for task in compared.tasks],
+    )
 
 
 def _flat(pair: ComparisonRow) -> dict[str, Any]:

@@ -1,78 +1,11 @@
-"""Pairing: which variants are compared, and what makes two of their samples the same one."""
+"""Pairing: what makes samples of two variants the same one, and what else differs between them."""
 
-from collections.abc import Mapping, Sequence
-from itertools import combinations
+from collections.abc import Mapping
 from typing import Any
 
-from ml_agents_results.errors import UsageError
-from ml_agents_results.records import (
-    ExperimentRecord,
-    Variant,
-    canonical_approach,
-    differing_fields,
-)
+from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.statistics.sample_table import PairingRule
-
-
-def find_variant(variants: Sequence[Variant], name: str) -> Variant:
-    """The variant meant by an approach, a model, or any number of its parts joined by `/`.
-
-    Raises:
-        UsageError: None or several variants fit; the hint lists them.
-    """
-    fitting = [variant for variant in variants if is_called(variant, name)]
-    if len(fitting) == 1:
-        return fitting[0]
-    offered = fitting or variants
-    listed = ", ".join(_name(variant, offered, variants) for variant in offered)
-    problem = "several variants are" if fitting else "no variant is"
-    raise UsageError(f"{problem} called {name!r}", f"Choose one of: {listed}")
-
-
-def _name(variant: Variant, offered: Sequence[Variant], variants: Sequence[Variant]) -> str:
-    """The shortest name that means this variant and no other."""
-    parts = (getattr(variant, field) for field in differing_fields(offered))
-    short = "/".join(filter(None, parts))
-    fitting = [other for other in variants if is_called(other, short)]
-    return short if fitting == [variant] else str(variant)
-
-
-def is_called(variant: Variant, name: str) -> bool:
-    """Whether a variant is meant by an approach, a model, or parts joined by `/`."""
-    parts = name.split("/")
-    if name == str(variant) or name in (variant.experiment_id, variant.provider, variant.model):
-        return True
-    if canonical_approach(name) == variant.approach_name:
-        return True
-    values = {*variant, *(piece for value in variant for piece in value.split("/"))}
-    return len(parts) > 1 and all(
-        part in values or canonical_approach(part) in values for part in parts
-    )
-
-
-def contrasts(
-    variants: Sequence[Variant], experiment_ids: Sequence[str], baseline: str | None, kind: str
-) -> list[tuple[Variant, Variant]]:
-    """(candidate, baseline) of every comparison, in a stable order.
-
-    The baseline is the variant of that name, else the one with approach None, else the first
-    variant of the first experiment.
-    """
-    if len(variants) < 2:
-        return []
-    order = {experiment: place for place, experiment in enumerate(experiment_ids)}
-    ranked = sorted(
-        variants, key=lambda variant: (order.get(variant.experiment_id, len(order)), variant)
-    )
-    if baseline is None:
-        first = next((variant for variant in ranked if variant.approach_name == "None"), ranked[0])
-    else:
-        first = find_variant(variants, baseline)
-    ranked = [first, *(variant for variant in ranked if variant != first)]
-    if kind == "all-pairs":
-        return [(later, earlier) for earlier, later in combinations(ranked, 2)]
-    return [(variant, first) for variant in ranked[1:]]
 
 
 def pairing_rule(

@@ -237,7 +237,9 @@ def test_newest_attempt_counts(
     result, runs = imported(tmp_path)
     assert (result.inserted, result.updated, result.superseded) == (0, 0, 2)
     assert [run.error for run in runs] == [None, None]
-    assert processor.get_experiment("arith-T1").status == "completed"
+    experiment = processor.get_experiment("arith-T1")
+    assert experiment.status == "completed"
+    assert experiment.created_at == datetime(2026, 1, 2, 4, 4, 5, tzinfo=UTC)
 
 
 def test_more_logs_than_may_be_open(

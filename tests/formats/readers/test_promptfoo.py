@@ -213,3 +213,40 @@ def test_results_of_2023(tmp_path: Path, imported: Importer) -> None:
     assert [(run.model, run.is_correct) for run in runs] == [
         ("tiny", True), ("tiny", True), ("tiny", False),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("order", "with_ids"), [((0, 1, 0), True), ((1, 0, 1, 0), False)])
+def test_json_and_json_lines_of_one_evaluation_are_one_experiment(
+    tmp_path: Path,
+    imported: Importer,
+    processor: ResultsProcessor,
+    order: tuple[int, ...],
+    with_ids: bool,
+) -> None:
+    results = [
+        {**result(test, prompt), "prompt": {"raw": "x", "label": ("terse", "steps")[prompt]}}
+        for test, prompt in ((0, 1), (0, 0), (1, 0), (1, 1))
+    ]
+    named = write(tmp_path / "a.json", document(*results))
+    lines = tmp_path / "b.jsonl"
+    if not with_ids:
+        # As promptfoo writes them while it runs: in another order, without ids of the results.
+        results = [{**one, "id": None} for one in reversed(results)]
+    lines.write_text("".join(json.dumps(one) + "\n" for one in results), encoding="utf-8")
+    assert [imported((named, lines)[one])[0].inserted for one in order] == [
+        4, *(0 for _ in order[1:])
+    ]  # fmt: skip
+    (only,) = processor.list_experiments()
+    assert (only["name"], only["runs"]) == ("demo", 4)
+    assert only["created_at"] == datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
+    # The first prompt of the configuration is the baseline.
+    (pair,) = processor.compare([only["id"]]).comparisons
+    assert pair.baseline.approach_name == "terse"
+
+
+def test_evaluations_with_the_same_cached_results_are_two(
+    tmp_path: Path, imported: Importer
+) -> None:
+    one = write(tmp_path / "a.json", document(result()))
+    other = write(tmp_path / "b.json", document(result(), evalId="eval-2"))
+    assert imported(one, other)[0].inserted == 2

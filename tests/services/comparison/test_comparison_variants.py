@@ -45,7 +45,7 @@ def test_a_baseline_that_nobody_is_called(study: ResultsProcessor) -> None:
     with pytest.raises(UsageError, match="no variant is called 'ToT'") as told:
         study.compare(["first", "third"], baseline="ToT")
     offered = str(told.value.hint).removeprefix("Choose one of: ").split(", ")
-    assert offered == ["first/ChainOfThought", "first/None", "third/Reflection"]
+    assert offered == ["first/None", "first/ChainOfThought", "third/Reflection"]
     for name in offered:
         baselines = study.compare(["first", "third"], baseline=name).comparisons
         assert {"/".join(pair.baseline[:2]) for pair in baselines} == {name}

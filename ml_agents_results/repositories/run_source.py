@@ -167,6 +167,9 @@ class SharedReads:
     def has_sample_ids(self, variant: Variant, filters: Filters) -> bool:
         return self._source.has_sample_ids(variant, filters)
 
+    def first_recorded(self, variants: Collection[Variant]) -> Mapping[Variant, datetime]:
+        return self._source.first_recorded(variants)
+
     def text_patterns(self, filters: Filters) -> TextPatterns:
         return self._source.text_patterns(filters)
 

@@ -247,6 +247,21 @@ class TestFoldersThatAreNoLake:
         message, _ = refusal("compare", "--experiment-ids", "one,two", "--source", folder, code=4)
         assert "cannot be analysed by DuckDB" in message
 
+    @pytest.mark.parametrize("column", ["outcome", "task", "sample_index"])
+    def test_runs_without_what_every_run_has(
+        self, stored: tuple[ResultsProcessor, Path], tmp_path: Path, column: str
+    ) -> None:
+        """A flipped byte in the definition levels of a page makes values NULL."""
+        parquet = pytest.importorskip("pyarrow.parquet")
+        folder = Path(shutil.copytree(stored[1], tmp_path / "lake"))
+        file = folder / "experiment_id=one" / "approach_name=None" / "part-0.parquet"
+        table = parquet.read_table(file, partitioning=None)
+        index, values = table.schema.get_field_index(column), table[column].to_pylist()
+        damaged = pyarrow.array([None, *values[1:]], table.schema.field(column).type)
+        parquet.write_table(table.set_column(index, table.schema.field(index), damaged), file)
+        message, _ = refusal("compare", "--experiment-ids", "one,two", "--source", folder, code=1)
+        assert message == f"the files are damaged: 1 runs have no {column}"
+
 
 @pytest.mark.parametrize(
     "described",

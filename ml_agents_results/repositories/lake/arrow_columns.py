@@ -20,6 +20,9 @@ from ml_agents_results.statistics.run_columns import (
 
 KEYS = ("experiment_id", "approach_name", "provider", "model", "task")
 
+REQUIRED = (*KEYS, "outcome", "sample_index", "repeat_index")
+"""What every run has a value for."""
+
 SQL_COLUMNS = {
     "time_ms": "COALESCE(execution_time_ms, -1)",
     "cost": "cost_estimate",
@@ -47,7 +50,12 @@ def sql_column(name: str, member: str) -> str:
 
 
 def decoded(name: str, values: Any) -> Any:
-    """A field of Columns from the Arrow array that was read for it."""
+    """A field of Columns from the Arrow array that was read for it.
+
+    Raises:
+        InvalidFileError: Runs lack what every run has.
+    """
+    require_values(name, values)
     if name in NAMED:
         return values.to_pylist()
     if name == "fingerprint" and not str(values.type).startswith("uint"):
@@ -56,15 +64,20 @@ def decoded(name: str, values: Any) -> Any:
     return values.to_numpy(zero_copy_only=False)
 
 
+def require_values(name: str, values: Any) -> None:
+    """Raises InvalidFileError if runs lack what every run has: damaged pages read as NULL."""
+    if name in REQUIRED and values.null_count:
+        raise InvalidFileError(
+            f"the files are damaged: {values.null_count} runs have no {name}", "Export them again."
+        )
+
+
 def runs_of_rows(table: Any, columns: Collection[str]) -> Runs:
     """Runs from one row each: KEYS, `outcome` (an index in OUTCOMES), `repeat_index`, and
     `columns`."""
-    for name in (*KEYS, "outcome", "sample_index", "repeat_index"):
-        if name in table.column_names and table[name].null_count:
-            raise InvalidFileError(
-                f"the files are damaged: {table[name].null_count} runs have no {name}",
-                "Export them again.",
-            )
+    for name in REQUIRED:
+        if name in table.column_names:
+            require_values(name, table[name])
     codes = [table[name].combine_chunks().dictionary_encode() for name in KEYS]
     indexes = [code.indices.to_numpy(zero_copy_only=False) for code in codes]
     sizes = [max(len(code.dictionary), 1) for code in codes]

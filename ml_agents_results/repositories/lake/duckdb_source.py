@@ -11,7 +11,12 @@ import duckdb
 
 from ml_agents_results.errors import DatabaseError
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.lake.arrow_columns import KEYS, decoded, sql_column
+from ml_agents_results.repositories.lake.arrow_columns import (
+    KEYS,
+    decoded,
+    require_values,
+    sql_column,
+)
 from ml_agents_results.repositories.lake.folder import Folder
 from ml_agents_results.repositories.lake.lake_source import (
     LakeSource,
@@ -103,6 +108,8 @@ def _read(
         table: Any = connection.sql(sql, params=values).to_arrow_table()
     except duckdb.Error as error:
         raise _failure(folder, error) from error
+    for index, name in enumerate(KEYS):
+        require_values(name, table[index])
     first = len(KEYS) + len(_TOTALS)
 
     def parts() -> Iterator[tuple[Any, str, Fields, dict[str, Any]]]:

@@ -9,6 +9,9 @@ SCHEMA_VERSION = 2
 """The version of the JSON documents that commands and exports write."""
 
 ExperimentStatus = Literal["running", "completed", "failed"]
+HIGHEST_COST = 1e6
+"""USD; a higher cost of one run is an error of who reports it, and its square may be no number."""
+
 STATUSES: tuple[ExperimentStatus, ...] = get_args(ExperimentStatus)
 
 MetricKind = Literal["binary", "numeric"]

@@ -18,6 +18,7 @@ from ml_agents_results.database.digests import content_digest, input_fingerprint
 from ml_agents_results.database.types import to_json, to_stored
 from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.records import (
+    HIGHEST_COST,
     METRIC_KINDS,
     PARSING_METHODS,
     STATUSES,
@@ -119,7 +120,8 @@ def _number(rule: str, accepts: Callable[[float], bool]) -> Callable[[str, objec
 
 check_fraction = _number("a number from 0 to 1, or null", lambda value: 0 <= value <= 1)
 check_cost = _number(
-    "a finite number from 0 (USD), or null", lambda value: value >= 0 and isfinite(value)
+    f"a number from 0 to {HIGHEST_COST:,.0f} (USD), or null",
+    lambda value: 0 <= value <= HIGHEST_COST,
 )
 check_number = _number("a finite number or null", isfinite)
 

@@ -20,7 +20,7 @@ from ml_agents_results.experiments.fault_watch import FaultWatch
 from ml_agents_results.experiments.recorder import LEASE, RENEWAL
 from ml_agents_results.experiments.worker_pool import POLL
 from ml_agents_results.providers.answer_cache import AnswerCache, CachedProvider
-from ml_agents_results.providers.interface import Completion, Message, Provider, ProviderError
+from ml_agents_results.providers.interface import Completion, Message, Provider, ProviderError, usd
 from ml_agents_results.records import RunRecord, ScoreRecord, canonical_finish_reason
 from ml_agents_results.redaction import redact_text
 from ml_agents_results.repositories.claim_repository import ScoreClaimRepository
@@ -213,7 +213,7 @@ class JudgePool:
         details = score.details_json or {}
         if known is not None and known.value is None and known.cost_estimate is not None:
             # What the failed attempts before have cost is paid for this verdict, too.
-            score.cost_estimate = (score.cost_estimate or 0.0) + known.cost_estimate
+            score.cost_estimate = usd((score.cost_estimate or 0.0) + known.cost_estimate)
         all_of_run = [one for one in of_run if one.author != score.author] + [score]
         if len(all_of_run) > 1:
             details |= {"authors": len(all_of_run), "agreement": agreement_of(all_of_run)}
@@ -248,7 +248,7 @@ class JudgePool:
             details,
             self.metric,
             judge.author,
-            usage.cost_estimate,
+            usd(usage.cost_estimate),
         )
 
     def _once(self, judge: Judge) -> Judge:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.experiments.plan import Plan
+from ml_agents_results.providers.interface import token_count, usd
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.claim_repository import ClaimRepository, RecordedRun
 from ml_agents_results.repositories.run_repository import RunRepository
@@ -287,11 +288,15 @@ def _replacing(record: RunRecord, before: RecordedRun | None) -> RunRecord:
     }
     history = [*metadata.get(REPLACED, ()), replaced]
     new = replace(record, metadata_json={**(record.metadata_json or {}), REPLACED: history})
-    for name in ("cost_estimate", "prompt_tokens", "completion_tokens"):
+    for name, recorded in (
+        ("cost_estimate", usd),
+        ("prompt_tokens", token_count),
+        ("completion_tokens", token_count),
+    ):
         paid, now = getattr(before, name), getattr(record, name)
         # A failed run without usage has paid nothing; that of an answer is unknown.
         if paid is not None and (now is not None or record.error is not None):
-            setattr(new, name, (now or 0) + paid)
+            setattr(new, name, recorded((now or 0) + paid))
     return new
 
 

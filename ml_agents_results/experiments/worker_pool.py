@@ -13,7 +13,7 @@ from ml_agents_results.experiments.fault_watch import FaultWatch
 from ml_agents_results.experiments.recorder import ENDED_AT, Recorder
 from ml_agents_results.experiments.result_hook import ResultHook
 from ml_agents_results.experiments.study import Study
-from ml_agents_results.providers.interface import Provider
+from ml_agents_results.providers.interface import Provider, token_count, usd
 from ml_agents_results.records import RunRecord, canonical_finish_reason
 from ml_agents_results.redaction import redact_text
 from ml_agents_results.scoring.extraction import ENDPOINT_REASON, parse
@@ -299,11 +299,12 @@ def _note_finish(record: RunRecord, reason: str | None, outcome: str | None) -> 
 
 
 def _count(record: RunRecord, trace: Trace) -> None:
-    record.prompt_tokens = trace.prompt_tokens
-    record.completion_tokens = trace.completion_tokens
-    record.cost_estimate = trace.cost_estimate
-    record.cached_tokens = trace.cached_tokens
-    record.reasoning_tokens = trace.reasoning_tokens
+    """Records the usage; a sum of several steps that is too large is as unknown as that of one."""
+    record.prompt_tokens = token_count(trace.prompt_tokens)
+    record.completion_tokens = token_count(trace.completion_tokens)
+    record.cost_estimate = usd(trace.cost_estimate)
+    record.cached_tokens = token_count(trace.cached_tokens)
+    record.reasoning_tokens = token_count(trace.reasoning_tokens)
     record.reasoning_text = trace.reasoning_text
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from ml_agents_results.errors import ResultsError
+from ml_agents_results.records import HIGHEST_COST
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -13,9 +14,6 @@ Number = TypeVar("Number", int, float)
 
 MOST_TOKENS = 2**31 - 1
 """More tokens in one answer are an error of the endpoint."""
-
-HIGHEST_COST = 1e6
-"""USD; a higher cost of one answer is an error of the endpoint."""
 
 
 @dataclass(frozen=True, slots=True)

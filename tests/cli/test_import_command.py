@@ -205,7 +205,7 @@ BROKEN = {
     ),
     "negative cost": (
         json.dumps(line(99, cost_estimate=-1)),
-        "line 17: `cost_estimate` is -1; it must be a finite number from 0 (USD), or null",
+        "line 17: `cost_estimate` is -1; it must be a number from 0 to 1,000,000 (USD), or null",
         "",
     ),
     "negative time": (json.dumps(line(99, execution_time_ms=-5)), "line 17: `execution_time", ""),

@@ -67,7 +67,11 @@ RUN_RULES: list[tuple[str, list[Any], str]] = [
     ),
     ("prompt_tokens", [-1, 2**31], "a number from 0 to 2147483647"),
     ("completion_tokens", [-1, "many"], "a number from 0 to 2147483647"),
-    ("cost_estimate", [-0.01, NOT_A_NUMBER, INFINITE, "1", True, HUGE], "a finite number from 0"),
+    (
+        "cost_estimate",
+        [-0.01, NOT_A_NUMBER, INFINITE, "1", True, HUGE],
+        "a number from 0 to 1,000,000",
+    ),
     ("score", [NOT_A_NUMBER, INFINITE, -INFINITE, "high", True, HUGE], "a finite number"),
     (
         "created_at",

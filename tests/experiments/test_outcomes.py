@@ -135,6 +135,14 @@ def test_odd_usage_costs_no_answer(
     assert run.cost_estimate is None
 
 
+def test_usage_of_several_steps_that_is_too_large_together_costs_no_answer(
+    processor: ResultsProcessor, tmp_path: Path
+) -> None:
+    answer = reply("The answer is 18.", usage={"prompt_tokens": 1, "completion_tokens": 2**31 - 1})
+    run = one_run(processor, tmp_path, answer, approaches=["Reflection"])
+    assert (run.is_correct, run.prompt_tokens, run.completion_tokens) == (True, 3, None)
+
+
 def test_a_document_of_brackets_fails_one_run(processor: ResultsProcessor, tmp_path: Path) -> None:
     run = one_run(processor, tmp_path, b"[" * 200_000)
     assert run.error is not None

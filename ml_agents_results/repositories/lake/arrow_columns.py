@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.records import HIGHEST_COST
 from ml_agents_results.statistics.run_columns import (
     METADATA,
     NAMED,
@@ -56,6 +57,13 @@ def decoded(name: str, values: Any) -> Any:
         InvalidFileError: Runs lack what every run has.
     """
     require_values(name, values)
+    if name == "cost":
+        costs = values.to_numpy(zero_copy_only=False)
+        if np.any((costs < 0) | (costs > HIGHEST_COST)):
+            raise InvalidFileError(
+                "the files are damaged: they hold costs that are none", "Export them again."
+            )
+        return costs
     if name in NAMED:
         return values.to_pylist()
     if name == "fingerprint" and not str(values.type).startswith("uint"):

@@ -99,9 +99,10 @@ class Guard:
     def _without_token(self, scope: Scope, headers: Headers) -> Response | None:
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = next((value for name, value in query if name == "token"), None)
+        rest = urlencode([pair for pair in query if pair[0] != "token"])
+        without = RedirectResponse(scope["path"] + (f"?{rest}" if rest else ""), 303)
         if given is not None and self._person(given) is not None:
-            rest = urlencode([pair for pair in query if pair[0] != "token"])
-            answer = RedirectResponse(scope["path"] + (f"?{rest}" if rest else ""), 303)
+            answer = without
             answer.set_cookie(self._cookie, given, httponly=True, samesite="lax")
             return answer
         bearer = headers.get("authorization", "")
@@ -115,11 +116,12 @@ class Guard:
             if brought is not None and (person := self._person(brought)) is not None:
                 if self._named:
                     scope[ANNOTATOR] = person
-                return None
+                # A link of an earlier start, opened by who has the new one.
+                return None if given is None else without
         return _plain(
             401,
-            "Open the link that `ml-agents view` printed: it carries a token that is new at every "
-            "start.",
+            "Open the link that `ml-agents view` printed last: it carries a token that is new at "
+            "every start. Then this address works, too.",
         )
 
     def _person(self, given: str) -> str | None:

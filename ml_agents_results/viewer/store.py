@@ -24,6 +24,9 @@ T = TypeVar("T")
 LIST_SECONDS = 5.0
 """How long the statements of a list may take."""
 
+_TRUSTED_FOR = 2.0
+"""Seconds for which a schema is taken to be the one that was seen."""
+
 _CAPACITY = 64
 _LEAST_AGE = 1.0
 _REST = 20.0
@@ -54,6 +57,7 @@ class Store:
         if not read_only and not may_write(database, "scores"):
             self.why_read_only = "you may not write to this database"
         self._file = self._identity()
+        self._trusted_until = monotonic() + _TRUSTED_FOR
         self._lock = Lock()
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._computing: dict[Hashable, Lock] = {}
@@ -124,16 +128,19 @@ class Store:
         return status.st_dev, status.st_ino
 
     def _follow(self) -> None:
-        """Opens the file again if another one has its name now: a restored backup, for example."""
-        if (now := self._identity()) == self._file:
+        """Opens the file again if another one has its name now: a restored backup, for example.
+        Now and then it looks whether the database was migrated meanwhile."""
+        now = self._identity()
+        if now == self._file and monotonic() < self._trusted_until:
             return
         from ml_agents_results.database.schema import require_current
 
-        with self._lock:
-            self.database.close()
-            self._kept.clear()
-            require_current(self.database)
-            self._file = now
+        if now != self._file:
+            with self._lock:
+                self.database.close()
+                self._kept.clear()
+        require_current(self.database)
+        self._file, self._trusted_until = now, monotonic() + _TRUSTED_FOR
 
 
 def _return_memory() -> None:

@@ -73,6 +73,8 @@ def test_the_link_becomes_a_cookie_and_leaves_the_address(store: Store) -> None:
         assert "HttpOnly" in cookie
         assert "SameSite=lax" in cookie
         assert stranger.get(answer.headers["Location"]).status_code == 200
+        yesterday = stranger.get("/runs?experiment=exp&token=that-of-yesterday")
+        assert yesterday.headers["Location"] == "/runs?experiment=exp"
         assert stranger.get("/?token=wrong", headers={"Cookie": "x=y"}).status_code == 401
 
 

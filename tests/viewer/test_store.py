@@ -1,5 +1,6 @@
 """Store: a database that is replaced, gone or written while it is looked at."""
 
+import sqlite3
 from pathlib import Path
 from shutil import copyfile
 
@@ -29,6 +30,21 @@ def test_a_restored_file_is_opened_again(db_path: Path, tmp_path: Path) -> None:
         gone = client.get("/")
         assert gone.status_code == 503
         assert "is gone" in gone.text
+    store.database.close()
+
+
+def test_a_migration_while_pages_are_open_is_noticed(
+    db_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_agents_results.viewer.store._TRUSTED_FOR", 0.0)
+    store = Store(Database(str(db_path)))
+    with client_of(store) as client:
+        assert client.get("/").status_code == 200
+        with sqlite3.connect(db_path) as other:
+            other.execute("UPDATE alembic_version SET version_num = '9999'")
+        newer = client.get("/")
+    assert newer.status_code == 503
+    assert "newer" in newer.text
     store.database.close()
 
 

@@ -49,6 +49,7 @@
 
   const send = async (body) => {
     waiting = body;
+    const slow = setTimeout(() => { last.textContent = "Storing: the database is busy."; }, 1500);
     try {
       const stored = await post("/grade", body);
       waiting = null;
@@ -58,6 +59,8 @@
       failed.querySelector("span").textContent = `Not stored: ${failure.message}`;
       failed.hidden = false;
       return null;
+    } finally {
+      clearTimeout(slow);
     }
   };
   const base = () => ({ queue, at: Number(at), author, known: panel.dataset.known || null });

@@ -105,7 +105,10 @@
         } else if (answer.status === 401) {
           status.textContent = "The viewer was started again: open its new link.";
           return;
+        } else if (answer.status >= 400) {
+          status.textContent = "The database cannot be read: load the page again to see why.";
         } else {
+          if (status.textContent.startsWith("The database")) status.textContent = "";
           quiet += 1;
         }
       } catch {

@@ -59,7 +59,8 @@ def export(
         typer.Option(
             "--output",
             metavar="FILE",
-            help="File or folder to write; `-` is standard output.",
+            help="File or folder to write, also in a store, as s3://bucket/file; `-` is standard "
+            "output.",
             rich_help_panel=OUTPUT,
         ),
     ],

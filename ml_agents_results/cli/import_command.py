@@ -43,7 +43,8 @@ def import_(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="A file, or a folder of logs. Runs files may be packed with gzip; `-` is stdin.",
+            help="A file, or a folder of logs, also in a store, as s3://bucket/file. Runs files "
+            "may be packed with gzip; `-` is stdin.",
         ),
     ],
     experiment_id: Annotated[
@@ -301,11 +302,17 @@ def _scales(given: list[str] | None) -> dict[str, tuple[float, float]]:
 
 @contextmanager
 def _source(file: str) -> Iterator["LogSource"]:
-    """The file; standard input is copied to one, because it is read more than once."""
+    """The file; standard input and files in stores are copied to one: they are read more than
+    once."""
     from ml_agents_results.formats.log_source import LogSource
+    from ml_agents_results.formats.remote_files import fetched, path_here, shown_url
 
     if file != STANDARD_INPUT:
-        yield LogSource(file)
+        if (path := path_here(file)) is not None:
+            yield LogSource(path)
+            return
+        with fetched(file) as copy:
+            yield LogSource(copy, shown_url(file))
         return
     with tempfile.NamedTemporaryFile(prefix="ml-agents-", suffix=".tmp") as copy:
         # Block by block as it comes: a read that waits for a full one may outlast an interrupt.

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from ml_agents_results.database.files import refuse_to_replace
-from ml_agents_results.errors import OutputError
+from ml_agents_results.errors import OutputError, UsageError
+from ml_agents_results.formats.remote_files import path_here, remote_output, shown_url
 
 STANDARD_OUTPUT = "-"
 _BUFFER = 256 * 1024
@@ -24,7 +25,8 @@ def open_output(path: str | Path, *, force: bool = False) -> Iterator[BinaryIO]:
     """A binary file that gets its name when the block ends, and none when the block raises.
 
     Args:
-        path: `-` is standard output. Devices and pipes are written to directly.
+        path: `-` is standard output; a URL is a file in a store. Devices and pipes are written to
+            directly.
         force: Whether an existing file may be replaced. A database never is.
 
     Raises:
@@ -34,7 +36,10 @@ def open_output(path: str | Path, *, force: bool = False) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    target = Path(path)
+    if (target := path_here(path)) is None:
+        with remote_output(str(path), force=force) as file:
+            yield file
+        return
     # A link is kept; what it leads to is replaced.
     destination = Path(os.path.realpath(target))
     try:
@@ -85,7 +90,11 @@ def output_folder(path: str | Path, entry: str, *, force: bool = False) -> Itera
         OutputError: The folder holds something already, or cannot be written; the message names
             it.
     """
-    target = Path(path)
+    if (target := path_here(path)) is None:
+        raise UsageError(
+            f"{shown_url(str(path))} would be a folder, and a store takes single files",
+            "Export an archive, or write the folder here and copy it.",
+        )
     destination = Path(os.path.realpath(target))
     try:
         if destination.exists():

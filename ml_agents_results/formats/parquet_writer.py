@@ -56,7 +56,7 @@ def is_folder(_path: Path, options: ExportOptions) -> bool:
 
 def write(snapshot: Snapshot, file: BinaryIO) -> None:
     """Writes one file. Lone surrogates, which Parquet cannot hold, become U+FFFD."""
-    arrow = _arrow()
+    arrow = arrow_library()
     from pyarrow import parquet
 
     schema = _schema(arrow, snapshot)
@@ -71,7 +71,7 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
 
 def write_folder(snapshot: Snapshot, folder: Path) -> None:
     """Writes a folder that is partitioned as Hive does it: `approach_name=None/model=m/...`."""
-    arrow = _arrow()
+    arrow = arrow_library()
     from pyarrow import dataset
 
     columns = snapshot.options.partition_by
@@ -121,7 +121,8 @@ class _KeptOpen:
         self.closed = True
 
 
-def _arrow() -> Any:
+def arrow_library() -> Any:
+    """pyarrow; raises UsageError if it is not installed."""
     try:
         import pyarrow
     except ImportError as error:
@@ -195,6 +196,9 @@ def _batch(arrow: Any, schema: "pyarrow.Schema", rows: Sequence[Sequence[Any]]) 
 def _texts(values: Sequence[str | None]) -> Sequence[str | None]:
     if not any(value is not None and "\ufdd0" in value for value in values):
         return values
-    return [
-        None if value is None else _SURROGATE.sub("\ufffd", from_stored(value)) for value in values
-    ]
+    return [None if value is None else without_surrogates(from_stored(value)) for value in values]
+
+
+def without_surrogates(text: str) -> str:
+    """The text with U+FFFD for lone surrogates, which UTF-8 cannot hold."""
+    return _SURROGATE.sub("\ufffd", text)

@@ -98,6 +98,7 @@ _FORMATS = {
     "json": _Format(None, "json_document", ".json"),
     "jsonl": _Format(None, "jsonl_writer", ".jsonl"),
     "parquet": _Format(None, "parquet_writer", ".parquet"),
+    "huggingface": _Format(None, "hugging_face_writer"),
     "markdown": _Format(None, "markdown_writer", ".md"),
     "latex": _Format(None, "latex_writer", ".tex"),
     "html": _Format(None, "html_report", ".html"),

@@ -78,5 +78,6 @@ def _twice(run: RunRecord, earlier: str, later: str) -> DuplicateError:
     model = "/".join(filter(None, (run.approach_name, run.provider, run.model)))
     return DuplicateError(
         f"sample {run.sample_index}{task} is answered twice by {model}: {earlier} and {later}",
-        "Give the lines different `repeat_index`, or choose: --duplicates latest|repeats",
+        "If a column tells the answers apart, name it: --map approach_name=COLUMN; else choose: "
+        "--duplicates latest|repeats",
     )

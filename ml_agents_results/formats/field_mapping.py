@@ -330,7 +330,7 @@ class FieldMapping:
         """
         if self._unseen:
             raise InvalidFileError(
-                f"{self._source.name} has no {', '.join(sorted(self._unseen))}",
+                f"{self._source.name} has no column {', '.join(map(repr, sorted(self._unseen)))}",
                 "Correct --map FIELD=COLUMN; columns are spelled as in the file.",
             )
         if self._looks_like_seconds:

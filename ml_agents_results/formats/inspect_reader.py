@@ -51,6 +51,7 @@ VALUE = "value"
 
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 _WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+_EVAL = re.compile(rb'"eval"\s*:\s*\{')
 _FIRST_MEMBER = re.compile(rb'\{\s*"(\w+)"')
 _OF_A_RUN = ("id", "source", "metadata", "model")
 _MEANS = ("accuracy", "mean")
@@ -88,7 +89,9 @@ def sniff(path: Path) -> bool:
             return False
         return HEADER in names or START in names
     first = _FIRST_MEMBER.match(start)
-    return first is not None and first[1].decode() in HEADER_PARTS and b'"eval"' in start
+    return (
+        first is not None and first[1].decode() in HEADER_PARTS and _EVAL.search(start) is not None
+    )
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from ml_agents_results.formats.table_recipes import fitting_recipe
 
 _LINES = {".jsonl", ".ndjson"}
 _OTHERS = {".csv", ".tsv"}
-_ANSWERS = {"raw_output", "parsed_answer", "is_correct", "score"}
+_VERDICT = "is_correct"
+_ANSWERS = {"raw_output", "parsed_answer", _VERDICT, "score"}
 _SHARED = {"model", "provider", "approach_name", "task"}
 _DEEPEST = 2
 _SHOWN = 8
@@ -123,8 +124,12 @@ def _are_samples(values: list[Any]) -> bool:
 
 
 def _is_sample(row: Mapping[str, Any]) -> bool:
-    """Whether it has an answer or a grade, and a further column that is known."""
+    """Whether it has an answer or a grade, and a further column that is known. How many passed is
+    not a grade: such an object has totals."""
     fields, metrics = _known(row)
+    verdicts = [row[one] for one, (field, _) in meanings(row, ())[0].items() if field == _VERDICT]
+    if any(type(one) in (int, float) and one not in (0, 1) for one in verdicts):
+        return False
     return bool(metrics or fields & _ANSWERS) and len(fields) + len(metrics) > 1
 
 

@@ -270,7 +270,7 @@ class _PromptfooResults:
         self._columns.setdefault(run.variant, (column, len(self._columns)))
         answer = mapping(row.get("response")).get("output")
         self._results.add(*key, answer, row.get("latencyMs"), row.get("error"))
-        if (evaluation := row.get("evalId")) is not None:
+        if (evaluation := first_of(row, ("evalId", "evaluationId"))) is not None:
             self._head.setdefault("evalId", evaluation)
         # Version 2 of 2023: the configuration says whether there were assertions.
         unproven = "gradingResult" not in row and "testCase" not in row

@@ -320,7 +320,7 @@ def test_mapping_that_cannot_be(db_path: Path, runs_file: Path) -> None:
     message, _ = refusal("import", runs_file, "--map", "raw_output", *options, code=2)
     assert message == "--map raw_output is not FIELD=COLUMN"
     message, _ = refusal("import", runs_file, "--map", "raw_output=no_such", *options, code=1)
-    assert message == f"{runs_file} has no no_such"
+    assert message == f"{runs_file} has no column 'no_such'"
     assert document("list", *options)["experiments"] == []
 
 

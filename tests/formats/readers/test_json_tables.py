@@ -26,6 +26,14 @@ FRAME = {name: {str(n): one[name] for n, one in enumerate(SAMPLES)} for name in 
         ({"model": "m", "run": {"details": SAMPLES}}, "run.details[]"),
         ({"model": "m", "results": dict(zip("ab", SAMPLES, strict=True))}, "results"),
         ({"model": "m", "results": FRAME}, "results"),
+        (
+            {
+                "model": "m",
+                "per_skill": {one: {"passed": 5, "total": 10, "f1": 0.5} for one in "ab"},
+                "eval": SAMPLES,
+            },
+            "eval[]",
+        ),
     ],
 )
 @pytest.mark.parametrize("indent", [None, 2])

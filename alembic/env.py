@@ -6,17 +6,32 @@ first (`-x backup=no` leaves that out); `downgrade` refuses to lose data unless 
 given. Commands that only read create no file.
 """
 
-import logging
-import re
 import signal
 import sys
+from typing import Any
+
+from alembic import context
+
+
+def stop(*_: object) -> None:
+    """Ends the command as Ctrl-C does."""
+    sys.stderr.write("Interrupted.\n")
+    raise SystemExit(130)
+
+
+HANDED_OVER = context.config.attributes.get("connection")
+if HANDED_OVER is None:
+    # Before everything else is imported, which takes a second.
+    signal.signal(signal.SIGTERM, stop)
+
+import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.config import fileConfig
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
-from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrationScript
 
@@ -178,16 +193,13 @@ def main() -> None:
         database.close()
 
 
-if (handed_over := context.config.attributes.get("connection")) is not None:
-    run(handed_over)
+if HANDED_OVER is not None:
+    run(HANDED_OVER)
 else:
-    # SIGTERM ends it as Ctrl-C does: undone, and drafts are removed.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted.\n")
-        raise SystemExit(130) from None
+        stop()
     except ResultsError as error:
         hint = HINTS.sub("with -x db=FILE_OR_URL", error.hint or "")
         sys.stderr.write(f"Error: {error.message}\n" + (f"Hint: {hint}\n" if hint else ""))

@@ -34,7 +34,7 @@ CLI = """# Command line
 | 0 | done |
 | 1 | an error to act on: an output exists, a file cannot be read, there is nothing to compare |
 | 2 | wrong usage: an unknown option or value, options that contradict each other |
-| 3 | no such experiment, run, metric or database |
+| 3 | no such experiment, run, metric, database or file |
 | 4 | the database needs migration, or is locked, foreign, moved, damaged or unreachable |
 | 5 | finished in part: some runs failed, or some rows could not be saved |
 | 6 | a gate failed |

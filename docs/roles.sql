@@ -9,10 +9,11 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO ml_agents_writer, ml_agents_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO ml_agents_writer, ml_agents_reader;
 
--- Records, resumes and imports, but deletes no results and changes no table.
+-- Records, resumes, imports, scores and grades, but deletes no runs and changes no table. Whoever
+-- takes a grade back deletes a score.
 GRANT INSERT, UPDATE ON experiments, runs, parsing_metrics, metrics, scores, claims, score_claims,
     queues, queue_items TO ml_agents_writer;
-GRANT DELETE ON claims, score_claims, queues, queue_items TO ml_agents_writer;
+GRANT DELETE ON scores, claims, score_claims, queues, queue_items TO ml_agents_writer;
 GRANT USAGE ON SEQUENCE parsing_metrics_id_seq, metrics_id_seq, queues_id_seq TO ml_agents_writer;
 
 -- Lists, analyses, compares and exports.

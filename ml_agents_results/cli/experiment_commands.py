@@ -124,13 +124,18 @@ def delete(
 ) -> None:
     """Delete an experiment with all its runs."""
     from ml_agents_results.database.manager import DatabaseManager
+    from ml_agents_results.repositories.claim_repository import ClaimRepository
     from ml_agents_results.repositories.experiment_repository import ExperimentRepository
     from ml_agents_results.repositories.run_repository import RunRepository
+    from ml_agents_results.repositories.this_process import ThisProcess
 
     database = open_database(db_path, db_url)
     with database.read() as connection:
         chosen = resolve_id(connection, experiment_id)
         runs = RunRepository(connection).count(chosen)
+        workers = ClaimRepository(connection, chosen).workers(ThisProcess())
+    if workers:
+        say(f"Note: it is being recorded by {', '.join(workers)}, which will end with an error.")
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(

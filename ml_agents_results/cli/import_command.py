@@ -406,6 +406,10 @@ def _files(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{len(names)} files"
 
 
+_SHOWN = 10
+"""How many experiments a message names."""
+
+
 def _sentences(result: "ImportResult") -> str:
     counts = [
         f"{count:,} {name}"
@@ -417,7 +421,10 @@ def _sentences(result: "ImportResult") -> str:
         )
         if count
     ]
-    experiments = ", ".join(result.experiments)
+    ids = result.experiments
+    experiments = ", ".join(ids[:_SHOWN])
+    if len(ids) > _SHOWN:
+        experiments += f" and {len(ids) - _SHOWN:,} more"
     if result.skipped + result.superseded == result.read and result.skipped:
         return f"Nothing to do: {experiments} has all {result.read:,} runs already."
     done = "Would import" if result.dry_run else "Imported"

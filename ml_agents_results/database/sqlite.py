@@ -3,9 +3,9 @@
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database.dialects import Dialect, driver_of
 from ml_agents_results.database.driver_errors import translate
 from ml_agents_results.database.location import file_uri
-from ml_agents_results.database.moved_files import copy_name, moved_error
+from ml_agents_results.database.moved_files import moved_error
 from ml_agents_results.database.retries import retried
 from ml_agents_results.errors import DatabaseError
 
@@ -64,6 +64,7 @@ class SqliteBackend:
         connection.execute("PRAGMA synchronous=FULL")
         if self._path is not None:
             record.info["file"] = _file_id(self._file_name)
+            record.info["opened"] = time.time()
         record.info["configured"] = True
 
     def begin(self, connection: Connection) -> None:
@@ -94,12 +95,8 @@ class SqliteBackend:
         known = info.get("log") or log
         info["log"] = known
         if not same or log != known:
-            raise moved_error(driver_of(connection), self._path, self._rescue_name)
-
-    @cached_property
-    def _rescue_name(self) -> Path:
-        assert self._path is not None
-        return copy_name(self._path)
+            mark = "-".join(f"{number[1]:x}" for number in (info["file"], known) if number)
+            raise moved_error(driver_of(connection), self._path, mark, info["opened"])
 
     @contextmanager
     def bulk(self, connection: Connection) -> Iterator[None]:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
-from ml_agents_results.errors import InvalidFileError, InvalidRecordError
+from ml_agents_results.errors import InvalidFileError, InvalidRecordError, NotFoundError
 
 Duplicates = Literal["refuse", "latest", "repeats"]
 Parsing = Literal["none", "auto", "regex"]
@@ -96,7 +96,8 @@ class LogSource:
         why_empty: What an error says if no run is read, and its hint.
 
     Raises:
-        InvalidFileError: It is missing or cannot be read.
+        NotFoundError: It is missing.
+        InvalidFileError: It cannot be read.
     """
 
     def __init__(self, path: str | Path, name: str | None = None) -> None:
@@ -111,7 +112,7 @@ class LogSource:
         self._file: BinaryIO | None = None
         try:
             if not self.path.exists():
-                raise InvalidFileError(f"there is no file {self.name}", "Check its path.")
+                raise NotFoundError(f"there is no file {self.name}", "Check its path.")
             files = [self.path] if self.path.is_file() else sorted(self.path.rglob("*"))
             self.size = sum(file.stat().st_size for file in files if file.is_file())
         except OSError as error:

@@ -198,6 +198,17 @@ class ClaimRepository(_Claims):
         keys = None if positions is None else [(position,) for position in positions]
         return {position for (position,) in self._give_back(claimant, keys)}
 
+    def workers(self, claimant: Claimant) -> list[str]:
+        """The other processes that are recording into the experiment now, for people to look at."""
+        model = self._model
+        held = (self._ours(), model.owner != claimant.token, model.expires_at > datetime.now(UTC))
+        rows = self._connection.execute(select(model.host, model.pid).where(*held).distinct())
+        return [
+            f"process {row.pid} on {row.host.partition('/')[0]}"
+            for row in rows
+            if not claimant.outlived(row.host, row.pid)
+        ]
+
     def recorded(self, keys: Iterable[RunKey]) -> list[RecordedRun]:
         """The runs of these keys that are recorded."""
         samples: dict[tuple[str, str, str, str, int], list[int]] = {}

@@ -1,11 +1,14 @@
 """`ml-agents list`, `show` and `delete`."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
+from ml_agents_results.repositories.claim_repository import ClaimRepository
+from ml_agents_results.repositories.this_process import ThisProcess
 from tests.commands import call, contents, document, refusal, start
 from tests.generated import make_runs
 
@@ -165,6 +168,14 @@ def test_delete_with_yes(filled: Path) -> None:
     assert left["parsing_metrics"] == []
     again, _ = refusal("delete", "--experiment-id", "exp_1", "--yes", "--db-path", filled, code=3)
     assert again == "there is no experiment 'exp_1'"
+
+
+def test_delete_names_who_is_recording(filled: Path) -> None:
+    with ResultsProcessor(str(filled)) as recording, recording.database.write() as connection:
+        claims = ClaimRepository(connection, "exp_1")
+        claims.claim([0], ThisProcess(host="elsewhere/boot/1", pid=7), timedelta(seconds=60))
+    ended = call("delete", "--experiment-id", "exp_1", "--yes", "--db-path", filled)
+    assert "Note: it is being recorded by process 7 on elsewhere" in ended.stderr
 
 
 def test_delete_unasked_is_refused(filled: Path) -> None:

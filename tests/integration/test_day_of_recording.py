@@ -177,10 +177,16 @@ def test_a_day_with_one_file(tmp_path: Path, chance: random.Random) -> None:
         day.wait()
         assert not path.exists()
         (tmp_path / "elsewhere.db").rename(path)
-        # Each writer has put what was recorded next to it; one of them is enough to look at.
+        # The writers have put what was recorded next to it, all of them into one file.
         for number, recovered in enumerate(tmp_path.glob("r.db.recovered-*")):
-            if not number:
-                assert check(Database(str(recovered), create=False)).intact
+            assert not number
+            rescued = Database(str(recovered), create=False)
+            assert check(rescued).intact
+            with rescued.read() as connection:
+                count = "SELECT COUNT(*) FROM runs WHERE experiment_id = 'e'"
+                runs = connection.exec_driver_sql(count).scalar_one()
+            assert runs >= sum(day.acknowledged().values())
+            rescued.close()
             recovered.unlink()
 
     def fill() -> None:

@@ -177,5 +177,6 @@ def test_a_reader_views_and_grades_nothing(users: Users) -> None:
         assert drawn.status_code == 200, drawn.text
         grade = {"queue": drawn.json()["queue"], "at": 1, "author": "ada", "value": 1}
         assert client.post("/grade", json=grade).json()["label"] == "correct"
+        assert client.post("/grade", json={**grade, "undo": True}).json()["label"] is None
     for store in (reading, writing):
         store.database.close()

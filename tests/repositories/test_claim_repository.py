@@ -57,6 +57,15 @@ def test_a_position_has_one_claimant_in_each_experiment(processor: ResultsProces
         assert other.claim([0], Worker("b"), LEASE) == [0]
 
 
+def test_who_is_at_work_is_named(processor: ResultsProcessor) -> None:
+    for worker in (Worker("a"), Worker("b", "elsewhere/boot/1", 7), Worker("c", pid=9)):
+        claim(processor, worker, int(worker.token, 16), 20 + worker.pid)
+    with processor.database.read() as connection:
+        claims = ClaimRepository(connection, "e")
+        me = Worker("a", dead=frozenset({("here", 9)}))
+        assert claims.workers(me) == ["process 7 on elsewhere"]
+
+
 def test_claims_that_are_not_renewed_free_up(processor: ResultsProcessor) -> None:
     claim(processor, Worker("a"), 0, 1)
     assert claim(processor, Worker("b"), 0) == []

@@ -322,6 +322,9 @@ def _report(summary: "RunSummary", as_json: bool, *, saved: bool) -> None:
         early = ", ended early since the differences are clear" if summary.stopped_early else ""
         write(f"Experiment {summary.experiment_id}: {summary.status}{early}")
         write(f"Files: {summary.output_dir}")
+        if summary.from_cache:
+            stored = f"{summary.from_cache} of {summary.asked} runs have answers of the cache"
+            write(f"{stored}, which have neither time nor cost.")
         if saved:
             command = "compare" if len(summary.variants) > 1 else "analyze"
             say(f"Next: ml-agents {command} --experiment-ids {summary.experiment_id}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DatabaseError, ResultsError
+from ml_agents_results.experiments.approaches.base import FROM_CACHE
 from ml_agents_results.experiments.monitoring import Look, Monitor
 from ml_agents_results.experiments.plan import PlannedVariant
 from ml_agents_results.experiments.platform_files import write_platform_files
@@ -45,6 +46,7 @@ class RunSummary:
     Attributes:
         planned_runs: All runs of the experiment.
         asked: Runs that were answered or failed this time.
+        from_cache: Those of them that have stored answers, which have neither time nor cost.
         variants: One tally for each variant, over the whole experiment.
         output_dir: The folder of the CSV and JSON files.
         looks: Of a shuffled experiment, what each variant says against the baseline so far.
@@ -59,6 +61,7 @@ class RunSummary:
     output_dir: str
     looks: Sequence[Look] = ()
     stopped_early: bool = False
+    from_cache: int = 0
 
     @property
     def runs(self) -> int:
@@ -76,6 +79,7 @@ class RunSummary:
             "planned_runs": self.planned_runs,
             "runs": self.runs,
             "asked": self.asked,
+            "from_cache": self.from_cache,
             "failed": self.failed,
             "variants": [tally.document() for tally in self.variants],
             "output_dir": self.output_dir,
@@ -105,7 +109,7 @@ class Execution:
         self._hook = hook
         self._retry, self._missing = retry, missing
         self._retry_since = datetime.now(UTC)
-        self._asked = 0
+        self._asked = self._from_cache = 0
         self._stopped = False
         self._pool: WorkerPool | None = None
         self._monitor: Monitor | None = None
@@ -216,6 +220,7 @@ class Execution:
             str(folder),
             [] if self._monitor is None else self._monitor.looks(),
             stopped,
+            self._from_cache,
         )
 
     def _with_stop(self, environment: Mapping[str, Any], stopped: bool) -> dict[str, Any]:
@@ -232,6 +237,7 @@ class Execution:
 
     def _saved(self, record: RunRecord) -> None:
         self._asked += 1
+        self._from_cache += FROM_CACHE in (record.metadata_json or {})
         tally = self._tallies[PlannedVariant(record.approach_name, record.provider, record.model)]
         tally.add(record)
         self._progress.saved(tally)

@@ -186,7 +186,7 @@ class WorkerPool:
         try:
             await approach.answer(
                 question.prompt,
-                self._study.answering(lane.provider, repeat),
+                self._study.answering(lane.provider, approach, question, repeat),
                 trace,
                 schema,
                 self._study.history(approach, question),

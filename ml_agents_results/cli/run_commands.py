@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from ml_agents_results.reports.report import Report
 
 PARTLY = 5
-"""Exit code of an experiment with failed runs."""
+"""Exit code of an experiment with runs that failed, have no grade since the grader failed, or are
+left to others that extended it meanwhile."""
 
 
 Model = Annotated[
@@ -330,6 +331,10 @@ def _report(summary: "RunSummary", as_json: bool, *, saved: bool) -> None:
             say(f"Next: ml-agents {command} --experiment-ids {summary.experiment_id}")
     if summary.failed:
         say(f"{summary.failed} of {summary.planned_runs} runs failed; see experiment_errors.json.")
+    if summary.grading_errors:
+        say(f"{summary.grading_errors} answers have no grade: {summary.grading_error}")
+        say(f"Then: ml-agents score --experiment-id {summary.experiment_id} --primary --grader ...")
+    if summary.failed or summary.grading_errors or summary.status != "completed":
         raise typer.Exit(PARTLY)
 
 

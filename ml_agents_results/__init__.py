@@ -7,7 +7,6 @@ if TYPE_CHECKING:
     from ml_agents_results.config import DatabaseConfig, ExperimentConfig
     from ml_agents_results.database.manager import DatabaseManager
     from ml_agents_results.database.models import Experiment, Metric, ParsingMetric, Run, Score
-    from ml_agents_results.experiments.approaches import approach
     from ml_agents_results.experiments.runner import ExperimentRunner
     from ml_agents_results.formats.csv_migration import migrate_from_csv
     from ml_agents_results.processor import ResultsProcessor
@@ -25,10 +24,12 @@ if TYPE_CHECKING:
     from ml_agents_results.repositories.parsing_metrics_repository import ParsingMetricsRepository
     from ml_agents_results.repositories.run_repository import RunRepository
     from ml_agents_results.repositories.score_repository import ScoreRepository
+    from ml_agents_results.services.analysis_options import AnalysisOptions
 
     __version__: str
 
 __all__ = [
+    "AnalysisOptions",
     "ClaimRepository",
     "DatabaseConfig",
     "DatabaseManager",
@@ -52,11 +53,11 @@ __all__ = [
     "ScoreRepository",
     "StandardResponse",
     "__version__",
-    "approach",
     "migrate_from_csv",
 ]
 
 _MODULES = {
+    "AnalysisOptions": "services.analysis_options",
     "ClaimRepository": "repositories.claim_repository",
     "DatabaseConfig": "config",
     "DatabaseManager": "database.manager",
@@ -79,7 +80,6 @@ _MODULES = {
     "ScoreRecord": "records",
     "ScoreRepository": "repositories.score_repository",
     "StandardResponse": "records",
-    "approach": "experiments.approaches.own",
     "migrate_from_csv": "formats.csv_migration",
 }
 

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from ml_agents_results.reports.report import Report
 
 PARTLY = 5
-"""Exit code of an experiment with runs that failed, have no grade since the grader failed, or are
-left to others that extended it meanwhile."""
+"""Exit code of an experiment with failed runs."""
 
 
 Model = Annotated[
@@ -323,18 +322,11 @@ def _report(summary: "RunSummary", as_json: bool, *, saved: bool) -> None:
         early = ", ended early since the differences are clear" if summary.stopped_early else ""
         write(f"Experiment {summary.experiment_id}: {summary.status}{early}")
         write(f"Files: {summary.output_dir}")
-        if summary.from_cache:
-            stored = f"{summary.from_cache} of {summary.asked} runs have answers of the cache"
-            write(f"{stored}, which have neither time nor cost.")
         if saved:
             command = "compare" if len(summary.variants) > 1 else "analyze"
             say(f"Next: ml-agents {command} --experiment-ids {summary.experiment_id}")
     if summary.failed:
         say(f"{summary.failed} of {summary.planned_runs} runs failed; see experiment_errors.json.")
-    if summary.grading_errors:
-        say(f"{summary.grading_errors} answers have no grade: {summary.grading_error}")
-        say(f"Then: ml-agents score --experiment-id {summary.experiment_id} --primary --grader ...")
-    if summary.failed or summary.grading_errors or summary.status != "completed":
         raise typer.Exit(PARTLY)
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, product, starmap
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlencode
@@ -30,10 +30,12 @@ from ml_agents_results.services.summary import SummaryService
 from ml_agents_results.viewer.run_query import RunQuery
 
 EXPERIMENT = "e000"
+OUTCOMES = (("wrong",), ("correct",), ("correct", "wrong"))
 MEGABYTES = 120
-PAGES = 20
-"""Pages of each kind: no two are the same where a reader would not ask for the same one."""
 ROUNDS = 5
+PAGES = 20 * (1 + ROUNDS)
+"""Pages of each kind, the first twenty to warm up: no two are the same where a reader would not ask
+for the same one."""
 
 LINE = (
     "id, approach_name, provider, model, task, sample_index, repeat_index, outcome, "
@@ -79,33 +81,26 @@ def main() -> int:
 def _kinds(path: Path) -> Iterator[tuple[str, Sequence[Page], float]]:
     """Kinds of pages, with how many times the bare server they may cost."""
     every, by_key = RunFilters(EXPERIMENT), f"ORDER BY {KEY} LIMIT 101"
-    in_last_tenth = _places(path, replace(every, variants=(BASE,), tasks=("task_15",)))
     yield "runs, first page", [(RunQuery(every).url(), [f"{START} {by_key}"])] * PAGES, 3.0
     deep = [
         (
             RunQuery(every, after=place).url(),
             [f"{START} AND ({KEY}) > ({_values(place)}) {by_key}"],
         )
-        for place in in_last_tenth
+        for place in _places(path, replace(every, variants=(BASE,), tasks=("task_15",)))
     ]
     yield "runs, page at nine tenths", deep, 3.0
-    in_task = [
-        (
-            RunQuery(RunFilters(EXPERIMENT, (COT,), (task,), ("wrong",))).url(),
-            [
-                f"{START} AND {OF_COT} AND task = '{task}' AND outcome = 'wrong' "
-                "ORDER BY sample_index LIMIT 101"
-            ],
-        )
-        for task in _tasks()
-    ]
-    yield "runs of variant, task and outcome", in_task, 3.0
+    yield (
+        "runs of variant, task and outcome",
+        list(starmap(_in_task, product((COT, BASE), OUTCOMES, _tasks()))),
+        3.0,
+    )
     nothing = [
         (
             RunQuery(replace(every, time_min=10**9 + number)).url(),
             [f"{START} AND execution_time_ms >= {10**9 + number} {by_key}"],
         )
-        for number in range(4)
+        for number in range(4 * (1 + ROUNDS))
     ]
     yield "runs, a filter that matches nothing", nothing, 1.3
     slowest = RunQuery(every, RunOrder("time", descending=True))
@@ -114,18 +109,27 @@ def _kinds(path: Path) -> Iterator[tuple[str, Sequence[Page], float]]:
         f"'{EXPERIMENT}' ORDER BY execution_time_ms DESC, {KEY} LIMIT 101) "
         f"ORDER BY execution_time_ms DESC, {KEY}"
     )
-    yield "runs, slowest first", [(slowest.url(), [by_time])] * 4, 1.3
+    yield "runs, slowest first", [(slowest.url(), [by_time])] * (4 * (1 + ROUNDS)), 1.3
     regressed = replace(every, change="regressed", candidate=COT, baseline=BASE)
     changed = [
         (RunQuery(regressed, after=place).url(), [_regressed(place)])
         for place in _places(path, regressed)
     ]
     yield "regressed runs", changed, 3.0
-    yield "one sample, both variants", [_sample(path, task) for task in _tasks()], 3.0
+    samples = [_sample(path, task, number) for number in range(1 + ROUNDS) for task in _tasks()]
+    yield "one sample, both variants", samples, 3.0
 
 
 def _tasks() -> list[str]:
     return [f"task_{number:02}" for number in range(TASKS)]
+
+
+def _in_task(variant: Variant, outcomes: tuple[str, ...], task: str) -> Page:
+    listed = ", ".join(map(repr, outcomes))
+    return RunQuery(RunFilters(EXPERIMENT, (variant,), (task,), outcomes)).url(), [
+        f"{START} AND approach_name = '{variant.approach_name}' AND provider = 'p' AND model = 'm' "
+        f"AND task = '{task}' AND outcome IN ({listed}) ORDER BY sample_index LIMIT 101"
+    ]
 
 
 def _places(path: Path, filters: RunFilters) -> list[Position]:
@@ -156,12 +160,13 @@ def _regressed(place: Position) -> str:
     )
 
 
-def _sample(path: Path, task: str) -> Page:
-    """The second sample of a task: its runs, their scores, and the samples before and after it."""
+def _sample(path: Path, task: str, number: int) -> Page:
+    """A sample of a task: its runs, their scores, and the samples before and after it."""
     of_task = f"experiment_id = '{EXPERIMENT}' AND {OF_COT} AND task = '{task}'"
     with sqlite3.connect(path) as connection:
         [[index]] = connection.execute(
-            f"SELECT sample_index FROM runs WHERE {of_task} ORDER BY sample_index LIMIT 1, 1"
+            f"SELECT sample_index FROM runs WHERE {of_task} ORDER BY sample_index "
+            f"LIMIT {number + 1}, 1"
         )
     both = (
         f"experiment_id = '{EXPERIMENT}' AND approach_name IN ('ChainOfThought', 'None') AND "
@@ -215,17 +220,17 @@ def _analyses(path: Path) -> list[Figure]:
 
 
 def _in_turns(ours: Server, bare: Server, pages: Sequence[Page]) -> tuple[float, float]:
-    """Processor time of both servers for one page in ms: medians over rounds, in each of which
-    every page is asked for once."""
+    """Processor time of both servers for one page in ms: medians over rounds, each of which asks
+    for pages of its own."""
     sides = {ours: [url for url, _ in pages], bare: [_bare_url(sql) for _, sql in pages]}
     taken: dict[Server, list[float]] = {server: [] for server in sides}
-    for turn in range(ROUNDS + 1):
+    for turn in range(1 + ROUNDS):
         for server, urls in sides.items():
-            before = server.processor_seconds
-            for url in urls:
+            before, asked = server.processor_seconds, urls[turn :: 1 + ROUNDS]
+            for url in asked:
                 server.ask(url)
             if turn:
-                taken[server].append((server.processor_seconds - before) * 1000 / len(urls))
+                taken[server].append((server.processor_seconds - before) * 1000 / len(asked))
     return median(taken[ours]), median(taken[bare])
 
 

@@ -147,7 +147,7 @@ def run(
             return
         with _stopping_gently():
             summary = runner.extend(**vars(addition))
-        _end(summary, as_json, _option(db_path, db_url))
+        _end(summary, as_json)
         return
     given = {
         "approaches": None if approach is None else listed(approach),
@@ -177,7 +177,7 @@ def run(
     runner = ExperimentRunner(study, processor, _progress(), experiment_id=experiment_id)
     with _stopping_gently():
         summary = runner.run()
-    _report(summary, as_json, None if processor is None else _option(db_path, db_url))
+    _report(summary, as_json, saved=processor is not None)
 
 
 @takes_settings(resuming=True)
@@ -246,7 +246,7 @@ def resume(
         summary = runner.resume(
             retry_failed=retry_failed, retry=listed(retry), max_tokens=max_tokens
         )
-    _end(summary, as_json, _option(db_path, db_url))
+    _end(summary, as_json)
 
 
 def _runner(
@@ -266,16 +266,10 @@ def _runner(
     )
 
 
-def _end(summary: "RunSummary", as_json: bool, option: str) -> None:
+def _end(summary: "RunSummary", as_json: bool) -> None:
     if not summary.asked:
         say(f"Nothing is left to ask in {summary.experiment_id}.")
-    _report(summary, as_json, option)
-
-
-def _option(db_path: str | None, db_url: str | None) -> str:
-    """The option that names the database, if one was given."""
-    given = db_path is not None or db_url is not None
-    return f" {named_database(db_path, db_url).option}" if given else ""
+    _report(summary, as_json, saved=True)
 
 
 def _processor(
@@ -318,8 +312,7 @@ def _stopping_gently() -> "Iterator[None]":
         signal.signal(signal.SIGTERM, before)
 
 
-def _report(summary: "RunSummary", as_json: bool, option: str | None) -> None:
-    """Prints what was done and what to do next; `option` names the database, if it was saved."""
+def _report(summary: "RunSummary", as_json: bool, *, saved: bool) -> None:
     if as_json:
         emit_json(summary.document())
     else:
@@ -329,9 +322,9 @@ def _report(summary: "RunSummary", as_json: bool, option: str | None) -> None:
         early = ", ended early since the differences are clear" if summary.stopped_early else ""
         write(f"Experiment {summary.experiment_id}: {summary.status}{early}")
         write(f"Files: {summary.output_dir}")
-        if option is not None:
+        if saved:
             command = "compare" if len(summary.variants) > 1 else "analyze"
-            say(f"Next: ml-agents {command} --experiment-ids {summary.experiment_id}{option}")
+            say(f"Next: ml-agents {command} --experiment-ids {summary.experiment_id}")
     if summary.failed:
         say(f"{summary.failed} of {summary.planned_runs} runs failed; see experiment_errors.json.")
         raise typer.Exit(PARTLY)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from ml_agents_results.database.mapper_events import delete_dependents
@@ -26,6 +26,9 @@ _FIELDS = (
     Metric.scorer,
     Metric.definition_json,
     Metric.is_primary,
+)
+_PRIMARY = select(*_FIELDS).where(
+    Metric.experiment_id == bindparam("experiment_id"), Metric.is_primary
 )
 _BATCH = 1000
 
@@ -96,9 +99,8 @@ class MetricRepository(Repository):
 
     def primary(self) -> MetricRecord | None:
         """The metric whose values stand on the runs; None if it is not known."""
-        row = self._connection.execute(
-            select(*_FIELDS).where(Metric.experiment_id == self._experiment_id, Metric.is_primary)
-        ).one_or_none()
+        given = {"experiment_id": self._experiment_id}
+        row = self._connection.execute(_PRIMARY, given).one_or_none()
         return None if row is None else _record(row)
 
     def make_primary(self, name: str) -> None:

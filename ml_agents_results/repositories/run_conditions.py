@@ -23,6 +23,26 @@ def conditions_of(
     connection: Connection, filters: RunFilters, *, searching: bool = True
 ) -> list[Any]:
     """The conditions on runs that pass; without those on whole texts unless `searching`."""
+    conditions = plain_conditions(filters, rising=is_rising(connection, filters))
+    if filters.metric is not None:
+        conditions += _of_metric(connection, filters)
+    if filters.disagree:
+        conditions.append(_disagreeing(connection, filters))
+    if searching and filters.searches:
+        conditions.append(matching(connection, filters))
+    return conditions
+
+
+def is_rising(connection: Connection, filters: RunFilters) -> bool:
+    """Whether more is better by the primary metric; asked only where it matters."""
+    if filters.change is None:
+        return True
+    metric = MetricRepository(connection, filters.experiment_id).primary()
+    return metric is None or metric.higher_is_better is not False
+
+
+def plain_conditions(filters: RunFilters, *, rising: bool) -> list[Any]:
+    """Those on columns of the index, which follow from the filters alone."""
     conditions = [Run.experiment_id == filters.experiment_id]
     variants = filters.variants if filters.change is None else _one(filters.candidate)
     for fixed in fixed_by(filters):
@@ -38,14 +58,8 @@ def conditions_of(
         (Run.cost_estimate, filters.cost_min, filters.cost_max),
     ):
         conditions += _between(column, low, high)
-    if filters.metric is not None:
-        conditions += _of_metric(connection, filters)
-    if filters.disagree:
-        conditions.append(_disagreeing(connection, filters))
     if filters.change is not None:
-        conditions.append(_changed(connection, filters))
-    if searching and filters.searches:
-        conditions.append(matching(connection, filters))
+        conditions.append(_changed(filters, rising=rising))
     return conditions
 
 
@@ -69,7 +83,7 @@ def _of_metric(connection: Connection, filters: RunFilters) -> list[Any]:
     return [Run.id.in_(select(Score.run_id).where(*own))]
 
 
-def _changed(connection: Connection, filters: RunFilters) -> Any:
+def _changed(filters: RunFilters, *, rising: bool) -> Any:
     """That the baseline's run of the same sample and repeat is worse, or better."""
     if filters.baseline is None or filters.candidate is None:
         raise UsageError(
@@ -77,8 +91,6 @@ def _changed(connection: Connection, filters: RunFilters) -> Any:
         )
     other = aliased(Run, name="baseline")
     better, worse = (Run, other) if filters.change == "improved" else (other, Run)
-    metric = MetricRepository(connection, filters.experiment_id).primary()
-    rising = metric is None or metric.higher_is_better is not False
     high, low = (better, worse) if rising else (worse, better)
     differs = or_(
         and_(better.outcome == "correct", worse.outcome == "wrong"),

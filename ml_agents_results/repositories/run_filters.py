@@ -73,6 +73,11 @@ class RunFilters:
         return bool(self.text or self.metadata)
 
     @property
+    def plain(self) -> bool:
+        """Whether no scores need to be read."""
+        return self.metric is None and not self.disagree
+
+    @property
     def by_facets_only(self) -> bool:
         """Whether variants, tasks and outcomes alone decide."""
         return self == RunFilters(self.experiment_id, self.variants, self.tasks, self.outcomes)

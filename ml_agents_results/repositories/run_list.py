@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, literal, or_, select, tuple_
+from sqlalchemy import Connection, Integer, Row, and_, bindparam, func, or_, select, tuple_
 
 from ml_agents_results.database.models import RUN_KEY, Run
 from ml_agents_results.errors import UsageError
@@ -13,8 +14,10 @@ from ml_agents_results.records import Variant
 from ml_agents_results.repositories.run_conditions import (
     conditions_of,
     fixed_by,
+    is_rising,
     matching,
     metric_value,
+    plain_conditions,
 )
 from ml_agents_results.repositories.run_filters import (
     SORT_COLUMNS,
@@ -66,6 +69,13 @@ _MORE = {
 
 LINE_COLUMNS = tuple(_MORE)
 """What a line can have besides the run's id and key."""
+
+_BOUND = "beyond_"
+"""Begins the names of parameters that say where a page begins."""
+
+Place = Literal["known", "unknown"] | None
+"""Whether the run that a page begins after has what the list is sorted by; None for the first
+page."""
 
 RunLine = Row[*tuple[Any, ...]]
 """A run without its whole texts: its id, its key, and the columns that were asked for, texts cut
@@ -200,45 +210,23 @@ class RunListRepository:
         limit: int,
         columns: Collection[str],
     ) -> Sequence[RunLine]:
-        """The ids are found in the index that covers all that is filtered and sorted by; only then
-        are the rows with their texts read."""
-        conditions = conditions_of(self._connection, filters)
-        measure = self._measure(filters.experiment_id, order)
-        if not columns:
-            line = _line((), measure)
-            chosen = self._chosen(line, conditions, filters, order, after, backwards)
-            return self._connection.execute(chosen.limit(limit)).all()
-        chosen = self._chosen([Run.id], conditions, filters, order, after, backwards)
-        ids = chosen.limit(limit).subquery()
-        selected = select(*_line(columns, measure)).join(ids, ids.c.id == Run.id)
-        directions = _directions(measure, order, backwards)
-        return self._connection.execute(selected.order_by(*directions)).all()
+        place: Place = None
+        if after is not None:
+            place = "unknown" if after.value is None else "known"
+        shape = (order, tuple(columns), place, backwards)
+        if filters.plain and order.metric is None:
+            statement = _plain_listing(filters, is_rising(self._connection, filters), *shape)
+        else:
+            measure = self._measure(filters.experiment_id, order)
+            statement = _listing(conditions_of(self._connection, filters), filters, measure, *shape)
+        given = {**_bounds(after), "at_most": limit}
+        return self._connection.execute(statement, given).all()
 
     def _measure(self, experiment_id: str, order: RunOrder) -> Any:
         """What the list is sorted by before the key; None where it is the key alone."""
         if order.metric is not None:
             return metric_value(self._connection, experiment_id, order.metric)
         return SORT_COLUMNS.get(order.column)
-
-    def _chosen(
-        self,
-        columns: Sequence[Any],
-        conditions: list[Any],
-        filters: RunFilters,
-        order: RunOrder,
-        after: Position | None,
-        backwards: bool,
-    ) -> Any:
-        """The runs beyond a position, in order."""
-        measure = self._measure(filters.experiment_id, order)
-        if after is not None:
-            conditions.append(
-                _beyond(_free(filters), after.key, backwards)
-                if measure is None
-                else _beyond_value(measure, order.descending, after, backwards)
-            )
-        directions = _directions(measure, order, backwards)
-        return select(*columns).where(*conditions).order_by(*directions)
 
     def _search(
         self,
@@ -257,19 +245,18 @@ class RunListRepository:
         searched = 0
         while True:
             others = conditions_of(self._connection, filters, searching=False)
-            chunk = self._chosen([Run.id, *_KEY], others, filters, RunOrder(), after, backwards)
-            keys = self._connection.execute(chunk.limit(SEARCHED_AT_ONCE)).all()
+            place: Place = None if after is None else "unknown"
+            chunk = _chosen([Run.id, *_KEY], others, filters, None, RunOrder(), place, backwards)
+            given = {**_bounds(after), "at_most": SEARCHED_AT_ONCE}
+            keys = self._connection.execute(chunk, given).all()
             if not keys:
                 return _page(rows, limit, backwards, searched=searched)
-            ids = chunk.limit(SEARCHED_AT_ONCE).subquery()
             found = (
-                select(*_line(columns))
-                .join(ids, ids.c.id == Run.id)
+                _of_chosen(chunk, columns, None, RunOrder(), backwards)
                 .where(fitting)
-                .order_by(*_directions(None, RunOrder(), backwards))
                 .limit(limit + 1 - len(rows))
             )
-            rows += self._connection.execute(found).all()
+            rows += self._connection.execute(found, given).all()
             searched += len(keys)
             after = Position(tuple(keys[-1][1:]))
             if len(rows) > limit:
@@ -278,6 +265,69 @@ class RunListRepository:
                 return _page(rows, limit, backwards, searched=searched)
             if monotonic() > ends_at:
                 return _page(rows, limit, backwards, stopped_at=after, searched=searched)
+
+
+@lru_cache(maxsize=32)
+def _plain_listing(
+    filters: RunFilters,
+    rising: bool,
+    order: RunOrder,
+    columns: tuple[str, ...],
+    place: Place,
+    backwards: bool,
+) -> Any:
+    """`_listing` for filters that alone say what passes: whoever turns pages asks again."""
+    measure = SORT_COLUMNS.get(order.column)
+    conditions = plain_conditions(filters, rising=rising)
+    return _listing(conditions, filters, measure, order, columns, place, backwards)
+
+
+def _listing(
+    conditions: Sequence[Any],
+    filters: RunFilters,
+    measure: Any,
+    order: RunOrder,
+    columns: tuple[str, ...],
+    place: Place,
+    backwards: bool,
+) -> Any:
+    """The first lines that pass beyond a place. Their ids are found in the index that covers all
+    that is filtered and sorted by; only then are the rows with their texts read."""
+    if not columns:
+        line = _line((), measure)
+        return _chosen(line, conditions, filters, measure, order, place, backwards)
+    chosen = _chosen([Run.id], conditions, filters, measure, order, place, backwards)
+    return _of_chosen(chosen, columns, measure, order, backwards)
+
+
+def _chosen(
+    columns: Sequence[Any],
+    conditions: Sequence[Any],
+    filters: RunFilters,
+    measure: Any,
+    order: RunOrder,
+    place: Place,
+    backwards: bool,
+) -> Any:
+    """The first runs beyond a place, in order; `_bounds` are its parameters, and `at_most`."""
+    beyond = []
+    if place is not None and measure is None:
+        beyond = [_beyond(_free(filters), backwards)]
+    elif place is not None:
+        known = place == "known"
+        beyond = [_beyond_value(measure, order.descending != backwards, known, backwards)]
+    directions = _directions(measure, order, backwards)
+    selected = select(*columns).where(*conditions, *beyond).order_by(*directions)
+    return selected.limit(bindparam("at_most", type_=Integer))
+
+
+def _of_chosen(
+    chosen: Any, columns: Collection[str], measure: Any, order: RunOrder, backwards: bool
+) -> Any:
+    """The lines of the chosen runs."""
+    ids = chosen.subquery()
+    lines = select(*_line(columns, measure)).join(ids, ids.c.id == Run.id)
+    return lines.order_by(*_directions(measure, order, backwards))
 
 
 def _line(columns: Collection[str], measure: Any = None) -> list[Any]:
@@ -312,19 +362,26 @@ def _directions(measure: Any, order: RunOrder, backwards: bool) -> list[Any]:
     return [sorted_by.nulls_first() if backwards else sorted_by.nulls_last(), *keys]
 
 
-def _beyond(columns: Sequence[Any], key: Sequence[Any], backwards: bool) -> Any:
-    values = dict(zip((column.key for column in _KEY), key, strict=True))
+def _beyond(columns: Sequence[Any], backwards: bool) -> Any:
     # Bound with the types of the columns: texts compare in stored form.
-    bounds = tuple_(*(literal(values[column.key], column.type) for column in columns))
+    bounds = tuple_(*(bindparam(_BOUND + one.key, type_=one.type) for one in columns))
     return tuple_(*columns) < bounds if backwards else tuple_(*columns) > bounds
 
 
-def _beyond_value(measure: Any, descending: bool, after: Position, backwards: bool) -> Any:
-    beyond = _beyond(_KEY, after.key, backwards)
-    if after.value is None:
+def _beyond_value(measure: Any, falling: bool, known: bool, backwards: bool) -> Any:
+    beyond = _beyond(_KEY, backwards)
+    if not known:
         same = and_(measure.is_(None), beyond)
         return or_(measure.is_not(None), same) if backwards else same
-    falling = descending != backwards
-    further = measure < after.value if falling else measure > after.value
-    conditions = [further, and_(measure == after.value, beyond)]
+    value = bindparam(_BOUND + _MEASURE, type_=measure.type)
+    further = measure < value if falling else measure > value
+    conditions = [further, and_(measure == value, beyond)]
     return or_(*conditions) if backwards else or_(*conditions, measure.is_(None))
+
+
+def _bounds(place: Position | None) -> dict[str, Any]:
+    """A place as parameters."""
+    if place is None:
+        return {}
+    key = {_BOUND + one.key: part for one, part in zip(_KEY, place.key, strict=True)}
+    return {**key, _BOUND + _MEASURE: place.value}

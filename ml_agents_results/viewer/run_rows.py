@@ -111,11 +111,20 @@ def _links(query: RunQuery, values: Mapping[str, Sequence[Any]]) -> Iterator[str
     """Where the rows lead."""
     experiment = quote_plus(query.filters.experiment_id, errors="surrogatepass")
     back = urlencode({"from": urlencode(query.first().pairs, errors="surrogatepass")})
+    # What is quoted or a number needs no escaping but of its ampersands.
+    start, end = f"/sample?experiment={experiment}&amp;task=", f"&amp;{back}"
     tasks = {task: quote_plus(task, errors="surrogatepass") for task in set(values["task"])}
-    for task, index, run in zip(values["task"], values["sample_index"], values["id"], strict=True):
-        # What is quoted or a number needs no escaping but of its ampersands.
-        link = f"/sample?experiment={experiment}&amp;task={tasks[task]}&amp;index={index}"
-        yield f"{link}&amp;run={quote_plus(run, errors='surrogatepass')}&amp;{back}"
+    ids = _quoted(values["id"])
+    for task, index, run in zip(values["task"], values["sample_index"], ids, strict=True):
+        yield f"{start}{tasks[task]}&amp;index={index}&amp;run={run}{end}"
+
+
+def _quoted(values: Sequence[str]) -> Sequence[str]:
+    """The values as in links, all at once."""
+    quoted = quote_plus("\n".join(values), errors="surrogatepass").split("%0A")
+    if len(quoted) == len(values):
+        return quoted
+    return [quote_plus(value, errors="surrogatepass") for value in values]
 
 
 def _class(name: str) -> str:

@@ -97,6 +97,10 @@ class Site:
         # Only lone surrogates are beyond UTF-8.
         return HTMLResponse(content.encode("utf-8", "backslashreplace"), code)
 
+    def fragment(self, template: str, **values: Any) -> Markup:
+        """A part of a page."""
+        return Markup(self.environment.get_template(template).render(**values))
+
     def kept(self, request: Request, build: Callable[[], Response]) -> Response:
         """A page that is built once while the database stands still, however often it is asked
         for."""

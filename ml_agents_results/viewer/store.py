@@ -1,6 +1,7 @@
 """Store: the database behind the pages, read without writing, its figures kept while they hold."""
 
 import ctypes
+import gc
 import os
 import sys
 from collections import OrderedDict
@@ -92,7 +93,7 @@ class Store:
         with self._lock:
             turn = self._computing.setdefault(key, Lock())
         with turn:
-            state, known = self.state(), self._kept.get(key)
+            known, state = self._known(key), self.state()
             if known is not None and state is not None:
                 rest = max(_LEAST_AGE, _REST * known.took)
                 if known.state == state or monotonic() - known.at < rest:
@@ -101,14 +102,22 @@ class Store:
             started = monotonic()
             with self.read(None) as connection:
                 value = compute(connection)
-            now = monotonic()
-            if now - started > _LONG:
-                _return_memory()
+                took = monotonic() - started
+                if took > _LONG:
+                    _return_memory(connection)
             with self._lock:
-                self._kept[key] = _Kept(state, value, now, now - started)
+                self._kept[key] = _Kept(state, value, started + took, took)
+                self._computing.pop(key, None)
                 while len(self._kept) > _CAPACITY:
                     self._kept.popitem(last=False)
             return value
+
+    def _known(self, key: Hashable) -> _Kept | None:
+        """What was computed before; what nobody asks for is forgotten first."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
 
     def forget(self) -> None:
         """Lets figures be computed again: something was written here."""
@@ -143,9 +152,12 @@ class Store:
         self._file, self._trusted_until = now, monotonic() + _TRUSTED_FOR
 
 
-def _return_memory() -> None:
-    """Gives the system what was freed: the C library would keep what an analysis took, for each
-    thread that ran one."""
+def _return_memory(connection: Connection) -> None:
+    """Gives the system what an analysis took: some of it waits for garbage collection, SQLite would
+    keep the pages that it read, and the C library what was freed, for each thread."""
+    gc.collect()
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA shrink_memory")
     if sys.platform == "linux":
         with suppress(AttributeError):
             ctypes.CDLL(None).malloc_trim(0)

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -26,7 +28,6 @@ from ml_agents_results.viewer.pages.queue_page import grading_url
 from ml_agents_results.viewer.run_query import SIZES, RunQuery, run_query
 from ml_agents_results.viewer.run_rows import COLUMNS, NUMBERS, SORTED_BY, columns_read, rows_html
 from ml_agents_results.viewer.site import Site
-from ml_agents_results.viewer.variant_links import variant_slug
 
 _DOWNLOADS = {
     "csv": "CSV",
@@ -43,15 +44,16 @@ def show(site: Site, request: Request) -> Response:
     experiment_id = params.get("experiment", "")
     record = site.record(experiment_id)
     metrics = [metric.name for metric in record.metrics or ()]
-    variants = site.variants(experiment_id)
+    cells = site.cells(experiment_id)
+    variants = list(dict.fromkeys(cell.variant for cell in cells))
     query = run_query(params, variants)
-    usual = _columns(replace(query, columns=()), site.cells(experiment_id), metrics)
+    usual = _columns(replace(query, columns=()), cells, metrics)
     if set(query.columns) == set(usual):
         query = replace(query, columns=())
     if sorted(params.multi_items()) != sorted(query.pairs):
         # A form sends what is empty or as usual, too: links stay short, one for each list.
         return RedirectResponse(query.url(), 303)
-    columns = _columns(query, site.cells(experiment_id), metrics)
+    columns = _columns(query, cells, metrics)
     with site.store.read() as connection:
         runs = RunListRepository(connection)
         page = runs.page(
@@ -72,35 +74,57 @@ def show(site: Site, request: Request) -> Response:
         record=record,
         query=query,
         page=page,
-        labels=labels,
-        total=_total(site, query, page),
+        total=_total(site, query, page, cells),
         counted=COUNTED,
         columns={name: COLUMNS.get(name, name) for name in columns},
-        every_column={**COLUMNS, **{name: name for name in metrics}},
         numbers=(*NUMBERS, *metrics),
         rows=rows_html(query, page.lines, columns, labels, scores, record.metrics or ()),
-        metrics=metrics,
-        facets=site.store.figures(
-            ("facets", query.first()),
-            lambda _: facets_of(query, site.cells(experiment_id), labels),
+        filters=site.store.figures(
+            ("filters", query.first()),
+            lambda _: _filters(site, query, columns, metrics, cells, labels),
         ),
         sort_url=_sort_urls(query, columns),
-        texts=TEXT_COLUMNS,
-        metadata_keys=site.store.figures(
-            ("metadata", experiment_id),
-            lambda connection: metadata_keys(connection, experiment_id),
-        ),
-        sizes=SIZES,
-        slugs={variant: variant_slug(variant) for variant in variants},
         places=_places(query, page),
         narrowed=_narrowed(query, labels),
         commands=[],
         grading_url="" if site.store.read_only else grading_url(query),
         exports=[
             (query.first().url(f"/export/runs.{suffix}"), name)
-            for suffix, name in _DOWNLOADS.items()
-            if suffix != "parquet" or find_spec("pyarrow") is not None
+            for suffix, name in _downloads().items()
         ],
+    )
+
+
+@cache
+def _downloads() -> Mapping[str, str]:
+    """The formats that this installation writes."""
+    without = () if find_spec("pyarrow") is not None else ("parquet",)
+    return {suffix: name for suffix, name in _DOWNLOADS.items() if suffix not in without}
+
+
+def _filters(
+    site: Site,
+    query: RunQuery,
+    columns: Sequence[str],
+    metrics: Sequence[str],
+    cells: Sequence[VariantCounts],
+    labels: Mapping[Variant, str],
+) -> Markup:
+    """The form and the facets: the same on all pages of a list."""
+    experiment_id = query.filters.experiment_id
+    return site.fragment(
+        "run_filters.html",
+        query=query,
+        columns=columns,
+        every_column={**COLUMNS, **{name: name for name in metrics}},
+        metrics=metrics,
+        facets=facets_of(query, cells, labels),
+        texts=TEXT_COLUMNS,
+        metadata_keys=site.store.figures(
+            ("metadata", experiment_id),
+            lambda connection: metadata_keys(connection, experiment_id),
+        ),
+        sizes=SIZES,
     )
 
 
@@ -138,11 +162,12 @@ def _columns(
     return tuple(name for name in usual if has.get(name, True))
 
 
-def _total(site: Site, query: RunQuery, page: RunPage) -> int | None:
+def _total(
+    site: Site, query: RunQuery, page: RunPage, cells: Sequence[VariantCounts]
+) -> int | None:
     """The runs that pass: from the counts of the facets, from a page that holds all, else counted
     as far as that is quick."""
     if query.filters.by_facets_only:
-        cells = site.cells(query.filters.experiment_id)
         return runs_of(query, cells)
     if not page.more and query.after is None and query.before is None:
         return len(page.lines)

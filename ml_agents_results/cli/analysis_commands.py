@@ -1,5 +1,6 @@
 """analyze and compare: statistics of recorded results."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,7 +16,11 @@ from ml_agents_results.cli.analysis_reports import (
     require_options_apply,
 )
 from ml_agents_results.cli.database_options import DbPath, DbUrl
-from ml_agents_results.cli.experiment_lookup import ExperimentIds, resolve_ids
+from ml_agents_results.cli.experiment_lookup import (
+    ExperimentIds,
+    OptionalExperimentIds,
+    resolve_ids,
+)
 from ml_agents_results.cli.gate_options import (
     FAILED,
     FailOn,
@@ -27,40 +32,20 @@ from ml_agents_results.cli.gate_options import (
     with_baseline,
 )
 from ml_agents_results.cli.help_panels import OUTPUT, STATISTICS
+from ml_agents_results.cli.log_files import imported_files
+from ml_agents_results.cli.option_groups import grouped
 from ml_agents_results.cli.option_values import listed
 from ml_agents_results.cli.output_options import Force, Json, Verbose, emit_json
-from ml_agents_results.cli.selection_options import (
-    Approaches,
-    From,
-    Methods,
-    Models,
-    Providers,
-    Tasks,
-    To,
-    filters_of,
-)
+from ml_agents_results.cli.selection_options import SelectionOptions
 from ml_agents_results.cli.source_options import Engine, Source, SparkMaster, open_source
 from ml_agents_results.cli.statistics_options import (
-    AcrossTasks,
     Allow,
     Baseline,
-    Cluster,
-    Confidence,
-    Contrasts,
-    Correction,
-    DifferenceInterval,
+    ComparisonOptions,
     Family,
-    GroupMap,
-    Interval,
-    Margin,
+    FigureOptions,
     Metrics,
-    Missing,
-    NullCluster,
     Pooled,
-    Simultaneous,
-    Test,
-    Unpaired,
-    families_in,
 )
 from ml_agents_results.reports.terminal import print_report, say
 
@@ -76,28 +61,18 @@ ReportFile = Annotated[
 ]
 
 
+@grouped
 def analyze(
+    *,
     experiment_ids: ExperimentIds,
     report_type: Annotated[
         ReportType,
         typer.Option(metavar="TYPE", help=f"What to report on: {', '.join(ReportType)}."),
     ] = ReportType.summary,
-    approach: Approaches = None,
-    provider: Providers = None,
-    model: Models = None,
-    task: Tasks = None,
-    parsing_method: Methods = None,
-    created_from: From = None,
-    created_to: To = None,
+    selection: SelectionOptions,
     metric: Metrics = None,
     baseline: Baseline = None,
-    interval: Interval = "wilson",
-    cluster: Cluster = None,
-    null_cluster: NullCluster = "error",
-    cluster_across_tasks: AcrossTasks = False,
-    group_map: GroupMap = None,
-    missing: Missing = "exclude",
-    confidence: Confidence = 0.95,
+    figures: FigureOptions,
     pool: Annotated[
         Pool | None,
         typer.Option(
@@ -119,7 +94,6 @@ def analyze(
     """Report accuracy, ranks, times, costs, failures, agreement and more, with error bars."""
     from ml_agents_results.formats.report_files import require_report_file, write_report
     from ml_agents_results.reports.several_metrics_report import several_metrics_report
-    from ml_agents_results.services.analysis_options import AnalysisOptions
     from ml_agents_results.services.metric_choice import named_metrics
 
     if output is not None:
@@ -130,36 +104,18 @@ def analyze(
         metric=metric,
         pool=pool,
         given={
-            "--interval": interval != "wilson",
-            "--missing": missing != "exclude",
-            "--cluster": cluster is not None,
-            "--null-cluster": null_cluster != "error",
-            "--cluster-across-tasks": cluster_across_tasks,
-            "--group-map": group_map is not None,
+            "--interval": figures.interval != "wilson",
+            "--missing": figures.missing != "exclude",
+            "--cluster": figures.cluster is not None,
+            "--null-cluster": figures.null_cluster != "error",
+            "--cluster-across-tasks": figures.cluster_across_tasks,
+            "--group-map": figures.group_map is not None,
         },
     )
-    options = AnalysisOptions(
-        metric=metric,
-        confidence=confidence,
-        interval=interval,
-        cluster=cluster,
-        null_cluster=null_cluster,
-        across_tasks=cluster_across_tasks,
-        families=families_in(group_map),
-        missing=missing,
-    )
+    options = figures.analysis(metric=metric)
     with open_source(source, engine, spark_master, db_path, db_url) as runs:
         ids = resolve_ids(runs.connection, experiment_ids)
-        filters = filters_of(
-            experiment_id=ids,
-            approach_name=approach,
-            provider=provider,
-            model=model,
-            task=task,
-            parsing_method=parsing_method,
-            created_from=created_from,
-            created_to=created_to,
-        )
+        filters = selection.filters(ids)
         names = named_metrics(runs, ids, metric)
         raters = list(filter(None, names)) if report_type in OF_RATERS else []
         asked = ReportRequest(report_type, baseline, pool, raters)
@@ -188,37 +144,28 @@ def analyze(
         say(f"Wrote {output}.")
 
 
+@grouped
 def compare(
-    experiment_ids: ExperimentIds,
+    *,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE",
+            help="Logs or archives to compare by themselves, as `import` reads them; the first has "
+            "the baseline.",
+        ),
+    ] = None,
+    experiment_ids: OptionalExperimentIds = None,
     metric: Metrics = None,
     baseline: Baseline = None,
-    contrasts: Contrasts = "vs-baseline",
     by: Annotated[Literal["task"] | None, typer.Option(help="Also compare within each task.")] = (
         None
     ),
-    unpaired: Unpaired = False,
     pool: Pooled = None,
     allow: Allow = None,
-    cluster: Cluster = None,
-    null_cluster: NullCluster = "error",
-    cluster_across_tasks: AcrossTasks = False,
-    group_map: GroupMap = None,
-    interval: Interval = "wilson",
-    difference_interval: DifferenceInterval = "bonett-price",
-    test: Test = "mid-p",
-    correction: Correction = "holm",
     family: Family = "metric",
-    simultaneous: Simultaneous = False,
-    missing: Missing = "exclude",
-    margin: Margin = None,
-    confidence: Confidence = 0.95,
-    approach: Approaches = None,
-    provider: Providers = None,
-    model: Models = None,
-    task: Tasks = None,
-    parsing_method: Methods = None,
-    created_from: From = None,
-    created_to: To = None,
+    comparison: ComparisonOptions,
+    selection: SelectionOptions,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -250,7 +197,6 @@ def compare(
     from ml_agents_results.reports.comparison_report import comparison_report
     from ml_agents_results.reports.sentences import comparison_document
     from ml_agents_results.reports.several_metrics_report import several_metrics_report
-    from ml_agents_results.services.analysis_options import AnalysisOptions
     from ml_agents_results.services.comparison.comparison_service import ComparisonService
     from ml_agents_results.services.comparison.several_metrics import by_metric
     from ml_agents_results.services.gate import GateService
@@ -258,40 +204,23 @@ def compare(
 
     if output is not None:
         comparison_writer(output, force=force)
-    rules = gate_from(gate, fail_on, metric, margin, (junit, summary))
-    options = AnalysisOptions(
-        metric=metric,
-        confidence=confidence,
-        interval=interval,
-        difference_interval=difference_interval,
-        test=test,
-        correction=correction,
-        simultaneous=simultaneous,
-        cluster=cluster,
-        null_cluster=null_cluster,
-        across_tasks=cluster_across_tasks,
-        families=families_in(group_map),
-        unpaired=unpaired,
-        pool=pool,
-        allow=tuple(listed(allow)),
-        missing=missing,
-        margin=margin,
-        contrasts=contrasts,
-    )
-    with open_source(source, engine, spark_master, db_path, db_url) as runs:
-        ids = resolve_ids(runs.connection, experiment_ids)
+    rules = gate_from(gate, fail_on, metric, comparison.margin, (junit, summary))
+    options = comparison.analysis(metric=metric, pool=pool, allow=tuple(listed(allow)))
+    if files and (experiment_ids or source or db_path or db_url):
+        raise UsageError(
+            "files are compared by themselves, without a database",
+            "Import them, and name experiments: --experiment-ids A,B.",
+        )
+    with ExitStack() as stack:
+        if files:
+            runs, named = stack.enter_context(imported_files(files))
+        else:
+            opened = open_source(source, engine, spark_master, db_path, db_url)
+            runs, named = stack.enter_context(opened), experiment_ids or []
+        ids = resolve_ids(runs.connection, named)
         if rules is not None:
             ids, baseline = with_baseline(runs.connection, ids, rules, baseline)
-        filters = filters_of(
-            experiment_id=ids,
-            approach_name=approach,
-            provider=provider,
-            model=model,
-            task=task,
-            parsing_method=parsing_method,
-            created_from=created_from,
-            created_to=created_to,
-        )
+        filters = selection.filters(ids)
         names = named_metrics(runs, ids, metric)
         if len(names) < 2 and family == "metrics":
             raise UsageError(

@@ -7,38 +7,12 @@ import typer
 from ml_agents_results.cli.database_options import DbPath, DbUrl, open_database
 from ml_agents_results.cli.experiment_lookup import OptionalExperimentIds, every_id, resolve_ids
 from ml_agents_results.cli.help_panels import OUTPUT
+from ml_agents_results.cli.option_groups import grouped
 from ml_agents_results.cli.option_values import completing, listed
 from ml_agents_results.cli.output_options import Force
 from ml_agents_results.cli.progress_bar import progress_bar
-from ml_agents_results.cli.selection_options import (
-    Approaches,
-    From,
-    Methods,
-    Models,
-    Providers,
-    Tasks,
-    To,
-    filters_of,
-)
-from ml_agents_results.cli.statistics_options import (
-    AcrossTasks,
-    Baseline,
-    Cluster,
-    Confidence,
-    Contrasts,
-    Correction,
-    DifferenceInterval,
-    GroupMap,
-    Interval,
-    Margin,
-    Metric,
-    Missing,
-    NullCluster,
-    Simultaneous,
-    Test,
-    Unpaired,
-    families_in,
-)
+from ml_agents_results.cli.selection_options import SelectionOptions
+from ml_agents_results.cli.statistics_options import Baseline, ComparisonOptions, Metric
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.registry import WRITERS, writer_names
 from ml_agents_results.reports.terminal import say
@@ -53,7 +27,9 @@ def _parts() -> tuple[str, ...]:
     return PARTS
 
 
+@grouped
 def export(
+    *,
     output: Annotated[
         str,
         typer.Option(
@@ -121,29 +97,10 @@ def export(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
-    approach: Approaches = None,
-    provider: Providers = None,
-    model: Models = None,
-    task: Tasks = None,
-    parsing_method: Methods = None,
-    created_from: From = None,
-    created_to: To = None,
+    selection: SelectionOptions,
     metric: Metric = None,
     baseline: Baseline = None,
-    contrasts: Contrasts = "vs-baseline",
-    unpaired: Unpaired = False,
-    cluster: Cluster = None,
-    null_cluster: NullCluster = "error",
-    cluster_across_tasks: AcrossTasks = False,
-    group_map: GroupMap = None,
-    interval: Interval = "wilson",
-    difference_interval: DifferenceInterval = "bonett-price",
-    test: Test = "mid-p",
-    correction: Correction = "holm",
-    simultaneous: Simultaneous = False,
-    missing: Missing = "exclude",
-    margin: Margin = None,
-    confidence: Confidence = 0.95,
+    comparison: ComparisonOptions,
     force: Force = False,
     db_path: DbPath = None,
     db_url: DbUrl = None,
@@ -152,34 +109,8 @@ def export(
     compute them."""
     from ml_agents_results.formats.exporting import export as write
     from ml_agents_results.repositories.run_repository import RunRepository
-    from ml_agents_results.services.analysis_options import AnalysisOptions
 
-    analysis = AnalysisOptions(
-        metric=metric,
-        confidence=confidence,
-        interval=interval,
-        difference_interval=difference_interval,
-        test=test,
-        correction=correction,
-        simultaneous=simultaneous,
-        cluster=cluster,
-        null_cluster=null_cluster,
-        across_tasks=cluster_across_tasks,
-        families=families_in(group_map),
-        unpaired=unpaired,
-        missing=missing,
-        margin=margin,
-        contrasts=contrasts,
-    )
-    filters = filters_of(
-        approach_name=approach,
-        provider=provider,
-        model=model,
-        task=task,
-        parsing_method=parsing_method,
-        created_from=created_from,
-        created_to=created_to,
-    )
+    filters = selection.filters()
     database = open_database(db_path, db_url)
     with database.read() as connection:
         ids = _chosen(connection, experiment_ids or [], everything)
@@ -196,7 +127,7 @@ def export(
             chunk_size=chunk_size,
             samples=samples,
             partition_by=listed(partition_by),
-            analysis=analysis,
+            analysis=comparison.analysis(metric=metric),
             baseline=baseline,
             filters=filters,
             force=force,

@@ -1,13 +1,12 @@
 """import: reads results from files into a database."""
 
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,6 +18,7 @@ from ml_agents_results.cli.database_options import (
     open_database,
 )
 from ml_agents_results.cli.help_panels import SCORING
+from ml_agents_results.cli.log_files import log_source
 from ml_agents_results.cli.option_values import completing, listed, pairs
 from ml_agents_results.cli.output_options import Json, emit_json
 from ml_agents_results.cli.progress_bar import progress_bar
@@ -29,13 +29,8 @@ from ml_agents_results.formats.registry import READERS, reader_names
 from ml_agents_results.reports.terminal import print_table, say, write
 
 if TYPE_CHECKING:
-    from io import BufferedReader
-
     from ml_agents_results.database.engine import Database
     from ml_agents_results.formats.importing import ImportResult
-    from ml_agents_results.formats.log_source import LogSource
-
-STANDARD_INPUT = "-"
 
 
 def import_(
@@ -257,7 +252,7 @@ def import_(
         answer_kind=answer_kind,
     )
     with ExitStack() as stack:
-        sources = [stack.enter_context(_source(file)) for file in files]
+        sources = [stack.enter_context(log_source(file)) for file in files]
         database = stack.enter_context(_target(db_path, db_url, dry_run))
         advance = stack.enter_context(
             progress_bar("Importing", sum(source.size for source in sources))
@@ -298,29 +293,6 @@ def _scales(given: list[str] | None) -> dict[str, tuple[float, float]]:
         if not -inf < scales[name][0] < scales[name][1] < inf:
             raise UsageError(f"--bounds {name}={text} is empty", "The lower bound comes first.")
     return scales
-
-
-@contextmanager
-def _source(file: str) -> Iterator["LogSource"]:
-    """The file; standard input and files in stores are copied to one: they are read more than
-    once."""
-    from ml_agents_results.formats.log_source import LogSource
-    from ml_agents_results.formats.remote_files import fetched, path_here, shown_url
-
-    if file != STANDARD_INPUT:
-        if (path := path_here(file)) is not None:
-            yield LogSource(path)
-            return
-        with fetched(file) as copy:
-            yield LogSource(copy, shown_url(file))
-        return
-    with tempfile.NamedTemporaryFile(prefix="ml-agents-", suffix=".tmp") as copy:
-        # Block by block as it comes: a read that waits for a full one may outlast an interrupt.
-        stdin = cast("BufferedReader", sys.stdin.buffer)
-        while block := stdin.read1(1 << 16):
-            copy.write(block)
-        copy.flush()
-        yield LogSource(copy.name, "stdin")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Options that select runs by approach, provider, model, task, parsing method and time."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -62,6 +63,32 @@ To = Annotated[
         rich_help_panel=SELECTION,
     ),
 ]
+
+
+@dataclass
+class SelectionOptions:
+    """Which runs a command is about."""
+
+    approach: Approaches = None
+    provider: Providers = None
+    model: Models = None
+    task: Tasks = None
+    parsing_method: Methods = None
+    created_from: From = None
+    created_to: To = None
+
+    def filters(self, experiment_ids: list[str] | None = None) -> "Filters":
+        """The filters that these options name, within the experiments."""
+        return filters_of(
+            experiment_id=experiment_ids,
+            approach_name=self.approach,
+            provider=self.provider,
+            model=self.model,
+            task=self.task,
+            parsing_method=self.parsing_method,
+            created_from=self.created_from,
+            created_to=self.created_to,
+        )
 
 
 def filters_of(**given: Any) -> "Filters":

@@ -1,7 +1,8 @@
 """Options that choose the statistics of an analysis: baseline, intervals, tests, clusters."""
 
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -9,6 +10,10 @@ from ml_agents_results.cli.help_panels import STATISTICS
 from ml_agents_results.cli.option_values import completing
 from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics import choices
+from ml_agents_results.statistics.choices import PairingRule
+
+if TYPE_CHECKING:
+    from ml_agents_results.services.analysis_options import AnalysisOptions
 
 Metric = Annotated[
     str | None,
@@ -55,6 +60,15 @@ Unpaired = Annotated[
     typer.Option(
         "--unpaired",
         help="Compare all samples of each variant instead of those they share.",
+        rich_help_panel=STATISTICS,
+    ),
+]
+PairBy = Annotated[
+    PairingRule | None,
+    typer.Option(
+        "--pair-by",
+        help="What makes samples of two variants the same one; content is the question and "
+        "expected answer. [default: the data set's index or ids, else content]",
         rich_help_panel=STATISTICS,
     ),
 ]
@@ -159,6 +173,41 @@ Confidence = Annotated[
         help="Confidence level of all intervals, between 0 and 1.", rich_help_panel=STATISTICS
     ),
 ]
+
+
+@dataclass(kw_only=True)
+class FigureOptions:
+    """How the figures of variants are computed."""
+
+    interval: Interval = "wilson"
+    cluster: Cluster = None
+    null_cluster: NullCluster = "error"
+    cluster_across_tasks: AcrossTasks = False
+    group_map: GroupMap = None
+    missing: Missing = "exclude"
+    confidence: Confidence = 0.95
+
+    def analysis(self, **more: Any) -> "AnalysisOptions":
+        """The choices of an analysis that these options and `more` name."""
+        from ml_agents_results.services.analysis_options import AnalysisOptions
+
+        chosen = {field.name: getattr(self, field.name) for field in fields(self)}
+        across, families = chosen.pop("cluster_across_tasks"), families_in(chosen.pop("group_map"))
+        return AnalysisOptions(across_tasks=across, families=families, **chosen, **more)
+
+
+@dataclass(kw_only=True)
+class ComparisonOptions(FigureOptions):
+    """How variants are compared."""
+
+    contrasts: Contrasts = "vs-baseline"
+    unpaired: Unpaired = False
+    pair_by: PairBy = None
+    difference_interval: DifferenceInterval = "bonett-price"
+    test: Test = "mid-p"
+    correction: Correction = "holm"
+    simultaneous: Simultaneous = False
+    margin: Margin = None
 
 
 def families_in(path: Path | None) -> dict[str, str]:

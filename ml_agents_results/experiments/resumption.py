@@ -49,7 +49,7 @@ def definition(study: Study) -> dict[str, Any]:
 def check_plan(record: ExperimentRecord) -> None:
     """Raises ResumeRefused if the experiment has no plan of this version."""
     plan = record.environment_json.get("plan")
-    if not isinstance(plan, dict):
+    if not isinstance(plan, dict) or "version" not in plan:
         raise ResumeRefused(
             f"{record.id} has no plan: it was imported, or recorded by another program",
             "Only experiments that were started with `ml-agents run` can be resumed.",

@@ -20,7 +20,7 @@ _COMPARING = frozenset(("comparisons", "costs"))
 
 _OF_COMPARISONS = (
     *("difference_interval", "test", "correction", "margin", "contrasts", "simultaneous"),
-    "unpaired",
+    *("unpaired", "pair_by"),
 )
 """Fields of AnalysisOptions that change comparisons only."""
 

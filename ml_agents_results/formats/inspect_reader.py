@@ -161,6 +161,19 @@ class _InspectLog:
         self._say_what_is_missing()
         yield from self.grading.graded()
 
+    def _plan(self) -> dict[str, Any] | None:
+        """What an evaluation that broke off was to ask."""
+        questions = len(sequence(mapping(self._eval.get("dataset")).get("sample_ids")))
+        if self._header.get("status") == "success" or not questions:
+            return None
+        repeats = mapping(self._eval.get("config")).get("epochs") or 1
+        return {
+            "approaches": [],
+            "questions": questions,
+            "repeats": repeats,
+            "runs": questions * repeats,
+        }
+
     def experiment(self) -> ExperimentRecord:
         if self._own is not None and (own := self._own.experiment()) is not None:
             return own
@@ -194,6 +207,8 @@ class _InspectLog:
                 | {"error": error_text(error) if (error := self._header.get("error")) else None}
             ),
         }
+        if (plan := self._plan()) is not None:
+            environment["plan"] = plan
         return ExperimentRecord(
             id=f"{self._task.rpartition('/')[2]}-{identity}",
             name=self._task,

@@ -12,6 +12,9 @@ from ml_agents_results.statistics.difference_sums import margin_level
 if TYPE_CHECKING:
     import pandas as pd
 
+_LONGEST_ID = 24
+"""Characters of an id in a sentence."""
+
 
 def comparison_sentence(row: ComparisonRow) -> str:
     """The verdict in plain words, then the difference with its samples, interval, adjusted p value
@@ -24,7 +27,15 @@ def comparison_sentence(row: ComparisonRow) -> str:
             if unpaired
             else f"{candidate} and {baseline} share no graded sample"
         )
-        return f"{missing}: there is nothing to compare."
+        ids = ""
+        if row.candidate_ids and row.baseline_ids:
+            both = (row.candidate_ids, row.baseline_ids)
+            one, two = (", ".join(name[:_LONGEST_ID] for name in names) for names in both)
+            ids = (
+                f" Their samples have other ids ({one}, ... and {two}, ...); --pair-by content "
+                "pairs those with the same question and expected answer."
+            )
+        return f"{missing}: there is nothing to compare.{ids}"
     words, joint = _difference(row)
     within = f"with {row.within}, " if row.within else ""
     compared = (

@@ -33,7 +33,7 @@ from ml_agents_results.statistics import (
     variant_matrix,
 )
 from ml_agents_results.statistics.additive_sums import Counts, add_counts, add_histograms, add_sums
-from ml_agents_results.statistics.choices import Missing
+from ml_agents_results.statistics.choices import Missing, PairingRule
 from ml_agents_results.statistics.run_columns import (
     Cluster,
     Column,
@@ -43,7 +43,6 @@ from ml_agents_results.statistics.run_columns import (
     of_numbers,
     of_pooled,
 )
-from ml_agents_results.statistics.sample_table import PairingRule
 from ml_agents_results.statistics.value_tabulation import DifferenceSteps
 from ml_agents_results.statistics.variant_matrix import VariantMatrix
 
@@ -339,6 +338,13 @@ class Tabulator:
         find = partial(sample_tabulation.sample_identity, variants=variants)
         parts = self._tabulate(find, ["sample_index", "sample_id"], "sample_id")
         return all(part[0] for part in parts), all(part[1] for part in parts)
+
+    def first_ids(self, variant: Variant, number: int = 3) -> list[str]:
+        """The first ids of a variant's samples, after the name of their task where they have
+        one."""
+        find = partial(sample_tabulation.first_ids, variant=variant, number=number)
+        parts = self._tabulate(find, ["sample_index", "sample_id"], "sample_id")
+        return [name for part in parts for name in part][:number]
 
     def has_sample_ids(self, variant: Variant) -> bool:
         """Whether every sample of the variant carries the data set's own id."""

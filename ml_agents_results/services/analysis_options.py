@@ -16,6 +16,7 @@ from ml_agents_results.statistics.choices import (
     Missing,
     NullCluster,
     PairedTest,
+    PairingRule,
     Pool,
 )
 from ml_agents_results.statistics.distributions import check_confidence
@@ -49,6 +50,8 @@ class AnalysisOptions:
         contrasts: "vs-baseline" or "all-pairs".
         unpaired: Whether variants are compared on all that each was asked instead of on the samples
             they share.
+        pair_by: What makes samples of two variants the same one; None for what the experiments
+            say.
         allow: What variants may differ in next to their approach and still be compared: any of
             "dataset", "grader", "metric" (its name or its definition). Models may always differ,
             which "model" says as well.
@@ -76,6 +79,7 @@ class AnalysisOptions:
     contrasts: Contrasts = "vs-baseline"
     simultaneous: bool = False
     unpaired: bool = False
+    pair_by: PairingRule | None = None
     allow: tuple[str, ...] = ()
     pool: Pool | None = None
 
@@ -96,6 +100,7 @@ class AnalysisOptions:
             ("null-cluster", self.null_cluster, get_args(NullCluster)),
             ("missing", self.missing, get_args(Missing)),
             ("contrasts", self.contrasts, get_args(Contrasts)),
+            *([("pair-by", self.pair_by, get_args(PairingRule))] if self.pair_by else []),
             *([("pool", self.pool, get_args(Pool))] if self.pool is not None else []),
             *(("allow", name, ALLOWANCES) for name in self.allow),
         )
@@ -111,6 +116,8 @@ class AnalysisOptions:
                 "--cluster-across-tasks is about a cluster that several tasks share",
                 "Name it, for example: --cluster sample_id --cluster-across-tasks",
             )
+        if self.unpaired and self.pair_by is not None:
+            raise UsageError("unpaired samples are paired by nothing", "Leave --pair-by out.")
         if self.unpaired and (self.difference_interval, self.test) != ("bonett-price", "mid-p"):
             raise UsageError(
                 "the interval and the test of an unpaired comparison cannot be chosen",

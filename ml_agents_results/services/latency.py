@@ -182,7 +182,7 @@ class LatencyService(AnalysisService):
             variant.experiment_id: self._experiment(variant.experiment_id)
             for variant in (candidate, baseline)
         }
-        rule, _ = pairing_rule(tabulator, records, candidate, baseline)
+        rule, _ = pairing_rule(tabulator, records, candidate, baseline, self._options.pair_by)
         sums = tabulator.paired(
             candidate, baseline, "time_ms", rule=rule, cluster=cluster_column(self._options)
         )

@@ -28,6 +28,7 @@ from ml_agents_results.statistics.all_pairs import (
 )
 from ml_agents_results.statistics.bounded_mean import Bounds, mean_of_values
 from ml_agents_results.statistics.bradley_terry import Strength, bradley_terry, shares_of_ties
+from ml_agents_results.statistics.choices import PairingRule
 from ml_agents_results.statistics.cluster_robust import clustered_mean, sample_mean
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.proportions import accuracy
@@ -39,7 +40,6 @@ from ml_agents_results.statistics.rank_groups import (
     symmetric,
 )
 from ml_agents_results.statistics.run_columns import Array
-from ml_agents_results.statistics.sample_table import PairingRule
 from ml_agents_results.statistics.task_ranks import TaskRanks, task_ranks
 from ml_agents_results.statistics.variant_matrix import VariantMatrix
 
@@ -137,7 +137,9 @@ class RankingService(AnalysisService):
         first, _ = baseline_of(ordered, baseline)
         _require_alike(names, first, records, metric)
         rules = [
-            pairing_rule(tabulator, records, name, first)[0] for name in names if name != first
+            pairing_rule(tabulator, records, name, first, self._options.pair_by)[0]
+            for name in names
+            if name != first
         ]
         rule: PairingRule = rules[0] if len(set(rules)) == 1 else "content"
         matrix = tabulator.matrix(names, rule, cluster_column(self._options))

@@ -321,7 +321,10 @@ class RepeatsService(AnalysisService):
         numeric: bool,
     ) -> PooledVariant:
         records = {one: self._experiment(one) for one in {name.experiment_id for name in own}}
-        rules = {pairing_rule(tabulator, records, name, own[0])[0] for name in own[1:]}
+        rules = {
+            pairing_rule(tabulator, records, name, own[0], self._options.pair_by)[0]
+            for name in own[1:]
+        }
         rule = rules.pop() if len(rules) == 1 else "content"
         matrix = tabulator.matrix(own, rule)
         found = within = None

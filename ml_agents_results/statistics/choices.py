@@ -32,3 +32,7 @@ Pool = Literal["experiment"]
 
 Allowance = Literal["dataset", "grader", "metric", "model"]
 """What variants may differ in, besides their approach, and still be compared."""
+
+PairingRule = Literal["sample_index", "sample_id", "content"]
+"""What makes two samples the same one: their index in one data set, the data set's own id, or the
+question with its expected answer and its occurrence."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ml_agents_results.statistics.additive_sums import Counts, Sums
-from ml_agents_results.statistics.choices import Missing
+from ml_agents_results.statistics.choices import Missing, PairingRule
 from ml_agents_results.statistics.run_columns import (
     NO_FINGERPRINT,
     NONE,
@@ -19,7 +19,6 @@ from ml_agents_results.statistics.run_columns import (
     Runs,
 )
 from ml_agents_results.statistics.sample_table import (
-    PairingRule,
     SampleTable,
     grouped_sums,
     labelled_counts,

@@ -2,18 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ml_agents_results.statistics.additive_sums import Sums
-from ml_agents_results.statistics.choices import Missing
+from ml_agents_results.statistics.choices import Missing, PairingRule
 from ml_agents_results.statistics.run_columns import NONE, Array, Cluster, Columns, Measure, Runs
 from ml_agents_results.statistics.sorted_arrays import firsts
-
-PairingRule = Literal["sample_index", "sample_id", "content"]
-"""What makes two samples the same one: their index in one data set, the data set's own id, or the
-question with its expected answer and its occurrence."""
 
 
 @dataclass(frozen=True, slots=True)

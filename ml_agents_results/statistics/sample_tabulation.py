@@ -102,6 +102,17 @@ def share_bounds(graded: SampleTable, asked: SampleTable) -> tuple[Array, Array]
     return graded.correct / asked.graded, (graded.correct + missing) / asked.graded
 
 
+def first_ids(runs: Runs, variant: Key, number: int) -> list[str]:
+    """The first ids of a variant's samples, after the name of their task where they have one."""
+    names = runs.names["sample_id"]
+    found: dict[str, None] = {}
+    for task, columns in sorted(runs.of(variant).items()):
+        for index in columns.sample_id[np.argsort(columns.sample_index, kind="stable")]:
+            if len(found) < number and index >= 0:
+                found[f"{task}/{names[index]}" if task else names[index]] = None
+    return list(found)
+
+
 def sample_identity(runs: Runs, variants: Sequence[Key]) -> tuple[bool, bool]:
     """Whether each id of a sample belongs to one sample of its task in every variant, and whether
     all variants have the same id at the same index."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml_agents_results.statistics.additive_sums import Sums
-from ml_agents_results.statistics.choices import Missing
+from ml_agents_results.statistics.choices import Missing, PairingRule
 from ml_agents_results.statistics.pair_tabulation import difference, shared_samples
 from ml_agents_results.statistics.run_columns import Array, Cluster, Key, Runs
-from ml_agents_results.statistics.sample_table import PairingRule, grouped_sums, sample_table
+from ml_agents_results.statistics.sample_table import grouped_sums, sample_table
 
 LATTICE = 10_000
 """Steps to a unit of the lattice that values are held against: four decimals."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ml_agents_results.statistics.choices import Missing
+from ml_agents_results.statistics.choices import Missing, PairingRule
 from ml_agents_results.statistics.pair_tabulation import samples_by_content
 from ml_agents_results.statistics.run_columns import NONE, Array, Cluster, Key, Measure, Runs
-from ml_agents_results.statistics.sample_table import PairingRule, SampleTable, sample_table
+from ml_agents_results.statistics.sample_table import SampleTable, sample_table
 
 _NOTHING = SampleTable(*(np.zeros(0, int) for _ in range(6)))
 

@@ -10,6 +10,7 @@ import pytest
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from tests.commands import call, contents, document, refusal
+from tests.formats.readers.inspect_logs import log, sample
 from tests.services.building import coin, of_table, run, runs
 
 REPORTS = ("summary", "accuracy", "latency", "cost", "parsing", "failures", "power")
@@ -390,3 +391,20 @@ def test_a_list_that_names_nothing_does_not_mean_all(
         *(name, "--experiment-id", "exp", option, value, "--db-path", db_path), code=2
     )
     assert message == f"{value!r} names nothing"
+
+
+def test_two_logs_are_compared_by_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, correct in (("new", [True, True, False]), ("old", [True, False, False])):
+        samples = [
+            sample(f"q{index}", scores={"match": {"value": "C" if one else "I"}})
+            for index, one in enumerate(correct)
+        ]
+        Path(f"{name}.json").write_text(json.dumps(log(*samples, task_id=name)), encoding="utf-8")
+    (pair,) = document("compare", "old.json", "new.json")["comparisons"]
+    assert (pair["samples"], pair["improved"], pair["regressed"]) == (3, 1, 0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.json", "old.json"]
+    said, _ = refusal("compare", "old.json", "--experiment-ids", "x", code=2)
+    assert said == "files are compared by themselves, without a database"

@@ -16,9 +16,8 @@ from ml_agents_results.repositories.experiment_repository import ExperimentRepos
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.tabulator import Tabulator
-from ml_agents_results.statistics.choices import Missing
+from ml_agents_results.statistics.choices import Missing, PairingRule
 from ml_agents_results.statistics.run_columns import Measure
-from ml_agents_results.statistics.sample_table import PairingRule
 from tests.databases import ENGINES
 from tests.lengths import short_and_long
 from tests.repositories.recount import START, Recount, Sums, fingerprint_of, generate, outcome

@@ -6,7 +6,7 @@ from typing import Literal
 from ml_agents_results.records import MetricKind
 from ml_agents_results.services.metric_choice import UNNAMED
 from ml_agents_results.services.result_rows import TwoVariantRow
-from ml_agents_results.statistics.sample_table import PairingRule
+from ml_agents_results.statistics.choices import PairingRule
 from ml_agents_results.statistics.verdict import Verdict
 
 
@@ -112,6 +112,8 @@ class ComparisonRow(DifferenceEstimate):
         mde: The smallest difference (a fraction) that so many samples show with 80% power.
         within: The model, or the approach, that both sides have, where the rows of the table have
             several baselines.
+        candidate_ids, baseline_ids: The first ids of the samples of both sides, where they are
+            paired by these and share none.
     """
 
     p_value_adjusted: float | None
@@ -124,3 +126,5 @@ class ComparisonRow(DifferenceEstimate):
     verdict: Verdict
     mde: float | None
     within: str | None = None
+    candidate_ids: tuple[str, ...] | None = None
+    baseline_ids: tuple[str, ...] | None = None

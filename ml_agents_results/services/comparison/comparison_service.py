@@ -212,7 +212,7 @@ class ComparisonService(AnalysisService):
             if numeric
             else GradeFigures(tabulator, variants, self._options, metric, cells)
         )
-        pairs = figures.pairs(contrasted)
+        pairs = [_with_ids(row, tabulator) for row in figures.pairs(contrasted)]
         several = by_task or len(variants.tasks) > 1
         asked = AskedSamples(counts, bounds, records, self._filters)
         incomplete = incomplete_experiments(self._experiments, records.values())
@@ -410,6 +410,17 @@ def _warnings(
         else:
             warnings.append("several_baselines")
     return warnings
+
+
+def _with_ids(row: ComparisonRow, tabulator: Tabulator) -> ComparisonRow:
+    """The row with ids of both sides where these are why it has no samples."""
+    if row.samples or row.pairing_rule != "sample_id":
+        return row
+    return replace(
+        row,
+        candidate_ids=tuple(tabulator.first_ids(row.candidate)),
+        baseline_ids=tuple(tabulator.first_ids(row.baseline)),
+    )
 
 
 def _naming_what_is_equal(compared: Comparison) -> Comparison:

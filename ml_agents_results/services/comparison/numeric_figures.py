@@ -42,6 +42,7 @@ from ml_agents_results.services.summary import (
     cluster_method,
     clusters_apply,
 )
+from ml_agents_results.statistics.choices import PairingRule
 from ml_agents_results.statistics.cluster_robust import (
     ClusteredMean,
     clustered_mean,
@@ -61,7 +62,6 @@ from ml_agents_results.statistics.numeric_difference import (
     pseudo_sample_t,
     value_margin_test,
 )
-from ml_agents_results.statistics.sample_table import PairingRule
 from ml_agents_results.statistics.two_means import difference_of_means
 from ml_agents_results.statistics.value_tabulation import DifferenceSteps, add_steps
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.repositories.tabulator import Tabulator
-from ml_agents_results.statistics.sample_table import PairingRule
+from ml_agents_results.statistics.choices import PairingRule
 
 
 def pairing_rule(
@@ -13,14 +13,18 @@ def pairing_rule(
     experiments: Mapping[str, ExperimentRecord],
     candidate: Variant,
     baseline: Variant,
+    asked: PairingRule | None,
 ) -> tuple[PairingRule, tuple[str, ...]]:
     """How samples of two variants are told to be the same, never by the question's text alone, and
     what to say of it.
 
-    Within a data set by index; where its record is missing and every run has an id that is unique
-    in its task, by that wherever it contradicts the indexes (`ids_over_indexes`). Between data sets
-    by such ids, else by content (`sample_ids_not_unique` where ids are there and are not unique).
+    As `asked` says. Else within a data set by index; where its record is missing and every run has
+    an id that is unique in its task, by that wherever it contradicts the indexes
+    (`ids_over_indexes`). Between data sets by such ids, else by content (`sample_ids_not_unique`
+    where ids are there and are not unique).
     """
+    if asked is not None:
+        return asked, ()
     two = (candidate, baseline)
     one_dataset, other = (_dataset(experiments[variant.experiment_id]) for variant in two)
     if one_dataset is not None and one_dataset == other:
@@ -84,7 +88,7 @@ def _grader(record: ExperimentRecord) -> Mapping[str, Any]:
     if isinstance(definition, Mapping):
         return definition
     name = _part(record.config_json, "extra", "grader")
-    if name is None and "plan" in (record.environment_json or {}):
+    if name is None and _part(record.environment_json, "plan", "version") is not None:
         name = "exact"
     return {} if name is None else {"name": str(name).partition(",")[0]}
 

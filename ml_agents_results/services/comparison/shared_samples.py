@@ -16,10 +16,9 @@ from ml_agents_results.services.summary import (
     denominators,
     refuse_null_cluster,
 )
-from ml_agents_results.statistics.choices import Missing
+from ml_agents_results.statistics.choices import Missing, PairingRule
 from ml_agents_results.statistics.denominators import coverage_warnings, mean_bounds
 from ml_agents_results.statistics.mcnemar import PairedTable
-from ml_agents_results.statistics.sample_table import PairingRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +182,9 @@ class ContrastReader:
         Raises:
             UsageError: A shared sample has no value to cluster by.
         """
-        rule, notes = pairing_rule(self._tabulator, self._experiments, candidate, baseline)
+        rule, notes = pairing_rule(
+            self._tabulator, self._experiments, candidate, baseline, self._options.pair_by
+        )
         repeated = variants.repeated(candidate) or variants.repeated(baseline)
 
         cluster = cluster_column(self._options)

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.reports.sentences import comparison_sentence
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from tests.services.building import run, runs, save
 
@@ -163,3 +165,18 @@ def test_ids_of_passages_pair_nothing(store: ResultsProcessor) -> None:
     (pair,) = store.compare(["one", "two"]).comparisons
     assert (pair.pairing_rule, pair.samples) == ("content", 40)
     assert "sample_ids_not_unique" in pair.warnings
+
+
+def test_ids_that_no_two_samples_share_are_named(store: ResultsProcessor) -> None:
+    save(
+        store,
+        [run("one", "None", place, True, sample_id=f"a{place}") for place in range(4)],
+        [run("two", "CoT1", place, True, sample_id=f"b{place}") for place in range(4)],
+    )
+    pair = pair_of(store)
+    assert (pair.samples, pair.pairing_rule) == (0, "sample_id")
+    assert (pair.candidate_ids, pair.baseline_ids) == (("b0", "b1", "b2"), ("a0", "a1", "a2"))
+    assert "other ids (b0, b1, b2, ... and a0, a1, a2, ...)" in comparison_sentence(pair)
+    options = AnalysisOptions(pair_by="content")
+    (asked,) = store.compare(("one", "two"), options=options).comparisons
+    assert (asked.samples, asked.pairing_rule, asked.candidate_ids) == (4, "content", None)

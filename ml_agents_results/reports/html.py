@@ -15,15 +15,21 @@ MOST_ROWS = 60
 Link = Callable[[Row, Column], str | None]
 """Where a cell leads: an address of this page's site, or nowhere."""
 
-# Control characters have pictures of their own; those that turn the direction of the text, which
-# could make a text look like another one, have their code.
+# Control characters have pictures of their own. Those that turn the direction of the text, which
+# could make it look like another one, have their code; so have lone surrogates: UTF-8 has none.
 _PICTURES: dict[int, int | str] = {
     **{code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"},
     127: 0x2421,
 }
 _PICTURES |= {
     code: f"\u27e8U+{code:04X}\u27e9"
-    for code in (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F)
+    for code in (
+        *range(0x80, 0xA0),
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+        *(0x200E, 0x200F),
+        *range(0xD800, 0xE000),
+    )
 }
 _PICTURED = re.compile(f"[{re.escape(''.join(map(chr, _PICTURES)))}]")
 _CONTROLS = bytes(code for code in _PICTURES if code < 128)

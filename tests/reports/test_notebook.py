@@ -29,6 +29,11 @@ def test_a_comparison_shows_its_sentences_and_draws_its_intervals(
     assert "<script" not in shown
 
 
+def test_what_a_notebook_is_sent_can_be_sent(processor: ResultsProcessor) -> None:
+    processor.save_experiment("odd", {}, name="alone \ud800")
+    assert "⟨U+D800⟩" in processor._repr_html_().encode().decode()
+
+
 def test_the_processor_lists_its_experiments(filled: ResultsProcessor) -> None:
     shown = filled._repr_html_()
     assert "1 experiment" in shown

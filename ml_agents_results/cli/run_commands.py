@@ -122,33 +122,23 @@ def run(
     """Ask models and record every answer as it arrives."""
     from ml_agents_results.config import ExperimentConfig
     from ml_agents_results.experiments.config_file import read_config, read_text
-    from ml_agents_results.experiments.extension import Extension
     from ml_agents_results.experiments.runner import ExperimentRunner
     from ml_agents_results.experiments.study import prepare
 
-    file = read_config(config) if config is not None else {}
-    if "system" in settings:
-        settings["system"] = read_text(settings["system"])
     if pilot is not None and not dry_run:
         raise UsageError("--pilot goes with --dry-run", "Add --dry-run, or leave it out.")
+    if "system" in settings:
+        settings["system"] = read_text(settings["system"])
     if extend is not None:
-        addition = Extension(
-            settings.pop("samples", None), settings.pop("repeats", None), listed(approach),
-            listed(model),
-        )  # fmt: skip
         if config or columns or experiment_id or save_to_db is False:
             raise UsageError(
                 "--extend takes the settings of the experiment",
                 "Leave out --config, --map, --experiment-id and --no-save-to-db.",
             )
-        runner = _runner([extend], settings, db_path, db_url)
-        if dry_run:
-            print_estimate(*runner.planned(addition), pilot, db_path, db_url, as_json)
-            return
-        with _stopping_gently():
-            summary = runner.extend(**vars(addition))
-        _end(summary, as_json)
+        added = {"approaches": listed(approach), "models": listed(model)}
+        _extend(extend, added, settings, dry_run, pilot, db_path, db_url, as_json)
         return
+    file = read_config(config) if config is not None else {}
     given = {
         "approaches": None if approach is None else listed(approach),
         "columns": pairs("--map", columns, "input=question") or None,
@@ -247,6 +237,30 @@ def resume(
             retry_failed=retry_failed, retry=listed(retry), max_tokens=max_tokens
         )
     _end(summary, as_json)
+
+
+def _extend(
+    experiment_id: str,
+    added: dict[str, Any],
+    settings: dict[str, Any],
+    dry_run: bool,
+    pilot: int | None,
+    db_path: str | None,
+    db_url: str | None,
+    as_json: bool,
+) -> None:
+    """Adds to an experiment, or prints what that would ask."""
+    from ml_agents_results.experiments.extension import Extension
+
+    added |= {name: settings.pop(name) for name in ("samples", "repeats") if name in settings}
+    runner = _runner([experiment_id], settings, db_path, db_url)
+    if dry_run:
+        planned = runner.planned(Extension(**added))
+        print_estimate(*planned, pilot, db_path, db_url, as_json)
+        return
+    with _stopping_gently():
+        summary = runner.extend(**added)
+    _end(summary, as_json, _option(db_path, db_url))
 
 
 def _runner(

@@ -8,7 +8,7 @@ import pytest
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.providers.token_weight import token_weight
 from ml_agents_results.records import RunRecord
-from tests.commands import document
+from tests.commands import document, refusal
 from tests.endpoint import Endpoint
 
 
@@ -44,6 +44,32 @@ def test_nothing_is_asked_and_unknown_is_not_zero(
     assert (plain["output_tokens"], plain["cost"], plain["most_cost"]) == (None, None, None)
     # 8 prompts of a little more than 100 letters.
     assert 150 < plain["input_tokens"] < 400
+
+
+def test_a_pilot_is_asked_and_its_length_varies(tmp_path: Path, dataset: Path) -> None:
+    lengths = iter((2, 4, 6, 8))
+    with Endpoint(lambda body: "x " * next(lengths), cost=0.5) as endpoint:
+        arguments = (
+            "run", "--dry-run", "--pilot", 2, "--dataset", dataset, "--base-url", endpoint.url,
+            "--model", "a,b", "--concurrency", 1, "--parsing", "regex", "--repeats", 5,
+            "--db-path", tmp_path / "none.db",
+        )  # fmt: skip
+        shown = document(*arguments)
+        assert endpoint.requests == 4
+    assert not (tmp_path / "none.db").exists()
+    for row in shown["variants"]:
+        assert (row["runs"], row["based_on"], row["cost"]) == (20, 2, 10.0)
+    written = sorted(row["output_tokens"] for row in shown["variants"])
+    assert sum(written) == (2 + 4 + 6 + 8) * 10
+    # t(0.975, 1) = 12.7062; the sum of 20 further values has the variance s^2 (20^2 / 2 + 20).
+    row = shown["variants"][0]
+    scale = row["cost"] / row["output_tokens"]
+    low, high = row["cost_low"] / scale, row["cost_high"] / scale
+    assert low == 0.0
+    spread = (high - row["output_tokens"]) / 12.7062 / (20**2 / 2 + 20) ** 0.5
+    # Two of the four lengths: they differ by 2, 4 or 6.
+    assert any(spread**2 == pytest.approx(d * d / 2, rel=0.01) for d in (2, 4, 6))
+    assert "--pilot goes with --dry-run" in refusal("run", "--pilot", 2, code=2)[0]
 
 
 def test_earlier_answers_of_the_model_tell(

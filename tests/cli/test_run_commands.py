@@ -243,6 +243,31 @@ def test_graders_that_differ_are_noticed_by_compare(tmp_path: Path, dataset: str
     call(tmp_path, "compare", "--experiment-ids", "any,exact")
 
 
+def test_several_models_are_asked_and_more_is_added(tmp_path: Path, dataset: str) -> None:
+    with Endpoint("The answer is 4.") as endpoint:
+        ended = call(
+            tmp_path, "run", "--dataset", dataset, "--samples", "1", "--experiment-id", "e",
+            "--base-url", endpoint.url, "--model", "a", "--model", "b", "--seed", "7",
+        )  # fmt: skip
+        assert [line.split()[0] for line in ended.stdout.splitlines()[1:5:3]] == ["model", "b"]
+        more = ("run", "--extend", "e", "--samples", "2", "--model", "c,a")
+        shown = json.loads(call(tmp_path, *more, "--dry-run", "--json").stdout)
+        assert [(row["model"], row["runs"]) for row in shown["variants"]] == [
+            ("a", 1), ("b", 1), ("c", 2),
+        ]  # fmt: skip
+        added = json.loads(call(tmp_path, *more, "--json").stdout)
+        assert (added["asked"], added["runs"], endpoint.requests) == (4, 6, 6)
+        assert {body["seed"] for body in endpoint.bodies} == {7}
+        assert "Nothing is left to ask in e" in call(tmp_path, *more).stderr
+        for options, message in (
+            (("--temperature", "1"), "temperature cannot be changed"),
+            (("--samples", "1"), "has 2 samples of each task already"),
+            (("--config", "c.yaml"), "takes the settings of the experiment"),
+        ):
+            assert message in call(tmp_path, "run", "--extend", "e", *options, code=2).stderr
+        assert endpoint.requests == 6
+
+
 def test_cut_off_runs_are_asked_again(tmp_path: Path, dataset: str) -> None:
     with Endpoint("The answer is 4.") as endpoint:
         endpoint.fail(Fault.TRUNCATED, times=1)

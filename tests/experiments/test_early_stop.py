@@ -2,6 +2,8 @@
 
 import random
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from ml_agents_results.config import ExperimentConfig
 from ml_agents_results.errors import UsageError
+from ml_agents_results.experiments import execution
 from ml_agents_results.experiments.monitoring import Monitor
 from ml_agents_results.experiments.plan import Plan, PlannedModel
 from ml_agents_results.experiments.runner import ExperimentRunner
@@ -75,6 +78,29 @@ def test_an_experiment_ends_when_it_is_decided(tmp_path: Path, processor: Result
     assert (more.runs, more.stopped_early) == (120, False)
     record = processor.get_experiment(summary.experiment_id)
     assert "stopped_early" not in record.environment_json
+
+
+def test_processes_of_one_study_see_each_other_s_answers(
+    tmp_path: Path, processor: ResultsProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "LOOK_AT_OTHERS", 0.0)
+    with Endpoint(helped, latency=0.005) as endpoint:
+        study = config(
+            endpoint, tmp_path, dataset=questions(tmp_path, 150), shuffle=7, stop_when="decided",
+            parsing="regex",
+        )  # fmt: skip
+        runner = ExperimentRunner(study, processor, experiment_id="mine")
+        other = ExperimentRunner(
+            ExperimentConfig(), ResultsProcessor(processor.db_path), experiment_id="mine"
+        )
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(runner.run)
+            while endpoint.requests < 4:
+                time.sleep(0.01)
+            summaries = [other.resume(), running.result()]
+    assert [(one.status, one.stopped_early) for one in summaries] == [("completed", True)] * 2
+    assert all(one.asked for one in summaries)
+    assert sum(one.asked for one in summaries) < 300
 
 
 def test_what_is_not_decided_is_asked_to_the_end(

@@ -110,6 +110,31 @@ def test_what_came_from_elsewhere_is_asked_with_settings_given_anew(
     assert (path.parent / "mine" / "shared").is_dir()
 
 
+def test_an_experiment_from_elsewhere_is_extended_with_settings_given_anew(
+    author: tuple[Path, Endpoint],
+) -> None:
+    path, endpoint = author
+    with ResultsProcessor(str(path)) as processor:
+        runner = ExperimentRunner(ExperimentConfig(), processor, experiment_id="shared")
+        runner.extend(models=["n"])
+    mine = path.with_name("mine.db")
+    call("import", path, "--db-path", mine)
+    given = given_anew(path, endpoint)
+    del given["model"]
+    asked = endpoint.requests
+    extend = ("run", "--extend", "shared", "--repeats", 2, "--db-path", mine)
+    options = [o for name, v in given.items() for o in (f"--{name.replace('_', '-')}", v)]
+    for models in ((), ("--model", "n")):
+        message, hint = refusal(*extend, *options, *models, code=1)
+        assert "its models may be a stranger's" in message
+        assert "--model m,n" in hint
+    assert endpoint.requests == asked
+    call(*extend, *options, "--model", "m,n")
+    assert endpoint.requests == asked + 12
+    with pytest.raises(ResumeRefused, match="models"):
+        resume(mine, **given)
+
+
 def test_the_database_file_of_a_stranger_is_not_trusted(
     author: tuple[Path, Endpoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:

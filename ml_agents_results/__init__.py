@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from ml_agents_results.config import DatabaseConfig, ExperimentConfig
     from ml_agents_results.database.manager import DatabaseManager
     from ml_agents_results.database.models import Experiment, Metric, ParsingMetric, Run, Score
+    from ml_agents_results.experiments.approaches import approach
     from ml_agents_results.experiments.runner import ExperimentRunner
     from ml_agents_results.formats.csv_migration import migrate_from_csv
     from ml_agents_results.processor import ResultsProcessor
@@ -51,6 +52,7 @@ __all__ = [
     "ScoreRepository",
     "StandardResponse",
     "__version__",
+    "approach",
     "migrate_from_csv",
 ]
 
@@ -77,6 +79,7 @@ _MODULES = {
     "ScoreRecord": "records",
     "ScoreRepository": "repositories.score_repository",
     "StandardResponse": "records",
+    "approach": "experiments.approaches.own",
     "migrate_from_csv": "formats.csv_migration",
 }
 

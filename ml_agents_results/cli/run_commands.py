@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from ml_agents_results.reports.report import Report
 
 PARTLY = 5
-"""Exit code of an experiment with failed runs."""
+"""Exit code of an experiment with runs that failed, have no grade since the grader failed, or are
+left to others that extended it meanwhile."""
 
 
 Model = Annotated[
@@ -167,7 +168,7 @@ def run(
     runner = ExperimentRunner(study, processor, _progress(), experiment_id=experiment_id)
     with _stopping_gently():
         summary = runner.run()
-    _report(summary, as_json, saved=processor is not None)
+    _report(summary, as_json, None if processor is None else _option(db_path, db_url))
 
 
 @takes_settings(resuming=True)
@@ -236,7 +237,7 @@ def resume(
         summary = runner.resume(
             retry_failed=retry_failed, retry=listed(retry), max_tokens=max_tokens
         )
-    _end(summary, as_json)
+    _end(summary, as_json, _option(db_path, db_url))
 
 
 def _extend(
@@ -280,10 +281,16 @@ def _runner(
     )
 
 
-def _end(summary: "RunSummary", as_json: bool) -> None:
+def _end(summary: "RunSummary", as_json: bool, option: str) -> None:
     if not summary.asked:
         say(f"Nothing is left to ask in {summary.experiment_id}.")
-    _report(summary, as_json, saved=True)
+    _report(summary, as_json, option)
+
+
+def _option(db_path: str | None, db_url: str | None) -> str:
+    """The option that names the database, if one was given."""
+    given = db_path is not None or db_url is not None
+    return f" {named_database(db_path, db_url).option}" if given else ""
 
 
 def _processor(
@@ -326,7 +333,8 @@ def _stopping_gently() -> "Iterator[None]":
         signal.signal(signal.SIGTERM, before)
 
 
-def _report(summary: "RunSummary", as_json: bool, *, saved: bool) -> None:
+def _report(summary: "RunSummary", as_json: bool, option: str | None) -> None:
+    """Prints what was done and what to do next; `option` names the database, if it was saved."""
     if as_json:
         emit_json(summary.document())
     else:
@@ -336,11 +344,19 @@ def _report(summary: "RunSummary", as_json: bool, *, saved: bool) -> None:
         early = ", ended early since the differences are clear" if summary.stopped_early else ""
         write(f"Experiment {summary.experiment_id}: {summary.status}{early}")
         write(f"Files: {summary.output_dir}")
-        if saved:
+        if summary.from_cache:
+            stored = f"{summary.from_cache} of {summary.asked} runs have answers of the cache"
+            write(f"{stored}, which have neither time nor cost.")
+        if option is not None:
             command = "compare" if len(summary.variants) > 1 else "analyze"
-            say(f"Next: ml-agents {command} --experiment-ids {summary.experiment_id}")
+            say(f"Next: ml-agents {command} --experiment-ids {summary.experiment_id}{option}")
     if summary.failed:
         say(f"{summary.failed} of {summary.planned_runs} runs failed; see experiment_errors.json.")
+    if summary.grading_errors:
+        say(f"{summary.grading_errors} answers have no grade: {summary.grading_error}")
+        score = f"ml-agents score --experiment-id {summary.experiment_id}{option or ''}"
+        say(f"Grade them again: {score} --primary --grader NAME")
+    if summary.failed or summary.grading_errors or summary.status != "completed":
         raise typer.Exit(PARTLY)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DatabaseError, ResultsError
+from ml_agents_results.experiments.approaches.base import FROM_CACHE
 from ml_agents_results.experiments.monitoring import Look, Monitor
 from ml_agents_results.experiments.plan import PlannedVariant
 from ml_agents_results.experiments.platform_files import write_platform_files
@@ -18,7 +19,7 @@ from ml_agents_results.experiments.progress import Progress, Tally, recorded_tal
 from ml_agents_results.experiments.recorder import Recorder
 from ml_agents_results.experiments.result_hook import ResultHook
 from ml_agents_results.experiments.study import Study
-from ml_agents_results.experiments.worker_pool import WorkerPool
+from ml_agents_results.experiments.worker_pool import GRADING_ERROR, WorkerPool
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ExperimentStatus, RunRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
@@ -45,6 +46,8 @@ class RunSummary:
     Attributes:
         planned_runs: All runs of the experiment.
         asked: Runs that were answered or failed this time.
+        grading_errors: Those of them whose grader failed, and `grading_error` the first reason.
+        from_cache: Those of them that have stored answers, which have neither time nor cost.
         variants: One tally for each variant, over the whole experiment.
         output_dir: The folder of the CSV and JSON files.
         looks: Of a shuffled experiment, what each variant says against the baseline so far.
@@ -59,6 +62,9 @@ class RunSummary:
     output_dir: str
     looks: Sequence[Look] = ()
     stopped_early: bool = False
+    from_cache: int = 0
+    grading_errors: int = 0
+    grading_error: str | None = None
 
     @property
     def runs(self) -> int:
@@ -76,6 +82,9 @@ class RunSummary:
             "planned_runs": self.planned_runs,
             "runs": self.runs,
             "asked": self.asked,
+            "from_cache": self.from_cache,
+            "grading_errors": self.grading_errors,
+            "grading_error": self.grading_error,
             "failed": self.failed,
             "variants": [tally.document() for tally in self.variants],
             "output_dir": self.output_dir,
@@ -105,7 +114,8 @@ class Execution:
         self._hook = hook
         self._retry, self._missing = retry, missing
         self._retry_since = datetime.now(UTC)
-        self._asked = 0
+        self._asked = self._from_cache = self._grading_errors = 0
+        self._grading_error: str | None = None
         self._stopped = False
         self._pool: WorkerPool | None = None
         self._monitor: Monitor | None = None
@@ -216,6 +226,9 @@ class Execution:
             str(folder),
             [] if self._monitor is None else self._monitor.looks(),
             stopped,
+            self._from_cache,
+            self._grading_errors,
+            self._grading_error,
         )
 
     def _with_stop(self, environment: Mapping[str, Any], stopped: bool) -> dict[str, Any]:
@@ -232,6 +245,11 @@ class Execution:
 
     def _saved(self, record: RunRecord) -> None:
         self._asked += 1
+        metadata = record.metadata_json or {}
+        self._from_cache += FROM_CACHE in metadata
+        if (reason := metadata.get(GRADING_ERROR)) is not None:
+            self._grading_errors += 1
+            self._grading_error = self._grading_error or reason
         tally = self._tallies[PlannedVariant(record.approach_name, record.provider, record.model)]
         tally.add(record)
         self._progress.saved(tally)

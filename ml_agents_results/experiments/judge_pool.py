@@ -223,7 +223,7 @@ class JudgePool:
 
     async def _ask(self, wanted: Wanted, run: RunRecord, other: str | None) -> ScoreRecord:
         """The score, with a value or with the label that says why there is none."""
-        judge = self._once(self.judges[wanted.author])
+        judge = self._once(self.judges[wanted.author], run)
         details: dict[str, Any] = {DEFINITION: self.definition}
         usage = Completion("", prompt_tokens=0, completion_tokens=0, cost_estimate=0.0)
         try:
@@ -251,12 +251,12 @@ class JudgePool:
             usd(usage.cost_estimate),
         )
 
-    def _once(self, judge: Judge) -> Judge:
+    def _once(self, judge: Judge, run: RunRecord) -> Judge:
         """The judge of one verdict, which may be a stored one; not where the stored one failed."""
         if self.cache is None:
             return judge
-        reading = not self.retry
-        provider = CachedProvider(judge.provider, self.cache, judge.repeat, reading=reading)
+        draw = [run.approach_name, run.task, run.sample_index, run.repeat_index, judge.repeat]
+        provider = CachedProvider(judge.provider, self.cache, draw, reading=not self.retry)
         return replace(judge, provider=provider)
 
     async def _verdict(

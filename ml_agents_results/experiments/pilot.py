@@ -83,7 +83,7 @@ class _PilotPool:
             try:
                 await approach.answer(
                     question.prompt,
-                    study.answering(provider, 0),
+                    study.answering(provider, approach, question, 0),
                     trace,
                     study.schema(approach, provider),
                     study.history(approach, question),

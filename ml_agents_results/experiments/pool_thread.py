@@ -49,6 +49,8 @@ def run_pool(
             asyncio.run(ask())
         except Exception as error:  # noqa: BLE001 - raised in the caller's thread
             failures.append(error)
+        except BaseException as error:  # noqa: BLE001 - a thread cannot exit the program
+            failures.append(RuntimeError(f"the asking ended with {error!r}"))
         finally:
             ended.set()
 

@@ -1,9 +1,11 @@
 """Study: what an experiment asks, loaded and checked before anything is asked."""
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 from random import Random
@@ -59,9 +61,25 @@ class Study:
             return schema_for(approach.name)
         return None
 
-    def answering(self, provider: Provider, repeat: int) -> Provider:
+    def answering(
+        self, provider: Provider, approach: "Approach", question: Question, repeat: int
+    ) -> Provider:
         """The provider that answers one run: from the cache, where there is one."""
-        return provider if self.cache is None else CachedProvider(provider, self.cache, repeat)
+        if self.cache is None:
+            return provider
+        alike = self._alike[question.task, question.sample_index]
+        return CachedProvider(provider, self.cache, [approach.name, alike, repeat])
+
+    @cached_property
+    def _alike(self) -> Mapping[tuple[str, int], int]:
+        """Of each sample, how many before it in the dataset ask the same."""
+        seen: Counter[tuple[object, ...]] = Counter()
+        alike = {}
+        for one in self.dataset.questions:
+            asked = (one.history, one.prompt)
+            alike[one.task, one.sample_index] = seen[asked]
+            seen[asked] += 1
+        return alike
 
     @property
     def metric(self) -> MetricRecord:

@@ -19,6 +19,9 @@ from ml_agents_results.redaction import redact_text
 from ml_agents_results.scoring.extraction import ENDPOINT_REASON, parse
 from ml_agents_results.scoring.graders import grade
 
+GRADING_ERROR = "grading_error"
+"""Key in a run's metadata of why its grader gave no grade."""
+
 POLL = 0.5
 """Seconds between looks at the runs that another process is asking."""
 
@@ -186,7 +189,7 @@ class WorkerPool:
         try:
             await approach.answer(
                 question.prompt,
-                self._study.answering(lane.provider, repeat),
+                self._study.answering(lane.provider, approach, question, repeat),
                 trace,
                 schema,
                 self._study.history(approach, question),
@@ -262,7 +265,7 @@ class WorkerPool:
             record.is_correct, record.score = verdict.is_correct, verdict.score
         except ResultsError as error:
             # The answer is paid for: it is recorded, and can be graded again.
-            record.metadata_json["grading_error"] = error.message
+            record.metadata_json[GRADING_ERROR] = error.message
 
     def _stop(self, error: ResultsError | None) -> None:
         """Where there is an error: takes no further question; those in flight are saved."""

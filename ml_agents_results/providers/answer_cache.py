@@ -104,12 +104,18 @@ class CachedProvider:
     A stored answer has neither time nor cost, and `from_cache` is set.
 
     Args:
-        repeat: Which repetition of the sample this is, from 0: repeats are answers of their own.
+        draw: What tells it from others that ask the same, as JSON values: approach, repeat, ...
+            Answers are drawn at random: those that are compared must not be copies of one another.
         reading: Whether stored answers are used; new ones are stored anyway.
     """
 
     def __init__(
-        self, provider: Provider, answers: AnswerCache, repeat: int, *, reading: bool = True
+        self,
+        provider: Provider,
+        answers: AnswerCache,
+        draw: Sequence[Any],
+        *,
+        reading: bool = True,
     ) -> None:
         self.name = provider.name
         self.model = provider.model
@@ -117,7 +123,7 @@ class CachedProvider:
         self.identity = provider.identity
         self._provider = provider
         self._answers = answers
-        self._repeat = repeat
+        self._draw = list(draw)
         self._reading = reading
         self._asked: Counter[str] = Counter()
 
@@ -174,7 +180,7 @@ class CachedProvider:
                 self.identity,
                 self.sent_seed(seed),
                 [[message.role, message.content] for message in messages],
-                self._repeat,
+                self._draw,
             ],
             sort_keys=True,
         )

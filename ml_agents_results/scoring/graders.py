@@ -8,6 +8,7 @@ A grader is named: one of this package (`GRADERS`), an entry point of the group
 import importlib
 import inspect
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,9 @@ from ml_agents_results.scoring.verdicts import Answered, Function, Verdict
 
 GROUP = "ml_agents_results.graders"
 """The group of entry points under which packages bring graders of their own."""
+
+_LONGEST_ERROR = 500
+"""Characters of an exception of the user's function that are shown and recorded."""
 
 VERSION = 3
 """Counts the changes of what the built-in graders accept; part of their definition."""
@@ -72,9 +76,10 @@ class Grader:
             value = self.function(answered)
         except ResultsError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            shown = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
             raise ResultsError(
-                f"the grader {self.name!r} failed: {type(error).__name__}: {error}",
+                f"the grader {self.name!r} failed: {shown}",
                 "It is code of your own or of another package; "
                 "`--grader exact` is one of this package.",
             ) from error
@@ -82,6 +87,12 @@ class Grader:
 
 
 def _verdict(value: Any, name: str) -> Verdict:
+    number = value.value if isinstance(value, Verdict) else value
+    if isinstance(number, float) and not math.isfinite(number):
+        raise ResultsError(
+            f"the grader {name!r} returned {number}",
+            "Return a finite number, or None for no grade.",
+        )
     if isinstance(value, Verdict):
         return value
     if value is None:
@@ -191,9 +202,11 @@ def load_function(path: str) -> Function:
         value: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
             value = getattr(value, part)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:
+        # The user's module may raise anything while it is imported.
+        shown = str(error) if isinstance(error, ImportError | AttributeError) else repr(error)
         raise UsageError(
-            f"{path} cannot be loaded: {error}",
+            f"{path} cannot be loaded: {shown}",
             "Write package.module:function; the module has to be importable "
             "(from the working directory, or from PYTHONPATH).",
         ) from error

@@ -9,6 +9,7 @@ import pytest
 
 from ml_agents_results.config import ExperimentConfig
 from ml_agents_results.errors import NotFoundError, ResultsError, UsageError
+from ml_agents_results.experiments.approaches import approach
 from ml_agents_results.experiments.resumption import ResumeRefused
 from ml_agents_results.experiments.runner import ExperimentRunner
 from ml_agents_results.processor import ResultsProcessor
@@ -39,6 +40,18 @@ def failing(question):
 
 def needs(question, key):
     return key
+
+def exits(question):
+    raise SystemExit(3)
+
+async def gives_up(question):
+    raise asyncio.CancelledError
+
+def number(question):
+    return 42
+
+def bad_grade(answer, expected):
+    return {"1": float("nan"), "2": "yes"}.get(expected) or exits("")
 """
 
 
@@ -121,6 +134,54 @@ def test_an_exception_is_a_failed_run(
     assert second.error == "FunctionFailed: failing raised KeyError: 'two'"
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("exits", "exits raised RuntimeError: SystemExit(3)"),
+        ("gives_up", "gives_up was cancelled by itself"),
+        ("number", "number returned int, not a text"),
+    ],
+)
+def test_whatever_a_function_does_is_a_failed_run(
+    processor: ResultsProcessor, endpoint: Endpoint, folder: Path, name: str, message: str
+) -> None:
+    runs = run(processor, endpoint, function(folder, name))
+    assert {record.error for record in runs} == {f"FunctionFailed: {message}"}
+
+
+def test_an_answer_whose_grader_fails_is_kept_and_the_reason_shown(
+    processor: ResultsProcessor, endpoint: Endpoint, folder: Path
+) -> None:
+    rows = [{"input": f"{n}?", "target": str(n)} for n in range(1, 4)]
+    (folder / "d.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    config = ExperimentConfig(
+        dataset="d.jsonl", model="m", base_url=endpoint.url, concurrency=1,
+        grader=function(folder, "bad_grade"),
+    )  # fmt: skip
+    summary = ExperimentRunner(config, processor, experiment_id="e").run()
+    assert (summary.status, summary.runs, summary.grading_errors) == ("completed", 3, 3)
+    assert str(summary.grading_error).endswith("returned nan")
+    reasons = [(run.metadata_json or {})["grading_error"] for run in processor.iter_runs("e")]
+    assert [reason.split("' ")[1] for reason in reasons] == [
+        "returned nan", "returned str", "failed: SystemExit: 3",
+    ]  # fmt: skip
+
+
+def test_a_function_is_named_where_it_is_defined(
+    processor: ResultsProcessor, endpoint: Endpoint
+) -> None:
+    @approach("twice")
+    async def ask_twice(question: str, ask: Any) -> str:
+        await ask(question)
+        return str(await ask("Check it."))
+
+    first, _ = run(processor, endpoint, "None", "twice")[2:]
+    assert (first.approach_name, endpoint.requests) == ("twice", 2 + 4)
+    for name in ("CoT", "a=b", ""):
+        with pytest.raises(UsageError, match="cannot be called"):
+            approach(name)
+
+
 def test_a_function_that_never_answers_ends_the_experiment(
     processor: ResultsProcessor, endpoint: Endpoint, folder: Path
 ) -> None:
@@ -130,7 +191,7 @@ def test_a_function_that_never_answers_ends_the_experiment(
 
 
 @pytest.mark.parametrize(
-    ("approach", "error", "message"),
+    ("spec", "error", "message"),
     [
         ("CoT=terse.md", UsageError, "CoT is a built-in approach"),
         ("mine=none.md", NotFoundError, "there is no prompt none.md"),
@@ -141,12 +202,12 @@ def test_a_function_that_never_answers_ends_the_experiment(
 def test_what_is_no_approach(
     processor: ResultsProcessor,
     endpoint: Endpoint,
-    approach: str,
+    spec: str,
     error: type[ResultsError],
     message: str,
 ) -> None:
     with pytest.raises(error, match=message):
-        run(processor, endpoint, approach)
+        run(processor, endpoint, spec)
 
 
 def test_a_function_with_arguments_that_nobody_gives(

@@ -183,3 +183,40 @@ def test_a_second_interruption_drops_what_is_running(tmp_path: Path) -> None:
         process.communicate()
         assert process.returncode == 130
         assert time.monotonic() - start < 3
+
+
+@pytest.mark.slow
+def test_extensions_that_are_killed_lose_double_and_ask_nothing_again(tmp_path: Path) -> None:
+    """Two models and a cache; two processes extend while one that knows neither still asks."""
+    seconds = random.Random(1)
+    kills = 12
+    with Endpoint(answer, latency=0.02) as endpoint:
+        study = Study(tmp_path, endpoint, 40)
+        stored = ("--cache", str(tmp_path / "cache"))
+        first = study.start("run", "--samples", "20", "--model", "n", *stored)
+        study.wait_for(1)
+        extend = ("--extend", "mine", "--samples", "40", "--repeats", "2", "--model", "o")
+        options = ["--db-path", str(study.database), "--json"]
+        processes = [first, *(Process(COMMAND, "run", *extend, *options) for _ in range(2))]
+        saved: set[tuple[Any, ...]] = set()
+        for _ in range(kills):
+            time.sleep(seconds.uniform(0.2, 1.0))
+            index = seconds.randrange(3)
+            processes[index].send_signal(signal.SIGKILL)
+            processes[index].communicate()
+            now = set(study.rows())
+            assert saved <= now, "a run that was saved is gone or changed"
+            saved = now
+            processes[index] = Process(COMMAND, "run", *extend, *options)
+        for process in processes:
+            process.communicate()
+        document = json.loads(run(COMMAND, "run", *extend, *options))
+    assert (document["status"], document["runs"]) == ("completed", 2 * 3 * 40 * 2)
+    with sqlite3.connect(study.database) as connection:
+        columns = "approach_name, model, task, sample_index, repeat_index"
+        distinct = f"SELECT count(*) FROM (SELECT DISTINCT {columns} FROM runs)"
+        assert connection.execute(distinct).fetchone() == (480,)
+        assert connection.execute("SELECT count(*) FROM claims").fetchone() == (0,)
+    assert saved <= set(study.rows())
+    # Per process that was killed, at most what each of three models had in flight.
+    assert 480 <= endpoint.requests <= 480 + kills * 3 * CONCURRENCY

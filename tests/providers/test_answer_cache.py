@@ -41,7 +41,7 @@ def ask(
         provider = open_provider(
             "mine", model, ProviderSettings(base_url=endpoint.url, max_retries=0, **settings)
         )
-        cached = CachedProvider(provider, AnswerCache(folder), repeat)
+        cached = CachedProvider(provider, AnswerCache(folder), ["None", repeat])
         try:
             return [
                 await cached.complete(messages, schema=schema if cached.structured_output else None)

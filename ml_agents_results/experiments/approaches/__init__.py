@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.experiments.approaches.base import Approach, PromptingApproach, Step, Trace
-from ml_agents_results.experiments.approaches.own import is_own, own_approach
+from ml_agents_results.experiments.approaches.own import approach, is_own, own_approach
 from ml_agents_results.experiments.approaches.planning import ReasoningAsPlanning, TreeOfThought
 from ml_agents_results.experiments.approaches.program import ProgramOfThought
 from ml_agents_results.experiments.approaches.prompt_files import fingerprint, read_prompts
@@ -20,7 +20,7 @@ from ml_agents_results.experiments.approaches.skeleton import SkeletonOfThought
 from ml_agents_results.records import APPROACHES, canonical_approach
 from ml_agents_results.sandbox.program_runner import check_possible
 
-__all__ = ["Approach", "Step", "Trace", "load_approaches", "prompt_fingerprints"]
+__all__ = ["Approach", "Step", "Trace", "approach", "load_approaches", "prompt_fingerprints"]
 
 _CLASSES: dict[str, type[PromptingApproach]] = {
     approach.name: approach
@@ -60,7 +60,9 @@ def load_approaches(
     if unknown or not long_names:
         what = f"there is no approach {', '.join(unknown)}" if unknown else "no approach is given"
         raise UsageError(
-            what, f"Choose from: {known}; or write name=prompt.md, or module:function."
+            what,
+            f"Choose from: {known}; or write name=prompt.md, or module:function. What @approach "
+            "names is known once its module is imported.",
         )
     if allow_code_execution:
         check_possible()

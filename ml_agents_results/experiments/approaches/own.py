@@ -1,7 +1,8 @@
 """Own approaches: a prompt file or a function of the user's, without packaging.
 
 `terse=prompts/terse.md` asks with the prompt of that file; `my_module:solve`, or
-`name=my_module:solve`, calls that function with each question.
+`name=my_module:solve`, calls that function with each question. `@approach("name")` names a function
+where it is defined.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ml_agents_results.errors import NotFoundError, ResultsError, UsageError
 from ml_agents_results.experiments.approaches.base import (
@@ -30,8 +31,40 @@ from ml_agents_results.scoring.graders import load_function
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+_NAMED: dict[str, Callable[..., Any]] = {}
+"""Functions of this process by the names that `approach` gave them."""
+
+_LONGEST_ERROR = 2000
+"""Characters of an exception of the user's function that are recorded."""
+
 _ARGUMENTS = ("question", "ask", "history", "seed")
 _BUILT_IN = {name.lower() for pair in APPROACHES.items() for name in pair}
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def approach(name: str) -> Callable[[F], F]:
+    """Decorator: names a function of a question, plain or async, as an approach.
+
+    `ExperimentConfig(approaches=[name])` then finds it, as long as its module is imported;
+    `--approach module:function` finds it under this name without that. What it may take and return
+    is in docs/running.md.
+
+    Raises:
+        UsageError: The name is empty, that of a built-in approach, or has one of `=:,`.
+    """
+    if name.lower() in _BUILT_IN or not name.strip() or set(name) & set("=:,"):
+        raise UsageError(
+            f"a function cannot be called {name!r}",
+            "Give it a name that no built-in approach has, without = : and commas.",
+        )
+
+    def decorate(function: F) -> F:
+        _NAMED[name] = function
+        return function
+
+    return decorate
 
 
 class FunctionFailed(ResultsError):
@@ -63,11 +96,11 @@ class FunctionApproach(Approach):
 
     steps = ("source",)
 
-    def __init__(self, name: str, path: str) -> None:
-        self._function: Callable[..., Any] = load_function(path)
-        super().__init__({"source": _source(self._function)})
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        self._function = function
+        super().__init__({"source": _source(function)})
         self.name = name
-        self._arguments = _named(path, self._function)
+        self._arguments = _named(name, function)
         self.asks_model = "ask" in self._arguments
 
     async def answer(
@@ -109,14 +142,15 @@ class FunctionApproach(Approach):
             call = partial(self._function, question)
         started = time.perf_counter()
         try:
-            if asynchronous:
-                returned = await call()
-            else:
-                returned = await asyncio.to_thread(call)
-        except ResultsError:
-            raise
-        except Exception as error:
-            raise FunctionFailed(f"{self.name} raised {type(error).__name__}: {error}") from error
+            returned = await (call() if asynchronous else asyncio.to_thread(_called, call))
+        except (ResultsError, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if isinstance(error, ResultsError) or (task is not None and task.cancelling()):
+                raise
+            raise FunctionFailed(f"{self.name} was cancelled by itself") from error
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            shown = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
+            raise FunctionFailed(f"{self.name} raised {shown}") from error
         self._note(returned, round(1000 * (time.perf_counter() - started)), trace)
 
     def _note(self, returned: object, latency_ms: int, trace: Trace) -> None:
@@ -143,17 +177,28 @@ class FunctionApproach(Approach):
             trace.steps.append(Step("function", "", completion))
 
 
+def _called(call: Callable[[], Any]) -> Any:
+    """What a function returns; one that would end its thread, or the loop, raises an exception."""
+    try:
+        return call()
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise RuntimeError(repr(error)) from error
+
+
 def is_own(spec: str) -> bool:
     """Whether a name is that of a prompt file or a function of the user's."""
-    return "=" in spec or ":" in spec
+    return "=" in spec or ":" in spec or spec in _NAMED
 
 
 def own_approach(spec: str) -> Approach:
-    """The approach of `name=prompt.md`, `module:function` or `name=module:function`.
+    """The approach of `name=prompt.md`, `module:function`, `name=module:function`, or a name that
+    `approach` gave.
 
     Raises:
         UsageError, NotFoundError, InvalidFileError: There is none, or it cannot be used.
     """
+    if spec in _NAMED:
+        return FunctionApproach(spec, _NAMED[spec])
     name, named, source = spec.partition("=")
     if not named:
         name, source = spec.partition(":")[2], spec
@@ -169,16 +214,20 @@ def own_approach(spec: str) -> Approach:
         raise NotFoundError(
             f"there is no prompt {source}", "Write name=prompt.md or name=module:function."
         )
-    return FunctionApproach(name, source)
+    function = load_function(source)
+    if not named:
+        given = (given for given, known in _NAMED.items() if known is function)
+        name = next(given, name)
+    return FunctionApproach(name, function)
 
 
-def _named(path: str, function: Callable[..., Any]) -> tuple[str, ...]:
+def _named(name: str, function: Callable[..., Any]) -> tuple[str, ...]:
     """The arguments that a function takes by name; none where it takes the question only, whatever
     it calls it."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError) as error:
-        raise UsageError(f"the signature of {path} cannot be read: {error}") from error
+        raise UsageError(f"the signature of {name} cannot be read: {error}") from error
     required = [
         one.name
         for one in parameters
@@ -189,7 +238,7 @@ def _named(path: str, function: Callable[..., Any]) -> tuple[str, ...]:
         return ()
     if unknown:
         raise UsageError(
-            f"{path} takes {unknown[0]!r}, which nobody gives it",
+            f"{name} takes {unknown[0]!r}, which nobody gives it",
             f"It may take: {', '.join(_ARGUMENTS)}.",
         )
     return tuple(one.name for one in parameters if one.name in _ARGUMENTS)

@@ -41,10 +41,11 @@ _BOOLEANS = frozenset(("is_correct", "fallback_used"))
 TYPED = _NUMBERS | _BOOLEANS
 """Fields of runs that are not texts."""
 
-FLAGS = {
-    **dict.fromkeys(("true", "1", "1.0", "yes"), True),
-    **dict.fromkeys(("false", "0", "0.0", "no"), False),
-}
+_YES = ("true", "1", "1.0", "yes", "y", "correct", "right", "pass", "passed", "✓", "✔", "✅")
+_NO = ("false", "0", "0.0", "no", "n", "incorrect", "wrong", "fail", "failed", "✗", "✘", "❌")
+FLAGS = {**dict.fromkeys(_YES, True), **dict.fromkeys(_NO, False)}
+_PARTLY = re.compile(r"(partial(ly)?|partly)([ _-]?(correct|right))?")
+_PERCENT = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*%")
 _LONGEST_ERROR = 10_000
 
 
@@ -144,8 +145,21 @@ def flag_cell(field: str, cell: str) -> bool:
         InvalidRecordError: It is something else.
     """
     if (flag := FLAGS.get(cell.strip().lower())) is None:
-        raise refused(field, cell, "true, false, 1, 0, yes, no or empty")
+        raise refused(
+            field, cell, "true, false, 1, 0, yes, no, correct, wrong, pass, fail or empty"
+        )
     return flag
+
+
+def grade_of(cell: str) -> float | None:
+    """The value of a grade in words: right or wrong, partly right as half, percents as fractions;
+    None if it is another word."""
+    word = cell.strip().lower()
+    if (flag := FLAGS.get(word)) is not None:
+        return float(flag)
+    if (percent := _PERCENT.fullmatch(word)) is not None:
+        return float(percent[1].replace(",", ".")) / 100
+    return 0.5 if _PARTLY.fullmatch(word) else None
 
 
 def cell(field: str, value: str) -> Any:

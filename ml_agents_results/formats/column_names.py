@@ -13,9 +13,10 @@ _NAMES = {
     "gold_answer reference_answer expected_output",
     "parsed_answer": "pred prediction extracted_answer parsed extracted predicted final_answer "
     "model_answer",
-    "is_correct": "correct passed pass success resolved is_right right",
-    "score": "grade rating judge_score",
-    "approach_name": "approach method strategy prompt_name prompt_template variant",
+    "is_correct": "correct passed pass pass_fail success resolved is_right right",
+    "score": "grade rating judge_score verdict correctness",
+    "approach_name": "approach method strategy prompt_name prompt_template prompt_version "
+    "prompt_variant prompt_type prompt_id variant condition arm",
     "model": "model_name model_id model_name_or_path llm",
     "provider": "vendor",
     "task": "subject category subset",
@@ -29,13 +30,26 @@ _NAMES = {
 _FIELDS = {name: field for field, names in _NAMES.items() for name in names.split()}
 _SECONDS = ("latency_s", "latency_seconds", "seconds", "execution_time", "duration_s", "time_s")
 _METRICS = re.compile(
-    r"f1|em|exact_match|bleu|rouge_?(1|2|l|lsum)|meteor|bert_?score|chrf|acc|acc_norm|pass_?at_?\d+"
+    r"f1|em|exact_match|bleu|rouge_?(1|2|l|lsum)|meteor|bert_?score|chrf|acc|acc_norm|accuracy"
+    r"|pass_?at_?\d+"
 )
-_MEASURED = re.compile(r"(\w+_)?score(_\w+)?")
+_MEASURED = re.compile(
+    r"(\w+_)?score(_\w+)?|(\w+_)?(relevanc[ey]|recall|precision|similarity|correctness|quality)"
+    r"|faithfulness|groundedness|coherence|fluency|helpfulness|harmlessness|conciseness|toxicity"
+    r"|completeness|factuality|hallucination"
+)
 """Columns that are metrics if their values are numbers."""
 
+_OF_VARIANTS = (
+    *("answer", "response", "output", "prediction", "completion"),
+    *("correct", "passed", "score"),
+)
+"""Words that tables with a column for each variant have in the names of these columns."""
+
+_ANSWERS = {"raw_output", "parsed_answer", "is_correct", "score"}
+_BETWEEN = tuple(" _-.")
 _TIDY = re.compile(r"[^a-z0-9]+")
-_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)")
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)( ?%)?")
 _NO_ROW: Mapping[str, object] = {}
 
 
@@ -52,7 +66,7 @@ def meanings(
     Returns:
         Column to field and the factor to the unit of the field; and the columns that are metrics.
     """
-    tidy = {column: _TIDY.sub("_", column.lower()).strip("_") for column in columns}
+    tidy = {column: _tidied(column) for column in columns}
     if "" in tidy:
         tidy[""] = "index"  # As pandas writes it.
     names = set(tidy.values())
@@ -94,6 +108,39 @@ def _field(name: str, names: Collection[str], taken: Collection[str]) -> tuple[s
     return _FIELDS.get(name), 1.0
 
 
+def wide_columns(columns: Collection[str]) -> dict[str, str]:
+    """Columns that look like those of several variants, each with the name of its variant: of
+    `answer_a` and `answer_b`, or of `gpt-4o` and `o3` next to `gpt-4o_correct` and `o3_correct`."""
+    bare = {_tidied(column): column for column in columns}
+    for word in _OF_VARIANTS:
+        found = {
+            _tidied(marker): (column, marker)
+            for column in columns
+            if _tidied(column) not in _FIELDS and (marker := _marker(column, word))
+        }
+        if len(found) > 1:
+            alone = {bare[one]: marker for one, (_, marker) in found.items() if one in bare}
+            if len(alone) == len(found):
+                return alone
+            if word != "score":
+                return dict(found.values())
+    return {}
+
+
+def _marker(column: str, word: str) -> str:
+    """What is left of a name without a word at its beginning or end; empty if it has neither."""
+    lower = column.lower()
+    if lower.startswith(word):
+        return column[len(word) :].lstrip(" _-.") if lower[len(word) :][:1] in _BETWEEN else ""
+    if lower.endswith(word) and lower[: -len(word)][-1:] in _BETWEEN:
+        return column[: -len(word)].rstrip(" _-.")
+    return ""
+
+
+def _tidied(column: str) -> str:
+    return _TIDY.sub("_", column.lower()).strip("_")
+
+
 def widened(columns: Collection[str], wide: Collection[str]) -> dict[str, dict[str, str]]:
     """For each wide column the columns that belong to its variant alone, by their common names.
 
@@ -104,15 +151,24 @@ def widened(columns: Collection[str], wide: Collection[str]) -> dict[str, dict[s
     markers = _markers({column: parts[column] for column in wide})
     groups: dict[str, dict[str, str]] = {column: {} for column in wide}
     for column in columns:
+        known = parts[column]
         for one, marker in markers.items():
-            size, known = len(marker), parts[column]
-            if column == one and known == marker:
-                groups[one][column] = column
-            elif known[:size] == marker:
-                groups[one][column] = "_".join(known[size:])
-            elif known[-size:] == marker:
-                groups[one][column] = "_".join(known[:-size])
+            for mark in (marker, parts[one]):
+                size = len(mark)
+                if column == one and known == marker:
+                    groups[one][column] = column
+                elif known[:size] == mark and known[size:]:
+                    groups[one][column] = "_".join(known[size:])
+                elif known[-size:] == mark and known[:-size]:
+                    groups[one][column] = "_".join(known[:-size])
     return groups
+
+
+def says_what(name: str) -> bool:
+    """Whether the common name of a wide column says what is in it: an answer, or a grade."""
+    known, metrics = meanings([name], ())
+    fields = {field for field, _ in known.values()}
+    return bool(metrics) or name in _ANSWERS or not fields.isdisjoint(_ANSWERS)
 
 
 def _markers(wide: Mapping[str, list[str]]) -> dict[str, list[str]]:

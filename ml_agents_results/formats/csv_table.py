@@ -1,7 +1,7 @@
 """CSV tables: a header, then rows with a cell for each column; packed with gzip or not.
 
-Cells are separated by commas, or as spreadsheets do by semicolons or tabs; texts are in UTF-8 or
-UTF-16.
+Cells are separated by commas, or as spreadsheets do by semicolons or tabs; texts are in UTF-8,
+UTF-16 or Windows-1252.
 """
 
 import codecs
@@ -16,6 +16,9 @@ from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.json_files import LONGEST_LINE, beginning
 from ml_agents_results.formats.log_source import LogSource
 
+_WINDOWS = "cp1252"
+_OWN = b"experiment_id"
+_BLOCK = 1 << 20
 _METADATA = re.compile(r"#\s*(?P<key>\w+)\s*:\s*(?P<value>.*)")
 
 
@@ -76,12 +79,11 @@ def open_table(source: LogSource, path: Path | None = None) -> Iterator[CsvTable
     """The table in a file.
 
     Raises:
-        InvalidFileError: The file is not UTF-8, or is not a table.
+        InvalidFileError: The file is in no encoding that tables have, or is not a table.
     """
     csv.field_size_limit(LONGEST_LINE)
+    encoding = _encoding(source, path or source.path)
     with source.open(path) as file:
-        wide = beginning(path or source.path)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        encoding = "utf-16" if wide else "utf-8-sig"
         text = io.TextIOWrapper(file, encoding=encoding, newline="")
         try:
             yield CsvTable(source, _bounded(source, text))
@@ -93,6 +95,33 @@ def open_table(source: LogSource, path: Path | None = None) -> Iterator[CsvTable
         finally:
             # Left to itself the wrapper would close the file.
             text.detach()
+
+
+def _encoding(source: LogSource, path: Path) -> str:
+    """The encoding of a table: UTF-8, the UTF-16 that spreadsheets write, or the code page of
+    Western Windows, which they write as well. Our own exports are UTF-8 only."""
+    start = beginning(path)
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    if _decodes(source, path, "utf-8") or _OWN in start or not _decodes(source, path, _WINDOWS):
+        return "utf-8-sig"
+    source.warn(
+        f"{source.name} is not UTF-8; it was read as Windows-1252 (if letters are wrong: "
+        "iconv -f ENCODING -t UTF-8 FILE)"
+    )
+    return _WINDOWS
+
+
+def _decodes(source: LogSource, path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with source.open(path) as file:
+        try:
+            while block := file.read(_BLOCK):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def _delimiter(header: str) -> str:

@@ -1,6 +1,5 @@
 """From the names in a file to the fields of a run: `--map`."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import isfinite
@@ -9,13 +8,15 @@ from typing import Any, NamedTuple
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.database.validation import check_id, refused
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError, UsageError
-from ml_agents_results.formats.coercion import FLAGS, TYPED, cell, number, text, time_of
-from ml_agents_results.formats.column_names import meanings
+from ml_agents_results.formats.coercion import TYPED, cell, grade_of, number, text, time_of
+from ml_agents_results.formats.column_names import meanings, wide_columns
 from ml_agents_results.formats.grading import Grading
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.metric_columns import PREFIX
+from ml_agents_results.formats.metric_scales import describes_text
 from ml_agents_results.formats.score_fields import scores_of
+from ml_agents_results.formats.table_samples import TableSamples
 from ml_agents_results.records import ParsingMetrics, RunRecord, ScoreRecord, canonical_approach
 
 RUN_FIELDS = tuple(name for name in RunRecord.__dataclass_fields__)
@@ -48,6 +49,9 @@ _OVERRIDABLE = (
     "task",
     "approach_name",
 )
+_COUNTERS = ("", "Unnamed: 0")
+"""The names that the row numbers of pandas have in CSV files."""
+
 _DERIVED = ("outcome", "input_fingerprint")
 """Columns of our own exports that follow from the others."""
 
@@ -109,12 +113,14 @@ class FieldMapping:
                 name, factor = _factor(column)
                 self._fields.setdefault(name, []).append((field, factor))
         self._named = tuple(filter(None, (options.metric or "").split(",")))
+        self._are_widened = bool(options.wide or options.columns)
+        self._columns: dict[str, None] = {}
         self._unseen = set(self._fields) | set(self._named)
         self._kept: dict[str, None] = {}
         self._numeric: dict[str, None] = {}
         self._plans: dict[tuple[str, ...], _Plan] = {}
-        self._indexes: dict[str, dict[object, int]] = {}
-        self._asked: Counter[tuple[object, ...]] = Counter()
+        self._samples = TableSamples(source, takes_ids="sample_index" in options.columns)
+        self._has_unit = "*" in options.columns.get("execution_time_ms", "")
         self._looks_like_seconds = False
         self.grading = Grading(
             source,
@@ -137,6 +143,7 @@ class FieldMapping:
         names = tuple(line)
         if (plan := self._plans.get(names)) is None:
             plan = self._plans[names] = self._planned(line)
+            self._columns.update(dict.fromkeys(names))
         values: dict[str, Any] = {}
         kept: dict[str, Any] = {}
         scores: dict[str, ScoreRecord] = {}
@@ -151,7 +158,11 @@ class FieldMapping:
                     values[field] = value if factor == 1 else self._scaled(field, value, factor)
             elif column not in plan.left_out:
                 kept[column] = value
-                if type(value) in (int, float) and abs(value) <= _LARGEST:
+                if (
+                    type(value) in (int, float)
+                    and abs(value) <= _LARGEST
+                    and not describes_text(column)
+                ):
                     self._numeric[column] = None
         for path, fields in plan.paths.items():
             value = _inner(line, path)
@@ -188,6 +199,10 @@ class FieldMapping:
         }
         unknown = [one for one in others if one not in prefixed]
         known, measured = meanings(unknown, taken | own, line)
+        counters: set[str] = set()
+        if "input_text" in {*own, *taken, *(field for field, _ in known.values())}:
+            # What pandas counts are lines; the question says which are about the same sample.
+            counters = {one for one in _COUNTERS if known.pop(one, ("", 1.0))[0] == "sample_id"}
         metrics = {column: False for column in (*measured, *self._named) if column in names}
         metrics |= dict.fromkeys(prefixed, False)
         fields: dict[str, list[tuple[str, float]]] = {}
@@ -225,7 +240,7 @@ class FieldMapping:
                 named[column], kind="binary" if is_verdict else None, definition=about
             )
         derived = _DERIVED if "experiment_id" in names else ()
-        left_out = self._left_out.union(derived) & set(names)
+        left_out = self._left_out.union(derived, counters) & set(names)
         chosen = {column: (named[column], metrics[column]) for column in metrics}
         return _Plan(fields, paths, chosen, frozenset(left_out))
 
@@ -241,8 +256,7 @@ class FieldMapping:
             try:
                 return ScoreRecord(float(self._convert("score", value)))
             except InvalidRecordError:
-                flag = FLAGS.get(value.strip().lower())
-                return ScoreRecord(None if flag is None else float(flag), label=value)
+                return ScoreRecord(grade_of(value), label=value)
         if is_verdict and value not in (True, False):
             raise refused(column, value, "true, false, 1 or 0: it is the grade")
         return ScoreRecord(number(value))
@@ -262,14 +276,14 @@ class FieldMapping:
         if values.get("error") in ("", "[]", "{}"):
             del values["error"]
         if isinstance(time := values.get("execution_time_ms"), float):
-            self._looks_like_seconds = self._looks_like_seconds or 0 < time < 100
+            self._looks_like_seconds |= 0 < time < 100 and not self._has_unit
             values["execution_time_ms"] = round(time)
         if self._approach is not None:
             values.setdefault("approach_name", self._approach)
         if "approach_name" not in values:
             values["approach_name"] = "None"
             self._source.choose("approach", "None", "no approach is named")
-        self._number(values)
+        self._samples.number(values)
         if isinstance(values["approach_name"], str):
             values["approach_name"] = canonical_approach(values["approach_name"])
         for name in _TEXTS:
@@ -296,32 +310,6 @@ class FieldMapping:
         values.setdefault("experiment_id", "")
         return RunRecord(**values)
 
-    def _number(self, values: dict[str, Any]) -> None:
-        """Gives a run without a number of its sample one: by its id, else by its question and how
-        often the variant was asked it, else by the order of its variant's lines."""
-        if isinstance(given := values.get("sample_index"), str):
-            if "sample_index" not in self._mapped:
-                raise refused("sample_index", given, "a whole number, not negative")
-            values["sample_id"] = given
-            del values["sample_index"]
-        if "sample_index" in values:
-            return
-        task = str(values.get("task", ""))
-        sample: object
-        if (sample_id := values.get("sample_id")) is not None:
-            sample, rule = str(sample_id), "the order of the ids"
-        else:
-            question = values.get("input_text")
-            variant = [values.get(name) for name in ("approach_name", "provider", "model")]
-            key = (task, question, *variant, values.get("repeat_index"))
-            sample, rule = (question, self._asked[key]), "the order of the questions"
-            if question is None:
-                rule = "the order of the lines"
-            self._asked[key] += 1
-        indexes = self._indexes.setdefault(task, {})
-        values["sample_index"] = indexes.setdefault(sample, len(indexes))
-        self._source.choose("sample_index", "0, 1, ...", rule)
-
     def finish(self) -> None:
         """Warns of the columns that runs have no field for.
 
@@ -333,10 +321,17 @@ class FieldMapping:
                 f"{self._source.name} has no column {', '.join(map(repr, sorted(self._unseen)))}",
                 "Correct --map FIELD=COLUMN; columns are spelled as in the file.",
             )
+        self._samples.finish()
         if self._looks_like_seconds:
             self._source.warn(
                 f"{self._source.name}: fractions of milliseconds below 100 look like seconds "
                 "(if they are: --map execution_time_ms=COLUMN*1000)"
+            )
+        if (variants := wide_columns(self._columns)) and not self._are_widened:
+            options = " ".join(f"--wide {column}={name}" for column, name in variants.items())
+            self._source.warn(
+                f"{self._source.name}: {', '.join(variants)} look like columns of several variants "
+                f"(if they are: {options})"
             )
         if self._kept:
             names = list(self._kept)

@@ -2,9 +2,9 @@
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.origin import unsigned
-from ml_agents_results.database.primary_values import set_value
 from ml_agents_results.database.validation import check_id
 from ml_agents_results.errors import (
     DuplicateError,
@@ -21,68 +20,25 @@ from ml_agents_results.errors import (
     ResultsError,
     UsageError,
 )
-from ml_agents_results.formats.answer_reader import AnswerReader
 from ml_agents_results.formats.conflicts import Incoming, settle
 from ml_agents_results.formats.detection import find_logs
 from ml_agents_results.formats.duplicates import POLICIES, Policy, latest, note_latest, run_key
 from ml_agents_results.formats.experiment_metrics import ExperimentMetrics
-from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.import_part import ImportPart
+from ml_agents_results.formats.import_result import ImportResult
+from ml_agents_results.formats.log import Item
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.formats.recorded_results import is_named, recorded_as
-from ml_agents_results.formats.registry import GENERIC, find_reader
-from ml_agents_results.formats.spool import Spool
-from ml_agents_results.records import ExperimentRecord, MetricRecord
+from ml_agents_results.formats.registry import WHOLE
+from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.import_keys import KeyMap, keys_of_ids, recorded_keys
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.score_rows import value_of_run
 
-BATCH_RUNS = 2000
 _COLLECT_AFTER = 100_000
-BATCH_BYTES = 16 * 1024 * 1024
 OPEN_LOGS = 200
 """Logs that are kept open until it is known which is the newest; others are opened again. Systems
 let a process open 256 to 1,024 files."""
-_SHOWN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class ImportResult:
-    """What an import did, in numbers of runs.
-
-    Attributes:
-        experiments: The ids of the experiments that the runs belong to.
-        read: Runs in the files.
-        inserted: Runs that are new.
-        updated: Runs that were recorded with other contents and have been replaced.
-        conflicts: Runs that were recorded with other contents; `on_conflict` says which stays.
-        skipped: Runs that were recorded with the same contents.
-        superseded: Runs that a later line (`duplicates="latest"`) or a newer attempt replaced.
-        ungraded: Of those read, the runs that did not fail and have no value of the primary metric.
-        failed: Of those read, the runs that ended in an error.
-        metrics: The metrics of the experiments; primary ones are marked. Those that are the same
-            in several experiments are given once.
-        warnings: Messages for the user.
-        sources: For each file: what it holds, what was chosen for it and by which rule, and what
-            of it does not become runs.
-    """
-
-    experiments: Sequence[str]
-    read: int
-    inserted: int
-    updated: int
-    skipped: int
-    conflicts: int
-    superseded: int
-    ungraded: int
-    failed: int
-    metrics: Sequence[Mapping[str, Any]]
-    warnings: Sequence[str]
-    sources: Sequence[Mapping[str, Any]]
-    dry_run: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class _DryRunError(Exception):
@@ -124,7 +80,7 @@ def load(
         ExitStack() as stack,
     ):
         logs = [log for source in sources for log in find_logs(source, format_name)]
-        parts = [_Part(source, name, options, stack, connection) for source, name in logs]
+        parts = [ImportPart(source, name, options, stack, connection) for source, name in logs]
         job = _Import(connection, options, progress or (lambda _: None))
         result = job.run(parts)
         if dry_run:
@@ -142,195 +98,6 @@ def _rare_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-
-
-class _Part:
-    """One log of the import: a source, its format, and what it holds once it is opened."""
-
-    def __init__(
-        self,
-        source: LogSource,
-        format_name: str,
-        options: ImportOptions,
-        stack: ExitStack,
-        connection: Connection,
-    ) -> None:
-        self.source = source
-        self.format_name = format_name
-        self._options = options
-        self._stack = stack
-        self._opened: ExitStack | None = None
-        self._log: Log | None = None
-        self._spool: Spool[list[Item]] | None = None
-        self._connection = connection
-        self._default = ""
-        self._ids: dict[str, str] = {}
-        self.recorded: dict[str, bool] = {}
-        """Experiments whose results were recorded from another file, and whether this one names
-        the evaluation and so says more of it."""
-
-    @property
-    def experiments(self) -> Mapping[str, ExperimentRecord]:
-        """What the log says so far about its experiments."""
-        described = () if self._log is None else self._log.experiments
-        known = ((self._id_of(one), one) for one in described)
-        return {name: one if name == one.id else replace(one, id=name) for name, one in known}
-
-    def _id_of(self, described: ExperimentRecord) -> str:
-        """The experiment that has the results of this one, else its own id."""
-        if described.id not in self._ids:
-            known = (
-                None if self._options.experiment_id else recorded_as(self._connection, described)
-            )
-            self._ids[described.id] = known or described.id
-            if known is not None:
-                self.recorded[known] = is_named(described)
-                self.source.choose("experiment", known, "it has the same results")
-        return self._ids[described.id]
-
-    def metrics(self, experiment_id: str) -> list[MetricRecord]:
-        """What the log says so far about the metrics of an experiment."""
-        described = self.experiments.get(experiment_id)
-        if described is None and self._options.experiment_id and len(self.experiments) == 1:
-            [described] = self.experiments.values()
-        own = (described.metrics or ()) if described is not None else ()
-        return [*own, *(() if self._log is None else self._log.metrics.values())]
-
-    @property
-    def primary(self) -> MetricRecord | None:
-        """The metric whose value the runs have from the log."""
-        metrics = () if self._log is None else self._log.metrics.values()
-        return next((metric for metric in metrics if metric.is_primary), None)
-
-    def open(self) -> None:
-        """Opens the log; it stays open until `close` or the end of the import."""
-        reader = find_reader(self.format_name)
-        self._opened = self._stack.enter_context(ExitStack())
-        try:
-            self._log = self._opened.enter_context(reader.open(self.source, self._options))
-        except ResultsError:
-            raise
-        except Exception as error:
-            raise self._unreadable(error) from error
-        default = next(iter(self.experiments), None)
-        self._default = default or f"{self.source.stem}-{self.source.sha256[:8]}"
-
-    def _read(self, items: Iterator[Item]) -> Iterator[Item]:
-        """The items of a reader, whose errors are in words."""
-        while True:
-            try:
-                item = next(items)
-            except StopIteration:
-                return
-            except ResultsError:
-                raise
-            except Exception as error:
-                raise self._unreadable(error) from error
-            yield item
-
-    def _unreadable(self, error: Exception) -> InvalidFileError:
-        """A damaged file, or one that was made to harm, can make a reader raise anything."""
-        return InvalidFileError(
-            f"{self.source.name} cannot be read as {self.format_name}: "
-            f"{type(error).__name__}: {error}",
-            "If the program that wrote it reads it, this is a bug: report it, with --debug.",
-        )
-
-    def close(self) -> None:
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
-
-    def reopen(self) -> None:
-        """Opens the log again if it was closed before its runs were read."""
-        if self._opened is None and self._spool is None:
-            self.open()
-
-    def batches(self, progress: Callable[[int], None]) -> Iterator[list[Item]]:
-        """The runs in batches that are bounded by number and by size, for answers may be long."""
-        if self._spool is not None:
-            yield from self._spool
-            return
-        position = 0
-        for batch in _batches(self._items()):
-            yield batch
-            progress(self.source.position - position)
-            position = self.source.position
-        progress(self.source.size - position)
-
-    def read_ahead(self, progress: Callable[[int], None]) -> Iterator[list[Item]]:
-        """The runs in batches; they are kept and `batches` gives them again."""
-        spool: Spool[list[Item]] = Spool()
-        for batch in self.batches(progress):
-            yield batch
-            spool.add(batch)
-        self._spool = spool
-        self.close()
-
-    def _declares_others_than(self, experiment_id: str) -> bool:
-        given = "experiment_id" in {*self._options.constants, *self._options.columns}
-        return bool(
-            self.experiments
-            and experiment_id
-            and experiment_id not in self.experiments
-            and not given
-        )
-
-    def _items(self) -> Iterator[Item]:
-        assert self._log is not None
-        options = self._options
-        items = self._log.runs() if self.format_name == GENERIC else self._read_answers(self._log)
-        for item in self._read(items):
-            run = item.run
-            if len(self._log.experiments) > len(self._ids):
-                for one in self._log.experiments:
-                    self._id_of(one)
-            run.experiment_id = self._ids.get(run.experiment_id, run.experiment_id)
-            if self._declares_others_than(run.experiment_id):
-                raise InvalidFileError(
-                    f"{self.source.where(item.position)} is a run of {run.experiment_id!r}; the "
-                    f"file declares {', '.join(list(self.experiments)[:_SHOWN])}",
-                    "A file changes only experiments that it declares. Export it again.",
-                )
-            run.experiment_id = options.experiment_id or run.experiment_id or self._default
-            if options.task is not None:
-                run.task = options.task
-            yield item
-
-    def _read_answers(self, log: Log) -> Iterator[Item]:
-        """The runs of a log whose answers are read and graded, where the user wants that: next to
-        the log's own metrics, or as the primary one where it has none."""
-        reader = AnswerReader(self.source, self._options, reparse=False)
-        if (metric := reader.metric) is None:
-            yield from log.runs()
-            return
-        for item in reader.items(log.runs()):
-            if self._primary_is(metric, log):
-                score = item.scores.get(metric.name)
-                set_value(item.run, metric.kind, None if score is None else score.value)
-            yield item
-
-    def _primary_is(self, metric: MetricRecord, log: Log) -> bool:
-        """Adds the metric to those of the log, and returns whether it is the primary one."""
-        if metric.name not in log.metrics:
-            metric.is_primary = self.primary is None or self._options.metric == metric.name
-            for other in log.metrics.values():
-                other.is_primary = other.is_primary and not metric.is_primary
-            log.metrics[metric.name] = metric
-        return metric.is_primary
-
-
-def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    batch: list[Item] = []
-    size = 0
-    for item in items:
-        batch.append(item)
-        size += item.size
-        if len(batch) == BATCH_RUNS or size > BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _split(batch: list[Item], recorded: Mapping[str, bool]) -> tuple[list[Item], Sequence[Item]]:
@@ -357,12 +124,13 @@ class _Import:
         self._seen = KeyMap(connection)
         self._counts_before: dict[str, int] = {}
         self._counted: Counter[str] = Counter()
+        self._imported: Counter[str] = Counter()
         self._sources: list[dict[str, Any]] = []
         self._several = False
         self._empty: list[LogSource] = []
         self._broken: dict[LogSource, ResultsError] = {}
 
-    def run(self, parts: Sequence[_Part]) -> ImportResult:
+    def run(self, parts: Sequence[ImportPart]) -> ImportResult:
         keep = POLICIES[self._options.duplicates]
         self._several = len(parts) > 1
         waiting = []
@@ -391,10 +159,11 @@ class _Import:
                     part.reopen()
                     self._add(part, keep)
         self._report_unread()
+        self._report_stale(parts)
         return self._result(parts)
 
     @contextmanager
-    def _skipping(self, part: _Part) -> Iterator[None]:
+    def _skipping(self, part: ImportPart) -> Iterator[None]:
         """A block whose errors about the file leave it out, if the user wants that."""
         skip = self._options.skip_broken and self._several
         counted, before = self._counted.copy(), dict(self._counts_before)
@@ -432,11 +201,28 @@ class _Import:
                 raise error
             source.warn(f"{error.message}; the file was left out")
 
-    def _note_latest(self, part: _Part) -> None:
+    def _note_latest(self, part: ImportPart) -> None:
         for batch in part.read_ahead(self._progress):
             note_latest(self._seen, part.source, batch)
 
-    def _result(self, parts: Sequence[_Part]) -> ImportResult:
+    def _report_stale(self, parts: Sequence[ImportPart]) -> None:
+        """Warns of runs that the same files made with other options: they are about other samples,
+        so nothing replaced them."""
+        files = {part.source.sha256 for part in parts}
+        for name, before in self._counts_before.items():
+            stale = self._runs.count(name) - self._imported[name] if before else 0
+            record = self._experiments.find(name) if stale > 0 else None
+            imports = [] if record is None else record.environment_json.get("imports", [])
+            if imports and all(
+                one.get("sha256") in files and one.get("format") not in WHOLE for one in imports
+            ):
+                parts[0].source.warn(
+                    f"experiment {name} has {stale:,} further runs, which an earlier import of "
+                    f"this file made with other options (to begin anew: ml-agents delete "
+                    f"--experiment-id {name})"
+                )
+
+    def _result(self, parts: Sequence[ImportPart]) -> ImportResult:
         counted = self._counted
         before = self._counts_before
         inserted = sum(self._runs.count(name) - count for name, count in before.items())
@@ -463,7 +249,7 @@ class _Import:
             sources=self._sources,
         )
 
-    def _add(self, part: _Part, keep: Policy) -> None:
+    def _add(self, part: ImportPart, keep: Policy) -> None:
         source = part.source
         before = self._counted.copy()
         has_newer: dict[str, bool] = {}
@@ -480,6 +266,7 @@ class _Import:
             kept = [*kept, *again]
             primary = part.primary
             for item in kept:
+                self._imported[item.run.experiment_id] += 1
                 if item.scores:
                     self._metrics[item.run.experiment_id].grade(item, primary)
             renamed += self._save(source, kept)
@@ -520,7 +307,7 @@ class _Import:
         )
         return [item for item in batch if run_key(item.run) not in recorded]
 
-    def _begin(self, experiment_id: str, part: _Part) -> bool:
+    def _begin(self, experiment_id: str, part: ImportPart) -> bool:
         """Saves the experiment with a note of what is imported into it, and returns whether it
         holds a newer attempt."""
         name = self._options.name
@@ -572,7 +359,7 @@ class _Import:
         self._save_metrics(experiment_id, part)
         return newer
 
-    def _save_metrics(self, experiment_id: str, part: _Part) -> None:
+    def _save_metrics(self, experiment_id: str, part: ImportPart) -> None:
         metrics = part.metrics(experiment_id)
         if experiment_id not in self._metrics:
             self._metrics[experiment_id] = ExperimentMetrics(self._connection, experiment_id)
@@ -582,7 +369,7 @@ class _Import:
             # Repositories remember which metric is the primary one.
             self._runs = RunRepository(self._connection)
 
-    def _described(self, experiment_id: str, part: _Part) -> ExperimentRecord:
+    def _described(self, experiment_id: str, part: ImportPart) -> ExperimentRecord:
         described = part.experiments.get(experiment_id)
         if described is None and self._options.experiment_id and len(part.experiments) == 1:
             described = replace(next(iter(part.experiments.values())), id=experiment_id)

@@ -21,7 +21,7 @@ from ml_agents_results.database.types import from_stored
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.answer_reader import AnswerReader
 from ml_agents_results.formats.coercion import TYPED, cell, number_cell, time_of
-from ml_agents_results.formats.column_names import widened
+from ml_agents_results.formats.column_names import says_what, widened
 from ml_agents_results.formats.csv_table import open_table
 from ml_agents_results.formats.field_mapping import FieldMapping
 from ml_agents_results.formats.json_files import beginning
@@ -212,7 +212,7 @@ def _parts(row: dict[str, Any], options: ImportOptions) -> Iterator[dict[str, An
         own = {name: row.get(one) for one, name in groups[column].items()}
         if column not in row:
             continue
-        if (named := groups[column].get(column)) == column:
+        if (named := groups[column].get(column)) is not None and not says_what(named):
             own["raw_output"] = own.pop(named)
         yield {**shared, **own, field: variant}
 

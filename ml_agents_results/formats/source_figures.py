@@ -38,6 +38,7 @@ class SourceFigures:
         for metric in self._expected:
             means = self._means.setdefault(metric, _SampleMeans())
             score = scores.get(metric)
+            means.occurred |= score is not None
             means.add(sample_index, None if score is None else score.value)
 
     def report(self) -> None:
@@ -47,7 +48,7 @@ class SourceFigures:
                 continue
             name = Path(self._source.name).name
             if (mean := means.mean()) is None:
-                if means.missing:
+                if means.missing and means.occurred:
                     self._source.warn(
                         f"{name}: its own {metric} is {value:.6g}, of all answers at once: no "
                         "single one has a value"
@@ -79,12 +80,14 @@ class _SampleMeans:
     Attributes:
         samples: Those with a value, when `mean` has been computed.
         missing: Runs without one.
+        occurred: Whether a run has a score of the metric, with a value or not.
     """
 
     def __init__(self) -> None:
         self._sums = array("d")
         self._counts = array("q")
         self.samples = self.missing = 0
+        self.occurred = False
 
     def add(self, index: int, value: float | None) -> None:
         if value is None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ml_agents_results.errors import InvalidFileError, UsageError
-from ml_agents_results.formats.coercion import FLAGS, number, text
+from ml_agents_results.formats.coercion import grade_of, number, text
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import Parsing
 from ml_agents_results.formats.recipes import FOLDER, NAMES
@@ -389,12 +389,9 @@ def _converted(value: object, about: Mapping[str, Any]) -> ScoreRecord:
     if isinstance(value, bool):
         known = float(value)
     elif isinstance(value, str):
-        flag = FLAGS.get(value.strip().lower())
-        digits = value.strip()
-        known = float(digits) if _NUMBER.fullmatch(digits) else flag and float(flag)
-        if flag is False:
-            known = 0.0
-        label = None if _NUMBER.fullmatch(digits) else label
+        is_number = _NUMBER.fullmatch(value.strip()) is not None
+        known = float(value) if is_number else grade_of(value)
+        label = None if is_number else label
     else:
         known = number(value)
     if known is not None:

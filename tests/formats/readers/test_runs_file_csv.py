@@ -114,7 +114,8 @@ def test_line_numbers_count_what_an_editor_counts(processor: ResultsProcessor, f
         ("approach_name,sample_index\nNone\n", "line 2: 1 cells where the header has 2"),
         ('approach_name,sample_index\n"None,1\n', "line 2: unexpected end of data"),
         ('approach_name,sample_index\n"None"x,1\n', "line 2: "),
-        ("approach_name,sample_index\nNon\xe9,1\n".encode("latin1"), "is not UTF-8"),
+        (b"approach_name,sample_index\nNon\x81,1\n", "is not UTF-8"),
+        ("experiment_id,sample_index\nNon\xe9,1\n".encode("latin1"), "is not UTF-8"),
     ],
 )
 def test_file_that_does_not_fit(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_agents_results.formats import importing
+from ml_agents_results.formats import import_part, importing
 from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
@@ -109,7 +109,7 @@ def test_byte_order_mark_and_empty_lines(processor: ResultsProcessor, tmp_path: 
     assert run["raw_output"] == "\u00e9"
 
 
-@pytest.mark.parametrize("batch", short_and_long(100, importing.BATCH_RUNS))
+@pytest.mark.parametrize("batch", short_and_long(100, import_part.BATCH_RUNS))
 @pytest.mark.parametrize("duplicates", ["refuse", "latest", "repeats"])
 def test_memory_does_not_grow_with_the_file(
     processor: ResultsProcessor,
@@ -118,7 +118,7 @@ def test_memory_does_not_grow_with_the_file(
     duplicates: Any,
     batch: int,
 ) -> None:
-    monkeypatch.setattr(importing, "BATCH_RUNS", batch)
+    monkeypatch.setattr(import_part, "BATCH_RUNS", batch)
     # Garbage that has not been collected yet is no growth.
     monkeypatch.setattr(importing, "_COLLECT_AFTER", 700)
 

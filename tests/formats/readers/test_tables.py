@@ -89,6 +89,69 @@ def test_simplest_table(tmp_path: Path, imported: Importer) -> None:
     assert result.sources[0]["chosen"]["approach"] == "None (no approach is named)"
 
 
+def test_tables_of_european_spreadsheets(tmp_path: Path, imported: Importer) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(
+        "id;Prompt;Frage;Antwort;Score\n1;kurz;;Größe;0,5\n2;kurz;;ja;75 %\n".encode("cp1252")
+    )
+    result, runs = imported(path, columns={"input_text": "Frage", "raw_output": "Antwort"})
+    assert [(run.raw_output, run.score) for run in runs] == [("Größe", 0.5), ("ja", 0.75)]
+    assert "read as Windows-1252" in result.warnings[0]
+
+
+def test_ids_of_lines_are_not_those_of_samples(tmp_path: Path, imported: Importer) -> None:
+    path = tmp_path / "a.csv"
+    rows = "0,a,x,1\n1,a,y,0\n2,b,x,1\n3,b,y,1\n"
+    path.write_text(f"id,prompt,question,correct\n{rows}")
+    result, runs = imported(path)
+    assert [run.sample_index for run in runs] == [0, 1, 2, 3]
+    assert any("the ids count lines" in warning for warning in result.warnings)
+    result, _ = imported(path, columns={"sample_id": ""})
+    assert any("has 2 further runs" in warning for warning in result.warnings)
+    path.write_text(f",prompt,question,correct\n{rows}")
+    result, runs = imported(path)
+    assert [run.sample_index for run in runs] == [0, 1, 0, 1]
+    assert result.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        (["correct", "Incorrect", "NOT_ATTEMPTED"], [1, 0, None]),
+        (["PASS", "FAIL", "pass"], [1, 0, 1]),
+        (["correct", "partially correct", "wrong"], [1, 0.5, 0]),
+        (["100%", "25 %", "0%"], [1, 0.25, 0]),
+    ],
+)
+def test_grades_in_words(
+    tmp_path: Path, imported: Importer, words: list[str], values: list[float | None]
+) -> None:
+    path = tmp_path / "a.csv"
+    lines = "".join(f"{n},x,{word}\n" for n, word in enumerate(words))
+    path.write_text(f"id,answer,grade\n{lines}")
+    _, runs = imported(path)
+    known = [run.score if run.is_correct is None else float(run.is_correct) for run in runs]
+    assert known == values
+
+
+@pytest.mark.parametrize(
+    ("header", "options"),
+    [
+        ("q,answer_a,answer_b", "--wide answer_a=a --wide answer_b=b"),
+        ("question,gpt-4o,o3,gpt-4o_correct,o3_correct", "--wide gpt-4o=gpt-4o --wide o3=o3"),
+        ("question,model_answer,gold_answer", None),
+        ("question,answer,score_turn1,score_turn2", None),
+    ],
+)
+def test_columns_of_several_variants_are_named(
+    tmp_path: Path, imported: Importer, header: str, options: str | None
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{header},gold\n{','.join('1' for _ in header.split(','))},1\n")
+    warnings = " ".join(imported(path)[0].warnings)
+    assert (options in warnings) if options else ("--wide" not in warnings)
+
+
 def test_numbers_that_are_called_scores_are_metrics(tmp_path: Path, imported: Importer) -> None:
     path = tmp_path / "a.csv"
     path.write_text("id,answer,score_turn1,score_turn2,score_note\na,x,7,8,fine\nb,y,9,4,so\n")

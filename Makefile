@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := $(BIN)/ml-agents
 DEMO_DB := --db-path demo/results.db
 
-.PHONY: help demo test test-slow test-thorough test-examples test-real-tools lint format reference pictures bench bench-peers clean
+.PHONY: help demo docs test test-slow test-thorough test-examples test-real-tools lint format reference pictures bench bench-peers clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
@@ -70,7 +70,11 @@ format: .venv/.developing  ## lets ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-reference: .venv/.developing  ## docs/cli.md and docs/python.md, from the commands and docstrings
+docs: .venv/.documenting  ## the documentation site, in build/site; warnings and broken links are errors
+	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs build/site
+	@echo "Look at build/site/index.html"
+
+reference: .venv/.developing  ## docs/cli.md, python.md and fields.md, from the code
 	$(BIN)/python docs/reference.py
 
 pictures: .venv/.developing  ## the pictures of docs/viewer.md, in the system's Chromium
@@ -97,6 +101,10 @@ clean:  ## removes .venv and everything that was built
 
 .venv/.developing: .venv/.installed
 	$(PIP) install --quiet --constraint $(CONSTRAINTS) --editable ".[all]" --group dev
+	touch $@
+
+.venv/.documenting: .venv/.developing
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --group docs
 	touch $@
 
 .venv/.testing-slow: .venv/.developing

@@ -1,4 +1,4 @@
-"""Writes docs/cli.md and docs/python.md from the commands and docstrings: `make reference`."""
+"""Writes cli.md, python.md and fields.md from the code: `make reference`."""
 
 import inspect
 import re
@@ -11,6 +11,7 @@ import typer
 import ml_agents_results
 from ml_agents_results.cli import app
 from ml_agents_results.config import Setting
+from ml_agents_results.reports import columns as declared
 
 DOCS = Path(__file__).parent
 GENERATED = "<!-- Written by `make reference` from the code: change the code instead. -->"
@@ -58,6 +59,27 @@ times ms, costs USD. Errors are subclasses of `ml_agents_results.errors.ResultsE
 `message`, `hint` and `exit_code`. [orm.md](orm.md) shows the models at work.
 """
 
+FIELDS = """# Result fields
+
+The columns of every report, under the names that they have in JSON documents, data frames, CSV
+files and workbooks. Which formula is behind a figure: [statistics](statistics/README.md).
+
+A fraction is between 0 and 1 (tables for people show percent), a signed one between -1 and 1
+(tables show percentage points). `null`, an empty cell or NaN is a figure that cannot be given;
+`null_reason` says why.
+`{k}` and the like stand for numbers.
+"""
+
+KINDS = {
+    "points": "signed fraction",
+    "distance": "fraction",
+    "value": "unit of the metric",
+    "change": "unit of the metric, signed",
+    "p": "p value",
+    "flag": "yes or no",
+}
+"""Kinds of columns in words, where their name is not enough."""
+
 SECTIONS = re.compile(r"^(Args|Attributes|Raises|Returns|Yields):$", re.MULTILINE)
 TITLES = {"Args": "Arguments", "Attributes": "Attributes", "Raises": "Errors"}
 
@@ -72,7 +94,7 @@ def cli_reference() -> str:
         command = group.commands[name]
         context = typer.Context(command, info_name=f"ml-agents {name}")
         parts.append(f"## {name}\n\n{_prose(command.help)}")
-        parts.append(f"```\n{command.get_usage(context).removeprefix('Usage: ')}\n```")
+        parts.append(f"```text\n{command.get_usage(context).removeprefix('Usage: ')}\n```")
         for section, records in command.help_sections(context).items():
             lines = [f"| {section.lower()} | meaning |", "| --- | --- |"]
             lines += [f"| `{_cell(option)}` | {_cell(text)} |" for option, text in records]
@@ -87,6 +109,31 @@ def python_reference() -> str:
     for name in names:
         parts += _object(name, getattr(ml_agents_results, name))
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def fields_reference() -> str:
+    """The Markdown of docs/fields.md."""
+    known = declared.COLUMNS
+    parts = [GENERATED, FIELDS, "## Of all reports", _field_table(known)]
+    for title, columns in (
+        ("Of differences of right and wrong", declared.DIFFERENCE_COLUMNS),
+        ("Of a numeric metric", declared.VALUE_COLUMNS),
+        ("Of differences in a numeric metric", declared.VALUE_DIFFERENCE_COLUMNS),
+    ):
+        own = {name: each for name, each in columns.items() if known.get(name) != each}
+        parts += [f"## {title}", _field_table(own)]
+        known = known | own
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def _field_table(columns: dict[str, declared.Column]) -> str:
+    """Columns that hold one figure; those that show several in one cell are for people only."""
+    lines = ["| field | what it is | meaning |", "| --- | --- | --- |"]
+    for column in columns.values():
+        if not column.parts:
+            kind = KINDS.get(column.kind) or declared.UNITS.get(column.kind, column.kind)
+            lines.append(f"| `{_cell(column.name)}` | {kind} | {_cell(column.meaning)} |")
+    return "\n".join(lines)
 
 
 def _object(name: str, value: Any) -> Iterator[str]:
@@ -227,9 +274,10 @@ def _cell(text: str) -> str:
 
 
 def main() -> None:
-    """Writes both pages."""
+    """Writes the pages."""
     (DOCS / "cli.md").write_text(cli_reference(), encoding="utf-8")
     (DOCS / "python.md").write_text(python_reference(), encoding="utf-8")
+    (DOCS / "fields.md").write_text(fields_reference(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from ml_agents_results.repositories.parsing_metrics_repository import ParsingMetricsRepository
     from ml_agents_results.repositories.run_repository import RunRepository
     from ml_agents_results.repositories.score_repository import ScoreRepository
+    from ml_agents_results.services.analysis_options import AnalysisOptions
 
     __version__: str
 
 __all__ = [
+    "AnalysisOptions",
     "ClaimRepository",
     "DatabaseConfig",
     "DatabaseManager",
@@ -57,6 +59,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AnalysisOptions": "services.analysis_options",
     "ClaimRepository": "repositories.claim_repository",
     "DatabaseConfig": "config",
     "DatabaseManager": "database.manager",

@@ -77,6 +77,7 @@ def list_(
             for counts in lines[: limit or None]
         ],
         numbers=5,
+        titles=2,
     )
     if limit and len(lines) > limit:
         say(f"{len(lines) - limit:,} older ones are not shown; show all with: --limit 0")

@@ -173,7 +173,8 @@ class _LmEvalSamples:
         for key, value in mapping(mapping(self._results.get("results")).get(self._task)).items():
             metric, _, filter_name = key.partition(",")
             figure = number(value)
-            if figure is not None and not metric.endswith("_stderr"):
+            is_metric = metric != "sample_len" and not metric.endswith("_stderr")
+            if figure is not None and is_metric:
                 how = self._aggregations.get(metric)
                 how = "mean" if how in (None, "mean") else f"aggregate ({how})"
                 self.grading.figures.expect(_metric_name(metric, filter_name), figure, how)

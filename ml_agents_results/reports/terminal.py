@@ -64,21 +64,25 @@ def say(message: str) -> None:
     write(message, to=sys.stderr)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: int = 0) -> None:
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: int = 0, titles: int = 0
+) -> None:
     """Prints a list in a frame; the last `numbers` columns go to the right, None is shown as `-`.
 
-    Cells wrap on a narrow terminal; no text is ever cut.
+    No text is ever cut. On a terminal that is too narrow the first `titles` columns stand on a line
+    of their own over the others; without `titles` cells wrap.
     """
     texts = [[_cell(value) for value in row] for row in rows]
     first_number = len(columns) - numbers
-    _draw(
-        _console(),
-        [
-            _Drawn(printable(name), index >= first_number, [row[index] for row in texts])
-            for index, name in enumerate(columns)
-        ],
-        framed=True,
-    )
+    drawn = [
+        _Drawn(printable(name), index >= first_number, [row[index] for row in texts])
+        for index, name in enumerate(columns)
+    ]
+    console = _console()
+    if titles and _total(drawn) + _GAP * 2 + len(drawn) - 1 > console.width:
+        _draw_titled(console, drawn[:titles], drawn[titles:])
+    else:
+        _draw(console, drawn, framed=True)
 
 
 def print_report(report: "Report", *, verbose: bool = False) -> None:
@@ -222,6 +226,25 @@ def _draw(console: "Console", drawn: Sequence[_Drawn], *, framed: bool = False) 
     for cells in zip(*(one.texts for one in drawn), strict=True):
         table.add_row(*map(Text, cells))
     console.print(table)
+
+
+def _draw_titled(console: "Console", titles: Sequence[_Drawn], drawn: Sequence[_Drawn]) -> None:
+    """Prints each row under a line with its titles."""
+    widths = [max(map(len, (one.label, *one.texts))) for one in drawn]
+
+    def line(texts: Iterable[str]) -> str:
+        cells = zip(texts, drawn, widths, strict=True)
+        gap = " " * _GAP
+        return gap + gap.join(
+            text.rjust(width) if one.is_number else text.ljust(width) for text, one, width in cells
+        )
+
+    console.print(" / ".join(one.label for one in titles), style="bold")
+    console.print(line(one.label for one in drawn).rstrip(), style="bold")
+    for number in range(len(drawn[0].texts)):
+        names = [one.texts[number] for one in titles if one.texts[number] != "-"]
+        console.print("  ".join(names))
+        console.print(line(one.texts[number] for one in drawn).rstrip())
 
 
 def _paragraph(console: "Console", text: str) -> None:

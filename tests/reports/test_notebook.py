@@ -62,7 +62,7 @@ def test_the_example_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
-    notebook = nbformat.read(ROOT / "docs/examples/notebook.ipynb", as_version=4)
+    notebook = nbformat.read(ROOT / "examples/notebook.ipynb", as_version=4)
     nbclient.NotebookClient(
         notebook, timeout=120, resources={"metadata": {"path": tmp_path}}
     ).execute()

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections.abc import Callable
 from contextlib import redirect_stdout
 
 import pytest
@@ -39,12 +40,20 @@ class Screen(io.TextIOWrapper):
 
 def on_screen(*reports: Report, verbose: bool = False, encoding: str = "utf-8") -> str:
     """What a terminal of 80 columns shows, without its colours."""
+
+    def action() -> None:
+        for report in reports:
+            print_report(report, verbose=verbose)
+
+    return shown(action, encoding)
+
+
+def shown(action: Callable[[], object], encoding: str = "utf-8") -> str:
     screen = Screen(encoding)
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(screen):
         patch.setenv("COLUMNS", "80")
         patch.setenv("TERM", "xterm-256color")
-        for report in reports:
-            print_report(report, verbose=verbose)
+        action()
     screen.seek(0)
     return re.sub(r"\x1b\[[\d;]*m", "", screen.read())
 
@@ -172,3 +181,14 @@ def test_in_a_pipe_nothing_is_wrapped_or_cut(
     out = capsys.readouterr().out.splitlines()
     assert list(report.sentences) == out[: len(report.sentences)]
     assert "\x1b" not in "".join(out)
+
+
+def test_titles_stand_over_a_row_that_has_no_room_for_them() -> None:
+    rows = [("experiment_of_today", "What a name!", "completed", *(1234,) * 6)]
+    heads = ("id", "name", "status", "planned", "runs", "graded", "failed", "variants", "right")
+    lines = shown(lambda: print_table(heads, rows, numbers=6, titles=2)).splitlines()
+    assert lines[2:] == [
+        "experiment_of_today  What a name!",
+        "  completed    1,234  1,234   1,234   1,234     1,234  1,234",
+    ]
+    assert lines[1].split() == list(heads[2:])

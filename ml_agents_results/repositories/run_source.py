@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Function,
     Text,
     and_,
     case,
@@ -324,7 +325,7 @@ def _selected(
 
     def number(column: Any) -> ColumnElement[Any]:
         if sqlite:
-            return getattr(func, _DOUBLES)(column)
+            return Function(_DOUBLES, column)
         text = cast(column, Text)
         return func.aggregate_strings(case((column.is_(None), "null"), else_=text), ",")
 

@@ -112,6 +112,8 @@ def _evidence(row: ComparisonRow) -> str:
     parts = [_interval(row, row.ci_low, row.ci_high, row.interval_level), p]
     if row.mde is None:
         parts.append("minimum detectable difference undefined")
+    elif not row.numeric and row.mde > 1:
+        parts.append("too little data for 80% power at any difference")
     else:
         parts.append(f"minimum detectable difference {_size(row, row.mde)} at 80% power")
     if row.margin is not None:

@@ -70,6 +70,7 @@ def test_a_sentence_to_quote(sentence: Change) -> None:
         ({"interval_level": 1 - 0.05 / 3}, "(98.33% CI 10.5 to 15.5;"),
         ({"difference": 0.0}, "ChainOfThought is exactly as accurate as None ("),
         ({"mde": None}, "; minimum detectable difference undefined)"),
+        ({"mde": 81.2}, "; too little data for 80% power at any difference)"),
         ({"ci_low": -0.0001}, "95% CI 0.0 to 15.5;"),
         (
             {

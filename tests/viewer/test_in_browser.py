@@ -22,6 +22,7 @@ LOOKED_AT = [
     "/experiment?id=exp",
     *(f"/experiment?id=exp&part={part}" for part in ("costs", "parsing", "failures", "about")),
     "/runs?experiment=exp",
+    "/samples?experiment=exp",
     "/sample?experiment=exp&task=sums&index=3&diff=baseline",
     "/runs?experiment=exp&outcome=failed&columns=length&columns=sample_index",
     "/compare?experiment=exp&experiment=other",
@@ -29,6 +30,7 @@ LOOKED_AT = [
     f"/experiment?{urlencode({'id': ODD})}",
     f"/experiment?{urlencode({'id': ODD, 'part': 'failures'})}",
     f"/runs?{urlencode({'experiment': ODD})}",
+    f"/samples?{urlencode({'experiment': ODD})}",
     f"/sample?{urlencode({'experiment': ODD, 'task': 't</title>', 'index': 7})}",
 ]
 

@@ -44,6 +44,9 @@ PARTS = {
     "failures": "Failures",
     "about": "About",
 }
+MOST_IN_CHARTS = 24
+"""Nobody can tell more variants than these apart by colour and shape."""
+
 OF_ANY_METRIC = ("findings",)
 
 
@@ -148,6 +151,7 @@ def _page(site: Site, request: Request, record: ExperimentRecord) -> Response:
         metric=metric or own,
         with_metrics=part in OF_ANY_METRIC,
         shown=shown,
+        most_in_charts=MOST_IN_CHARTS,
         link=cell_links(shown.labels, shown.tasks, primary=primary),
         runs_url=RunQuery(RunFilters(experiment_id)).url(),
         samples_url="/samples?" + urlencode({"experiment": experiment_id}),
@@ -241,7 +245,7 @@ def _compute(
         Head.of(snapshot.accuracy.variants),
         notes=[note for report in reports for note in report.notes],
         views=[view for report in reports for view in report.views],
-        figures=figures(snapshot, labels),
+        figures=figures(snapshot, labels) if len(labels) <= MOST_IN_CHARTS else {},
         methods=[method for report in reports for method in report.methods],
     )
 

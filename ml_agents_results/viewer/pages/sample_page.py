@@ -25,6 +25,7 @@ from ml_agents_results.viewer.variant_links import variant_of, variant_slug
 
 AT_ONCE = 4
 MOST_AT_ONCE = 8
+_MOST_TOGGLES = 16
 LONGEST = 100_000
 """Characters of a text that the page holds; the whole is one click away."""
 
@@ -109,6 +110,8 @@ def show(site: Site, request: Request) -> Response:
         sides=sides,
         there=there,
         shown=shown,
+        most_toggles=_MOST_TOGGLES,
+        outcomes={_variant(line): line.outcome for line in reversed(lines)},
         labels=labels,
         lines=lines,
         diff=diff,

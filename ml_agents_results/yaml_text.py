@@ -2,7 +2,10 @@
 of values."""
 
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ml_agents_results.errors import InvalidFileError, NotFoundError
 
 if TYPE_CHECKING:
     import yaml
@@ -33,6 +36,33 @@ def load_yaml(text: str) -> Any:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     _size(value, 0, {})
+    return value
+
+
+def read_yaml_mapping(path: Path, option: str, example: str) -> dict[Any, Any]:
+    """The mapping that a file of settings holds.
+
+    Args:
+        option: What names the file, for the hint.
+        example: A line of such a file.
+
+    Raises:
+        NotFoundError: There is no such file.
+        InvalidFileError: It is not a YAML mapping in UTF-8. The message shows no value.
+    """
+    hint = f"It has lines such as `{example}`."
+    try:
+        value = load_yaml(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no file {path}", f"Check {option}.") from error
+    except OSError as error:
+        raise InvalidFileError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidFileError(f"{path} is not UTF-8 text", "Save it as UTF-8.") from error
+    except ValueError as error:
+        raise InvalidFileError(f"{path} is not YAML: {error}", hint) from None
+    if not isinstance(value, dict):
+        raise InvalidFileError(f"{path} must be a mapping", hint)
     return value
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ml_agents_results.cli.help_panels import GATE
-from ml_agents_results.errors import InvalidFileError, NotFoundError, UsageError
+from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.reports.terminal import print_report, say, workflow_command, write
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def gate_from(
     Raises:
         UsageError: The options contradict each other, or the file is not a gate.
     """
-    from ml_agents_results.services.gate_rules import Gate, MetricRule
+    from ml_agents_results.services.gate_rules import Gate, MetricRule, gate_of
+    from ml_agents_results.yaml_text import read_yaml_mapping
 
     if path is None and fail_on is None:
         if any(files):
@@ -76,7 +77,7 @@ def gate_from(
         return Gate(rules, _verdicts(fail_on))
     if metric is not None or margin is not None:
         raise UsageError("--gate names metrics and margins itself", "Leave the options out.")
-    gate = _read(path)
+    gate = gate_of(read_yaml_mapping(path, "--gate", "gates: [{metric: exact, margin: 0.02}]"))
     if fail_on is None:
         return gate
     return Gate(gate.rules, _verdicts(fail_on), gate.require, gate.baseline)
@@ -139,15 +140,3 @@ def report_gate(
 
 def _verdicts(fail_on: Literal["worse", "undecided"]) -> tuple[Literal["worse", "undecided"], ...]:
     return ("worse",) if fail_on == "worse" else ("worse", "undecided")
-
-
-def _read(path: Path) -> "Gate":
-    from ml_agents_results.services.gate_rules import gate_of
-    from ml_agents_results.yaml_text import load_yaml
-
-    try:
-        return gate_of(load_yaml(path.read_text(encoding="utf-8-sig")))
-    except FileNotFoundError as error:
-        raise NotFoundError(f"there is no file {path}", "Check --gate.") from error
-    except (OSError, ValueError) as error:
-        raise InvalidFileError(f"{path} cannot be read as YAML: {error}") from error

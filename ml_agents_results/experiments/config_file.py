@@ -9,7 +9,7 @@ from typing import Any
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig
 from ml_agents_results.errors import InvalidFileError, NotFoundError, UsageError
 from ml_agents_results.redaction import REDACTED, redact
-from ml_agents_results.yaml_text import load_yaml
+from ml_agents_results.yaml_text import read_yaml_mapping
 
 _EXPERIMENT = tuple(field.name for field in fields(ExperimentConfig))
 _DATABASE = tuple(field.name for field in fields(DatabaseConfig))
@@ -25,22 +25,7 @@ def read_config(path: str) -> dict[str, Any]:
         InvalidFileError: It is not a YAML mapping.
         UsageError: A setting is unknown, or is a key that belongs in the environment.
     """
-    try:
-        settings = load_yaml(Path(path).read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise NotFoundError(f"there is no file {path}", "Check --config.") from error
-    except OSError as error:
-        raise InvalidFileError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidFileError(f"{path} is not UTF-8 text", "Save it as UTF-8.") from error
-    except ValueError as error:
-        raise InvalidFileError(
-            f"{path} is not YAML: {error}", "It has lines such as `dataset: questions.jsonl`."
-        ) from None
-    if not isinstance(settings, dict):
-        raise InvalidFileError(
-            f"{path} must be a mapping", "It has lines such as `dataset: questions.jsonl`."
-        )
+    settings = read_yaml_mapping(Path(path), "--config", "dataset: questions.jsonl")
     if "system_prompt" in settings:
         settings.setdefault("system", settings.pop("system_prompt"))
     _check(path, settings, _EXPERIMENT)

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy import Connection
+
 from ml_agents_results.records import SCHEMA_VERSION
+from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.run_source import RunSource, SharedReads
+from ml_agents_results.repositories.tabulator import source_of
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.comparison.comparison_service import (
@@ -91,7 +97,17 @@ class GateReport(Row):
 
 
 class GateService(AnalysisService):
-    """Judges candidates by the rules of a gate."""
+    """Judges candidates by the rules of a gate; what one rule has read or compared serves the
+    others."""
+
+    def __init__(
+        self,
+        source: Connection | RunSource,
+        filters: Filters | None = None,
+        options: AnalysisOptions | None = None,
+    ) -> None:
+        super().__init__(SharedReads(source_of(source), ()), filters, options)
+        self._comparisons: dict[tuple[Filters, AnalysisOptions], Comparison] = {}
 
     def judge(
         self, experiment_ids: Sequence[str], gate: Gate, *, baseline: str | None = None
@@ -122,9 +138,7 @@ class GateService(AnalysisService):
             allow=_allowed(self._options.allow, gate),
         )
         filters = self._filters if rule.task is None else replace(self._filters, task=(rule.task,))
-        comparison = ComparisonService(self._source, filters, options).compare(
-            ids, baseline=baseline
-        )
+        comparison = self._compared(ids, baseline, filters, options)
         words = rule.metric or comparison.metric
         if rule.task is not None:
             words += f" in {rule.task}"
@@ -138,14 +152,24 @@ class GateService(AnalysisService):
         self, ids: Sequence[str], gate: Gate, rule: FigureRule, baseline: str | None
     ) -> list[GateRow]:
         options = replace(self._options, allow=_allowed(self._options.allow, gate))
-        comparison = ComparisonService(self._source, self._filters, options).compare(
-            ids, baseline=baseline
-        )
+        comparison = self._compared(ids, baseline, self._filters, options)
         variants = {summary.variant: summary for summary in comparison.variants}
         return [
             _figure_row(rule, variants[row.candidate], variants[row.baseline])
             for row in comparison.comparisons
         ]
+
+    def _compared(
+        self,
+        ids: Sequence[str],
+        baseline: str | None,
+        filters: Filters,
+        options: AnalysisOptions,
+    ) -> Comparison:
+        if (filters, options) not in self._comparisons:
+            service = ComparisonService(self._source, filters, options)
+            self._comparisons[filters, options] = service.compare(ids, baseline=baseline)
+        return self._comparisons[filters, options]
 
     def _missing(self, ids: Sequence[str], rule: MetricRule) -> Missing:
         """A candidate that crashes must not pass: what is missing counts as the worst value, where

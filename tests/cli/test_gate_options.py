@@ -125,7 +125,6 @@ def test_a_model_cannot_steer_the_runner(
         ("gates: [{figure: cost, max_increase: 1}]", "there is no figure 'cost'"),
         ("gates: [{margin: -1}]", "margin is -1"),
         ("gates: [{metric: correct}]\nfail_on: undecided", "without a margin nothing shows"),
-        ("- 1", "the gate must be a mapping"),
         ("fail_on: maybe", "fail_on cannot be 'maybe'"),
     ],
 )
@@ -146,6 +145,7 @@ def test_rules_that_are_not_understood(
         (["--junit", "x.xml"], 2, "--junit and --summary report a gate"),
         (["--fail-on", "undecided"], 2, "without a margin nothing shows"),
         (["--gate", "none.yaml"], 3, "there is no file none.yaml"),
+        (["--gate", __file__], 1, f"{__file__} is not YAML"),
     ],
 )
 def test_options_that_do_not_fit(judged: Path, options: list[str], code: int, message: str) -> None:

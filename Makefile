@@ -77,7 +77,7 @@ docs: .venv/.documenting  ## the documentation site, in build/site; warnings and
 reference: .venv/.developing  ## docs/cli.md, python.md and fields.md, from the code
 	$(BIN)/python docs/reference.py
 
-pictures: .venv/.developing  ## the pictures of docs/viewer.md, in the system's Chromium
+pictures: .venv/.developing  ## the pictures of the viewer in docs/, in the system's Chromium
 	PYTHONPATH=. $(BIN)/python docs/pictures.py
 
 bench: .venv/.developing  ## the figures of docs/performance.md, each next to its limit

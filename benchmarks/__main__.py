@@ -30,7 +30,6 @@ NOT_PROGRAMS = (
     "figures",
     "databases",
     "servers",
-    "generate_runs",
     "page",
     "viewer_servers",
 )

@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/viewer.md: a made-up study, looked at in a real browser.
+"""Draws the pictures of the viewer in docs/: a made-up study, looked at in a real browser.
 
     python docs/pictures.py
 

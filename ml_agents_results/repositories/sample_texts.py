@@ -23,7 +23,6 @@ _ANSWER = (
     Run.execution_time_ms,
     Run.cost_estimate,
     Run.error,
-    Run.score,
 )
 
 

@@ -56,6 +56,7 @@ class Database:
         self.path = file_of(self.url)
         """The SQLite file; None for a database in memory or on a server."""
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._create = create
         self._translated = Translation(str(self))
         self._local = threading.local()
         self._writers: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
@@ -64,8 +65,7 @@ class Database:
         # A database in memory may have one connection for all threads.
         in_memory = self.is_sqlite and self.path is None
         self._turn: AbstractContextManager[Any] = threading.RLock() if in_memory else nullcontext()
-        if self.path is not None and self._given is None:
-            check_file(self.path, create)
+        self.check_file()
 
     def __str__(self) -> str:
         """The file or the URL without its password."""
@@ -84,6 +84,17 @@ class Database:
         """The database by a name that is the same from any folder; without passwords."""
         return identity(self.path) if self.path is not None else str(self)
 
+    def check_file(self) -> None:
+        """Checks that a SQLite file can be opened, or created where it may be: it may have been
+        moved away since it was named.
+
+        Raises:
+            NotFoundError: It is missing and is not to be created.
+            DatabaseError: It, or its folder, cannot be used.
+        """
+        if self.path is not None and self._given is None:
+            check_file(self.path, self._create)
+
     @cached_property
     def backend(self) -> Backend:
         """The operations that are specific to the engine of this database."""
@@ -94,6 +105,7 @@ class Database:
     @cached_property
     def engine(self) -> Engine:
         """The SQLAlchemy engine; its connections carry our settings."""
+        self.check_file()
         engine = self._given or self.backend.create_engine()
         self.backend.listen(engine)
         _OPEN.add(self)

@@ -132,7 +132,10 @@ def _unreadable(path: Path, why: str | None) -> DatabaseError:
 
 
 def file_uri(path: Path) -> str:
-    """A URI that opens the file as far as permissions allow; `path` may begin with `file:`."""
+    """A URI that opens the file as far as permissions allow; `path` may begin with `file:`.
+
+    One that exists now is not created later: whoever moves it does not want an empty one there.
+    """
     uri = path.absolute().as_uri()
     if not path.exists():
         return f"{uri}?mode=rwc"
@@ -140,5 +143,5 @@ def file_uri(path: Path) -> str:
     # writes. If there is a log, somebody does, and the newest runs are in there.
     can_log = path.with_name(f"{path.name}-wal").exists() or os.access(path.parent, os.W_OK)
     if os.access(path, os.W_OK) and can_log:
-        return f"{uri}?mode=rwc"
+        return f"{uri}?mode=rw"
     return f"{uri}?mode=ro" if can_log else f"{uri}?mode=ro&immutable=1"

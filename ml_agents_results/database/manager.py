@@ -69,6 +69,7 @@ class DatabaseManager:
         """
         path = self.database.path
         if path is not None and not path.exists():
+            self.database.check_file()
             return self._create_file(path)
         with self.database.read() as connection:
             status = schema.status(connection)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.backups import restore
-from ml_agents_results.errors import DatabaseError, MovedDatabaseError
+from ml_agents_results.errors import DatabaseError, MovedDatabaseError, NotFoundError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 
@@ -109,3 +109,17 @@ def test_a_log_without_its_database_is_not_thrown_away(db_path: Path) -> None:
         ResultsProcessor(str(db_path))
     db_path.with_name("moved.db").rename(db_path)
     assert ResultsProcessor(str(db_path)).get_experiment("e").id == "e"
+
+
+def test_a_file_that_is_moved_before_it_is_opened_is_not_created_again(db_path: Path) -> None:
+    named = Database(str(db_path), create=False)
+    opened = ResultsProcessor(str(db_path))
+    opened.save_experiment("e", {})
+    move(db_path)
+    with pytest.raises(NotFoundError, match="there is no database"):
+        ResultsProcessor(named)
+    # Another connection of those that have it open already.
+    with pytest.raises(DatabaseError), opened.database.read() as one, opened.database.read():
+        one.execute(text("SELECT 1"))
+    opened.close()
+    assert not db_path.exists()

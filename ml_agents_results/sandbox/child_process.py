@@ -5,6 +5,7 @@ import nothing of this package. Arguments: seconds, MiB of memory, KiB of output
 stderr says what confines the program.
 """
 
+import _imp
 import builtins
 import itertools
 import math
@@ -20,6 +21,13 @@ from pathlib import Path
 from typing import Any
 
 _TIME_ZONES = "/usr/share/zoneinfo/"
+_UNGUARDED = (
+    "_dbm", "_gdbm", "_posixshmem", "_posixsubprocess", "_sqlite3", "_tkinter", "readline",
+    "_interpchannels", "_interpqueues", "_interpreters", "_xxinterpchannels",
+    "_xxsubinterpreters", "_testcapi", "_testinternalcapi", "posix", "spwd",
+)  # fmt: skip
+"""Modules whose C code opens files or starts processes or interpreters without telling the hook; a
+second `posix` would have the functions that were taken away from the first."""
 
 
 def limit(seconds: float, memory_mb: int, output_kb: int) -> None:
@@ -63,13 +71,7 @@ def refuse(
     allowed: Sequence[str] = (
         "os.listdir", "os.scandir", "os.walk", "os.fwalk", "os.putenv", "os.unsetenv",
     ),
-    # Their C code opens files or starts processes or interpreters without telling this one;
-    # a second `posix` would have the functions that were taken away from the first.
-    unguarded: Sequence[str] = (
-        "_dbm", "_gdbm", "_posixshmem", "_posixsubprocess", "_sqlite3", "_tkinter", "readline",
-        "_interpchannels", "_interpqueues", "_interpreters", "_xxinterpchannels",
-        "_xxsubinterpreters", "_testcapi", "_testinternalcapi", "posix", "spwd",
-    ),
+    unguarded: Sequence[str] = _UNGUARDED,
     flags: int = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND,
     error: Any = PermissionError,
     exact: Any = type,
@@ -136,6 +138,11 @@ def main() -> None:
     for module in (os, posix):
         for name in ("mknod", "mkfifo"):
             vars(module).pop(name, None)
+    # Nor has what makes a built-in module anew: all of them are there already.
+    for name in sys.builtin_module_names:
+        if name not in _UNGUARDED:
+            __import__(name)
+    del _imp.create_builtin
     # The program gets a module of its own: in this one it could change what confines it.
     module = types.ModuleType("__main__")
     module.__dict__["__builtins__"] = builtins

@@ -81,7 +81,9 @@ async def run_program(code: str, limits: Limits | None = None) -> Outcome:
     check_possible()
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="ml-agents-program-") as folder:
-        output, errors = Path(folder, "output"), Path(folder, "errors")
+        # Where the program may not write: it would say itself what confined it.
+        output, errors, own = (Path(folder, name) for name in ("output", "errors", "own"))
+        own.mkdir()
         with output.open("wb") as out, errors.open("wb") as err:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -90,7 +92,7 @@ async def run_program(code: str, limits: Limits | None = None) -> Outcome:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=out,
                 stderr=err,
-                cwd=folder,
+                cwd=own,
                 env={},
                 start_new_session=True,
             )

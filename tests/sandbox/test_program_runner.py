@@ -46,6 +46,8 @@ def test_calculations(code: str, output: str) -> None:
         ("print(", "SyntaxError: '(' was never closed"),
         ("input()", "EOFError: EOF when reading a line"),
         ("import sys; sys.exit(3)", "The program ended with status 3."),
+        # It would make a second `posix`, with all functions of the first.
+        ("import _imp; _imp.create_builtin", "AttributeError: module '_imp' has no attribute"),
         ("import numpy", "ModuleNotFoundError: No module named 'numpy'"),
         ("\0", "source code string cannot contain null bytes"),
     ],
@@ -157,6 +159,8 @@ def test_it_says_what_confines_a_program() -> None:
         "import ctypes, sys; leave = ctypes.CDLL(None).unshare; "
         "sys.exit(all(leave(flags) for flags in (0x50000000, 0x40000000)))"
     )
+    forging = "open('errors', 'w').write('all kinds of walls, interpreter\\n')"
+    assert run(forging).confined_by == run("pass").confined_by
     confined_by = run("pass").confined_by
     assert confined_by[-1] == "interpreter"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False)

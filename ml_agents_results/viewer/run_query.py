@@ -32,9 +32,21 @@ _DEFAULT_IN = ("question", "answer")
 _NUMBERS = ("min", "max", "time_min", "time_max", "cost_min", "cost_max")
 _NAMES = (
     *("experiment", "v", "task", "outcome", "metric", "author", *_NUMBERS, "q", "in"),
-    *("disagree", "changed", "candidate", "baseline", "sort", "size", "columns", "after", "before"),
+    *(
+        "disagree",
+        "changed",
+        "candidate",
+        "baseline",
+        "sort",
+        "size",
+        "columns",
+        "after",
+        "before",
+        "last",
+    ),
 )
 _EMPTY = "∅"
+_LAST = ("last", "yes")
 _META = "meta."
 _POSITION_TYPES = (int | float | None, str, str, str, str, int, int)
 """What it is sorted by, then its key."""
@@ -46,6 +58,7 @@ class RunQuery:
 
     Attributes:
         after, before: The line that it begins after, or ends before.
+        last: Whether it is the end of the list.
         columns: What is shown; empty for what suits the experiment.
     """
 
@@ -55,6 +68,12 @@ class RunQuery:
     after: Position | None = None
     before: Position | None = None
     columns: tuple[str, ...] = ()
+    last: bool = False
+
+    @property
+    def backwards(self) -> bool:
+        """Whether the page is read from its end."""
+        return self.before is not None or self.last
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -95,14 +114,14 @@ class RunQuery:
         for name, position in (("after", self.after), ("before", self.before)):
             if position is not None:
                 pairs.append((name, cursor_of([position.value, *position.key])))
-        return pairs
+        return [*pairs, *([_LAST] if self.last else [])]
 
     def url(self, path: str = "/runs") -> str:
         return f"{path}?{urlencode(self.pairs, errors='surrogatepass')}"
 
     def first(self) -> "RunQuery":
         """The same list from its beginning."""
-        return replace(self, after=None, before=None)
+        return replace(self, after=None, before=None, last=False)
 
     def with_filters(self, **changes: Any) -> "RunQuery":
         """The first page of the list with other filters."""
@@ -159,6 +178,7 @@ def run_query(params: Params, variants: Sequence[Variant]) -> RunQuery:
         _position(one.get("after")),
         _position(one.get("before")),
         tuple(given.get("columns", ())),
+        last="last" in one,
     )
 
 

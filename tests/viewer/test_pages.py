@@ -180,6 +180,16 @@ def test_what_makes_no_sense_is_answered_with_a_sentence(client: TestClient) -> 
         assert "Traceback" not in answer.text
 
 
+def test_the_last_page_is_the_end_of_the_list(client: TestClient) -> None:
+    ids = [run["id"] for run in client.get("/export/runs.json?experiment=exp&sort=time").json()]
+    first = client.get("/runs?experiment=exp&sort=time&size=50").text
+    url = unescape(re.search(r'href="([^"]+)">Last', first)[1])  # type: ignore[index]
+    last = client.get(url).text
+    assert re.findall(r'<tr data-run="([^"]+)"', last) == ids[-50:]
+    assert ">Next<" not in last
+    assert ">Previous<" in last
+
+
 def test_previous_and_next_walk_the_list_that_the_reader_came_from(client: TestClient) -> None:
     listed = client.get("/runs?experiment=exp&outcome=wrong&sort=-time").text
     rows = re.findall(r'<tr data-run="([^"]+)"><th scope="row"><a href="([^"]+)"', listed)

@@ -46,7 +46,7 @@ POSITIONS = st.builds(
 def test_what_a_link_says_is_what_it_was_made_of(
     filters: RunFilters, order: RunOrder, after: Position | None
 ) -> None:
-    query = RunQuery(filters, order, after=after)
+    query = RunQuery(filters, order, after=after, last=after is None)
     pairs = parse_qsl(urlsplit(query.url()).query, keep_blank_values=True)
     assert run_query(QueryParams(pairs), VARIANTS) == query
 

@@ -1,5 +1,6 @@
 """Runs: filtered, searched, sorted, page by page, with the counts of what could be chosen."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -60,7 +61,7 @@ def show(site: Site, request: Request) -> Response:
             query.filters,
             query.order,
             query.before or query.after,
-            backwards=query.before is not None,
+            backwards=query.backwards,
             limit=query.size,
             columns=columns_read(columns),
         )
@@ -86,7 +87,8 @@ def show(site: Site, request: Request) -> Response:
         sort_url=_sort_urls(query, columns),
         places=_places(query, page),
         narrowed=_narrowed(query, labels),
-        commands=[],
+        commands=_commands(site, query),
+        live=(site.store.state() or "") if record.status == "running" else False,
         grading_url="" if site.store.read_only else grading_url(query),
         exports=[
             (query.first().url(f"/export/runs.{suffix}"), name)
@@ -126,6 +128,20 @@ def _filters(
         ),
         sizes=SIZES,
     )
+
+
+def _commands(site: Site, query: RunQuery) -> list[str]:
+    """The export of the same runs, where its options can say which these are."""
+    filters = query.filters
+    if not filters.by_facets_only or filters.outcomes or len(filters.variants) > 1:
+        return []
+    named = [("--experiment-id", filters.experiment_id)]
+    for variant in filters.variants:
+        parts = zip(("--approach", "--provider", "--model"), variant[1:], strict=True)
+        named += [(option, part) for option, part in parts if part]
+    named += [("--task", task) for task in filters.tasks if task]
+    options = " ".join(f"{option} {shlex.quote(value)}" for option, value in named)
+    return [f"ml-agents export {options} --format csv --output runs {site.store.database.option}"]
 
 
 def _title(query: RunQuery, labels: Mapping[Variant, str]) -> str:
@@ -169,7 +185,7 @@ def _total(
     as far as that is quick."""
     if query.filters.by_facets_only:
         return runs_of(query, cells)
-    if not page.more and query.after is None and query.before is None:
+    if not page.more and query.after is None and not query.backwards:
         return len(page.lines)
     # To count what changed, each run would be compared with another one.
     if query.filters.searches or query.filters.change or query.filters.disagree:
@@ -199,8 +215,8 @@ def _sort_urls(query: RunQuery, columns: Sequence[str]) -> dict[str, tuple[str, 
 def _places(query: RunQuery, page: RunPage) -> dict[str, str]:
     """The neighbouring pages, as far as there are some."""
     places = {}
-    backwards = query.before is not None
     first = query.first()
+    backwards = query.backwards
     if query.after is not None or (backwards and page.more):
         places["First"] = first.url()
         if page.lines:
@@ -208,9 +224,11 @@ def _places(query: RunQuery, page: RunPage) -> dict[str, str]:
             places["Previous"] = replace(first, before=before).url()
     if page.stopped_at is not None:
         places["Search on"] = replace(first, after=page.stopped_at).url()
-    elif page.lines and (backwards or page.more):
+    elif page.lines and not query.last and (backwards or page.more):
         after = position_of(page.lines[-1], query.order)
         places["Next"] = replace(first, after=after).url()
+        if not query.filters.searches:
+            places["Last"] = replace(first, last=True).url()
     return places
 
 

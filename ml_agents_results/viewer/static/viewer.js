@@ -75,6 +75,9 @@
       old.innerHTML = part.innerHTML;
       if (ticked) old.querySelector("input[type=checkbox]").checked = true;
     }
+    // A list stays as it is while it is read.
+    const runs = (from) => [...from.querySelectorAll("[data-run]")].map((one) => one.dataset.run).join();
+    if (runs(fresh) !== runs(document)) offer("There are other runs now: show");
     const ended = ran && !fresh.querySelector(".status.running");
     if (unknown || ended) offer(unknown ? `${unknown} new: show` : "It has ended: show the results");
     state = fresh.body.dataset.state;

@@ -23,6 +23,7 @@ _ANSWER = (
     Run.execution_time_ms,
     Run.cost_estimate,
     Run.error,
+    Run.score,
 )
 
 

@@ -84,9 +84,12 @@ def sample_table(
     mean = NONE
     if measure is not None:
         values = columns.measured(measure, missing)
-        known = ~np.isnan(values)
-        with np.errstate(invalid="ignore"):
-            mean = total(np.where(known, values, 0.0)) / total(known)
+        if single:
+            mean = values[rows]
+        else:
+            known = ~np.isnan(values)
+            with np.errstate(invalid="ignore"):
+                mean = total(np.where(known, values, 0.0)) / total(known)
     return SampleTable(
         key=key[starts],
         fingerprint=reduced(np.minimum, columns.fingerprint) if len(columns.fingerprint) else NONE,

@@ -39,7 +39,8 @@ def value_sums(runs: Runs, variant: Key, missing: Missing, cluster: Cluster, ori
         table = sample_table(columns, missing, cluster=cluster, measure="value")
         known = ~np.isnan(table.measure)
         x = table.measure[known] - origin
-        sums = (np.ones(len(x)), table.graded[known], x, x * x, x**3)
+        squares = x * x
+        sums = (np.ones(len(x)), table.graded[known], x, squares, squares * x)
         grouped = None if table.cluster is None else table.cluster[known]
         rows += grouped_sums(runs, cluster, task, grouped, np.arange(len(x)), sums, whole=2)
     return rows
@@ -70,7 +71,8 @@ def value_steps(
     ):
         known = ~np.isnan(one.measure - two.measure)
         d = difference(one.measure[known], two.measure[known])
-        repeats = np.union1d(one.graded[known], two.graded[known])
+        graded = np.concatenate([one.graded[known], two.graded[known]])
+        repeats = np.flatnonzero(np.bincount(graded))
         if one.task is None:
             rows.append((task, difference_steps(d, repeats)))
             continue

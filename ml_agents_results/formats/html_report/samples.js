@@ -6,7 +6,7 @@
   const PAGE = 50;
   const form = document.getElementById("filter");
   const dialog = document.getElementById("answers");
-  const MARKS = { correct: "\u2713 correct", wrong: "\u2717 wrong", failed: "! failed", unparsed: "? unparsed", ungraded: "\u2013 ungraded" };
+  const MARKS = { correct: "\u2713 correct", wrong: "\u2717 wrong", failed: "! failed", truncated: "\u2026 truncated", refused: "\u2298 refused", unparsed: "? unparsed", ungraded: "\u2013 ungraded" };
   const KINDS = { "": "all", regressed: "regressed", improved: "improved", hard: "hard samples", failed: "failed", disagree: "variants disagree" };
   const visible = (text) => String(text).replace(/[\x00-\x08\x0b-\x1f\x7f]/g, (one) => String.fromCharCode(one === "\x7f" ? 0x2421 : 0x2400 + one.charCodeAt(0)));
   const make = (tag, text, type) => {
@@ -28,7 +28,7 @@
   const tasks = [null, ...new Set(samples.map((one) => one.task))];
 
   const answer = (sample, variant) => sample.answers.find((one) => one.variant === variant);
-  const outcome = (one) => (one ? make("span", MARKS[one.outcome], `outcome ${one.outcome}`) : make("span", "\u2013"));
+  const outcome = (one) => (one ? make("span", one.outcome === "scored" ? Number(one.score.toPrecision(4)) : MARKS[one.outcome], `outcome ${one.outcome}`) : make("span", "\u2013"));
   let current = [];
   let opened = 0;
   let most = PAGE;

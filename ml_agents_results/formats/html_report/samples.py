@@ -39,6 +39,7 @@ def samples_of(snapshot: Snapshot, labels: Mapping[Variant, str]) -> dict[str, A
                     "variant": index,
                     "id": row.id,
                     "outcome": row.outcome,
+                    "score": row.score,
                     "output": _cut(row.raw_output),
                     "parsed": _cut(row.parsed_answer),
                     "confidence": row.parsing_confidence,

@@ -62,7 +62,7 @@ def show(site: Site, request: Request) -> Response:
         heads=[(labels[one], _runs_url(query, one)) for one in query.filters.variants],
         rows=_rows_html(query, page.rows),
         with_texts=_with_texts(page.rows),
-        patterns=_patterns(query, counts),
+        patterns=_patterns(query, counts, numeric=any(c.scored for c in site.cells(experiment_id))),
         facets={
             "variant": _variants(query, variants, labels),
             "task": _tasks(query, list(dict.fromkeys(c.task for c in site.cells(experiment_id)))),
@@ -76,10 +76,14 @@ def _runs_url(query: GridQuery, variant: Variant) -> str:
     return RunQuery(RunFilters(query.experiment_id, (variant,), query.filters.tasks)).url()
 
 
-def _patterns(query: GridQuery, counts: Mapping[Pattern, int] | None) -> list[FacetChoice]:
+def _patterns(
+    query: GridQuery, counts: Mapping[Pattern, int] | None, *, numeric: bool
+) -> list[FacetChoice]:
     """The patterns with the samples that show them; -1 where counting would take long."""
     chosen = query.filters.pattern
-    several = len(query.filters.variants) > 1
+    useless = {"all-right", "none-right"} if numeric else set()
+    if len(query.filters.variants) == 1:
+        useless |= {"improved", "regressed"}
     return [
         FacetChoice(
             words,
@@ -88,7 +92,7 @@ def _patterns(query: GridQuery, counts: Mapping[Pattern, int] | None) -> list[Fa
             query.with_filters(pattern=None if name == chosen else name).url(),
         )
         for name, words in PATTERNS.items()
-        if several or name not in ("improved", "regressed")
+        if name not in useless
     ]
 
 
@@ -138,6 +142,13 @@ def _rows_html(query: GridQuery, rows: Sequence[GridRow]) -> Markup:
     experiment = quote_plus(query.experiment_id, errors="surrogatepass")
     shown = [("v", variant_slug(one)) for one in query.chosen]
     back = urlencode([*shown, ("from", origin_in_link(query))])
+    scores = [
+        cell.value
+        for row in rows
+        for cell in row.cells
+        if cell is not None and cell.value is not None and "scored" in cell.outcomes
+    ]
+    low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)
     texts = _texts_html if _with_texts(rows) else lambda _: ""
     lines = []
     for row in rows:
@@ -147,7 +158,7 @@ def _rows_html(query: GridQuery, rows: Sequence[GridRow]) -> Markup:
             f"&amp;index={index}&amp;{back.replace('&', '&amp;')}"
         )
         name = f"{task}:{index}" if task else str(index)
-        cells = "".join(_cell_html(cell, link) for cell in row.cells)
+        cells = "".join(_cell_html(cell, link, low, high) for cell in row.cells)
         lines.append(
             f'<tr><th scope="row" class="text"><a href="{link}">{text(name)}</a></th>{cells}'
             f"{texts(row)}</tr>"
@@ -167,13 +178,16 @@ def _texts_html(row: GridRow) -> str:
     )
 
 
-def _cell_html(cell: GridCell | None, link: str) -> str:
+def _cell_html(cell: GridCell | None, link: str, low: float, high: float) -> str:
     if cell is None:
         return '<td class="text cell none">&ndash;</td>'
     run = quote_plus(cell.run_id, errors="surrogatepass")
     kind, mark, words = _seen(cell)
+    shade = ""
+    if kind == "scored" and cell.value is not None and high > low:
+        shade = f' style="--share: {(cell.value - low) / (high - low):.2f}"'
     return (
-        f'<td class="text cell {kind}"><a href="{link}&amp;run={run}">'
+        f'<td class="text cell {kind}"{shade}><a href="{link}&amp;run={run}">'
         f'<span class="outcome {kind}">{mark}</span> {text(words)}</a></td>'
     )
 

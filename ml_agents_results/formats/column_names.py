@@ -3,6 +3,8 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 
+from ml_agents_results.formats.coercion import FLAGS
+
 _NAMES = {
     "sample_id": "id task_id question_id instance_id example_id doc_id sample qid problem_id "
     "item_id idx index unnamed_0",
@@ -40,6 +42,10 @@ _MEASURED = re.compile(
 )
 """Columns that are metrics if their values are numbers."""
 
+_RESULT = re.compile(r"(\w+_)?(result|outcome|status)")
+"""Columns that are verdicts if their values are."""
+
+_WORDS = FLAGS.keys() - {"1", "1.0", "0", "0.0"}
 _OF_VARIANTS = (
     *("answer", "response", "output", "prediction", "completion"),
     *("correct", "passed", "score"),
@@ -84,7 +90,14 @@ def meanings(
             used.add(field)
         elif _MEASURED.fullmatch(name) and _may_be_number(row.get(column)):
             metrics.append(column)
+        elif _RESULT.fullmatch(name) and "is_correct" not in used and _is_verdict(row.get(column)):
+            known[column] = "is_correct", factor
+            used.add("is_correct")
     return known, metrics
+
+
+def _is_verdict(value: object) -> bool:
+    return isinstance(value, bool) or (isinstance(value, str) and value.strip().lower() in _WORDS)
 
 
 def _may_be_number(value: object) -> bool:

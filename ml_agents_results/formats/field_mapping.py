@@ -114,7 +114,7 @@ class FieldMapping:
                 self._fields.setdefault(name, []).append((field, factor))
         self._named = tuple(filter(None, (options.metric or "").split(",")))
         self._are_widened = bool(options.wide or options.columns)
-        self._columns: dict[str, None] = {}
+        self._measured: dict[str, None] = {}
         self._unseen = set(self._fields) | set(self._named)
         self._kept: dict[str, None] = {}
         self._numeric: dict[str, None] = {}
@@ -143,7 +143,7 @@ class FieldMapping:
         names = tuple(line)
         if (plan := self._plans.get(names)) is None:
             plan = self._plans[names] = self._planned(line)
-            self._columns.update(dict.fromkeys(names))
+            self._measured.update(dict.fromkeys(plan.metrics))
         values: dict[str, Any] = {}
         kept: dict[str, Any] = {}
         scores: dict[str, ScoreRecord] = {}
@@ -327,7 +327,8 @@ class FieldMapping:
                 f"{self._source.name}: fractions of milliseconds below 100 look like seconds "
                 "(if they are: --map execution_time_ms=COLUMN*1000)"
             )
-        if (variants := wide_columns(self._columns)) and not self._are_widened:
+        unread = [*self._kept, *self._measured]
+        if (variants := wide_columns(unread)) and not self._are_widened:
             options = " ".join(f"--wide {column}={name}" for column, name in variants.items())
             self._source.warn(
                 f"{self._source.name}: {', '.join(variants)} look like columns of several variants "

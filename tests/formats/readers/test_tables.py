@@ -140,6 +140,7 @@ def test_grades_in_words(
         ("q,answer_a,answer_b", "--wide answer_a=a --wide answer_b=b"),
         ("question,gpt-4o,o3,gpt-4o_correct,o3_correct", "--wide gpt-4o=gpt-4o --wide o3=o3"),
         ("question,model_answer,gold_answer", None),
+        ("question,expected_answer,parsed_answer", None),
         ("question,answer,score_turn1,score_turn2", None),
     ],
 )
@@ -159,6 +160,18 @@ def test_numbers_that_are_called_scores_are_metrics(tmp_path: Path, imported: Im
     assert [run.score for run in runs] == [7, 9]
     assert [one["name"] for one in result.metrics] == ["score_turn1", "score_turn2"]
     assert runs[0].metadata_json == {"score_note": "fine"}
+
+
+@pytest.mark.parametrize(
+    ("value", "is_correct"), [("true", True), ("FAIL", False), ("failed: x", None), ("4", None)]
+)
+def test_a_result_is_a_grade_if_it_is_a_verdict(
+    tmp_path: Path, imported: Importer, value: str, is_correct: bool | None
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"id,response,result\n1,x,{value}\n")
+    _, [run] = imported(path)
+    assert run.is_correct is is_correct
 
 
 def test_columns_of_metrics(tmp_path: Path, imported: Importer) -> None:

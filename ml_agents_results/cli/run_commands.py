@@ -45,7 +45,7 @@ Model = Annotated[
         "--model",
         metavar="NAME,...",
         help="Model at the provider; a .gguf file for `local`; provider:model for one elsewhere. "
-        "Several are asked alike, with commas or repeated.",
+        "Several, with commas or repeated, have a --concurrency of their own each.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -99,8 +99,8 @@ def run(
         typer.Option(
             "--extend",
             metavar="ID",
-            help="Add to this experiment: --samples and --repeats that there shall be, further "
-            "--model and --approach. Nothing that is there is asked again.",
+            help="Add to this experiment: new totals of --samples and --repeats, further --model "
+            "and --approach. Existing runs are not asked again.",
         ),
     ] = None,
     dry_run: Annotated[

@@ -32,9 +32,9 @@ class Extension:
     """What is added to an experiment.
 
     Attributes:
-        samples: Samples of each task, those that are there included.
-        repeats: Repeats of each sample, those that are there included.
-        approaches: Further approaches; those that are there may be named, too.
+        samples: New total of samples of each task.
+        repeats: New total of repeats of each sample.
+        approaches: Further approaches; existing ones may be named, too.
         models: Further models, likewise.
     """
 
@@ -57,16 +57,15 @@ class Extension:
             if before.samples is None or self.samples < before.samples:
                 has = "all samples" if before.samples is None else f"{before.samples} samples"
                 raise UsageError(
-                    f"{record.id} has {has} of each task already, and is to have {self.samples}",
-                    "Samples are only added: give the number that there shall be in the end.",
+                    f"{record.id} has {has} of each task already, more than {self.samples}",
+                    "Samples can only be added; --samples is the new total.",
                 )
             config.samples = self.samples
         if self.repeats is not None:
             if self.repeats < before.repeats:
                 raise UsageError(
-                    f"{record.id} has {before.repeats} repeats already, and is to have "
-                    f"{self.repeats}",
-                    "Repeats are only added: give the number that there shall be in the end.",
+                    f"{record.id} has {before.repeats} repeats already, more than {self.repeats}",
+                    "Repeats can only be added; --repeats is the new total.",
                 )
             config.repeats = self.repeats
         config.approaches = list(dict.fromkeys([*before.approaches, *self.approaches]))

@@ -75,7 +75,8 @@ def write_platform_files(
     """Writes the files of an experiment into `folder/experiment_id`, and returns that.
 
     `experiment_errors.json` exists only if runs failed; a run is in the results or in the errors,
-    never in both. Runs of approaches that were not planned follow the planned ones.
+    never in both. Runs of approaches that were not planned follow the planned ones; where several
+    models were asked, each is summarized by itself.
 
     Raises:
         OutputError: A file cannot be written.
@@ -88,13 +89,16 @@ def write_platform_files(
         with database.read() as connection:
             experiment = ExperimentRepository(connection).get(experiment_id)
             runs = RunRepository(connection).iterate([experiment_id])
-            summaries = {name: _Summary() for name in approaches}
+            plan = experiment.environment_json.get("plan")
+            several = isinstance(plan, Mapping) and plan.get("models", 1) != 1
+            summaries = {name: _Summary() for name in (() if several else approaches)}
             errors: list[dict[str, Any]] = []
             with _replacing(target / RESULTS) as file:
                 rows = csv.writer(file)
                 rows.writerow((*COLUMNS, *KEY_COLUMNS, RUN))
                 for run in runs:
-                    summary = summaries.setdefault(run.approach_name, _Summary())
+                    name = f"{run.approach_name} / {run.model}" if several else run.approach_name
+                    summary = summaries.setdefault(name, _Summary())
                     summary.add(run)
                     if run.error is None:
                         rows.writerow(_row(run))

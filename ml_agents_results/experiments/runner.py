@@ -187,16 +187,16 @@ class ExperimentRunner:
         approaches: Sequence[str] = (),
         models: Sequence[str] = (),
     ) -> RunSummary:
-        """Adds to an experiment, finished or not, and asks what is missing of it; nothing that is
-        there is asked again. What it was before is recorded under `extensions`.
+        """Adds to an experiment, finished or not, and asks what is missing; existing runs are not
+        asked again. What the experiment was before is recorded under `extensions`.
 
-        Given again after an interruption, it goes on where it was; so does `resume`.
+        After an interruption, the same call continues; so does `resume`.
 
         Args:
             experiment_id: Any experiment that was started by `run`; None is the runner's own.
-            samples: Samples of each task that there shall be, those that are there included.
-            repeats: Repeats that there shall be, those that are there included.
-            approaches, models: Further ones.
+            samples: New total of samples of each task.
+            repeats: New total of repeats of each sample.
+            approaches, models: Further ones; existing ones may be named, too.
 
         Raises:
             UsageError: There is more of it already.

@@ -258,6 +258,11 @@ def test_several_models_are_asked_and_more_is_added(tmp_path: Path, dataset: str
         added = json.loads(call(tmp_path, *more, "--json").stdout)
         assert (added["asked"], added["runs"], endpoint.requests) == (4, 6, 6)
         assert {body["seed"] for body in endpoint.bodies} == {7}
+        files = tmp_path / "outputs" / "e" / "experiment_summary.json"
+        summaries = json.loads(files.read_text("utf-8"))["results_summary"]
+        assert {name: one["total_samples"] for name, one in summaries.items()} == {
+            "None / a": 2, "None / b": 2, "None / c": 2,
+        }  # fmt: skip
         assert "Nothing is left to ask in e" in call(tmp_path, *more).stderr
         for options, message in (
             (("--temperature", "1"), "temperature cannot be changed"),

@@ -58,7 +58,7 @@ class ZipMembers:
         member = self._zip.getinfo(name)
         try:
             if member.compress_type == ZSTANDARD:
-                unpacked = _zstandard(self._source, self._packed(member))
+                unpacked = _zstandard(self._packed(member))
             else:
                 unpacked = cast(BinaryIO, self._zip.open(member))
             with unpacked:
@@ -114,7 +114,7 @@ class _Measured:
     def read(self, size: int, /) -> bytes:
         try:
             taken = self._file.read(size)
-        except _zstandard_errors() as error:
+        except _errors() as error:
             raise self._damaged(str(error)) from error
         self._size += len(taken)
         self._checksum = zlib.crc32(taken, self._checksum)
@@ -135,14 +135,9 @@ def _is_outside(name: str) -> bool:
     return name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/")
 
 
-def _zstandard(source: LogSource, packed: _Section) -> BinaryIO:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise InvalidFileError(
-            f"{source.name} is packed with Zstandard, which needs the package zstandard",
-            "pip install 'ml-agents-results[inspect]', or: inspect log convert --to json",
-        ) from error
+def _zstandard(packed: _Section) -> BinaryIO:
+    import zstandard
+
     unpacker = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
     return cast(
         BinaryIO,
@@ -150,9 +145,8 @@ def _zstandard(source: LogSource, packed: _Section) -> BinaryIO:
     )
 
 
-def _zstandard_errors() -> tuple[type[Exception], ...]:
-    try:
-        import zstandard
-    except ImportError:
-        return (zlib.error,)
+def _errors() -> tuple[type[Exception], ...]:
+    """What unpacking raises on damaged data."""
+    import zstandard
+
     return (zstandard.ZstdError, zlib.error)

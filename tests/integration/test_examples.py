@@ -43,7 +43,6 @@ def test_a_loop_goes_on_after_a_crash_and_its_gate_passes(tmp_path: Path) -> Non
 
 
 def test_two_tools_are_compared(tmp_path: Path) -> None:
-    pytest.importorskip("zstandard", reason="needs the package zstandard")
     output = run("two_logs", ROOT / "examples" / "two_tools", tmp_path / "two.db")
     assert "inspect: 40 runs" in output
     assert "lm_eval: 40 runs" in output

@@ -33,8 +33,6 @@ def write(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Path]
         if request.param == "json":
             return write_json(tmp_path / f"{name}.json", document)
         zstandard = request.param == "zstandard"
-        if zstandard:
-            pytest.importorskip("zstandard", reason="needs the package zstandard")
         return write_eval(tmp_path / f"{name}.eval", document, zstandard=zstandard)
 
     return written

@@ -54,7 +54,6 @@ def inspect_eval(folder: Path) -> Path:
 
 
 def inspect_zstandard(folder: Path) -> Path:
-    pytest.importorskip("zstandard", reason="needs the package zstandard")
     folder.mkdir()
     return write_eval(folder / "a.eval", log(sample(1), sample(2)), zstandard=True)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results import ResultsProcessor, migrate_from_csv
-from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.errors import NotFoundError
 from tests.commands import contents
 
 HEADER = "sample_id,approach,input,expected_output,response_text,execution_time,timestamp"
@@ -38,6 +38,6 @@ def test_a_tree_of_folders(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InvalidFileError):
+    with pytest.raises(NotFoundError, match="there is no file"):
         migrate_from_csv(tmp_path / "no", tmp_path / "r.db")
     assert not (tmp_path / "r.db").exists()

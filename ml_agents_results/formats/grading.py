@@ -17,7 +17,7 @@ from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import number
 from ml_agents_results.formats.log import Item
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.formats.metric_scales import describes_text, scale_of
+from ml_agents_results.formats.metric_scales import describes_text, is_continuous, scale_of
 from ml_agents_results.formats.source_figures import SourceFigures
 from ml_agents_results.formats.spool import Spool
 from ml_agents_results.records import MetricKind, MetricRecord, RunRecord, ScoreRecord
@@ -193,11 +193,12 @@ class Grading:
             metric = self.metrics[name]
             if values.lowest > values.highest:
                 continue
+            key = metric.definition_json.get("part") or metric.definition_json.get("key")
+            plain = str(key or name.rpartition("/")[2])
             if name not in self._decided:
-                metric.kind = "binary" if values.binary else "numeric"
+                binary = values.binary and not is_continuous(plain)
+                metric.kind = "binary" if binary else "numeric"
             if (metric.lower, metric.upper) == (None, None):
-                key = metric.definition_json.get("part") or metric.definition_json.get("key")
-                plain = str(key or name.rpartition("/")[2])
                 if (scale := scale_of(plain, values.lowest, values.highest)) is not None:
                     metric.lower, metric.upper = scale.lower, scale.upper
                     if metric.higher_is_better is None:

@@ -26,7 +26,8 @@ _SHARES = (
 _OVERLAPS = (
     r"(\w+_)?f1(_\w+)?|.*f1_score|bleu(_?\d)?|(best_|sacre)?bleu\w*|rouge_?(1|2|l|lsum)\w*|meteor|chrf\w*"
     r"|bert_?score\w*|precision\w*|recall\w*|iou|ndcg\w*|mrr|faithfulness|answer_relevancy"
-    r"|(answer|context|contextual)_\w+|hallucination|toxicity|bias|partial_credit"
+    r"|(answer|context|contextual)_(relevan\w+|recall|precision|correctness|similarity|\w*utili[sz]\w+"
+    r"|entit\w+)|partial_credit"
 )
 _DISTANCES = r"wer|cer|ter|edit_distance|levenshtein\w*|(word_|byte_)?perplexity|bits_per_byte|loss"
 _KNOWN: tuple[tuple[re.Pattern[str], tuple[Scale, ...]], ...] = (
@@ -44,6 +45,18 @@ _OF_TEXTS = re.compile(
 )
 
 
+_CONTINUOUS = re.compile(f"{_OVERLAPS}|{_DISTANCES}|mcc|brier(_score)?|(pearson|spearman)\\w*")
+
+
+def is_continuous(name: str) -> bool:
+    """Whether the metric of this name is a number even where all its values are 0 or 1."""
+    return _CONTINUOUS.fullmatch(_plain(name)) is not None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace(" ", "_")
+
+
 def describes_text(name: str) -> bool:
     """Whether the metric of this name says what an answer is like, or what it took, and not how
     good it is."""
@@ -56,7 +69,7 @@ def scale_of(name: str, lowest: float, highest: float) -> Scale | None:
     Args:
         name: The source's own name of what is measured, without scorer or filter.
     """
-    plain = name.lower()
+    plain = _plain(name)
     for pattern, scales in _KNOWN:
         if pattern.fullmatch(plain):
             return next(

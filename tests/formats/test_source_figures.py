@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results.formats.log_source import LogSource
-from ml_agents_results.formats.metric_scales import Scale, scale_of
+from ml_agents_results.formats.metric_scales import Scale, is_continuous, scale_of
 from ml_agents_results.formats.source_figures import MOST_SAMPLES, SourceFigures
 from ml_agents_results.records import ScoreRecord
 
@@ -57,3 +57,18 @@ def test_missing_values_that_the_log_counts_as_wrong_are_named(tmp_path: Path) -
 )
 def test_scales(name: str, lowest: float, highest: float, scale: Scale | None) -> None:
     assert scale_of(name, lowest, highest) == scale
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Contextual Recall", True),
+        ("f1", True),
+        ("rougeL", True),
+        ("acc", False),
+        ("answer_correct", False),
+        ("hallucination", False),
+    ],
+)
+def test_metrics_that_are_numbers_whatever_their_values(name: str, expected: bool) -> None:
+    assert is_continuous(name) is expected

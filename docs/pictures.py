@@ -22,6 +22,7 @@ STUDY = "text=Does reasoning help"
 PICTURES = (
     ("experiments", "light", 330, ()),
     ("experiment", "light", 860, (STUDY,)),
+    ("samples", "light", 480, (STUDY, 'a:text-is("Samples")', ".facet >> text=differ")),
     (
         "sample",
         "dark",

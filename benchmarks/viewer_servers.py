@@ -38,7 +38,7 @@ class Server:
         self._connection.request("GET", url, headers=self._headers)
         answer = self._connection.getresponse()
         answer.read()
-        if answer.status not in (200, 404):
+        if answer.status not in (200, 204, 404):
             raise RuntimeError(f"{answer.status} for {url}")
         self._last = time.perf_counter()
         return self._last - began

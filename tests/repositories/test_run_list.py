@@ -229,6 +229,13 @@ def test_plans_enter_the_index_where_the_page_begins(
     ):
         [plan] = plans(sqlite_database, read)
         assert "COVERING INDEX ix_runs_analysis" in plan
+    for narrow in (
+        lambda runs: runs.of_sample([COT], "sums", 3),
+        lambda runs: runs.page(RunFilters("exp"), after=after, backwards=True, columns=()),
+    ):
+        [plan] = plans(sqlite_database, narrow)
+        assert plan.startswith("SEARCH runs USING COVERING INDEX ix_runs_analysis")
+        assert len(plan.splitlines()) == 1
 
 
 def test_runs_are_found_by_their_metadata(database: Database) -> None:

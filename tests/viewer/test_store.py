@@ -3,9 +3,10 @@
 import sqlite3
 from pathlib import Path
 from shutil import copyfile
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from ml_agents_results.database.engine import Database
@@ -63,6 +64,41 @@ def test_figures_are_computed_again_when_something_was_written(db_path: Path) ->
     store.forget()
     assert count() == 1
     store.database.close()
+
+
+def test_what_nobody_asks_for_is_forgotten_first(
+    db_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_agents_results.viewer.store._CAPACITY", 2)
+    store = Store(Database(str(db_path)))
+    computed = []
+
+    def ask(key: str) -> None:
+        store.figures(key, lambda _: computed.append(key))
+
+    for key in ("often", "once", "often", "new", "often", "once"):
+        ask(key)
+    assert computed == ["often", "once", "new", "once"]
+    store.database.close()
+
+
+def test_the_analyses_of_a_page_read_the_runs_once(study: Path) -> None:
+    with ResultsProcessor(str(study)) as processor:
+        # While a study runs, its head is counted apart.
+        processor.set_status("other", "completed")
+    database, statements = Database(str(study)), []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "GROUP BY" in statement:
+            statements.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    with client_of(Store(database)) as client:
+        for part in ("findings", "costs"):
+            assert client.get(f"/experiment?id=other&part={part}").status_code == 200
+            assert len(statements) == 1, part
+            statements.clear()
+    database.close()
 
 
 def test_reads_cannot_write_and_end(database: Database) -> None:

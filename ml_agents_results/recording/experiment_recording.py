@@ -1,29 +1,30 @@
 """Experiment recording: a study of one's own as a `with` block, plain or async."""
 
 import asyncio
-import os
 import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from sqlalchemy import Connection, select
 
 from ml_agents_results.config import ExperimentConfig
-from ml_agents_results.database.digests import content_digest
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.automatic_backup import AutomaticBackup
-from ml_agents_results.database.models import Experiment, Run
+from ml_agents_results.database.models import Experiment
 from ml_agents_results.database.primary_values import set_by_scores
 from ml_agents_results.database.validation import new_experiment_id
 from ml_agents_results.errors import DuplicateError, ResultsError, UsageError
 from ml_agents_results.recording.missing_samples import MissingSamples
 from ml_agents_results.recording.run_recording import RecordingError, RunRecording, in_thread
-from ml_agents_results.recording.sample_numbering import Sample, SampleNumbering, sample_of
+from ml_agents_results.recording.sample_claims import SampleClaims
+from ml_agents_results.recording.sample_numbering import (
+    Sample,
+    sample_of,
+)
 from ml_agents_results.records import (
     ExperimentRecord,
     ExperimentStatus,
@@ -33,18 +34,13 @@ from ml_agents_results.records import (
     canonical_approach,
 )
 from ml_agents_results.redaction import redact, redact_text
-from ml_agents_results.repositories.claim_repository import ClaimRepository, RunKey
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.run_repository import RunRepository
-from ml_agents_results.repositories.this_process import ThisProcess
 from ml_agents_results.responses import settings_of
 
 OnError = Literal["raise", "continue"]
 IfExists = Literal["resume", "new", "error"]
-
-LEASE = timedelta(hours=1)
-"""How long a claim lasts where nobody can see that its process has ended: on another machine."""
 
 ALIKE = 5
 """Failures in a row of one mistake in the code that end a loop under on_error="continue"."""
@@ -62,6 +58,7 @@ class ExperimentRecording:
 
     Attributes:
         id: The id of the experiment.
+        claims: The samples of the experiment that this process numbers and claims.
     """
 
     def __init__(
@@ -82,16 +79,14 @@ class ExperimentRecording:
         self._on_error = on_error
         self._if_exists = if_exists
         self._lock = threading.Lock()
-        self._numbering = SampleNumbering()
+        self.claims = SampleClaims(database, id_or_name)
         self._positions: Counter[tuple[str, ...]] = Counter()
         self._seen: dict[tuple[str, ...], Counter[tuple[str, str]]] = {}
         self._new_metrics: dict[str, MetricRecord] = {}
         self._metrics: set[str] = set()
         self._passes: list[MissingSamples] = []
-        self._claimed: dict[tuple[Any, ...], int] = {}
         self._alike = 0
         self._last_mistake = ""
-        self._process = ThisProcess()
         self._open = False
         self.id = id_or_name
 
@@ -197,39 +192,7 @@ class ExperimentRecording:
 
     def numbered(self, sample: Sample, position: int, seen: "Counter[tuple[str, str]]") -> Sample:
         """The sample with its index; see SampleNumbering."""
-        return self._numbering.numbered(sample, position, seen)
-
-    def recorded(self, variant: Mapping[str, str], retry_failed: bool) -> set[tuple[str, int, int]]:
-        """Task, sample and repeat of the runs that the variant has and that are not asked again."""
-        names = tuple(variant[name] for name in ("approach", "provider", "model"))
-        with self._database.read() as connection:
-            return {
-                (task, index, repeat)
-                for *asked, task, index, repeat, outcome in RunRepository(connection).keys(self.id)
-                if tuple(asked) == names and not (retry_failed and outcome == "failed")
-            }
-
-    def claim(
-        self, sample: Sample, variant: Mapping[str, str], retry_failed: bool
-    ) -> Literal["ours", "done", "elsewhere"]:
-        """Claims a sample for this process, unless it is recorded or another's."""
-        assert sample.sample_index is not None
-        key = RunKey(
-            *(variant["approach"], variant["provider"], variant["model"], sample.task),
-            *(sample.sample_index, sample.repeat_index),
-        )
-        position = _claim_position(key)
-        with self._database.write() as connection:
-            claims = ClaimRepository(connection, self.id)
-            if not claims.claim([position], self._me(), LEASE, at_once=True):
-                return "elsewhere"
-            (run, *_) = (*claims.recorded([key]), None)
-            if run is not None and not (retry_failed and run.outcome == "failed"):
-                claims.release(self._me(), [position])
-                return "done"
-        with self._lock:
-            self._claimed[tuple(key)] = position
-        return "ours"
+        return self.claims.numbering.numbered(sample, position, seen)
 
     def note_metric(self, name: str, value: float | bool | None) -> None:
         """Adds a metric to those of the experiment; it is saved with the next run."""
@@ -243,19 +206,20 @@ class ExperimentRecording:
                 else MetricRecord(name, "numeric")
             )
 
-    def end_run(self, run: RunRecord | None, key: RunRecord) -> None:
+    def end_run(self, run: RunRecord | None, sample: Sample, variant: Mapping[str, str]) -> None:
         """Saves a run, durably, and gives its claim back; None saves nothing."""
-        named = RunKey(*(getattr(key, name) for name in RunKey._fields))
         with self._lock:
-            position = self._claimed.pop(tuple(named), None)
             metrics = dict(self._new_metrics)
-        if run is None and position is None:
+        if run is None and not self.claims.holds(sample, variant):
             return
         with self._database.write() as connection:
             if run is not None:
+                settled = self.claims.settled(connection, sample)
+                assert settled.sample_index is not None
+                run.sample_index = settled.sample_index
                 self._save(connection, run, metrics)
-            if position is not None:
-                ClaimRepository(connection, self.id).release(self._me(), [position])
+            self.claims.release(connection, sample, variant)
+        self.claims.forget(sample, variant)
         if run is not None:
             with self._lock:
                 self._metrics.update(metrics)
@@ -298,7 +262,7 @@ class ExperimentRecording:
         if known is not None and self._if_exists == "resume":
             self._resume(known)
         else:
-            self.id = self._given if known is None else self._free_id()
+            self._named(self._given if known is None else self._free_id())
             config = {} if self._config is None else settings_of(self._config)
             record = ExperimentRecord(
                 self.id,
@@ -310,8 +274,12 @@ class ExperimentRecording:
                 ExperimentRepository(connection).save(record)
         self._open = True
 
+    def _named(self, experiment_id: str) -> None:
+        self.id = experiment_id
+        self.claims = SampleClaims(self._database, experiment_id)
+
     def _resume(self, known: ExperimentRecord) -> None:
-        self.id = known.id
+        self._named(known.id)
         if self._config is not None:
             self._require_same_config(known)
         with self._database.write() as connection:
@@ -322,12 +290,7 @@ class ExperimentRecording:
             experiments.save(
                 replace(known, status="running", environment_json=environment, metrics=None)
             )
-            rows = connection.execute(
-                select(Run.task, Run.sample_index, Run.sample_id, Run.input_fingerprint)
-                .where(Run.experiment_id == self.id)
-                .distinct()
-            )
-            self._numbering = SampleNumbering(tuple(row) for row in rows)  # type: ignore[misc]
+            self.claims.learn(connection)
             metrics = MetricRepository(connection, self.id).list()
             self._metrics = {metric.name for metric in metrics}
 
@@ -382,11 +345,7 @@ class ExperimentRecording:
                 record = experiments.get(self.id)
                 record.environment_json[_ENDED] = redact_text(reason)
                 experiments.save(replace(record, status=status, metrics=None))
-            if self._claimed:
-                ClaimRepository(connection, self.id).release(
-                    self._me(), list(self._claimed.values())
-                )
-                self._claimed.clear()
+            self.claims.release_all(connection)
 
     def _save(
         self, connection: Connection, run: RunRecord, new: Mapping[str, MetricRecord]
@@ -411,16 +370,10 @@ class ExperimentRecording:
             position = self._positions[(*variant, sample.task)]
             self._positions[(*variant, sample.task)] += 1
             seen = self._seen.setdefault(variant, Counter())
-        return self._numbering.numbered(sample, position, seen)
+        return self.claims.numbering.numbered(sample, position, seen)
 
     def _variant(self, approach: str, model: str, provider: str) -> dict[str, str]:
         return {"approach": canonical_approach(approach), "model": model, "provider": provider}
-
-    def _me(self) -> ThisProcess:
-        if self._process.pid != os.getpid():
-            # A forked child is another process.
-            self._process = ThisProcess()
-        return self._process
 
     def _require_open(self) -> None:
         if not self._open:
@@ -428,11 +381,3 @@ class ExperimentRecording:
                 "the experiment is not open",
                 "Use it inside its block: with results.experiment(...) as experiment",
             )
-
-
-def _claim_position(key: RunKey) -> int:
-    """The number under which a run is claimed: the same in every process.
-
-    Two runs of one number only wait for each other.
-    """
-    return int(content_digest(tuple(map(str, key)))[:7], 16)

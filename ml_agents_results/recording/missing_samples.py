@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ml_agents_results.errors import UsageError
 from ml_agents_results.recording.sample_numbering import Sample, sample_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class MissingSamples:
         self._repeats = repeats
         self._retry_failed = retry_failed
         self._claim = claim
-        self._recorded = experiment.recorded(variant, retry_failed)
+        self._recorded = experiment.claims.recorded(variant, retry_failed)
         self.unfinished = False
 
     def __len__(self) -> int:
@@ -55,49 +56,61 @@ class MissingSamples:
         else:
             waiting = []
             for sample in self._candidates():
-                state = self._try(sample)
+                state, own = self._try(sample)
                 if state == "ours":
-                    yield sample
+                    yield own
                 elif state == "elsewhere":
                     waiting.append(sample)
             while waiting:
                 time.sleep(POLL)
                 for sample in waiting[:]:
-                    if (state := self._try(sample)) == "elsewhere":
+                    state, own = self._try(sample)
+                    if state == "elsewhere":
                         continue
                     waiting.remove(sample)
                     if state == "ours":
-                        yield sample
+                        yield own
         self.unfinished = False
 
     async def __aiter__(self) -> AsyncIterator[Sample]:
         self.unfinished = True
         waiting = []
         for sample in self._candidates():
-            state = await asyncio.to_thread(self._try, sample) if self._claim else "ours"
+            state, own = "ours", sample
+            if self._claim:
+                state, own = await asyncio.to_thread(self._try, sample)
             if state == "ours":
-                yield sample
+                yield own
             elif state == "elsewhere":
                 waiting.append(sample)
         while waiting:
             await asyncio.sleep(POLL)
             for sample in waiting[:]:
-                if (state := await asyncio.to_thread(self._try, sample)) == "elsewhere":
+                state, own = await asyncio.to_thread(self._try, sample)
+                if state == "elsewhere":
                     continue
                 waiting.remove(sample)
                 if state == "ours":
-                    yield sample
+                    yield own
         self.unfinished = False
 
-    def _try(self, sample: Sample) -> str:
-        return self._experiment.claim(sample, self.variant, self._retry_failed)
+    def _try(self, sample: Sample) -> tuple[str, Sample]:
+        return self._experiment.claims.claim(sample, self.variant, self._retry_failed)
 
     def _candidates(self) -> Iterator[Sample]:
         for repeat in range(self._repeats):
             positions: Counter[str] = Counter()
             seen: Counter[tuple[str, str]] = Counter()
+            ids: set[tuple[str, str]] = set()
             for source in self._samples:
                 given = sample_of(source)
+                if given.sample_id is not None:
+                    if (given.task, given.sample_id) in ids:
+                        raise UsageError(
+                            f"several samples have the id {given.sample_id!r}",
+                            "Give each its own, or leave ids out.",
+                        )
+                    ids.add((given.task, given.sample_id))
                 position = positions[given.task]
                 positions[given.task] += 1
                 sample = self._experiment.numbered(given, position, seen)

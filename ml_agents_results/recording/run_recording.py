@@ -125,6 +125,12 @@ class RunRecording:
                 "the run has ended: it was saved without this score",
                 "Score inside the block, or afterwards by results.save_scores(...).",
             )
+        value = getattr(value, "item", lambda: value)()
+        if value is not None and not isinstance(value, bool | int | float):
+            raise RecordingError(
+                f"a score is a number, True or False, not {type(value).__name__}",
+                "A word goes into label=.",
+            )
         if (name, author) in self._scores:
             raise RecordingError(
                 f"the run has a score {name!r} already", "Give another name or author."
@@ -183,8 +189,8 @@ class RunRecording:
         values: Mapping[str, Any],
         scores: Mapping[str, float | bool | None],
         error: str | None,
-    ) -> tuple[RunRecord | None, RunRecord]:
-        """The run of an answer that is there already, and its key."""
+    ) -> tuple[RunRecord, Sample, Mapping[str, str]]:
+        """The run of an answer that is there already, its sample and its variant."""
         self._started = time.perf_counter()
         for name, value in values.items():
             setattr(self, name, value)
@@ -195,7 +201,7 @@ class RunRecording:
         record.execution_time_ms = _whole(self.execution_time_ms)
         if error is not None:
             record.error, record.is_correct, record.scores = redact_text(error), None, None
-        return record, self._key()
+        return record, self.sample, self.variant
 
     def __enter__(self) -> Self:
         if self._started is not None:
@@ -210,7 +216,7 @@ class RunRecording:
         traceback: TracebackType | None,
     ) -> bool:
         record = self._ending(error)
-        self._experiment.end_run(record, self._key())
+        self._experiment.end_run(record, self.sample, self.variant)
         return self._experiment.goes_on(error)
 
     async def __aenter__(self) -> Self:
@@ -223,7 +229,7 @@ class RunRecording:
         traceback: TracebackType | None,
     ) -> bool:
         record = self._ending(error)
-        await in_thread(self._experiment.end_run, record, self._key())
+        await in_thread(self._experiment.end_run, record, self.sample, self.variant)
         return self._experiment.goes_on(error)
 
     def _key(self) -> RunRecord:

@@ -3,8 +3,9 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from ml_agents_results.database.digests import input_fingerprint
@@ -39,6 +40,12 @@ class Sample:
 
     def __getitem__(self, name: str) -> Any:
         return self.source[name]
+
+    @property
+    def identity(self) -> str | None:
+        """What the sample is known by within its task: its id, else its content."""
+        fingerprint = input_fingerprint(self.input_text, self.expected_answer)
+        return identity_of(self.sample_id, fingerprint)
 
     def __str__(self) -> str:
         return self.input_text or f"sample {self.sample_index}"
@@ -81,19 +88,24 @@ class SampleNumbering:
     occurred; a new one gets its position, or the next free index where that is taken.
     """
 
-    def __init__(self, recorded: Iterable[tuple[str, int, str | None, str | None]] = ()) -> None:
-        """`recorded`: task, index, id and fingerprint of the samples that have runs."""
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_identity: dict[tuple[str, str, int], int] = {}
         self._taken: dict[str, set[int]] = {}
+
+    def learn(self, recorded: Iterable[tuple[str, int, str | None, str | None]]) -> None:
+        """Takes over the indexes of samples that have runs: task, index, id and fingerprint."""
         seen: Counter[tuple[str, str]] = Counter()
-        for task, index, sample_id, fingerprint in sorted(recorded, key=lambda row: row[:2]):
-            if index in self._taken.setdefault(task, set()):
-                continue
-            self._taken[task].add(index)
-            if (identity := _identity(sample_id, fingerprint)) is not None:
-                self._by_identity[task, identity, seen[task, identity]] = index
-                seen[task, identity] += 1
+        known: set[tuple[str, int]] = set()
+        with self._lock:
+            for task, index, sample_id, fingerprint in sorted(recorded, key=lambda row: row[:2]):
+                if (task, index) in known:
+                    continue
+                known.add((task, index))
+                self._taken.setdefault(task, set()).add(index)
+                if (identity := identity_of(sample_id, fingerprint)) is not None:
+                    self._by_identity[task, identity, seen[task, identity]] = index
+                    seen[task, identity] += 1
 
     def numbered(self, sample: Sample, position: int, seen: "Counter[tuple[str, str]]") -> Sample:
         """The sample with its index.
@@ -106,8 +118,7 @@ class SampleNumbering:
             with self._lock:
                 self._taken.setdefault(sample.task, set()).add(sample.sample_index)
             return sample
-        fingerprint = input_fingerprint(sample.input_text, sample.expected_answer)
-        identity = _identity(sample.sample_id, fingerprint) or ""
+        identity = sample.identity or ""
         with self._lock:
             key = (sample.task, identity, 0 if sample.sample_id else seen[sample.task, identity])
             seen[sample.task, identity] += 1
@@ -118,8 +129,30 @@ class SampleNumbering:
                 self._by_identity[key] = index
         return replace(sample, sample_index=index)
 
+    def given(self, sample: Sample) -> bool:
+        """Whether the index of a sample is ours, not the caller's."""
+        return any(index == sample.sample_index for _, index in self._named_like(sample))
 
-def _identity(sample_id: str | None, fingerprint: str | None) -> str | None:
+    def renumber(self, sample: Sample, index: int) -> Sample:
+        """The sample under another index, which it has from now on."""
+        with self._lock:
+            for key, known in list(self._named_like(sample)):
+                if known == sample.sample_index:
+                    self._by_identity[key] = index
+            self._taken.setdefault(sample.task, set()).add(index)
+        return replace(sample, sample_index=index)
+
+    def _named_like(self, sample: Sample) -> Iterator[tuple[tuple[str, str, int], int]]:
+        """The occurrences of a sample that have an index."""
+        for occurrence in count():
+            key = (sample.task, sample.identity or "", occurrence)
+            if (index := self._by_identity.get(key)) is None:
+                return
+            yield key, index
+
+
+def identity_of(sample_id: str | None, fingerprint: str | None) -> str | None:
+    """What a sample with this id and this fingerprint of its content is known by."""
     return f"id {sample_id}" if sample_id else fingerprint
 
 

@@ -76,7 +76,7 @@ class _Claims(Repository):
         self._common = common
 
     def _take(
-        self, keys: Collection[Key], claimant: Claimant, lease: timedelta, at_once: bool = False
+        self, keys: Collection[Key], claimant: Claimant, lease: timedelta, renewed: bool = True
     ) -> list[Key]:
         """Claims those keys that nobody else is working on, and returns them in order."""
         wanted = set(keys)
@@ -89,8 +89,8 @@ class _Claims(Repository):
             if (
                 row.owner == claimant.token
                 or claimant.outlived(row.host, row.pid)
-                or claimant.lapsed(claim, row.expires_at, lease)
-                or (at_once and row.expires_at <= now)
+                or (renewed and claimant.lapsed(claim, row.expires_at, lease))
+                or (not renewed and row.host != claimant.host and row.expires_at <= now)
             ):
                 self._connection.execute(delete(self._model).where(self._ours([key])))
             else:
@@ -181,17 +181,18 @@ class ClaimRepository(_Claims):
         claimant: Claimant,
         lease: timedelta,
         *,
-        at_once: bool = False,
+        renewed: bool = True,
     ) -> list[int]:
         """Claims those positions that nobody else is working on, and returns them.
 
         Args:
             lease: How long a claim lasts that is not renewed.
-            at_once: Whether others' claims lapse at the time that they state, for those who look
-                only once; by default when they were seen unrenewed for as long as the lease.
+            renewed: Whether all who claim renew their claims: others' lapse when they were seen
+                unrenewed for as long as the lease. Else those of this machine last as long as
+                their process, and those of others until the time that they state.
         """
         keys = [(position,) for position in positions]
-        return [position for (position,) in self._take(keys, claimant, lease, at_once)]
+        return [position for (position,) in self._take(keys, claimant, lease, renewed)]
 
     def release(self, claimant: Claimant, positions: Sequence[int] | None = None) -> set[int]:
         """Releases positions (None: all) and returns those that were still the claimant's."""

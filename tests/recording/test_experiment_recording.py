@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 
 from ml_agents_results.database.maintenance.integrity_checks import check
@@ -273,3 +274,40 @@ def test_forked_children_share_the_samples(processor: ResultsProcessor) -> None:
         assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
         assert answer(experiment, range(20), claim=True) == 0
     assert len(recorded(processor)) == 20
+
+
+@pytest.mark.parametrize("claim", [True, False])
+def test_two_that_do_not_know_each_other_number_apart(
+    processor: ResultsProcessor, claim: bool
+) -> None:
+    """Each begins with the index 0, and neither run replaces the other."""
+    one, two = processor.experiment("study"), processor.experiment("study")
+    with one, two:
+        first = one.missing([{"id": "a"}, {"id": "b"}], approach="None", claim=claim)
+        second = two.missing([{"id": "c"}, {"id": "b"}], approach="None", claim=claim)
+        for recording, samples in ((one, first), (two, second)):
+            for sample in samples:
+                with recording.run(sample, approach="None") as run:
+                    run.raw_output = sample["id"]
+        # What the second has learned holds for its other variants.
+        with two.run({"id": "c"}, approach="CoT") as run:
+            run.raw_output = "c"
+    runs = list(processor.iter_runs("study"))
+    assert sorted((run.approach_name, run.sample_id, run.raw_output) for run in runs) == [
+        ("ChainOfThought", "c", "c"), ("None", "a", "a"), ("None", "b", "b"), ("None", "c", "c"),
+    ]  # fmt: skip
+    assert {run.sample_index for run in runs if run.sample_id == "c"} == {2}
+
+
+def test_wrong_use_is_named(processor: ResultsProcessor) -> None:
+    with processor.experiment("study", on_error="continue") as experiment:
+        twice = [{"id": "a", "question": "1"}, {"id": "a", "question": "2"}]
+        with pytest.raises(UsageError, match="several samples have the id 'a'"):
+            list(experiment.missing(twice, approach="None"))
+        with pytest.raises(RecordingError, match="a score is a number"):
+            with experiment.run({"id": "a"}, approach="None") as run:
+                run.score("exact", "good")  # type: ignore[arg-type]
+        with experiment.run({"id": "a"}, approach="None") as run:
+            run.score("exact", np.bool_(True))  # type: ignore[arg-type]
+    [metric] = processor.get_experiment("study").metrics or []
+    assert metric.kind == "binary"

@@ -13,11 +13,11 @@ from ml_agents_results.formats.column_names import meanings, wide_columns
 from ml_agents_results.formats.grading import Grading
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.formats.metric_columns import PREFIX
 from ml_agents_results.formats.metric_scales import describes_text
 from ml_agents_results.formats.score_fields import scores_of
 from ml_agents_results.formats.table_samples import TableSamples
 from ml_agents_results.records import ParsingMetrics, RunRecord, ScoreRecord, canonical_approach
+from ml_agents_results.repositories.score_rows import COLUMN_PREFIX
 
 RUN_FIELDS = tuple(name for name in RunRecord.__dataclass_fields__)
 METRIC_FIELDS = tuple(ParsingMetrics.__dataclass_fields__)
@@ -195,7 +195,9 @@ class FieldMapping:
             taken = taken | {"approach_name"}
         others = [one for one in names if one not in own and one not in self._fields]
         prefixed = {
-            one: from_stored(one.removeprefix(PREFIX)) for one in names if one.startswith(PREFIX)
+            one: from_stored(one.removeprefix(COLUMN_PREFIX))
+            for one in names
+            if one.startswith(COLUMN_PREFIX)
         }
         unknown = [one for one in others if one not in prefixed]
         known, measured = meanings(unknown, taken | own, line)

@@ -9,9 +9,7 @@ from ml_agents_results.database.primary_values import combined
 from ml_agents_results.database.types import to_stored
 from ml_agents_results.records import ExperimentRecord, MetricRecord, ScoreRecord
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
-
-PREFIX = "scores."
-"""Before the name of a metric, in the name of its column."""
+from ml_agents_results.repositories.score_rows import COLUMN_PREFIX
 
 _EXPERIMENT_AT = RECORD_COLUMNS.index("experiment_id")
 _CORRECT_AT = RECORD_COLUMNS.index("is_correct")
@@ -33,7 +31,7 @@ class MetricColumns:
         every = [metric for known in self._metrics.values() for metric in known.values()]
         every.sort(key=lambda metric: not metric.is_primary)
         self._index = {name: i for i, name in enumerate(dict.fromkeys(m.name for m in every))}
-        self.names = tuple(PREFIX + to_stored(name) for name in self._index)
+        self.names = tuple(COLUMN_PREFIX + to_stored(name) for name in self._index)
 
     def values(self, row: Sequence[Any], scores: Sequence[ScoreRecord]) -> list[float | None]:
         """The value of each column for a streamed row; several authors give one value together."""

@@ -23,6 +23,9 @@ SCORE_FIELDS = (
 )
 """The columns that make up a `ScoreRecord`; see `score_record`."""
 
+COLUMN_PREFIX = "scores."
+"""Before the name of a metric, in the name of its column in a table of runs."""
+
 _OF_RUNS = (
     select(Score.run_id, *SCORE_FIELDS)
     .join(Metric, Metric.id == Score.metric_id)

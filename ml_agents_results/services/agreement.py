@@ -152,7 +152,7 @@ class AgreementService(AnalysisService):
         """
         if not isinstance(self._source, DatabaseSource):
             raise UsageError(
-                "agreement is that of several metrics, and Parquet files have the primary one only",
+                "Parquet files do not say who gave a value",
                 "Analyse the database that the files come from.",
             )
         known = self._filters.experiment_id

@@ -118,7 +118,7 @@ class CorrectedService(AnalysisService):
             )
         if not isinstance(self._source, DatabaseSource):
             raise UsageError(
-                "Parquet files have the primary metric only, neither a judge's nor labels",
+                "Parquet files do not say who gave a value and which runs were drawn",
                 "Analyse the database that the files come from.",
             )
         connection = self._source.connection

@@ -76,7 +76,7 @@ def read_ratings(
     """The values of all raters for the runs that pass, one row a run.
 
     Raises:
-        UsageError: The source has no metric but the primary one (Parquet files).
+        UsageError: The source does not say who gave a value (Parquet files).
     """
     cluster = cluster_column(options)
     columns = {"value", "sample_index", "repeat_index", *columns_of_cluster(cluster)}

@@ -361,6 +361,15 @@ def of_numbers(function: Callable[[Runs], Result], worst: float | None, runs: Ru
     return function(runs.as_numbers(worst))
 
 
+def of_rescored(
+    function: Callable[[Runs], Result], experiments: tuple[str, ...], binary: bool, runs: Runs
+) -> Result:
+    """What the function makes of runs that are read for it alone, those of these experiments graded
+    by their values."""
+    runs.rescore(experiments, binary=binary)
+    return function(runs)
+
+
 def of_pooled(
     function: Callable[[Runs], Result], experiments: tuple[str, ...], runs: Runs
 ) -> Result:

@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import ParsingMetrics, RunRecord
+from ml_agents_results.records import MetricRecord, ParsingMetrics, RunRecord, ScoreRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.lake import Lake
+from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.run_source import RunSource
 from ml_agents_results.repositories.tabulator import Tabulator, source_of
 from ml_agents_results.services.analysis_options import AnalysisOptions
@@ -33,8 +34,11 @@ pyarrow = pytest.importorskip("pyarrow", reason="needs the package pyarrow")
 pytest.importorskip("duckdb", reason="needs the package duckdb")
 
 PARTITIONS = ("experiment_id", "approach_name")
-FOR_SPARK = 7
+FOR_SPARK = 8
 """Each query takes a second there, however small the data."""
+
+F1 = 'f1,"ü`'
+"""A metric whose name needs quoting in any SQL."""
 
 ODD = 'it\'s \\ "odd" :x $1 %s ä'
 
@@ -70,6 +74,14 @@ def answers(experiment: str, seed: int, repeats: int = 1) -> Iterator[RunRecord]
                             run.parsing_method = chance.choice(["regex", "manual"])
                             run.parsing_confidence = round(chance.random(), 1)
                             run.parsing_metrics = ParsingMetrics(1, chance.random() < 0.2, 0.5, 3)
+                    if run.error is None:
+                        run.scores = [
+                            ScoreRecord(round(chance.random(), 4), metric=F1),
+                            *(
+                                ScoreRecord(float(chance.random() < 0.7), metric="brief", author=a)
+                                for a in "ab"[: chance.randrange(3)]
+                            ),
+                        ]
                     yield run
 
 
@@ -83,6 +95,11 @@ def stored(
     processor = ResultsProcessor(str(folder / "r.db"))
     for name, seed, repeats in (("one", 1, 1), ("two", 2, 1), ("1e3", 3, 3)):
         processor.save_experiment(name, {"seed": seed}, name=f"Experiment {name}")
+        with processor.database.write() as connection:
+            metrics = MetricRepository(connection, name)
+            metrics.save(MetricRecord("exact", "binary", is_primary=True))
+            metrics.save(MetricRecord(F1, "numeric", 0, 1, True))
+            metrics.save(MetricRecord("brief", "binary"))
         processor.save_runs(answers(name, seed, repeats))
     export(
         processor.database, ["one", "two", "1e3"], folder / "lake", "parquet",
@@ -111,6 +128,7 @@ def figures(source: Connection | RunSource, few: int | None = None) -> dict[str,
             for moment in ("2020-01-01", "2100-01-01")
         ],
         "across": lambda: compare(["one", "two"]),
+        "numbers": lambda: compare(["one", "two"], metric=F1),
         "accuracy": lambda: SummaryService(
             source, repeated, AnalysisOptions(cluster="metadata:the passage.")
         ).report(by_task=True).to_dict(),
@@ -118,6 +136,7 @@ def figures(source: Connection | RunSource, few: int | None = None) -> dict[str,
             RankingService(source, filters).report().to_dict() for filters in (both, repeated)
         ],
         "repeats": lambda: RepeatsService(source, repeated).report(pool="approach").to_dict(),
+        "grades": lambda: compare(["one"], metric="brief"),
         "failures": lambda: FailureService(source, one).report().to_dict(),
         "repeated": lambda: compare(["1e3"], missing="incorrect"),
         "cost": lambda: CostService(source, both).report().to_dict(),

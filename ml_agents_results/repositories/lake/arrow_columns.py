@@ -27,7 +27,6 @@ REQUIRED = (*KEYS, "outcome", "sample_index", "repeat_index")
 SQL_COLUMNS = {
     "time_ms": "COALESCE(execution_time_ms, -1)",
     "cost": "cost_estimate",
-    "value": "score",
     "confidence": "parsing_confidence",
     "method": "parsing_method",
     "sample_index": "sample_index",
@@ -39,15 +38,16 @@ SQL_COLUMNS = {
 """The SQL, for both engines, of what is read for each column of Columns."""
 
 
-def sql_column(name: str, member: str) -> str:
+def sql_column(name: str, member: str, value: str) -> str:
     """The SQL that a column is read by.
 
     Args:
+        value: The column with the value of the metric.
         member: How the engine reads a member of metadata, with `{}` for its name.
     """
     if name.startswith(METADATA):
         return member.format(name.removeprefix(METADATA))
-    return SQL_COLUMNS[name]
+    return value if name == "value" else SQL_COLUMNS[name]
 
 
 def decoded(name: str, values: Any) -> Any:

@@ -24,7 +24,7 @@ from ml_agents_results.repositories.lake.lake_source import (
     passing,
     runs_view,
 )
-from ml_agents_results.repositories.run_source import RunsInMemory
+from ml_agents_results.repositories.run_source import RunsInMemory, StoredMetric
 from ml_agents_results.statistics.run_columns import (
     NO_FINGERPRINT,
     OUTCOME_INDEX,
@@ -66,13 +66,15 @@ def open_duckdb(folder: Folder) -> Iterator[LakeSource]:
             ("TimeZone", "UTC"),
         ):
             query(f"SET {name} = '{value}'", [])
-        query(f"CREATE VIEW runs AS {runs_view(_source(folder), folder.partitions)}", [])
+        view = runs_view(_source(folder), folder, '"')
+        query(f"CREATE VIEW runs AS {view}", [])
         with experiments_of(folder, query) as experiments:
             yield LakeSource(
                 query,
                 experiments,
-                lambda filters, columns: RunsInMemory(
-                    partial(_read, connection, folder, filters), columns
+                list(folder.scores),
+                lambda filters, columns, value, metric: RunsInMemory(
+                    partial(_read, connection, folder, filters, value, metric), columns
                 ),
             )
 
@@ -92,12 +94,14 @@ def _read(
     connection: "duckdb.DuckDBPyConnection",
     folder: Folder,
     filters: Filters,
+    value: str,
+    metric: StoredMetric | None,
     columns: Collection[Column],
 ) -> Runs:
     """One row for each variant and task, each column a list."""
     lists = {"outcome": _OUTCOME}
     for name in columns:
-        lists[field_of(name)] = sql_column(name, _MEMBER)
+        lists[field_of(name)] = sql_column(name, _MEMBER, value)
     if "fingerprint" in lists:
         lists["fingerprint"] = _FINGERPRINT
     selected = (*_TOTALS.values(), *(f"LIST({sql})" for sql in lists.values()))
@@ -121,7 +125,10 @@ def _read(
             totals = {name: table[i][row].as_py() for i, name in enumerate(_TOTALS, len(KEYS))}
             yield tuple(variant), task, fields, totals
 
-    return assembled(parts())
+    runs = assembled(parts())
+    if metric is not None:
+        runs.rescore(metric.ids, binary=metric.binary)
+    return runs
 
 
 def _query(

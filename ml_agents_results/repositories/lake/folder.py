@@ -1,14 +1,17 @@
 """A folder of Parquet files: checked to be one of our exports, and its tables."""
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from ml_agents_results.database.models import ParsingMetric, Run
-from ml_agents_results.database.types import UtcTimestamp
+from ml_agents_results.database.types import UtcTimestamp, from_stored
 from ml_agents_results.errors import InvalidFileError, NotFoundError
-from ml_agents_results.records import ExperimentStatus
+from ml_agents_results.records import ExperimentStatus, MetricRecord
+from ml_agents_results.repositories.score_rows import COLUMN_PREFIX
 
 if TYPE_CHECKING:
     import pyarrow
@@ -49,6 +52,8 @@ class Folder:
         partitions: The columns that the names of folders hold.
         runs: How many there are in all files.
         experiments: Rows of the table `experiments`, of those that the files describe.
+        metrics: Their metrics, by experiment.
+        scores: The columns with the values of metrics that all files have, by the metric's name.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,11 +63,20 @@ class Folder:
         self.runs = sum(metadata.num_rows for _, metadata in described)
         self.partitions = self._partitions(self.files[0])
         self.experiments: dict[str, dict[str, Any]] = {}
+        self.metrics: dict[str, Sequence[MetricRecord]] = {}
+        self.scores: Mapping[str, str] = {}
         for file, metadata in described:
             schema = self._schema(file, metadata)
             self._check(file, schema)
             for experiment in _experiments(file, schema):
                 self.experiments[experiment["id"]] = _experiment(experiment)
+                self.metrics[experiment["id"]] = _metrics(experiment)
+            known, first = _score_columns(schema), file == self.files[0]
+            self.scores = {
+                name: column
+                for name, column in (known if first else self.scores).items()
+                if name in known
+            }
 
     def __str__(self) -> str:
         return str(self.path)
@@ -151,6 +165,27 @@ def _experiments(file: Path, schema: "pyarrow.Schema") -> list[dict[str, Any]]:
     if not all(isinstance(one, dict) and isinstance(one.get("id"), str) for one in listed):
         raise InvalidFileError(f"{file} describes no experiments", _HINT)
     return listed
+
+
+def _score_columns(schema: "pyarrow.Schema") -> dict[str, str]:
+    """The columns with the values of metrics, by the metric's name."""
+    return {
+        from_stored(field.name.removeprefix(COLUMN_PREFIX)): field.name
+        for field in schema
+        if field.name.startswith(COLUMN_PREFIX) and _type_of(field.type) == "DOUBLE"
+    }
+
+
+def _metrics(described: dict[str, Any]) -> list[MetricRecord]:
+    """The metrics that an export describes."""
+    names = {field.name for field in fields(MetricRecord)}
+    known = described.get("metrics")
+    listed = [one for one in known if isinstance(one, dict)] if isinstance(known, list) else []
+    return [
+        MetricRecord(**{name: value for name, value in one.items() if name in names})
+        for one in listed
+        if "name" in one
+    ]
 
 
 def _experiment(described: dict[str, Any]) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 understand."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, insert
+from sqlalchemy import Connection, create_engine, insert, select
 from sqlalchemy.pool import StaticPool
 
-from ml_agents_results.database.models import Experiment
-from ml_agents_results.errors import UsageError
+from ml_agents_results.database.models import Experiment, Metric
+from ml_agents_results.errors import InvalidRecordError, UsageError
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.lake.folder import (
@@ -19,6 +19,7 @@ from ml_agents_results.repositories.lake.folder import (
     Folder,
     sql_type,
 )
+from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.run_source import RunReading, StoredMetric
 from ml_agents_results.repositories.text_patterns import (
     ANSWER_MARKER,
@@ -35,35 +36,64 @@ from ml_agents_results.statistics.run_columns import Column
 Query = Callable[[str, Sequence[Any]], Sequence[Sequence[Any]]]
 """Runs SQL with `?` for each parameter and gives its rows."""
 
+LakeReading = Callable[[Filters, Collection[Column], str, StoredMetric | None], RunReading]
+
 VARIANT = "experiment_id, approach_name, provider, model"
+
+
+def score_column(index: int) -> str:
+    """The column of the view `runs` with the values of a metric."""
+    return f"score_{index}"
 
 
 class LakeSource:
     """Runs in the view `runs` of an engine.
 
     Args:
-        connection: To a database with the experiments of these runs.
-        reading: Opens the runs that pass.
+        connection: To a database with the experiments of these runs, and their metrics.
+        scores: The metrics whose values the view has, in the order of its columns `score_0`...
+        reading: Opens the runs that pass, with their values from a column of the view, and the
+            metric that these are of, if it is not the primary one.
     """
 
     def __init__(
         self,
         query: Query,
         connection: Connection,
-        reading: Callable[[Filters, Collection[Column]], RunReading],
+        scores: Sequence[str],
+        reading: LakeReading,
+        *,
+        value: str = "score",
+        metric: StoredMetric | None = None,
     ) -> None:
         self._query = query
+        self._scores = scores
         self._reading = reading
+        self._value = value
+        self._metric = metric
         self.connection = connection
 
     def of_metric(self, metric: StoredMetric) -> "LakeSource":
-        raise UsageError(
-            "only the primary metric is read from Parquet files",
-            "Analyse another one in the database that the files come from.",
+        if metric.author is not None:
+            raise UsageError(
+                "Parquet files have one value of each metric, and not who gave it",
+                "Analyse the database that the files come from.",
+            )
+        row_id = next(iter(metric.ids.values()))
+        name = self.connection.scalar(select(Metric.name).where(Metric.id == row_id))
+        if name not in self._scores:
+            raise UsageError(
+                f"some of the files have no column with the values of {name}",
+                "Export all experiments to a folder of their own.",
+            )
+        value = score_column(self._scores.index(name))
+        return LakeSource(
+            self._query, self.connection, self._scores, self._reading, value=value, metric=metric
         )
 
     def reading(self, filters: Filters, columns: Collection[Column]) -> RunReading:
-        return self._reading(filters, columns)
+        columns = columns if self._metric is None else {"value", *columns}
+        return self._reading(filters, columns, self._value, self._metric)
 
     def has_sample_ids(self, variant: Variant, filters: Filters) -> bool:
         condition, values = passing(filters)
@@ -98,28 +128,39 @@ def experiments_of(folder: Folder, query: Query) -> Iterator[Connection]:
     with engine.begin() as connection:
         for row in rows:
             connection.execute(insert(Experiment).values(**row, content_digest=""))
+            metrics = MetricRepository(connection, row["id"])
+            for metric in folder.metrics.get(row["id"], ()):
+                # What an export puts otherwise stays unknown.
+                with suppress(InvalidRecordError):
+                    metrics.save(metric)
         yield connection
     engine.dispose()
 
 
-def runs_view(source: str, partitions: Sequence[str], named: str = "{}") -> str:
+def runs_view(source: str, folder: Folder, quote: str, named: str = "{}") -> str:
     """The view `runs`; values that folders are named after are texts by themselves.
 
     Args:
+        quote: What names of columns stand in.
         named: How such a text is read, where the engine needs help.
     """
 
     def column(name: str) -> str:
         if name == "created_at":
             return "CAST(created_at AS TIMESTAMP) AS created_at"
-        if name not in partitions:
+        if name not in folder.partitions:
             return name
         if (kind := sql_type(name)) != "VARCHAR":
             return f"CAST({name} AS {kind}) AS {name}"
         text = named.format(name)
         return f"COALESCE({text}, '') AS {name}" if name == "task" else f"{text} AS {name}"
 
-    return f"SELECT {', '.join(map(column, (*RUN_COLUMNS, *PARSING_COLUMNS)))} FROM {source}"
+    scores = (
+        f"{quote}{name.replace(quote, quote * 2)}{quote} AS {score_column(index)}"
+        for index, name in enumerate(folder.scores.values())
+    )
+    columns = (*map(column, (*RUN_COLUMNS, *PARSING_COLUMNS)), *scores)
+    return f"SELECT {', '.join(columns)} FROM {source}"
 
 
 def passing(filters: Filters, table: str = "runs") -> tuple[str, list[Any]]:

@@ -32,7 +32,7 @@ from ml_agents_results.repositories.lake.lake_source import (
     passing,
     runs_view,
 )
-from ml_agents_results.repositories.run_source import SplitBy
+from ml_agents_results.repositories.run_source import SplitBy, StoredMetric
 from ml_agents_results.statistics import (
     additive_sums,
     hard_samples,
@@ -102,13 +102,16 @@ def _opened(folder: Folder, master: str) -> Iterator[LakeSource]:
         with _explained(folder, master):
             files = session.read.parquet(str(folder.path.absolute()))
             files.createOrReplaceTempView("files")
-            view = runs_view("files", folder.partitions, _FOLDER_NAME)
+            view = runs_view("files", folder, "`", _FOLDER_NAME)
             session.sql(view).createOrReplaceTempView("runs")
         with experiments_of(folder, query) as experiments:
             yield LakeSource(
                 query,
                 experiments,
-                lambda filters, _columns: SparkReading(session, folder, master, filters),
+                list(folder.scores),
+                lambda filters, _columns, value, metric: SparkReading(
+                    session, folder, master, filters, value, metric
+                ),
             )
     finally:
         session.stop()
@@ -118,12 +121,20 @@ class SparkReading:
     """The runs that pass, on the workers."""
 
     def __init__(
-        self, session: SparkSession, folder: Folder, master: str, filters: Filters
+        self,
+        session: SparkSession,
+        folder: Folder,
+        master: str,
+        filters: Filters,
+        value: str,
+        metric: StoredMetric | None,
     ) -> None:
         self._session = session
         self._folder = folder
         self._master = master
         self._filters = filters
+        self._value = value
+        self._metric = metric
 
     def tabulate(
         self,
@@ -131,11 +142,17 @@ class SparkReading:
         columns: Collection[Column],
         split_by: SplitBy = "run",
     ) -> Sequence[Result]:
+        if self._metric is not None:
+            named, binary = tuple(self._metric.ids), self._metric.binary
+            function = partial(run_columns.of_rescored, function, named, binary)
+            columns = {"value", *columns}
         every = sorted({*columns, "cost", "confidence"} if split_by == "run" else set(columns))
         parts = max(
             self._session.sparkContext.defaultParallelism, self._folder.runs // PART_RUNS + 1
         )
-        chosen = ", ".join(f"{sql_column(name, _MEMBER)} AS {field_of(name)}" for name in every)
+        chosen = ", ".join(
+            f"{sql_column(name, _MEMBER, self._value)} AS {field_of(name)}" for name in every
+        )
         condition, values = passing(self._filters)
         sql = (
             f"SELECT {', '.join(KEYS)}, repeat_index, {_OUTCOME} AS outcome, {chosen}, "

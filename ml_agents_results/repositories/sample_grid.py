@@ -15,6 +15,7 @@ from ml_agents_results.database.types import to_stored
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.filters import of_variant
 from ml_agents_results.repositories.metric_repository import MetricRepository
+from ml_agents_results.repositories.run_conditions import metric_value
 from ml_agents_results.repositories.run_list import cut
 
 Pattern = Literal["all-right", "none-right", "differ", "improved", "regressed", "no-value"]
@@ -90,11 +91,25 @@ class GridPage:
 
 
 class SampleGridRepository:
-    """Lists the samples of an experiment on a connection; the values are the primary metric's."""
+    """Lists the samples of an experiment on a connection.
 
-    def __init__(self, connection: Connection, experiment_id: str) -> None:
+    Args:
+        metric_name: Whose values right and wrong are told by; None for the primary one.
+
+    Raises:
+        NotFoundError: The experiment has no such metric.
+    """
+
+    def __init__(
+        self, connection: Connection, experiment_id: str, metric_name: str | None = None
+    ) -> None:
         self._connection = connection
-        metric = MetricRepository(connection, experiment_id).primary()
+        metrics = MetricRepository(connection, experiment_id)
+        metric = metrics.primary() if metric_name is None else metrics.get(metric_name)
+        self._binary = metric is not None and metric.kind == "binary"
+        self._of_scores = None
+        if metric is not None and not metric.is_primary:
+            self._of_scores = metric_value(connection, experiment_id, metric.name)
         changes: tuple[Pattern, Pattern] = ("improved", "regressed")
         lower_is_better = metric is not None and metric.higher_is_better is False
         self._changes = changes[::-1] if lower_is_better else changes
@@ -218,8 +233,9 @@ class SampleGridRepository:
         backwards: bool,
     ) -> dict[SampleKey, list["_Answer"]]:
         """The runs of a variant for samples that follow each other."""
+        of_scores = [] if self._of_scores is None else [self._of_scores]
         chosen = (
-            select(*_KEY, Run.outcome, Run.score, Run.id)
+            select(*_KEY, Run.outcome, Run.score, Run.id, *of_scores)
             .where(
                 *of_variant(variant),
                 *_of_tasks(filters),
@@ -229,10 +245,21 @@ class SampleGridRepository:
             .order_by(*_KEY, Run.repeat_index)
         )
         runs: dict[SampleKey, list[_Answer]] = {}
-        for task, index, outcome, score, run_id in self._connection.execute(chosen).all():
+        for task, index, outcome, score, run_id, *own in self._connection.execute(chosen).all():
             value = score if outcome == "scored" else _VALUES.get(outcome)
+            if own:
+                outcome, value = self._graded(outcome, own[0])
             runs.setdefault((task, index), []).append(_Answer(outcome, value, run_id))
         return runs
+
+    def _graded(self, outcome: str, value: float | None) -> tuple[str, float | None]:
+        """The outcome and the value of a run by a metric whose values are scores. Authors who are
+        of two minds give no value."""
+        if value is None or (self._binary and value == 0.5):
+            return ("ungraded" if outcome in ("correct", "wrong", "scored") else outcome), None
+        if not self._binary:
+            return "scored", value
+        return ("correct", 1.0) if value > 0.5 else ("wrong", 0.0)
 
     def _with_texts(self, samples: Sequence["_Sample"]) -> list[GridRow]:
         """The samples with question, expected answer, and the answers of the first runs."""

@@ -32,7 +32,7 @@ COLUMNS = 8
 """Variants that are shown unless others are asked for: as many as stand side by side."""
 
 _MOST_COLUMNS = 40
-_NAMES = ("experiment", "v", "task", "pattern", "after", "before", "size")
+_NAMES = ("experiment", "v", "task", "pattern", "metric", "after", "before", "size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class GridQuery:
     """A page of a grid of samples.
 
     Attributes:
+        metric: Whose values are shown; None for the primary one's.
         chosen: The variants that the link names; empty for the usual ones.
         after, before: The sample that it begins after, or ends before.
     """
@@ -50,6 +51,7 @@ class GridQuery:
     after: SampleKey | None = None
     before: SampleKey | None = None
     size: int = 100
+    metric: str | None = None
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -58,6 +60,8 @@ class GridQuery:
         pairs += [("task", task_in_link(one)) for one in self.filters.tasks]
         if self.filters.pattern is not None:
             pairs.append(("pattern", self.filters.pattern))
+        if self.metric is not None:
+            pairs.append(("metric", self.metric))
         if self.size != 100:
             pairs.append(("size", str(self.size)))
         for name, key in (("after", self.after), ("before", self.before)):
@@ -108,6 +112,7 @@ def grid_query(params: Params, experiment_id: str, variants: Sequence[Variant]) 
         _key(params.get("after")),
         _key(params.get("before")),
         size_of(params.get("size") or None),
+        params.get("metric") or None,
     )
 
 

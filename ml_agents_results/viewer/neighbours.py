@@ -75,7 +75,7 @@ def _in_list(connection: Connection, query: Any, line: RunLine, backwards: bool)
 
 
 def _in_grid(connection: Connection, query: Any, line: RunLine, backwards: bool) -> Place | None:
-    grid = SampleGridRepository(connection, query.experiment_id)
+    grid = SampleGridRepository(connection, query.experiment_id, query.metric)
     here = (line.task, line.sample_index)
     page = grid.page(query.filters, here, backwards=backwards, limit=1, seconds=1)
     for row in page.rows:

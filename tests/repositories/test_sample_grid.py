@@ -7,7 +7,7 @@ import pytest
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import MetricRecord, RunRecord, Variant
+from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord, Variant
 from ml_agents_results.repositories.sample_grid import (
     GridFilters,
     GridRow,
@@ -87,10 +87,16 @@ def test_numbers_improve_in_the_direction_of_their_metric(
 ) -> None:
     metric = MetricRecord("loss", "numeric", is_primary=True, higher_is_better=higher_is_better)
     with ResultsProcessor(database) as processor:
-        processor.save_experiment("exp", {}, metrics=[metric])
+        people = MetricRecord("human", "binary", 0, 1)
+        processor.save_experiment("exp", {}, metrics=[metric, people])
         for variant, score in ((BASE, 1.0), (COT, 2.0)):
-            processor.save_run(RunRecord("exp", variant[1], 0, *variant[2:], score=score))
+            said = [(score > 1, "ada"), (True, "bob")]
+            scores = [ScoreRecord(float(v), metric="human", author=who) for v, who in said]
+            run = RunRecord("exp", variant[1], 0, *variant[2:], score=score, scores=scores)
+            processor.save_run(run)
     with database.read() as connection:
         grid = SampleGridRepository(connection, "exp")
         counts = grid.patterns(GridFilters((BASE, COT)), seconds=60)
+        other = SampleGridRepository(connection, "exp", "human")
+        assert other.patterns(GridFilters((BASE, COT)), seconds=60) == {"differ": 1, "no-value": 1}
     assert counts == {"differ": 1, "improved" if higher_is_better else "regressed": 1}

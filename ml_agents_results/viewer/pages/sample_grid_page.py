@@ -39,7 +39,7 @@ def show(site: Site, request: Request) -> Response:
     query = grid_query(params, experiment_id, variants)
     labels = variant_labels(variants) if variants else {}
     with site.store.read() as connection:
-        page = SampleGridRepository(connection, experiment_id).page(
+        page = SampleGridRepository(connection, experiment_id, query.metric).page(
             query.filters,
             query.before or query.after,
             backwards=query.before is not None,
@@ -47,13 +47,22 @@ def show(site: Site, request: Request) -> Response:
         )
     every = replace(query.filters, pattern=None)
     counts = site.store.figures(
-        ("patterns", experiment_id, every),
-        lambda connection: SampleGridRepository(connection, experiment_id).patterns(
+        ("patterns", experiment_id, query.metric, every),
+        lambda connection: SampleGridRepository(connection, experiment_id, query.metric).patterns(
             every, seconds=_COUNT_SECONDS
         ),
     )
+    metrics = {metric.name: metric for metric in record.metrics or ()}
+    numeric = (
+        any(cell.scored for cell in site.cells(experiment_id))
+        if query.metric is None
+        else metrics[query.metric].kind != "binary"
+    )
     return site.page(
         "samples.html",
+        metrics=list(metrics),
+        has_primary=any(one.is_primary for one in metrics.values()),
+        metric=query.metric or next((n for n, one in metrics.items() if one.is_primary), None),
         title="Samples",
         crumbs=experiment_crumbs(record.id, record.name),
         record=record,
@@ -62,7 +71,7 @@ def show(site: Site, request: Request) -> Response:
         heads=[(labels[one], _runs_url(query, one)) for one in query.filters.variants],
         rows=_rows_html(query, page.rows),
         with_texts=_with_texts(page.rows),
-        patterns=_patterns(query, counts, numeric=any(c.scored for c in site.cells(experiment_id))),
+        patterns=_patterns(query, counts, numeric=numeric),
         facets={
             "variant": _variants(query, variants, labels),
             "task": _tasks(query, list(dict.fromkeys(c.task for c in site.cells(experiment_id)))),

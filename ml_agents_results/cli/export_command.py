@@ -106,7 +106,11 @@ def export(
     db_url: DbUrl = None,
 ) -> None:
     """Write experiments to a file or folder, whole or not at all; figures as analyze and compare
-    compute them."""
+    compute them.
+
+    Other reports (latency, power, ranking, agreement, corrected, repeats) are written by: ml-agents
+    analyze --report-type TYPE --output FILE.
+    """
     from ml_agents_results.formats.exporting import export as write
     from ml_agents_results.repositories.run_repository import RunRepository
 

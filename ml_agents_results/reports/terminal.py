@@ -69,8 +69,9 @@ def print_table(
 ) -> None:
     """Prints a list in a frame; the last `numbers` columns go to the right, None is shown as `-`.
 
-    No text is ever cut. On a terminal that is too narrow the first `titles` columns stand on a line
-    of their own over the others; without `titles` cells wrap.
+    No text is ever cut. On a terminal that is too narrow (elsewhere: in more than 80 columns) the
+    first `titles` columns stand on a line of their own over the others; without `titles` cells
+    wrap.
     """
     texts = [[_cell(value) for value in row] for row in rows]
     first_number = len(columns) - numbers
@@ -79,7 +80,7 @@ def print_table(
         for index, name in enumerate(columns)
     ]
     console = _console()
-    if titles and _total(drawn) + _GAP * 2 + len(drawn) - 1 > console.width:
+    if titles and _total(drawn) + _GAP * 2 + len(drawn) - 1 > _page(console):
         _draw_titled(console, drawn[:titles], drawn[titles:])
     else:
         _draw(console, drawn, framed=True)
@@ -138,13 +139,17 @@ class _Drawn:
         return max(map(cell_len, (*self.texts, *self.head.split("\n"))))
 
 
+def _page(console: "Console") -> int:
+    return console.width if console.is_terminal else WIDTH
+
+
 def _print_view(console: "Console", view: "View", rows: "Sequence[Row]") -> None:
     texts = [[_cell(text) for text in view.cells(row)] for row in rows]
     drawn = [
         _Drawn(printable(column.label), not column.is_text, [row[index] for row in texts])
         for index, column in enumerate(view.columns)
     ]
-    page = console.width if console.is_terminal else WIDTH
+    page = _page(console)
     plot = None
     if view.interval is not None and rows:
         plot = _Drawn("", is_number=False, texts=[" " * _PLOT_WIDTHS[0]])

@@ -41,8 +41,11 @@ def test_list_is_newest_first(filled: Path) -> None:
 
 def test_list_for_people(filled: Path, tmp_path: Path) -> None:
     lines = call("list", "--db-path", filled).stdout.splitlines()
-    assert "│ exp_2 │ Two, or three │ running   │" in lines[3]
-    assert "│   80 │" in lines[4]
+    assert lines[0].split(" / ") == ["id", "name"]
+    assert lines[2] == "exp_2  Two, or three"
+    assert lines[5].split()[0] == "completed"
+    assert lines[5].split()[3:] == ["80", "70", "4", "2", "-"]
+    assert max(map(len, lines)) <= 80
     call("db-init", "--db-path", tmp_path / "none.db")
     empty = call("list", "--db-path", tmp_path / "none.db")
     assert empty.stdout == ""

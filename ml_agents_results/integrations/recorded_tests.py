@@ -32,12 +32,17 @@ class _Attempt:
     seconds: float | None = None
     said: dict[str, Any] = field(default_factory=dict)
     xfail: str | None = None
+    failed_subtest: str | None = None
+    repeated: bool = False
+    """Whether another attempt follows."""
 
     def add(self, note: Mapping[str, Any]) -> None:
         if note["when"] == "call":
             self.seconds, self.said, self.xfail = note["seconds"], note["said"], note["xfail"]
         if note["outcome"] is not None:
             self.outcome, self.reason = note["outcome"], note["reason"]
+        if self.outcome == "correct" and self.failed_subtest is not None:
+            self.outcome, self.reason = "wrong", self.failed_subtest
 
     @property
     def graded(self) -> bool:
@@ -60,6 +65,9 @@ class SessionRecorder:
 
     What cannot be recorded is tried again when the session ends, and then named; it never changes
     how a test or the session ends.
+
+    Attributes:
+        tests: Those that have begun and not ended.
     """
 
     def __init__(self, database: str, experiment_id: str | None) -> None:
@@ -68,16 +76,18 @@ class SessionRecorder:
         self._id = experiment_id or f"pytest-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         self._processor: ResultsProcessor | None = None
         self._experiment: ExperimentRecording | None = None
-        self._tests: dict[str, _Test] = {}
+        self.tests: dict[str, _Test] = {}
         self._waiting: list[_Test] = []
         self._counts: Counter[str] = Counter()
         self._fault: str | None = None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        test = self.tests.get(report.nodeid)
         if hasattr(report, "context"):
-            # A subtest; the report of its test follows.
+            # A subtest; the report of its test follows, and may say that it passed.
+            if test is not None and report.failed:
+                test.attempts[-1].failed_subtest = str(report.longreprtext).rpartition("\n")[2]
             return
-        test = self._tests.get(report.nodeid)
         if report.when == "???" and test is not None:  # type: ignore[comparison-overlap]
             test.attempts[-1].outcome, test.attempts[-1].reason = "error", "the worker died"
             self._end(report.nodeid)
@@ -90,16 +100,19 @@ class SessionRecorder:
             self._counts["lost"] += report.when == "call"
             return
         if report.when == "setup":
-            test = self._tests.setdefault(report.nodeid, _Test(note["test"]))
+            test = self.tests.setdefault(report.nodeid, _Test(note["test"]))
             test.attempts.append(_Attempt())
         if test is not None:
             test.attempts[-1].add(note)
+            # pytest-rerunfailures' word for an attempt that it repeats.
+            test.attempts[-1].repeated |= str(report.outcome) == "rerun"
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        self._end(nodeid)
+        if nodeid in self.tests and not self.tests[nodeid].attempts[-1].repeated:
+            self._end(nodeid)
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        for nodeid in list(self._tests):
+        for nodeid in list(self.tests):
             self._end(nodeid)
         waiting, self._waiting, self._fault = self._waiting, [], None
         for test in waiting:
@@ -135,7 +148,7 @@ class SessionRecorder:
 
     def _end(self, nodeid: str) -> None:
         """A test has no more attempts."""
-        test = self._tests.pop(nodeid, None)
+        test = self.tests.pop(nodeid, None)
         if test is None or not test.attempts:
             return
         counted = test.counted

@@ -1,5 +1,6 @@
 """Tests of somebody's own, recorded as runs by a real pytest in a process of its own."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ml_agents_results.integrations.recorded_tests import SessionRecorder
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from tests.commands import call
@@ -60,6 +62,11 @@ def test_teardown(broken):
 
 def test_group(record_run):
     raise ExceptionGroup("both", [AssertionError("a"), AssertionError("b")])
+
+def test_parts(record_run, subtests):
+    for part in (1, 2):
+        with subtests.test(part=part):
+            assert part == 1
 
 def test_not_recorded():
     pass
@@ -122,9 +129,10 @@ def test_every_kind_of_end(suite: Path, said: str) -> None:
         ("test_mended", "test_mended", ""): True,
         ("test_teardown", "test_teardown", ""): "ValueError",
         ("test_group", "test_group", ""): False,
+        ("test_parts", "test_parts", ""): False,
         ("test_dies", "test_dies", ""): True,
     }
-    assert "recorded 12 tests in experiment one of" in said
+    assert "recorded 13 tests in experiment one of" in said
     assert "(1 skipped)" in said
 
 
@@ -186,3 +194,21 @@ def test_workers_record_the_same_rows(suite: Path, said: str) -> None:
     assert {key: run.score for key, run in alone.items() if key != died} == {
         key: run.score for key, run in shared.items() if key != died
     }
+
+
+def test_the_first_attempt_with_a_verdict_counts() -> None:
+    """As reports come where pytest-rerunfailures repeats attempts."""
+    recorder = SessionRecorder("unused.db", None)
+    for outcome, again in (("error", True), ("wrong", True), ("correct", False)):
+        for when in ("setup", "call"):
+            said = outcome if when == "call" else None
+            note: dict[str, Any] = {"when": when, "outcome": said, "reason": None, "test": {}}
+            note |= {"seconds": 0.1, "said": {}, "xfail": None}
+            reported: Any = "rerun" if again and when == "call" else "passed"
+            report = pytest.TestReport("t", ("t", 0, "t"), {}, reported, None, when)
+            vars(report)["ml_agents_results"] = json.dumps(note)
+            recorder.pytest_runtest_logreport(report)
+        if again:
+            recorder.pytest_runtest_logfinish("t")
+    counted = recorder.tests["t"].counted
+    assert (counted.outcome, len(recorder.tests["t"].attempts)) == ("wrong", 3)

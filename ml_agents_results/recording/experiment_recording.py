@@ -119,6 +119,7 @@ class ExperimentRecording:
         variant = self._variant(approach, model, provider)
         passes = MissingSamples(self, samples, variant, repeats, retry_failed, claim)
         self._passes.append(passes)
+        self._note_plan(passes)
         return passes
 
     def run(
@@ -293,6 +294,16 @@ class ExperimentRecording:
             self.claims.learn(connection)
             metrics = MetricRepository(connection, self.id).list()
             self._metrics = {metric.name for metric in metrics}
+
+    def _note_plan(self, passes: MissingSamples) -> None:
+        """Records how many runs there are to be, for those who look before the end."""
+        with self._database.write() as connection:
+            experiments = ExperimentRepository(connection)
+            record = experiments.get(self.id)
+            before = record.environment_json.get("plan")
+            if (plan := passes.plan(before)) is not None and plan != before:
+                record.environment_json["plan"] = plan
+                experiments.save(replace(record, metrics=None))
 
     def _require_same_config(self, known: ExperimentRecord) -> None:
         given = redact(settings_of(self._config))

@@ -44,6 +44,25 @@ class MissingSamples:
         self._recorded = experiment.claims.recorded(variant, retry_failed)
         self.unfinished = False
 
+    def plan(self, before: object) -> dict[str, Any] | None:
+        """What is to be asked of the experiment, with what was planned of other variants before;
+        None where the samples have no length."""
+        if not isinstance(self._samples, Sized):
+            return None
+        known = before.get("variants") if isinstance(before, Mapping) else None
+        questions = len(self._samples)
+        variants = {
+            **(known if isinstance(known, Mapping) else {}),
+            "/".join(self.variant.values()): [questions, self._repeats],
+        }
+        return {
+            "approaches": list(dict.fromkeys(name.partition("/")[0] for name in variants)),
+            "questions": max(number for number, _ in variants.values()),
+            "repeats": max(repeats for _, repeats in variants.values()),
+            "runs": sum(number * repeats for number, repeats in variants.values()),
+            "variants": variants,
+        }
+
     def __len__(self) -> int:
         if not isinstance(self._samples, Sized):
             raise TypeError("the samples have no length: give a list")

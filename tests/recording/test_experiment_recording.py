@@ -311,3 +311,18 @@ def test_wrong_use_is_named(processor: ResultsProcessor) -> None:
             run.score("exact", np.bool_(True))  # type: ignore[arg-type]
     [metric] = processor.get_experiment("study").metrics or []
     assert metric.kind == "binary"
+
+
+def test_what_is_planned_is_known_before_the_end(processor: ResultsProcessor) -> None:
+    def planned() -> tuple[object, object]:
+        (line,) = processor.list_experiments()
+        return line["runs"], line["planned"]
+
+    with processor.experiment("e") as experiment:
+        experiment.missing(QUESTIONS, approach="b", repeats=2)
+        assert planned() == (0, 8)
+        answer(experiment)
+    with processor.experiment("e") as experiment:
+        experiment.missing(iter(QUESTIONS), approach="c")
+        answer(experiment)
+    assert planned() == (4, 12)

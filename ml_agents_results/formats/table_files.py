@@ -8,17 +8,20 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import unquote
 
 from ml_agents_results.errors import InvalidFileError, ResultsError
 from ml_agents_results.formats.json_files import beginning
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import LogSource
+from ml_agents_results.formats.parquet_writer import PARTITIONS
 from ml_agents_results.formats.zip_members import ZipMembers
 
 _ZIP, _PARQUET = b"PK", b"PAR1"
 _BATCH = 1000
 _RUNS, _METADATA, _EXPERIMENT = "Runs", "Metadata", "Experiment "
 _DESCRIBING = ("name", "description", "status", "created_at", "metrics")
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _MEMBER = "[Content_Types].xml"
 
 Row = tuple[int | str, dict[str, Any], int]
@@ -89,12 +92,23 @@ def parquet_rows(source: LogSource) -> Iterator[Row]:
         raise InvalidFileError(
             f"{source.name} is Parquet, which needs the package pyarrow", "pip install pyarrow"
         ) from error
-    number = 0
+    number, above = 0, _partition(source.path)
     with _reading(source), parquet.ParquetFile(source.path) as file:
         for batch in file.iter_batches(_BATCH):
             for row in batch.to_pylist():
                 number += 1
-                yield f"row {number}", row, len(str(row))
+                yield f"row {number}", {**above, **row}, len(str(row))
+
+
+def _partition(path: Path) -> dict[str, str | None]:
+    """The columns that the folders of a partitioned export name: `approach_name=None/model=m/`."""
+    columns: dict[str, str | None] = {}
+    for part in reversed(path.parent.parts):
+        name, _, value = part.partition("=")
+        if name not in PARTITIONS:
+            break
+        columns[name] = None if value == _NO_VALUE else unquote(value)
+    return columns
 
 
 def parquet_experiments(source: LogSource) -> list[dict[str, Any]]:

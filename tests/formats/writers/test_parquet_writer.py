@@ -10,6 +10,7 @@ import pytest
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
+from tests.commands import call
 from tests.formats.writers.sample_experiments import all_runs, run
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -97,6 +98,11 @@ def test_a_partitioned_folder_is_one_table(processor: ResultsProcessor, tmp_path
         "hive_partitioning=true)"
     ).fetchall()
     assert sorted(rows) == expected
+    copy = tmp_path / "copy.db"
+    call("import", folder, "--db-path", copy)
+    with ResultsProcessor(str(copy)) as other:
+        read = all_runs(other, "exp")
+        assert sorted((one.id, one.approach_name, one.model) for one in read) == expected
 
 
 def test_absent_tasks_are_a_partition_too(processor: ResultsProcessor, tmp_path: Path) -> None:

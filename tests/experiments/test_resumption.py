@@ -136,7 +136,7 @@ def test_two_runners_share_an_experiment_and_ask_nothing_twice(
     assert len(recorded(processor, "mine")) == 120
 
 
-def test_experiments_are_recorded_and_resumed_on_every_engine(
+def test_experiments_are_recorded_resumed_and_extended_on_every_engine(
     tmp_path: Path, database: Database
 ) -> None:
     processor = ResultsProcessor(database)
@@ -150,10 +150,13 @@ def test_experiments_are_recorded_and_resumed_on_every_engine(
         for thread in threads:
             thread.join()
         assert endpoint.requests == asked + 20 - before
+        assert processor.get_experiment("mine").status == "completed"
+        assert len(recorded(processor, "mine")) == 20
+        extending = ExperimentRunner(ExperimentConfig(), others[0], experiment_id="mine")
+        assert extending.extend(repeats=2, models=["n"]).runs == 80
+        assert endpoint.requests == asked + 80 - before
     for other in others:
         other.close()
-    assert processor.get_experiment("mine").status == "completed"
-    assert len(recorded(processor, "mine")) == 20
 
 
 def test_failed_runs_are_saved_and_asked_again_on_request_only(

@@ -76,11 +76,12 @@ def meanings(
     if "" in tidy:
         tidy[""] = "index"  # As pandas writes it.
     names = set(tidy.values())
+    fields = {_FIELDS[name] for name in names if name in _FIELDS}
     known: dict[str, tuple[str, float]] = {}
     metrics = []
     used = set(taken)
     for column, name in tidy.items():
-        field, factor = _field(name, names, used)
+        field, factor = _field(name, names, fields, used)
         if name in _SECONDS:
             field, factor = "execution_time_ms", 1000.0
         if _METRICS.fullmatch(name):
@@ -106,18 +107,21 @@ def _may_be_number(value: object) -> bool:
     return value is None or isinstance(value, int | float)
 
 
-def _field(name: str, names: Collection[str], taken: Collection[str]) -> tuple[str | None, float]:
-    if name == "id" and {"sample_index", "experiment_id"} & set(names):
+def _field(
+    name: str, names: set[str], fields: set[str], taken: set[str]
+) -> tuple[str | None, float]:
+    """The field that a column means next to columns of other `names`, which mean `fields`."""
+    if name == "id" and {"sample_index", "experiment_id"} & names:
         return None, 1.0
-    fields = {_FIELDS[one] for one in names if one in _FIELDS} | set(taken)
     if name == "answer":
-        answered = {"raw_output", "parsed_answer"} & fields
+        others = fields | taken
+        answered = {"raw_output", "parsed_answer"} & others
         return (
-            "expected_answer" if answered and "expected_answer" not in fields else "raw_output",
+            "expected_answer" if answered and "expected_answer" not in others else "raw_output",
             1.0,
         )
     if name == "prompt":
-        return "approach_name" if "input_text" in fields else "input_text", 1.0
+        return "approach_name" if "input_text" in fields | taken else "input_text", 1.0
     return _FIELDS.get(name), 1.0
 
 

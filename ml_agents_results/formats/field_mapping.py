@@ -177,7 +177,7 @@ class FieldMapping:
         if not scores and values.keys().isdisjoint(_TELLING):
             raise InvalidRecordError(
                 "it has no column that is known for a question, an answer or a grade; its columns "
-                f"are: {', '.join(names) or 'none'}",
+                f"are: {_named(names) or 'none'}",
                 "Name those of the question, the answer and the grade: --map input_text=COLUMN "
                 "--map raw_output=COLUMN --map is_correct=COLUMN",
             )
@@ -331,20 +331,26 @@ class FieldMapping:
             )
         unread = [*self._kept, *self._measured]
         if (variants := wide_columns(unread)) and not self._are_widened:
-            options = " ".join(f"--wide {column}={name}" for column, name in variants.items())
+            shown = [*variants.items()][:_SHOWN]
+            options = " ".join(f"--wide {column}={name}" for column, name in shown)
             self._source.warn(
-                f"{self._source.name}: {', '.join(variants)} look like columns of several variants "
-                f"(if they are: {options})"
+                f"{self._source.name}: {_named(list(variants))} look like columns of several "
+                f"variants (if they are: {options})"
             )
         if self._kept:
             names = list(self._kept)
-            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             numbers = ",".join(list(self._numeric)[:_NUMBERS])
             hint = f" (for metrics of numbers: --metric {numbers})" if numbers else ""
             self._source.warn(
-                f"{self._source.name}: runs have no field for {', '.join(names[:_SHOWN])}{more}; "
+                f"{self._source.name}: runs have no field for {_named(names)}; "
                 f"kept in metadata_json{hint}"
             )
+
+
+def _named(names: Sequence[str]) -> str:
+    """The first few of them."""
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _factor(column: str) -> tuple[str, float]:

@@ -1,6 +1,7 @@
 """Files of JSON: objects line by line, small documents, and how a file begins."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
@@ -61,8 +62,9 @@ def _repeated_key(line: bytes) -> str | None:
     repeated: list[str] = []
 
     def note(pairs: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in pairs]
-        repeated.extend(name for name in names if names.count(name) > 1)
+        if len(dict(pairs)) < len(pairs):
+            counts = Counter(name for name, _ in pairs)
+            repeated.extend(name for name, count in counts.items() if count > 1)
 
     with suppress(ValueError, RecursionError):
         json.loads(line, object_pairs_hook=note)

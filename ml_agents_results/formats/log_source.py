@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError, NotFoundError
 
@@ -20,10 +21,15 @@ OnConflict = Literal["replace", "keep", "fail"]
 BOM = b"\xef\xbb\xbf"
 """The byte order mark that some programs write before UTF-8."""
 
+LARGEST_RATIO = 200
+"""Text compresses to about a twentieth. What is large and claims more than this is a bomb."""
+HARMLESS_SIZE = 64 << 20
+
 _GZIP = b"\x1f\x8b"
 _TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx", ".parquet")
 _ENDINGS = (".gz", ".zip", ".eval", *_TABLES)
 _SHOWN = 4
+_BUFFER = 128 << 10
 
 
 @dataclass(frozen=True)
@@ -153,7 +159,11 @@ class LogSource:
         with self.reading(), (path or self.path).open("rb") as file:
             self._file = file
             packed = file.peek(2)[:2] == _GZIP
-            yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+            yield self._unpacked(file) if packed else file
+
+    def _unpacked(self, file: BinaryIO) -> BinaryIO:
+        """The contents of a gzip file, to a size that text may have."""
+        return cast(BinaryIO, io.BufferedReader(_Unpacked(file, self.name), _BUFFER))
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -187,6 +197,33 @@ class LogSource:
     def locate(self, position: int | str) -> "_Located":
         """A block whose errors about a record begin with the position."""
         return _Located(self, position)
+
+
+class _Unpacked(io.RawIOBase):
+    """Unpacks a gzip file, and refuses a bomb."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._packed, self._name = file, name
+        self._plain = gzip.GzipFile(fileobj=file)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._plain.seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int:
+        number = self._plain.readinto(buffer)
+        size = self._plain.tell()
+        if size > HARMLESS_SIZE and size > LARGEST_RATIO * self._packed.tell():
+            raise InvalidFileError(
+                f"{self._name} unpacks to more than {LARGEST_RATIO} times its size",
+                "No text does: if you know where it is from, unpack it first.",
+            )
+        return number
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ cell is an absent value, and lines `# key: value` before the header describe the
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby
@@ -270,7 +271,7 @@ def _describe(experiment: ExperimentRecord, key: str, value: Any) -> None:
 
 
 def _check_header(source: LogSource, header: list[str]) -> None:
-    if twice := sorted({name for name in header if header.count(name) > 1}):
+    if twice := sorted(name for name, count in Counter(header).items() if count > 1):
         raise InvalidFileError(
             f"{source.name} has two columns {twice[0]!r}", "Rename or remove one of them."
         )

@@ -9,12 +9,9 @@ from typing import BinaryIO, cast
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.json_stream import Readable
-from ml_agents_results.formats.log_source import LogSource
+from ml_agents_results.formats.log_source import HARMLESS_SIZE, LARGEST_RATIO, LogSource
 
 ZSTANDARD = 93
-LARGEST_RATIO = 200
-"""Text compresses to about a twentieth. A large archive that claims more than this is a bomb."""
-HARMLESS_SIZE = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
 _LARGEST_WINDOW = 128 * 1024 * 1024
 _LOCAL_HEADER = struct.Struct("<4s22xHH")

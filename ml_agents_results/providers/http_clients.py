@@ -1,6 +1,7 @@
 """Options of client libraries: any concurrency, no secrets in logs."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ def client_options(target: Target, timeout: float) -> dict[str, Any]:
             follow_redirects=True,
             trust_env=not address.loopback,
             verify=_certificates(not address.loopback),
+            event_hooks={"request": [_stay_with(address.url)]},
         ),
     }
 
@@ -87,6 +89,24 @@ def _client() -> "type[httpx2.AsyncClient]":
             )
 
     return Client
+
+
+def _stay_with(address: str) -> "Callable[[httpx2.Request], Awaitable[None]]":
+    """Refuses what a redirect would send to another server: prompts are for the one that the user
+    named, and what others answer, on an inner network say, is not for its eyes."""
+    import httpx2
+
+    own = httpx2.URL(address)
+    secure = own.copy_with(scheme="https", port=None)
+
+    async def check(request: httpx2.Request) -> None:
+        url = request.url
+        for known in (own, secure):
+            if (url.scheme, url.host, url.port) == (known.scheme, known.host, known.port):
+                return
+        raise httpx2.RequestError(f"it redirects to another server, {url.host}", request=request)
+
+    return check
 
 
 def _without_query(record: logging.LogRecord) -> bool:

@@ -322,6 +322,11 @@ class HttpProvider(ABC):
             return ProviderUnavailable(
                 f"{self._who} cannot be reached", "Is it running, and is the address right?"
             )
+        if type(cause) is httpx2.RequestError:
+            return RequestRefused(
+                f"{self._who} was not followed: {cause}",
+                "Name that server with --base-url, if it is the one that you mean.",
+            )
         return billed(ProviderUnavailable(f"{self._who} closed the connection unexpectedly"))
 
 

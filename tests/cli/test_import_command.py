@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +357,11 @@ def test_one_id_for_two_runs_is_refused(db_path: Path, tmp_path: Path) -> None:
         ("zeros.bin", b"\0\0\0\0", "is in no format that is known here"),
         ("latin.jsonl", '{"x": "é"}'.encode("latin1"), "line 1: this is not UTF-8 (byte 8)"),
         ("cut.jsonl.gz", gzip.compress(os.urandom(9000))[:-20], "is damaged"),
+        (
+            "bomb.jsonl.gz",
+            gzip.compress(b"\n" * (70 << 20)),
+            "unpacks to more than 200 times",
+        ),
         ("folder", "folder", "holds no file in a format that is known here"),
     ],
 )
@@ -528,3 +534,14 @@ def test_a_json_list(tmp_path: Path, db_path: Path, indent: int | None) -> None:
     path = tmp_path / "list.json"
     path.write_text(json.dumps([line(0), line(1)], indent=indent), encoding="utf-8")
     assert document("import", path, "--db-path", db_path)["inserted"] == 2
+
+
+def test_many_columns_are_read_in_time_that_grows_with_their_number(
+    db_path: Path, tmp_path: Path
+) -> None:
+    columns = {f"k{number}": number for number in range(20_000)}
+    file = write_runs_file(tmp_path / "a.jsonl", [line(0, **columns)])
+    began = time.process_time()
+    call("import", file, "--experiment-id", "a", "--db-path", db_path)
+    # Each column once more for each other one took minutes.
+    assert time.process_time() - began < 20

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -391,3 +393,26 @@ def test_what_is_nested_too_deep_does_not_cost_the_answer(endpoint: Endpoint, pl
     endpoint.answer = deep
     (answer,) = ask(provider(endpoint.url))
     assert (answer.text, answer.finish_reason, answer.prompt_tokens) == ("42", "stop", 3)
+
+
+def test_a_prompt_follows_no_redirect_to_another_server(endpoint: Endpoint) -> None:
+    elsewhere = endpoint.url
+
+    class Redirecting(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            own = self.path == "/v1/chat/completions"
+            self.send_response(307)
+            self.send_header("location", "/v1/own" if own else f"{elsewhere}/chat/completions")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Prints nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Redirecting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings = ProviderSettings(timeout=5, max_retries=0)
+        with pytest.raises(RequestRefused, match=r"it redirects to another server, 127\.0\.0\.1"):
+            ask(provider(f"http://127.0.0.1:{server.server_port}/v1", settings))
+        server.shutdown()
+    assert endpoint.requests == 0

@@ -18,7 +18,6 @@ from ml_agents_results.formats.log_source import LogSource
 
 _WINDOWS = "cp1252"
 _OWN = b"experiment_id"
-_BLOCK = 1 << 20
 _METADATA = re.compile(r"#\s*(?P<key>\w+)\s*:\s*(?P<value>.*)")
 
 
@@ -98,12 +97,12 @@ def open_table(source: LogSource, path: Path | None = None) -> Iterator[CsvTable
 
 
 def _encoding(source: LogSource, path: Path) -> str:
-    """The encoding of a table: UTF-8, the UTF-16 that spreadsheets write, or the code page of
-    Western Windows, which they write as well. Our own exports are UTF-8 only."""
+    """The encoding of a table by its beginning: UTF-8, the UTF-16 that spreadsheets write, or the
+    code page of Western Windows, which they write as well. Our own exports are UTF-8 only."""
     start = beginning(path)
     if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16"
-    if _decodes(source, path, "utf-8") or _OWN in start or not _decodes(source, path, _WINDOWS):
+    if _decodes(start, "utf-8") or _OWN in start or not _decodes(start, _WINDOWS):
         return "utf-8-sig"
     source.warn(
         f"{source.name} is not UTF-8; it was read as Windows-1252 (if letters are wrong: "
@@ -112,15 +111,11 @@ def _encoding(source: LogSource, path: Path) -> str:
     return _WINDOWS
 
 
-def _decodes(source: LogSource, path: Path, encoding: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    with source.open(path) as file:
-        try:
-            while block := file.read(_BLOCK):
-                decoder.decode(block)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return False
+def _decodes(start: bytes, encoding: str) -> bool:
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(start)
+    except UnicodeDecodeError:
+        return False
     return True
 
 

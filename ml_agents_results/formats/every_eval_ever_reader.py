@@ -23,7 +23,7 @@ from ml_agents_results.formats.coercion import (
     without_absent,
 )
 from ml_agents_results.formats.embedded_runs import EmbeddedRuns
-from ml_agents_results.formats.field_mapping import Overrides
+from ml_agents_results.formats.field_overrides import Overrides
 from ml_agents_results.formats.grading import Grading, score_of
 from ml_agents_results.formats.json_files import beginning, first_line, read_lines, read_object
 from ml_agents_results.formats.log import Item, Log

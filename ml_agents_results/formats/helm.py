@@ -20,7 +20,7 @@ from ml_agents_results.formats.coercion import (
     text,
     without_absent,
 )
-from ml_agents_results.formats.field_mapping import Overrides
+from ml_agents_results.formats.field_overrides import Overrides
 from ml_agents_results.formats.grading import Grading, score_of
 from ml_agents_results.formats.json_files import read_object
 from ml_agents_results.formats.json_stream import JsonStream

@@ -19,7 +19,8 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.coercion import mapping, text, without_absent
 from ml_agents_results.formats.embedded_runs import RUN
 from ml_agents_results.formats.grading import ANSWER
-from ml_agents_results.formats.inspect_reader import VALUE, input_text
+from ml_agents_results.formats.inspect_reader import input_text
+from ml_agents_results.formats.inspect_scores import VALUE
 from ml_agents_results.formats.json_encoding import json_bytes, run_object
 from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
 from ml_agents_results.formats.variant_logs import (

@@ -14,8 +14,8 @@ from ml_agents_results.formats.field_mapping import RUN_FIELDS
 from ml_agents_results.formats.json_files import beginning, read_lines, read_object
 from ml_agents_results.formats.json_stream import JsonStream
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.recipe_files import fitting_recipe
 from ml_agents_results.formats.table_files import Row
-from ml_agents_results.formats.table_recipes import fitting_recipe
 
 _LINES = {".jsonl", ".ndjson"}
 _OTHERS = {".csv", ".tsv"}

@@ -22,7 +22,7 @@ from ml_agents_results.formats.coercion import (
     text,
     without_absent,
 )
-from ml_agents_results.formats.field_mapping import Overrides
+from ml_agents_results.formats.field_overrides import Overrides
 from ml_agents_results.formats.grading import ANSWER, Grading, score_of
 from ml_agents_results.formats.json_files import beginning, first_line, read_lines, read_object
 from ml_agents_results.formats.lm_eval_line import LmEvalLine

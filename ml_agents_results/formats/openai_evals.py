@@ -23,7 +23,7 @@ from ml_agents_results.formats.coercion import (
     total,
     without_absent,
 )
-from ml_agents_results.formats.field_mapping import Overrides
+from ml_agents_results.formats.field_overrides import Overrides
 from ml_agents_results.formats.grading import Grading, score_of
 from ml_agents_results.formats.json_files import first_line, read_lines
 from ml_agents_results.formats.log import Item, Log

@@ -9,8 +9,9 @@ from typing import Any
 
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
+from ml_agents_results.formats.recipe_files import find_recipe, fitting_recipe
 from ml_agents_results.formats.table_files import Row
-from ml_agents_results.formats.table_recipes import TableRecipe, find_recipe, fitting_recipe
+from ml_agents_results.formats.table_recipes import TableRecipe
 from ml_agents_results.records import ScoreRecord
 
 _NUMBERED = re.compile(r"(.*?)(\d+)")

@@ -10,44 +10,18 @@ object. There `$key` is the name of that member, and `^.name` a value of the obj
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from ml_agents_results.errors import InvalidFileError, UsageError
 from ml_agents_results.formats.coercion import grade_of, number, text
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import Parsing
-from ml_agents_results.formats.recipes import FOLDER, NAMES
-from ml_agents_results.records import MetricKind, MetricRecord, RunRecord, ScoreRecord
-from ml_agents_results.yaml_text import load_yaml
+from ml_agents_results.records import MetricRecord, ScoreRecord
 
 _KEY, _PARENT = "$key", "^"
 _PLACE = re.compile(r"\{([^{}]+)\}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _STEP = re.compile(r"[^.\[\]]+|\[\]")
 _MISSING = object()
-_FIELDS = frozenset(RunRecord.__dataclass_fields__) - {"scores", "parsing_metrics", "id"}
-_KEYS = {
-    "about": str,
-    "recognised_by": list,
-    "repeats": bool,
-    "rows": str,
-    "lists": dict,
-    "failures_only": dict,
-    "fields": dict,
-    "set": dict,
-    "file_name": dict,
-    "metrics": dict,
-    "metrics_each": list,
-    "metrics_list": dict,
-    "metrics_matching": str,
-    "grader": str,
-    "parsing": str,
-}
-_METRIC_KEYS = {"value", "values", "missing", "add", "times", "scale", "lower_is_better", "kind"}
-_LIST_KEYS = {"in", "name", "value", "explanation"}
-_HINT = "docs/recipes.md has the keys; to begin with, copy a recipe of the package"
 
 
 @dataclass(frozen=True)
@@ -201,113 +175,6 @@ class TableRecipe:
                     score.explanation = explained if isinstance(explained, str) else None
                     scores[known] = score
         return scores
-
-
-def find_recipe(name: str) -> TableRecipe:
-    """The recipe of this name, or in this file.
-
-    Raises:
-        UsageError: There is none.
-        InvalidFileError: It is not a recipe.
-    """
-    if name in NAMES:
-        return _packaged(name)
-    path = Path(name)
-    if not path.is_file():
-        raise UsageError(
-            f"there is no recipe {name!r}, and no file of that name",
-            f"Recipes are: {', '.join(NAMES)}",
-        )
-    try:
-        return _checked(path.stem, load_yaml(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise InvalidFileError(f"{name} is not a recipe: {error}", _HINT) from error
-
-
-def fitting_recipe(names: Collection[str], *, document: bool) -> TableRecipe | None:
-    """The recipe of the package that recognises these columns or members by most of them."""
-    fitting = [
-        (recipe.fit(names), recipe)
-        for recipe in map(_packaged, NAMES)
-        if recipe.is_document == document
-    ]
-    most, recipe = max(fitting, key=itemgetter(0))
-    return recipe if most else None
-
-
-def _packaged(name: str) -> TableRecipe:
-    if name not in _CACHE:
-        source = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
-        _CACHE[name] = _checked(name, load_yaml(source))
-    return _CACHE[name]
-
-
-_CACHE: dict[str, TableRecipe] = {}
-
-
-def _checked(name: str, given: object) -> TableRecipe:
-    """Raises ValueError where a key is unknown or a value of another kind."""
-    if not isinstance(given, dict):
-        raise ValueError("it is not an object of keys")
-    for key, value in given.items():
-        if key not in _KEYS:
-            raise ValueError(f"it has no key {key!r}; keys are {', '.join(_KEYS)}")
-        if not isinstance(value, _KEYS[key]):
-            raise ValueError(f"{key} must be a {_KEYS[key].__name__}")
-    known = dict(given)
-    for part in ("fields", "set", "file_name"):
-        if unknown := sorted(set(known.get(part, ())) - _FIELDS):
-            raise ValueError(f"{part}: a run has no field {', '.join(map(str, unknown))}")
-    metrics = {
-        one: about if isinstance(about, dict) else {"value": about}
-        for one, about in known.get("metrics", {}).items()
-    }
-    for one, about in metrics.items():
-        if unknown := sorted(set(about) - _METRIC_KEYS):
-            raise ValueError(f"metric {one}: unknown {', '.join(map(str, unknown))}")
-        if not isinstance(about.get("value"), str):
-            raise ValueError(f"metric {one}: `value` must name its path")
-        if about.get("kind") not in (None, *get_args(MetricKind)):
-            raise ValueError(f"metric {one}: kind is {' or '.join(get_args(MetricKind))}")
-        scale = about.get("scale", [0, 1])
-        if not (isinstance(scale, list) and len(scale) == 2 and None not in map(number, scale)):
-            raise ValueError(f"metric {one}: scale is a list of two numbers")
-    listed = known.get("metrics_list", {})
-    if listed and not {"in", "name", "value"} <= set(listed) <= _LIST_KEYS:
-        raise ValueError(f"metrics_list has the keys {', '.join(sorted(_LIST_KEYS))}")
-    matching = known.get("metrics_matching")
-    for pattern in (*known.get("file_name", {}).values(), *filter(None, [matching])):
-        if _groups(str(pattern)) != 1:
-            raise ValueError(f"{pattern!r} is not a regular expression with one group")
-    if known.get("parsing") not in (None, *get_args(Parsing)):
-        raise ValueError(f"parsing is one of {', '.join(get_args(Parsing))}")
-    told = known.get("recognised_by", [])
-    layouts = told if told and all(isinstance(one, list) for one in told) else [told]
-    return TableRecipe(
-        name=name,
-        about=known.get("about", name),
-        recognised_by=[list(map(str, one)) for one in layouts if one],
-        repeats=known.get("repeats", False),
-        rows=known.get("rows", ""),
-        lists=known.get("lists", {}),
-        failures_only=known.get("failures_only", {}),
-        fields={one: str(path) for one, path in known.get("fields", {}).items()},
-        constants=known.get("set", {}),
-        file_name={one: str(pattern) for one, pattern in known.get("file_name", {}).items()},
-        metrics=metrics,
-        metrics_each=list(map(str, known.get("metrics_each", ()))),
-        metrics_list={one: str(path) for one, path in listed.items()},
-        metrics_matching=known.get("metrics_matching", ""),
-        grader=known.get("grader"),
-        parsing=known.get("parsing"),
-    )
-
-
-def _groups(pattern: str) -> int:
-    try:
-        return re.compile(pattern).groups
-    except re.error:
-        return 0
 
 
 def _walk(value: Any, steps: Sequence[str], around: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

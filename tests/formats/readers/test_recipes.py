@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ml_agents_results.errors import InvalidFileError, ResultsError, UsageError
+from ml_agents_results.formats.recipe_files import find_recipe
 from ml_agents_results.formats.recipes import NAMES
-from ml_agents_results.formats.table_recipes import find_recipe
 from ml_agents_results.records import RunRecord
 from tests.formats.readers.conftest import Importer
 

@@ -415,7 +415,7 @@ LIMITS: list[tuple[str, Any]] = [
     ("sample_index", 2**31 - 1),
     ("repeat_index", 2**31 - 1),
     ("cost_estimate", 5e-324),
-    ("cost_estimate", 1.7976931348623157e308),
+    ("cost_estimate", 1e6),
     ("cost_estimate", 0.1 + 0.2),
     ("score", -1.7976931348623157e308),
     ("score", -5e-324),

@@ -74,8 +74,9 @@ class RunFilters:
 
     @property
     def plain(self) -> bool:
-        """Whether no scores need to be read."""
-        return self.metric is None and not self.disagree
+        """Whether they are whole, and no scores need to be read."""
+        named = self.candidate is not None and self.baseline is not None
+        return self.metric is None and not self.disagree and (self.change is None or named)
 
     @property
     def by_facets_only(self) -> bool:

@@ -16,7 +16,7 @@ from ml_agents_results.records import Variant
 from ml_agents_results.repositories.filters import of_variant
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.run_conditions import metric_value
-from ml_agents_results.repositories.run_list import cut
+from ml_agents_results.repositories.run_statements import cut
 
 Pattern = Literal["all-right", "none-right", "differ", "improved", "regressed", "no-value"]
 

@@ -17,7 +17,8 @@ from ml_agents_results.reports.wording import (
     moment,
     shown,
 )
-from ml_agents_results.repositories.run_list import CUT, LINE_COLUMNS, RunLine
+from ml_agents_results.repositories.run_list import RunLine
+from ml_agents_results.repositories.run_statements import CUT, LINE_COLUMNS
 from ml_agents_results.viewer.run_query import RunQuery
 from ml_agents_results.viewer.site import MARKS
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -34,7 +34,7 @@ _REST = 20.0
 """While something records, figures are computed again after so many times what they took."""
 
 _LONG = 0.2
-"""Seconds that only the reading of many runs takes."""
+"""Seconds of work that only the reading of many runs takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,11 @@ class Store:
                 if known.state == state or monotonic() - known.at < rest:
                     value: T = known.value
                     return value
-            started = monotonic()
+            started, worked = monotonic(), thread_time()
             with self.read(None) as connection:
                 value = compute(connection)
                 took = monotonic() - started
-                if took > _LONG:
+                if thread_time() - worked > _LONG:
                     _return_memory(connection)
             with self._lock:
                 self._kept[key] = _Kept(state, value, started + took, took)

@@ -72,7 +72,7 @@ ANY_RUN = st.builds(
     is_correct=maybe(st.booleans()),
     score=maybe(st.floats(allow_nan=False, allow_infinity=False)),
     execution_time_ms=maybe(COUNTS),
-    cost_estimate=maybe(st.floats(0, 1e9)),
+    cost_estimate=maybe(st.floats(0, 1e6)),
     prompt_tokens=maybe(COUNTS),
     completion_tokens=maybe(COUNTS),
     created_at=st.integers(0, 10**9).map(

@@ -50,7 +50,8 @@ _CONTINUOUS = re.compile(f"{_OVERLAPS}|{_DISTANCES}|mcc|brier(_score)?|(pearson|
 
 def is_continuous(name: str) -> bool:
     """Whether the metric of this name is a number even where all its values are 0 or 1."""
-    return _CONTINUOUS.fullmatch(_plain(name)) is not None
+    plain = _plain(name)
+    return _CONTINUOUS.fullmatch(plain) is not None and re.fullmatch(_SHARES, plain) is None
 
 
 def _plain(name: str) -> str:

@@ -66,6 +66,7 @@ def test_scales(name: str, lowest: float, highest: float, scale: Scale | None) -
         ("f1", True),
         ("rougeL", True),
         ("acc", False),
+        ("bleu_acc", False),
         ("answer_correct", False),
         ("hallucination", False),
     ],

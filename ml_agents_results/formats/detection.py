@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.json_files import beginning
+from ml_agents_results.formats.json_tables import holds_samples
 from ml_agents_results.formats.log_source import LogSource
 from ml_agents_results.formats.registry import GENERIC, WHOLE, Reader, find_reader, reader_names
 
@@ -119,9 +120,10 @@ def _search(folder: LogSource, readers: Mapping[str, Reader]) -> list[tuple[LogS
 
 
 def _is_table(path: Path) -> bool:
-    """Whether it is a table by its name, or a JSON list."""
-    is_list = path.suffix.lower() == ".json" and beginning(path)[:1] == b"["
-    return is_list or _TABLES.search(path.name) is not None
+    """Whether it is a table by its name, a JSON list, or a JSON document with samples."""
+    if path.suffix.lower() == ".json":
+        return beginning(path)[:1] == b"[" or holds_samples(path)
+    return _TABLES.search(path.name) is not None
 
 
 def _check_one_format(folder: LogSource, logs: Sequence[tuple[LogSource, str]]) -> None:

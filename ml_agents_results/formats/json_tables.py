@@ -64,6 +64,19 @@ def json_rows(source: LogSource, options: ImportOptions) -> Iterator[Row]:
     raise _refusal(source, names, samples)
 
 
+def holds_samples(path: Path) -> bool:
+    """Whether it is a document in which samples are found, or that a recipe reads."""
+    source = LogSource(path)
+    try:
+        names = _members(source)
+        return names is not None and (
+            fitting_recipe(names, document=True) is not None
+            or len(_find(read_object(source, path))) == 1
+        )
+    except InvalidFileError:
+        return False
+
+
 def _endings(source: LogSource) -> set[str]:
     return {ending.lower() for ending in Path(source.name).suffixes}
 

@@ -48,6 +48,16 @@ def test_the_only_samples_of_a_document(
     assert result.sources[0]["chosen"]["rows"] == f"{place} (the samples in the document)"
 
 
+def test_documents_of_a_folder(tmp_path: Path, imported: Importer) -> None:
+    (folder := tmp_path / "outputs").mkdir()
+    for model in ("a", "b"):
+        (folder / f"{model}.json").write_text(json.dumps({"model": model, "results": SAMPLES}))
+    (folder / "config.json").write_text('{"temperature": 0}')
+    result, runs = imported(folder)
+    assert sorted({run.model for run in runs}) == ["a", "b"]
+    assert "left out 1 files that are not logs: config.json" in result.warnings[0]
+
+
 def test_verdicts_by_id(tmp_path: Path, imported: Importer) -> None:
     path = tmp_path / "eval_results.json"
     path.write_text('{"instance_a": true, "instance_b": false}')

@@ -82,13 +82,13 @@ class MissingSamples:
                     waiting.append(sample)
             while waiting:
                 time.sleep(POLL)
-                for sample in waiting[:]:
+                looked, waiting = waiting, []
+                for sample in looked:
                     state, own = self._try(sample)
-                    if state == "elsewhere":
-                        continue
-                    waiting.remove(sample)
                     if state == "ours":
                         yield own
+                    elif state == "elsewhere":
+                        waiting.append(own)
         self.unfinished = False
 
     async def __aiter__(self) -> AsyncIterator[Sample]:
@@ -104,13 +104,13 @@ class MissingSamples:
                 waiting.append(sample)
         while waiting:
             await asyncio.sleep(POLL)
-            for sample in waiting[:]:
+            looked, waiting = waiting, []
+            for sample in looked:
                 state, own = await asyncio.to_thread(self._try, sample)
-                if state == "elsewhere":
-                    continue
-                waiting.remove(sample)
                 if state == "ours":
                     yield own
+                elif state == "elsewhere":
+                    waiting.append(own)
         self.unfinished = False
 
     def _try(self, sample: Sample) -> tuple[str, Sample]:

@@ -103,21 +103,23 @@ class SampleClaims:
     def settled(self, connection: Connection, sample: Sample) -> Sample:
         """The sample under an index that is no other's: each process numbers samples, and knows the
         numbers of another when their runs are recorded."""
+        sample = self.numbering.latest(sample)
         place = (sample.task, sample.sample_index)
         if place in self._settled or sample.identity is None or not self.numbering.given(sample):
             return sample
+        # One at a time: two processes could find the same index free.
+        own = select(Experiment.id).where(Experiment.id == self._id)
+        connection.execute(own.with_for_update(key_share=True))
         of_task = (Run.experiment_id == self._id, Run.task == sample.task)
         identities = select(Run.sample_index, Run.sample_id, Run.input_fingerprint).where(*of_task)
         there = identities.where(Run.sample_index == sample.sample_index).limit(1)
-        row = connection.execute(there).first()
-        if row is not None and identity_of(row[1], row[2]) != sample.identity:
-            # One at a time: two processes could choose the same free index.
-            lock = select(Experiment.id).where(Experiment.id == self._id).with_for_update()
-            connection.execute(lock)
+        if (row := connection.execute(there).first()) is None:
+            return sample
+        if identity_of(row[1], row[2]) != sample.identity:
             known = {identity_of(*one): index for index, *one in connection.execute(identities)}
             free = 1 + max(known.values())
-            sample = self.numbering.renumber(sample, known.get(sample.identity, free))
-        self._settled.add((sample.task, sample.sample_index))
+            return self.numbering.renumber(sample, known.get(sample.identity, free))
+        self._settled.add(place)
         return sample
 
     def _renew(self, claims: ClaimRepository) -> None:

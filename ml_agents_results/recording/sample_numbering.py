@@ -92,6 +92,7 @@ class SampleNumbering:
         self._lock = threading.Lock()
         self._by_identity: dict[tuple[str, str, int], int] = {}
         self._taken: dict[str, set[int]] = {}
+        self._moved: dict[tuple[str, str | None, int | None], int] = {}
 
     def learn(self, recorded: Iterable[tuple[str, int, str | None, str | None]]) -> None:
         """Takes over the indexes of samples that have runs: task, index, id and fingerprint."""
@@ -140,7 +141,19 @@ class SampleNumbering:
                 if known == sample.sample_index:
                     self._by_identity[key] = index
             self._taken.setdefault(sample.task, set()).add(index)
+            self._moved.pop((sample.task, sample.identity, index), None)
+            self._moved[sample.task, sample.identity, sample.sample_index] = index
         return replace(sample, sample_index=index)
+
+    def latest(self, sample: Sample) -> Sample:
+        """The sample under the index that it has by now."""
+        if not self._moved:
+            return sample
+        key = (sample.task, sample.identity, sample.sample_index)
+        while (index := self._moved.get(key)) is not None:
+            sample = replace(sample, sample_index=index)
+            key = (sample.task, sample.identity, index)
+        return sample
 
     def _named_like(self, sample: Sample) -> Iterator[tuple[tuple[str, str, int], int]]:
         """The occurrences of a sample that have an index."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.errors import DuplicateError, InvalidRecordError, UsageError
 from ml_agents_results.processor import ResultsProcessor
@@ -326,3 +327,27 @@ def test_what_is_planned_is_known_before_the_end(processor: ResultsProcessor) ->
         experiment.missing(iter(QUESTIONS), approach="c")
         answer(experiment)
     assert planned() == (4, 12)
+
+
+@pytest.mark.slow
+def test_four_that_share_nothing_record_all_of_theirs(empty_database: Database) -> None:
+    """On both engines: each begins with the index 0, all at once, with samples of its own."""
+    with ResultsProcessor(empty_database.config) as processor, processor.experiment("e"):
+        pass
+
+    def work(name: int) -> None:
+        samples = [{"id": f"{name}-{number}"} for number in range(15)]
+        with ResultsProcessor(empty_database.config) as own, own.experiment("e") as experiment:
+            for sample in experiment.missing(samples, approach="None", claim=True):
+                with experiment.run(sample, approach="None") as run:
+                    run.raw_output = sample["id"]
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with ResultsProcessor(empty_database.config) as processor:
+        runs = recorded(processor)
+    assert len(runs) == len({run.sample_index for run in runs}) == 60
+    assert all(run.raw_output == run.sample_id for run in runs)

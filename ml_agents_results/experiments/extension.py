@@ -54,10 +54,14 @@ class Extension:
         ExperimentConfig.repeats.check(self.repeats)
         config = deepcopy(before)
         if self.samples is not None:
-            if before.samples is None or self.samples < before.samples:
-                has = "all samples" if before.samples is None else f"{before.samples} samples"
+            if before.samples is None:
                 raise UsageError(
-                    f"{record.id} has {has} of each task already, more than {self.samples}",
+                    f"{record.id} has all samples of its dataset already", "Leave out --samples."
+                )
+            if self.samples < before.samples:
+                raise UsageError(
+                    f"{record.id} has {before.samples} samples of each task already, more than "
+                    f"{self.samples}",
                     "Samples can only be added; --samples is the new total.",
                 )
             config.samples = self.samples

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from sqlalchemy import REAL, ColumnElement, Integer, cast, distinct, func, select
 
 from ml_agents_results.database.models import Metric, Run, Score
+from ml_agents_results.database.primary_values import combined
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.coercion import mapping, text, without_absent
 from ml_agents_results.formats.embedded_runs import RUN
@@ -255,10 +256,12 @@ class _LogWriter:
 
     def _scores(self, run: dict[str, Any], known: Sequence[ScoreRecord]) -> dict[str, Any]:
         """The scores of a sample by scorer; the parts of one that has several are an object."""
-        by_metric = {score.metric: score for score in known if not score.author}
+        by_metric: dict[str, list[ScoreRecord]] = {}
+        for one in known:
+            by_metric.setdefault(one.metric or "", []).append(one)
         scores: dict[str, dict[str, Any]] = {}
         for metric in self._metrics:
-            score = by_metric.get(metric.name)
+            score = _of_authors(metric, by_metric.get(metric.name, ()))
             if metric.is_primary:
                 score = _primary(run, score)
             if score is None:
@@ -299,6 +302,15 @@ def _shared_ids(log: VariantLog) -> set[tuple[str, str | None]]:
         .having(func.count(distinct(Run.sample_index)) > 1)
     )
     return {(task, sample_id) for task, sample_id in log.snapshot.connection.execute(query)}
+
+
+def _of_authors(metric: MetricRecord, scores: Sequence[ScoreRecord]) -> ScoreRecord | None:
+    """The one score of a metric that Inspect has: the value of several authors together, with each
+    one's in the metadata."""
+    if len(scores) < 2:
+        return next(iter(scores), None)
+    details = {"metadata": {"authors": {score.author: score.value for score in scores}}}
+    return ScoreRecord(combined(metric.kind, scores), metric=metric.name, details_json=details)
 
 
 def _primary(run: dict[str, Any], score: ScoreRecord | None) -> ScoreRecord | None:

@@ -130,3 +130,24 @@ def test_definitions_of_metrics_come_back_from_tables(tmp_path: Path, name: str)
             [run] = RunRepository(connection).iterate(["study"])
     assert run.score == 4.0
     assert {score.metric: score.value for score in run.scores or ()} == {"polite": 1.0, ODD: 0.25}
+
+
+@pytest.mark.parametrize("name", ["study.parquet", "study.xlsx", "study.jsonl", "study.csv"])
+def test_a_grade_without_a_name_stays_the_grade(tmp_path: Path, name: str) -> None:
+    """The experiment defines no metric for right and wrong, and another one."""
+    with ResultsProcessor(tmp_path / "a.db") as results:
+        results.save_experiment("study", {})
+        results.save_runs(
+            RunRecord(
+                "study", "None", index, is_correct=grade, scores=[ScoreRecord(0.5, metric="f1")]
+            )
+            for index, grade in enumerate([True, False])
+        )
+        export(results.database, "study", tmp_path / name)
+    with ResultsProcessor(tmp_path / "b.db") as results:
+        load(results.database, [LogSource(tmp_path / name)], ImportOptions(experiment_id="study"))
+        with results.database.read() as connection:
+            runs = list(RunRepository(connection).iterate(["study"]))
+            [metric] = MetricRepository(connection, "study").list()
+    assert [(run.is_correct, run.score) for run in runs] == [(True, None), (False, None)]
+    assert (metric.name, metric.is_primary) == ("f1", False)

@@ -158,7 +158,7 @@ def _posting(site: Site, action: Callable[[Site, dict[str, Any]], Response]) -> 
 
         try:
             body = await request.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
             raise HTTPException(400, "The request is not a JSON object.")

@@ -100,7 +100,9 @@ class Guard:
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = next((value for name, value in query if name == "token"), None)
         rest = urlencode([pair for pair in query if pair[0] != "token"])
-        without = RedirectResponse(scope["path"] + (f"?{rest}" if rest else ""), 303)
+        # Two slashes would begin the name of another host.
+        path = "/" + scope["path"].lstrip("/")
+        without = RedirectResponse(path + (f"?{rest}" if rest else ""), 303)
         if given is not None and self._person(given) is not None:
             answer = without
             answer.set_cookie(self._cookie, given, httponly=True, samesite="lax")

@@ -78,6 +78,19 @@ def test_the_link_becomes_a_cookie_and_leaves_the_address(store: Store) -> None:
         assert stranger.get("/?token=wrong", headers={"Cookie": "x=y"}).status_code == 401
 
 
+def test_the_link_leads_to_no_other_host(store: Store) -> None:
+    with client_of(store, Authorization="") as stranger:
+        answer = stranger.get(f"http://{HOST}//evil.example/?token={TOKEN}")
+        assert answer.headers["Location"] == "/evil.example/"
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"[" * 60_000, b"\xff", b'{"queue": ' + b"9" * 5000 + b"}"]
+)
+def test_a_body_that_is_no_object_is_refused(client: TestClient, body: bytes) -> None:
+    assert client.post("/grade", content=body, headers=JSON).status_code == 400
+
+
 def test_long_addresses_are_refused(client: TestClient) -> None:
     assert client.get("/?q=" + "a" * 9000).status_code == 414
 

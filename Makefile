@@ -37,7 +37,7 @@ test: .venv/.developing  ## every kind of test, in 3.5 minutes on two cores
 test-slow: .venv/.testing-slow  ## the long forms: kills, damage, packaging, races, Spark
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m slow --timeout 1800
 
-test-thorough: .venv/.testing-slow  ## what a release needs: 200 kills, a day of recording, an hour of fuzzing
+test-thorough: .venv/.testing-slow  ## what a release needs: 200 kills, a day of recording, fuzzing (2 hours)
 	ML_AGENTS_KILLS=200 ML_AGENTS_DAY_RUNS=100000 ML_AGENTS_FUZZ_SECONDS=120 \
 	    $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m slow --timeout 7200
 

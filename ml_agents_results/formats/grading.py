@@ -73,6 +73,7 @@ class Grading:
         self._decided: set[str] = set()
         self._described: str | None = None
         self._described_by = _OWN
+        self._nameless = False
         self._chosen: str | None = None
         self._ranges: dict[str, _Range] = {}
         self._items: Spool[Item] = Spool()
@@ -105,7 +106,11 @@ class Grading:
         Args:
             rule: In words, where they come from; by default from our own exports.
         """
-        for metric in metrics:
+        described = list(metrics)
+        if described and rule == _OWN and not any(metric.is_primary for metric in described):
+            # The runs have a grade without a name, or none.
+            self._nameless = True
+        for metric in described:
             known = self.metrics.setdefault(metric.name, replace(metric, is_primary=False))
             if known.kind is not None:
                 self._decided.add(metric.name)
@@ -177,6 +182,8 @@ class Grading:
 
     def _declared(self) -> str | None:
         """The metric that is known to be the primary one before any run is read."""
+        if self._nameless and self._described is None:
+            return None
         if self._metric is None and self._scorer is None and self.metrics:
             if self._described is not None:
                 return self._described if self._described in self._decided else None
@@ -243,6 +250,8 @@ class Grading:
             return self._chosen
         named = self._metric is not None or self._scorer is not None
         if not self.metrics or not (self._ranges or named):
+            return None
+        if self._nameless and self._described is None and not named:
             return None
         fitting = [name for name, metric in self.metrics.items() if self._fits(metric)]
         if not fitting:

@@ -251,8 +251,8 @@ class Tabulator:
         )
         tasks: dict[str, list[DifferenceSteps]] = {}
         for part in self._tabulate(count, ["value", *_columns_of_pairs(rule, "task")], rule):
-            for task, steps in part:
-                tasks.setdefault(task, []).append(steps)
+            for task, per_unit, counts, kept in part:
+                tasks.setdefault(task, []).append(DifferenceSteps(per_unit, counts, kept))
         return {task: value_tabulation.add_steps(parts) for task, parts in tasks.items()}
 
     def patterns(self, variants: Sequence[Variant]) -> dict[str, int]:

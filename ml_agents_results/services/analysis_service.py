@@ -49,7 +49,8 @@ class AnalysisService:
         source = self._source
         if metric is not None:
             source = source if metric.stored is None else source.of_metric(metric.stored)
-            columns = {*columns, "value"} if metric.numeric else columns
+            # Values are averaged by sample before anything else.
+            columns = {*columns, "value", "sample_index"} if metric.numeric else columns
         return Tabulator(
             source,
             filters or self._filters,

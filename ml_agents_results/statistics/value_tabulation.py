@@ -61,11 +61,21 @@ class DifferenceSteps:
     kept: tuple[float, ...] | None = None
 
 
+StepsOfTask = tuple[str, int, dict[int, int] | None, tuple[float, ...] | None]
+"""A task and the fields of its DifferenceSteps: what comes back from Spark's workers holds no class
+of ours."""
+
+
 def value_steps(
     runs: Runs, candidate: Key, baseline: Key, missing: Missing, rule: PairingRule
-) -> list[tuple[str, DifferenceSteps]]:
+) -> list[StepsOfTask]:
     """The differences of the shared samples by task, candidate minus baseline."""
-    rows: list[tuple[str, DifferenceSteps]] = []
+    rows: list[StepsOfTask] = []
+
+    def add(task: str, d: Array) -> None:
+        steps = difference_steps(d, repeats)
+        rows.append((task, steps.per_unit, steps.counts, steps.kept))
+
     for task, one, two in shared_samples(
         runs, (candidate, baseline), missing, rule, "task", "value"
     ):
@@ -74,13 +84,11 @@ def value_steps(
         graded = np.concatenate([one.graded[known], two.graded[known]])
         repeats = np.flatnonzero(np.bincount(graded))
         if one.task is None:
-            rows.append((task, difference_steps(d, repeats)))
+            add(task, d)
             continue
         of_task = one.task[known]
-        rows += [
-            (runs.tasks[number - 1], difference_steps(d[of_task == number], repeats))
-            for number in np.unique(of_task).tolist()
-        ]
+        for number in np.unique(of_task).tolist():
+            add(runs.tasks[number - 1], d[of_task == number])
     return rows
 
 

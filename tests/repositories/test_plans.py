@@ -9,11 +9,22 @@ import pytest
 from sqlalchemy import Connection, event
 
 from ml_agents_results.database.engine import Database
-from ml_agents_results.records import ExperimentRecord, RunRecord, Variant
+from ml_agents_results.records import (
+    ExperimentRecord,
+    MetricRecord,
+    RunRecord,
+    ScoreRecord,
+    Variant,
+)
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.metric_repository import MetricRepository
+from ml_agents_results.repositories.run_filters import RunFilters
+from ml_agents_results.repositories.run_list import RunListRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.tabulator import Tabulator
+from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.summary import SummaryService
 from ml_agents_results.statistics.choices import Missing
 
 ONE, TWO = Variant("e0", "ChainOfThought", "p", "m"), Variant("e0", "None", "p", "m")
@@ -175,6 +186,35 @@ def test_the_scores_of_a_batch_are_found_by_their_runs(analysed: Database) -> No
         [page] = plans(connection, lambda: runs.page("e1", 2, 100), "scores")
     assert "SEARCH scores USING COVERING INDEX ix_scores_metric_id_value_run_id" in asked
     assert "SEARCH scores USING PRIMARY KEY (run_id=?)" in page
+
+
+def test_a_server_reads_one_metric_of_several_once(postgresql_database: Database) -> None:
+    chance = random.Random(0)
+    with postgresql_database.write() as connection:
+        ExperimentRepository(connection).save(ExperimentRecord("e"))
+        for name in ("f1", "rouge", "length"):
+            MetricRepository(connection, "e").save(MetricRecord(name, "numeric", 0, 1, True))
+        RunRepository(connection).save_many(
+            RunRecord(
+                "e",
+                ("None", "CoT")[number % 2],
+                number // 2,
+                raw_output="long " * 100,
+                scores=[
+                    ScoreRecord(chance.random(), metric=name) for name in ("f1", "rouge", "length")
+                ],
+            )
+            for number in range(4000)
+        )
+        connection.exec_driver_sql("ANALYZE")
+        options, filters = AnalysisOptions(metric="f1"), Filters(experiment_id=("e",))
+        rare = RunFilters("e", metric="f1", minimum=0.999)
+        [summary] = plans(connection, SummaryService(connection, filters, options).report)
+        *_, page = plans(connection, lambda: RunListRepository(connection).page(rare))
+    # The values are read in one pass, and only those of the metric.
+    assert summary.count("metric_id") == 1
+    assert re.search(r"Index.* ix_scores_metric_id_value_run_id", page)
+    assert not re.search(r"Seq Scan on (runs|scores)", page)
 
 
 def test_a_server_seeks_by_the_key_too(postgresql_database: Database) -> None:

@@ -12,7 +12,7 @@ from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import RunRecord
+from ml_agents_results.records import RunRecord, ScoreRecord
 from tests.formats.readers.inspect_logs import log as inspect_log
 from tests.formats.readers.inspect_logs import sample as inspect_sample
 from tests.formats.readers.inspect_logs import write_json
@@ -27,6 +27,9 @@ from tests.formats.writers.sample_experiments import all_runs, run
 def log_of(path: Path) -> dict[str, Any]:
     log: dict[str, Any] = json.loads(path.read_bytes())
     return log
+
+
+JUDGES = {"gpt": 7.0, "people": 5.0}
 
 
 def test_one_variant_is_one_log(tmp_path: Path, processor: ResultsProcessor) -> None:
@@ -116,6 +119,22 @@ def test_a_log_of_inspect_keeps_its_scores(tmp_path: Path, processor: ResultsPro
     again = load(processor.database, [LogSource(tmp_path / "b.json")], ImportOptions())
     assert (again.read, again.skipped) == (2, 2)
     assert all_runs(processor, "arith-T1") == runs
+
+
+def test_several_authors_give_one_score_together(
+    tmp_path: Path, processor: ResultsProcessor
+) -> None:
+    processor.save_experiment("e", {})
+    scores = [ScoreRecord(value, metric="judge", author=name) for name, value in JUDGES.items()]
+    alone = ScoreRecord(0.5, metric="f1", author="ada")
+    processor.save_run(RunRecord("e", "None", 0, is_correct=True, scores=[*scores, alone]))
+    export(processor.database, "e", tmp_path / "a.json", "inspect")
+    (sample,) = log_of(tmp_path / "a.json")["samples"]
+    assert sample["scores"]["judge"] == {"value": 6.0, "metadata": {"authors": JUDGES}}
+    assert sample["scores"]["f1"]["value"] == 0.5
+    runs = all_runs(processor, "e")
+    again = load(processor.database, [LogSource(tmp_path / "a.json")], ImportOptions())
+    assert (again.skipped, all_runs(processor, "e")) == (1, runs)
 
 
 def test_metadata_can_stay_away(tmp_path: Path, processor: ResultsProcessor) -> None:

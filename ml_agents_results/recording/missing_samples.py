@@ -38,6 +38,7 @@ class MissingSamples:
         # A second repetition needs the samples again.
         self._samples = samples if repeats == 1 or isinstance(samples, Sized) else list(samples)
         self.variant = variant
+        self._approach = variant["approach"]
         self._repeats = repeats
         self._retry_failed = retry_failed
         self._claim = claim
@@ -49,14 +50,15 @@ class MissingSamples:
         None where the samples have no length."""
         if not isinstance(self._samples, Sized):
             return None
-        known = before.get("variants") if isinstance(before, Mapping) else None
+        noted = before if isinstance(before, Mapping) else {}
+        known = noted.get("variants")
         questions = len(self._samples)
         variants = {
             **(known if isinstance(known, Mapping) else {}),
             "/".join(self.variant.values()): [questions, self._repeats],
         }
         return {
-            "approaches": list(dict.fromkeys(name.partition("/")[0] for name in variants)),
+            "approaches": list(dict.fromkeys([*noted.get("approaches", ()), self._approach])),
             "questions": max(number for number, _ in variants.values()),
             "repeats": max(repeats for _, repeats in variants.values()),
             "runs": sum(number * repeats for number, repeats in variants.values()),

@@ -51,9 +51,8 @@ QUICK = ("README.md", "docs/tutorials/own-loop.md", "docs/tutorials/two-tools.md
 """Pages that `make test` tries; `make test-slow` tries all."""
 NOT_TRIED = ("view", "record")
 """Commands that go on until they are ended, or need another tool."""
-ELSEWHERE = r"spark|s3://|hf://|--extend|--pilot|exp_2026"
-"""Commands that need a server, an account, or an experiment that was interrupted: other tests have
-them."""
+ELSEWHERE = r"spark|s3://|hf://|--extend|--pilot|exp_2026|--run-id R"
+"""Commands that need a server, an account, or runs of a certain state: other tests have them."""
 ANSWERS = "question,gold,prompt,response,score\n2+2?,4,a,It is 4,1\n2+2?,4,b,It is 5,0\n"
 KEYS = {
     "docs/tutorials/trusted-judge.md": (

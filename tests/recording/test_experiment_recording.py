@@ -351,3 +351,15 @@ def test_four_that_share_nothing_record_all_of_theirs(empty_database: Database) 
         runs = recorded(processor)
     assert len(runs) == len({run.sample_index for run in runs}) == 60
     assert all(run.raw_output == run.sample_id for run in runs)
+
+
+def test_approaches_stay_in_the_order_in_which_they_were_asked(
+    processor: ResultsProcessor,
+) -> None:
+    for approach in ("plain", "check", "plain"):
+        with processor.experiment("e") as experiment:
+            for sample in experiment.missing(QUESTIONS, approach=approach):
+                with experiment.run(sample, approach=approach) as run:
+                    run.score("exact", True)
+    (row,) = processor.compare(["e"]).comparisons
+    assert (row.baseline.approach_name, row.candidate.approach_name) == ("plain", "check")

@@ -106,7 +106,7 @@ class FieldMapping:
         self._measured: dict[str, None] = {}
         self._unseen = set(self._fields) | set(self._named)
         self._kept: dict[str, None] = {}
-        self._numeric: dict[str, None] = {}
+        self._numeric: set[str] = set()
         self._plans: dict[tuple[str, ...], _Plan] = {}
         self._samples = TableSamples(source, takes_ids="sample_index" in options.columns)
         self._has_unit = "*" in options.columns.get("execution_time_ms", "")
@@ -147,12 +147,6 @@ class FieldMapping:
                     values[field] = value if factor == 1 else self._scaled(field, value, factor)
             elif column not in plan.left_out:
                 kept[column] = value
-                if (
-                    type(value) in (int, float)
-                    and abs(value) <= _LARGEST
-                    and not describes_text(column)
-                ):
-                    self._numeric[column] = None
         for path, fields in plan.paths.items():
             value = _inner(line, path)
             if value is not None:
@@ -233,6 +227,10 @@ class FieldMapping:
         derived = _DERIVED if "experiment_id" in names else ()
         left_out = self._left_out.union(derived, counters) & set(names)
         chosen = {column: (named[column], metrics[column]) for column in metrics}
+        for column in set(names) - left_out - fields.keys() - chosen.keys():
+            value = number(line[column])
+            if value is not None and abs(value) <= _LARGEST and not describes_text(column):
+                self._numeric.add(column)
         return _Plan(fields, paths, chosen, frozenset(left_out))
 
     def _score(self, column: str, value: Any, is_verdict: bool) -> ScoreRecord:
@@ -328,7 +326,7 @@ class FieldMapping:
             )
         if self._kept:
             names = list(self._kept)
-            numbers = ",".join(list(self._numeric)[:_NUMBERS])
+            numbers = ",".join([one for one in names if one in self._numeric][:_NUMBERS])
             hint = f" (for metrics of numbers: --metric {numbers})" if numbers else ""
             self._source.warn(
                 f"{self._source.name}: runs have no field for {_named(names)}; "

@@ -40,6 +40,7 @@ _NUMBERS = 3
 _LARGEST = 1000
 """Larger numbers are times, sizes or ids rather than grades."""
 
+_GRADES = ("is_correct", "score")
 _COUNTERS = ("", "Unnamed: 0")
 """The names that the row numbers of pandas have in CSV files."""
 
@@ -216,6 +217,9 @@ class FieldMapping:
                 fields[column] = [(field, factor)]
             self._source.choose("column", f"{field}={column}", "its name")
         self._unseen -= set(names)
+        if metrics and "experiment_id" not in names:
+            # Next to other metrics the grade is one of them, and the first.
+            metrics = {one: one == "is_correct" for one in _GRADES if one in own} | metrics
         for name in own - set(metrics):
             fields.setdefault(name, []).append((name, 1.0))
         named = {column: prefixed.get(column, column) for column in metrics}

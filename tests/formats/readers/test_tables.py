@@ -174,6 +174,16 @@ def test_a_result_is_a_grade_if_it_is_a_verdict(
     assert run.is_correct is is_correct
 
 
+def test_a_grade_next_to_other_metrics_is_kept(tmp_path: Path, imported: Importer) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,answer,is_correct,f1\na,x,1,0.5\nb,y,0,0.25\n")
+    result, runs = imported(path)
+    assert [run.is_correct for run in runs] == [True, False]
+    assert [(one["name"], one["kind"], one["is_primary"]) for one in result.metrics] == [
+        ("is_correct", "binary", True), ("f1", "numeric", False),
+    ]  # fmt: skip
+
+
 def test_columns_of_metrics(tmp_path: Path, imported: Importer) -> None:
     path = tmp_path / "a.csv"
     path.write_text("id,answer,f1,helpful\na,x,0.5,7\nb,y,1,9\n")

@@ -51,7 +51,7 @@ QUICK = ("README.md", "docs/tutorials/own-loop.md", "docs/tutorials/two-tools.md
 """Pages that `make test` tries; `make test-slow` tries all."""
 NOT_TRIED = ("view", "record")
 """Commands that go on until they are ended, or need another tool."""
-ELSEWHERE = r"spark|s3://|hf://|--extend|--pilot|exp_2026|--run-id R"
+ELSEWHERE = r"spark|s3://|hf://|--extend|--pilot|exp_2026|--run-id R|my_module"
 """Commands that need a server, an account, or runs of a certain state: other tests have them."""
 ANSWERS = "question,gold,prompt,response,score\n2+2?,4,a,It is 4,1\n2+2?,4,b,It is 5,0\n"
 KEYS = {
@@ -187,7 +187,10 @@ def test_commands_print_what_is_shown(
         monkeypatch.setenv("ML_AGENTS_DB_URL", url)
         return url
 
-    asking = ("--provider", "openai", "--model", "m", "--base-url", endpoint.url)
+    def asking(command: str) -> tuple[str, ...]:
+        named = () if "--model" in command else ("--model", "m")
+        return ("--provider", "openai", "--base-url", endpoint.url, *named)
+
     typed = "\n".join(KEYS.get(name(page), "101" * 200)) + "\n"
     names: dict[str, object] = {}
     for block in blocks(page):
@@ -200,7 +203,7 @@ def test_commands_print_what_is_shown(
             if not (is_ours or words[:2] == ["python", "-"]) or re.search(ELSEWHERE, command):
                 continue
             is_asking = words[1] in ("run", "resume") or "judge" in words
-            code, output = execute(command, asking if is_asking else (), typed)
+            code, output = execute(command, asking(command) if is_asking else (), typed)
             assert code in (0, 6 if "--fail-on" in command or "--gate" in command else 0), (
                 command,
                 output,

@@ -8,7 +8,7 @@ from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import RunSums, VariantCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.summary import (
+from ml_agents_results.services.sample_clusters import (
     cluster_column,
     cluster_method,
     refuse_null_cluster,

@@ -14,7 +14,11 @@ from ml_agents_results.services.comparison.paired import estimate_paired
 from ml_agents_results.services.comparison.paired_differences import Differences, mean_difference
 from ml_agents_results.services.comparison.shared_samples import ContrastReader, Variants
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
-from ml_agents_results.services.summary import cluster_column, estimate_accuracy, sample_cells
+from ml_agents_results.services.sample_clusters import (
+    cluster_column,
+    estimate_accuracy,
+    sample_cells,
+)
 from ml_agents_results.statistics.cluster_robust import clustered_mean, sample_mean
 from ml_agents_results.statistics.cost_ratios import (
     ParetoPoint,

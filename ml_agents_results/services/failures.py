@@ -12,7 +12,7 @@ from ml_agents_results.repositories.text_patterns import ChangedSample, SliceCou
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.comparison.baselines import contrasts
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
-from ml_agents_results.services.summary import refuse_interval
+from ml_agents_results.services.sample_clusters import refuse_interval
 from ml_agents_results.statistics.estimate import Interval
 from ml_agents_results.statistics.proportions import (
     design_effect,

@@ -13,7 +13,7 @@ from ml_agents_results.services.comparison.baselines import contrasts
 from ml_agents_results.services.comparison.paired_differences import mean_difference
 from ml_agents_results.services.comparison.pairing import pairing_rule
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
-from ml_agents_results.services.summary import cluster_column
+from ml_agents_results.services.sample_clusters import cluster_column
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.multiplicity import adjust, count_tests
 from ml_agents_results.statistics.quantiles import Quantile, from_histogram

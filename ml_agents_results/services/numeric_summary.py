@@ -8,17 +8,19 @@ from ml_agents_results.repositories.counts import ValueSums, VariantCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.metric_choice import ChosenMetric, require_worst
-from ml_agents_results.services.summary import (
+from ml_agents_results.services.sample_clusters import (
     OfTask,
-    VariantSummary,
     cluster_column,
     cluster_method,
     clusters_apply,
+    refuse_null_cluster,
+)
+from ml_agents_results.services.summary import (
+    VariantSummary,
     denominators,
     deviation,
     of_counts,
     of_estimate,
-    refuse_null_cluster,
 )
 from ml_agents_results.statistics.bounded_mean import (
     Bounds,

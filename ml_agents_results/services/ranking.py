@@ -20,7 +20,7 @@ from ml_agents_results.services.comparison.pairing import (
 from ml_agents_results.services.metric_choice import ChosenMetric
 from ml_agents_results.services.numeric_summary import count_as_numbers, numeric_experiments
 from ml_agents_results.services.result_rows import Row, VariantRow, variant_frame
-from ml_agents_results.services.summary import cluster_column, cluster_method
+from ml_agents_results.services.sample_clusters import cluster_column, cluster_method
 from ml_agents_results.statistics.all_pairs import (
     binary_p_values,
     clustered_p_values,

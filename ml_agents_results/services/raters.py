@@ -14,7 +14,7 @@ from ml_agents_results.repositories.tabulator import columns_of_cluster
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.clustering import cluster_numbers
 from ml_agents_results.services.metric_choice import ChosenMetric, chosen_metric
-from ml_agents_results.services.summary import cluster_column, cluster_method
+from ml_agents_results.services.sample_clusters import cluster_column, cluster_method
 from ml_agents_results.statistics.ratings import Ratings, ratings_of
 from ml_agents_results.statistics.run_columns import Array, Column, Runs
 

@@ -15,7 +15,7 @@ from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.comparison.pairing import pairing_rule
 from ml_agents_results.services.numeric_summary import count_as_numbers, numeric_experiments
 from ml_agents_results.services.result_rows import Row, VariantRow
-from ml_agents_results.services.summary import (
+from ml_agents_results.services.sample_clusters import (
     cluster_column,
     cluster_method,
     clusters_apply,

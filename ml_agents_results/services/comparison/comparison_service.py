@@ -16,13 +16,9 @@ from ml_agents_results.services.asked_samples import (
     IncompleteExperiment,
     incomplete_experiments,
 )
-from ml_agents_results.services.comparison.averages import (
-    PooledDifference,
-)
+from ml_agents_results.services.comparison.averages import PooledDifference
 from ml_agents_results.services.comparison.baselines import contrasts, in_common
-from ml_agents_results.services.comparison.comparison_rows import (
-    ComparisonRow,
-)
+from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.comparison.early_looks import (
     EarlyLook,
     early_experiments,
@@ -43,11 +39,8 @@ from ml_agents_results.services.metric_choice import ChosenMetric
 from ml_agents_results.services.notebook_display import NotebookDisplay
 from ml_agents_results.services.numeric_summary import count_as_numbers, numeric_experiments
 from ml_agents_results.services.result_rows import TwoVariantRow
-from ml_agents_results.services.summary import (
-    VariantSummary,
-    bounds_of_samples,
-    sample_cells,
-)
+from ml_agents_results.services.sample_clusters import sample_cells
+from ml_agents_results.services.summary import VariantSummary, bounds_of_samples
 from ml_agents_results.statistics.cochrans_q import CochranQ, cochrans_q
 from ml_agents_results.statistics.difference_sums import DifferenceSums
 

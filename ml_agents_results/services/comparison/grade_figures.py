@@ -23,12 +23,8 @@ from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.shared_samples import Contrast, Sides, Variants
 from ml_agents_results.services.comparison.unpaired import estimate_unpaired, mean_of_samples
 from ml_agents_results.services.metric_choice import ChosenMetric
-from ml_agents_results.services.summary import (
-    VariantSummary,
-    clusters_apply,
-    estimate_accuracy,
-    variant_summary,
-)
+from ml_agents_results.services.sample_clusters import clusters_apply, estimate_accuracy
+from ml_agents_results.services.summary import VariantSummary, variant_summary
 from ml_agents_results.statistics.difference_sums import DifferenceSums, check_margin
 
 Cells = Mapping[Variant, Sequence[SampleCounts]]

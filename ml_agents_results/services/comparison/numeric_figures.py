@@ -36,12 +36,12 @@ from ml_agents_results.services.numeric_summary import (
     sums_of_clusters,
     values_of,
 )
-from ml_agents_results.services.summary import (
-    VariantSummary,
+from ml_agents_results.services.sample_clusters import (
     cluster_column,
     cluster_method,
     clusters_apply,
 )
+from ml_agents_results.services.summary import VariantSummary
 from ml_agents_results.statistics.choices import PairingRule
 from ml_agents_results.statistics.cluster_robust import (
     ClusteredMean,

@@ -9,7 +9,7 @@ from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_rows import DifferenceEstimate
 from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.shared_samples import Sides
-from ml_agents_results.services.summary import cluster_method
+from ml_agents_results.services.sample_clusters import cluster_method
 from ml_agents_results.statistics.cluster_robust import (
     ClusteredMean,
     clustered_mean,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ml_agents_results.repositories.counts import PairCounts, PairedSums
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.summary import (
+from ml_agents_results.services.sample_clusters import (
     cluster_column,
     cluster_method,
     clusters_apply,

@@ -9,13 +9,8 @@ from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.pairing import differing, pairing_rule
-from ml_agents_results.services.summary import (
-    SampleBounds,
-    cells_of,
-    cluster_column,
-    denominators,
-    refuse_null_cluster,
-)
+from ml_agents_results.services.sample_clusters import cells_of, cluster_column, refuse_null_cluster
+from ml_agents_results.services.summary import SampleBounds, denominators
 from ml_agents_results.statistics.choices import Missing, PairingRule
 from ml_agents_results.statistics.denominators import coverage_warnings, mean_bounds
 from ml_agents_results.statistics.mcnemar import PairedTable

@@ -8,7 +8,7 @@ from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_rows import DifferenceEstimate
 from ml_agents_results.services.comparison.paired import CLUSTER_T, margin_fields
 from ml_agents_results.services.comparison.shared_samples import Contrast, Sides
-from ml_agents_results.services.summary import (
+from ml_agents_results.services.sample_clusters import (
     cluster_method,
     cluster_sums,
     clusters_apply,

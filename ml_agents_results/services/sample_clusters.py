@@ -1,0 +1,199 @@
+"""Clusters of samples: what samples are grouped by, their sums, and the accuracy over them."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from ml_agents_results.errors import UsageError
+from ml_agents_results.records import Variant
+from ml_agents_results.repositories.counts import SampleCounts, VariantCounts
+from ml_agents_results.repositories.tabulator import Tabulator
+from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.repeated_answers import tabulate
+from ml_agents_results.statistics.cluster_robust import clustered_mean
+from ml_agents_results.statistics.estimate import Estimate
+from ml_agents_results.statistics.proportions import accuracy
+from ml_agents_results.statistics.repeats import repeated_accuracy
+from ml_agents_results.statistics.run_columns import Cluster
+
+
+def sample_cells(
+    tabulator: Tabulator, counts: Sequence[VariantCounts], options: AnalysisOptions
+) -> dict[Variant, list[SampleCounts]]:
+    """The graded samples of each variant, by task and by what the options cluster by.
+
+    Raises:
+        UsageError: A sample has no value to cluster by.
+    """
+    cluster = cluster_column(options)
+    cells: dict[Variant, list[SampleCounts]] = {part.variant: [] for part in counts}
+    if cluster == "task" and not any(part.repeated for part in counts):
+        for part in counts:
+            cells[part.variant] += _single_cells(part, options)
+    else:
+        cells |= tabulator.samples(cluster)
+        for of_variant in cells.values():
+            refuse_null_cluster(null_clusters(of_variant), cluster, options)
+    return cells
+
+
+def cluster_column(options: AnalysisOptions) -> Cluster:
+    """What samples are grouped by, whether or not errors are clustered by it."""
+    return "task" if options.cluster in (None, "none") else options.cluster
+
+
+def null_clusters(cells: Iterable[SampleCounts]) -> int:
+    """How many samples have no value to cluster by."""
+    return sum(cell.samples for cell in cells if cell.group is None)
+
+
+def refuse_null_cluster(samples: int, cluster: str, options: AnalysisOptions) -> None:
+    """Raises UsageError where samples have no value to cluster by and the options do not say that
+    each is a cluster of its own."""
+    if samples and options.null_cluster == "error":
+        raise UsageError(
+            f"{samples} samples have no {cluster} to cluster by",
+            "Cluster by another column, or give --null-cluster singleton (each is a cluster of its "
+            "own) or --cluster none.",
+        )
+
+
+def cells_of(cells: Iterable[SampleCounts]) -> dict[str, list[SampleCounts]]:
+    """The samples of each task."""
+    tasks: dict[str, list[SampleCounts]] = {}
+    for cell in cells:
+        tasks.setdefault(cell.task, []).append(cell)
+    return tasks
+
+
+def _single_cells(part: VariantCounts, options: AnalysisOptions) -> list[SampleCounts]:
+    wrong = part.wrong + part.scored
+    if options.missing == "incorrect":
+        wrong = part.runs - part.correct
+    cells = [
+        SampleCounts(part.task, part.task, 1, right, samples)
+        for right, samples in ((1, part.correct), (0, wrong))
+    ]
+    return [cell for cell in cells if cell.samples]
+
+
+class OfTask(Protocol):
+    """Samples or sums of one task and one value of what is clustered by."""
+
+    @property
+    def task(self) -> str | None: ...
+    @property
+    def group(self) -> str | None: ...
+
+
+def clusters_apply(
+    rows: Collection[OfTask], options: AnalysisOptions, *, within_task: bool = False
+) -> bool:
+    """Whether errors are clustered: as asked for, else where there is more than one task.
+
+    That is decided on the tasks, whatever families they belong to: with one family left, there is
+    one cluster. Within a task, its samples are independent unless they are clustered by something
+    else that differs there.
+    """
+    if within_task:
+        if options.cluster in (None, "none", "task"):
+            return False
+        groups = {row.group for row in rows}
+        return len(groups) > 1 or None in groups
+    if options.cluster is None:
+        return len({row.task for row in rows}) > 1
+    return options.cluster != "none"
+
+
+def cluster_method(options: AnalysisOptions) -> str:
+    name = options.cluster or "task"
+    if name == "task" and options.families:
+        name = "task family"
+    return f"clustered by {name} (CR2)"
+
+
+Sums = tuple[float, float, float]
+"""Of some samples how many there are, the sum of their shares of right answers and its squares."""
+
+
+def share_right(graded: int, correct: int) -> float:
+    """The share of right answers to a sample."""
+    return correct / graded
+
+
+def cluster_sums(
+    cells: Iterable[SampleCounts],
+    options: AnalysisOptions,
+    value: Callable[[int, int], float] = share_right,
+) -> tuple[dict[tuple[str, str], Sums], list[Sums]]:
+    """The sums of each cluster, and of each sample without one.
+
+    Args:
+        value: Of a sample, from how often it was graded and right.
+    """
+    sums: dict[tuple[str, str], Sums] = {}
+    singles: list[Sums] = []
+    for cell in cells:
+        share = value(cell.graded, cell.correct)
+        cluster = options.cluster_of(cell.task, cell.group)
+        if cluster is None:
+            singles += [(1, share, share * share)] * cell.samples
+            continue
+        n, total, squares = sums.get(cluster, (0, 0.0, 0.0))
+        sums[cluster] = (
+            n + cell.samples,
+            total + cell.samples * share,
+            squares + cell.samples * share * share,
+        )
+    return sums, singles
+
+
+def estimate_accuracy(
+    cells: Sequence[SampleCounts], options: AnalysisOptions, *, within_task: bool = False
+) -> tuple[Estimate, str]:
+    """The mean over samples with the error that clusters and repeats ask for, and its method.
+
+    Raises:
+        UsageError: The interval that was chosen is for independent samples only.
+    """
+    repeated = any(cell.graded > 1 for cell in cells)
+    if clusters_apply(cells, options, within_task=within_task):
+        refuse_interval(options, "samples in clusters")
+        return clustered_accuracy(cells, options=options), cluster_method(options)
+    if repeated:
+        refuse_interval(options, "samples with repeats")
+        counts = tabulate(cells)
+        return repeated_accuracy(counts, options.confidence), "repeats averaged by sample"
+    correct = sum(cell.samples for cell in cells if cell.correct)
+    samples = sum(cell.samples for cell in cells)
+    return accuracy(correct, samples, options.interval, options.confidence), "independent samples"
+
+
+def refuse_interval(options: AnalysisOptions, what: str) -> None:
+    """Raises UsageError for an interval that is for independent samples only."""
+    if options.interval != "wilson":
+        raise UsageError(
+            f"the interval {options.interval} is not for {what}",
+            "Leave --interval out: Wilson's is adjusted to what the samples are worth. "
+            "--cluster none takes all samples as independent.",
+        )
+
+
+def clustered_accuracy(
+    cells: Sequence[SampleCounts],
+    value: Callable[[int, int], float] = share_right,
+    *,
+    options: AnalysisOptions,
+) -> Estimate:
+    """The mean over samples of a value of each, with the error between clusters.
+
+    Args:
+        value: Of a sample, from how often it was graded and right.
+    """
+    sums, singles = cluster_sums(cells, options, value)
+    columns = list(zip(*sums.values(), *singles, strict=True)) or [(), (), ()]
+    runs = sum(cell.graded * cell.samples for cell in cells)
+    estimate = clustered_mean(*columns).as_accuracy(runs, options.confidence)
+    if len({cell.graded for cell in cells}) > 1:
+        return replace(estimate, warnings=(*estimate.warnings, "unequal_epochs"))
+    return estimate

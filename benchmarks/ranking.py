@@ -14,8 +14,8 @@ import numpy as np
 from benchmarks.figures import BUILD, beside, quick, report, together
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
+from ml_agents_results.repositories.database_source import DatabaseSource
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.run_source import DatabaseSource
 from ml_agents_results.services.ranking import RankingService
 
 TASKS = 57

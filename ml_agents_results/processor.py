@@ -38,7 +38,8 @@ from ml_agents_results.repositories.run_repository import RECORD_COLUMNS, RunRep
 from ml_agents_results.repositories.score_repository import ScoreRepository
 from ml_agents_results.responses import mark_saved, parsing_metrics_of, run_of_response, settings_of
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
+from ml_agents_results.services.comparison.comparison_result import Comparison
+from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.cost import CostService
 from ml_agents_results.services.failure_patterns import failure_patterns
 from ml_agents_results.services.latency import LatencyService

@@ -48,7 +48,7 @@ def imported_files(files: Sequence[str]) -> Iterator[tuple["RunSource", list[str
     from ml_agents_results.database.manager import DatabaseManager
     from ml_agents_results.formats.importing import load
     from ml_agents_results.formats.log_source import ImportOptions
-    from ml_agents_results.repositories.run_source import DatabaseSource
+    from ml_agents_results.repositories.database_source import DatabaseSource
 
     with tempfile.TemporaryDirectory(prefix="ml-agents-") as folder:
         manager = DatabaseManager(str(Path(folder) / "files.db"))

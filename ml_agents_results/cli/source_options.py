@@ -69,7 +69,7 @@ def open_source(
 
 @contextmanager
 def _database_source(db_path: str | None, db_url: str | None) -> "Iterator[RunSource]":
-    from ml_agents_results.repositories.run_source import DatabaseSource
+    from ml_agents_results.repositories.database_source import DatabaseSource
 
     with open_database(db_path, db_url).read() as connection:
         yield DatabaseSource(connection)

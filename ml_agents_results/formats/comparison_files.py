@@ -9,7 +9,7 @@ from ml_agents_results.errors import OutputError, UsageError
 from ml_agents_results.formats.json_encoding import json_bytes
 from ml_agents_results.formats.output_files import STANDARD_OUTPUT, open_output
 from ml_agents_results.reports.sentences import comparison_document, comparison_frame
-from ml_agents_results.services.comparison.comparison_service import Comparison
+from ml_agents_results.services.comparison.comparison_result import Comparison
 
 Writer = Callable[[Comparison, BinaryIO], None]
 

@@ -26,7 +26,7 @@ from ml_agents_results.reports.excel_charts import (
 )
 from ml_agents_results.reports.failure_report import failure_report
 from ml_agents_results.reports.parsing_report import parsing_report
-from ml_agents_results.services.comparison.comparison_service import Comparison
+from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.summary import SummaryReport
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")

@@ -5,7 +5,7 @@ from typing import BinaryIO
 from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.reports.markdown import report_markdown
 from ml_agents_results.reports.paper_report import paper_comparison
-from ml_agents_results.services.comparison.comparison_service import Comparison
+from ml_agents_results.services.comparison.comparison_result import Comparison
 
 PARTS = ("summary", "comparisons")
 

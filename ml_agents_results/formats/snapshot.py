@@ -19,7 +19,8 @@ from ml_agents_results.repositories.score_repository import ScoreRepository
 from ml_agents_results.repositories.score_rows import scores_of_runs
 from ml_agents_results.services.analysis_options import ALLOWANCES, AnalysisOptions
 from ml_agents_results.services.comparison.baselines import is_called
-from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
+from ml_agents_results.services.comparison.comparison_result import Comparison
+from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.cost import CostReport, CostService
 from ml_agents_results.services.failures import FailureReport, FailureService
 from ml_agents_results.services.latency import LatencyReport, LatencyService

@@ -7,7 +7,7 @@ from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.columns import COLUMNS, Column, Kind
 from ml_agents_results.reports.report import Report, Row, Table, View, distinct, warning_notes
 from ml_agents_results.reports.wording import level_text, measured
-from ml_agents_results.services.agreement import (
+from ml_agents_results.services.agreement_rows import (
     AgreementReport,
     GroupAgreement,
     PairAgreement,

@@ -39,8 +39,8 @@ from ml_agents_results.reports.wording import (
     percent,
 )
 from ml_agents_results.services.comparison.averages import THESE, Population
+from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
-from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.comparison.pairing import DIFFERING
 
 THESE_TASKS = "(these tasks)"

@@ -9,7 +9,7 @@ from ml_agents_results.reports.comparison_report import comparison_report
 from ml_agents_results.reports.html import report_html, view_html
 from ml_agents_results.reports.report import View, value_of
 from ml_agents_results.reports.wording import moment, percent
-from ml_agents_results.services.comparison.comparison_service import Comparison
+from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.notebook_display import NotebookDisplay
 
 if TYPE_CHECKING:

@@ -31,8 +31,8 @@ from ml_agents_results.reports.wording import (
     level_text,
 )
 from ml_agents_results.services.asked_samples import IncompleteExperiment
+from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
-from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.services.metric_choice import UNNAMED
 from ml_agents_results.services.summary import SummaryReport, VariantSummary
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.wording import format_p, measured
+from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
-from ml_agents_results.services.comparison.comparison_service import Comparison
 from ml_agents_results.statistics.anytime import METHOD as CONFIDENCE_SEQUENCE
 from ml_agents_results.statistics.difference_sums import margin_level
 

@@ -14,8 +14,8 @@ from ml_agents_results.reports.columns import (
 from ml_agents_results.reports.report import Row, Table, View, plain, variant_column
 from ml_agents_results.reports.wording import correction_text, level_text
 from ml_agents_results.services.comparison.averages import THESE, PooledDifference, Population
+from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
-from ml_agents_results.services.comparison.comparison_service import Comparison
 
 Labels = Mapping[Variant, str]
 

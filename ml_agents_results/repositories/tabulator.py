@@ -21,8 +21,9 @@ from ml_agents_results.repositories.counts import (
     VoteCounts,
     check_cluster,
 )
+from ml_agents_results.repositories.database_source import DatabaseSource
 from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.repositories.run_source import DatabaseSource, RunSource, SplitBy
+from ml_agents_results.repositories.run_source import RunSource, SplitBy
 from ml_agents_results.statistics import (
     hard_samples,
     majority,

@@ -1,17 +1,22 @@
-"""Do raters agree: a judge with people, people with each other, a judge with its own repeats?"""
+"""Agreement of raters: a judge with people, people with each other, a judge with its repeats."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from ml_agents_results.errors import NothingToCompareError, UsageError
 from ml_agents_results.records import MetricRecord, Variant
+from ml_agents_results.repositories.database_source import DatabaseSource
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.metric_repository import MetricRepository
-from ml_agents_results.repositories.run_source import DatabaseSource
 from ml_agents_results.repositories.score_repository import ScoreRepository
+from ml_agents_results.services.agreement_rows import (
+    AgreementReport,
+    GroupAgreement,
+    PairAgreement,
+    PositionBias,
+)
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.raters import (
     Rater,
@@ -21,7 +26,6 @@ from ml_agents_results.services.raters import (
     find_rater,
     read_ratings,
 )
-from ml_agents_results.services.result_rows import Row
 from ml_agents_results.statistics.cluster_robust import clustered_mean
 from ml_agents_results.statistics.difference_sums import (
     INDEPENDENT,
@@ -53,89 +57,6 @@ POSITION_DEPENDENT = "position_dependent"
 
 SKEWED_SHARE = 0.8
 """Where one category is this frequent with both, kappa is low at high agreement."""
-
-
-@dataclass(frozen=True, slots=True)
-class PairAgreement(Row):
-    """Two raters on the runs that both rated: all of them, those of a variant, or of a task.
-
-    Attributes:
-        variant, task: Whose runs these are; both None for all runs.
-        matrix: How many runs the first rater put into each category (rows) and the second
-            (columns); None where the values are numbers rather than categories.
-        agreement: The share of equal ratings.
-        within_one: The share at most 1 apart (on scales of smaller steps, one step); None for two
-            categories.
-        kappa: Cohen's; with quadratic weights where the categories have an order of more than two.
-        kappas: The same with other weights.
-        bias: Mean of the first rater's values minus the second's.
-        sensitivity, specificity: Of right and wrong, the share of the second rater's 1s and 0s that
-            the first gave as well.
-    """
-
-    first: str
-    second: str
-    variant: Variant | None
-    task: str | None
-    runs: int
-    n_clusters: int | None
-    method: str
-    categories: tuple[float, ...] | None
-    matrix: tuple[tuple[int, ...], ...] | None
-    agreement: Estimate
-    within_one: Estimate | None
-    kappa: Agreement | None
-    kappas: dict[str, Agreement]
-    bias: float | None
-    bias_ci_low: float | None
-    bias_ci_high: float | None
-    bias_method: str
-    sensitivity: Estimate | None
-    specificity: Estimate | None
-    pearson: float | None
-    spearman: float | None
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class GroupAgreement(Row):
-    """All raters of a group at once: those named, or the authors of one metric (a judge's
-    repeats, a panel, several people).
-
-    Attributes:
-        alphas: Krippendorff's alpha by the scale of the categories.
-        fleiss: None unless every rater rated every run.
-        unanimous: The share of runs whose ratings are all equal.
-    """
-
-    group: str
-    raters: tuple[str, ...]
-    runs: int
-    alphas: dict[str, Agreement]
-    fleiss: Agreement | None
-    unanimous: Estimate
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PositionBias(Row):
-    """Of a pairwise judge asked in both orders, the share of verdicts that changed with them."""
-
-    metric: str
-    verdicts: int
-    position_dependent: int
-    rate: Estimate
-
-
-@dataclass(frozen=True, slots=True)
-class AgreementReport(Row):
-    """Pairs of raters over all runs first, then within variants and tasks; then groups."""
-
-    confidence_level: float
-    raters: tuple[str, ...]
-    pairs: Sequence[PairAgreement]
-    groups: Sequence[GroupAgreement]
-    positions: Sequence[PositionBias]
 
 
 class AgreementService(AnalysisService):

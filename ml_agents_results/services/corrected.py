@@ -7,9 +7,9 @@ import numpy as np
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
+from ml_agents_results.repositories.database_source import DatabaseSource
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.label_draws import LabelDraw, label_draws
-from ml_agents_results.repositories.run_source import DatabaseSource
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.comparison.baselines import contrasts
 from ml_agents_results.services.raters import clusters_of, find_rater, read_ratings

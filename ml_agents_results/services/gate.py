@@ -12,12 +12,9 @@ from ml_agents_results.repositories.run_source import RunSource, SharedReads
 from ml_agents_results.repositories.tabulator import source_of
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.analysis_service import AnalysisService
+from ml_agents_results.services.comparison.comparison_result import Comparison, Refusal
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
-from ml_agents_results.services.comparison.comparison_service import (
-    Comparison,
-    ComparisonService,
-    Refusal,
-)
+from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.gate_rules import FigureRule, Gate, MetricRule
 from ml_agents_results.services.result_rows import Row, TwoVariantRow
 from ml_agents_results.services.summary import VariantSummary

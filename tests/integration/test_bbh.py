@@ -14,8 +14,8 @@ from scipy import stats
 
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
-from ml_agents_results.services.comparison.comparison_service import Comparison
 from tests.reference_data import graded_runs, load
 
 # Pairs of samples of causal_judgement that have the same question and opposite answers.

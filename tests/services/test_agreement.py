@@ -12,7 +12,8 @@ from ml_agents_results.records import MetricRecord, ScoreRecord
 from ml_agents_results.reports.agreement_report import agreement_report
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.metric_repository import MetricRepository
-from ml_agents_results.services.agreement import AgreementReport, AgreementService
+from ml_agents_results.services.agreement import AgreementService
+from ml_agents_results.services.agreement_rows import AgreementReport
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from tests.services.building import run
 

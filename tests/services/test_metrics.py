@@ -16,7 +16,8 @@ from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.score_repository import ScoreRepository
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
+from ml_agents_results.services.comparison.comparison_result import Comparison
+from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.summary import SummaryReport, SummaryService
 
 RATING = MetricRecord("rating", "numeric", 1, 5, True, "judge", is_primary=True)

@@ -31,7 +31,7 @@ from ml_agents_results.reports.paper_report import paper_comparison
 from ml_agents_results.reports.parsing_report import parsing_report
 from ml_agents_results.reports.report import View
 from ml_agents_results.reports.sentences import comparison_sentence
-from ml_agents_results.services.comparison.comparison_service import Comparison
+from ml_agents_results.services.comparison.comparison_result import Comparison
 
 PARTS = ("summary", "comparisons", "runs", "parsing", "costs", "failures", "metadata")
 _SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "charts.js", "samples.js")

@@ -7,7 +7,7 @@ from typing import Any
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import SCHEMA_VERSION
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.comparison.comparison_service import Comparison
+from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.comparison.correction import rejudged
 from ml_agents_results.statistics.choices import Family
 

@@ -22,7 +22,8 @@ from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_filters import RunFilters
 from ml_agents_results.repositories.run_list import RunLine, RunListRepository
 from ml_agents_results.services.analysis_options import ALLOWANCES, AnalysisOptions
-from ml_agents_results.services.comparison.comparison_service import Comparison, ComparisonService
+from ml_agents_results.services.comparison.comparison_result import Comparison
+from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.summary import SummaryReport
 from ml_agents_results.viewer.cell_links import cell_links, sample_link
 from ml_agents_results.viewer.heat_map import HeatMap, heat_map

@@ -23,12 +23,13 @@ from ml_agents_results.reports.latency_report import latency_report
 from ml_agents_results.reports.parsing_report import parsing_report
 from ml_agents_results.reports.report import Report, View
 from ml_agents_results.reports.sentences import comparison_sentence
+from ml_agents_results.repositories.database_source import DatabaseSource
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_filters import RunFilters
 from ml_agents_results.repositories.run_list import RunListRepository
-from ml_agents_results.repositories.run_source import DatabaseSource, SharedReads
+from ml_agents_results.repositories.run_source import SharedReads
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.comparison.comparison_service import Comparison
+from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.study_progress import progress_of
 from ml_agents_results.services.summary import VariantSummary
 from ml_agents_results.statistics.run_columns import Column

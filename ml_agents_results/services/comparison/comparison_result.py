@@ -1,0 +1,103 @@
+"""Result of a comparison: its rows and averages, as a document and as a data frame."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ml_agents_results.records import SCHEMA_VERSION
+from ml_agents_results.services.asked_samples import IncompleteExperiment
+from ml_agents_results.services.comparison.averages import PooledDifference
+from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
+from ml_agents_results.services.notebook_display import NotebookDisplay
+from ml_agents_results.services.result_rows import TwoVariantRow
+from ml_agents_results.services.summary import VariantSummary
+from ml_agents_results.statistics.cochrans_q import CochranQ
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class TaskComparison:
+    """The variants and their comparisons within one task."""
+
+    task: str
+    variants: Sequence[VariantSummary]
+    comparisons: Sequence[ComparisonRow]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "variants": [variant.to_dict() for variant in self.variants],
+            "comparisons": [pair.to_dict() for pair in self.comparisons],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(TwoVariantRow):
+    """Two variants that were not compared, because more than the approach differs."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(NotebookDisplay):
+    """Everything that `compare` says. See docs/statistics for the meaning of each figure."""
+
+    experiment_ids: Sequence[str]
+    metric: str
+    numeric: bool
+    higher_is_better: bool
+    confidence_level: float
+    variants: Sequence[VariantSummary]
+    comparisons: Sequence[ComparisonRow]
+    tasks: Sequence[TaskComparison]
+    micro: Sequence[PooledDifference]
+    macro: Sequence[PooledDifference]
+    refused: Sequence[Refusal]
+    incomplete: Sequence[IncompleteExperiment]
+    cochrans_q: CochranQ | None
+    warnings: Sequence[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of `compare --json`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "experiment_ids": list(self.experiment_ids),
+            "metric": self.metric,
+            "metric_kind": "numeric" if self.numeric else "binary",
+            "higher_is_better": self.higher_is_better,
+            "confidence_level": self.confidence_level,
+            "variants": [variant.to_dict() for variant in self.variants],
+            "comparisons": [pair.to_dict() for pair in self.comparisons],
+            "tasks": [task.to_dict() for task in self.tasks],
+            "micro": [row.to_dict() for row in self.micro],
+            "macro": [row.to_dict() for row in self.macro],
+            "refused": [row.to_dict() for row in self.refused],
+            "incomplete": [row.to_dict() for row in self.incomplete],
+            "cochrans_q": self.cochrans_q and asdict(self.cochrans_q),
+            "warnings": list(self.warnings),
+        }
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row a comparison, over all tasks (`task` is empty) and then in each task.
+
+        Columns: task, the parts of both variants as baseline_approach_name, candidate_model and so
+        on, then the fields of ComparisonRow; `difference_bounds` as _low and _high, what is in
+        `denominators` by itself, and `warnings` as one text.
+        """
+        import pandas as pd
+
+        rows = [("", pair) for pair in self.comparisons]
+        rows += [(task.task, pair) for task in self.tasks for pair in task.comparisons]
+        return pd.DataFrame([{"task": task, **_flat(pair)} for task, pair in rows])
+
+
+def _flat(pair: ComparisonRow) -> dict[str, Any]:
+    nested = ("baseline", "candidate", "denominators", "warnings", "difference_bounds")
+    values = {name: value for name, value in pair.to_dict().items() if name not in nested}
+    for side, variant in (("baseline", pair.baseline), ("candidate", pair.candidate)):
+        values |= {f"{side}_{name}": part for name, part in variant._asdict().items()}
+    low, high = pair.difference_bounds or (None, None)
+    values |= {"difference_bounds_low": low, "difference_bounds_high": high}
+    return {**values, **pair.denominators, "warnings": ", ".join(pair.warnings)}

@@ -37,8 +37,12 @@ COMMAND = "from ml_agents_results.cli import main; main()"
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """The environment without our own settings, with the repository to import from."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ML_AGENTS_")}
+    """The environment without settings of ours or of the session, with the repository to import."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ML_AGENTS_", "PYTEST_"))
+    }
     return {**kept, "PYTHONPATH": str(ROOT), **settings}
 
 

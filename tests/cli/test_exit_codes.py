@@ -39,7 +39,6 @@ TABLE = """
 1  db-repair --source good.db --dest taken.json
 1  import text.txt --db-path good.db
 1  import twice.jsonl --db-path good.db
-1  import none.jsonl --db-path good.db
 1  resume --experiment-id one --db-path good.db
 
 2  no-such-command
@@ -66,6 +65,7 @@ TABLE = """
 2  run --no-save-to-db --db-path good.db
 2  run --samples 0 --db-path good.db
 
+3  import none.jsonl --db-path good.db
 3  list --db-path none.db
 3  show --experiment-id no-such --db-path good.db
 3  show --experiment-id o --run no-such --db-path good.db

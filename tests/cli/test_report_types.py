@@ -92,7 +92,7 @@ def test_what_does_not_apply_is_refused(study: Path, tmp_path: Path) -> None:
     assert "no metric 'nobody'" in refused("agreement", "--metric", "judge,nobody", code=3)
 
 
-def test_parquet_files_hold_one_metric(study: Path, tmp_path: Path) -> None:
+def test_parquet_files_name_no_authors(study: Path, tmp_path: Path) -> None:
     pytest.importorskip("duckdb")
     lake = tmp_path / "lake"
     call("export", "--experiment-id", "exp", "--db-path", study, "--format", "parquet",
@@ -106,5 +106,5 @@ def test_parquet_files_hold_one_metric(study: Path, tmp_path: Path) -> None:
             *NEW[report],
             code=2,
         )
-        assert "Parquet files have the primary" in message
+        assert "do not say who gave a value" in message
         assert "database" in hint

@@ -6,6 +6,7 @@ from html import unescape
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
+from time import monotonic, sleep
 from urllib.parse import urlencode
 
 import openpyxl
@@ -134,7 +135,12 @@ def test_the_list_has_the_intervals_of_the_summary(client: TestClient, study: Pa
         processor.save_runs(RunRecord("one", "None", i, is_correct=i % 3 > 0) for i in range(30))
     [row] = client.get("/experiment.json?id=one").json()["variants"]
     interval = ", ".join(percent(row[name]).rstrip("%") for name in ("ci_low", "ci_high"))
-    assert f'66.7% <span class="note">[{interval}]</span>' in client.get("/?q=one").text
+    shown = f'66.7% <span class="note">[{interval}]</span>'
+    # Figures may be a second old while something records.
+    deadline = monotonic() + 5
+    while shown not in (text := client.get("/?q=one").text) and monotonic() < deadline:
+        sleep(0.05)
+    assert shown in text
 
 
 def test_counts_lead_to_the_runs_that_they_count(client: TestClient) -> None:

@@ -52,7 +52,7 @@ def check_plan(record: ExperimentRecord) -> None:
     if not isinstance(plan, dict) or "version" not in plan:
         raise ResumeRefused(
             f"{record.id} has no plan: it was imported, or recorded by another program",
-            "Only experiments that were started with `ml-agents run` can be resumed.",
+            "Only what `ml-agents run` started can be resumed; start a program of your own again.",
         )
     if plan.get("version") not in range(1, VERSION + 1):
         raise ResumeRefused(

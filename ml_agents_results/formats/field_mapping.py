@@ -35,6 +35,7 @@ _TEXTS = (
 _TELLING = frozenset((*_TEXTS, "sample_index", "is_correct", "score", "scores")) - {"id"}
 """A line that has none of these is not a run."""
 
+_ANSWERS = _TELLING - {"sample_id", "input_text", "expected_answer", "sample_index"}
 _SHOWN = 10
 _NUMBERS = 3
 _LARGEST = 1000
@@ -112,6 +113,7 @@ class FieldMapping:
         self._samples = TableSamples(source, takes_ids="sample_index" in options.columns)
         self._has_unit = "*" in options.columns.get("execution_time_ms", "")
         self._looks_like_seconds = False
+        self._has_answers = False
         self.grading = Grading(
             source,
             options,
@@ -215,6 +217,7 @@ class FieldMapping:
                 metrics[column] = field == "is_correct"
             else:
                 fields[column] = [(field, factor)]
+                self._has_unit |= factor != 1.0
             self._source.choose("column", f"{field}={column}", "its name")
         self._unseen -= set(names)
         if metrics and "experiment_id" not in names:
@@ -235,6 +238,8 @@ class FieldMapping:
             value = number(line[column])
             if value is not None and abs(value) <= _LARGEST and not describes_text(column):
                 self._numeric.add(column)
+        given = {field for targets in fields.values() for field, _ in targets}
+        self._has_answers |= bool(chosen) or not given.isdisjoint(_ANSWERS)
         return _Plan(fields, paths, chosen, frozenset(left_out))
 
     def _score(self, column: str, value: Any, is_verdict: bool) -> ScoreRecord:
@@ -327,6 +332,11 @@ class FieldMapping:
             self._source.warn(
                 f"{self._source.name}: {_named(list(variants))} look like columns of several "
                 f"variants (if they are: {options})"
+            )
+        elif len(unread) > 1 and not (self._has_answers or self._are_widened):
+            self._source.warn(
+                f"{self._source.name}: no column is known to hold answers or grades (in one: "
+                "--map raw_output=COLUMN; in one for each variant: --wide COLUMN=NAME)"
             )
         if self._kept:
             names = list(self._kept)

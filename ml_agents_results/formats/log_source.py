@@ -28,7 +28,7 @@ HARMLESS_SIZE = 64 << 20
 _GZIP = b"\x1f\x8b"
 _TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx", ".parquet")
 _ENDINGS = (".gz", ".zip", ".eval", *_TABLES)
-_SHOWN = 4
+_SHOWN = 10
 _BUFFER = 128 << 10
 
 

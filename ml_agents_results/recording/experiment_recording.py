@@ -86,6 +86,7 @@ class ExperimentRecording:
         self._metrics: set[str] = set()
         self._passes: list[MissingSamples] = []
         self._alike = 0
+        self._passed_over = 0
         self._last_mistake = ""
         self._open = False
         self.id = id_or_name
@@ -249,6 +250,7 @@ class ExperimentRecording:
                 f"{self._alike} runs in a row failed alike: {mistake}",
                 "The mistake is in the code; correct it and run again: nothing is asked twice.",
             ) from error
+        self._passed_over += 1
         return True
 
     def _begin(self) -> None:
@@ -274,6 +276,7 @@ class ExperimentRecording:
             with self._database.write() as connection:
                 ExperimentRepository(connection).save(record)
         self._open = True
+        self._passed_over = 0
 
     def _named(self, experiment_id: str) -> None:
         self.id = experiment_id
@@ -346,6 +349,12 @@ class ExperimentRecording:
             warnings.warn(
                 f"experiment {self.id} stays running: the loop ended before the samples of "
                 f"{unfinished[0].variant['approach']} did",
+                stacklevel=4,
+            )
+        if self._passed_over and error is None:
+            warnings.warn(
+                f"{self._passed_over} runs of experiment {self.id} failed; run the program again "
+                "and they are asked again",
                 stacklevel=4,
             )
         with self._database.write() as connection:

@@ -94,7 +94,10 @@ def test_an_exception_is_a_failed_run_that_is_missing_again(processor: ResultsPr
 
 
 def test_the_loop_goes_on_after_errors_of_the_model(processor: ResultsProcessor) -> None:
-    with processor.experiment("e", on_error="continue") as experiment:
+    with (
+        pytest.warns(UserWarning, match="10 runs of experiment e failed"),
+        processor.experiment("e", on_error="continue") as experiment,
+    ):
         for number in range(20):
             with experiment.run(number, approach="a") as run:
                 if number % 2:

@@ -138,6 +138,7 @@ def test_grades_in_words(
     ("header", "options"),
     [
         ("q,answer_a,answer_b", "--wide answer_a=a --wide answer_b=b"),
+        ("question,Prompt A,Prompt B", "one for each variant: --wide COLUMN=NAME"),
         ("question,gpt-4o,o3,gpt-4o_correct,o3_correct", "--wide gpt-4o=gpt-4o --wide o3=o3"),
         ("question,model_answer,gold_answer", None),
         ("question,expected_answer,parsed_answer", None),
@@ -250,11 +251,18 @@ def test_repeated_questions_without_ids_pair_by_question(
     ]  # fmt: skip
 
 
-def test_seconds_are_named(tmp_path: Path, imported: Importer) -> None:
+@pytest.mark.parametrize(
+    ("column", "are_named"), [("latency_ms,1.7", True), ("latency_s,0.07", False)]
+)
+def test_seconds_are_named(
+    tmp_path: Path, imported: Importer, column: str, are_named: bool
+) -> None:
+    """Only where the column does not say itself that it holds seconds."""
+    name, value = column.split(",")
     path = tmp_path / "a.csv"
-    path.write_text("id,latency_ms,correct\na,1.7,1\n")
+    path.write_text(f"id,{name},correct\na,{value},1\n")
     result, _ = imported(path)
-    assert any("look like seconds" in warning for warning in result.warnings)
+    assert are_named == any("look like seconds" in warning for warning in result.warnings)
 
 
 def test_answers_are_read_and_graded_where_asked(tmp_path: Path, imported: Importer) -> None:

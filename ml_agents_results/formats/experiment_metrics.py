@@ -1,6 +1,7 @@
 """The metrics of an experiment, merged over all files that are imported into it."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -19,17 +20,19 @@ _BATCH = 1000
 class ExperimentMetrics:
     """What the runs of one experiment are measured by.
 
-    A metric is binary only if it is in every file. The primary metric of the first file stays,
-    unless the user names another one, or a later file of the same import has one of right and
-    wrong where the first has none.
+    A metric is binary only if it is in every file. The primary metric is the one that the user
+    names, else the one that an earlier import chose, else of those that the files of this import
+    have as theirs one of right and wrong, and of these the one that grades the most runs.
     """
 
     def __init__(self, connection: Connection, experiment_id: str) -> None:
         self._connection = connection
         self._experiment_id = experiment_id
         self._repository = MetricRepository(connection, experiment_id)
-        self._metrics = {metric.name: metric for metric in self._repository.list()}
-        self._chosen_before = self.primary is not None
+        self._read()
+        self._chosen = self.primary is not None
+        self._own: dict[LogSource, str] = {}
+        self._valued: dict[LogSource, Counter[str]] = {}
 
     @property
     def primary(self) -> MetricRecord | None:
@@ -41,18 +44,69 @@ class ExperimentMetrics:
     def add(self, metrics: Iterable[MetricRecord], source: LogSource, *, named: bool) -> bool:
         """Saves the metrics of a file, and returns whether the primary metric became another.
 
+        The first one is the primary one until `settle`.
+
         Args:
             named: Whether the user named the primary metric.
         """
         before = self.primary
-        first = None
+        own = None
         for metric in metrics:
-            if metric.is_primary and first is None:
-                first = metric.name
+            if metric.is_primary and own is None:
+                own = metric.name
             self._merge(metric)
-        if first is not None and (before is None or before.name != first):
-            self._choose(before, first, source, named)
-        return (self.primary and self.primary.name) != (before and before.name)
+        if own is None:
+            return False
+        self._own[source] = own
+        reopened = named and self._chosen
+        self._chosen = self._chosen and not named
+        if before is not None and (before.name == own or not reopened):
+            return False
+        self._make_primary(own)
+        return True
+
+    def count(self, source: LogSource, item: Item, primary: MetricRecord | None) -> None:
+        """Notes which metrics a run of the file has values of."""
+        if item.run.error is not None:
+            return
+        valued = self._valued.setdefault(source, Counter())
+        valued.update(name for name, score in item.scores.items() if score.value is not None)
+        if primary is not None and primary.name not in item.scores:
+            valued[primary.name] += value_of_run(item.run) is not None
+
+    def forget(self, source: LogSource) -> None:
+        """Leaves a file out whose rows were rolled back."""
+        self._own.pop(source, None)
+        self._valued.pop(source, None)
+        self._read()
+
+    def settle(self) -> Mapping[LogSource, int]:
+        """Chooses the primary metric by all files, and names it where they have several.
+
+        Returns:
+            How many more runs of each file have no value of it than of the one before.
+        """
+        before = self.primary
+        if before is None:
+            return {}
+        chosen, more = before.name, {}
+        if not self._chosen:
+            # Of equal ones the first.
+            chosen = max(dict.fromkeys(self._own.values()), key=self._rank, default=chosen)
+        if chosen != before.name:
+            self._make_primary(chosen)
+            more = {file: own[before.name] - own[chosen] for file, own in self._valued.items()}
+        for source, name in self._own.items():
+            if name != chosen:
+                source.warn(
+                    f"the primary metric of experiment {self._experiment_id} is {chosen}; {name} "
+                    f"is stored next to it (to change: --metric {name})"
+                )
+        return more
+
+    def _rank(self, name: str) -> tuple[bool, int]:
+        graded = sum(valued[name] for valued in self._valued.values())
+        return self._metrics[name].kind == "binary", graded
 
     def grade(self, item: Item, primary: MetricRecord | None) -> None:
         """Gives the run its scores, and the value of the experiment's primary metric.
@@ -82,23 +136,16 @@ class ExperimentMetrics:
         self._repository.save(merged)
         self._metrics[metric.name] = merged
 
-    def _choose(
-        self, before: MetricRecord | None, name: str, source: LogSource, named: bool
-    ) -> None:
-        if before is None:
+    def _make_primary(self, name: str) -> None:
+        if self.primary is None:
             self._metrics[name] = replace(self._metrics[name], is_primary=True)
             self._repository.save(self._metrics[name])
             return
-        better = self._metrics[name].kind == "binary" and before.kind != "binary"
-        if named or (better and not self._chosen_before):
-            self._repository.make_primary(name)
-            self._metrics = {metric.name: metric for metric in self._repository.list()}
-        names = [before.name, name]
-        chosen, other = reversed(names) if self._metrics[name].is_primary else names
-        source.warn(
-            f"the primary metric of experiment {self._experiment_id} is {chosen}; {other} is "
-            f"stored next to it (to change: --metric {other})"
-        )
+        self._repository.make_primary(name)
+        self._read()
+
+    def _read(self) -> None:
+        self._metrics = {metric.name: metric for metric in self._repository.list()}
 
     def _rewrite(self, kind: MetricKind | None) -> None:
         """Puts the values of the primary metric on the runs as one of this kind."""

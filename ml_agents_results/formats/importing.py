@@ -158,6 +158,7 @@ class _Import:
                 with self._skipping(part):
                     part.reopen()
                     self._add(part, keep)
+        self._settle_metrics()
         self._report_unread()
         self._report_stale(parts)
         return self._result(parts)
@@ -179,11 +180,21 @@ class _Import:
                 raise
             savepoint.rollback()
             self._counted, self._counts_before = counted, before
-            self._metrics, self._runs = {}, RunRepository(self._connection)
+            for metrics in self._metrics.values():
+                metrics.forget(part.source)
+            self._runs = RunRepository(self._connection)
             self._broken[part.source] = error
         else:
             if savepoint is not None:
                 savepoint.commit()
+
+    def _settle_metrics(self) -> None:
+        """Chooses the primary metric of each experiment, and counts runs without it anew."""
+        for metrics in self._metrics.values():
+            more = {file.name: number for file, number in metrics.settle().items()}
+            self._counted["ungraded"] += sum(more.values())
+            for noted in self._sources:
+                noted["ungraded"] += more.get(noted["file"], 0)
 
     def _report_unread(self) -> None:
         """Warns of the files without runs and of those that were skipped.
@@ -267,8 +278,11 @@ class _Import:
             primary = part.primary
             for item in kept:
                 self._imported[item.run.experiment_id] += 1
+                metrics = self._metrics[item.run.experiment_id]
+                if self._several:
+                    metrics.count(source, item, primary)
                 if item.scores:
-                    self._metrics[item.run.experiment_id].grade(item, primary)
+                    metrics.grade(item, primary)
             renamed += self._save(source, kept)
         for experiment_id in has_newer:
             # The kinds of metrics may be known at the end only.

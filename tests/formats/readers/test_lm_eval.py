@@ -65,6 +65,29 @@ def test_folder_is_one_experiment_with_its_tasks(tmp_path: Path, imported: Impor
     assert same == runs
 
 
+def test_the_primary_metric_of_several_tasks_grades_the_most_runs(
+    tmp_path: Path, imported: Importer
+) -> None:
+    write(tmp_path / "x", "a", *(row(n, "none", metrics=["exact_match"]) for n in range(2)))
+    for task in ("b", "c"):
+        write(tmp_path / "x", task, *(choices(-1, -2, doc_id=n, name="none") for n in range(3)))
+    result, runs = imported(tmp_path)
+    assert {run.task: (run.is_correct, run.score) for run in runs} == {
+        "a": (None, None), "b": (False, None), "c": (False, None),
+    }  # fmt: skip
+    assert [s.metric for run in runs if run.task == "a" for s in run.scores or ()] == (
+        ["exact_match"] * 2
+    )
+    assert (result.ungraded, [one["ungraded"] for one in result.sources]) == (2, [2, 0, 0])
+    assert (
+        f"the primary metric of experiment lab__m_{DATE} is acc; exact_match is stored next to it "
+        "(to change: --metric exact_match)"
+    ) in result.warnings
+    # An import into what is there changes no figure.
+    again, same = imported(tmp_path / "x" / f"samples_a_{DATE}.jsonl")
+    assert (again.skipped, again.ungraded, same) == (2, 2, runs)
+
+
 def test_filter_and_metric_of_ones_choice(
     tmp_path: Path, imported: Importer, refused: Refused
 ) -> None:

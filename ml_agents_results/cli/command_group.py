@@ -256,7 +256,8 @@ def _report_usage(error: typer.TyperException, debug: bool) -> int:
         say(error.message)
         return error.exit_code
     command = context.command_path if context else "ml-agents"
-    return _report(error.format_message(), f"See: {command} --help", error.exit_code, debug)
+    message = error.format_message().replace(": Value error, ", ": ", 1)  # Typer's, of a choice
+    return _report(message, f"See: {command} --help", error.exit_code, debug)
 
 
 def _report(message: str, hint: str | None, code: int, debug: bool) -> int:

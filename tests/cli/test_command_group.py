@@ -133,7 +133,7 @@ def test_wrong_usage_is_two_lines() -> None:
     message, _ = refusal("show", code=2)
     assert message == "Missing option '--experiment-id' / '--experiment-ids'."
     message, _ = refusal("import", "x.jsonl", "--duplicates", "some", code=2)
-    assert "'some' is not one of" in message
+    assert ": 'some' is not one of" in message
 
 
 def test_no_command_is_help_and_wrong_usage() -> None:

@@ -10,8 +10,9 @@ import typer
 
 import ml_agents_results
 from ml_agents_results.cli import app
-from ml_agents_results.config import Setting
 from ml_agents_results.reports import columns as declared
+from ml_agents_results.reports.column import UNITS, Column
+from ml_agents_results.setting import Setting
 
 DOCS = Path(__file__).parent
 GENERATED = "<!-- Written by `make reference` from the code: change the code instead. -->"
@@ -126,12 +127,12 @@ def fields_reference() -> str:
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def _field_table(columns: dict[str, declared.Column]) -> str:
+def _field_table(columns: dict[str, Column]) -> str:
     """Columns that hold one figure; those that show several in one cell are for people only."""
     lines = ["| field | what it is | meaning |", "| --- | --- | --- |"]
     for column in columns.values():
         if not column.parts:
-            kind = KINDS.get(column.kind) or declared.UNITS.get(column.kind, column.kind)
+            kind = KINDS.get(column.kind) or UNITS.get(column.kind, column.kind)
             lines.append(f"| `{_cell(column.name)}` | {kind} | {_cell(column.meaning)} |")
     return "\n".join(lines)
 

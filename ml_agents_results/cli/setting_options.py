@@ -9,7 +9,8 @@ import typer
 
 from ml_agents_results.cli.help_panels import MODEL, OUTPUT, QUESTIONS, SCORING
 from ml_agents_results.cli.option_values import listed
-from ml_agents_results.config import ProviderSettings, Setting, settings
+from ml_agents_results.config import ProviderSettings, settings
+from ml_agents_results.setting import Setting
 
 _PANELS = {
     **dict.fromkeys(("dataset", "dataset_recipe", "samples", "repeats"), QUESTIONS),

@@ -8,7 +8,8 @@ from typing import Any
 from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.formats.json_encoding import WIDTH
-from ml_agents_results.reports.columns import Column, Kind, columns
+from ml_agents_results.reports.column import Column, Kind
+from ml_agents_results.reports.columns import columns
 from ml_agents_results.reports.excel import LONGEST_TEXT, Book, Placed
 from ml_agents_results.reports.report import Table
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS

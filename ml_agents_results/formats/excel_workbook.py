@@ -15,7 +15,7 @@ from ml_agents_results.reports.accuracy_report import (
     metrics_table,
     summary_report,
 )
-from ml_agents_results.reports.columns import UNITS
+from ml_agents_results.reports.column import UNITS
 from ml_agents_results.reports.comparison_report import comparisons_table
 from ml_agents_results.reports.cost_report import cost_report
 from ml_agents_results.reports.excel import Book

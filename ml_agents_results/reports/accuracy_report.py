@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_agents_results.records import Variant, variant_labels
-from ml_agents_results.reports.columns import COLUMNS, VALUE_COLUMNS, Column, columns
+from ml_agents_results.reports.column import Column
+from ml_agents_results.reports.columns import COLUMNS, VALUE_COLUMNS, columns
 from ml_agents_results.reports.method_names import method_name
 from ml_agents_results.reports.report import (
     Report,

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_agents_results.records import Variant, variant_labels
-from ml_agents_results.reports.columns import COLUMNS, Column, Kind
+from ml_agents_results.reports.column import Column, Kind
+from ml_agents_results.reports.columns import COLUMNS
 from ml_agents_results.reports.report import Report, Row, Table, View, distinct, warning_notes
 from ml_agents_results.reports.wording import level_text, measured
 from ml_agents_results.services.agreement_rows import (

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.accuracy_report import ALL_TASKS, accuracy_methods, variants_table
+from ml_agents_results.reports.column import Column
 from ml_agents_results.reports.columns import (
     COLUMNS,
     DIFFERENCE_COLUMNS,
     VALUE_DIFFERENCE_COLUMNS,
-    Column,
     columns,
 )
 from ml_agents_results.reports.method_names import method_name

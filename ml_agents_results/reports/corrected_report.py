@@ -4,7 +4,8 @@ from typing import Any
 
 from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
-from ml_agents_results.reports.columns import COLUMNS, Column
+from ml_agents_results.reports.column import Column
+from ml_agents_results.reports.columns import COLUMNS
 from ml_agents_results.reports.report import (
     Report,
     Row,

@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import Any, BinaryIO
 
 from ml_agents_results.records import Variant
-from ml_agents_results.reports.columns import Column, Kind
+from ml_agents_results.reports.column import Column, Kind
 from ml_agents_results.reports.report import Table
 
 LONGEST_TEXT = 32_767

@@ -1,7 +1,8 @@
 """Gate report: the verdict of a gate in words, and a table of its rules."""
 
 from ml_agents_results.records import Variant
-from ml_agents_results.reports.columns import COLUMNS, Column
+from ml_agents_results.reports.column import Column
+from ml_agents_results.reports.columns import COLUMNS
 from ml_agents_results.reports.report import Report, Row, Table, View
 from ml_agents_results.reports.sentences import two_names
 from ml_agents_results.reports.wording import format_p, measured

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from html import escape
 
-from ml_agents_results.reports.columns import Column
+from ml_agents_results.reports.column import Column
 from ml_agents_results.reports.interval_plot import Axis, Estimate
 from ml_agents_results.reports.interval_svg import axis_of, head_svg, interval_svg
 from ml_agents_results.reports.report import Report, Row, View, value_of

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from ml_agents_results.reports.columns import Column
+from ml_agents_results.reports.column import Column
 from ml_agents_results.reports.report import Report, View
 
 _ESCAPES = {

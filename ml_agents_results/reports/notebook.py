@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.reports.columns import COLUMNS, Column
+from ml_agents_results.reports.column import Column
+from ml_agents_results.reports.columns import COLUMNS
 from ml_agents_results.reports.comparison_report import comparison_report
 from ml_agents_results.reports.html import report_html, view_html
 from ml_agents_results.reports.report import View, value_of

@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from ml_agents_results.records import Variant, variant_labels
+from ml_agents_results.reports.column import Column
 from ml_agents_results.reports.columns import (
     COLUMNS,
     VALUE_COLUMNS,
     VALUE_DIFFERENCE_COLUMNS,
-    Column,
     columns,
 )
 from ml_agents_results.reports.method_names import method_name

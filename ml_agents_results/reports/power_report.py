@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from ml_agents_results.records import variant_labels
 from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
+from ml_agents_results.reports.column import Column
 from ml_agents_results.reports.columns import (
     COLUMNS,
     VALUE_COLUMNS,
     VALUE_DIFFERENCE_COLUMNS,
-    Column,
     columns,
 )
 from ml_agents_results.reports.report import Report, Row, Table, View, distinct, variant_column

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
-from ml_agents_results.reports.columns import Column, Kind
+from ml_agents_results.reports.column import Column, Kind
 from ml_agents_results.reports.critical_difference import critical_difference_svg
 from ml_agents_results.reports.report import (
     Report,

@@ -5,7 +5,8 @@ from typing import Any
 
 from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
-from ml_agents_results.reports.columns import COLUMNS, Column, Kind
+from ml_agents_results.reports.column import Column, Kind
+from ml_agents_results.reports.columns import COLUMNS
 from ml_agents_results.reports.report import Report, Row, Table, View, distinct, warning_notes
 from ml_agents_results.reports.report import variant_column as head_of
 from ml_agents_results.reports.wording import level_text, percent, shown

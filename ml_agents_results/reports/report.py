@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ml_agents_results.records import Variant, differing_fields, variant_labels
-from ml_agents_results.reports.columns import COLUMNS, Column
+from ml_agents_results.reports.column import Column
+from ml_agents_results.reports.columns import COLUMNS
 from ml_agents_results.reports.method_names import FIELDS, method_name
 from ml_agents_results.reports.wording import explain, shown
 from ml_agents_results.services.asked_samples import PARTLY_ASKED, IncompleteExperiment

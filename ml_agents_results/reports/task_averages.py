@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ml_agents_results.records import Variant
+from ml_agents_results.reports.column import Column
 from ml_agents_results.reports.columns import (
     COLUMNS,
     DIFFERENCE_COLUMNS,
     VALUE_DIFFERENCE_COLUMNS,
-    Column,
     columns,
 )
 from ml_agents_results.reports.report import Row, Table, View, plain, variant_column

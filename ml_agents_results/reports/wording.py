@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ml_agents_results.reports.columns import Kind
+    from ml_agents_results.reports.column import Kind
 
 UNKNOWN = "-"
 SMALLEST_PRINTED_P = 1e-300

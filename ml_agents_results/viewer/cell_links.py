@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.accuracy_report import ALL_TASKS
-from ml_agents_results.reports.columns import Column
+from ml_agents_results.reports.column import Column
 from ml_agents_results.reports.html import Link
 from ml_agents_results.reports.report import Row
 from ml_agents_results.reports.wording import UNKNOWN

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.reports.columns import COLUMNS, DIFFERENCE_COLUMNS, Column
+from ml_agents_results.reports.column import Column
+from ml_agents_results.reports.columns import COLUMNS, DIFFERENCE_COLUMNS
 from ml_agents_results.reports.html import report_html
 from ml_agents_results.reports.latex_tables import report_latex
 from ml_agents_results.reports.markdown import escape as markdown_escape

@@ -1,100 +1,22 @@
-"""Integrity checks: pages, schema, references, and the content of every recorded row."""
+"""Integrity checks of a database: its pages, its schema, and what its rows hold."""
 
-import json
-import re
 import sqlite3
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, Float, Integer, text
+from sqlalchemy import Connection
 
 from ml_agents_results.database import schema
-from ml_agents_results.database.digests import COVERED, covered, digest_of, input_fingerprint
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.foreign_objects import foreign_objects
 from ml_agents_results.database.location import file_uri
+from ml_agents_results.database.maintenance.check_report import CheckReport
+from ml_agents_results.database.maintenance.row_checks import FileRows, ServerRows, check_rows
 from ml_agents_results.database.sqlite import quoted
 from ml_agents_results.errors import ResultsError
-
-SHOWN = 10
-"""Number of examples that a problem names."""
-
-_BATCH = 2000
-_JSON_COLUMNS: dict[str, dict[str, type]] = {
-    "experiments": {
-        "config_json": dict,
-        "environment_json": dict,
-        "tags_json": list,
-        "notes_json": list,
-    },
-    "runs": {"metadata_json": dict},
-    "metrics": {"definition_json": dict},
-    "scores": {"details_json": dict},
-    "queues": {"selection_json": dict},
-}
-_TIME_COLUMNS = {
-    "experiments": ("created_at", "updated_at"),
-    "runs": ("created_at",),
-    "metrics": ("created_at",),
-    "scores": ("created_at",),
-    "queues": ("created_at",),
-}
-_IDS = {"scores": "run_id", "score_claims": "run_id", "queue_items": "run_id"}
-"""Columns that identify a row of a table without an id."""
-_STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?")
-_PARENTS = {
-    "runs": (("experiment_id", "experiments"),),
-    "parsing_metrics": (("run_id", "runs"),),
-    "metrics": (("experiment_id", "experiments"),),
-    "scores": (("run_id", "runs"), ("metric_id", "metrics")),
-    "claims": (("experiment_id", "experiments"),),
-    "score_claims": (("run_id", "runs"), ("metric_id", "metrics")),
-    "queues": (("experiment_id", "experiments"), ("metric_id", "metrics")),
-    "queue_items": (("queue_id", "queues"), ("run_id", "runs")),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One fault of a database. `table` is None if it concerns the whole file."""
-
-    kind: str
-    table: str | None
-    message: str
-    examples: Sequence[str] = ()
-
-
-@dataclass(slots=True)
-class CheckReport:
-    """The result of `check`.
-
-    Attributes:
-        tables: Number of readable rows of each table.
-        runs_verified: Runs whose content was compared with their digest.
-        problems: The faults; empty if the database is intact.
-        notes: Remarks that are not faults.
-    """
-
-    database: str
-    schema_revision: str | None = None
-    tables: dict[str, int] = field(default_factory=dict)
-    runs_verified: int = 0
-    problems: list[Problem] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def intact(self) -> bool:
-        return not self.problems
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"intact": self.intact, **asdict(self)}
-
-    def add(self, kind: str, table: str | None, message: str, examples: Sequence[str] = ()) -> None:
-        self.problems.append(Problem(kind, table, message, tuple(examples[:SHOWN])))
 
 
 def check(database: Database) -> CheckReport:
@@ -110,77 +32,8 @@ def check(database: Database) -> CheckReport:
     _check_schema(database, report)
     if database.path is None:
         with database.read() as connection:
-            _check_rows(_ServerRows(connection), report)
+            check_rows(ServerRows(connection), report)
     return report
-
-
-class _Rows:
-    """Reads tables of either engine.
-
-    Attributes:
-        loosely_typed: Whether a column may hold values of any kind.
-    """
-
-    loosely_typed = False
-
-    def columns(self, table: str) -> list[str]:
-        raise NotImplementedError
-
-    def tables(self) -> list[str]:
-        raise NotImplementedError
-
-    def select(self, statement: str) -> Iterator[Sequence[Any]]:
-        raise NotImplementedError
-
-    def orphans(self, table: str, column: str, parent: str) -> int:
-        statement = (
-            f"SELECT COUNT(*) FROM {table} WHERE {column} IS NULL OR NOT EXISTS "
-            f"(SELECT 1 FROM {parent} WHERE {parent}.id = {table}.{column})"
-        )
-        return int(next(iter(self.select(statement)))[0])
-
-
-class _FileRows(_Rows):
-    loosely_typed = True
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def columns(self, table: str) -> list[str]:
-        return [
-            str(row[1]) for row in self._connection.execute(f"PRAGMA table_info({quoted(table)})")
-        ]
-
-    def tables(self) -> list[str]:
-        return [
-            str(row[0])
-            for row in self._connection.execute(
-                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-            )
-        ]
-
-    def select(self, statement: str) -> Iterator[Sequence[Any]]:
-        return self._connection.execute(statement)
-
-
-class _ServerRows(_Rows):
-    def __init__(self, connection: Connection) -> None:
-        from sqlalchemy import inspect
-
-        self._connection = connection
-        self._inspector = inspect(connection)
-
-    def columns(self, table: str) -> list[str]:
-        return [str(column["name"]) for column in self._inspector.get_columns(table)]
-
-    def tables(self) -> list[str]:
-        return self._inspector.get_table_names()
-
-    def select(self, statement: str) -> Iterator[Sequence[Any]]:
-        result = self._connection.execute(
-            text(statement), execution_options={"stream_results": True, "max_row_buffer": _BATCH}
-        )
-        return (tuple(row) for row in result)
 
 
 def _check_file(path: Path, report: CheckReport) -> None:
@@ -190,7 +43,7 @@ def _check_file(path: Path, report: CheckReport) -> None:
             connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
             connection.execute("BEGIN")
             _check_pages(connection, report)
-            _check_rows(_FileRows(connection), report)
+            check_rows(FileRows(connection), report)
     except sqlite3.Error as error:
         report.add("damage", None, f"the file is damaged: {error}")
 
@@ -200,7 +53,7 @@ def _check_pages(connection: sqlite3.Connection, report: CheckReport) -> None:
     if not problems:
         return
     attributed = False
-    for table in _FileRows(connection).tables():
+    for table in FileRows(connection).tables():
         if messages := _integrity(connection, f"({quoted(table)})"):
             attributed = True
             report.add("damage", table, _in_words(table, messages), messages)
@@ -223,169 +76,6 @@ def _in_words(table: str, messages: Sequence[str]) -> str:
     if "CHECK constraint failed" in joined or "NULL value in" in joined:
         return f"{table} holds values that its rules forbid"
     return f"pages of {table} are damaged"
-
-
-def _check_rows(rows: _Rows, report: CheckReport) -> None:
-    tables = rows.tables()
-    for table in tables:
-        _attempt(report, table, lambda table=table: _count(rows, table, report))
-    for table in (name for name in _PARENTS if name in tables):
-        _attempt(report, table, lambda table=table: _orphans(rows, table, report))
-    if "runs" not in tables or "content_digest" not in rows.columns("runs"):
-        return
-    for table in filter(tables.__contains__, _JSON_COLUMNS):
-        _attempt(report, table, lambda table=table: _values(rows, table, report))
-    for table in tables:
-        _attempt(report, table, lambda table=table: _kinds(rows, table, report))
-    if {"metrics", "scores"} <= set(tables):
-        _attempt(report, "scores", lambda: _primary_values(rows, report))
-    # Before 0004, when experiments had no digests, those of runs were computed differently.
-    if "content_digest" in rows.columns("experiments"):
-        for table in filter(tables.__contains__, COVERED):
-            _attempt(report, table, lambda table=table: _digests(rows, table, report))
-
-
-def _attempt(report: CheckReport, table: str, step: Any) -> None:
-    try:
-        step()
-    except sqlite3.Error as error:
-        report.add("damage", table, f"{table} cannot be read to its end: {error}")
-
-
-def _count(rows: _Rows, table: str, report: CheckReport) -> None:
-    report.tables[table] = int(next(iter(rows.select(f"SELECT COUNT(*) FROM {quoted(table)}")))[0])
-
-
-def _orphans(rows: _Rows, table: str, report: CheckReport) -> None:
-    for column, parent in _PARENTS[table]:
-        if number := rows.orphans(table, column, parent):
-            report.add("orphans", table, f"{number} rows of {table} belong to no {parent}")
-
-
-def _values(rows: _Rows, table: str, report: CheckReport) -> None:
-    present = rows.columns(table)
-    json_columns = [name for name in _JSON_COLUMNS[table] if name in present]
-    time_columns = [name for name in _TIME_COLUMNS[table] if name in present]
-    kinds = _JSON_COLUMNS[table]
-    wrong: dict[str, list[str]] = {}
-    names = ", ".join((_IDS.get(table, "id"), *json_columns, *time_columns))
-    for row in rows.select(f"SELECT {names} FROM {table}"):
-        for name, value in zip((*json_columns, *time_columns), row[1:], strict=True):
-            if value is None:
-                continue
-            if not (_is_json(value, kinds[name]) if name in kinds else is_time(value)):
-                wrong.setdefault(name, []).append(str(row[0]))
-    for name, ids in wrong.items():
-        kind = "a time"
-        if name in kinds:
-            kind = "a JSON object" if kinds[name] is dict else "a JSON list"
-        report.add("invalid", table, f"{name} of {len(ids)} rows of {table} is not {kind}", ids)
-
-
-def _kinds(rows: _Rows, table: str, report: CheckReport) -> None:
-    """Values of another kind than their column's, which SQLite stores as they come."""
-    from ml_agents_results.database.models import Base
-
-    if not rows.loosely_typed or table not in Base.metadata.tables:
-        return
-    present = rows.columns(table)
-    identity = _IDS.get(table) or next(iter(Base.metadata.tables[table].primary_key)).name
-    for column in Base.metadata.tables[table].columns:
-        if column.name not in present:
-            continue
-        numeric = isinstance(column.type, Integer | Float | Boolean)
-        kinds = "'integer', 'real'" if numeric else "'text'"
-        if isinstance(column.type, Integer):
-            kinds = "'integer'"
-        wrong = [
-            str(row[0])
-            for row in rows.select(
-                f"SELECT {identity} FROM {table} "
-                f"WHERE typeof({column.name}) NOT IN ({kinds}, 'null')"
-            )
-        ]
-        if wrong:
-            what = "number" if numeric else "text"
-            message = f"{column.name} of {len(wrong)} rows of {table} is not a {what}"
-            report.add("invalid", table, message, wrong)
-
-
-def _primary_values(rows: _Rows, report: CheckReport) -> None:
-    """Runs whose value is not what the scores of their primary metric give together."""
-    correct = "CASE WHEN r.is_correct THEN 1 WHEN NOT r.is_correct THEN 0 END"
-    majority = "CASE WHEN avg(s.value) > 0.5 THEN 1 WHEN avg(s.value) < 0.5 THEN 0 END"
-    differing = [
-        str(row[0])
-        for row in rows.select(
-            "SELECT r.id FROM scores s JOIN runs r ON r.id = s.run_id "
-            "JOIN metrics m ON m.id = s.metric_id AND m.is_primary "
-            f"WHERE s.value IS NOT NULL GROUP BY r.id, m.kind, r.score, r.error, {correct} "
-            "HAVING CASE WHEN r.error IS NOT NULL THEN r.score IS NOT NULL "
-            f"WHEN m.kind = 'binary' THEN coalesce({correct}, -1) <> coalesce({majority}, -1) "
-            "ELSE r.score IS NULL OR abs(r.score - avg(s.value)) > 1e-9 * (1 + abs(r.score)) END"
-        )
-    ]
-    if differing:
-        report.add(
-            "content",
-            "scores",
-            f"the value of {len(differing)} runs is not that of their primary scores",
-            differing,
-        )
-
-
-def _is_json(value: object, kind: type) -> bool:
-    try:
-        return isinstance(json.loads(str(value)), kind)
-    except (ValueError, RecursionError):
-        return False
-
-
-def is_time(value: object) -> bool:
-    """Whether a value is a time in the stored form."""
-    return not isinstance(value, str | bytes | int | float) or (
-        isinstance(value, str) and _STORED_TIME.fullmatch(value) is not None
-    )
-
-
-def _digests(rows: _Rows, table: str, report: CheckReport) -> None:
-    changed: list[str] = []
-    strangers: list[str] = []
-    if (columns := covered(table, rows.columns(table))) is None:
-        return
-    extra = "input_fingerprint" if table == "runs" else "NULL"
-    names = f"{_IDS.get(table, 'id')}, content_digest, {extra}, {', '.join(columns)}"
-    for row in rows.select(f"SELECT {names} FROM {table}"):
-        if row[1] is None and not any(value is not None for value in row[3:]):
-            # A score that is a value only.
-            continue
-        if not verified(columns, row[3:], row[1]):
-            changed.append(str(row[0]))
-        elif table == "runs" and input_fingerprint(row[3], row[4]) != row[2]:
-            strangers.append(str(row[0]))
-        report.runs_verified += table == "runs"
-    if changed:
-        report.add(
-            "content",
-            table,
-            f"{len(changed)} {table} are not what was recorded: their digest differs",
-            changed,
-        )
-    if strangers:
-        report.add(
-            "content",
-            table,
-            f"the question's fingerprint of {len(strangers)} runs is wrong",
-            strangers,
-        )
-
-
-def verified(columns: Sequence[str], values: Sequence[Any], digest: object) -> bool:
-    """Whether stored values have this digest."""
-    try:
-        return digest_of(columns, values) == digest
-    except (TypeError, ValueError):
-        return False
 
 
 def _check_schema(database: Database, report: CheckReport) -> None:

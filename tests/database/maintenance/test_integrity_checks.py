@@ -13,7 +13,8 @@ import pytest
 
 from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
-from ml_agents_results.database.maintenance.integrity_checks import CheckReport, check
+from ml_agents_results.database.maintenance.check_report import CheckReport
+from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.database.migration import migration
 from ml_agents_results.errors import CorruptDatabaseError
 from ml_agents_results.processor import ResultsProcessor

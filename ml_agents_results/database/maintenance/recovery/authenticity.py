@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml_agents_results.database.digests import covered
-from ml_agents_results.database.maintenance.integrity_checks import is_time, verified
 from ml_agents_results.database.maintenance.recovery.sqlite_pages import Value
+from ml_agents_results.database.maintenance.row_checks import is_time, verified
 from ml_agents_results.database.sqlite import quoted
 
 _FRACTIONS = {

@@ -13,7 +13,8 @@ from ml_agents_results.database.location import check_file
 from ml_agents_results.database.maintenance.backups import back_up, backup_now, restore
 from ml_agents_results.database.maintenance.check_report import CheckReport
 from ml_agents_results.database.maintenance.integrity_checks import check
-from ml_agents_results.database.maintenance.recovery.salvage import RepairReport, repair
+from ml_agents_results.database.maintenance.recovery.repair_report import RepairReport
+from ml_agents_results.database.maintenance.recovery.salvage import repair
 from ml_agents_results.database.migration_plan import MigrationPlan, plan
 from ml_agents_results.database.models import Experiment, Metric, ParsingMetric, Run, Score
 from ml_agents_results.database.sqlite import pragma

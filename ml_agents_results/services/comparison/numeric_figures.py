@@ -1,6 +1,5 @@
 """Figures of a comparison by a numeric metric, in its own unit."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,10 +20,11 @@ from ml_agents_results.services.comparison.numeric_averages import (
     numeric_macro_rows,
     numeric_micro_rows,
 )
-from ml_agents_results.services.comparison.paired import (
-    CLUSTER_SIGN_FLIP,
-    CLUSTER_T,
-    margin_fields,
+from ml_agents_results.services.comparison.paired import margin_fields
+from ml_agents_results.services.comparison.paired_values import (
+    PairedValuesEstimate,
+    estimate_differences,
+    sums_of_differences,
 )
 from ml_agents_results.services.comparison.shared_samples import Contrast, Sides, Variants
 from ml_agents_results.services.metric_choice import ChosenMetric
@@ -33,33 +33,18 @@ from ml_agents_results.services.numeric_summary import (
     estimate_mean,
     grouped_values,
     numeric_summary,
-    sums_of_clusters,
     values_of,
 )
-from ml_agents_results.services.sample_clusters import (
-    cluster_column,
-    cluster_method,
-    clusters_apply,
-)
+from ml_agents_results.services.sample_clusters import cluster_column, cluster_method
 from ml_agents_results.services.summary import VariantSummary
 from ml_agents_results.statistics.choices import PairingRule
-from ml_agents_results.statistics.cluster_robust import (
-    ClusteredMean,
-    clustered_mean,
-    sample_mean,
-)
-from ml_agents_results.statistics.difference_sums import (
-    INDEPENDENT,
-    Design,
-    DifferenceSums,
-    clustered_design,
-)
-from ml_agents_results.statistics.estimate import Estimate, Interval
+from ml_agents_results.statistics.cluster_robust import ClusteredMean
+from ml_agents_results.statistics.difference_sums import DifferenceSums
+from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.numeric_difference import (
     DifferenceTest,
     difference_test,
     effect_size,
-    pseudo_sample_t,
     value_margin_test,
 )
 from ml_agents_results.statistics.two_means import difference_of_means
@@ -73,17 +58,6 @@ class _Shared:
     by_cluster: Sequence[PairedSums]
     by_task: Sequence[PairedSums]
     steps: dict[str, DifferenceSteps]
-
-
-@dataclass(frozen=True, slots=True)
-class _NumericEstimate:
-    """A difference with its error, interval and test, and what its samples are worth."""
-
-    mean: ClusteredMean
-    design: Design
-    interval: Interval
-    test: DifferenceTest
-    clustered: bool
 
 
 class NumericFigures:
@@ -139,11 +113,13 @@ class NumericFigures:
         if task is not None:
             alone = any(row.group is None for row in rows)
             rows = [row for row in (shared.by_task if alone else rows) if row.task == task]
-        sums = _sums(rows)
+        sums = sums_of_differences(rows)
         above, below = sum(row.above for row in rows), sum(row.below for row in rows)
         steps = add_steps(one for name, one in shared.steps.items() if task in (None, name))
         repeats = _repeats(contrast, task)
-        found = self._find(rows, steps, level, task)
+        found = estimate_differences(
+            rows, steps, self._span, level, self._options, within_task=task is not None
+        )
         interval = found.interval
         plain = found.mean.interval(level)
         independent = "independent samples" if repeats == {1} else "repeats averaged by sample"
@@ -199,7 +175,9 @@ class NumericFigures:
 
     def sums(self, contrast: Contrast) -> DifferenceSums:
         """The sums of the differences of all shared samples."""
-        return _sums(self._read(contrast.candidate, contrast.baseline, contrast.rule).by_task)
+        return sums_of_differences(
+            self._read(contrast.candidate, contrast.baseline, contrast.rule).by_task
+        )
 
     def _read(self, candidate: Variant, baseline: Variant, rule: PairingRule) -> _Shared:
         key = (candidate, baseline)
@@ -211,37 +189,6 @@ class NumericFigures:
             steps = self._tabulator.steps(*key, rule=rule)
             self._shared[key] = _Shared(by_cluster, by_task, steps)
         return self._shared[key]
-
-    def _find(
-        self, rows: Sequence[PairedSums], steps: DifferenceSteps, level: float, task: str | None
-    ) -> _NumericEstimate:
-        sums = _sums(rows)
-        if sums.n and clusters_apply(rows, self._options, within_task=task is not None):
-            parts = [(row, (row.pairs, row.difference, row.difference_squares)) for row in rows]
-            clusters = sums_of_clusters(parts, self._options)
-            return self._clustered(sums, clustered_mean(*zip(*clusters, strict=True)), level)
-        design = Design(dof=float(sums.n - 1)) if sums.n > 1 else INDEPENDENT
-        return _NumericEstimate(
-            mean=sample_mean(sums.n, sums.total, sums.squares),
-            design=design,
-            interval=pseudo_sample_t(sums, design, self._span, level),
-            test=difference_test(sums, steps.counts, steps.kept, self._options.test),
-            clustered=False,
-        )
-
-    def _clustered(
-        self, sums: DifferenceSums, mean: ClusteredMean, level: float
-    ) -> _NumericEstimate:
-        if mean.se is None or mean.dof is None:
-            design = INDEPENDENT
-            reason = mean.null_reason or "one_cluster"
-            interval = Interval(None, None, "pseudo-sample-t", level, reason)
-        else:
-            design = clustered_design(sums, mean.se, mean.dof, mean.n_clusters or sums.n)
-            interval = pseudo_sample_t(sums, design, self._span, level)
-        name = CLUSTER_SIGN_FLIP if mean.se == 0.0 and mean.mean else CLUSTER_T
-        test = DifferenceTest(mean.p_value(), None, name)
-        return _NumericEstimate(mean, design, interval, test, True)
 
     def _unpaired(
         self, contrast: Contrast, sides: Sides, level: float, task: str | None
@@ -307,7 +254,7 @@ class NumericFigures:
             warnings=tuple(dict.fromkeys((*warnings, *sides.warnings))),
         )
 
-    def _margin(self, sums: DifferenceSums, found: _NumericEstimate) -> dict[str, Any]:
+    def _margin(self, sums: DifferenceSums, found: PairedValuesEstimate) -> dict[str, Any]:
         margin = self._options.margin
         if margin is None or not found.interval.is_defined:
             return {}
@@ -374,7 +321,7 @@ class NumericFigures:
         if pair.pairing_rule == "unpaired":
             return DifferenceSums(0), DifferenceTest(None, None, ""), means
         shared = self._read(pair.candidate, pair.baseline, pair.pairing_rule)
-        sums, steps = _sums(shared.by_task), add_steps(shared.steps.values())
+        sums, steps = sums_of_differences(shared.by_task), add_steps(shared.steps.values())
         return sums, difference_test(sums, steps.counts, steps.kept, self._options.test), means
 
 
@@ -389,16 +336,6 @@ def _refuse_choices_of_grades(options: AnalysisOptions) -> None:
                 f"{name} {value} is for metrics of right and wrong, and this one is numeric",
                 f"Leave out {name}.",
             )
-
-
-def _sums(rows: Sequence[PairedSums]) -> DifferenceSums:
-    return DifferenceSums(
-        n=sum(row.pairs for row in rows),
-        total=math.fsum(row.difference for row in rows),
-        squares=math.fsum(row.difference_squares for row in rows),
-        absolute=math.fsum(row.magnitude for row in rows),
-        differing=sum(row.above + row.below for row in rows),
-    )
 
 
 def _repeats(contrast: Contrast, task: str | None) -> set[int]:

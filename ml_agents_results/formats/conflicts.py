@@ -17,7 +17,8 @@ from ml_agents_results.formats.log import Item
 from ml_agents_results.formats.log_source import LogSource, OnConflict
 from ml_agents_results.records import RunRecord
 from ml_agents_results.repositories.import_keys import RunDigests, recorded_runs, scores_of_ids
-from ml_agents_results.repositories.run_repository import PreparedRun, RunRepository
+from ml_agents_results.repositories.prepared_run import PreparedRun
+from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.score_repository import with_history
 
 REPLACED = "replaced_by_import"

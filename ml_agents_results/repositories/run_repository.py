@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -32,7 +32,7 @@ from ml_agents_results.database.models import (
     Score,
 )
 from ml_agents_results.database.types import JsonText, LosslessText
-from ml_agents_results.database.validation import new_id, parsing_row, run_row
+from ml_agents_results.database.validation import parsing_row, run_row
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
 from ml_agents_results.records import ParsingMetrics, RunRecord
 from ml_agents_results.repositories.filters import Filters
@@ -43,6 +43,7 @@ from ml_agents_results.repositories.postgres_copy import (
     copy_upsert_parsing,
     copy_upsert_scores,
 )
+from ml_agents_results.repositories.prepared_run import PreparedRun, parsing_of, scores_of
 from ml_agents_results.repositories.repository import Repository
 from ml_agents_results.repositories.score_rows import MetricIds, scores_of_runs
 from ml_agents_results.repositories.upserts import (
@@ -67,7 +68,6 @@ _FLAGS_AT = (
     len(RECORD_COLUMNS) + 1 + PARSING_COLUMNS.index("fallback_used"),
 )
 _CREATED_AT = RECORD_COLUMNS.index("created_at")
-_DIGEST_AT = RUN_COLUMNS.index("content_digest")
 _EXPERIMENT_AT = RUN_COLUMNS.index("experiment_id")
 
 
@@ -77,33 +77,6 @@ _WITH_PARSING = select(*_SELECTED, ParsingMetric.id.label("parsing_id"), *_PARSI
 """Whole runs. Made once: to make a statement can take longer than to execute it."""
 
 _OF_IDS = _WITH_PARSING.where(Run.id.in_(bindparam("ids", expanding=True)))
-
-
-class PreparedRun(NamedTuple):
-    """A validated run as the row that is stored.
-
-    Attributes:
-        takes_id: Whether the run brings its id; otherwise it keeps the one that is recorded.
-        row: The `run_row` of the run.
-        parsing: The `parsing_row` of its parsing metrics, if it brings some.
-        scores: The id of the metric and the `score_row` of each of its scores.
-    """
-
-    takes_id: bool
-    row: tuple[Any, ...]
-    parsing: tuple[Any, ...] | None
-    scores: Sequence[tuple[Any, ...]] = ()
-
-    @property
-    def digest(self) -> str:
-        return str(self.row[_DIGEST_AT])
-
-    @property
-    def parsing_digest(self) -> str | None:
-        return None if self.parsing is None else str(self.parsing[-1])
-
-    def with_new_id(self) -> "PreparedRun":
-        return self._replace(takes_id=False, row=(new_id(), *self.row[1:]))
 
 
 class RunRepository(Repository):
@@ -210,7 +183,7 @@ class RunRepository(Repository):
         if that is all of them. PostgreSQL inserts all or none."""
         rows = [run.row for run in runs]
         if self._engine != "sqlite":
-            done = copy_new(self._connection, rows, _parsing_of(runs), _scores_of(runs))
+            done = copy_new(self._connection, rows, parsing_of(runs), scores_of(runs))
             return len(runs) if done else 0
         inserted = self._execute(run_insert(self._engine), rows)
         if inserted == len(runs):
@@ -220,8 +193,8 @@ class RunRepository(Repository):
     def _insert_belonging(self, runs: Sequence[PreparedRun]) -> None:
         """Sets what belongs to runs that have just been inserted."""
         for statement, rows in (
-            (parsing_insert, _parsing_of(runs)),
-            (score_insert, _scores_of(runs)),
+            (parsing_insert, parsing_of(runs)),
+            (score_insert, scores_of(runs)),
         ):
             if rows:
                 by_id = [(run[0], *values) for run, values in rows]
@@ -229,7 +202,7 @@ class RunRepository(Repository):
 
     def _upsert_belonging(self, runs: Sequence[PreparedRun], *, copying: bool) -> None:
         """Sets what belongs to runs that are found by their keys."""
-        parsing, scores = _parsing_of(runs), _scores_of(runs)
+        parsing, scores = parsing_of(runs), scores_of(runs)
         if parsing and copying:
             copy_upsert_parsing(self._connection, parsing)
         elif parsing:
@@ -416,19 +389,6 @@ class RunRepository(Repository):
         with self._writing() as connection:
             delete_dependents(connection, Run.__tablename__, run_id)
             return connection.execute(delete(Run).where(Run.id == run_id)).rowcount > 0
-
-
-_Rows = list[tuple[tuple[Any, ...], tuple[Any, ...]]]
-
-
-def _parsing_of(runs: Sequence[PreparedRun]) -> _Rows:
-    """The `run_row` and `parsing_row` of those runs that bring parsing metrics."""
-    return [(run.row, run.parsing) for run in runs if run.parsing is not None]
-
-
-def _scores_of(runs: Sequence[PreparedRun]) -> _Rows:
-    """The `run_row`, and metric's id with `score_row`, of each score of the runs."""
-    return [(run.row, score) for run in runs for score in run.scores]
 
 
 def _typed(row: Sequence[Any]) -> Sequence[Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.retries import retried
 from ml_agents_results.errors import DatabaseError, ResultsError
 from ml_agents_results.experiments.approaches.base import FROM_CACHE
 from ml_agents_results.experiments.monitoring import Look, Monitor
@@ -195,7 +196,11 @@ class Execution:
         return summary
 
     def close(self, *, failed: bool = False) -> RunSummary:
-        """Sets the status, writes the files, and summarizes the experiment."""
+        """Sets the status, writes the files, and summarizes the experiment; once more where the
+        database was away meanwhile."""
+        return retried(lambda: self._close(failed), self._database.config.connection_timeout)
+
+    def _close(self, failed: bool) -> RunSummary:
         plan = self._study.plan
         done = all(plan.settled(self._database, self._id))
         stopped = not done and not failed and self._is_decided()

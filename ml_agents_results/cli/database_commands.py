@@ -68,7 +68,8 @@ def db_migrate(
         rows = ", ".join(f"{count:,} {table}" for table, count in adoption.rows.items())
         write(f"Adopted {database} of layout {adoption.layout} to {before.head}: {rows}.")
     else:
-        write(f"Migrated {database} from schema {before.revision} to {before.head}.")
+        start = "no schema version" if before.revision is None else f"schema {before.revision}"
+        write(f"Migrated {database} from {start} to {before.head}.")
     if before.backup is not None:
         say(f"Backup from before the migration: {before.backup}")
 

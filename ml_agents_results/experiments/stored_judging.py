@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.config import ProviderSettings
@@ -153,7 +152,7 @@ class StoredJudging:
         self._providers = providers
         self._primary, self._retry = primary, retry
         folder = settings.cache
-        self._cache = None if folder is None else AnswerCache(Path(folder).expanduser())
+        self._cache = None if folder is None else AnswerCache(folder)
         self._baseline = (baseline or "None") if rubric.pairwise else None
         self.metric = name or rubric.name
         judges = list(_judges(providers, repeats, settings.seed))

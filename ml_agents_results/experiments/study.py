@@ -198,7 +198,7 @@ def prepare(
     if config.stop_when == "decided":
         require_monitored(len(plan.variants), plan)
     examples = load_examples(config, plan.questions)
-    cache = None if config.cache is None else AnswerCache(Path(config.cache).expanduser())
+    cache = None if config.cache is None else AnswerCache(config.cache)
     return Study(config, dataset, approaches, plan, examples, cache)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ml_agents_results.errors import OutputError
+from ml_agents_results.errors import OutputError, UsageError
 from ml_agents_results.providers.interface import Completion, Message, Provider
 from ml_agents_results.records import canonical_finish_reason
 
@@ -44,11 +44,16 @@ class AnswerCache:
     """The entries of a folder.
 
     Raises:
+        UsageError: The folder has no name.
         OutputError: The folder cannot be created.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, name: str | Path) -> None:
+        if not str(name).strip():
+            raise UsageError(
+                "the cache has no name", "Name a folder with --cache, or leave it out."
+            )
+        self._folder = folder = Path(name).expanduser()
         self._warned: set[str] = set()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from ml_agents_results.config import ProviderSettings
-from ml_agents_results.errors import OutputError
+from ml_agents_results.errors import OutputError, UsageError
 from ml_agents_results.providers import open_provider
 from ml_agents_results.providers.answer_cache import AnswerCache, CachedProvider
 from ml_agents_results.providers.interface import Completion, Message
@@ -170,6 +170,8 @@ def test_a_folder_that_cannot_be_one_is_refused_and_a_full_one_noted(
     file.write_text("x", encoding="utf-8")
     with pytest.raises(OutputError, match="cannot be created"):
         AnswerCache(file)
+    with pytest.raises(UsageError, match="no name"):
+        AnswerCache("")
     cache = AnswerCache(tmp_path / "cache")
     (tmp_path / "cache" / "ab").write_text("in the way", encoding="utf-8")
     with caplog.at_level(logging.WARNING):

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Index
 
 from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
@@ -85,7 +85,12 @@ def _check_schema(database: Database, report: CheckReport) -> None:
             report.schema_revision = status.revision
             if status.state == "current":
                 for difference in _differences(connection):
-                    report.add("schema", None, difference)
+                    if isinstance(difference, Index):
+                        report.notes.append(
+                            f"the index {difference.name} belongs to another program"
+                        )
+                    else:
+                        report.add("schema", None, difference)
                 _check_objects(connection, report)
             elif status.state in ("behind", "unversioned"):
                 report.notes.append(str(schema.refusal(status, database)))
@@ -105,7 +110,9 @@ def _check_objects(connection: Connection, report: CheckReport) -> None:
     report.notes += [f"{name} belongs to another program" for name in objects.passive]
 
 
-def _differences(connection: Connection) -> list[str]:
+def _differences(connection: Connection) -> list[str | Index]:
+    """What differs from the models; an index that the user added, and that refuses no row, as it
+    is."""
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
@@ -123,7 +130,12 @@ def _differences(connection: Connection) -> list[str]:
         # What it cannot compare is found among the foreign objects.
         warnings.simplefilter("ignore")
         found = compare_metadata(context, Base.metadata)
-    return [_difference(difference) for difference in found]
+    return [
+        difference[1]
+        if difference[0] == "remove_index" and not difference[1].unique
+        else _difference(difference)
+        for difference in found
+    ]
 
 
 def _difference(found: Any) -> str:

@@ -124,9 +124,14 @@ def test_rows_without_a_parent(sqlite_database: Database) -> None:
 def test_a_schema_that_was_changed(filled: Database) -> None:
     change(filled, "DROP INDEX ix_runs_analysis")
     change(filled, "ALTER TABLE experiments ADD COLUMN mood TEXT")
-    messages = [problem.message for problem in check(filled).problems]
+    change(filled, "CREATE INDEX mine ON runs (task)")
+    change(filled, "CREATE UNIQUE INDEX narrow ON runs (id, task)")
+    report = check(filled)
+    messages = [problem.message for problem in report.problems]
     assert any("ix_runs_analysis is missing" in message for message in messages), messages
     assert any("mood should not be there" in message for message in messages), messages
+    assert any("narrow should not be there" in message for message in messages), messages
+    assert report.notes == ["the index mine belongs to another program"]
 
 
 def test_values_of_another_kind_than_their_column(sqlite_database: Database) -> None:

@@ -26,6 +26,7 @@ from ml_agents_results.database.dialects import driver_of
 from ml_agents_results.database.models import Run, Score
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.records import Variant
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import VARIANT, Filters, of_variant
 from ml_agents_results.repositories.run_metadata import metadata_member
 from ml_agents_results.repositories.run_source import RunReading, RunsInMemory, StoredMetric
@@ -73,6 +74,9 @@ class DatabaseSource:
         every = (first.where(*of_variant(variant)).limit(1) for variant in variants)
         times = map(self.connection.scalar, every)
         return {one: time for one, time in zip(variants, times, strict=True) if time is not None}
+
+    def recorded_runs(self, experiment_id: str) -> int:
+        return ExperimentRepository(self.connection).counts(experiment_id).runs
 
     def text_patterns(self, filters: Filters) -> TextPatterns:
         return PatternRepository(self.connection, filters)

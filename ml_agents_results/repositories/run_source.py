@@ -79,6 +79,9 @@ class RunSource(Protocol):
     def first_recorded(self, variants: Collection[Variant]) -> Mapping[Variant, datetime]:
         """When the run of each variant's first sample was recorded."""
 
+    def recorded_runs(self, experiment_id: str) -> int:
+        """How many runs the experiment has, whatever the filters."""
+
     def text_patterns(self, filters: Filters) -> TextPatterns:
         """The counts that need the texts."""
 
@@ -143,6 +146,9 @@ class SharedReads:
 
     def first_recorded(self, variants: Collection[Variant]) -> Mapping[Variant, datetime]:
         return self._source.first_recorded(variants)
+
+    def recorded_runs(self, experiment_id: str) -> int:
+        return self._source.recorded_runs(experiment_id)
 
     def text_patterns(self, filters: Filters) -> TextPatterns:
         return self._source.text_patterns(filters)

@@ -6,8 +6,8 @@ from typing import Any
 
 from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.repositories.counts import VariantCounts
-from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.run_source import RunSource
 from ml_agents_results.services.result_rows import Row
 from ml_agents_results.services.summary import SampleBounds, VariantSummary
 
@@ -27,13 +27,13 @@ class IncompleteExperiment(Row):
 
 
 def incomplete_experiments(
-    repository: ExperimentRepository, records: Iterable[ExperimentRecord]
+    source: RunSource, records: Iterable[ExperimentRecord]
 ) -> list[IncompleteExperiment]:
     """Those of the experiments with fewer runs than were planned, whatever the filters."""
     found = []
     for record in records:
         if (planned := _plan(record).get("runs")) is not None:
-            runs = repository.counts(record.id).runs
+            runs = source.recorded_runs(record.id)
             if runs < planned:
                 stopped = STOPPED_EARLY in record.environment_json
                 found.append(IncompleteExperiment(record.id, runs, planned, stopped))

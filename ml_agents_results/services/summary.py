@@ -194,7 +194,7 @@ class SummaryService(AnalysisService):
                 for task, rows in sorted(tasks.items())
             ],
             repeats,
-            incomplete_experiments(self._experiments, records.values()),
+            incomplete_experiments(self._source, records.values()),
         )
 
     def _over(self, cells: Sequence[SampleCounts]) -> Over | None:

@@ -94,7 +94,11 @@ def stored(
     shutil.copyfile(migrated_file, folder / "r.db")
     processor = ResultsProcessor(str(folder / "r.db"))
     for name, seed, repeats in (("one", 1, 1), ("two", 2, 1), ("1e3", 3, 3)):
-        processor.save_experiment(name, {"seed": seed}, name=f"Experiment {name}")
+        plan = {"approaches": ["None", "ChainOfThought", ODD], "questions": 48}
+        planned = {"plan": {**plan, "repeats": repeats, "runs": 144 * repeats}}
+        processor.save_experiment(
+            name, {"seed": seed}, name=f"Experiment {name}", environment=planned
+        )
         with processor.database.write() as connection:
             metrics = MetricRepository(connection, name)
             metrics.save(MetricRecord("exact", "binary", is_primary=True))

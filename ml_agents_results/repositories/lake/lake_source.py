@@ -106,6 +106,10 @@ class LakeSource:
         times = {Variant(*row[:4]): row[4].replace(tzinfo=UTC) for row in rows}
         return {one: times[one] for one in variants if one in times}
 
+    def recorded_runs(self, experiment_id: str) -> int:
+        sql = "SELECT COUNT(*) FROM runs WHERE experiment_id = ?"
+        return int(self._query(sql, [experiment_id])[0][0])
+
     def text_patterns(self, filters: Filters) -> TextPatterns:
         return LakePatterns(self._query, filters)
 

@@ -131,7 +131,7 @@ class ComparisonService(AnalysisService):
         pairs = [_with_ids(row, tabulator) for row in figures.pairs(contrasted)]
         several = by_task or len(variants.tasks) > 1
         asked = AskedSamples(counts, bounds, records, self._filters)
-        incomplete = incomplete_experiments(self._experiments, records.values())
+        incomplete = incomplete_experiments(self._source, records.values())
         compared = Comparison(
             experiment_ids=ids,
             metric=metric.name,

@@ -3,7 +3,8 @@
     python -m benchmarks startup
 
 Commands run in processes of their own, in turns with what they cannot do without: the interpreter,
-or the import of SQLAlchemy's models. The size is that of the wheels of the core, each unpacked.
+or the import of SQLAlchemy's models; Python keeps their bytecode, as pip does where it installs
+them. The size is that of the wheels of the core, each unpacked.
 """
 
 import os
@@ -15,14 +16,15 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from benchmarks.databases import database
-from benchmarks.figures import Figure, Times, report, together
+from benchmarks.figures import BUILD, Figure, Times, report, together
 
 ROUNDS = 11
 MS = 1000
 
 
 def running(*arguments: str, **settings: str) -> Callable[[], object]:
-    surroundings = {**os.environ, **settings}
+    bytecode = {"PYTHONPYCACHEPREFIX": str(BUILD / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
+    surroundings = {**os.environ, **bytecode, **settings}
     return lambda: subprocess.run(arguments, check=True, capture_output=True, env=surroundings)
 
 

@@ -92,7 +92,7 @@ def cli_reference() -> str:
     links = [f"[`{name}`](#{name})" for name in names]
     parts = [GENERATED, CLI, " · ".join(links)]
     for name in names:
-        command = group.commands[name]
+        command = group.commands[name].loaded()
         context = typer.Context(command, info_name=f"ml-agents {name}")
         parts.append(f"## {name}\n\n{_prose(command.help)}")
         parts.append(f"```text\n{command.get_usage(context).removeprefix('Usage: ')}\n```")

@@ -31,45 +31,30 @@ BROKEN_PIPE = 1
 _OUTPUT_FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _BUILT_IN = {
-    "run": "run_commands.run",
-    "resume": "run_commands.resume",
-    "grade": "grade_command.grade",
-    "record": "record_command.record",
-    "score": "score_command.score",
-    "analyze": "analysis_commands.analyze",
-    "compare": "analysis_commands.compare",
-    "view": "view_command.view",
-    "export": "export_command.export",
-    "import": "import_command.import_",
-    "list": "experiment_commands.list_",
-    "show": "experiment_commands.show",
-    "edit": "edit_command.edit",
-    "delete": "experiment_commands.delete",
-    "db-init": "database_commands.db_init",
-    "db-migrate": "database_commands.db_migrate",
-    "db-backup": "maintenance_commands.db_backup",
-    "db-restore": "maintenance_commands.db_restore",
-    "db-check": "maintenance_commands.db_check",
-    "db-repair": "maintenance_commands.db_repair",
-    "db-stats": "database_commands.db_stats",
+    "run": ("run_commands.run", "Ask models and record every answer as it arrives."),
+    "resume": ("run_commands.resume", "Resume an experiment; only missing runs are asked."),
+    "grade": ("grade_command.grade", "Read unparsed answers yourself, or label random runs."),
+    "record": ("record_command.record", "Record what Inspect, lm-eval or pytest evaluate."),
+    "score": ("score_command.score", "Score stored answers again, by a rule or a judge."),
+    "analyze": ("analysis_commands.analyze", "Report accuracy, ranks, times, costs and more."),
+    "compare": ("analysis_commands.compare", "Compare variants on the samples they share."),
+    "view": ("view_command.view", "Show the results in the browser, and grade answers there."),
+    "export": ("export_command.export", "Write experiments to a file or folder."),
+    "import": ("import_command.import_", "Import results from files, all of them or nothing."),
+    "list": ("experiment_commands.list_", "List the experiments, newest first."),
+    "show": ("experiment_commands.show", "Show an experiment, a run, or all answers to a sample."),
+    "edit": ("edit_command.edit", "Name, describe, tag or annotate an experiment."),
+    "delete": ("experiment_commands.delete", "Delete an experiment with all its runs."),
+    "db-init": ("database_commands.db_init", "Create a database."),
+    "db-migrate": ("database_commands.db_migrate", "Bring the schema of a database up to date."),
+    "db-backup": ("maintenance_commands.db_backup", "Back up a database, even while it is used."),
+    "db-restore": ("maintenance_commands.db_restore", "Restore a database from a backup."),
+    "db-check": ("maintenance_commands.db_check", "Check that a database is intact."),
+    "db-repair": ("maintenance_commands.db_repair", "Save what a damaged database still holds."),
+    "db-stats": ("database_commands.db_stats", "Show the rows and the size of a database."),
 }
-"""Module and function of each command, in the order of the help."""
-
-
-class _BuiltInCommands(Mapping[str, Any]):
-    """The commands of this package by name."""
-
-    def __getitem__(self, name: str) -> Any:
-        return _built_in(name)
-
-    def __contains__(self, name: object) -> bool:
-        return name in _BUILT_IN
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_BUILT_IN)
-
-    def __len__(self) -> int:
-        return len(_BUILT_IN)
+"""Function of each command and what it does, in the order of the help; a help line holds 62
+characters."""
 
 
 class _Plugins(Mapping[str, Any]):
@@ -113,10 +98,20 @@ class GroupedCommand(TyperCommand):
                 formatter.write_dl(records)
 
 
-@cache
-def _built_in(name: str) -> Any:
-    module, function = _BUILT_IN[name].split(".")
-    return _single(getattr(import_module(f"ml_agents_results.cli.{module}"), function))
+class BuiltInCommand(TyperCommand):
+    """A command of this package: listed by its help alone, imported when it is called."""
+
+    def __init__(self, name: str, function: str, help: str) -> None:
+        super().__init__(name, short_help=help)
+        self._function = function
+
+    def loaded(self) -> Any:
+        """The command with its options."""
+        module, function = self._function.split(".")
+        return _single(getattr(import_module(f"ml_agents_results.cli.{module}"), function))
+
+    def make_context(self, *words: Any, **settings: Any) -> Any:
+        return self.loaded().make_context(*words, **settings)
 
 
 def _single(function: Callable[..., Any]) -> Any:
@@ -164,7 +159,8 @@ class CommandGroup(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         # Commands that were added to the app come before ours, ours before those of packages.
-        self.commands = ChainMap(self.commands, _BuiltInCommands(), _Plugins())  # type: ignore[arg-type]
+        ours = {name: BuiltInCommand(name, *declared) for name, declared in _BUILT_IN.items()}
+        self.commands = ChainMap(self.commands, ours, _Plugins())  # type: ignore[arg-type]
 
     def main(
         self,

@@ -14,7 +14,6 @@ from ml_agents_results.errors import InvalidFileError, ResultsError
 from ml_agents_results.formats.json_files import beginning
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import LogSource
-from ml_agents_results.formats.parquet_writer import PARTITIONS
 from ml_agents_results.formats.zip_members import ZipMembers
 
 _ZIP, _PARQUET = b"PK", b"PAR1"
@@ -102,6 +101,8 @@ def parquet_rows(source: LogSource) -> Iterator[Row]:
 
 def _partition(path: Path) -> dict[str, str | None]:
     """The columns that the folders of a partitioned export name: `approach_name=None/model=m/`."""
+    from ml_agents_results.formats.parquet_writer import PARTITIONS
+
     columns: dict[str, str | None] = {}
     for part in reversed(path.parent.parts):
         name, _, value = part.partition("=")

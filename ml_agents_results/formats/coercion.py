@@ -87,6 +87,22 @@ def total(values: Iterable[float | None]) -> float | None:
     return sum(known) if known else None
 
 
+def at(value: object, path: str, absent: Any = None) -> Any:
+    """The value at a path of names and indexes, as in `output.choices.0.message`.
+
+    Args:
+        absent: What is given where the path leads nowhere.
+    """
+    for name in path.split("."):
+        if isinstance(value, dict) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return absent
+    return value
+
+
 def mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 

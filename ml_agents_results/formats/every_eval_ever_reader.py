@@ -5,15 +5,15 @@ grade. A sample that ended in an error is a failed run, even if its line says ri
 our own export wrote is restored.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import (
-    count,
-    error_text,
+    at,
     first_of,
     mapping,
     moment,
@@ -23,20 +23,12 @@ from ml_agents_results.formats.coercion import (
     without_absent,
 )
 from ml_agents_results.formats.embedded_runs import EmbeddedRuns
-from ml_agents_results.formats.field_overrides import Overrides
-from ml_agents_results.formats.grading import Grading, score_of
+from ml_agents_results.formats.grading import score_of
 from ml_agents_results.formats.json_files import beginning, first_line, read_lines, read_object
 from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.log_reader import LogReader
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.formats.sample_ids import SampleIds
-from ml_agents_results.records import (
-    PARSING_METHODS,
-    ExperimentRecord,
-    RunRecord,
-    ScoreRecord,
-    canonical_approach,
-)
-from ml_agents_results.redaction import redact
+from ml_agents_results.records import PARSING_METHODS, ExperimentRecord, RunRecord, ScoreRecord
 
 UNKNOWN = -1.0
 """The score of a sample without a grade, if the totals declare an unknown level."""
@@ -69,121 +61,90 @@ def parts(path: Path) -> Sequence[Path]:
 @contextmanager
 def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
     """The one evaluation, and the lines of one result of each of its evaluations."""
-    samples = _EveryEvalEverSamples(source, options)
-    yield Log([samples.experiment()], samples.items(), samples.grading.metrics)
+    yield _EveryEvalEverReader(source, options).log()
 
 
-def _identity(source: LogSource) -> str:
-    identity = text(first_line(source.path).get("evaluation_id"))
-    return identity.replace("/", "_") if identity else f"{source.stem}-{source.sha256[:8]}"
-
-
-def _totals(source: LogSource) -> dict[str, Any]:
-    path = source.path.with_name(f"{source.stem.removesuffix(_SAMPLES)}.json")
-    if path.is_file() and sniff(path):
-        return read_object(source, path)
-    source.warn(
-        f"{source.name}: there is no file of totals next to it; the provider of the model and the "
-        "metrics are not known"
-    )
-    return {}
-
-
-class _EveryEvalEverSamples:
+class _EveryEvalEverReader(LogReader):
     """The lines of one file, and the runs that they become."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
-        self._source = source
-        self._options = options
-        self._totals = _totals(source)
-        described = mapping(self._totals.get("eval_library")).get("additional_details")
-        self._own = EmbeddedRuns.of(source, described)
-        model = mapping(self._totals.get("model_info"))
-        self._provider = (
-            text(model.get("inference_platform"))
-            or text(mapping(model.get("inference_engine")).get("name"))
-            or ""
-        )
-        self._metrics = {
-            text(result.get("evaluation_result_id")): mapping(result.get("metric_config"))
-            for result in map(mapping, sequence(self._totals.get("evaluation_results")))
-        }
-        self.grading = Grading(source, options, rule="the first in the file", any_metric=True)
-        self._means = {
-            text(result.get("evaluation_result_id")): number(
-                mapping(result.get("score_details")).get("score")
-            )
-            for result in map(mapping, sequence(self._totals.get("evaluation_results")))
+        super().__init__(source, options, rule="the first in the file", any_metric=True)
+        self._totals = totals = self._read_totals()
+        self._own = EmbeddedRuns.of(source, at(totals, "eval_library.additional_details"))
+        model = mapping(totals.get("model_info"))
+        platforms = (model.get("inference_platform"), at(model, "inference_engine.name"))
+        self.provider = next(filter(None, map(text, platforms)), "")
+        self.created = moment(totals.get("evaluation_timestamp"))
+        self._known = {
+            text(result.get("evaluation_result_id")): result
+            for result in map(mapping, sequence(totals.get("evaluation_results")))
         }
         self._results: dict[str, object] = {}
-        self._ids = SampleIds(source)
-        self._answered: dict[tuple[str, str, str], int] = {}
+        self._answered: Counter[tuple[str, str, str]] = Counter()
+        self._keys: dict[int | str, tuple[str, str]] = {}
+        self._others: dict[tuple[str, str], dict[str, list[ScoreRecord]]] = {}
+
+    def _read_totals(self) -> dict[str, Any]:
+        source = self.source
+        path = source.path.with_name(f"{source.stem.removesuffix(_SAMPLES)}.json")
+        if path.is_file() and sniff(path):
+            return read_object(source, path)
+        source.warn(
+            f"{source.name}: there is no file of totals next to it; the provider of the model and "
+            "the metrics are not known"
+        )
+        return {}
 
     def experiment(self) -> ExperimentRecord:
         if self._own is not None and (experiment := self._own.experiment()) is not None:
             return experiment
-        totals = self._totals
+        source, totals = self.source, self._totals
         library, about = mapping(totals.get("eval_library")), mapping(totals.get("source_metadata"))
-        environment = {
-            "tool": library.get("name") or "every_eval_ever",
-            "tool_version": library.get("version"),
-            "log": without_absent(
-                {
-                    "schema_version": totals.get("schema_version"),
-                    "retrieved_timestamp": totals.get("retrieved_timestamp"),
-                    "library_details": library.get("additional_details"),
-                }
-            ),
-        }
+        named = text(first_line(source.path).get("evaluation_id"))
         config = {
             "source_metadata": about,
             "model_info": totals.get("model_info"),
             "results": totals.get("evaluation_results"),
         }
-        return ExperimentRecord(
-            id=_identity(self._source),
-            name=text(about.get("source_name")) or self._source.stem.removesuffix(_SAMPLES),
-            status="completed",
-            created_at=moment(totals.get("evaluation_timestamp")),
-            config_json=redact(without_absent(config)),
-            environment_json=redact(without_absent(environment)),
+        log = {
+            "schema_version": totals.get("schema_version"),
+            "retrieved_timestamp": totals.get("retrieved_timestamp"),
+            "library_details": library.get("additional_details"),
+        }
+        return self.described(
+            named.replace("/", "_") if named else f"{source.stem}-{source.sha256[:8]}",
+            text(about.get("source_name")) or source.stem.removesuffix(_SAMPLES),
+            without_absent(config),
+            tool=library.get("name") or "every_eval_ever",
+            tool_version=library.get("version"),
+            log=without_absent(log),
         )
 
-    def items(self) -> Iterator[Item]:
-        """The runs in the order of their lines; they are set aside until the lines of other
-        results have been read."""
-        overrides = Overrides(self._source, self._options)
-        keys: dict[int | str, tuple[str, str]] = {}
-        others: dict[tuple[str, str], dict[str, list[ScoreRecord]]] = {}
-        for line_number, line, size in read_lines(self._source):
-            key = _task(line), text(line.get("sample_id")) or ""
-            if self._are_of_another_result(line):
+    def read(self) -> None:
+        """Adds the runs in the order of their lines; lines of other results of their evaluation
+        are set aside."""
+        for position, line, size in read_lines(self.source):
+            task, result = _task(line), text(line.get("evaluation_result_id"))
+            key = task, text(line.get("sample_id")) or ""
+            if self._results.setdefault(task, result) != result:
                 if self._own is not None:
                     continue  # The embedded run has all of its scores.
                 scores = self._scores(line)
                 self.grading.note(scores)
                 for name, score in scores.items():
-                    others.setdefault(key, {}).setdefault(name, []).append(score)
+                    self._others.setdefault(key, {}).setdefault(name, []).append(score)
                 continue
-            with self._source.locate(line_number):
-                run, own = self._run(line, line_number)
-            overrides.apply(run, line)
-            if own is not None:
-                keys[line_number] = key
-            self.grading.add(Item(line_number, run, size, own or {}))
-        overrides.finish()
+            with self.source.locate(position):
+                run, scores = self._own_run(line), {}
+                if run is None:
+                    run, scores = self._run(line, position), self._scores(line)
+                    self._keys[position] = key
+            self.add(position, run, line, size, scores)
 
-        def further(item: Item) -> dict[str, ScoreRecord]:
-            known = others.get(keys.get(item.position, ("", "")), {})
-            repeat = item.run.repeat_index
-            return {name: scores[repeat] for name, scores in known.items() if repeat < len(scores)}
-
-        yield from self.grading.graded(further)
-
-    def _are_of_another_result(self, line: dict[str, Any]) -> bool:
-        """Whether the line is about another result than the first of its evaluation."""
-        result = text(line.get("evaluation_result_id"))
-        return self._results.setdefault(_task(line), result) != result
+    def further(self, item: Item) -> Mapping[str, ScoreRecord]:
+        known = self._others.get(self._keys.get(item.position, ("", "")), {})
+        repeat = item.run.repeat_index
+        return {name: scores[repeat] for name, scores in known.items() if repeat < len(scores)}
 
     def _scores(self, line: dict[str, Any]) -> dict[str, ScoreRecord]:
         """The score of a line by the name of its metric.
@@ -192,7 +153,8 @@ class _EveryEvalEverSamples:
         only if there is no score, or the totals call the metric binary.
         """
         result = text(line.get("evaluation_result_id"))
-        config = self._metrics.get(result, {})
+        known = self._known.get(result, {})
+        config = mapping(known.get("metric_config"))
         name = text(config.get("metric_name")) or result or "score"
         binary = config.get("score_type") == "binary"
         lower_is_better = config.get("lower_is_better")
@@ -204,102 +166,78 @@ class _EveryEvalEverSamples:
             higher_is_better=not lower_is_better if isinstance(lower_is_better, bool) else None,
             definition={"key": text(config.get("metric_id")) or result, "part": result},
         )
-        if (mean := self._means.get(result)) is not None and len(self._means) == 1:
+        mean = number(at(known, "score_details.score"))
+        if mean is not None and len(self._known) == 1:
             self.grading.figures.expect(name, mean, "score")
-        evaluation = mapping(line.get("evaluation"))
-        score, correct = score_of(evaluation.get("score")), evaluation.get("is_correct")
+        score, correct = score_of(at(line, "evaluation.score")), at(line, "evaluation.is_correct")
         if config.get("has_unknown_level") is True and score.value == UNKNOWN:
             score.value = None
         elif isinstance(correct, bool) and (binary or score.value is None):
             score.value = float(correct)
         return {name: score}
 
-    def _run(
-        self, line: dict[str, Any], line_number: int
-    ) -> tuple[RunRecord, dict[str, ScoreRecord] | None]:
-        """The run and its scores; None for an embedded run, which has its grade."""
-        sample_id, task = self._ids.text(line.get("sample_id")), _task(line)
+    def _own_run(self, line: dict[str, Any]) -> RunRecord | None:
+        """The run that a sample of our own export carries; it has its grade."""
+        if self._own is None:
+            return None
+        texts = {
+            "input_text": at(line, "input.raw"),
+            "expected_answer": at(line, "input.reference.0"),
+            "raw_output": _output(line),
+            "parsed_answer": _extracted(line)[0],
+            "error": line.get("error"),
+        }
+        return self._own.run(line.get("metadata"), texts)
+
+    def _run(self, line: dict[str, Any], line_number: int) -> RunRecord:
+        sample_id, task = self.ids.text(line.get("sample_id")), _task(line)
         if not sample_id:
             raise InvalidFileError(
-                f"{self._source.where(line_number)} has no sample_id", "Every sample has an id."
+                f"{self.source.where(line_number)} has no sample_id", "Every sample has an id."
             )
-        about = mapping(line.get("metadata"))
-        if self._own is not None and (own := self._own.run(about, _texts(line))) is not None:
-            return own, None
-        approach = self._approach(about)
-        asked, evaluation = mapping(line.get("input")), mapping(line.get("evaluation"))
-        usage, timing = mapping(line.get("token_usage")), mapping(line.get("performance"))
-        references = sequence(asked.get("reference"))
+        about, usage = mapping(line.get("metadata")), mapping(line.get("token_usage"))
+        approach = self.approach(
+            (first_of(about, ("approach", "approach_name")), "metadata.approach")
+        )
+        timing, references = mapping(line.get("performance")), sequence(at(line, "input.reference"))
         extracted, method = _extracted(line)
         key = (task, sample_id, approach)
-        self._answered[key] = self._answered.get(key, -1) + 1
-        repeat = self._answered[key]
-        run = RunRecord(
-            experiment_id="",
+        self._answered[key] += 1
+        evaluation = mapping(line.get("evaluation"))
+        return self.run(
+            {
+                "evaluation": {
+                    name: evaluation[name]
+                    for name in evaluation
+                    if name not in ("score", "is_correct")
+                },
+                "evaluation_result_id": line.get("evaluation_result_id"),
+                "sample_hash": line.get("sample_hash"),
+                "prompt": at(line, "input.formatted"),
+                "choices": at(line, "input.choices"),
+                "messages": line.get("messages"),
+                "reasoning_trace": at(line, "output.reasoning_trace"),
+                "answer_attribution": line.get("answer_attribution"),
+                "token_usage": usage,
+                "performance": timing,
+                "metadata": about,
+            },
             approach_name=approach,
-            provider=self._provider,
             model=text(line.get("model_id")) or "",
             task=task,
-            sample_index=self._ids.index(sample_id, task),
+            sample_index=self.ids.index(sample_id, task),
             sample_id=sample_id,
-            repeat_index=repeat,
-            input_text=text(asked.get("raw")),
-            expected_answer=text(references[0] if len(references) == 1 else references or None),
+            repeat_index=self._answered[key] - 1,
+            input_text=at(line, "input.raw"),
+            expected_answer=references[0] if len(references) == 1 else references or None,
             raw_output=_output(line),
             parsed_answer=extracted,
             parsing_method=method if method in PARSING_METHODS else None,
-            execution_time_ms=count(first_of(timing, ("latency_ms", "generation_time_ms"))),
-            prompt_tokens=count(usage.get("input_tokens")),
-            completion_tokens=count(usage.get("output_tokens")),
-            created_at=moment(self._totals.get("evaluation_timestamp")),
-            metadata_json=without_absent(
-                {
-                    "evaluation": {
-                        name: value
-                        for name, value in evaluation.items()
-                        if name not in ("score", "is_correct")
-                    },
-                    "evaluation_result_id": line.get("evaluation_result_id"),
-                    "sample_hash": line.get("sample_hash"),
-                    "prompt": asked.get("formatted"),
-                    "choices": asked.get("choices"),
-                    "messages": line.get("messages"),
-                    "reasoning_trace": mapping(line.get("output")).get("reasoning_trace"),
-                    "answer_attribution": line.get("answer_attribution"),
-                    "token_usage": usage,
-                    "performance": timing,
-                    "metadata": about,
-                }
-            ),
+            execution_time_ms=first_of(timing, ("latency_ms", "generation_time_ms")),
+            prompt_tokens=usage.get("input_tokens"),
+            completion_tokens=usage.get("output_tokens"),
+            error=line.get("error") or None,
         )
-        if line.get("error"):
-            run.error = error_text(line["error"])
-        return run, self._scores(line)
-
-    def _approach(self, about: dict[str, Any]) -> str:
-        name, rule = self._options.approach, "--approach"
-        if name is None:
-            named = first_of(about, ("approach", "approach_name"))
-            name, rule = (
-                (named, "metadata.approach")
-                if isinstance(named, str) and named
-                else ("None", "no approach is named")
-            )
-        name = canonical_approach(name)
-        self._source.choose("approach", name, rule)
-        return name
-
-
-def _texts(line: dict[str, Any]) -> dict[str, object]:
-    """The texts of an embedded run that the format has fields for."""
-    reference = sequence(mapping(line.get("input")).get("reference"))
-    return {
-        "input_text": mapping(line.get("input")).get("raw"),
-        "expected_answer": reference[0] if reference else None,
-        "raw_output": _output(line),
-        "parsed_answer": _extracted(line)[0],
-        "error": line.get("error"),
-    }
 
 
 def _task(line: dict[str, Any]) -> str:
@@ -308,7 +246,7 @@ def _task(line: dict[str, Any]) -> str:
 
 def _output(line: dict[str, Any]) -> str | None:
     """The output of the model; in a conversation, its last message."""
-    outputs = sequence(mapping(line.get("output")).get("raw"))
+    outputs = sequence(at(line, "output.raw"))
     if outputs:
         return text(outputs[0] if len(outputs) == 1 else outputs)
     answers = [
@@ -324,7 +262,6 @@ def _extracted(line: dict[str, Any]) -> tuple[str | None, str | None]:
     for attribution in map(mapping, sequence(line.get("answer_attribution"))):
         if attribution.get("is_terminal"):
             method = attribution.get("extraction_method")
-            return text(attribution.get("extracted_value")), method if isinstance(
-                method, str
-            ) else None
+            known = method if isinstance(method, str) else None
+            return text(attribution.get("extracted_value")), known
     return None, None

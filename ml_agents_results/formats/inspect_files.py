@@ -17,27 +17,9 @@ _SAMPLE = re.compile(r"samples/.+\.json")
 _DIGITS = re.compile(r"(\d+)")
 _ATTACHMENT = re.compile(rb"attachment://([0-9a-f]{32})")
 _SAMPLE_PARTS = (
-    "id",
-    "epoch",
-    "input",
-    "choices",
-    "target",
-    "messages",
-    "output",
-    "scores",
-    "metadata",
-    "model_usage",
-    "role_usage",
-    "started_at",
-    "completed_at",
-    "total_time",
-    "working_time",
-    "uuid",
-    "invalidation",
-    "error",
-    "error_retries",
-    "limit",
-    "score",
+    *("id", "epoch", "input", "choices", "target", "messages", "output", "scores", "metadata"),
+    *("model_usage", "role_usage", "started_at", "completed_at", "total_time", "working_time"),
+    *("uuid", "invalidation", "error", "error_retries", "limit", "score"),
 )
 """What is read of a sample. The rest, mostly events, can be a thousand times as large."""
 

@@ -2,9 +2,15 @@
 
 from typing import Any
 
-from ml_agents_results.formats.coercion import mapping, number, sequence, text, without_absent
+from ml_agents_results.formats.coercion import (
+    at,
+    mapping,
+    number,
+    sequence,
+    text,
+    without_absent,
+)
 from ml_agents_results.formats.grading import ANSWER, Grading
-from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.records import ScoreRecord
 
 VALUE = "value"
@@ -16,39 +22,25 @@ _MEANS = ("accuracy", "mean")
 
 
 class InspectScores:
-    """The scores of the samples of one log; each part of a score is a metric.
+    """The scores of the samples of one log; each part of a score is a metric."""
 
-    Attributes:
-        grading: The metrics of the log.
-    """
-
-    def __init__(self, source: LogSource, options: ImportOptions, header: dict[str, Any]) -> None:
-        self._header = header
-        self._eval = mapping(header.get("eval"))
-        self._scorers = [
-            name
-            for scorer in sequence(self._eval.get("scorers"))
-            if isinstance(name := mapping(scorer).get("name"), str)
-        ]
+    def __init__(self, grading: Grading, header: dict[str, Any]) -> None:
+        self._grading = grading
+        names = (at(one, "name") for one in sequence(at(header, "eval.scorers")))
+        self._scorers = [name for name in names if isinstance(name, str)]
+        self._reducer = text(at(header, "eval.config.epochs_reducer.0"))
+        self._results = [*map(mapping, sequence(at(header, "results.scores")))]
         self._unlettered: set[str] = set()
         self._categories: dict[str | None, list[str]] = {}
-        for result in self._results():
+        for result in self._results:
             if (name := text(result.get("name"))) is not None:
                 self._categories.setdefault(text(result.get("scorer")), []).append(name)
-        self.grading = Grading(
-            source,
-            options,
-            scorer=options.scorer,
-            what="scorer",
-            rule="the first in the log",
-            any_metric=True,
-        )
 
     def finish(self) -> None:
         """Settles what is known when all samples have been read: that letters are Inspect's own
         scale, and what the log's own figures are."""
-        for name in self.grading.metrics.keys() - self._unlettered:
-            metric = self.grading.metrics[name]
+        for name in self._grading.metrics.keys() - self._unlettered:
+            metric = self._grading.metrics[name]
             metric.lower, metric.upper, metric.higher_is_better = 0, 1, True
         self._expect_figures()
 
@@ -65,20 +57,17 @@ class InspectScores:
             explanation = score.get("explanation")
             # `includes` gives back the whole output in lower case.
             is_answer = isinstance(answer, str) and scorer.rpartition("/")[2] != "includes"
-            parts = value if isinstance(value, dict) else {None: value}
             more = without_absent({name: score.get(name) for name in ("metadata", "history")})
             if is_answer:
                 more = {ANSWER: answer, **more}
-            for part, inner in parts.items():
-                details = more
-                if isinstance(inner, list | dict):
-                    details = {**more, VALUE: inner}
-                if not isinstance(inner, str) or inner not in _GRADES:
-                    self._unlettered.add(scorer if part is None else f"{scorer}.{part}")
+            for part, inner in (value if isinstance(value, dict) else {None: value}).items():
                 name = scorer if part is None else f"{scorer}.{part}"
-                self.grading.define(
+                if not isinstance(inner, str) or inner not in _GRADES:
+                    self._unlettered.add(name)
+                self._grading.define(
                     name, scorer=scorer, definition=None if part is None else {"part": part}
                 )
+                details = {**more, VALUE: inner} if isinstance(inner, list | dict) else more
                 scores[name] = ScoreRecord(
                     _graded(inner),
                     label=inner if isinstance(inner, str) else None,
@@ -94,35 +83,25 @@ class InspectScores:
         if value not in categories or _graded(value) is not None:
             return {}
         for one in categories:
-            self.grading.define(
+            self._grading.define(
                 f"{scorer}.{one}", kind="binary", scorer=scorer, definition={"part": one}
             )
         return {f"{scorer}.{one}": ScoreRecord(float(one == value)) for one in categories}
 
-    def _results(self) -> list[dict[str, Any]]:
-        """The log's own results, one for each scorer or part of its scores."""
-        return [*map(mapping, sequence(mapping(self._header.get("results")).get("scores")))]
-
     def _expect_figures(self) -> None:
         """Notes the accuracies and means of the log's own results."""
-        for result in self._results():
+        for result in self._results:
             name, scorer = text(result.get("name")), text(result.get("scorer"))
             names = [f"{scorer}.{name}", name, scorer]
-            known = next((one for one in names if one in self.grading.metrics), None)
+            known = next((one for one in names if one in self._grading.metrics), None)
             if known is None:
                 continue
             for figure, about in mapping(result.get("metrics")).items():
                 value = number(mapping(about).get("value"))
                 if figure.rpartition("/")[2] in _MEANS and value is not None:
-                    reducer = text(result.get("reducer")) or text(self._reducer) or "mean"
+                    reducer = text(result.get("reducer")) or self._reducer or "mean"
                     how = figure if reducer == "mean" else f"{figure} ({reducer} of the epochs)"
-                    self.grading.figures.expect(known, value, how)
-
-    @property
-    def _reducer(self) -> object:
-        """How the log reduces epochs, where it says so."""
-        reducers = sequence(mapping(self._eval.get("config")).get("epochs_reducer"))
-        return reducers[0] if reducers else None
+                    self._grading.figures.expect(known, value, how)
 
 
 def _scores(sample: dict[str, Any]) -> dict[str, Any]:

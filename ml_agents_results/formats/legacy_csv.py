@@ -8,10 +8,8 @@ did not extract have no grade. Samples that failed are in the file of errors onl
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 
 from ml_agents_results.errors import InvalidFileError
@@ -28,11 +26,10 @@ from ml_agents_results.formats.coercion import (
 from ml_agents_results.formats.csv_table import open_table
 from ml_agents_results.formats.embedded_runs import RUN, EmbeddedRuns
 from ml_agents_results.formats.json_files import beginning, read_document
-from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.log import Log
+from ml_agents_results.formats.log_reader import LogReader
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.formats.sample_ids import SampleIds
 from ml_agents_results.records import APPROACHES, ExperimentRecord, RunRecord, canonical_approach
-from ml_agents_results.redaction import redact
 
 RESULTS = "experiment_results.csv"
 ERRORS = "experiment_errors.json"
@@ -48,7 +45,8 @@ _WRITTEN = re.compile(r"(?P<provider>[^_]+)_(?P<model>.+)_\d{8}_\d{6}")
 _TIME = re.compile(r"(\d{8})[_-](\d{6})$")
 _LETTERS = re.compile(r"[^A-Za-z]")
 _IN_PARENTHESES = re.compile(r"\s*\(([^)]*)\)")
-_KEPT = ("total_tokens", "reasoning_steps", "reasoning_trace", "temp", "max_tokens", "top_p")
+_KEPT = ("total_tokens", "reasoning_steps", "temp", "max_tokens", "top_p")
+_TRACE = "reasoning_trace"
 _OWN_TEXTS = {
     "input": "input_text",
     "expected_output": "expected_answer",
@@ -85,16 +83,14 @@ def parts(path: Path) -> Sequence[Path]:
 @contextmanager
 def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
     """The one experiment; the rows of the table, then the samples that failed."""
-    results = _LegacyResults(source, options)
-    yield Log([results.experiment()], results.items())
+    yield _LegacyReader(source, options).log()
 
 
-class _LegacyResults:
+class _LegacyReader(LogReader):
     """A table and the JSON files next to it."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
-        self._source = source
-        self._options = options
+        super().__init__(source, options)
         folder, named = source.path, _FLAT.fullmatch(source.path.name)
         if folder.is_dir():
             self._table, self._name = folder / RESULTS, folder.name
@@ -110,124 +106,109 @@ class _LegacyResults:
         }
         self._summary = mapping(documents.get("summary"))
         self._config = mapping(documents.get("config")) or mapping(self._summary.get("config"))
-        failed = [mapping(error) for error in sequence(documents.get("errors"))]
-        self._embedded = EmbeddedRuns.of(source, self._config)
-        if self._embedded is not None:
-            self._failed = failed
-            return
-        self._errors = {
-            (self._approach_of(error.get("approach")), text(error.get("sample_id"))): error
-            for error in failed
-        }
-        self._provider, self._model = self._find_model()
-        self._ids = SampleIds(source)
+        self._failed = [mapping(error) for error in sequence(documents.get("errors"))]
+        self._own = EmbeddedRuns.of(source, self._config)
         self._numbered: bool | None = None
-        self._counts: Counter[str] = Counter()
+        self._answered: set[tuple[str, str | None]] = set()
+        self._not_extracted = 0
+        if self._own is None:
+            self.provider, self.model = self._find_model()
 
     def experiment(self) -> ExperimentRecord:
-        if self._embedded is not None and (original := self._embedded.experiment()) is not None:
+        if self._own is not None and (original := self._own.experiment()) is not None:
             return original
         known = self._config.get("experiment_id") or self._summary.get("experiment_id")
         dataset = self._config.get("dataset_name") or self._config.get("benchmark_id")
-        finished = bool(self._summary) or not self._source.path.is_dir()
-        return ExperimentRecord(
-            id=text(known) or self._name,
-            name=text(dataset) or self._name,
-            status="completed" if finished else "failed",
-            created_at=moment(self._summary.get("start_time")) or self._written(),
-            config_json=redact({**self._config, "extra": {"grader": SCORER}}),
-            environment_json=without_absent(
-                {
-                    "tool": "ml-agents (predecessor)",
-                    "dataset": without_absent({"name": dataset}),
-                    "log": redact(
-                        {name: one for name, one in self._summary.items() if name != "config"}
-                    ),
-                }
-            ),
+        finished = bool(self._summary) or not self.source.path.is_dir()
+        written = _TIME.search(self._name)
+        described = self.described(
+            text(known) or self._name,
+            text(dataset) or self._name,
+            {**self._config, "extra": {"grader": SCORER}},
+            "completed" if finished else "failed",
+            tool="ml-agents (predecessor)",
+            dataset=without_absent({"name": dataset}),
+            log={name: one for name, one in self._summary.items() if name != "config"},
         )
+        described.created_at = moment(self._summary.get("start_time"))
+        if described.created_at is None and written is not None:
+            described.created_at = moment(f"{written[1]}T{written[2]}")
+        return described
 
-    def items(self) -> Iterator[Item]:
-        if self._embedded is not None:
-            yield from self._originals(self._embedded)
-            return
-        yield from self._rows()
-        yield from self._failures()
-        if self._counts["not extracted"]:
-            self._source.warn(
-                f"{self._source.name}: of {self._counts['not extracted']} runs no answer was "
-                "extracted; these have no grade (the predecessor counted them as wrong)"
+    def read(self) -> None:
+        if self._table.is_file():
+            with open_table(self.source, self._table) as table:
+                notebook = set(table.header) >= _NOTEBOOK
+                if self._own is None:
+                    self._check(set(table.header), notebook)
+                of_row = self._noted if notebook else self._run
+                for index, (line, row, size) in enumerate(table):
+                    with self.source.locate(line):
+                        run = self._original(row) if self._own else of_row(row, index, line)
+                    self.add(line, run, row, size, {})
+        else:
+            self.source.warn(f"{self.source.name} has no {RESULTS}; only failed samples came in")
+        self._add_failures()
+        if self._not_extracted:
+            self.source.warn(
+                f"{self.source.name}: of {self._not_extracted} runs no answer was extracted; these "
+                "have no grade (the predecessor counted them as wrong)"
             )
 
-    def _originals(self, embedded: EmbeddedRuns) -> Iterator[Item]:
-        """The runs that this package wrote here, as they were."""
-        with open_table(self._source, self._table) as table:
-            for line, row, size in table:
-                texts = {field: row.get(column) for column, field in _OWN_TEXTS.items()}
-                with self._source.locate(line):
-                    yield Item(line, self._original(embedded, row, texts), size)
-        for index, error in enumerate(self._failed):
-            position = f"in the errors: number {index + 1}"
-            yield Item(position, self._original(embedded, error, {}), 1000)
+    def _add_failures(self) -> None:
+        """Adds the samples in the file of errors that have no row: the others were asked again."""
+        if self._own is not None:
+            for index, error in enumerate(self._failed):
+                position = f"in the errors: number {index + 1}"
+                self.add(position, self._original(error), error, 1000, {})
+            return
+        errors = {
+            (self._approach_of(error.get("approach")), text(error.get("sample_id"))): error
+            for error in self._failed
+        }
+        for (approach, sample_id), error in errors.items():
+            if (approach, sample_id) in self._answered:
+                continue
+            position = f"in the errors: sample {sample_id}"
+            index, own = self._index(sample_id, position)
+            run = self.run(
+                {},
+                approach_name=approach,
+                sample_index=index,
+                sample_id=own,
+                created_at=error.get("timestamp"),
+                error=error_text(error.get("error")),
+            )
+            self.add(position, run, error, 1000, {})
 
-    def _original(
-        self, embedded: EmbeddedRuns, row: Mapping[str, object], texts: Mapping[str, object]
-    ) -> RunRecord:
-        if (run := embedded.run(row, texts)) is None:
+    def _original(self, row: Mapping[str, object]) -> RunRecord:
+        """The run that this package wrote here, as it was."""
+        texts = {field: row.get(column) for column, field in _OWN_TEXTS.items()}
+        run = None if self._own is None else self._own.run(row, texts)
+        if run is None:
             raise InvalidFileError(
-                f"{self._source.name} has a row without `{RUN}`",
+                f"{self.source.name} has a row without `{RUN}`",
                 "Have the files written again: ml-agents resume --experiment-id ID",
             )
         return run
 
-    def _rows(self) -> Iterator[Item]:
-        if not self._table.is_file():
-            self._source.warn(f"{self._source.name} has no {RESULTS}; only failed samples came in")
-            return
-        with open_table(self._source, self._table) as table:
-            notebook = set(table.header) >= _NOTEBOOK
-            self._check(set(table.header), notebook)
-            for index, (line, row, size) in enumerate(table):
-                with self._source.locate(line):
-                    run = self._noted(row, index, line) if notebook else self._run(row, line)
-                yield Item(line, run, size)
-
-    def _failures(self) -> Iterator[Item]:
-        """The samples in the file of errors that have no row: the others were asked again."""
-        for (approach, sample_id), error in self._errors.items():
-            index, own = self._index(sample_id, f"in the errors: sample {sample_id}")
-            run = RunRecord(
-                experiment_id="",
-                approach_name=approach,
-                sample_index=index,
-                sample_id=own,
-                provider=self._provider,
-                model=self._model,
-                error=error_text(error.get("error")),
-                created_at=moment(error.get("timestamp")),
-            )
-            yield Item(f"in the errors: sample {sample_id}", run, 1000)
-
-    def _run(self, row: Mapping[str, str | None], line: int) -> RunRecord:
+    def _run(self, row: Mapping[str, str | None], _index: int, line: int) -> RunRecord:
         numbers = self._numbers(row, line)
         approach = self._approach_of(row.get("approach"))
         index, own = self._index(row.get("sample_id"), line)
-        self._errors.pop((approach, row.get("sample_id")), None)
-        run = RunRecord(
-            experiment_id="",
+        self._answered.add((approach, row.get("sample_id")))
+        run = self.run(
+            {name: numbers[name] for name in _KEPT},
             approach_name=approach,
             sample_index=index,
             sample_id=own,
-            provider=self._provider,
-            model=self._model,
             input_text=row.get("input"),
             expected_answer=row.get("expected_output"),
             raw_output=row.get("response_text"),
             parsed_answer=row.get("extracted_answer"),
             execution_time_ms=milliseconds(numbers["execution_time"]),
-            cost_estimate=amount(numbers["cost_estimate"]),
-            created_at=moment(row.get("timestamp")),
-            metadata_json=without_absent({name: numbers[name] for name in _KEPT}) or None,
+            cost_estimate=numbers["cost_estimate"],
+            created_at=row.get("timestamp"),
         )
         if run.raw_output == _UNREADABLE:
             run.raw_output, run.error = None, _UNREADABLE
@@ -238,8 +219,8 @@ class _LegacyResults:
     def _noted(self, row: Mapping[str, str | None], index: int, line: int) -> RunRecord:
         """A row of the notebook's tables, which have neither ids nor expected answers."""
         numbers = self._numbers(row, line)
-        return RunRecord(
-            experiment_id="",
+        return self.run(
+            {**{name: numbers[name] for name in _KEPT}, "reasoning_trace": row.get(_TRACE)},
             approach_name=self._approach_of(row.get("reasoning_approach")),
             sample_index=index,
             provider=row.get("provider") or "",
@@ -247,12 +228,7 @@ class _LegacyResults:
             input_text=row.get("input"),
             raw_output=row.get("model_output"),
             execution_time_ms=milliseconds(numbers["execution_time_s"]),
-            cost_estimate=amount(numbers["cost_usd"]),
-            metadata_json=without_absent(
-                {name: numbers[name] for name in _KEPT}
-                | {"reasoning_trace": row.get("reasoning_trace")}
-            )
-            or None,
+            cost_estimate=numbers["cost_usd"],
         )
 
     def _grade(self, run: RunRecord) -> None:
@@ -264,11 +240,11 @@ class _LegacyResults:
             run.is_correct = right
             run.metadata_json = {**(run.metadata_json or {}), "scorer": SCORER}
         else:
-            self._counts["not extracted"] += 1
+            self._not_extracted += 1
 
     def _index(self, sample_id: str | None, position: int | str) -> tuple[int, str | None]:
         """The index of a sample, and its own id if that is not a number."""
-        shown = self._source.where(position)
+        shown = self.source.where(position)
         if sample_id is None:
             raise InvalidFileError(f"{shown} has no sample_id", "Fill it in, or leave it out.")
         numbered = sample_id.isascii() and sample_id.isdecimal() and len(sample_id) < 10
@@ -281,17 +257,17 @@ class _LegacyResults:
             )
         if numbered:
             return int(sample_id), None
-        return self._ids.index(sample_id), sample_id
+        return self.ids.index(sample_id), sample_id
 
     def _numbers(self, row: Mapping[str, str | None], line: int) -> dict[str, float | None]:
         numbers: dict[str, float | None] = dict.fromkeys(_NUMBERS)
         for name in _NUMBERS:
-            if (cell := row.get(name)) is not None and name != "reasoning_trace":
+            if (cell := row.get(name)) is not None:
                 try:
                     value = float(cell)
                 except ValueError as error:
                     raise InvalidFileError(
-                        f"{self._source.where(line)}: `{name}` is {cell[:80]!r}, not a number",
+                        f"{self.source.where(line)}: `{name}` is {cell[:80]!r}, not a number",
                         "Correct the cell, or leave it empty.",
                     ) from error
                 numbers[name] = int(value) if value.is_integer() else amount(value)
@@ -299,11 +275,11 @@ class _LegacyResults:
 
     def _check(self, header: set[str], notebook: bool) -> None:
         needed = {"sample_id"} if not notebook else set()
-        if self._options.approach is None and not notebook:
+        if self.options.approach is None and not notebook:
             needed.add("approach")
         if missing := sorted(needed - header):
             raise InvalidFileError(
-                f"{self._source.name} has no column {' and '.join(missing)}",
+                f"{self.source.name} has no column {' and '.join(missing)}",
                 "Name one approach for all with --approach; or import the table as a runs file: "
                 "--format runs --map FIELD=COLUMN",
             )
@@ -311,15 +287,13 @@ class _LegacyResults:
     def _approach_of(self, name: object) -> str:
         """The approach of a row; the notebook wrote `Chain-of-Thought (CoT)`."""
         if not isinstance(name, str) or not name.strip():
-            name = self._options.approach or "None"
-            self._source.choose("approach", canonical_approach(name), "--approach or none")
-            return canonical_approach(name)
+            return self.approach()
         short = _IN_PARENTHESES.search(name)
         for one in (_LETTERS.sub("", _IN_PARENTHESES.sub("", name)), short[1] if short else ""):
             if (found := canonical_approach(one)) in APPROACHES.values():
                 name = found
                 break
-        self._source.choose("approach", name, "column")
+        self.source.choose("approach", name, "column")
         return name
 
     def _find_model(self) -> tuple[str, str]:
@@ -327,18 +301,12 @@ class _LegacyResults:
         if provider and model:
             return provider, model
         if found := _WRITTEN.fullmatch(self._name):
-            self._source.warn(
-                f"{self._source.name}: its model was taken from the name of the file, where `/` is "
+            self.source.warn(
+                f"{self.source.name}: its model was taken from the name of the file, where `/` is "
                 f"written as `_`: {found['model']}"
             )
             return found["provider"], found["model"]
         return provider or "", model or ""
-
-    def _written(self) -> datetime | None:
-        """The time in the name of the file or folder."""
-        if (found := _TIME.search(self._name)) is None:
-            return None
-        return moment(f"{found[1]}T{found[2]}")
 
 
 def _same(answer: str | None, expected: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.coercion import (
+    at,
     mapping,
     moment,
     number,
@@ -22,15 +23,14 @@ from ml_agents_results.formats.coercion import (
     text,
     without_absent,
 )
-from ml_agents_results.formats.field_overrides import Overrides
-from ml_agents_results.formats.grading import ANSWER, Grading, score_of
+from ml_agents_results.formats.grading import ANSWER, score_of
 from ml_agents_results.formats.json_files import beginning, first_line, read_lines, read_object
 from ml_agents_results.formats.lm_eval_line import LmEvalLine
 from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.log_reader import LogReader
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.spool import Spool
-from ml_agents_results.records import ExperimentRecord, RunRecord, ScoreRecord, canonical_approach
-from ml_agents_results.redaction import redact
+from ml_agents_results.records import ExperimentRecord, RunRecord, ScoreRecord
 
 NO_FILTER = "none"
 """The filter of tasks that have none."""
@@ -41,16 +41,8 @@ _SAMPLES = re.compile(rf"samples_(?P<task>.+)_{_DATE}\.jsonl(\.gz)?")
 _RESULTS = re.compile(rf".+_{_DATE}\.json")
 _COT = re.compile(r"(^|[_-])(cot|chain[_-]of[_-]thought)([_-]|$)", re.IGNORECASE)
 _SETTINGS = (
-    "config",
-    "versions",
-    "n-shot",
-    "n-samples",
-    "higher_is_better",
-    "task_hashes",
-    "system_instruction",
-    "system_instruction_sha",
-    "fewshot_as_multiturn",
-    "chat_template_sha",
+    *("config", "versions", "n-shot", "n-samples", "higher_is_better", "task_hashes"),
+    *("system_instruction", "system_instruction_sha", "fewshot_as_multiturn", "chat_template_sha"),
 )
 _FUNCTION = re.compile(r"\s*(?:@\w+\s+)*def (\w+)")
 _LOG = ("date", "start_time", "end_time", "total_evaluation_time_seconds", "model_name")
@@ -87,90 +79,101 @@ def parts(path: Path) -> Sequence[Path]:
 @contextmanager
 def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
     """The one experiment of the results file, and the lines of the chosen filter."""
-    samples = _LmEvalSamples(source, options)
-    yield Log([samples.experiment()], samples.items(), samples.grading.metrics)
+    yield _LmEvalReader(source, options).log()
 
 
-class _LmEvalSamples:
+class _LmEvalReader(LogReader):
     """One file of samples, with what the results file next to it says about them."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
-        self._source = source
-        self._options = options
+        super().__init__(source, options, preferred=_PREFERRED, any_metric=True)
         name = _SAMPLES.fullmatch(source.path.name)
         self._date = name["date"] if name else None
-        self._task = name["task"] if name else source.stem.removeprefix("samples_")
-        self._results = self._results_file()
-        self._model_args = options.model_args
-        approach, rule = options.approach, "--approach"
-        if approach is None:
-            if _COT.search(self._task):
-                approach, rule = "ChainOfThought", "name of the task"
-            else:
-                approach, rule = "None", "no approach is named"
-        self._approach = canonical_approach(approach)
-        source.choose("approach", self._approach, rule)
-        model = self._results.get("model_name") or mapping(self._results.get("config")).get("model")
+        self.task = name["task"] if name else source.stem.removeprefix("samples_")
+        self._results = results = self._results_file()
+        cot = "ChainOfThought" if _COT.search(self.task) else None
+        self._approach = self.approach((cot, "name of the task"))
+        model = results.get("model_name") or at(results, "config.model")
         if not model and not self._date and "model" not in options.constants:
             source.warn(f"{source.name} does not say which model answered: --set model=NAME")
         # lm-eval names the folder after the model, and the files after the date.
-        self._model = text(model) or (source.path.parent.name if self._date else "")
-        self._provider = text(self._results.get("model_source")) or ""
-        self._created = moment(self._results.get("date")) or moment(self._written_date())
-        self.grading = Grading(source, options, preferred=_PREFERRED, any_metric=True)
-        task = mapping(mapping(self._results.get("configs")).get(self._task))
+        self.model = text(model) or (source.path.parent.name if self._date else "")
+        self.provider = text(results.get("model_source")) or ""
+        self.created = moment(results.get("date")) or moment(self._written_date())
+        self._directions = mapping(mapping(results.get("higher_is_better")).get(self.task))
+        task = mapping(mapping(results.get("configs")).get(self.task))
         self._aggregations = {
             one.get("metric"): _aggregation(one.get("aggregation"))
             for one in map(mapping, sequence(task.get("metric_list")))
             if isinstance(one.get("metric"), str)
         }
-        self._filters = [
-            name
-            for one in map(mapping, sequence(task.get("filter_list")))
-            if isinstance(name := one.get("name"), str)
-        ]
+        names = (at(one, "name") for one in sequence(task.get("filter_list")))
+        self._filters = [name for name in names if isinstance(name, str)]
         self._answered: Counter[str | None] = Counter()
+        self._others = _OtherFilters()
         self._expect_figures()
 
-    def items(self) -> Iterator[Item]:
-        """The runs in the order of the lines. Lines of other filters come in any order, and those
-        of the chosen one are set aside until all have been read."""
-        overrides = Overrides(self._source, self._options)
-        chosen: str | None = self._options.filter
-        filters: Counter[str | None] = Counter()
-        others = _OtherFilters()
-        for position, row, size in read_lines(self._source):
+    def experiment(self) -> ExperimentRecord:
+        results = self._results
+        config = {name: results[name] for name in _SETTINGS if results.get(name) is not None}
+        config["tasks"] = mapping(results.get("configs"))
+        if not self.options.model_args:
+            config = _without_model_args(config)
+        folder = text(results.get("model_name_sanitized")) or self.source.path.parent.name
+        version, commit = results.get("lm_eval_version"), results.get("git_hash")
+        packages = {"lm_eval": version, "transformers": results.get("transformers_version")}
+        return self.described(
+            f"{folder}_{self._date or self.source.sha256[:12]}",
+            f"{self.model} {self._date}" if self._date else self.task,
+            config,
+            tool="lm_eval",
+            tool_version=version,
+            packages=without_absent(packages),
+            git={"commit": commit} if commit else None,
+            log={name: results[name] for name in _LOG if name in results},
+        )
+
+    def read(self) -> None:
+        """Adds the lines of the chosen filter. Lines of other filters come in any order, and are
+        set aside until all have been read."""
+        chosen: str | None = self.options.filter
+        filters: dict[str | None, None] = {}
+        for position, row, size in read_lines(self.source):
             name = self._filter_of(row)
             if not filters and chosen is None:
                 chosen = name
-            filters[name] += 1
-            if name != chosen:
+            filters[name] = None
+            scores = self._scores(row, name)
+            if name == chosen:
+                self.add(position, self._run(row, position), row, size, scores)
+            else:
                 row["filter"] = name
-                others.add(name, row)
-                self.grading.note(self._scores(row, name))
-                continue
-            with self._source.locate(position):
-                run, scores = self._run(row, position), self._scores(row, name)
-            overrides.apply(run, row)
-            self.grading.add(Item(position, run, size, scores))
-        self._report_filters(chosen, filters)
-        overrides.finish()
+                self._others.add(name, row)
+                self.grading.note(scores)
+        if self.options.filter is not None and chosen not in filters:
+            raise InvalidFileError(
+                f"{self.source.name} has no filter {chosen!r}",
+                f"Its filters are: {', '.join(map(str, filters))}",
+            )
+        self.grading.filter = chosen
+        if chosen is not None:
+            rule = "the first in the file" if self.options.filter is None else "--filter"
+            self.source.choose("filter", chosen, rule)
 
-        def further(item: Item) -> dict[str, ScoreRecord]:
-            scores = {}
-            for row in others.take(item.run.sample_index):
-                answer = text(LmEvalLine(row).filtered)
-                for name, score in self._scores(row, text(row.get("filter"))).items():
-                    if answer is not None:
-                        score.details_json = {**(score.details_json or {}), ANSWER: answer}
-                    scores[name] = score
-            return scores
-
-        yield from self.grading.graded(further)
+    def further(self, item: Item) -> dict[str, ScoreRecord]:
+        """The scores by the other filters, each with the answer that its filter found."""
+        scores = {}
+        for row in self._others.take(item.run.sample_index):
+            answer = text(LmEvalLine(row).filtered)
+            for name, score in self._scores(row, text(row.get("filter"))).items():
+                if answer is not None:
+                    score.details_json = {**(score.details_json or {}), ANSWER: answer}
+                scores[name] = score
+        return scores
 
     def _expect_figures(self) -> None:
         """Notes the figures of the results file."""
-        for key, value in mapping(mapping(self._results.get("results")).get(self._task)).items():
+        for key, value in mapping(mapping(self._results.get("results")).get(self.task)).items():
             metric, _, filter_name = key.partition(",")
             figure = number(value)
             is_metric = metric != "sample_len" and not metric.endswith("_stderr")
@@ -178,17 +181,6 @@ class _LmEvalSamples:
                 how = self._aggregations.get(metric)
                 how = "mean" if how in (None, "mean") else f"aggregate ({how})"
                 self.grading.figures.expect(_metric_name(metric, filter_name), figure, how)
-
-    def _report_filters(self, chosen: str | None, filters: Counter[str | None]) -> None:
-        if self._options.filter is not None and chosen not in filters:
-            raise InvalidFileError(
-                f"{self._source.name} has no filter {chosen!r}",
-                f"Its filters are: {', '.join(map(str, filters))}",
-            )
-        self.grading.filter = chosen
-        if chosen is not None:
-            rule = "the first in the file" if self._options.filter is None else "--filter"
-            self._source.choose("filter", chosen, rule)
 
     def _filter_of(self, row: dict[str, Any]) -> str | None:
         """The filter of a line. Before 0.4.5 lines did not name theirs: those of a sample are in
@@ -206,84 +198,49 @@ class _LmEvalSamples:
             return {}
         scores = {}
         filter_name = named or NO_FILTER
-        directions = mapping(mapping(self._results.get("higher_is_better")).get(self._task))
         for key, value in line.metrics.items():
             name = _metric_name(key, filter_name)
-            higher, how = directions.get(key), self._aggregations.get(key)
+            higher, how = self._directions.get(key), self._aggregations.get(key)
             self.grading.define(
                 name,
                 higher_is_better=higher if isinstance(higher, bool) else None,
                 definition={"key": key, "filter": filter_name}
                 | ({} if how in (None, "mean") else {"aggregation": how}),
             )
-            score = score_of(value)
+            score = scores[name] = score_of(value)
             if isinstance(value, list | dict):
                 score.details_json = {"value": value}
             if (answer := line.choice_by(key)) is not None:
                 score.details_json = {ANSWER: answer}
-            scores[name] = score
         return scores
-
-    def experiment(self) -> ExperimentRecord:
-        results = self._results
-        config = {name: results[name] for name in _SETTINGS if results.get(name) is not None}
-        config["tasks"] = mapping(results.get("configs"))
-        if not self._model_args:
-            config = _without_model_args(config)
-        folder = text(results.get("model_name_sanitized")) or self._source.path.parent.name
-        versions = {
-            "lm_eval": results.get("lm_eval_version"),
-            "transformers": results.get("transformers_version"),
-        }
-        commit = results.get("git_hash")
-        environment = {
-            "tool": "lm_eval",
-            "tool_version": results.get("lm_eval_version"),
-            "packages": without_absent(versions),
-            "git": {"commit": commit} if commit else None,
-            "log": {name: results[name] for name in _LOG if name in results},
-        }
-        return ExperimentRecord(
-            id=f"{folder}_{self._date or self._source.sha256[:12]}",
-            name=f"{self._model} {self._date}" if self._date else self._task,
-            status="completed",
-            created_at=self._created,
-            config_json=redact(config),
-            environment_json=redact(without_absent(environment)),
-        )
 
     def _run(self, row: dict[str, Any], line: int) -> RunRecord:
         index = row.get("doc_id")
         if not isinstance(index, int) or isinstance(index, bool) or index < 0:
             raise InvalidFileError(
-                f"{self._source.where(line)} has the doc_id {index!r}", "It counts from 0."
+                f"{self.source.where(line)} has the doc_id {index!r}", "It counts from 0."
             )
         read = LmEvalLine(row)
-        return RunRecord(
-            experiment_id="",
+        return self.run(
+            read.metadata,
             approach_name=self._approach,
-            provider=self._provider,
-            model=self._model,
-            task=self._task,
             sample_index=index,
-            sample_id=text(row.get("doc_hash")),
+            sample_id=row.get("doc_hash"),
             input_text=read.question,
             expected_answer=read.expected,
             raw_output=read.output,
             parsed_answer=read.answer,
-            created_at=self._created,
-            metadata_json=read.metadata,
         )
 
     def _results_file(self) -> dict[str, Any]:
         if self._date is None:
             return {}
-        for path in sorted(self._source.path.parent.iterdir()):
+        for path in sorted(self.source.path.parent.iterdir()):
             name = _RESULTS.fullmatch(path.name)
             if name and name["date"] == self._date and sniff(path):
-                return read_object(self._source, path)
-        self._source.warn(
-            f"{self._source.name}: there is no results file next to it; its settings and versions "
+                return read_object(self.source, path)
+        self.source.warn(
+            f"{self.source.name}: there is no results file next to it; its settings and versions "
             "are not known"
         )
         return {}

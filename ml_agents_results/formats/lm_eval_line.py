@@ -14,17 +14,8 @@ _NO_ANSWER = "[invalid]"
 _SOLUTION = "####"
 _NORMALIZED: dict[str, Callable[[str], Sized]] = {"acc_norm": str, "acc_bytes": str.encode}
 _OF_LINES = (
-    "doc_id",
-    "doc",
-    "target",
-    "arguments",
-    "resps",
-    "filtered_resps",
-    "filter",
-    "metrics",
-    "doc_hash",
-    "prompt_hash",
-    "target_hash",
+    *("doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics"),
+    *("doc_hash", "prompt_hash", "target_hash"),
 )
 
 

@@ -15,8 +15,7 @@ from typing import Any, TypeGuard
 
 from ml_agents_results.formats.coercion import (
     amount,
-    count,
-    error_text,
+    at,
     first_of,
     mapping,
     moment,
@@ -24,21 +23,15 @@ from ml_agents_results.formats.coercion import (
     text,
     without_absent,
 )
-from ml_agents_results.formats.field_overrides import Overrides
-from ml_agents_results.formats.grading import Grading, score_of
+from ml_agents_results.formats.grading import score_of
 from ml_agents_results.formats.json_files import beginning, first_line, read_lines
 from ml_agents_results.formats.json_stream import JsonStream
 from ml_agents_results.formats.log import Item, Log
+from ml_agents_results.formats.log_reader import LogReader
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.promptfoo_database import evaluations, is_promptfoo_database
 from ml_agents_results.formats.recorded_results import RESULTS, ResultsFingerprint
-from ml_agents_results.records import (
-    ExperimentRecord,
-    RunRecord,
-    ScoreRecord,
-    Variant,
-    canonical_approach,
-)
+from ml_agents_results.records import ExperimentRecord, RunRecord, ScoreRecord, Variant
 from ml_agents_results.redaction import redact
 
 _EXPECTED = ("expected", "answer", "target", "label")
@@ -48,10 +41,8 @@ _ASSERTION_FAILED, _FAILED = 1, 2
 _UNASSERTED = "No assertions"
 # The reasons that promptfoo gives, with pass false, for assertions that did not run.
 _CRASHES = (
-    "Custom function threw error",
-    "Python code execution failed",
-    "Ruby code execution failed",
-    "Webhook error",
+    *("Custom function threw error", "Python code execution failed"),
+    *("Ruby code execution failed", "Webhook error"),
 )
 _WITHOUT = "without assertions have no grade (promptfoo counts them as passed)"
 _BROKEN = "whose assertions did not run have no grade (promptfoo counts them as failed)"
@@ -84,16 +75,16 @@ def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
         experiments: list[ExperimentRecord] = []
         yield Log(experiments, _items_of_database(source, options, experiments))
         return
-    results = _PromptfooResults(source, options)
-    results.read()
-    yield Log([results.experiment()], results.items(), results.grading.metrics)
+    results = _PromptfooReader(source, options)
+    results.set_aside()
+    yield results.log()
 
 
 def _items_of_database(
     source: LogSource, options: ImportOptions, experiments: list[ExperimentRecord]
 ) -> Iterator[Item]:
     for head, rows in evaluations(source.path):
-        results = _PromptfooResults(source, options)
+        results = _PromptfooReader(source, options)
         results.take(head, rows)
         experiment = results.experiment()
         experiments.append(experiment)
@@ -102,6 +93,215 @@ def _items_of_database(
             experiment.metrics = list(results.grading.metrics.values())
             yield item
         experiment.metrics = list(results.grading.metrics.values())
+
+
+class _PromptfooReader(LogReader):
+    """The results of one evaluation, and how they become runs.
+
+    Older results have no numbers of their tests and prompts: these are counted here, and so are
+    repeats. In newer ones each repetition of a test has a number of its own.
+    """
+
+    def __init__(self, source: LogSource, options: ImportOptions) -> None:
+        super().__init__(source, options, preferred=(_SUCCESS, "score"), rule="all assertions")
+        self._head: dict[str, Any] = {}
+        self._contents: dict[int, bytes] = {}
+        self._tests: dict[str, int] = {}
+        self._prompts: dict[str, int] = {}
+        self._labels: dict[tuple[str, str], int] = {}
+        self._unproven = False
+        self._passed = 0
+        self._unjudged: Counter[str] = Counter()
+        self._columns: dict[Variant, tuple[int, int]] = {}
+        self._results = ResultsFingerprint()
+        self._answered: Counter[tuple[int, int, str]] = Counter()
+        self.grading.define(_SUCCESS, kind="binary", lower=0, upper=1, higher_is_better=True)
+
+    def set_aside(self) -> None:
+        """Reads the whole file."""
+        if _JSON_LINES.search(self.source.path.name):
+            for line, row, size in read_lines(self.source):
+                self._take(line, row, size)
+            return
+        with self.source.open() as file:
+            stream = JsonStream(self.source, file)
+            if stream.first == b"[":
+                self._take_results(stream)
+            else:
+                self._take_object(stream)
+            stream.finish()
+
+    def take(self, head: dict[str, Any], rows: Iterable[dict[str, Any]]) -> None:
+        """Takes an evaluation of a database."""
+        self._head = head
+        for index, row in enumerate(rows):
+            self._take(f"{head['evalId']} result {index + 1}", row, len(str(row)))
+
+    def _take_object(self, stream: JsonStream, *, inner: bool = False) -> None:
+        for name in stream.members():
+            if name == "results" and stream.first == b"[":
+                self._take_results(stream)
+            elif name == "results" and stream.first == b"{" and not inner:
+                self._take_object(stream, inner=True)
+            elif name in _HEAD:
+                self._head[name] = stream.value()
+
+    def _take_results(self, stream: JsonStream) -> None:
+        for index in stream.elements():
+            raw = stream.raw()
+            self._take(f"result {index + 1}", mapping(stream.parse(raw)), len(raw))
+
+    def _take(self, position: int | str, row: dict[str, Any], size: int) -> None:
+        test = _numbered(row.get("testIdx"), self._tests, row.get("vars"))
+        if _is_number(row.get("testIdx")) and test not in self._contents:
+            content = text([row.get("vars"), row.get("testCase")]) or ""
+            digest = blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16)
+            self._contents[test] = digest.digest()
+        provider_id = text(at(row, "provider.id")) or text(row.get("provider")) or ""
+        column = _numbered(row.get("promptIdx"), self._prompts, [row.get("prompt"), provider_id])
+        key = (test, column, provider_id)
+        run = self._run(row, *key)
+        self._answered[key] += 1
+        self._results.add(*key, at(row, "response.output"), row.get("latencyMs"), row.get("error"))
+        if (evaluation := first_of(row, ("evalId", "evaluationId"))) is not None:
+            self._head.setdefault("evalId", evaluation)
+        # Version 2 of 2023: the configuration says whether there were assertions.
+        unproven = "gradingResult" not in row and "testCase" not in row
+        self._unproven = self._unproven or unproven
+        self._passed += row.get("success") is True
+        reason = None if unproven else _why_unjudged(row)
+        if reason is not None and run.error is None:
+            self._unjudged[reason] += 1
+        self.add(position, run, row, size, _scores(row) if reason is None else {})
+        self._columns.setdefault(run.variant, (column, len(self._columns)))
+
+    def _run(self, row: dict[str, Any], test: int, column: int, provider_id: str) -> RunRecord:
+        prompt, response = row.get("prompt"), mapping(row.get("response"))
+        rendered = text(prompt.get("raw") if isinstance(prompt, dict) else prompt)
+        provider, _, model = provider_id.partition(":")
+        cached = response.get("cached") is True
+        return self.run(
+            {
+                "vars": row.get("vars"),
+                "prompt": rendered,
+                "prompt_label": at(prompt, "label"),
+                "provider_label": at(row, "provider.label"),
+                # A judge is a provider, too: its settings may hold keys.
+                "assert": redact(at(row, "testCase.assert")),
+                "grading": redact(row.get("gradingResult")),
+                "failure_reason": row.get("failureReason"),
+                "cached": cached or None,
+                "cached_latency_ms": row.get("latencyMs") if cached else None,
+                "token_usage": mapping(response.get("tokenUsage")),
+                "metadata": row.get("metadata"),
+                "id": row.get("id"),
+            },
+            approach_name=self._approach(at(prompt, "label"), column, provider_id),
+            sample_index=test,
+            repeat_index=self._answered[test, column, provider_id],
+            provider=provider if model else "",
+            model=model or provider,
+            input_text=_question(row.get("vars"), rendered),
+            expected_answer=self._expected(row),
+            raw_output=response.get("output"),
+            execution_time_ms=None if cached else row.get("latencyMs"),
+            # promptfoo writes 0 if it knows no price: only a 0 of the provider is one.
+            cost_estimate=amount(row.get("cost")) or response.get("cost"),
+            prompt_tokens=at(response, "tokenUsage.prompt"),
+            completion_tokens=at(response, "tokenUsage.completion"),
+            error=(row.get("error") or response.get("error") or "error")
+            if _is_failed(row, response)
+            else None,
+        )
+
+    def _approach(self, label: object, column: int, provider: str) -> str:
+        """The label of the prompt; where there is none, or several prompts share it, its number."""
+        short = isinstance(label, str) and len(label) <= _LONGEST_LABEL and label.isprintable()
+        name = self.approach(
+            (label if short else None, "label of the prompt"),
+            (f"prompt {column}", "number of the prompt"),
+        )
+        if self._labels.setdefault((name, provider), column) != column:
+            name = f"{name} (prompt {column})"
+        return name
+
+    def _expected(self, row: dict[str, Any]) -> str | None:
+        case = mapping(row.get("testCase"))
+        variables = {**mapping(case.get("vars")), **mapping(row.get("vars"))}
+        named = self.options.expected
+        for name in _EXPECTED if named is None else (named,):
+            if (value := text(variables.get(name))) is not None:
+                rule = "the usual variable" if named is None else "--expected-var"
+                self.source.choose("expected", f"vars.{name}", rule)
+                return value
+        for one in map(mapping, sequence(case.get("assert")) if named is None else []):
+            if one.get("type") in _COMPARING and one.get("value") is not None:
+                self.source.choose("expected", str(one["type"]), "the first assertion")
+                return text(one["value"])
+        return None
+
+    def experiment(self) -> ExperimentRecord:
+        head = self._head
+        config, about = mapping(head.get("config")), mapping(head.get("metadata"))
+        results: dict[str, Any] = {RESULTS: self._results.described(text(head.get("evalId")))}
+        self.created = moment(head.get("timestamp")) or moment(head.get("createdAt"))
+        return self.described(
+            text(head.get("evalId")) or f"{self.source.stem}-{self.source.sha256[:8]}",
+            text(config.get("description")) or self.source.stem,
+            config if self.options.model_args else _without_arguments(config),
+            tool="promptfoo",
+            tool_version=about.get("promptfooVersion"),
+            log=without_absent({**about, "version": head.get("version")}),
+            **results,
+        )
+
+    def read(self) -> None:
+        """Says what the results lack; they have been taken already."""
+        self.source.why_empty = (
+            "is an evaluation of promptfoo without results",
+            "Run it again; results come with: promptfoo eval --output results.json",
+        )
+        for reason, number in self._unjudged.items():
+            self.source.warn(f"{self.source.name}: {number:,} results {reason}")
+        known = at(self._head, "stats.successes")
+        if _is_number(known) and known != self._passed:
+            self.source.warn(
+                f"{self.source.name}: its own statistics count {known:,} results as passed; "
+                f"{self._passed:,} of those in the file have passed"
+            )
+
+    def items(self) -> Iterator[Item]:
+        """The runs; tests of the same content are one sample that is asked several times.
+
+        They have the time of the evaluation, and variants follow each other as in its
+        configuration: results come as they were ready.
+        """
+        began = self.created or datetime.now(UTC)
+        order = sorted(self._columns, key=self._columns.__getitem__)
+        times = {one: began + timedelta(microseconds=i) for i, one in enumerate(order)}
+        alike = _alike_tests(self._contents)
+        config = mapping(self._head.get("config"))
+        providers = sequence(config.get("providers"))
+        asserted = '"assert"' in (text(config) or "")
+        provider, _, model = (text(providers[0]) or "" if len(providers) == 1 else "").partition(
+            ":"
+        )
+        for item in super().items():
+            run = item.run
+            run.created_at = run.created_at or times[run.variant]
+            tests = alike.get(run.sample_index, [run.sample_index])
+            run.repeat_index = tests.index(run.sample_index) + run.repeat_index * len(tests)
+            run.sample_index = tests[0]
+            if self._unproven and not asserted:
+                self.source.warn(
+                    f"{self.source.name}: its configuration has no assertions, so nothing is "
+                    "graded (promptfoo counts such results as passed)"
+                )
+                run.is_correct = run.score = None
+                item = item._replace(scores={})
+            if not (run.provider or run.model):
+                run.provider, run.model = (provider, model) if model else ("", provider)
+            yield item
 
 
 def _without_arguments(config: Any) -> Any:
@@ -115,243 +315,6 @@ def _without_arguments(config: Any) -> Any:
         for name, inner in config.items()
         if name not in ("config", "env")
     }
-
-
-class _PromptfooResults:
-    """The results of one file, and how they become runs.
-
-    Older results have no numbers of their tests and prompts: these are counted here, and so are
-    repeats. In newer ones each repetition of a test has a number of its own.
-    """
-
-    def __init__(self, source: LogSource, options: ImportOptions) -> None:
-        self._source = source
-        self._options = options
-        self._overrides = Overrides(source, options)
-        self._head: dict[str, Any] = {}
-        self._contents: dict[int, bytes] = {}
-        self._tests: dict[str, int] = {}
-        self._prompts: dict[str, int] = {}
-        self._labels: dict[tuple[str, str], int] = {}
-        self._unproven = False
-        self._passed = 0
-        self._unjudged: Counter[str] = Counter()
-        self._columns: dict[Variant, tuple[int, int]] = {}
-        self._results = ResultsFingerprint()
-        self._answered: dict[tuple[int, int, str], int] = {}
-        self.grading = Grading(
-            source, options, preferred=(_SUCCESS, "score"), rule="all assertions"
-        )
-        self.grading.define(_SUCCESS, kind="binary", lower=0, upper=1, higher_is_better=True)
-
-    def read(self) -> None:
-        """Reads the whole file."""
-        if _JSON_LINES.search(self._source.path.name):
-            for line, row, size in read_lines(self._source):
-                self._add(line, row, size)
-            return
-        with self._source.open() as file:
-            stream = JsonStream(self._source, file)
-            if stream.first == b"[":
-                self._read_results(stream)
-            else:
-                self._read_object(stream)
-            stream.finish()
-
-    def take(self, head: dict[str, Any], rows: Iterable[dict[str, Any]]) -> None:
-        """Takes an evaluation of a database."""
-        self._head = head
-        for index, row in enumerate(rows):
-            self._add(f"{head['evalId']} result {index + 1}", row, len(str(row)))
-
-    def _read_object(self, stream: JsonStream, *, inner: bool = False) -> None:
-        for name in stream.members():
-            if name == "results" and stream.first == b"[":
-                self._read_results(stream)
-            elif name == "results" and stream.first == b"{" and not inner:
-                self._read_object(stream, inner=True)
-            elif name in _HEAD:
-                self._head[name] = stream.value()
-
-    def _read_results(self, stream: JsonStream) -> None:
-        for index in stream.elements():
-            raw = stream.raw()
-            self._add(f"result {index + 1}", mapping(stream.parse(raw)), len(raw))
-
-    def experiment(self) -> ExperimentRecord:
-        head = self._head
-        config, about = mapping(head.get("config")), mapping(head.get("metadata"))
-        environment = {
-            "tool": "promptfoo",
-            "tool_version": about.get("promptfooVersion"),
-            "log": without_absent({**about, "version": head.get("version")}),
-            RESULTS: self._results.described(text(head.get("evalId"))),
-        }
-        kept = config if self._options.model_args else _without_arguments(config)
-        return ExperimentRecord(
-            id=text(head.get("evalId")) or f"{self._source.stem}-{self._source.sha256[:8]}",
-            name=text(config.get("description")) or self._source.stem,
-            status="completed",
-            created_at=self._created,
-            config_json=redact(kept),
-            environment_json=redact(without_absent(environment)),
-        )
-
-    @property
-    def _created(self) -> datetime | None:
-        return moment(self._head.get("timestamp")) or moment(self._head.get("createdAt"))
-
-    def items(self) -> Iterator[Item]:
-        """The runs; tests of the same content are one sample that is asked several times.
-
-        They have the time of the evaluation, and variants follow each other as in its
-        configuration: results come as they were ready.
-        """
-        began = self._created or datetime.now(UTC)
-        order = sorted(self._columns, key=self._columns.__getitem__)
-        times = {one: began + timedelta(microseconds=i) for i, one in enumerate(order)}
-        alike = _alike_tests(self._contents)
-        config = mapping(self._head.get("config"))
-        providers = sequence(config.get("providers"))
-        asserted = '"assert"' in (text(config) or "")
-        only = text(providers[0]) if len(providers) == 1 else None
-        self._overrides.finish()
-        self._source.why_empty = (
-            "is an evaluation of promptfoo without results",
-            "Run it again; results come with: promptfoo eval --output results.json",
-        )
-        self._say_what_is_ungraded()
-        for item in self.grading.graded():
-            run = item.run
-            run.created_at = run.created_at or times[run.variant]
-            tests = alike.get(run.sample_index, [run.sample_index])
-            run.repeat_index = tests.index(run.sample_index) + run.repeat_index * len(tests)
-            run.sample_index = tests[0]
-            if self._unproven and not asserted:
-                self._source.warn(
-                    f"{self._source.name}: its configuration has no assertions, so nothing is "
-                    "graded (promptfoo counts such results as passed)"
-                )
-                run.is_correct = run.score = None
-                item = item._replace(scores={})
-            if not (run.provider or run.model) and only is not None:
-                provider, _, model = only.partition(":")
-                run.provider, run.model = (provider, model) if model else ("", provider)
-            yield item
-
-    def _say_what_is_ungraded(self) -> None:
-        """Names the results that promptfoo counts, and that have no grade here."""
-        for reason, number in self._unjudged.items():
-            self._source.warn(f"{self._source.name}: {number:,} results {reason}")
-        known = mapping(self._head.get("stats")).get("successes")
-        if _is_number(known) and known != self._passed:
-            self._source.warn(
-                f"{self._source.name}: its own statistics count {known:,} results as passed; "
-                f"{self._passed:,} of those in the file have passed"
-            )
-
-    def _add(self, position: int | str, row: dict[str, Any], size: int) -> None:
-        test = _numbered(row.get("testIdx"), self._tests, row.get("vars"))
-        if _is_number(row.get("testIdx")) and test not in self._contents:
-            content = (text([row.get("vars"), row.get("testCase")]) or "").encode(
-                "utf-8", "surrogatepass"
-            )
-            self._contents[test] = blake2b(content, digest_size=16).digest()
-        provider_id = (
-            text(mapping(row.get("provider")).get("id")) or text(row.get("provider")) or ""
-        )
-        column = _numbered(row.get("promptIdx"), self._prompts, [row.get("prompt"), provider_id])
-        with self._source.locate(position):
-            run = self._run(row, test, column, provider_id)
-        key = (test, column, provider_id)
-        self._answered[key] = self._answered.get(key, -1) + 1
-        run.repeat_index = self._answered[key]
-        self._overrides.apply(run, row)
-        self._columns.setdefault(run.variant, (column, len(self._columns)))
-        answer = mapping(row.get("response")).get("output")
-        self._results.add(*key, answer, row.get("latencyMs"), row.get("error"))
-        if (evaluation := first_of(row, ("evalId", "evaluationId"))) is not None:
-            self._head.setdefault("evalId", evaluation)
-        # Version 2 of 2023: the configuration says whether there were assertions.
-        unproven = "gradingResult" not in row and "testCase" not in row
-        self._unproven = self._unproven or unproven
-        self._passed += row.get("success") is True
-        reason = None if unproven else _why_unjudged(row)
-        if reason is not None and run.error is None:
-            self._unjudged[reason] += 1
-        scores = _scores(row) if reason is None else {}
-        self.grading.add(Item(position, run, size, scores))
-
-    def _run(self, row: dict[str, Any], test: int, column: int, provider_id: str) -> RunRecord:
-        prompt, response = row.get("prompt"), mapping(row.get("response"))
-        rendered = text(mapping(prompt).get("raw") if isinstance(prompt, dict) else prompt)
-        named = mapping(row.get("provider"))
-        provider, _, model = provider_id.partition(":")
-        approach = self._approach(mapping(prompt).get("label"), column, provider_id)
-        usage = mapping(response.get("tokenUsage"))
-        cached = response.get("cached") is True
-        run = RunRecord(
-            experiment_id="",
-            approach_name=approach,
-            sample_index=test,
-            provider=provider if model else "",
-            model=model or provider,
-            input_text=_question(row.get("vars"), rendered),
-            expected_answer=self._expected(row),
-            raw_output=text(response.get("output")),
-            execution_time_ms=None if cached else count(row.get("latencyMs")),
-            cost_estimate=_cost(row, response),
-            prompt_tokens=count(usage.get("prompt")),
-            completion_tokens=count(usage.get("completion")),
-            metadata_json=without_absent(
-                {
-                    "vars": row.get("vars"),
-                    "prompt": rendered,
-                    "prompt_label": mapping(prompt).get("label"),
-                    "provider_label": named.get("label"),
-                    # A judge is a provider, too: its settings may hold keys.
-                    "assert": redact(mapping(row.get("testCase")).get("assert")),
-                    "grading": redact(row.get("gradingResult")),
-                    "failure_reason": row.get("failureReason"),
-                    "cached": cached or None,
-                    "cached_latency_ms": row.get("latencyMs") if cached else None,
-                    "token_usage": usage,
-                    "metadata": row.get("metadata"),
-                    "id": row.get("id"),
-                }
-            ),
-        )
-        if _is_failed(row, response):
-            run.error = error_text(first_of({**response, **without_absent(row)}, ("error",)))
-        return run
-
-    def _approach(self, label: object, column: int, provider: str) -> str:
-        """The label of the prompt; where there is none, or several prompts share it, its number."""
-        if self._options.approach is not None:
-            name, rule = canonical_approach(self._options.approach), "--approach"
-        elif isinstance(label, str) and 0 < len(label) <= _LONGEST_LABEL and label.isprintable():
-            name, rule = canonical_approach(label), "label of the prompt"
-        else:
-            name, rule = f"prompt {column}", "number of the prompt"
-        if self._labels.setdefault((name, provider), column) != column:
-            name = f"{name} (prompt {column})"
-        self._source.choose("approach", name, rule)
-        return name
-
-    def _expected(self, row: dict[str, Any]) -> str | None:
-        case = mapping(row.get("testCase"))
-        variables = {**mapping(case.get("vars")), **mapping(row.get("vars"))}
-        named = self._options.expected
-        for name in _EXPECTED if named is None else (named,):
-            if (value := text(variables.get(name))) is not None:
-                rule = "the usual variable" if named is None else "--expected-var"
-                self._source.choose("expected", f"vars.{name}", rule)
-                return value
-        for one in map(mapping, sequence(case.get("assert")) if named is None else []):
-            if one.get("type") in _COMPARING and one.get("value") is not None:
-                self._source.choose("expected", str(one["type"]), "the first assertion")
-                return text(one["value"])
-        return None
 
 
 def _question(variables: object, rendered: str | None) -> str | None:
@@ -397,11 +360,6 @@ def _is_number(given: object) -> TypeGuard[int]:
     return isinstance(given, int) and not isinstance(given, bool) and given >= 0
 
 
-def _cost(row: dict[str, Any], response: dict[str, Any]) -> float | None:
-    """USD. promptfoo writes 0 if it knows no price: only a 0 of the provider is a price."""
-    return amount(row.get("cost")) or amount(response.get("cost"))
-
-
 def _is_failed(row: dict[str, Any], response: dict[str, Any]) -> bool:
     """Whether there is no answer. `error` alone does not say so: failed assertions have it too."""
     reason = row.get("failureReason")
@@ -418,8 +376,9 @@ def _why_unjudged(row: dict[str, Any]) -> str | None:
     parts = [grading, *map(mapping, sequence(grading.get("componentResults")))]
     if grading.get("reason") == _UNASSERTED and not grading.get("componentResults"):
         return _WITHOUT
-    if any(mapping(part.get("metadata")).get("graderError") for part in parts) or any(
-        str(part.get("reason")).startswith(_CRASHES) for part in parts
+    if any(
+        at(part, "metadata.graderError") or str(part.get("reason")).startswith(_CRASHES)
+        for part in parts
     ):
         return _BROKEN
     return None if grading or sequence(mapping(row.get("testCase")).get("assert")) else _WITHOUT

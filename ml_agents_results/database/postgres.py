@@ -21,6 +21,9 @@ START = 3.0
 
 _ADDRESS = ("host", "hostaddr", "port", "dbname", "user", "connect_timeout")
 
+_MANY, _MUCH = 1000, 0.1
+"""From how many changed runs on, and from which share of all, statistics are renewed."""
+
 MIGRATION_LOCK = 7_305_118
 """The advisory lock that lets one process migrate at a time."""
 
@@ -170,6 +173,17 @@ def _connected(
 def state(connection: Connection) -> str:
     """A value that changes whenever anybody commits: the snapshot that a new transaction sees."""
     return str(connection.scalar(text("SELECT pg_current_snapshot()::text")))
+
+
+def analyze(connection: Connection, changed: int) -> None:
+    """Renews the planner's statistics of the tables that imports fill, where `changed` runs are
+    many: as autovacuum would a minute later, until which plans are those of small tables.
+
+    A table whose owner is another, or that is being analysed already, is left to autovacuum.
+    """
+    of_runs = text("SELECT reltuples FROM pg_class WHERE oid = 'runs'::regclass")
+    if changed >= max(_MANY, _MUCH * (connection.scalar(of_runs) or 0)):
+        connection.execute(text("ANALYZE (SKIP_LOCKED) runs, parsing_metrics, scores"))
 
 
 def _lift_timeout(connection: Connection) -> None:

@@ -85,6 +85,10 @@ def load(
         result = job.run(parts)
         if dry_run:
             raise _DryRunError
+        if not database.is_sqlite:
+            from ml_agents_results.database import postgres
+
+            postgres.analyze(connection, result.inserted + result.updated)
     return replace(result, dry_run=dry_run)
 
 

@@ -96,6 +96,18 @@ def test_a_writer_records_imports_and_resumes(users: Users, tmp_path: Path) -> N
     assert {one["id"]: one["runs"] for one in found} == {"e": 120, "imported": 120, "asked": 3}
 
 
+def test_a_large_import_renews_what_the_planner_knows(users: Users, tmp_path: Path) -> None:
+    """Only the owner of a table may: for a writer it is left to autovacuum."""
+    file = tmp_path / "runs.csv"
+    file.write_text("approach_name,correct\n" + "CoT,1\n" * 1200, encoding="utf-8")
+    call("import", file, "--db-url", users.writer, "--experiment-id", "of the writer")
+    owner = users.owner.url.render_as_string(hide_password=False)
+    call("import", file, "--db-url", owner, "--experiment-id", "of the owner")
+    with users.owner.read() as connection:
+        known = connection.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'runs'"))
+    assert known == 2400
+
+
 def test_a_writer_deletes_nothing(users: Users) -> None:
     ResultsProcessor(users.owner).save_experiment("e", {})
     message, hint = refusal(

@@ -24,10 +24,13 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.simulated_coverage import SIMULATED_SEED, simulations
-from ml_agents_results.statistics.cluster_robust import clustered_mean
+from ml_agents_results.statistics.cluster_robust import clustered_mean, sample_mean
+from ml_agents_results.statistics.difference_sums import (
+    DifferenceSums,
+    matched_tango,
+    pseudo_sample_interval,
+)
 from ml_agents_results.statistics.distributions import fair_coin_exact_p, fair_coin_mid_p
-from ml_agents_results.statistics.mcnemar import PairedTable
-from ml_agents_results.statistics.paired_intervals import DIFFERENCE_METHODS
 from ml_agents_results.statistics.proportions import INTERVAL_METHODS, wilson
 from ml_agents_results.statistics.repeats import repeated_accuracy
 from ml_agents_results.statistics.sample_sizes import paired_sample_size
@@ -126,9 +129,9 @@ def _bounds(intervals: list[Any]) -> tuple[Floats, Floats]:
 
 def paired(tables: Tables) -> None:
     """Intervals of a difference on shared independent samples, and sizes of the tests."""
-    methods: dict[str, Callable[[PairedTable, float], Any]] = {
-        "bonett-price": DIFFERENCE_METHODS["bonett-price"],
-        "tango": DIFFERENCE_METHODS["tango"],
+    methods: dict[str, Callable[[DifferenceSums, float], Any]] = {
+        "bonett-price": pseudo_sample_interval,
+        "tango": matched_tango,
         "(paired t)": _paired_t,
     }
     tables.title(
@@ -143,7 +146,7 @@ def paired(tables: Tables) -> None:
             if name == "tango" and n > 100:
                 continue
             made = [
-                method(PairedTable(0, int(b), int(c), int(n - b - c)), LEVEL)
+                method(DifferenceSums.of_table(int(b), int(c), n), LEVEL)
                 for b, c in zip(gained, lost, strict=True)
             ]
             low, high = _bounds(made)
@@ -157,9 +160,10 @@ def paired(tables: Tables) -> None:
                 tables.promise(f"least coverage of {name} at n={n}", float(coverage.min()), least)
 
 
-def _paired_t(table: PairedTable, _confidence: float) -> tuple[float, float]:
-    difference, se = table.difference or 0.0, table.se or 0.0
-    half = float(stats.t.ppf(0.975, table.pairs - 1)) * se
+def _paired_t(sums: DifferenceSums, _confidence: float) -> tuple[float, float]:
+    mean = sample_mean(sums.n, sums.total, sums.squares)
+    difference = mean.mean or 0.0
+    half = float(stats.t.ppf(0.975, sums.n - 1)) * (mean.se or 0.0)
     return difference - half, difference + half
 
 

@@ -23,6 +23,7 @@ from ml_agents_results.statistics.prediction_powered import (
 )
 from ml_agents_results.statistics.ratings import Ratings
 from ml_agents_results.statistics.run_columns import Array
+from ml_agents_results.statistics.two_samples import welch_error
 
 HALF_WIDTHS = (0.05, 0.02)
 """Of the range of the metric: what labels are counted for."""
@@ -293,15 +294,10 @@ class CorrectedService(AnalysisService):
         if one.estimate is not None and two.estimate is not None:
             difference = one.estimate - two.estimate
         if difference is not None and one.se and two.se and one.dof and two.dof:
-            variance = one.se**2 + two.se**2
-            se = variance**0.5
-            dof = variance**2 / (one.se**4 / one.dof + two.se**4 / two.dof)
+            se, dof = welch_error((one.se, one.dof), (two.se, two.dof))
             half = t_quantile(self._options.confidence, dof) * se
-            low, high, p_value = (
-                difference - half,
-                difference + half,
-                t_two_sided_p(difference / se, dof),
-            )
+            low, high = difference - half, difference + half
+            p_value = t_two_sided_p(difference / se, dof)
         return CorrectedDifference(
             candidate=candidate.variant,
             baseline=baseline.variant,

@@ -9,7 +9,7 @@ IntervalMethod = Literal["wilson", "jeffreys", "clopper-pearson", "bayes-uniform
 """Intervals of an accuracy, keys of `proportions.INTERVAL_METHODS`."""
 
 DifferenceMethod = Literal["bonett-price", "tango", "newcombe"]
-"""Intervals of a paired difference, keys of `paired_intervals.DIFFERENCE_METHODS`."""
+"""Intervals of a paired difference."""
 
 PairedTest = Literal["mid-p", "exact"]
 """P values of a paired test."""
@@ -24,8 +24,10 @@ NullCluster = Literal["error", "singleton"]
 """What a sample without a value to cluster by is: an error, or a cluster of its own."""
 
 Contrasts = Literal["vs-baseline", "all-pairs"]
-Family = Literal["metric", "metrics"]
 """Which variants are compared: each with the baseline, or every pair."""
+
+Family = Literal["metric", "metrics"]
+"""What p values are corrected for: the tests by one metric, or those by all metrics."""
 
 Pool = Literal["experiment"]
 """What variants may differ in and still be one, whose runs are repeats."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics.distributions import check_counts, check_part
 
 COVERAGE_FLOOR = 0.95
@@ -14,7 +13,7 @@ COVERAGE_GAP = 0.02
 class Denominators:
     """Disjoint run counts of one variant: graded, of which correct, and by why others are not.
 
-    `expected` is the size of the dataset, where it is known. ValueError for impossible counts.
+    ValueError for impossible counts.
     """
 
     correct: int
@@ -24,7 +23,6 @@ class Denominators:
     ungraded: int = 0
     truncated: int = 0
     refused: int = 0
-    expected: int | None = None
 
     def __post_init__(self) -> None:
         check_part("correct", self.correct, "graded", self.graded)
@@ -41,34 +39,6 @@ class Denominators:
     def coverage(self) -> float | None:
         """The share of runs that were graded; `None` without runs."""
         return self.graded / self.total if self.total else None
-
-    def counted(self, missing: str = "exclude") -> tuple[int, int]:
-        """(correct, n) under a policy for runs without a grade.
-
-        `exclude` counts graded runs only, `incorrect` counts the others as wrong; UsageError for
-        another word.
-        """
-        if missing == "exclude":
-            return self.correct, self.graded
-        if missing == "incorrect":
-            return self.correct, self.total
-        raise UsageError(
-            f"unknown policy for missing grades {missing!r}", hint="choose exclude or incorrect"
-        )
-
-    def to_dict(self) -> dict[str, int | None]:
-        """The counts under the names of the result object."""
-        return {
-            "n_expected": self.expected,
-            "n_total": self.total,
-            "n_failed": self.failed,
-            "n_truncated": self.truncated,
-            "n_refused": self.refused,
-            "n_unparsed": self.unparsed,
-            "n_ungraded": self.ungraded,
-            "n_graded": self.graded,
-            "n_correct": self.correct,
-        }
 
 
 def missing_bounds(correct: int, graded: int, total: int) -> tuple[float, float] | None:

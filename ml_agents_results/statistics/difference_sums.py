@@ -49,6 +49,13 @@ class DifferenceSums:
             differing=sum(count for step, count in steps.items() if step),
         )
 
+    @classmethod
+    def of_table(cls, improved: int, regressed: int, samples: int) -> "DifferenceSums":
+        """From a 2x2 table of single answers."""
+        return cls.of_steps(
+            {1: improved, -1: regressed, 0: samples - improved - regressed}, per_unit=1
+        )
+
     @property
     def mean(self) -> float | None:
         """The difference D; None without samples."""

@@ -1,21 +1,14 @@
-"""Which of two approaches answers more of the same samples? Tests and measures on a 2x2 table.
+"""2x2 table of two approaches on the same samples, and its measures.
 
-Only the discordant samples, answered by one approach and not by the other, carry evidence; the
-intervals for the difference live in `paired_intervals`.
-
-Sources:
-    McNemar 1947, doi:10.1007/BF02295996
-    Fagerland, Lydersen, Laake 2013, doi:10.1186/1471-2288-13-91
+McNemar's test on it is the sign-flip test (`sign_flip`) of single answers.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from ml_agents_results.statistics.distributions import (
     check_counts,
     check_part,
-    fair_coin_exact_p,
-    fair_coin_mid_p,
     normal_two_sided_p,
 )
 
@@ -24,8 +17,7 @@ from ml_agents_results.statistics.distributions import (
 class PairedTable:
     """How many shared samples both, one or neither of two approaches answered correctly.
 
-    Tables add up (`+`), so the table of a benchmark is the sum of its tasks'. ValueError for
-    counts that are negative or not whole.
+    ValueError for counts that are negative or not whole.
     """
 
     both_correct: int
@@ -34,29 +26,7 @@ class PairedTable:
     neither_correct: int
 
     def __post_init__(self) -> None:
-        check_counts(
-            both_correct=self.both_correct,
-            improved=self.improved,
-            regressed=self.regressed,
-            neither_correct=self.neither_correct,
-        )
-
-    def __add__(self, other: "PairedTable") -> "PairedTable":
-        return PairedTable(
-            self.both_correct + other.both_correct,
-            self.improved + other.improved,
-            self.regressed + other.regressed,
-            self.neither_correct + other.neither_correct,
-        )
-
-    def swap(self) -> "PairedTable":
-        """The same samples with candidate and baseline exchanged."""
-        return PairedTable(
-            self.both_correct,
-            self.regressed,
-            self.improved,
-            self.neither_correct,
-        )
+        check_counts(**asdict(self))
 
     @property
     def discordant(self) -> int:
@@ -90,42 +60,6 @@ class PairedTable:
         """The share of discordant samples (psi of the power formulas); `None` without pairs."""
         return self.discordant / self.pairs if self.pairs else None
 
-    @property
-    def se(self) -> float | None:
-        """sd / sqrt(n) of the differences per sample: sqrt((b + c - (b - c)^2 / n) / n / (n - 1)).
-
-        `None` with fewer than two pairs, and where it would be 0 and claim certainty.
-        """
-        if self.pairs < 2:
-            return None
-        net = self.improved - self.regressed
-        # In whole numbers, so that "no variance" is recognised exactly.
-        squares = self.discordant * self.pairs - net * net
-        return math.sqrt(squares / (self.pairs - 1)) / self.pairs if squares else None
-
-
-def mcnemar_mid_p(table: PairedTable) -> float | None:
-    """Two-sided mid-p McNemar test, the default (Fagerland, Lydersen, Laake 2013).
-
-    Returns:
-        The p value, for any number of discordant samples: 1.0 if there are none, `None` without
-        pairs.
-    """
-    if not table.pairs:
-        return None
-    return fair_coin_mid_p(table.improved, table.regressed)
-
-
-def mcnemar_exact_p(table: PairedTable) -> float | None:
-    """Two-sided exact conditional McNemar test (McNemar 1947), which is conservative.
-
-    Returns:
-        The p value: 1.0 without discordant samples, `None` without pairs.
-    """
-    if not table.pairs:
-        return None
-    return fair_coin_exact_p(table.improved, table.regressed)
-
 
 def conditional_odds_ratio(table: PairedTable) -> float | None:
     """b / c: the odds that a discordant sample favours the candidate; `None` when c = 0."""
@@ -145,16 +79,10 @@ def phi_correlation(table: PairedTable) -> float | None:
 
 
 def unpaired_z_p(correct_a: int, n_a: int, correct_b: int, n_b: int) -> float | None:
-    """What a test that ignores the pairing would have said: two-sided unpooled z test.
+    """What a test that ignores the pairing would have said: two-sided unpooled z test of
+    `correct_a` of `n_a` samples against `correct_b` of `n_b`.
 
-    Args:
-        correct_a: Samples that A answered correctly, of its `n_a`; `correct_b` of `n_b` as well.
-
-    Returns:
-        The p value; `None` when a variant is empty or both variances are 0.
-
-    Raises:
-        ValueError: The counts are impossible.
+    None when a variant is empty or both variances are 0; ValueError for impossible counts.
     """
     check_part("correct_a", correct_a, "n_a", n_a)
     check_part("correct_b", correct_b, "n_b", n_b)
@@ -166,13 +94,8 @@ def unpaired_z_p(correct_a: int, n_a: int, correct_b: int, n_b: int) -> float | 
 
 
 def probability_of_superiority(table: PairedTable) -> float | None:
-    """P(candidate is better | data) under a uniform Dirichlet prior on the four cells, exact.
-
-    Holds for independent samples asked once.
-
-    Returns:
-        A fraction: .5 without discordant samples, `None` without pairs.
-    """
+    """P(candidate is better | data) under a uniform Dirichlet prior on the four cells, exact for
+    independent samples asked once: .5 without discordant samples, None without pairs."""
     if not table.pairs:
         return None
     from scipy import special

@@ -1,20 +1,14 @@
-"""How large is the difference between two approaches? Intervals for a paired difference.
-
-Bonett-Price is the default: a closed form in (b, c, n) whose worst coverage is .94 at n = 20,
-where the paired t interval falls to .33.
+"""Intervals of a paired difference from its 2x2 table: Newcombe's, and the score statistic and
+bounds of Tango. `difference_sums` has the intervals that hold for repeats and clusters, too.
 
 Sources:
-    Bonett, Price 2012, doi:10.3102/1076998611411915
     Tango 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<891::AID-SIM780>3.0.CO;2-B
     Newcombe 1998, doi:10.1002/(SICI)1097-0258(19981130)17:22<2635::AID-SIM954>3.0.CO;2-C
-    Schuirmann 1987, doi:10.1007/BF01068419
 """
 
 import math
-from collections.abc import Callable
 
-from ml_agents_results.errors import UsageError
-from ml_agents_results.statistics.distributions import check_part, z_quantile
+from ml_agents_results.statistics.distributions import z_quantile
 from ml_agents_results.statistics.estimate import Interval
 from ml_agents_results.statistics.mcnemar import PairedTable
 from ml_agents_results.statistics.proportions import wilson_bounds
@@ -22,47 +16,10 @@ from ml_agents_results.statistics.proportions import wilson_bounds
 NO_SHARED_SAMPLES = "no_shared_samples"
 
 
-def bonett_price(table: PairedTable, confidence: float = 0.95) -> Interval:
-    """Adjusted Wald interval for a paired difference (Bonett, Price 2012).
-
-    Args:
-        table: The shared samples.
-        confidence: The level, a fraction.
-
-    Returns:
-        Bounds of accuracy of the candidate minus that of the baseline, as fractions within -1..1;
-        both `None` with `no_shared_samples` without pairs.
-
-    Raises:
-        UsageError: `confidence` does not lie between 0 and 1.
-    """
-    z = z_quantile(confidence)
-    if not table.pairs:
-        return Interval(None, None, "bonett-price", confidence, NO_SHARED_SAMPLES)
-    n = table.pairs + 2
-    p12 = (table.improved + 1) / n
-    p21 = (table.regressed + 1) / n
-    centre = p12 - p21
-    half = z * math.sqrt((p12 + p21 - centre * centre) / n)
-    return Interval(centre - half, centre + half, "bonett-price", confidence).clipped(-1.0, 1.0)
-
-
-def tango(table: PairedTable, confidence: float = 0.95) -> Interval:
-    """Score interval, the inversion of the asymptotic McNemar test (Tango 1998).
-
-    Arguments, result and errors as of `bonett_price`.
-    """
-    z = z_quantile(confidence)
-    if not table.pairs:
-        return Interval(None, None, "tango", confidence, NO_SHARED_SAMPLES)
-    b, c, n = table.improved, table.regressed, table.pairs
-    return Interval(*tango_bounds(b, c, n, z), "tango", confidence)
-
-
 def newcombe(table: PairedTable, confidence: float = 0.95) -> Interval:
     """Square-and-add of the two Wilson intervals with corrected phi (Newcombe 1998, method 10).
 
-    Arguments, result and errors as of `bonett_price`.
+    Bounds as fractions within -1..1; both None with `no_shared_samples`.
     """
     z = z_quantile(confidence)
     difference, n = table.difference, table.pairs
@@ -78,52 +35,6 @@ def newcombe(table: PairedTable, confidence: float = 0.95) -> Interval:
     above = math.sqrt(max(0.0, up_t**2 - 2.0 * phi * up_t * down_b + down_b**2))
     interval = Interval(difference - below, difference + above, "newcombe", confidence)
     return interval.clipped(-1.0, 1.0)
-
-
-DIFFERENCE_METHODS: dict[str, Callable[[PairedTable, float], Interval]] = {
-    "bonett-price": bonett_price,
-    "tango": tango,
-    "newcombe": newcombe,
-}
-
-
-def difference_interval(
-    table: PairedTable, method: str = "bonett-price", confidence: float = 0.95
-) -> Interval:
-    """The interval by the named method of `DIFFERENCE_METHODS`; UsageError for another name."""
-    if method not in DIFFERENCE_METHODS:
-        known = ", ".join(DIFFERENCE_METHODS)
-        raise UsageError(f"unknown difference method {method!r}", hint=f"choose one of: {known}")
-    return DIFFERENCE_METHODS[method](table, confidence)
-
-
-def unpaired_newcombe(
-    correct_a: int, n_a: int, correct_b: int, n_b: int, confidence: float = 0.95
-) -> Interval:
-    """Interval for accuracy A minus accuracy B on different samples (Newcombe 1998, method 10).
-
-    Args:
-        correct_a: Samples that A answered correctly, of its `n_a`; `correct_b` of `n_b` as well.
-        confidence: The level, a fraction.
-
-    Returns:
-        Bounds as fractions; both `None` with `no_graded_runs` when a variant is empty.
-
-    Raises:
-        ValueError: The counts are impossible.
-        UsageError: `confidence` does not lie between 0 and 1.
-    """
-    check_part("correct_a", correct_a, "n_a", n_a)
-    check_part("correct_b", correct_b, "n_b", n_b)
-    z = z_quantile(confidence)
-    if not n_a or not n_b:
-        return Interval(None, None, "newcombe-unpaired", confidence, "no_graded_runs")
-    p_a, p_b = correct_a / n_a, correct_b / n_b
-    low_a, high_a = wilson_bounds(p_a, n_a, z)
-    low_b, high_b = wilson_bounds(p_b, n_b, z)
-    below = math.hypot(p_a - low_a, high_b - p_b)
-    above = math.hypot(high_a - p_a, p_b - low_b)
-    return Interval(p_a - p_b - below, p_a - p_b + above, "newcombe-unpaired", confidence)
 
 
 def _newcombe_phi(table: PairedTable) -> float:

@@ -28,6 +28,7 @@ from ml_agents_results.statistics.distributions import (
 )
 from ml_agents_results.statistics.proportions import wilson_bounds
 from ml_agents_results.statistics.run_columns import Array
+from ml_agents_results.statistics.two_samples import welch_error
 
 FEWEST_LABELS = 10
 """Labels below which there is no correction."""
@@ -263,8 +264,8 @@ def welch_p(one: Array, two: Array) -> float | None:
     """Welch's test that two means are equal; None where either has no variance to speak of."""
     if min(len(one), len(two)) < 2:
         return None
-    a, b = (float(part.var(ddof=1)) / len(part) for part in (one, two))
-    if a + b <= 1e-15:
+    a, b = (float(part.std(ddof=1)) / math.sqrt(len(part)) for part in (one, two))
+    if a**2 + b**2 <= 1e-15:
         return None
-    dof = (a + b) ** 2 / (a**2 / (len(one) - 1) + b**2 / (len(two) - 1))
-    return t_two_sided_p((float(one.mean()) - float(two.mean())) / math.sqrt(a + b), dof)
+    se, dof = welch_error((a, len(one) - 1.0), (b, len(two) - 1.0))
+    return t_two_sided_p((float(one.mean()) - float(two.mean())) / se, dof)

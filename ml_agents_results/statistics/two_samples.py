@@ -1,13 +1,17 @@
-"""How much do two approaches differ that answered different samples? Second best to pairing.
+"""Difference of two approaches that answered different samples. Second best to pairing: where the
+same samples were answered by both, `sign_flip` and `difference_sums` say far more.
 
-Where the same samples were answered by both, `mcnemar` and `paired_intervals` say far more.
+Intervals are recovered from those of the two means (`mover`), or Welch's where values have no
+bounds.
 
 Sources:
     Welch 1947, doi:10.1093/biomet/34.1-2.28
+    Zou, Donner 2008, doi:10.1002/sim.3095 (MOVER)
 """
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,76 +24,41 @@ from ml_agents_results.statistics.distributions import (
     t_two_sided_p,
 )
 from ml_agents_results.statistics.estimate import Estimate, Interval
-from ml_agents_results.statistics.paired_intervals import unpaired_newcombe
+from ml_agents_results.statistics.proportions import NO_GRADED_RUNS
 
 FloatArray = npt.NDArray[np.float64]
 
 
-def score_z_p(correct_a: int, n_a: int, correct_b: int, n_b: int) -> float | None:
-    """Two-sided z test of equal accuracies with the pooled variance (Pearson 1900, chi-squared).
+def unpaired_difference(correct_a: int, n_a: int, correct_b: int, n_b: int) -> Estimate:
+    """Accuracy A minus accuracy B of independent samples, with the score z test: pooled variance
+    (Pearson 1900, chi-squared), p 1.0 when both variants are all right or all wrong.
 
-    Args:
-        correct_a: Samples that A answered correctly, of its `n_a`; `correct_b` of `n_b` as well.
-
-    Returns:
-        The p value: 1.0 when both variants are all right or all wrong, `None` when one is empty.
-
-    Raises:
-        ValueError: The counts are impossible.
+    `se` is that of two independent shares, None where it would be 0 and claim certainty. Undefined
+    with `no_graded_runs` when a variant is empty; ValueError for impossible counts.
     """
     check_part("correct_a", correct_a, "n_a", n_a)
     check_part("correct_b", correct_b, "n_b", n_b)
+    samples = n_a + n_b
     if not n_a or not n_b:
-        return None
-    pooled = (correct_a + correct_b) / (n_a + n_b)
-    if pooled in (0.0, 1.0):
-        return 1.0
-    se = math.sqrt(pooled * (1.0 - pooled) * (1.0 / n_a + 1.0 / n_b))
-    return normal_two_sided_p((correct_a / n_a - correct_b / n_b) / se)
-
-
-def unpaired_difference(
-    correct_a: int, n_a: int, correct_b: int, n_b: int, confidence: float = 0.95
-) -> Estimate:
-    """Accuracy A minus accuracy B of independent samples: Newcombe's interval (1998), score z test.
-
-    Args:
-        correct_a: Samples that A answered correctly, of its `n_a`; `correct_b` of `n_b` as well.
-        confidence: The level, a fraction.
-
-    Returns:
-        Fractions. `se` is that of two independent shares, `None` where it would be 0 and claim
-        certainty; all is undefined with `no_graded_runs` when a variant is empty.
-
-    Raises:
-        ValueError: The counts are impossible.
-        UsageError: `confidence` does not lie between 0 and 1.
-    """
-    interval = unpaired_newcombe(correct_a, n_a, correct_b, n_b, confidence)
-    estimate = se = None
-    if n_a and n_b:
-        p_a, p_b = correct_a / n_a, correct_b / n_b
-        estimate = p_a - p_b
-        se = math.sqrt(p_a * (1.0 - p_a) / n_a + p_b * (1.0 - p_b) / n_b) or None
+        return Estimate(None, "score-z", n_samples=samples, null_reason=NO_GRADED_RUNS)
+    p_a, p_b = correct_a / n_a, correct_b / n_b
+    pooled = (correct_a + correct_b) / samples
+    error = math.sqrt(pooled * (1.0 - pooled) * (1.0 / n_a + 1.0 / n_b))
     return Estimate(
-        estimate=estimate,
-        method=interval.method,
-        se=se,
-        ci_low=interval.low,
-        ci_high=interval.high,
-        level=confidence,
-        n_samples=n_a + n_b,
-        n_runs=n_a + n_b,
-        p_value=score_z_p(correct_a, n_a, correct_b, n_b),
-        null_reason=interval.null_reason,
+        estimate=p_a - p_b,
+        method="score-z",
+        se=math.sqrt(p_a * (1.0 - p_a) / n_a + p_b * (1.0 - p_b) / n_b) or None,
+        n_samples=samples,
+        n_runs=samples,
+        p_value=1.0 if pooled in (0.0, 1.0) else normal_two_sided_p((p_a - p_b) / error),
     )
 
 
 def mover(a: Estimate, b: Estimate, confidence: float = 0.95, name: str = "mover") -> Interval:
     """Interval of A minus B from the interval of each (method of variance estimates recovery).
 
-    With two Wilson intervals it is Newcombe's method 10 (Zou, Donner 2008, Statistics in Medicine
-    27:1693, doi:10.1002/sim.3095). Undefined where one of the two intervals is.
+    With two Wilson intervals it is Newcombe's method 10 (1998). Undefined where one of the two
+    intervals is.
     """
     ends = (a.estimate, a.ci_low, a.ci_high, b.estimate, b.ci_low, b.ci_high)
     known = [end for end in ends if end is not None]
@@ -99,8 +68,50 @@ def mover(a: Estimate, b: Estimate, confidence: float = 0.95, name: str = "mover
     below = math.hypot(mean_a - low_a, high_b - mean_b)
     above = math.hypot(high_a - mean_a, mean_b - low_b)
     difference = mean_a - mean_b
-    interval = Interval(difference - below, difference + above, name, confidence)
-    return interval.clipped(-1.0, 1.0)
+    return Interval(difference - below, difference + above, name, confidence)
+
+
+def difference_of_means(a: Estimate, b: Estimate, bounded: bool) -> Estimate:
+    """Mean A minus mean B of a numeric metric with Welch's t (1947).
+
+    Where values have bounds the interval is that of `mover`, which exists while those of both
+    means do; else it is Welch's t.
+    """
+    samples = a.n_samples + b.n_samples
+    if a.estimate is None or b.estimate is None:
+        reason = a.null_reason or b.null_reason
+        return Estimate(None, "welch-t", level=a.level, n_samples=samples, null_reason=reason)
+    difference = a.estimate - b.estimate
+    se = dof = p_value = None
+    if (a.se or b.se) and a.dof and b.dof:
+        se, dof = welch_error((a.se or 0.0, a.dof), (b.se or 0.0, b.dof))
+        p_value = t_two_sided_p(difference / se, dof)
+    interval = mover(a, b, a.level)
+    if not (bounded and interval.is_defined):
+        interval = Interval(None, None, "welch-t", a.level, "zero_variance")
+        if se is not None and dof is not None:
+            half = t_quantile(a.level, dof) * se
+            interval = Interval(difference - half, difference + half, "welch-t", a.level)
+    return Estimate(
+        estimate=difference,
+        method=interval.method,
+        se=se,
+        ci_low=interval.low,
+        ci_high=interval.high,
+        level=a.level,
+        n_samples=samples,
+        dof=dof,
+        p_value=p_value,
+        null_reason=interval.null_reason,
+    )
+
+
+def welch_error(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+    """The error of the difference of two independent means and its degrees of freedom
+    (Satterthwaite), from those of each; one of the errors is not 0."""
+    variances = (a[0] ** 2, b[0] ** 2)
+    total = sum(variances)
+    return math.sqrt(total), total**2 / (variances[0] ** 2 / a[1] + variances[1] ** 2 / b[1])
 
 
 def touching_alpha(lower: Callable[[float], float], limit: float) -> float:
@@ -128,25 +139,24 @@ def separated_p(n_a: int, n_b: int) -> float:
     return (2.0 if n_a == n_b else 1.0) / math.comb(n_a + n_b, n_a)
 
 
-def welch_difference(a: ClusteredMean, b: ClusteredMean, confidence: float = 0.95) -> Estimate:
+def welch_difference(a: ClusteredMean, b: ClusteredMean) -> Estimate:
     """Difference of two independent means (`cluster_robust.sample_mean`) by Welch's t (1947).
 
     Undefined where a variant is empty, without error where one has a single sample. The p value
     where both are constant is Fisher's (`separated_p`).
     """
-    reason = a.null_reason or b.null_reason
     samples = a.n_samples + b.n_samples
+    reason = a.null_reason or b.null_reason
     if a.mean is None or b.mean is None:
-        return Estimate(None, "welch-t", level=confidence, n_samples=samples, null_reason=reason)
+        return Estimate(None, "welch-t", n_samples=samples, null_reason=reason)
     difference = a.mean - b.mean
     if a.se is None or b.se is None or a.dof is None or b.dof is None:
-        return _of_t(difference, None, None, "welch-t", confidence, samples, None, reason)
-    variances = (a.se**2, b.se**2)
-    total = sum(variances)
-    if not total:
-        return _constant(difference, "fisher", confidence, (a.n_samples, b.n_samples), samples)
-    dof = total**2 / (variances[0] ** 2 / a.dof + variances[1] ** 2 / b.dof)
-    return _of_t(difference, math.sqrt(total), dof, "welch-t", confidence, samples, None, None)
+        return Estimate(difference, "welch-t", n_samples=samples, null_reason=reason)
+    if not a.se and not b.se:
+        return _constant(difference, (a.n_samples, b.n_samples), samples)
+    se, dof = welch_error((a.se, a.dof), (b.se, b.dof))
+    p_value = t_two_sided_p(difference / se, dof)
+    return Estimate(difference, "welch-t", se, n_samples=samples, dof=dof, p_value=p_value)
 
 
 Sums = tuple[float, float]
@@ -154,22 +164,16 @@ Sums = tuple[float, float]
 
 
 def clustered_difference(
-    clusters: Sequence[tuple[Sums, Sums]], confidence: float = 0.95
+    clusters: Sequence[tuple[Sums, Sums]],
 ) -> tuple[Estimate, float | None]:
-    """Mean of A minus mean of B where samples come in clusters.
+    """Mean of A minus mean of B from their sums in each cluster, and the CR1 error.
 
     A cluster may hold samples of both variants (the same task, other questions): their covariance
     counts. CR2 with degrees of freedom (Bell, McCaffrey 2002) of the regression on two indicators
     of variants, whose adjustment splits by variant.
 
-    Args:
-        clusters: The sums of A and of B in each cluster.
-        confidence: The level, a fraction.
-
-    Returns:
-        The difference, a fraction, and its CR1 error. Undefined with `no_graded_runs` for an empty
-        variant; without error and with `one_cluster` where all samples of a variant are in one
-        cluster.
+    Undefined with `no_graded_runs` for an empty variant; without error and with `one_cluster` where
+    all samples of a variant are in one cluster.
     """
     n = np.array([[one[0], two[0]] for one, two in clusters], dtype=np.float64).reshape(-1, 2)
     total = np.array([[one[1], two[1]] for one, two in clusters], dtype=np.float64).reshape(-1, 2)
@@ -177,21 +181,13 @@ def clustered_difference(
     n, total = n[kept], total[kept]
     size, groups = n.sum(axis=0), len(n)
     samples = int(size.sum())
+    plain = Estimate(None, "t-cr2", n_samples=samples, n_clusters=groups)
     if not size.all():
-        empty = Estimate(
-            None,
-            "t-cr2",
-            level=confidence,
-            n_samples=samples,
-            n_clusters=groups,
-            null_reason="no_graded_runs",
-        )
-        return empty, None
+        return replace(plain, null_reason=NO_GRADED_RUNS), None
     mean = total.sum(axis=0) / size
     difference = float(mean[0] - mean[1])
     if (n == size).any():
-        single = _of_t(difference, None, None, "t-cr2", confidence, samples, groups, "one_cluster")
-        return single, None
+        return replace(plain, estimate=difference, null_reason="one_cluster"), None
     residual = (total - n * mean) / size
     residual[np.abs(residual) <= 1e-12 * n / size] = 0.0
     sign = np.array([1.0, -1.0])
@@ -199,8 +195,16 @@ def clustered_difference(
     cr2 = math.sqrt(float(np.sum((residual / np.sqrt(1.0 - n / size) @ sign) ** 2)))
     if not cr2:
         units = (int(np.count_nonzero(n[:, 0])), int(np.count_nonzero(n[:, 1])))
-        return _constant(difference, "fisher", confidence, units, samples, groups), None
-    estimate = _of_t(difference, cr2, _dof(n, size), "t-cr2", confidence, samples, groups, None)
+        return _constant(difference, units, samples, groups), None
+    dof = _dof(n, size)
+    estimate = replace(
+        plain,
+        estimate=difference,
+        se=cr2,
+        dof=dof,
+        p_value=t_two_sided_p(difference / cr2, dof),
+        warnings=("few_clusters",) if groups < 20 or dof < 10 else (),
+    )
     return estimate, cr1
 
 
@@ -219,54 +223,8 @@ def _dof(n: FloatArray, size: FloatArray) -> float:
 
 
 def _constant(
-    difference: float,
-    method: str,
-    confidence: float,
-    units: tuple[int, int],
-    samples: int,
-    clusters: int | None = None,
+    difference: float, units: tuple[int, int], samples: int, clusters: int | None = None
 ) -> Estimate:
     """Where neither variant varies: no error, and Fisher's p value."""
-    return Estimate(
-        estimate=difference,
-        method=method,
-        level=confidence,
-        n_samples=samples,
-        n_runs=samples,
-        n_clusters=clusters,
-        p_value=separated_p(*units) if difference else 1.0,
-    )
-
-
-def _of_t(
-    difference: float,
-    se: float | None,
-    dof: float | None,
-    method: str,
-    confidence: float,
-    samples: int,
-    clusters: int | None,
-    reason: str | None,
-) -> Estimate:
-    """The t interval, clipped to -1..1, and its p value; `reason` says why there are none."""
-    low = high = p_value = None
-    if se and dof:
-        half = t_quantile(confidence, dof) * se
-        low, high = max(-1.0, difference - half), min(1.0, difference + half)
-        p_value, reason = t_two_sided_p(difference / se, dof), None
-    few = clusters is not None and (clusters < 20 or (dof is not None and dof < 10))
-    return Estimate(
-        estimate=difference,
-        method=method,
-        se=se or None,
-        ci_low=low,
-        ci_high=high,
-        level=confidence,
-        n_samples=samples,
-        n_runs=samples,
-        n_clusters=clusters,
-        dof=dof,
-        p_value=p_value,
-        warnings=("few_clusters",) if few and se else (),
-        null_reason=reason,
-    )
+    p_value = separated_p(*units) if difference else 1.0
+    return Estimate(difference, "fisher", n_samples=samples, n_clusters=clusters, p_value=p_value)

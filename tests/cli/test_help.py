@@ -15,7 +15,6 @@ from ml_agents_results.formats.duplicates import POLICIES
 from ml_agents_results.formats.log_source import OnConflict
 from ml_agents_results.statistics import choices
 from ml_agents_results.statistics.multiplicity import CORRECTIONS
-from ml_agents_results.statistics.paired_intervals import DIFFERENCE_METHODS
 from ml_agents_results.statistics.proportions import INTERVAL_METHODS
 from tests.commands import call, refusal
 
@@ -66,7 +65,7 @@ def test_sections_of_compare() -> None:
     [
         ("compare", "--contrasts", get_args(choices.Contrasts)),
         ("compare", "--interval", INTERVAL_METHODS),
-        ("compare", "--difference-interval", DIFFERENCE_METHODS),
+        ("compare", "--difference-interval", get_args(choices.DifferenceMethod)),
         ("compare", "--test", get_args(choices.PairedTest)),
         ("compare", "--correction", (*CORRECTIONS, "none")),
         ("compare", "--missing", get_args(choices.Missing)),

@@ -24,9 +24,10 @@ from ml_agents_results.statistics.difference_sums import (
     pseudo_sample_interval,
     stratified_design,
 )
+from ml_agents_results.statistics.distributions import z_quantile
 from ml_agents_results.statistics.estimate import Estimate, Interval
 from ml_agents_results.statistics.mcnemar import PairedTable
-from ml_agents_results.statistics.paired_intervals import bonett_price, tango, tango_statistic
+from ml_agents_results.statistics.paired_intervals import tango_bounds, tango_statistic
 from ml_agents_results.statistics.sign_flip import sign_flip
 from ml_agents_results.statistics.strata import Stratum, stratified_accuracy, stratified_se
 from ml_agents_results.statistics.two_samples import mover, welch_difference
@@ -146,10 +147,13 @@ def test_single_answers_are_the_published_intervals(
 ) -> None:
     table = PairedTable(*cells)
     sums = single(table.improved, table.regressed, table.pairs)
-    assert ends(pseudo_sample_interval(sums, confidence)) == near(
-        ends(bonett_price(table, confidence)), 1e-12
-    )
-    assert ends(matched_tango(sums, confidence)) == near(ends(tango(table, confidence)), 1e-9)
+    b, c, n = table.improved, table.regressed, table.pairs
+    up, down, z = (b + 1) / (n + 2), (c + 1) / (n + 2), z_quantile(confidence)
+    half = z * math.sqrt((up + down - (up - down) ** 2) / (n + 2))
+    bonett_price = [max(-1.0, up - down - half), min(1.0, up - down + half)]
+    assert ends(pseudo_sample_interval(sums, confidence)) == near(bonett_price, 1e-12)
+    tango = [*tango_bounds(b, c, n, z)]
+    assert ends(matched_tango(sums, confidence)) == near(tango, 1e-9)
 
 
 @pytest.mark.parametrize("row", GATE["tables"])

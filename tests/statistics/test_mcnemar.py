@@ -1,6 +1,7 @@
 """Paired tests and intervals, against statsmodels, exact integers and score equations."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -11,14 +12,17 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.statistics import distributions, paired_intervals
+from ml_agents_results.statistics import distributions
 from ml_agents_results.statistics import mcnemar as paired
 from ml_agents_results.statistics.estimate import Interval
 from ml_agents_results.statistics.mcnemar import PairedTable
+from ml_agents_results.statistics.proportions import accuracy
+from ml_agents_results.statistics.two_samples import mover
+from tests.statistics.paired_tables import METHODS, error_of, interval_of, mcnemar_of
 
 counts = st.integers(0, 400)
 tables = st.builds(PairedTable, counts, counts, counts, counts).filter(lambda t: t.pairs > 0)
-methods = st.sampled_from(sorted(paired_intervals.DIFFERENCE_METHODS))
+methods = st.sampled_from(METHODS)
 
 
 def bounds(interval: Interval) -> tuple[float, float]:
@@ -40,7 +44,7 @@ def exact_lower_tail(k: int, m: int) -> Fraction:
 def test_exact_p_equals_statsmodels(table: PairedTable) -> None:
     b, c = table.improved, table.regressed
     expected = mcnemar([[table.both_correct, b], [c, table.neither_correct]], exact=True).pvalue
-    assert paired.mcnemar_exact_p(table) == pytest.approx(expected, rel=1e-9)
+    assert mcnemar_of(table).p_exact == pytest.approx(expected, rel=1e-9)
 
 
 @given(table=tables.filter(lambda t: t.discordant > 0))
@@ -48,7 +52,7 @@ def test_mid_p_equals_its_definition(table: PairedTable) -> None:
     b, c = table.improved, table.regressed
     pmf = stats.binom.pmf(min(b, c), b + c, 0.5)
     expected = 1 - pmf / 2 if b == c else 2 * stats.binom.cdf(min(b, c), b + c, 0.5) - pmf
-    assert paired.mcnemar_mid_p(table) == pytest.approx(expected, rel=1e-9)
+    assert mcnemar_of(table).p_mid == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +64,8 @@ def test_mcnemar_in_exact_integers(b: int, c: int) -> None:
     tail = exact_lower_tail(k, m)
     pmf = tail - (exact_lower_tail(k - 1, m) if k else 0)
     mid = 1 - pmf / 2 if b == c else 2 * tail - pmf
-    assert paired.mcnemar_exact_p(table) == pytest.approx(min(1.0, float(2 * tail)), rel=1e-11)
-    assert paired.mcnemar_mid_p(table) == pytest.approx(float(mid), rel=1e-11)
+    assert mcnemar_of(table).p_exact == pytest.approx(min(1.0, float(2 * tail)), rel=1e-11)
+    assert mcnemar_of(table).p_mid == pytest.approx(float(mid), rel=1e-11)
 
 
 @pytest.mark.parametrize(("b", "c"), [(1060, 0), (1070, 0), (3785, 1215), (3800, 1200)])
@@ -69,7 +73,7 @@ def test_p_below_1e_300_is_not_zero_while_a_float_can_hold_it(b: int, c: int) ->
     expected = float(2 * exact_lower_tail(min(b, c), b + c))
     assert 0 < expected < 1e-300
     # A number that small has lost digits itself: the spacing there is 5e-324.
-    p = paired.mcnemar_exact_p(PairedTable(0, b, c, 0))
+    p = mcnemar_of(PairedTable(0, b, c, 0)).p_exact
     assert p == pytest.approx(expected, rel=1e-9, abs=5e-324)
 
 
@@ -83,18 +87,18 @@ def test_mcnemar_on_ten_million_samples() -> None:
     z = abs(2_000) / math.sqrt(3_002_000)
     # With this many tosses the continuity-corrected normal is good to about 1e-6.
     expected = 2 * stats.norm.sf((2_000 - 1) / math.sqrt(3_002_000))
-    assert paired.mcnemar_exact_p(table) == pytest.approx(expected, rel=1e-5)
-    assert paired.mcnemar_mid_p(table) == pytest.approx(2 * stats.norm.sf(z), rel=1e-5)
+    assert mcnemar_of(table).p_exact == pytest.approx(expected, rel=1e-5)
+    assert mcnemar_of(table).p_mid == pytest.approx(2 * stats.norm.sf(z), rel=1e-5)
 
 
 @given(table=tables, method=methods)
 def test_swapping_variants_negates_the_difference_and_keeps_p(
     table: PairedTable, method: str
 ) -> None:
-    here, there = (paired_intervals.difference_interval(t, method) for t in (table, table.swap()))
-    assert table.swap().difference == -(table.difference or 0.0)
-    assert paired.mcnemar_mid_p(table.swap()) == paired.mcnemar_mid_p(table)
-    assert table.swap().se == table.se
+    swapped = replace(table, improved=table.regressed, regressed=table.improved)
+    here, there = (interval_of(t, method) for t in (table, swapped))
+    assert swapped.difference == -(table.difference or 0.0)
+    assert mcnemar_of(swapped).p_mid == mcnemar_of(table).p_mid
     assert there.low == pytest.approx(-(here.high or 0.0), abs=1e-13)
     assert there.high == pytest.approx(-(here.low or 0.0), abs=1e-13)
 
@@ -103,7 +107,7 @@ def test_swapping_variants_negates_the_difference_and_keeps_p(
 def test_every_interval_holds_the_estimate_inside_the_possible_range(
     table: PairedTable, method: str
 ) -> None:
-    low, high = bounds(paired_intervals.difference_interval(table, method))
+    low, high = bounds(interval_of(table, method))
     assert -1 <= low < high <= 1
     # Bonett-Price is centred elsewhere and may not reach a difference of exactly 1.
     if method != "bonett-price":
@@ -115,7 +119,7 @@ def test_tango_bounds_solve_the_score_equation(table: PairedTable) -> None:
     """At a bound the score statistic, its nuisance parameter found numerically, is z."""
     b, c, n = table.improved, table.regressed, table.pairs
     z = stats.norm.ppf(0.975)
-    for delta in bounds(paired_intervals.tango(table)):
+    for delta in bounds(interval_of(table, "tango")):
         if abs(abs(delta) - 1) < 1e-9:
             continue
         # Likelihood equation for q = P(only baseline): b/(q+d) + c/q = 2 (n-b-c)/(1-2q-d).
@@ -131,33 +135,24 @@ def test_tango_bounds_solve_the_score_equation(table: PairedTable) -> None:
 
 def test_published_examples() -> None:
     """Newcombe 1998 tables II and R's contingencytables; Fagerland 2013 airway example."""
-    assert bounds(paired_intervals.newcombe(PairedTable(36, 12, 2, 0))) == pytest.approx(
+    assert bounds(interval_of(PairedTable(36, 12, 2, 0), "newcombe")) == pytest.approx(
         (0.0569, 0.3404), abs=5e-5
     )
-    assert bounds(paired_intervals.newcombe(PairedTable(59, 6, 16, 80))) == pytest.approx(
+    assert bounds(interval_of(PairedTable(59, 6, 16, 80), "newcombe")) == pytest.approx(
         (-0.1186, -0.0046), abs=5e-5
     )
     airway = PairedTable(1, 1, 7, 12)
-    assert paired.mcnemar_exact_p(airway) == pytest.approx(0.0703125, rel=1e-12)
-    assert paired.mcnemar_mid_p(airway) == pytest.approx(0.0390625, rel=1e-12)
+    assert mcnemar_of(airway).p_exact == pytest.approx(0.0703125, rel=1e-12)
+    assert mcnemar_of(airway).p_mid == pytest.approx(0.0390625, rel=1e-12)
 
 
 def test_bonett_price_by_hand() -> None:
     # (b+1)/(n+2) = 21/252, (c+1)/(n+2) = 10/252
     p12, p21, z = 21 / 252, 10 / 252, 1.959963984540054
     half = z * math.sqrt((p12 + p21 - (p12 - p21) ** 2) / 252)
-    assert bounds(paired_intervals.bonett_price(PairedTable(212, 20, 9, 9))) == pytest.approx(
+    assert bounds(interval_of(PairedTable(212, 20, 9, 9), "bonett-price")) == pytest.approx(
         (p12 - p21 - half, p12 - p21 + half), rel=1e-12
     )
-
-
-@given(first=tables, second=tables)
-def test_tables_add_up_to_the_pool(first: PairedTable, second: PairedTable) -> None:
-    pool = first + second
-    assert pool.pairs == first.pairs + second.pairs
-    weighted = (first.difference or 0) * first.pairs + (second.difference or 0) * second.pairs
-    assert pool.difference == pytest.approx(weighted / pool.pairs, abs=1e-12)
-    assert pool.candidate_correct - pool.baseline_correct == round(weighted)
 
 
 @given(table=tables)
@@ -170,9 +165,9 @@ def test_standard_error_and_phi_equal_those_of_the_rows(table: PairedTable) -> N
     )
     differences = [a - b for a, b in rows]
     if len(set(differences)) > 1:
-        assert table.se == pytest.approx(float(stats.sem(differences)), rel=1e-9)
+        assert error_of(table) == pytest.approx(float(stats.sem(differences)), rel=1e-9)
     else:
-        assert table.se is None
+        assert error_of(table) is None
     candidate, baseline = [a for a, _ in rows], [b for _, b in rows]
     if len(set(candidate)) == 2 and len(set(baseline)) == 2:
         expected = stats.pearsonr(candidate, baseline).statistic
@@ -200,7 +195,7 @@ def test_probability_of_superiority_by_simulated_posterior() -> None:
 @given(a=st.integers(0, 60), n_a=st.integers(60, 90), b=st.integers(0, 40), n_b=st.integers(40, 70))
 def test_unpaired_newcombe_equals_statsmodels(a: int, n_a: int, b: int, n_b: int) -> None:
     expected = confint_proportions_2indep(a, n_a, b, n_b, method="newcomb", compare="diff")
-    assert bounds(paired_intervals.unpaired_newcombe(a, n_a, b, n_b)) == pytest.approx(
+    assert bounds(mover(accuracy(a, n_a), accuracy(b, n_b))) == pytest.approx(
         expected, rel=1e-9, abs=1e-12
     )
 
@@ -218,12 +213,9 @@ def test_conditional_odds_ratio() -> None:
     assert paired.conditional_odds_ratio(PairedTable(1, 20, 0, 3)) is None
 
 
-def test_unknown_names_are_refused() -> None:
-    table = PairedTable(1, 1, 1, 1)
-    with pytest.raises(UsageError, match="method"):
-        paired_intervals.difference_interval(table, "wald")
+def test_an_impossible_level_is_refused() -> None:
     with pytest.raises(UsageError, match="confidence"):
-        paired_intervals.tango(table, 95)
+        interval_of(PairedTable(1, 1, 1, 1), "tango", 95)
 
 
 def test_negative_cells_are_refused() -> None:

@@ -19,7 +19,7 @@ from ml_agents_results.statistics.numeric_difference import (
     pseudo_sample_t,
     value_margin_test,
 )
-from ml_agents_results.statistics.two_means import difference_of_means
+from ml_agents_results.statistics.two_samples import difference_of_means
 from ml_agents_results.statistics.value_tabulation import DifferenceSteps, add_steps
 from tests.reference_data import load
 
@@ -168,12 +168,12 @@ def test_two_independent_means() -> None:
     found = difference_of_means(estimates[0], estimates[1], bounded=False)
     welch = stats.ttest_ind(one, other, equal_var=False)
     assert found.p_value == near(welch.pvalue)
-    assert (found.interval.low, found.interval.high) == near(tuple(welch.confidence_interval()))
+    assert (found.ci_low, found.ci_high) == near(tuple(welch.confidence_interval()))
     full = mean_of_values(sample_mean(40, 200.0, 1000.0), 40, (1.0, 5.0))
     none = mean_of_values(sample_mean(40, 40.0, 40.0), 40, (1.0, 5.0))
-    apart = difference_of_means(full, none, bounded=True).interval
-    assert apart.low is not None
-    assert 3.4 < apart.low < 4.0 == apart.high
+    apart = difference_of_means(full, none, bounded=True)
+    assert apart.ci_low is not None
+    assert 3.4 < apart.ci_low < 4.0 == apart.ci_high
 
 
 def test_a_margin_in_the_unit_of_the_metric() -> None:

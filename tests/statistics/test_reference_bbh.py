@@ -4,13 +4,12 @@ The figures were computed with SciPy and statsmodels and checked against R (club
 pROC for DeLong), independently of this code; those of tests/data are compared one by one.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from ml_agents_results.statistics import mcnemar as paired
-from ml_agents_results.statistics import paired_intervals, proportions
+from ml_agents_results.statistics import proportions
 from ml_agents_results.statistics.auroc import auroc
 from ml_agents_results.statistics.calibration import (
     ConfidenceTable,
@@ -40,6 +39,7 @@ from ml_agents_results.statistics.sample_sizes import (
 )
 from ml_agents_results.statistics.strata import Stratum, stratified_se
 from tests.reference_data import load
+from tests.statistics.paired_tables import error_of, interval_of, mcnemar_of
 
 # both, only ChainOfThought, only None, neither: in the order of the task names.
 TASKS = {
@@ -55,24 +55,24 @@ def near(expected: Any) -> Any:
 
 
 def bounds(table: PairedTable, method: str) -> list[float | None]:
-    interval = paired_intervals.difference_interval(table, method)
+    interval = interval_of(table, method)
     return [interval.low, interval.high]
 
 
 def test_boolean_expressions() -> None:
     table = TASKS["boolean_expressions"]
     assert table.difference == near(0.044)
-    assert paired.mcnemar_exact_p(table) == near(0.06142834573984146)
-    assert paired.mcnemar_mid_p(table) == near(0.04277394525706768)
-    assert table.se == near(0.021402998701435617)
+    assert mcnemar_of(table).p_exact == near(0.06142834573984146)
+    assert mcnemar_of(table).p_mid == near(0.04277394525706768)
+    assert error_of(table) == near(0.021402998701435617)
     assert bounds(table, "bonett-price") == near([0.0006834321729025303, 0.08661815512868476])
     assert bounds(table, "tango") == near([0.0018930952332458272, 0.08937340337372267])
     assert bounds(table, "newcombe") == near([0.0009701246109591749, 0.08897040929408093])
 
 
 def test_pooled_table() -> None:
-    assert paired.mcnemar_exact_p(POOLED) == near(1.562760914862472e-23)
-    assert paired.mcnemar_mid_p(POOLED) == near(1.1325643305951262e-23)
+    assert mcnemar_of(POOLED).p_exact == near(1.562760914862472e-23)
+    assert mcnemar_of(POOLED).p_mid == near(1.1325643305951262e-23)
     assert paired.phi_correlation(POOLED) == near(0.2193503514304293)
 
 
@@ -80,8 +80,8 @@ def test_all_27_tasks_pooled_beyond_1024_discordant() -> None:
     table = PairedTable(2835, 1981, 573, 1122)
     assert table.difference == near(0.21624942405160498)
     # 2 P(X <= 573), X ~ Binomial(2554, 1/2), in whole numbers
-    assert paired.mcnemar_exact_p(table) == near(2.436702686918024e-180)
-    assert table.se == pytest.approx(0.00728502, rel=1e-6)
+    assert mcnemar_of(table).p_exact == near(2.436702686918024e-180)
+    assert error_of(table) == pytest.approx(0.00728502, rel=1e-6)
 
 
 def test_epochs() -> None:
@@ -121,12 +121,12 @@ def check_variant(variant: dict[str, Any]) -> None:
 def check_pair(pair: dict[str, Any]) -> None:
     table = table_of(pair)
     assert table.difference == near(pair["diff"])
-    assert table.se == near(pair["se_paired"])
+    assert error_of(table) == near(pair["se_paired"])
     assert bounds(table, "bonett-price") == near(pair["ci_bonett_price"])
     assert bounds(table, "newcombe") == near(pair["ci_newcombe10"])
     assert bounds(table, "tango") == near(pair["ci_tango"])
-    assert paired.mcnemar_exact_p(table) == near(pair["mcnemar_exact_p"])
-    assert paired.mcnemar_mid_p(table) == near(pair["mcnemar_midp"])
+    assert mcnemar_of(table).p_exact == near(pair["mcnemar_exact_p"])
+    assert mcnemar_of(table).p_mid == near(pair["mcnemar_midp"])
     assert paired.conditional_odds_ratio(table) == near(pair["odds_ratio_conditional"])
     assert paired.phi_correlation(table) == near(pair["phi_correlation"])
     assert table.discordance == near(pair["discordance"])
@@ -154,13 +154,11 @@ def test_whole_benchmark_as_independent_samples(bbh: dict[str, Any]) -> None:
 @pytest.mark.parametrize("method", ["holm", "fdr_bh", "bonferroni"])
 @pytest.mark.parametrize(
     ("test", "key"),
-    [(paired.mcnemar_exact_p, "mcnemar_exact_p"), (paired.mcnemar_mid_p, "mcnemar_midp")],
+    [("p_exact", "mcnemar_exact_p"), ("p_mid", "mcnemar_midp")],
 )
-def test_corrections_over_the_tasks(
-    bbh: dict[str, Any], method: str, test: Callable[[PairedTable], float | None], key: str
-) -> None:
+def test_corrections_over_the_tasks(bbh: dict[str, Any], method: str, test: str, key: str) -> None:
     pairs = [task["paired"] for task in bbh["tasks"].values()]
-    adjusted = adjust([test(table_of(pair)) for pair in pairs], method)
+    adjusted = adjust([getattr(mcnemar_of(table_of(pair)), test) for pair in pairs], method)
     assert adjusted == near([pair[f"{key}_{method}"] for pair in pairs])
 
 
@@ -203,9 +201,9 @@ def test_clustered_by_task(bbh: dict[str, Any], variant: str, key: str) -> None:
 def test_macro_average(bbh: dict[str, Any]) -> None:
     expected = bbh["pooled"]["macro_tasks"]
     tables = [table_of(task["paired"]) for task in bbh["tasks"].values()]
-    tasks = [TaskValue(t.difference or 0.0, t.se, t.pairs) for t in tables]
+    tasks = [TaskValue(t.difference or 0.0, error_of(t), t.pairs) for t in tables]
     random = macro_difference(tasks)
-    strata = [Stratum(t.pairs, t.difference or 0.0, t.se) for t in tables]
+    strata = [Stratum(t.pairs, t.difference or 0.0, error_of(t)) for t in tables]
     fixed = stratified_se(strata, [1 / len(strata)] * len(strata))
     assert random.estimate == near(expected["diff"])
     assert fixed == near(expected["se_fixed_tasks"])
@@ -224,8 +222,8 @@ def test_small_tables(fixtures: dict[str, Any]) -> None:
             ("newcombe", "ci_newcombe10"),
         ):
             assert bounds(table, method) == near(expected[key]), (cells, method)
-        assert paired.mcnemar_exact_p(table) == near(expected["exact_p"])
-        assert paired.mcnemar_mid_p(table) == near(expected["midp"])
+        assert mcnemar_of(table).p_exact == near(expected["exact_p"])
+        assert mcnemar_of(table).p_mid == near(expected["midp"])
 
 
 def test_small_shares(fixtures: dict[str, Any]) -> None:

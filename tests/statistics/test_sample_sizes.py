@@ -17,7 +17,8 @@ from statsmodels.stats.proportion import (
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics import sample_sizes as power
-from ml_agents_results.statistics.mcnemar import PairedTable, mcnemar_mid_p
+from ml_agents_results.statistics.distributions import fair_coin_mid_p
+from ml_agents_results.statistics.mcnemar import PairedTable
 
 FIXTURES = json.loads(
     Path(__file__).parents[1].joinpath("data", "statistics_fixtures_2.json").read_text()
@@ -33,7 +34,7 @@ def exact_power(n: int, difference: float, psi: float) -> float:
         if weight < 1e-7:
             continue
         b = np.arange(m + 1)
-        hit = [(mcnemar_mid_p(PairedTable(0, int(k), m - int(k), n - m)) or 0) <= 0.05 for k in b]
+        hit = [fair_coin_mid_p(int(k), m - int(k)) <= 0.05 for k in b]
         total += weight * float(stats.binom.pmf(b, m, p_b)[np.array(hit)].sum())
     return total
 

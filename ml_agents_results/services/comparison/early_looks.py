@@ -85,14 +85,7 @@ class EarlyLook:
         level = simultaneous_confidence(self._options.confidence, self._tests)
         p_value = None
         if row.improved is not None and row.regressed is not None:
-            differing = row.improved + row.regressed
-            sums = DifferenceSums(
-                row.samples,
-                float(row.improved - row.regressed),
-                float(differing),
-                float(differing),
-                differing,
-            )
+            sums = DifferenceSums.of_table(row.improved, row.regressed, row.samples)
             p_value = anytime_p(e_value(row.improved, row.regressed))
         interval = Interval(None, None, "confidence-sequence", level, "too_early")
         margins: dict[str, float] = {}

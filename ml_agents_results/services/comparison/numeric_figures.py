@@ -47,7 +47,7 @@ from ml_agents_results.statistics.numeric_difference import (
     effect_size,
     value_margin_test,
 )
-from ml_agents_results.statistics.two_means import difference_of_means
+from ml_agents_results.statistics.two_samples import difference_of_means
 from ml_agents_results.statistics.value_tabulation import DifferenceSteps, add_steps
 
 
@@ -199,21 +199,18 @@ class NumericFigures:
             for variant in two
         ]
 
-        def at(confidence: float) -> tuple[Any, str, tuple[str, ...]]:
-            (one, method, first), (other, _, second) = (
-                estimate_mean(
-                    of_variant,
-                    self._options,
-                    self._metric.bounds,
-                    within_task=task is not None,
-                    level=confidence,
-                )
-                for of_variant in values
+        (one, method, first), (other, _, second) = (
+            estimate_mean(
+                of_variant,
+                self._options,
+                self._metric.bounds,
+                within_task=task is not None,
+                level=level,
             )
-            difference = difference_of_means(one, other, self._metric.bounds is not None)
-            return difference, method, (*first, *second)
-
-        found, method, warnings = at(level)
+            for of_variant in values
+        )
+        found = difference_of_means(one, other, self._metric.bounds is not None)
+        warnings = (*first, *second)
         shared = sides.graded.pairs if sides.graded else 0
         if shared:
             warnings = (*warnings, "shared_samples_unpaired")
@@ -223,13 +220,13 @@ class NumericFigures:
             samples=0,
             candidate_samples=values[0].samples,
             baseline_samples=values[1].samples,
-            candidate_mean=found.means[0],
-            baseline_mean=found.means[1],
-            difference=found.difference,
-            ci_low=found.interval.low,
-            ci_high=found.interval.high,
+            candidate_mean=one.estimate,
+            baseline_mean=other.estimate,
+            difference=found.estimate,
+            ci_low=found.ci_low,
+            ci_high=found.ci_high,
             se=found.se,
-            interval_method=found.interval.method,
+            interval_method=found.method,
             p_value=found.p_value,
             test="Welch's t",
             method=method,
@@ -250,7 +247,7 @@ class NumericFigures:
                 "clusters": 0,
                 "null_clusters": 0,
             },
-            null_reason=found.interval.null_reason,
+            null_reason=found.null_reason,
             warnings=tuple(dict.fromkeys((*warnings, *sides.warnings))),
         )
 

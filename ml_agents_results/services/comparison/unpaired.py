@@ -45,7 +45,7 @@ def estimate_unpaired(
     """The comparison of all samples of the one variant with all of the other; arguments as in
     `paired.estimate_paired`."""
     level = options.confidence if level is None else level
-    estimate, method, test, cr1 = _difference(cells, options, within_task, level)
+    estimate, method, test, cr1 = _difference(cells, options, within_task)
     interval = _interval(cells, options, within_task, level)
     shared = sides.graded.pairs if sides.graded else 0
     candidate, baseline = (sum(cell.samples for cell in of_variant) for of_variant in cells)
@@ -94,23 +94,23 @@ def estimate_unpaired(
 
 
 def _difference(
-    cells: Two, options: AnalysisOptions, within_task: bool, level: float
+    cells: Two, options: AnalysisOptions, within_task: bool
 ) -> tuple[Estimate, str, str, float | None]:
     """The estimate, the unit it treats as independent, its test, and the CR1 error."""
     if clusters_apply([*cells[0], *cells[1]], options, within_task=within_task):
-        estimate, cr1 = clustered_difference(_clusters(cells, options), level)
+        estimate, cr1 = clustered_difference(_clusters(cells, options))
         test = FISHER_OF_CLUSTERS if estimate.method == "fisher" else CLUSTER_T
         return estimate, cluster_method(options), test, cr1
     if any(cell.graded > 1 for of_variant in cells for cell in of_variant):
         one, two = (mean_of_samples(of_variant) for of_variant in cells)
-        estimate = welch_difference(one, two, level)
+        estimate = welch_difference(one, two)
         test = FISHER if estimate.method == "fisher" else "Welch's t"
         return estimate, "repeats averaged by sample", test, None
     (k_one, n_one), (k_two, n_two) = (
         (sum(c.samples for c in of_variant if c.correct), sum(c.samples for c in of_variant))
         for of_variant in cells
     )
-    estimate = unpaired_difference(k_one, n_one, k_two, n_two, level)
+    estimate = unpaired_difference(k_one, n_one, k_two, n_two)
     return estimate, "independent samples", "score z", None
 
 
@@ -122,7 +122,7 @@ def _interval(cells: Two, options: AnalysisOptions, within_task: bool, level: fl
     ]
     plain = all(estimate.method == "wilson" for estimate, _ in estimates)
     name = "newcombe-unpaired" if plain else "mover"
-    return mover(estimates[0][0], estimates[1][0], level, name)
+    return mover(estimates[0][0], estimates[1][0], level, name).clipped(-1.0, 1.0)
 
 
 def _margin(cells: Two, options: AnalysisOptions, within_task: bool) -> MarginTest | None:

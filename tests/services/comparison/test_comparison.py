@@ -9,8 +9,8 @@ from statsmodels.stats.multitest import multipletests
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.statistics.mcnemar import PairedTable
-from ml_agents_results.statistics.paired_intervals import tango
 from tests.services.building import coin, near, of_table, only_pair, run, runs, save
+from tests.statistics.paired_tables import interval_of
 
 
 def test_generated_variants_by_task(store: ResultsProcessor) -> None:
@@ -249,7 +249,7 @@ def test_equivalence_within_a_margin(
     save(processor, of_table(cells))
     pair = only_pair(processor, margin=margin)
     assert (pair.equivalent, pair.non_inferior, pair.verdict) == (equivalent, non_inferior, verdict)
-    expected = tango(PairedTable(*cells), 0.9)
+    expected = interval_of(PairedTable(*cells), "tango", 0.9)
     assert (pair.margin_ci_low, pair.margin_ci_high) == (near(expected.low), near(expected.high))
     assert pair.margin_test == "tango score"
 

@@ -6,8 +6,8 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.statistics.cluster_robust import clustered_mean
 from ml_agents_results.statistics.mcnemar import PairedTable
-from ml_agents_results.statistics.paired_intervals import bonett_price
 from tests.services.building import coin, near, only_pair, runs, save
+from tests.statistics.paired_tables import interval_of
 
 TASKS = ("puzzle_3", "puzzle_5", "dates", "sorting")
 FAMILIES = {"puzzle_3": "puzzle", "puzzle_5": "puzzle"}
@@ -60,7 +60,7 @@ def test_intervals_that_hold_at_once(store: ResultsProcessor) -> None:
                 )
             )
         )
-        expected = bonett_price(table, 1 - 0.05 / 3)
+        expected = interval_of(table, "bonett-price", 1 - 0.05 / 3)
         assert [wide.ci_low, wide.ci_high] == near([expected.low, expected.high])
         assert (wide.interval_level, wide.confidence_level) == (near(1 - 0.05 / 3), 0.95)
         assert (wide.p_value, wide.p_value_adjusted) == (one.p_value, one.p_value_adjusted)

@@ -156,7 +156,7 @@ def delete(
 
 
 def _show_experiment(connection: "Connection", experiment_id: str, as_json: bool) -> None:
-    from ml_agents_results.formats.json_encoding import experiment_object
+    from ml_agents_results.formats.record_objects import experiment_object
     from ml_agents_results.reports.accuracy_report import summary_report
     from ml_agents_results.repositories.experiment_repository import ExperimentRepository
     from ml_agents_results.repositories.filters import Filters

@@ -85,7 +85,7 @@ def import_(
         typer.Option(
             metavar="NAME",
             help="How a table is read: a YAML file (docs/recipes.md), or one of "
-            f"{', '.join(NAMES)}. [default: recognized by the columns]",
+            f"{', '.join(NAMES)}; none: as any other table. [default: recognized by the columns]",
         ),
     ] = None,
     wide: Annotated[

@@ -18,7 +18,7 @@ from ml_agents_results.database.files import refuse_to_replace, unfinished
 from ml_agents_results.database.origin import is_foreign
 from ml_agents_results.errors import OutputError
 from ml_agents_results.formats.embedded_runs import EXPERIMENT, RUN, WRITER, WRITTEN_BY
-from ml_agents_results.formats.json_encoding import experiment_object
+from ml_agents_results.formats.record_objects import experiment_object
 from ml_agents_results.records import ExperimentRecord, RunRecord, canonical_approach
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_repository import RunRepository

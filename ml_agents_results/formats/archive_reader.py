@@ -22,7 +22,7 @@ from ml_agents_results.formats.json_files import LONGEST_LINE, beginning
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.formats.score_fields import metrics_of
+from ml_agents_results.formats.record_objects import metrics_of
 from ml_agents_results.records import ExperimentRecord
 
 KIND = "ml-agents-results archive"

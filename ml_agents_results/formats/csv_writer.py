@@ -12,13 +12,8 @@ from typing import Any, BinaryIO
 
 from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.database.types import to_json, to_stored
-from ml_agents_results.formats.json_encoding import (
-    TEXTS_AT,
-    WIDTH,
-    experiment_object,
-    flat,
-    metrics_text,
-)
+from ml_agents_results.formats.json_encoding import TEXTS_AT, WIDTH, flat, metrics_text
+from ml_agents_results.formats.record_objects import experiment_object
 from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
 from ml_agents_results.records import SCHEMA_VERSION, ScoreRecord
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml_agents_results.database.types import from_stored
-from ml_agents_results.database.validation import check_id
 from ml_agents_results.errors import InvalidFileError
-from ml_agents_results.formats.coercion import mapping, moment, text
+from ml_agents_results.formats.coercion import mapping
 from ml_agents_results.formats.field_mapping import FieldMapping
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.formats.score_fields import metrics_of
+from ml_agents_results.formats.record_objects import experiment_of
 from ml_agents_results.records import ExperimentRecord, RunRecord
 
 WRITTEN_BY = "ml-agents-results"
@@ -42,19 +41,7 @@ class EmbeddedRuns:
     def experiment(self) -> ExperimentRecord | None:
         """The original experiment; None if the export left it out."""
         known = self._object(self._described.get(EXPERIMENT))
-        if not isinstance(known.get("id"), str):
-            return None
-        check_id("experiment_id", known["id"])
-        return ExperimentRecord(
-            id=known["id"],
-            name=text(known.get("name")),
-            description=text(known.get("description")),
-            status="failed" if known.get("status") == "failed" else "completed",
-            created_at=moment(known.get("created_at")),
-            config_json=mapping(known.get("config")),
-            environment_json=mapping(known.get("environment")),
-            metrics=metrics_of(known.get("metrics")),
-        )
+        return experiment_of(known) if isinstance(known.get("id"), str) else None
 
     def run(self, sample: object, texts: Mapping[str, object]) -> RunRecord | None:
         """The original run; None if the sample does not carry one.

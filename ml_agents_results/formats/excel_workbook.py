@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from ml_agents_results.formats.excel_runs import write_runs
-from ml_agents_results.formats.json_encoding import described_object
 from ml_agents_results.formats.metric_columns import MetricColumns
+from ml_agents_results.formats.record_objects import described_object
 from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.reports.accuracy_report import (
     accuracy_report,

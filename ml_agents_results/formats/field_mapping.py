@@ -14,7 +14,7 @@ from ml_agents_results.formats.grading import Grading
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.metric_scales import describes_text
-from ml_agents_results.formats.score_fields import scores_of
+from ml_agents_results.formats.record_objects import scores_of
 from ml_agents_results.formats.table_samples import TableSamples
 from ml_agents_results.records import ParsingMetrics, RunRecord, ScoreRecord, canonical_approach
 from ml_agents_results.repositories.score_rows import COLUMN_PREFIX

@@ -2,7 +2,8 @@
 
 from typing import Any, BinaryIO
 
-from ml_agents_results.formats.json_encoding import described_object, json_bytes, run_bytes
+from ml_agents_results.formats.json_encoding import json_bytes, run_bytes
+from ml_agents_results.formats.record_objects import described_object
 from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import SCHEMA_VERSION
 from ml_agents_results.reports.sentences import comparison_document

@@ -10,8 +10,8 @@ import orjson
 
 from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.database.types import from_stored, to_json, to_stored
-from ml_agents_results.formats.score_fields import score_objects
-from ml_agents_results.records import ExperimentRecord, MetricRecord, ScoreRecord
+from ml_agents_results.formats.record_objects import score_objects
+from ml_agents_results.records import MetricRecord, ScoreRecord
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
 
 WIDTH = len(RECORD_COLUMNS)
@@ -19,17 +19,8 @@ JSON_AT = RECORD_COLUMNS.index("metadata_json")
 TEXTS_AT = tuple(
     RECORD_COLUMNS.index(name)
     for name in (
-        "approach_name",
-        "provider",
-        "model",
-        "task",
-        "sample_id",
-        "input_text",
-        "expected_answer",
-        "raw_output",
-        "parsed_answer",
-        "error",
-        "finish_reason",
+        *("approach_name", "provider", "model", "task", "sample_id", "input_text"),
+        *("expected_answer", "raw_output", "parsed_answer", "error", "finish_reason"),
         "reasoning_text",
     )
 )
@@ -111,25 +102,6 @@ def metrics_text(row: Sequence[Any]) -> str | None:
     if "\ufdd0" in text:
         return to_stored(to_json(_metrics(decoded(row))))
     return text
-
-
-def experiment_object(experiment: ExperimentRecord) -> dict[str, Any]:
-    """The experiment under the names that exports use."""
-    return {
-        "id": experiment.id,
-        "name": experiment.name,
-        "description": experiment.description,
-        "status": experiment.status,
-        "created_at": experiment.created_at,
-        "config": experiment.config_json,
-        "environment": experiment.environment_json,
-    }
-
-
-def described_object(experiment: ExperimentRecord) -> dict[str, Any]:
-    """The same with the definitions of the metrics."""
-    metrics = [asdict(metric) for metric in experiment.metrics or ()]
-    return {**experiment_object(experiment), "metrics": metrics}
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -4,21 +4,28 @@ In a document the rows are where a recipe says, else the objects of its only lis
 members of an object whose names are the ids of samples, or a frame as pandas writes it.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.formats.coercion import mapping
 from ml_agents_results.formats.column_names import meanings
 from ml_agents_results.formats.field_mapping import RUN_FIELDS
-from ml_agents_results.formats.json_files import beginning, read_lines, read_object
+from ml_agents_results.formats.json_files import beginning, first_line, read_lines, read_object
 from ml_agents_results.formats.json_stream import JsonStream
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.formats.recipe_files import fitting_recipe
+from ml_agents_results.formats.recipe_files import NO_RECIPE, fitting_recipe
+from ml_agents_results.formats.record_objects import experiment_of
 from ml_agents_results.formats.table_files import Row
+from ml_agents_results.records import ExperimentRecord
 
 _LINES = {".jsonl", ".ndjson"}
 _OTHERS = {".csv", ".tsv"}
+_EXPORT = re.compile(
+    rb'\{\s*"schema_version"\s*:\s*\d+\s*,\s*"(experiment_metadata|experiments)"\s*:\s*[\[{]'
+)
 _VERDICT = "is_correct"
 _ANSWERS = {"raw_output", "parsed_answer", _VERDICT, "score"}
 _SHARED = {"model", "provider", "approach_name", "task"}
@@ -34,6 +41,36 @@ def is_json(source: LogSource) -> bool:
     if endings & {*_LINES, ".json", *_OTHERS}:
         return not endings & _OTHERS
     return beginning(source.path)[:1] in (b"{", b"[")
+
+
+def is_export(path: Path) -> bool:
+    """Whether it begins as the document that `export --format json` writes."""
+    return _EXPORT.match(beginning(path)) is not None
+
+
+def export_rows(source: LogSource, experiments: list[ExperimentRecord]) -> Iterator[Row]:
+    """The runs of our own document; what it says of an experiment is added to the list before the
+    first of its runs."""
+    with source.open() as file:
+        stream = JsonStream(source, file)
+        yield from _exported(source, stream, experiments)
+        stream.finish()
+
+
+def _exported(
+    source: LogSource, stream: JsonStream, experiments: list[ExperimentRecord]
+) -> Iterator[Row]:
+    for name in stream.members():
+        if name == "experiment_metadata":
+            with source.locate(name):
+                experiments.append(experiment_of(mapping(stream.value())))
+        elif name == "experiments" and stream.first == b"[":
+            for _ in stream.elements():
+                yield from _exported(source, stream, experiments)
+        elif name == "runs" and stream.first == b"[":
+            for index in stream.elements():
+                raw = stream.raw()
+                yield f"run {index + 1}", mapping(stream.parse(raw)), len(raw)
 
 
 def json_rows(source: LogSource, options: ImportOptions) -> Iterator[Row]:
@@ -52,7 +89,8 @@ def json_rows(source: LogSource, options: ImportOptions) -> Iterator[Row]:
     names = _members(source) if opened or alone else None
     if names is None:
         return read_lines(source)
-    if options.recipe is not None or fitting_recipe(names, document=True) is not None:
+    recipe = fitting_recipe(names, document=True) if options.recipe is None else options.recipe
+    if recipe not in (None, NO_RECIPE):
         return iter([("document", read_object(source, source.path), source.size)])
     samples = _find(read_object(source, source.path))
     if len(samples) == 1:
@@ -65,11 +103,14 @@ def json_rows(source: LogSource, options: ImportOptions) -> Iterator[Row]:
 
 
 def holds_samples(path: Path) -> bool:
-    """Whether it is a document in which samples are found, or that a recipe reads."""
-    source = LogSource(path)
+    """Whether it is a document in which samples are found, or lines of samples; or either of a kind
+    that a recipe reads."""
+    source, line = LogSource(path), first_line(path)
     try:
         names = _members(source)
-        return names is not None and (
+        if names is None:
+            return fitting_recipe(line, document=False) is not None or _is_sample(line)
+        return (
             fitting_recipe(names, document=True) is not None
             or len(_find(read_object(source, path))) == 1
         )

@@ -10,8 +10,9 @@ from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.database.validation import outcome_of
 from ml_agents_results.errors import OutputError, UsageError
-from ml_agents_results.formats.json_encoding import WIDTH, described_object, json_bytes
+from ml_agents_results.formats.json_encoding import WIDTH, json_bytes
 from ml_agents_results.formats.metric_columns import MetricColumns
+from ml_agents_results.formats.record_objects import described_object
 from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
 from ml_agents_results.reports.columns import COLUMNS
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from functools import cache
 from operator import itemgetter
 from pathlib import Path
 from typing import get_args
@@ -14,23 +15,16 @@ from ml_agents_results.formats.table_recipes import TableRecipe
 from ml_agents_results.records import MetricKind, RunRecord
 from ml_agents_results.yaml_text import load_yaml
 
+NO_RECIPE = "none"
+"""What `--recipe` says of a file that a recipe recognises, and that is read as any other table."""
+
 _FIELDS = frozenset(RunRecord.__dataclass_fields__) - {"scores", "parsing_metrics", "id"}
 _KEYS = {
-    "about": str,
-    "recognised_by": list,
+    **dict.fromkeys(("about", "rows", "metrics_matching", "grader", "parsing"), str),
+    **dict.fromkeys(("lists", "failures_only", "fields", "set", "file_name"), dict),
+    **dict.fromkeys(("metrics", "metrics_list"), dict),
+    **dict.fromkeys(("recognised_by", "metrics_each"), list),
     "repeats": bool,
-    "rows": str,
-    "lists": dict,
-    "failures_only": dict,
-    "fields": dict,
-    "set": dict,
-    "file_name": dict,
-    "metrics": dict,
-    "metrics_each": list,
-    "metrics_list": dict,
-    "metrics_matching": str,
-    "grader": str,
-    "parsing": str,
 }
 _METRIC_KEYS = {"value", "values", "missing", "add", "times", "scale", "lower_is_better", "kind"}
 _LIST_KEYS = {"in", "name", "value", "explanation"}
@@ -69,14 +63,9 @@ def fitting_recipe(names: Collection[str], *, document: bool) -> TableRecipe | N
     return recipe if most else None
 
 
+@cache
 def _packaged(name: str) -> TableRecipe:
-    if name not in _CACHE:
-        source = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
-        _CACHE[name] = _checked(name, load_yaml(source))
-    return _CACHE[name]
-
-
-_CACHE: dict[str, TableRecipe] = {}
+    return _checked(name, load_yaml((FOLDER / f"{name}.yaml").read_text(encoding="utf-8")))
 
 
 def _checked(name: str, given: object) -> TableRecipe:
@@ -115,26 +104,19 @@ def _checked(name: str, given: object) -> TableRecipe:
             raise ValueError(f"{pattern!r} is not a regular expression with one group")
     if known.get("parsing") not in (None, *get_args(Parsing)):
         raise ValueError(f"parsing is one of {', '.join(get_args(Parsing))}")
-    told = known.get("recognised_by", [])
-    layouts = told if told and all(isinstance(one, list) for one in told) else [told]
-    return TableRecipe(
-        name=name,
-        about=known.get("about", name),
-        recognised_by=[list(map(str, one)) for one in layouts if one],
-        repeats=known.get("repeats", False),
-        rows=known.get("rows", ""),
-        lists=known.get("lists", {}),
-        failures_only=known.get("failures_only", {}),
-        fields={one: str(path) for one, path in known.get("fields", {}).items()},
-        constants=known.get("set", {}),
-        file_name={one: str(pattern) for one, pattern in known.get("file_name", {}).items()},
-        metrics=metrics,
-        metrics_each=list(map(str, known.get("metrics_each", ()))),
-        metrics_list={one: str(path) for one, path in listed.items()},
-        metrics_matching=known.get("metrics_matching", ""),
-        grader=known.get("grader"),
-        parsing=known.get("parsing"),
-    )
+    layouts = known.get("recognised_by", [])
+    if not all(isinstance(one, list) for one in layouts):
+        layouts = [layouts]
+    known |= {
+        "recognised_by": [list(map(str, one)) for one in layouts if one],
+        "fields": {one: str(path) for one, path in known.get("fields", {}).items()},
+        "file_name": {one: str(path) for one, path in known.get("file_name", {}).items()},
+        "metrics": metrics,
+        "metrics_each": list(map(str, known.get("metrics_each", ()))),
+        "metrics_list": {one: str(path) for one, path in listed.items()},
+        "constants": known.pop("set", {}),
+    }
+    return TableRecipe(name, **{"about": name, **known})
 
 
 def _groups(pattern: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.formats.recipe_files import find_recipe, fitting_recipe
+from ml_agents_results.formats.recipe_files import NO_RECIPE, find_recipe, fitting_recipe
 from ml_agents_results.formats.table_files import Row
 from ml_agents_results.formats.table_recipes import TableRecipe
 from ml_agents_results.records import ScoreRecord
@@ -30,6 +30,7 @@ class RecipeReading:
         self.recipe = recipe
         self._stem = source.stem
         self._overrides = options.columns
+        self._unseen = {field for field, path in options.columns.items() if path}
         self._seen: Counter[tuple[object, ...]] = Counter()
         self.options = replace(
             options,
@@ -41,6 +42,7 @@ class RecipeReading:
     def read(self, row: dict[str, Any]) -> tuple[dict[str, Any], Mapping[str, ScoreRecord]]:
         """The fields of a run under their own names, and its scores."""
         values, scores = self.recipe.read(row, self._stem, self._overrides)
+        self._unseen -= values.keys()
         if values.keys() <= {"metadata_json", *self.recipe.constants}:
             raise InvalidRecordError(
                 f"the recipe {self.recipe.name} finds neither sample nor answer in it; its columns "
@@ -53,6 +55,15 @@ class RecipeReading:
             self._seen[key] += 1
         return values, scores
 
+    def finish(self, source: LogSource) -> None:
+        """Raises InvalidFileError if a path of --map led nowhere in all rows."""
+        if self._unseen:
+            paths = sorted(self._overrides[field] for field in self._unseen)
+            raise InvalidFileError(
+                f"{source.name} has no column {', '.join(map(repr, paths))}",
+                "Correct --map FIELD=COLUMN; columns are spelled as in the file.",
+            )
+
 
 def recipe_of(
     source: LogSource, options: ImportOptions, rows: Iterator[Row]
@@ -61,16 +72,18 @@ def recipe_of(
     if (first := next(rows, None)) is None:
         return None, rows
     rows = chain([first], rows)
-    names = first[1].keys()
-    if options.recipe is not None:
-        recipe: TableRecipe | None = find_recipe(options.recipe)
-        rule = "--recipe"
-    elif options.columns or options.wide or any(name in names for name in _OURS):
-        return None, rows
-    else:
+    names, rule = first[1].keys(), "--recipe"
+    recipe: TableRecipe | None = None
+    if options.recipe is not None and options.recipe != NO_RECIPE:
+        recipe = find_recipe(options.recipe)
+    elif not (options.recipe or options.wide or any(name in names for name in _OURS)):
         rule = "its columns"
-        documents = fitting_recipe(names, document=True)
-        recipe = documents or fitting_recipe(names, document=False)
+        recipe = fitting_recipe(names, document=True) or fitting_recipe(names, document=False)
+        if recipe is not None and options.columns:
+            source.warn(
+                f"{source.name} is read by the recipe {recipe.name}; --map replaces its fields (to "
+                f"read it without: --recipe {NO_RECIPE})"
+            )
     if recipe is None:
         return None, rows
     source.choose("recipe", recipe.name, rule)

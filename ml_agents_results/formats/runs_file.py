@@ -2,10 +2,9 @@
 Parquet; packed with gzip, alone in a zip archive, or not.
 
 Fields are named as the columns of `runs`, or as people name them (`column_names`); `--map` names
-others. In CSV an empty
-cell is an absent value, and lines `# key: value` before the header describe the experiments, as
-`export --format csv` writes them. That export also tells empty texts from absent ones, in a column
-`empty_texts`.
+others. In CSV an empty cell is an absent value, and lines `# key: value` before the header describe
+the experiments, as `export --format csv` writes them. That export also tells empty texts from
+absent ones, in a column `empty_texts`.
 """
 
 import codecs
@@ -21,17 +20,17 @@ from typing import Any
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.answer_reader import AnswerReader
-from ml_agents_results.formats.coercion import TYPED, cell, number_cell, time_of
+from ml_agents_results.formats.coercion import TYPED, cell, number_cell
 from ml_agents_results.formats.column_names import says_what, widened
 from ml_agents_results.formats.csv_table import open_table
 from ml_agents_results.formats.field_mapping import FieldMapping
 from ml_agents_results.formats.json_files import beginning
-from ml_agents_results.formats.json_tables import is_json, json_rows
+from ml_agents_results.formats.json_tables import export_rows, is_export, is_json, json_rows
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log import Item, Log
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.recipe_reading import RecipeReading, recipe_of
-from ml_agents_results.formats.score_fields import metrics_of
+from ml_agents_results.formats.record_objects import experiment_of, metrics_of
 from ml_agents_results.formats.table_files import (
     Row,
     is_parquet,
@@ -81,11 +80,14 @@ def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
             if is_workbook(path)
             else (parquet_experiments, parquet_rows)
         )
-        described = list(map(_described, experiments_of(source)))
+        described = list(map(experiment_of, experiments_of(source)))
         yield _log(source, options, rows_of(source), described)
     elif is_single(path):
         with unpacked(source) as inner, open(inner, options) as log:
             yield log
+    elif is_export(path):
+        exported: list[ExperimentRecord] = []
+        yield _log(source, options, export_rows(source, exported), exported)
     elif is_json(source):
         yield _log(source, options, json_rows(source, options))
     else:
@@ -106,9 +108,11 @@ def _log(
     source: LogSource,
     options: ImportOptions,
     rows: Iterable[Row],
-    experiments: Sequence[ExperimentRecord] = (),
+    experiments: list[ExperimentRecord] | None = None,
     convert: Callable[[str, str], Any] | None = None,
 ) -> Log:
+    experiments = [] if experiments is None else experiments
+    described = tuple(experiments)
     reading, rows = recipe_of(source, options, iter(rows))
     if reading is not None:
         options = reading.options
@@ -116,7 +120,6 @@ def _log(
     grading = mapping.grading
     if reading is not None:
         grading.describe(reading.recipe.definitions(), f"recipe {reading.recipe.name}")
-    described = list(experiments)
     for experiment in described:
         grading.describe(experiment.metrics or ())
     reader = AnswerReader(source, options, reparse=True)
@@ -129,12 +132,12 @@ def _log(
         )
 
     def items() -> Iterator[Item]:
-        read = _items(source, options, mapping, rows, described, reading)
+        read = _items(source, options, mapping, rows, experiments, reading)
         yield from grading.streamed(reader.items(read))
         if not grading.metrics:
             reader.finish()
 
-    return Log(described, items(), grading.metrics)
+    return Log(experiments, items(), grading.metrics)
 
 
 def _items(
@@ -159,6 +162,8 @@ def _items(
                 run, scores = mapping.scored(part)
             yield Item(position, run, size, {**scores, **further} if further else scores)
     mapping.finish()
+    if reading is not None:
+        reading.finish(source)
 
 
 def _with_scores(source: LogSource, rows: Iterable[Row]) -> Iterator[Row]:
@@ -229,24 +234,16 @@ def _table_of(path: Path) -> Path:
     return path / "runs.csv" if path.is_dir() else path
 
 
-def _described(values: dict[str, Any]) -> ExperimentRecord:
-    """An experiment as `described_object` writes it."""
-    experiment = ExperimentRecord(str(values.get("id")), status="completed")
-    for key in ("name", "description", "metrics", "created_at", "status", "config", "environment"):
-        if values.get(key) is not None:
-            _describe(experiment, key, values[key])
-    return experiment
-
-
-def _experiments(metadata: Sequence[tuple[str, str]]) -> Sequence[ExperimentRecord]:
-    experiments: list[ExperimentRecord] = []
+def _experiments(metadata: Sequence[tuple[str, str]]) -> list[ExperimentRecord]:
+    """The experiments that the lines before the header describe."""
+    described: list[dict[str, Any]] = []
     for key, text in metadata:
         value = parse(text) if key == "metrics" else _metadata_value(text)
         if key == "experiment_id":
-            experiments.append(ExperimentRecord(str(value), status="completed"))
-        elif experiments:
-            _describe(experiments[-1], key, value)
-    return experiments
+            described.append({"id": str(value)})
+        elif described:
+            described[-1][key] = value
+    return list(map(experiment_of, described))
 
 
 def _metadata_value(text: str) -> Any:
@@ -254,20 +251,6 @@ def _metadata_value(text: str) -> Any:
         with suppress(ValueError):
             return parse(text)
     return text
-
-
-def _describe(experiment: ExperimentRecord, key: str, value: Any) -> None:
-    match key:
-        case "name" | "description":
-            setattr(experiment, key, str(value))
-        case "metrics":
-            experiment.metrics = metrics_of(value)
-        case "created_at":
-            experiment.created_at = time_of(value)
-        case "status" if value in ("completed", "failed"):
-            experiment.status = value
-        case "config" | "environment" if isinstance(value, dict):
-            setattr(experiment, f"{key}_json", value)
 
 
 def _check_header(source: LogSource, header: list[str]) -> None:

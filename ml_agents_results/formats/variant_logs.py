@@ -11,8 +11,8 @@ from typing import Any
 from ml_agents_results.database.types import from_stored, to_stored
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.embedded_runs import EXPERIMENT, WRITER, WRITTEN_BY
-from ml_agents_results.formats.json_encoding import described_object, json_bytes, run_object
-from ml_agents_results.formats.score_fields import score_objects
+from ml_agents_results.formats.json_encoding import json_bytes, run_object
+from ml_agents_results.formats.record_objects import described_object, score_objects
 from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import ExperimentRecord, ScoreRecord, Variant
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS

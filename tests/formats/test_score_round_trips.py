@@ -104,7 +104,7 @@ def test_what_others_call_scores_is_kept(processor: ResultsProcessor, tmp_path: 
     assert (run.scores, run.metadata_json) == (None, {"scores": {"f1": 1}})
 
 
-@pytest.mark.parametrize("name", ["study.parquet", "study.xlsx", "study.jsonl"])
+@pytest.mark.parametrize("name", ["study.parquet", "study.xlsx", "study.jsonl", "study.json"])
 def test_definitions_of_metrics_come_back_from_tables(tmp_path: Path, name: str) -> None:
     """The primary metric, the bounds and the directions, though another metric is binary."""
     metrics = [
@@ -132,7 +132,9 @@ def test_definitions_of_metrics_come_back_from_tables(tmp_path: Path, name: str)
     assert {score.metric: score.value for score in run.scores or ()} == {"polite": 1.0, ODD: 0.25}
 
 
-@pytest.mark.parametrize("name", ["study.parquet", "study.xlsx", "study.jsonl", "study.csv"])
+@pytest.mark.parametrize(
+    "name", ["study.parquet", "study.xlsx", "study.jsonl", "study.csv", "study.json"]
+)
 def test_a_grade_without_a_name_stays_the_grade(tmp_path: Path, name: str) -> None:
     """The experiment defines no metric for right and wrong, and another one."""
     with ResultsProcessor(tmp_path / "a.db") as results:

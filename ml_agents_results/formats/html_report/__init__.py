@@ -19,7 +19,8 @@ from ml_agents_results.formats.html_report.figures import (
     measured,
 )
 from ml_agents_results.formats.html_report.samples import samples_of
-from ml_agents_results.formats.json_encoding import experiment_object, json_bytes
+from ml_agents_results.formats.json_encoding import json_bytes
+from ml_agents_results.formats.record_objects import experiment_object
 from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.comparison_report import comparison_report

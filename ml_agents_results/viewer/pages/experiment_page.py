@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.html_report.figures import figures
-from ml_agents_results.formats.json_encoding import experiment_object, json_bytes
+from ml_agents_results.formats.json_encoding import json_bytes
+from ml_agents_results.formats.record_objects import experiment_object
 from ml_agents_results.formats.snapshot import ExportOptions, Snapshot
 from ml_agents_results.records import SCHEMA_VERSION, ExperimentRecord, Variant, variant_labels
 from ml_agents_results.reports.accuracy_report import accuracy_report

@@ -206,6 +206,27 @@ def test_lists_in_a_folder_are_tables(tmp_path: Path, imported: Importer) -> Non
     assert "config.json" in result.warnings[0]
 
 
+def test_lines_in_a_folder_that_a_recipe_knows_are_tables_whatever_their_ending(
+    tmp_path: Path, imported: Importer
+) -> None:
+    _written(tmp_path, "bfcl")
+    (tmp_path / "config.json").write_text('{"temperature": 0}')
+    _, runs = imported(tmp_path)
+    assert [run.is_correct for run in runs] == [False, True, True, True]
+
+
+def test_fields_are_mapped_within_a_recipe(
+    tmp_path: Path, imported: Importer, refused: Refused
+) -> None:
+    path = _written(tmp_path, "bfcl")
+    result, runs = imported(path, columns={"task": "id"})
+    assert [run.task for run in runs] == ["simple_2", "simple_0", "simple_1", "simple_3"]
+    assert "read by the recipe bfcl; --map replaces its fields" in result.warnings[0]
+    assert "has no column 'nowhere'" in refused(path, columns={"task": "nowhere"}).message
+    _, runs = imported(path, recipe="none", columns={"sample_id": "id"}, experiment_id="plain")
+    assert len(runs) == 2
+
+
 def test_flat_columns_are_members(tmp_path: Path, imported: Importer) -> None:
     path = tmp_path / "experiment.csv"
     path.write_text(

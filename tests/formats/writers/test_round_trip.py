@@ -32,11 +32,12 @@ def test_any_runs(format: str, name: str, migrated_file: Path, runs: list[RunRec
     the_same_bytes_come_back(runs, migrated_file, format, name)
 
 
-def test_the_experiment_comes_along_in_csv(
-    tmp_path: Path, migrated_file: Path, processor: ResultsProcessor
+@pytest.mark.parametrize(("format", "output"), [("csv", "out"), ("json", "out.json")])
+def test_the_experiments_come_along(
+    format: str, output: str, tmp_path: Path, migrated_file: Path, processor: ResultsProcessor
 ) -> None:
-    export(processor.database, ["odd", "exp"], tmp_path / "out", "csv")
+    export(processor.database, ["odd", "exp"], tmp_path / output, format)
     with opened(migrated_file, tmp_path / "other.db") as other:
-        load(other.database, [LogSource(tmp_path / "out")], ImportOptions())
+        load(other.database, [LogSource(tmp_path / output)], ImportOptions())
         for name in ("odd", "exp"):
             same_experiment(processor, other, name)

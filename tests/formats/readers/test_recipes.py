@@ -219,10 +219,10 @@ def test_fields_are_mapped_within_a_recipe(
     tmp_path: Path, imported: Importer, refused: Refused
 ) -> None:
     path = _written(tmp_path, "bfcl")
-    result, runs = imported(path, columns={"task": "id"})
-    assert [run.task for run in runs] == ["simple_2", "simple_0", "simple_1", "simple_3"]
-    assert "read by the recipe bfcl; --map replaces its fields" in result.warnings[0]
     assert "has no column 'nowhere'" in refused(path, columns={"task": "nowhere"}).message
+    result, runs = imported(path, columns={"task": "id"})
+    assert sorted(run.task for run in runs) == [f"simple_{index}" for index in range(4)]
+    assert "read by the recipe bfcl; --map replaces its fields" in result.warnings[0]
     _, runs = imported(path, recipe="none", columns={"sample_id": "id"}, experiment_id="plain")
     assert len(runs) == 2
 

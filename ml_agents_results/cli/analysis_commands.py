@@ -3,93 +3,68 @@
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
-
-import typer
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ml_agents_results.cli.analysis_reports import (
     OF_RATERS,
     Pool,
-    ReportRequest,
     ReportType,
     made_report,
     require_options_apply,
 )
-from ml_agents_results.cli.database_options import DbPath, DbUrl
 from ml_agents_results.cli.experiment_lookup import (
-    ExperimentIds,
-    OptionalExperimentIds,
+    EXPERIMENTS,
+    OPTIONAL_EXPERIMENTS,
     resolve_ids,
 )
-from ml_agents_results.cli.gate_options import (
-    FAILED,
-    FailOn,
-    GateFile,
-    JUnit,
-    Summary,
-    gate_from,
-    report_gate,
-    with_baseline,
-)
+from ml_agents_results.cli.gate_options import GateOptions, with_baseline
 from ml_agents_results.cli.help_panels import OUTPUT, STATISTICS
 from ml_agents_results.cli.log_files import imported_files
-from ml_agents_results.cli.option_groups import grouped
-from ml_agents_results.cli.option_values import listed
-from ml_agents_results.cli.output_options import Force, Json, Verbose, emit_json
+from ml_agents_results.cli.option_groups import Names, argument, grouped, option
+from ml_agents_results.cli.option_values import completing, listed
+from ml_agents_results.cli.output_options import FORCE, JSON, VERBOSE, emit_json
 from ml_agents_results.cli.selection_options import SelectionOptions
-from ml_agents_results.cli.source_options import Engine, Source, SparkMaster, open_source
+from ml_agents_results.cli.source_options import SourceOptions
 from ml_agents_results.cli.statistics_options import (
-    Allow,
-    Baseline,
+    BASELINE,
+    METRICS,
     ComparisonOptions,
-    Family,
     FigureOptions,
-    Metrics,
-    Pooled,
 )
 from ml_agents_results.reports.terminal import print_report, say
+from ml_agents_results.statistics import choices
 
-ReportFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        metavar="FILE",
-        help="Also write the report to a file; the extension selects the format: json, md, tex, "
-        "html, xlsx, of a ranking svg.",
-        rich_help_panel=OUTPUT,
-    ),
-]
+if TYPE_CHECKING:
+    from ml_agents_results.reports.report import Report
 
 
 @grouped
 def analyze(
+    experiment_ids: list[str] = EXPERIMENTS,
+    report_type: ReportType = option(
+        "TYPE", f"What to report on: {', '.join(ReportType)}.", default=ReportType.summary
+    ),
     *,
-    experiment_ids: ExperimentIds,
-    report_type: Annotated[
-        ReportType,
-        typer.Option(metavar="TYPE", help=f"What to report on: {', '.join(ReportType)}."),
-    ] = ReportType.summary,
     selection: SelectionOptions,
-    metric: Metrics = None,
-    baseline: Baseline = None,
+    metric: str | None = METRICS,
+    baseline: str | None = BASELINE,
     figures: FigureOptions,
-    pool: Annotated[
-        Pool | None,
-        typer.Option(
-            help="With --report-type repeats: take variants that differ in this only for seeds "
-            "(or prompts) of one.",
-            rich_help_panel=STATISTICS,
-        ),
-    ] = None,
-    output: ReportFile = None,
-    force: Force = False,
-    source: Source = None,
-    engine: Engine = None,
-    spark_master: SparkMaster = None,
-    db_path: DbPath = None,
-    db_url: DbUrl = None,
-    verbose: Verbose = False,
-    as_json: Json = False,
+    pool: Pool | None = option(
+        None,
+        "With --report-type repeats: take variants that differ in this only for seeds (or prompts) "
+        "of one.",
+        panel=STATISTICS,
+    ),
+    output: Path | None = option(
+        "FILE",
+        "Also write the report to a file; the extension selects the format: json, md, tex, html, "
+        "xlsx, of a ranking svg.",
+        panel=OUTPUT,
+    ),
+    force: bool = FORCE,
+    source: SourceOptions,
+    verbose: bool = VERBOSE,
+    as_json: bool = JSON,
 ) -> None:
     """Report accuracy, ranks, times, costs, failures, agreement and more, with error bars."""
     from ml_agents_results.formats.report_files import require_report_file, write_report
@@ -100,10 +75,10 @@ def analyze(
         require_report_file(output, force=force)
     require_options_apply(
         report_type,
-        baseline=baseline,
-        metric=metric,
-        pool=pool,
-        given={
+        {
+            "--baseline": baseline is not None,
+            "--metric": metric is not None,
+            "--pool": pool is not None,
             "--interval": figures.interval != "wilson",
             "--missing": figures.missing != "exclude",
             "--cluster": figures.cluster is not None,
@@ -113,79 +88,77 @@ def analyze(
         },
     )
     options = figures.analysis(metric=metric)
-    with open_source(source, engine, spark_master, db_path, db_url) as runs:
+    with source.runs() as runs:
         ids = resolve_ids(runs.connection, experiment_ids)
         filters = selection.filters(ids)
         names = named_metrics(runs, ids, metric)
-        raters = list(filter(None, names)) if report_type in OF_RATERS else []
-        asked = ReportRequest(report_type, baseline, pool, raters)
+        rated = report_type in OF_RATERS
         reports = {
-            one: made_report(asked, runs, filters, replace(options, metric=one))
-            for one in ([None] if report_type in OF_RATERS else names)
-        }
-        document, report = next(iter(reports.values()))
-        if len(reports) > 1:
-            report = several_metrics_report(
-                [(str(one), made) for one, (_, made) in reports.items()]
+            name: made_report(
+                report_type,
+                (runs, filters, replace(options, metric=name)),
+                baseline=baseline,
+                pool=pool,
+                raters=list(filter(None, names)) if rated else [],
             )
-            documents = [one for one, _ in reports.values()]
-            document = {"metrics": list(reports), "by_metric": documents}
+            for name in ([None] if rated else names)
+        }
+    document, report = next(iter(reports.values()))
+    if len(reports) > 1:
+        report = several_metrics_report([(str(name), one) for name, (_, one) in reports.items()])
+        documents = [one for one, _ in reports.values()]
+        document = {"metrics": list(reports), "by_metric": documents}
     found = ("variants", "outcomes", "pooled")
     if not any(document.get(name) for name in found) and any(name in document for name in found):
         say(f"Note: {', '.join(ids)} has no runs, or none that pass the filters.")
     document = {"experiment_ids": ids, "report_type": report_type.value, **document}
     if output is not None:
         write_report(report, document, output, force=force)
-    if as_json:
-        emit_json(document)
-    else:
-        print_report(report, verbose=verbose)
-    if output is not None:
-        say(f"Wrote {output}.")
+    _show(document, report, output, verbose=verbose, as_json=as_json)
 
 
 @grouped
 def compare(
-    *,
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="FILE",
-            help="Logs or archives to compare by themselves, as `import` reads them; the first has "
-            "the baseline.",
-        ),
-    ] = None,
-    experiment_ids: OptionalExperimentIds = None,
-    metric: Metrics = None,
-    baseline: Baseline = None,
-    by: Annotated[Literal["task"] | None, typer.Option(help="Also compare within each task.")] = (
-        None
+    files: Names = argument(
+        "FILE",
+        "Logs or archives to compare by themselves, as `import` reads them; the first has the "
+        "baseline.",
+        default=None,
     ),
-    pool: Pooled = None,
-    allow: Allow = None,
-    family: Family = "metric",
+    experiment_ids: Names = OPTIONAL_EXPERIMENTS,
+    metric: str | None = METRICS,
+    baseline: str | None = BASELINE,
+    by: Literal["task"] | None = option(None, "Also compare within each task."),
+    pool: choices.Pool | None = option(
+        "experiment",
+        "Join experiments that differ in their seed: their runs are then repeats of one variant.",
+        panel=STATISTICS,
+    ),
+    allow: Names = option(
+        "WHAT,...",
+        "Compare variants even if their dataset, grader or metric differs.",
+        autocompletion=completing(lambda: get_args(choices.Allowance)),
+        panel=STATISTICS,
+    ),
+    family: choices.Family = option(
+        None,
+        "Tests that p values are corrected for: those by one metric, or those by all metrics.",
+        default="metric",
+        panel=STATISTICS,
+    ),
+    *,
     comparison: ComparisonOptions,
     selection: SelectionOptions,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Also write the comparison to a file; the extension selects the format.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    force: Force = False,
-    fail_on: FailOn = None,
-    gate: GateFile = None,
-    junit: JUnit = None,
-    summary: Summary = None,
-    source: Source = None,
-    engine: Engine = None,
-    spark_master: SparkMaster = None,
-    db_path: DbPath = None,
-    db_url: DbUrl = None,
-    verbose: Verbose = False,
-    as_json: Json = False,
+    output: Path | None = option(
+        "FILE",
+        "Also write the comparison to a file; the extension selects the format.",
+        panel=OUTPUT,
+    ),
+    force: bool = FORCE,
+    gate: GateOptions,
+    source: SourceOptions,
+    verbose: bool = VERBOSE,
+    as_json: bool = JSON,
 ) -> None:
     """Compare variants on the samples they share: differences, intervals, tests.
 
@@ -204,9 +177,9 @@ def compare(
 
     if output is not None:
         comparison_writer(output, force=force)
-    rules = gate_from(gate, fail_on, metric, comparison.margin, (junit, summary))
+    rules = gate.rules(metric, comparison.margin)
     options = comparison.analysis(metric=metric, pool=pool, allow=tuple(listed(allow)))
-    if files and (experiment_ids or source or db_path or db_url):
+    if files and (experiment_ids or source.source or source.given):
         raise UsageError(
             "files are compared by themselves, without a database",
             "Import them, and name experiments: --experiment-ids A,B.",
@@ -215,8 +188,7 @@ def compare(
         if files:
             runs, named = stack.enter_context(imported_files(files))
         else:
-            opened = open_source(source, engine, spark_master, db_path, db_url)
-            runs, named = stack.enter_context(opened), experiment_ids or []
+            runs, named = stack.enter_context(source.runs()), experiment_ids or []
         ids = resolve_ids(runs.connection, named)
         if rules is not None:
             ids, baseline = with_baseline(runs.connection, ids, rules, baseline)
@@ -251,13 +223,23 @@ def compare(
             write_comparison(comparisons[0], output, force=force)
     if judged is not None:
         document = {**document, "gate": judged.to_dict()}
+    _show(document, report, output, verbose=verbose, as_json=as_json)
+    if judged is not None:
+        gate.report(judged, force=force, show=not as_json)
+
+
+def _show(
+    document: dict[str, Any],
+    report: "Report",
+    output: Path | None,
+    *,
+    verbose: bool,
+    as_json: bool,
+) -> None:
+    """Prints a report, and names the file that it was written to."""
     if as_json:
         emit_json(document)
     else:
         print_report(report, verbose=verbose)
     if output is not None:
         say(f"Wrote {output}.")
-    if judged is not None:
-        report_gate(judged, junit=junit, summary=summary, force=force, show=not as_json)
-        if judged.failed:
-            raise typer.Exit(FAILED)

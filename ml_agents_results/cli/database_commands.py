@@ -1,12 +1,11 @@
 """db-init, db-migrate, db-stats: create, migrate and describe a database."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from ml_agents_results.cli.database_options import DbPath, DbUrl, named_database, open_database
-from ml_agents_results.cli.output_options import Json, emit_json
+from ml_agents_results.cli.database_options import DatabaseOptions
+from ml_agents_results.cli.option_groups import flag, grouped, option
+from ml_agents_results.cli.output_options import JSON, emit_json
 from ml_agents_results.reports.terminal import print_table, say, write
 from ml_agents_results.reports.wording import file_size
 
@@ -14,12 +13,13 @@ if TYPE_CHECKING:
     from ml_agents_results.database.migration_plan import MigrationPlan
 
 
-def db_init(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False) -> None:
+@grouped
+def db_init(*, where: DatabaseOptions, as_json: bool = JSON) -> None:
     """Create a database. An existing one is not changed."""
     from ml_agents_results.database.manager import DatabaseManager
     from ml_agents_results.database.schema import revisions
 
-    database = named_database(db_path, db_url, create=True)
+    database = where.named(create=True)
     created = DatabaseManager(database).initialize_schema()
     revision = revisions()[-1]
     if as_json:
@@ -30,19 +30,18 @@ def db_init(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False)
         write(f"{database} exists already, with schema {revision}; nothing was changed.")
 
 
+@grouped
 def db_migrate(
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the steps and the SQL, and change nothing.")
-    ] = False,
-    backup: Annotated[bool, typer.Option(help="Back up a SQLite file first.")] = True,
-    db_path: DbPath = None,
-    db_url: DbUrl = None,
-    as_json: Json = False,
+    dry_run: bool = flag("--dry-run", "Show the steps and the SQL, and change nothing."),
+    backup: bool = option(None, "Back up a SQLite file first.", default=True),
+    *,
+    where: DatabaseOptions,
+    as_json: bool = JSON,
 ) -> None:
     """Bring the schema of a database up to date. Databases of the predecessor are adopted."""
     from ml_agents_results.database.manager import DatabaseManager
 
-    database = named_database(db_path, db_url)
+    database = where.named()
     manager = DatabaseManager(database)
     if dry_run:
         _show_plan(str(database), manager.plan_migration(), as_json)
@@ -91,11 +90,12 @@ def _show_plan(name: str, plan: "MigrationPlan", as_json: bool) -> None:
         write(f"\n{statement};")
 
 
-def db_stats(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False) -> None:
+@grouped
+def db_stats(*, where: DatabaseOptions, as_json: bool = JSON) -> None:
     """Show the number of rows and the size of a database."""
     from ml_agents_results.database.manager import DatabaseManager
 
-    stats = DatabaseManager(open_database(db_path, db_url)).stats()
+    stats = DatabaseManager(where.current()).stats()
     if as_json:
         emit_json(asdict(stats))
         return

@@ -1,79 +1,85 @@
 """Options that name the database, and opening it."""
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ml_agents_results.cli.help_panels import DATABASE
+from ml_agents_results.cli.option_groups import option
 from ml_agents_results.errors import UsageError
 from ml_agents_results.reports.terminal import say
 
 if TYPE_CHECKING:
     from ml_agents_results.database.engine import Database
 
-DbPath = Annotated[
-    str | None,
-    typer.Option(
-        "--db-path",
-        metavar="FILE",
-        help="SQLite file. [default: $ML_AGENTS_DB_PATH, else ./ml_agents_results.db]",
-        rich_help_panel=DATABASE,
-    ),
-]
-DbUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--db-url",
-        metavar="URL",
-        help="Database on a server: postgresql://user@host/name. [default: $ML_AGENTS_DB_URL]",
-        rich_help_panel=DATABASE,
-    ),
-]
+DB_PATH = option(
+    "FILE", "SQLite file. [default: $ML_AGENTS_DB_PATH, else ./ml_agents_results.db]",
+    "--db-path", panel=DATABASE,
+)  # fmt: skip
+DB_URL = option(
+    "URL", "Database on a server: postgresql://user@host/name. [default: $ML_AGENTS_DB_URL]",
+    "--db-url", panel=DATABASE,
+)  # fmt: skip
 
 _OPEN: "list[Database]" = []
 
 
-def named_database(db_path: str | None, db_url: str | None, *, create: bool = False) -> "Database":
-    """The database that is named, else that of the environment, else the default file.
+@dataclass
+class DatabaseOptions:
+    """The database that is named, else that of the environment, else the default file."""
 
-    Args:
-        create: Whether a missing file is created when the database is first used.
+    db_path: str | None = DB_PATH
+    db_url: str | None = DB_URL
 
-    Raises:
-        NotFoundError: There is no such file.
-        UsageError: Both a file and a URL are named, or the path is impossible.
-    """
-    if db_path is not None and db_url is not None:
-        raise UsageError("--db-path and --db-url cannot be combined", "Give one of them.")
-    from ml_agents_results.config import DatabaseConfig
-    from ml_agents_results.database.engine import Database
+    @property
+    def given(self) -> bool:
+        """Whether one is named."""
+        return self.db_path is not None or self.db_url is not None
 
-    return closed_at_end(Database(DatabaseConfig.resolve(db_path, db_url), create=create))
+    @property
+    def repeated(self) -> str:
+        """The option that names it again, after a space; empty if none is named."""
+        return f" {self.named().option}" if self.given else ""
 
+    def named(self, *, create: bool = False) -> "Database":
+        """The database, whatever its schema; it is closed when the command ends.
 
-def open_database(db_path: str | None, db_url: str | None, *, create: bool = False) -> "Database":
-    """The named database, of the schema that this version works on.
+        Args:
+            create: Whether a missing file is created when the database is first used.
 
-    Args:
-        create: Whether a missing one is created, with its tables. Commands that only read never
-            do that.
+        Raises:
+            NotFoundError: There is no such file.
+            UsageError: Both a file and a URL are named, or the path is impossible.
+        """
+        if self.db_path is not None and self.db_url is not None:
+            raise UsageError("--db-path and --db-url cannot be combined", "Give one of them.")
+        from ml_agents_results.config import DatabaseConfig
+        from ml_agents_results.database.engine import Database
 
-    Raises:
-        NotFoundError: There is no such database.
-        SchemaError: It needs migration, or is not a results database.
-    """
-    database = named_database(db_path, db_url, create=create)
-    if create:
-        from ml_agents_results.database.manager import DatabaseManager
+        config = DatabaseConfig.resolve(self.db_path, self.db_url)
+        return closed_at_end(Database(config, create=create))
 
-        if DatabaseManager(database).initialize_schema():
-            say(f"Created the database {database}.")
-    else:
+    def current(self) -> "Database":
+        """The database, of the schema that this version works on.
+
+        Raises:
+            NotFoundError: There is no such database.
+            SchemaError: It needs migration, or is not a results database.
+        """
         from ml_agents_results.database.schema import require_current
 
+        database = self.named()
         require_current(database)
-    return database
+        return database
+
+
+def created(database: "Database") -> bool:
+    """Whether the tables were missing and are there now, which a message says."""
+    from ml_agents_results.database.manager import DatabaseManager
+
+    if new := DatabaseManager(database).initialize_schema():
+        say(f"Created the database {database}.")
+    return new
 
 
 def closed_at_end(database: "Database") -> "Database":

@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from ml_agents_results.cli.database_options import DbPath, DbUrl, open_database
-from ml_agents_results.cli.experiment_lookup import ExperimentId, resolve_id
+from ml_agents_results.cli.database_options import DatabaseOptions
+from ml_agents_results.cli.experiment_lookup import EXPERIMENT, resolve_id
+from ml_agents_results.cli.option_groups import Names, grouped, option
 from ml_agents_results.cli.option_values import listed, require_utf8
-from ml_agents_results.cli.output_options import Json, emit_json
+from ml_agents_results.cli.output_options import JSON, emit_json
 from ml_agents_results.errors import UsageError
 from ml_agents_results.reports.terminal import write
 
@@ -17,29 +16,18 @@ if TYPE_CHECKING:
     from ml_agents_results.records import ExperimentRecord
 
 
+@grouped
 def edit(
-    experiment_id: ExperimentId,
-    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="New name.")] = None,
-    description: Annotated[
-        str | None, typer.Option("--description", metavar="TEXT", help="New description.")
-    ] = None,
-    add_tag: Annotated[
-        list[str] | None,
-        typer.Option("--add-tag", metavar="TAG,...", help="Tags to add; with commas or repeated."),
-    ] = None,
-    remove_tag: Annotated[
-        list[str] | None, typer.Option("--remove-tag", metavar="TAG,...", help="Tags to remove.")
-    ] = None,
-    note: Annotated[
-        str | None, typer.Option("--note", metavar="TEXT", help="A note to add, with the time.")
-    ] = None,
-    primary: Annotated[
-        str | None,
-        typer.Option("--primary", metavar="METRIC", help="Metric that reports are to be about."),
-    ] = None,
-    db_path: DbPath = None,
-    db_url: DbUrl = None,
-    as_json: Json = False,
+    experiment_id: list[str] = EXPERIMENT,
+    name: str | None = option("TEXT", "New name."),
+    description: str | None = option("TEXT", "New description."),
+    add_tag: Names = option("TAG,...", "Tags to add; with commas or repeated."),
+    remove_tag: Names = option("TAG,...", "Tags to remove."),
+    note: str | None = option("TEXT", "A note to add, with the time."),
+    primary: str | None = option("METRIC", "Metric that reports are to be about."),
+    *,
+    where: DatabaseOptions,
+    as_json: bool = JSON,
 ) -> None:
     """Name, describe, tag or annotate an experiment, or choose its primary metric.
 
@@ -53,7 +41,7 @@ def edit(
     for text in (name, description, note, primary, *(add_tag or ())):
         if text is not None:
             require_utf8(text)
-    database = open_database(db_path, db_url)
+    database = where.current()
     with database.read() as connection:
         chosen = resolve_id(connection, experiment_id)
     with database.write() as connection:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ml_agents_results.cli.database_options import named_database
+from ml_agents_results.cli.database_options import DatabaseOptions
 from ml_agents_results.cli.output_options import emit_json
 from ml_agents_results.errors import NotFoundError
 from ml_agents_results.reports.terminal import print_table, say, write
@@ -16,8 +16,7 @@ def print_estimate(
     study: "Study",
     settled: bytearray,
     pilot: int | None,
-    db_path: str | None,
-    db_url: str | None,
+    where: DatabaseOptions,
     as_json: bool,
 ) -> None:
     """Opens the providers, asks the questions of the pilot and no others, and prints the estimate.
@@ -34,7 +33,7 @@ def print_estimate(
         study = study.asking(names_of(providers))
         seen = None if pilot is None else pilot_usage(study, providers, pilot, say)
         try:
-            with named_database(db_path, db_url).read() as connection:
+            with where.named().read() as connection:
                 estimates = estimate(study, settled, providers, connection, seen)
         except NotFoundError:
             # Without a database there are no earlier answers.

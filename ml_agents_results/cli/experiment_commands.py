@@ -4,15 +4,16 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ml_agents_results.cli.database_options import DbPath, DbUrl, open_database
-from ml_agents_results.cli.experiment_lookup import ExperimentId, resolve_id
+from ml_agents_results.cli.database_options import DatabaseOptions
+from ml_agents_results.cli.experiment_lookup import EXPERIMENT, resolve_id
 from ml_agents_results.cli.help_panels import OUTPUT
+from ml_agents_results.cli.option_groups import flag, grouped, option
 from ml_agents_results.cli.option_values import require_utf8
-from ml_agents_results.cli.output_options import Json, emit_json
+from ml_agents_results.cli.output_options import JSON, emit_json
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.reports.terminal import print_report, print_table, say, write
 from ml_agents_results.reports.wording import moment, percent
@@ -24,24 +25,23 @@ if TYPE_CHECKING:
     from ml_agents_results.repositories.experiment_repository import ExperimentCounts
 
 
+@grouped
 def list_(
-    limit: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Number of experiments to show (0: all). --json lists all.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = 50,
-    db_path: DbPath = None,
-    db_url: DbUrl = None,
-    as_json: Json = False,
+    limit: int = option(
+        "N",
+        "Number of experiments to show (0: all). --json lists all.",
+        default=50,
+        panel=OUTPUT,
+        min=0,
+    ),
+    *,
+    where: DatabaseOptions,
+    as_json: bool = JSON,
 ) -> None:
     """List the experiments, newest first."""
     from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 
-    database = open_database(db_path, db_url)
+    database = where.current()
     with database.read() as connection:
         lines = ExperimentRepository(connection).list()
     if as_json:
@@ -90,23 +90,19 @@ def _runs(counts: "ExperimentCounts", of: str) -> str:
     return f"{counts.runs:,}{of}{counts.planned:,}"
 
 
+@grouped
 def show(
-    experiment_id: ExperimentId,
-    run: Annotated[
-        str | None, typer.Option("--run", metavar="RUN_ID", help="Show one run with its texts.")
-    ] = None,
-    sample: Annotated[
-        str | None,
-        typer.Option(metavar="TASK:INDEX", help="Show the answers of all variants to one sample."),
-    ] = None,
-    db_path: DbPath = None,
-    db_url: DbUrl = None,
-    as_json: Json = False,
+    experiment_id: list[str] = EXPERIMENT,
+    run: str | None = option("RUN_ID", "Show one run with its texts."),
+    sample: str | None = option("TASK:INDEX", "Show the answers of all variants to one sample."),
+    *,
+    where: DatabaseOptions,
+    as_json: bool = JSON,
 ) -> None:
     """Show one experiment, one of its runs, or all answers to one of its samples."""
     if run is not None and sample is not None:
         raise UsageError("--run and --sample cannot be combined", "Give one of them.")
-    with open_database(db_path, db_url).read() as connection:
+    with where.current().read() as connection:
         chosen = resolve_id(connection, experiment_id)
         if run is not None:
             _show_run(connection, chosen, run, as_json)
@@ -116,12 +112,13 @@ def show(
             _show_experiment(connection, chosen, as_json)
 
 
+@grouped
 def delete(
-    experiment_id: ExperimentId,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
-    db_path: DbPath = None,
-    db_url: DbUrl = None,
-    as_json: Json = False,
+    experiment_id: list[str] = EXPERIMENT,
+    yes: bool = flag("--yes", "Delete without asking."),
+    *,
+    where: DatabaseOptions,
+    as_json: bool = JSON,
 ) -> None:
     """Delete an experiment with all its runs."""
     from ml_agents_results.database.manager import DatabaseManager
@@ -130,7 +127,7 @@ def delete(
     from ml_agents_results.repositories.run_repository import RunRepository
     from ml_agents_results.repositories.this_process import ThisProcess
 
-    database = open_database(db_path, db_url)
+    database = where.current()
     with database.read() as connection:
         chosen = resolve_id(connection, experiment_id)
         runs = RunRepository(connection).count(chosen)

@@ -1,32 +1,33 @@
 """Options that name experiments, and the ids they stand for."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from ml_agents_results.cli.option_groups import option
 from ml_agents_results.cli.option_values import require_utf8
 from ml_agents_results.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_ONE = typer.Option(
-    "--experiment-id",
-    "--experiment-ids",
-    metavar="ID",
-    help="An experiment: its id, the unique beginning of its id, its name, or `latest`.",
+EXPERIMENT, OPTIONAL_EXPERIMENT = (
+    option(
+        "ID",
+        "An experiment: its id, the unique beginning of its id, its name, or `latest`.",
+        *("--experiment-id", "--experiment-ids"),
+        default=default,
+    )
+    for default in (..., None)
 )
-_SEVERAL = typer.Option(
-    "--experiment-ids",
-    "--experiment-id",
-    metavar="ID,...",
-    help="Experiments: ids, unique beginnings of ids, names, or `latest`; with commas or repeated.",
+EXPERIMENTS, OPTIONAL_EXPERIMENTS = (
+    option(
+        "ID,...",
+        "Experiments: ids, unique beginnings of ids, names, or `latest`; with commas or repeated.",
+        *("--experiment-ids", "--experiment-id"),
+        default=default,
+    )
+    for default in (..., None)
 )
-ExperimentId = Annotated[list[str], _ONE]
-OptionalExperimentId = Annotated[list[str] | None, _ONE]
-ExperimentIds = Annotated[list[str], _SEVERAL]
-OptionalExperimentIds = Annotated[list[str] | None, _SEVERAL]
 
 
 def resolve_ids(connection: "Connection", values: Sequence[str]) -> list[str]:

@@ -1,18 +1,16 @@
 """export: writes experiments to files for people, papers, notebooks and archives."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from ml_agents_results.cli.database_options import DbPath, DbUrl, open_database
-from ml_agents_results.cli.experiment_lookup import OptionalExperimentIds, every_id, resolve_ids
+from ml_agents_results.cli.database_options import DatabaseOptions
+from ml_agents_results.cli.experiment_lookup import OPTIONAL_EXPERIMENTS, every_id, resolve_ids
 from ml_agents_results.cli.help_panels import OUTPUT
-from ml_agents_results.cli.option_groups import grouped
+from ml_agents_results.cli.option_groups import Names, flag, grouped, option
 from ml_agents_results.cli.option_values import completing, listed
-from ml_agents_results.cli.output_options import Force
+from ml_agents_results.cli.output_options import FORCE
 from ml_agents_results.cli.progress_bar import progress_bar
 from ml_agents_results.cli.selection_options import SelectionOptions
-from ml_agents_results.cli.statistics_options import Baseline, ComparisonOptions, Metric
+from ml_agents_results.cli.statistics_options import BASELINE, METRIC, ComparisonOptions
 from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.registry import WRITERS, writer_names
 from ml_agents_results.reports.terminal import say
@@ -30,80 +28,51 @@ def _parts() -> tuple[str, ...]:
 @grouped
 def export(
     *,
-    output: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            metavar="FILE",
-            help="File or folder to write, also in a store, as s3://bucket/file; `-` is standard "
-            "output.",
-            rich_help_panel=OUTPUT,
-        ),
-    ],
-    experiment_ids: OptionalExperimentIds = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="All experiments, in the order of their ids.")
-    ] = False,
-    format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FORMAT",
-            help=f"{', '.join(WRITERS)}, or one of another package; eee is Every Eval Ever. "
-            "[default: the one that the output's extension selects]",
-            autocompletion=completing(writer_names),
-        ),
-    ] = None,
-    include: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PART,...",
-            help="Only these parts: summary, comparisons, runs, parsing, costs, failures, "
-            "metadata. [default: all that the format has]",
-            autocompletion=completing(_parts),
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    metadata: Annotated[
-        bool,
-        typer.Option(
-            help="Write what describes the experiments: config, environment, dates.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = True,
-    chunk_size: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Runs handled at once; fewer need less memory.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = 5000,
-    samples: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Samples that an HTML report holds at most, the most telling ones first. "
-            "[default: 300]",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    partition_by: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN,...",
-            help="Write a Parquet folder partitioned by these columns.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
+    output: str = option(
+        "FILE",
+        "File or folder to write, also in a store, as s3://bucket/file; `-` is standard output.",
+        default=...,
+        panel=OUTPUT,
+    ),
+    experiment_ids: Names = OPTIONAL_EXPERIMENTS,
+    everything: bool = flag("--all", "All experiments, in the order of their ids."),
+    format: str | None = option(
+        "FORMAT",
+        f"{', '.join(WRITERS)}, or one of another package; eee is Every Eval Ever. [default: the "
+        "one that the output's extension selects]",
+        autocompletion=completing(writer_names),
+    ),
+    include: Names = option(
+        "PART,...",
+        "Only these parts: summary, comparisons, runs, parsing, costs, failures, metadata. "
+        "[default: all that the format has]",
+        panel=OUTPUT,
+        autocompletion=completing(_parts),
+    ),
+    metadata: bool = option(
+        None,
+        "Write what describes the experiments: config, environment, dates.",
+        default=True,
+        panel=OUTPUT,
+    ),
+    chunk_size: int = option(
+        "N", "Runs handled at once; fewer need less memory.", default=5000, panel=OUTPUT, min=1
+    ),
+    samples: int | None = option(
+        "N",
+        "Samples that an HTML report holds at most, the most telling ones first. [default: 300]",
+        panel=OUTPUT,
+        min=0,
+    ),
+    partition_by: Names = option(
+        "COLUMN,...", "Write a Parquet folder partitioned by these columns.", panel=OUTPUT
+    ),
     selection: SelectionOptions,
-    metric: Metric = None,
-    baseline: Baseline = None,
+    metric: str | None = METRIC,
+    baseline: str | None = BASELINE,
     comparison: ComparisonOptions,
-    force: Force = False,
-    db_path: DbPath = None,
-    db_url: DbUrl = None,
+    force: bool = FORCE,
+    where: DatabaseOptions,
 ) -> None:
     """Write experiments to a file or folder, whole or not at all; figures as analyze and compare
     compute them.
@@ -115,7 +84,7 @@ def export(
     from ml_agents_results.repositories.run_repository import RunRepository
 
     filters = selection.filters()
-    database = open_database(db_path, db_url)
+    database = where.current()
     with database.read() as connection:
         ids = _chosen(connection, experiment_ids or [], everything)
         repository = RunRepository(connection)

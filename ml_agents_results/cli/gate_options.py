@@ -1,13 +1,15 @@
 """Options of a gate: rules that a candidate must hold, and what reports them to CI."""
 
 import os
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from ml_agents_results.cli.help_panels import GATE
+from ml_agents_results.cli.option_groups import option
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.reports.terminal import print_report, say, workflow_command, write
 
@@ -20,67 +22,76 @@ if TYPE_CHECKING:
 FAILED = 6
 """The exit code of a gate that fails."""
 
-FailOn = Annotated[
-    Literal["worse", "undecided"] | None,
-    typer.Option(
-        "--fail-on",
-        help="End with code 6 where a candidate is worse; `undecided`: also where that is open.",
-        rich_help_panel=GATE,
-    ),
-]
-GateFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--gate",
-        metavar="FILE",
-        help="Rules of a gate in YAML; see docs/ci.md.",
-        rich_help_panel=GATE,
-    ),
-]
-JUnit = Annotated[
-    Path | None,
-    typer.Option(
-        "--junit", metavar="FILE", help="Also write the gate as JUnit XML.", rich_help_panel=GATE
-    ),
-]
-Summary = Annotated[
-    Path | None,
-    typer.Option(
-        "--summary", metavar="FILE", help="Also write the gate as Markdown.", rich_help_panel=GATE
-    ),
-]
+_option = partial(option, panel=GATE)
 
 
-def gate_from(
-    path: Path | None,
-    fail_on: Literal["worse", "undecided"] | None,
-    metric: str | None,
-    margin: float | None,
-    files: Sequence[Path | None],
-) -> "Gate | None":
-    """The gate that the options ask for; None without one.
+@dataclass
+class GateOptions:
+    """A gate, and the files that report it."""
 
-    Raises:
-        UsageError: The options contradict each other, or the file is not a gate.
-    """
-    from ml_agents_results.services.gate_rules import Gate, MetricRule, gate_of
-    from ml_agents_results.yaml_text import read_yaml_mapping
+    fail_on: Literal["worse", "undecided"] | None = _option(
+        None,
+        "End with code 6 where a candidate is worse; `undecided`: also where that is open.",
+    )
+    gate: Path | None = _option("FILE", "Rules of a gate in YAML; see docs/ci.md.")
+    junit: Path | None = _option("FILE", "Also write the gate as JUnit XML.")
+    summary: Path | None = _option("FILE", "Also write the gate as Markdown.")
 
-    if path is None and fail_on is None:
-        if any(files):
-            raise UsageError("--junit and --summary report a gate", "Add --fail-on or --gate.")
-        return None
-    if path is None:
-        assert fail_on is not None
-        names = (metric or "").split(",")
-        rules = tuple(MetricRule(name or None, margin) for name in names)
-        return Gate(rules, _verdicts(fail_on))
-    if metric is not None or margin is not None:
-        raise UsageError("--gate names metrics and margins itself", "Leave the options out.")
-    gate = gate_of(read_yaml_mapping(path, "--gate", "gates: [{metric: exact, margin: 0.02}]"))
-    if fail_on is None:
-        return gate
-    return Gate(gate.rules, _verdicts(fail_on), gate.require, gate.baseline)
+    def rules(self, metric: str | None, margin: float | None) -> "Gate | None":
+        """The gate that the options ask for; None without one.
+
+        Raises:
+            UsageError: The options contradict each other, or the file is not a gate.
+        """
+        from ml_agents_results.services.gate_rules import Gate, MetricRule, gate_of
+        from ml_agents_results.yaml_text import read_yaml_mapping
+
+        verdicts: tuple[Literal["worse", "undecided"], ...] = (
+            ("worse", "undecided") if self.fail_on == "undecided" else ("worse",)
+        )
+        if self.gate is None:
+            if self.fail_on is not None:
+                names = (metric or "").split(",")
+                return Gate(tuple(MetricRule(name or None, margin) for name in names), verdicts)
+            if self.junit or self.summary:
+                raise UsageError("--junit and --summary report a gate", "Add --fail-on or --gate.")
+            return None
+        if metric is not None or margin is not None:
+            raise UsageError("--gate names metrics and margins itself", "Leave the options out.")
+        example = "gates: [{metric: exact, margin: 0.02}]"
+        gate = gate_of(read_yaml_mapping(self.gate, "--gate", example))
+        return gate if self.fail_on is None else replace(gate, fail_on=verdicts)
+
+    def report(self, report: "GateReport", *, force: bool, show: bool) -> None:
+        """Writes the files, tells GitHub Actions if it runs this, and prints the gate.
+
+        Raises:
+            typer.Exit: The gate fails.
+        """
+        from ml_agents_results.formats.github_actions import (
+            annotations,
+            summary_markdown,
+            tell_github,
+        )
+        from ml_agents_results.formats.junit import junit_xml
+        from ml_agents_results.formats.output_files import open_output
+        from ml_agents_results.reports.gate_report import gate_report
+
+        if show:
+            write()
+            print_report(gate_report(report))
+        markdown = summary_markdown(report).encode("utf-8", "replace")
+        for path, content in ((self.junit, junit_xml(report)), (self.summary, markdown)):
+            if path is not None:
+                with open_output(path, force=force) as file:
+                    file.write(content)
+                say(f"Wrote {path}.")
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            tell_github(report, os.environ)
+            for line in annotations(report):
+                workflow_command(line)
+        if report.failed:
+            raise typer.Exit(FAILED)
 
 
 def with_baseline(
@@ -108,35 +119,3 @@ def with_baseline(
             # Not an experiment: a variant of those that are compared.
             return ids, gate.baseline
     return [first, *(one for one in ids if one != first)], first
-
-
-def report_gate(
-    report: "GateReport", *, junit: Path | None, summary: Path | None, force: bool, show: bool
-) -> None:
-    """Writes the files, tells GitHub Actions where it runs this, and prints the gate."""
-    from ml_agents_results.formats.github_actions import (
-        annotations,
-        summary_markdown,
-        tell_github,
-    )
-    from ml_agents_results.formats.junit import junit_xml
-    from ml_agents_results.formats.output_files import open_output
-    from ml_agents_results.reports.gate_report import gate_report
-
-    if show:
-        write()
-        print_report(gate_report(report))
-    markdown = summary_markdown(report).encode("utf-8", "replace")
-    for path, content in ((junit, junit_xml(report)), (summary, markdown)):
-        if path is not None:
-            with open_output(path, force=force) as file:
-                file.write(content)
-            say(f"Wrote {path}.")
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        tell_github(report, os.environ)
-        for line in annotations(report):
-            workflow_command(line)
-
-
-def _verdicts(fail_on: Literal["worse", "undecided"]) -> tuple[Literal["worse", "undecided"], ...]:
-    return ("worse",) if fail_on == "worse" else ("worse", "undecided")

@@ -1,16 +1,15 @@
 """grade: asks a person for answers that no parser found, or for labels of random runs."""
 
 import getpass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from ml_agents_results.cli.database_options import DbPath, DbUrl, open_database
-from ml_agents_results.cli.experiment_lookup import ExperimentId, resolve_id
+from ml_agents_results.cli.database_options import DatabaseOptions
+from ml_agents_results.cli.experiment_lookup import EXPERIMENT, resolve_id
 from ml_agents_results.cli.help_panels import LABELS
 from ml_agents_results.cli.label_prompts import SHOWN, ask, label_runs
-from ml_agents_results.cli.output_options import Json, emit_json
-from ml_agents_results.cli.selection_options import Approaches, Models, Tasks, filters_of
+from ml_agents_results.cli.option_groups import Names, grouped, option
+from ml_agents_results.cli.output_options import JSON, emit_json
+from ml_agents_results.cli.selection_options import APPROACHES, MODELS, TASKS, filters_of
 from ml_agents_results.errors import UsageError
 from ml_agents_results.reports.terminal import say, write
 
@@ -21,92 +20,45 @@ if TYPE_CHECKING:
     from ml_agents_results.repositories.filters import Filters
 
 
+@grouped
 def grade(
-    experiment_id: ExperimentId,
-    run_id: Annotated[
-        str | None,
-        typer.Option("--run-id", metavar="RUN_ID", help="Run whose answer you have read."),
-    ] = None,
-    answer: Annotated[
-        str | None, typer.Option("--answer", metavar="TEXT", help="The answer of that run.")
-    ] = None,
-    random: Annotated[
-        int | None,
-        typer.Option(
-            "--random",
-            metavar="N",
-            min=1,
-            help="Draw N runs at random into a queue and label them.",
-            rich_help_panel=LABELS,
-        ),
-    ] = None,
-    queue: Annotated[
-        str | None,
-        typer.Option(
-            "--queue",
-            metavar="NAME",
-            help="Queue to go on with; with --random, the name of the new one.",
-            rich_help_panel=LABELS,
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed", metavar="N", help="Seed of the drawing. [default: 0]", rich_help_panel=LABELS
-        ),
-    ] = None,
-    metric: Annotated[
-        str | None,
-        typer.Option(
-            "--metric",
-            metavar="NAME",
-            help="Metric that the labels are scores of. [default: human]",
-            rich_help_panel=LABELS,
-        ),
-    ] = None,
-    scale: Annotated[
-        str | None,
-        typer.Option(
-            "--scale",
-            metavar="SCALE",
-            help="correct, partial, or a range such as 1-10. [default: correct]",
-            rich_help_panel=LABELS,
-        ),
-    ] = None,
-    whole_samples: Annotated[
-        bool | None,
-        typer.Option(
-            "--whole-samples",
-            help="Draw N samples with all their runs, so that approaches are compared on the same "
-            "ones.",
-            show_default=False,
-            rich_help_panel=LABELS,
-        ),
-    ] = None,
-    blind: Annotated[
-        bool | None,
-        typer.Option(
-            "--blind/--not-blind",
-            help="Hide approach and model. [default: blind]",
-            show_default=False,
-            rich_help_panel=LABELS,
-        ),
-    ] = None,
-    author: Annotated[
-        str | None,
-        typer.Option(
-            "--author",
-            metavar="NAME",
-            help="Who labels. [default: your login name]",
-            rich_help_panel=LABELS,
-        ),
-    ] = None,
-    approach: Approaches = None,
-    model: Models = None,
-    task: Tasks = None,
-    db_path: DbPath = None,
-    db_url: DbUrl = None,
-    as_json: Json = False,
+    experiment_id: list[str] = EXPERIMENT,
+    run_id: str | None = option("RUN_ID", "Run whose answer you have read."),
+    answer: str | None = option("TEXT", "The answer of that run."),
+    random: int | None = option(
+        "N", "Draw N runs at random into a queue and label them.", panel=LABELS, min=1
+    ),
+    queue: str | None = option(
+        "NAME", "Queue to go on with; with --random, the name of the new one.", panel=LABELS
+    ),
+    seed: int | None = option("N", "Seed of the drawing. [default: 0]", panel=LABELS),
+    metric: str | None = option(
+        "NAME", "Metric that the labels are scores of. [default: human]", panel=LABELS
+    ),
+    scale: str | None = option(
+        "SCALE", "correct, partial, or a range such as 1-10. [default: correct]", panel=LABELS
+    ),
+    whole_samples: bool | None = option(
+        None,
+        "Draw N samples with all their runs, so that approaches are compared on the same ones.",
+        "--whole-samples",
+        panel=LABELS,
+        show_default=False,
+    ),
+    blind: bool | None = option(
+        None,
+        "Hide approach and model. [default: blind]",
+        "--blind/--not-blind",
+        panel=LABELS,
+        show_default=False,
+    ),
+    author: str | None = option("NAME", "Who labels. [default: your login name]", panel=LABELS),
+    approach: Names = APPROACHES,
+    model: Names = MODELS,
+    task: Names = TASKS,
+    *,
+    where: DatabaseOptions,
+    as_json: bool = JSON,
 ) -> None:
     """Read answers that no parser found, or label random runs; `score` grades by rules.
 
@@ -128,7 +80,7 @@ def grade(
         raise UsageError("these options say how runs are drawn, and none are", "Add: --random 50")
     if author is not None and not labels:
         raise UsageError("--author is for labels", "Add --random or --queue.")
-    database = open_database(db_path, db_url)
+    database = where.current()
     with database.read() as connection:
         experiment = resolve_id(connection, experiment_id)
     document: dict[str, Any] = {"experiment_id": experiment}

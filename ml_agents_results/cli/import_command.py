@@ -6,21 +6,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import typer
+from typing import TYPE_CHECKING, Literal
 
 from ml_agents_results.cli.database_options import (
-    DbPath,
-    DbUrl,
+    DatabaseOptions,
     close_files,
-    named_database,
-    open_database,
 )
 from ml_agents_results.cli.help_panels import SCORING
 from ml_agents_results.cli.log_files import log_source
+from ml_agents_results.cli.option_groups import Names, argument, flag, grouped, option
 from ml_agents_results.cli.option_values import completing, listed, pairs
-from ml_agents_results.cli.output_options import Json, emit_json
+from ml_agents_results.cli.output_options import JSON, emit_json
 from ml_agents_results.cli.progress_bar import progress_bar
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.formats.log_source import Duplicates, OnConflict
@@ -33,193 +29,107 @@ if TYPE_CHECKING:
     from ml_agents_results.formats.import_result import ImportResult
 
 
+@grouped
 def import_(
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE",
-            help="A file, or a folder of logs, also in a store, as s3://bucket/file. Runs files "
-            "may be packed with gzip; `-` is stdin.",
-        ),
-    ],
-    experiment_id: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID",
-            help="Experiment to import into. [default: the file's, else its name and fingerprint]",
-        ),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Title of the experiment.")
-    ] = None,
-    format_name: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help=f"{', '.join(READERS)}, or one of another package; eee is Every Eval Ever. "
-            "[default: recognized by the contents]",
-            autocompletion=completing(reader_names),
-        ),
-    ] = None,
-    columns: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="FIELD=COLUMN",
-            help="The file's column for a field, as in --map raw_output=response; paths such as "
-            "info.ok and factors such as latency*1000 are columns, too. `FIELD=` leaves the field "
-            "out. Repeatable. [default: the usual names]",
-        ),
-    ] = None,
-    constants: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="FIELD=VALUE",
-            help="A field that is the same in all runs, as in --set model=gpt-4o. Repeatable.",
-        ),
-    ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="How a table is read: a YAML file (docs/recipes.md), or one of "
-            f"{', '.join(NAMES)}; none: as any other table. [default: recognized by the columns]",
-        ),
-    ] = None,
-    wide: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--wide",
-            metavar="COLUMN=NAME",
-            help="A column with the answers (or grades) of one approach, or, with --approach, of "
-            "one model: --wide answer_a=A --wide answer_b=B. Columns such as correct_a go along.",
-        ),
-    ] = None,
-    approach: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Approach of runs that name none, and of logs without approaches."
-        ),
-    ] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Task of all runs. [default: the log's]"),
-    ] = None,
-    scorer: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Scorer whose grade counts. [default: the first]"),
-    ] = None,
-    metric: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Metric that is the grade. [default: the format's usual one]"
-        ),
-    ] = None,
-    scales: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--bounds",
-            metavar="METRIC=LOW..HIGH",
-            help="The lowest and highest value of a metric, as in --bounds rating=1..5: intervals "
-            "stay between them. Repeatable. [default: the log's, or that of the usual name]",
-            rich_help_panel=SCORING,
-        ),
-    ] = None,
-    lower_is_better: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--lower-is-better",
-            metavar="METRIC,...",
-            help="Metrics of which lower values are better, such as error rates.",
-            rich_help_panel=SCORING,
-        ),
-    ] = None,
-    filter_name: Annotated[
-        str | None,
-        typer.Option(
-            "--filter",
-            metavar="NAME",
-            help="Filter that takes answers from outputs (lm-eval). [default: the first]",
-        ),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Split of the dataset (HELM). [default: test, else valid]"
-        ),
-    ] = None,
-    expected: Annotated[
-        str | None,
-        typer.Option(
-            "--expected-var",
-            metavar="NAME",
-            help="Variable that holds the expected answer (promptfoo).",
-        ),
-    ] = None,
-    model_args: Annotated[
-        bool,
-        typer.Option(
-            "--keep-model-args", help="Record the arguments of models, which may hold secrets."
-        ),
-    ] = False,
-    duplicates: Annotated[
-        Duplicates,
-        typer.Option(
-            help="A sample answered twice: refuse the import, keep the latest answer, or number "
-            "the answers as repeats."
-        ),
-    ] = "refuse",
-    on_conflict: Annotated[
-        OnConflict,
-        typer.Option(
-            help="A run that is recorded with other contents: replace it, keep it, or fail."
-        ),
-    ] = "replace",
-    skip_broken: Annotated[
-        bool,
-        typer.Option("--skip-broken", help="Skip files that cannot be read, and name them."),
-    ] = False,
-    parse: Annotated[
-        bool,
-        typer.Option(
-            "--parse",
-            help="Read answers from raw outputs and grade them: --parsing auto.",
-            rich_help_panel=SCORING,
-        ),
-    ] = False,
-    parsing: Annotated[
-        Literal["none", "auto", "regex"],
-        typer.Option(
-            metavar="MODE",
-            help="How answers are read from raw outputs: auto, regex.",
-            rich_help_panel=SCORING,
-        ),
-    ] = "none",
-    grader: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Grader of the answers that were read. [default: exact]",
-            rich_help_panel=SCORING,
-        ),
-    ] = None,
-    answer_kind: Annotated[
-        str | None,
-        typer.Option(
-            "--answer-kind",
-            metavar="KIND",
-            help="Kind of the answers: number, choice, math, ... [default: guessed by task]",
-            rich_help_panel=SCORING,
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be imported, and change nothing.")
-    ] = False,
-    db_path: DbPath = None,
-    db_url: DbUrl = None,
-    as_json: Json = False,
+    files: list[str] = argument(
+        "FILE",
+        "A file, or a folder of logs, also in a store, as s3://bucket/file. Runs files may be "
+        "packed with gzip; `-` is stdin.",
+        default=...,
+    ),
+    experiment_id: str | None = option(
+        "ID", "Experiment to import into. [default: the file's, else its name and fingerprint]"
+    ),
+    name: str | None = option("TEXT", "Title of the experiment."),
+    format_name: str | None = option(
+        "FORMAT",
+        f"{', '.join(READERS)}, or one of another package; eee is Every Eval Ever. [default: "
+        "recognized by the contents]",
+        "--format",
+        autocompletion=completing(reader_names),
+    ),
+    columns: Names = option(
+        "FIELD=COLUMN",
+        "The file's column for a field, as in --map raw_output=response; paths such as info.ok and "
+        "factors such as latency*1000 are columns, too. `FIELD=` leaves the field out. Repeatable. "
+        "[default: the usual names]",
+        "--map",
+    ),
+    constants: Names = option(
+        "FIELD=VALUE",
+        "A field that is the same in all runs, as in --set model=gpt-4o. Repeatable.",
+        "--set",
+    ),
+    recipe: str | None = option(
+        "NAME",
+        f"How a table is read: a YAML file (docs/recipes.md), or one of {', '.join(NAMES)}; none: "
+        "as any other table. [default: recognized by the columns]",
+    ),
+    wide: Names = option(
+        "COLUMN=NAME",
+        "A column with the answers (or grades) of one approach, or, with --approach, of one model: "
+        "--wide answer_a=A --wide answer_b=B. Columns such as correct_a go along.",
+    ),
+    approach: str | None = option(
+        "NAME", "Approach of runs that name none, and of logs without approaches."
+    ),
+    task: str | None = option("NAME", "Task of all runs. [default: the log's]"),
+    scorer: str | None = option("NAME", "Scorer whose grade counts. [default: the first]"),
+    metric: str | None = option(
+        "NAME", "Metric that is the grade. [default: the format's usual one]"
+    ),
+    scales: Names = option(
+        "METRIC=LOW..HIGH",
+        "The lowest and highest value of a metric, as in --bounds rating=1..5: intervals stay "
+        "between them. Repeatable. [default: the log's, or that of the usual name]",
+        "--bounds",
+        panel=SCORING,
+    ),
+    lower_is_better: Names = option(
+        "METRIC,...",
+        "Metrics of which lower values are better, such as error rates.",
+        panel=SCORING,
+    ),
+    filter_name: str | None = option(
+        "NAME", "Filter that takes answers from outputs (lm-eval). [default: the first]", "--filter"
+    ),
+    split: str | None = option("NAME", "Split of the dataset (HELM). [default: test, else valid]"),
+    expected: str | None = option(
+        "NAME", "Variable that holds the expected answer (promptfoo).", "--expected-var"
+    ),
+    model_args: bool = flag(
+        "--keep-model-args", "Record the arguments of models, which may hold secrets."
+    ),
+    duplicates: Duplicates = option(
+        None,
+        "A sample answered twice: refuse the import, keep the latest answer, or number the answers "
+        "as repeats.",
+        default="refuse",
+    ),
+    on_conflict: OnConflict = option(
+        None,
+        "A run that is recorded with other contents: replace it, keep it, or fail.",
+        default="replace",
+    ),
+    skip_broken: bool = flag("--skip-broken", "Skip files that cannot be read, and name them."),
+    parse: bool = flag(
+        "--parse", "Read answers from raw outputs and grade them: --parsing auto.", panel=SCORING
+    ),
+    parsing: Literal["none", "auto", "regex"] = option(
+        "MODE", "How answers are read from raw outputs: auto, regex.", default="none", panel=SCORING
+    ),
+    grader: str | None = option(
+        "NAME", "Grader of the answers that were read. [default: exact]", panel=SCORING
+    ),
+    answer_kind: str | None = option(
+        "KIND",
+        "Kind of the answers: number, choice, math, ... [default: guessed by task]",
+        panel=SCORING,
+    ),
+    dry_run: bool = flag("--dry-run", "Show what would be imported, and change nothing."),
+    *,
+    where: DatabaseOptions,
+    as_json: bool = JSON,
 ) -> None:
     """Import results from files, all of them or nothing."""
     from ml_agents_results.formats.importing import load
@@ -253,7 +163,7 @@ def import_(
     )
     with ExitStack() as stack:
         sources = [stack.enter_context(log_source(file)) for file in files]
-        database = stack.enter_context(_target(db_path, db_url, dry_run))
+        database = stack.enter_context(_target(where, dry_run))
         advance = stack.enter_context(
             progress_bar("Importing", sum(source.size for source in sources))
         )
@@ -296,11 +206,11 @@ def _scales(given: list[str] | None) -> dict[str, tuple[float, float]]:
 
 
 @contextmanager
-def _target(db_path: str | None, db_url: str | None, dry_run: bool) -> Iterator["Database"]:
+def _target(where: DatabaseOptions, dry_run: bool) -> Iterator["Database"]:
     """The database; for a dry run without one, a temporary database."""
     if dry_run:
         try:
-            named_database(db_path, db_url)
+            where.named()
         except NotFoundError:
             with tempfile.TemporaryDirectory(prefix="ml-agents-") as folder:
                 from ml_agents_results.database.manager import DatabaseManager
@@ -310,11 +220,11 @@ def _target(db_path: str | None, db_url: str | None, dry_run: bool) -> Iterator[
                 yield manager.database
                 manager.database.close()
             return
-        yield open_database(db_path, db_url)
+        yield where.current()
         return
     from ml_agents_results.database.manager import DatabaseManager
 
-    database = named_database(db_path, db_url, create=True)
+    database = where.named(create=True)
     created = DatabaseManager(database).initialize_schema()
     try:
         yield database

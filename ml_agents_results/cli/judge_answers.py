@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ml_agents_results.cli.output_options import emit_json
+from ml_agents_results.cli.output_options import PARTLY, emit_json
 from ml_agents_results.cli.progress_bar import progress_bar
 from ml_agents_results.cli.setting_options import named_models
 from ml_agents_results.errors import UsageError
@@ -14,9 +14,6 @@ from ml_agents_results.reports.terminal import say, write
 if TYPE_CHECKING:
     from ml_agents_results.experiments.stored_judging import Judged, StoredJudging
     from ml_agents_results.processor import ResultsProcessor
-
-PARTLY = 5
-"""The exit code where the judge gave no verdict on some runs, or verdicts are left to ask for."""
 
 
 def judge_answers(

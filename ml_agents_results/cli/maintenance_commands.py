@@ -1,14 +1,15 @@
 """db-backup, db-restore, db-check, db-repair: backups, integrity checks and recovery."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from ml_agents_results.cli.database_options import DbPath, DbUrl, named_database
+from ml_agents_results.cli.database_options import DB_PATH, DB_URL, DatabaseOptions
 from ml_agents_results.cli.experiment_lookup import every_id
 from ml_agents_results.cli.help_panels import DATABASE
-from ml_agents_results.cli.output_options import Force, Json, emit_json
+from ml_agents_results.cli.option_groups import flag, grouped, option
+from ml_agents_results.cli.output_options import FORCE, JSON, PARTLY, emit_json
 from ml_agents_results.errors import CorruptDatabaseError, UsageError
 from ml_agents_results.reports.terminal import print_table, say, write
 from ml_agents_results.reports.wording import file_size
@@ -18,37 +19,26 @@ if TYPE_CHECKING:
 
 DAMAGED = 4
 """Exit code of a check that found problems."""
-INCOMPLETE = 5
-"""Exit code of a repair that could not save everything."""
 
 
 def db_backup(
-    dest: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE",
-            help="Backup file; `.gz` compresses it. An archive for a database on a server.",
-        ),
-    ],
-    source: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="SQLite file to back up. [default: as --db-path of other commands]",
-            rich_help_panel=DATABASE,
-        ),
-    ] = None,
-    db_url: DbUrl = None,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Also check every run in the copy.")
-    ] = False,
-    force: Force = False,
-    as_json: Json = False,
+    dest: str = option(
+        "FILE",
+        "Backup file; `.gz` compresses it. An archive for a database on a server.",
+        default=...,
+    ),
+    source: str | None = option(
+        "FILE", "SQLite file to back up. [default: as --db-path of other commands]", panel=DATABASE
+    ),
+    db_url: str | None = DB_URL,
+    verify: bool = flag("--verify", "Also check every run in the copy."),
+    force: bool = FORCE,
+    as_json: bool = JSON,
 ) -> None:
     """Back up a database, even while others write to it."""
     from ml_agents_results.database.manager import DatabaseManager
 
-    database = named_database(source, db_url)
+    database = DatabaseOptions(source, db_url).named()
     destination = Path(dest)
     if database.is_sqlite:
         size = DatabaseManager(database).backup_database(destination, force=force)
@@ -120,13 +110,10 @@ def _verify(destination: Path) -> None:
 
 
 def db_restore(
-    source: Annotated[str, typer.Option(metavar="FILE", help="Backup file, compressed or not.")],
-    db_path: DbPath = None,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Replace the database; the old one gets another name."),
-    ] = False,
-    as_json: Json = False,
+    source: str = option("FILE", "Backup file, compressed or not.", default=...),
+    db_path: str | None = DB_PATH,
+    force: bool = flag("--force", "Replace the database; the old one gets another name."),
+    as_json: bool = JSON,
 ) -> None:
     """Restore a database from a backup."""
     from ml_agents_results.config import DatabaseConfig
@@ -155,14 +142,15 @@ def db_restore(
         say(f"The replaced database is kept as {kept}.")
 
 
-def db_check(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False) -> None:
+@grouped
+def db_check(*, where: DatabaseOptions, as_json: bool = JSON) -> None:
     """Check that a database is intact: pages, schema, references, and every run's content.
 
     Ends with exit code 4 if something is wrong.
     """
     from ml_agents_results.database.manager import DatabaseManager
 
-    report = DatabaseManager(named_database(db_path, db_url)).check()
+    report = DatabaseManager(where.named()).check()
     if as_json:
         emit_json(report.to_dict())
     else:
@@ -191,10 +179,10 @@ def db_check(db_path: DbPath = None, db_url: DbUrl = None, as_json: Json = False
 
 
 def db_repair(
-    source: Annotated[str, typer.Option(metavar="FILE", help="Damaged file; it is only read.")],
-    dest: Annotated[str, typer.Option(metavar="FILE", help="New database file.")],
-    force: Force = False,
-    as_json: Json = False,
+    source: str = option("FILE", "Damaged file; it is only read.", default=...),
+    dest: str = option("FILE", "New database file.", default=...),
+    force: bool = FORCE,
+    as_json: bool = JSON,
 ) -> None:
     """Save every readable row of a damaged database to a new one.
 
@@ -220,4 +208,4 @@ def db_repair(
     if report.left_out:
         say(f"Note: not copied: {', '.join(report.left_out)}.")
     if not report.complete:
-        raise typer.Exit(INCOMPLETE)
+        raise typer.Exit(PARTLY)

@@ -3,34 +3,22 @@
 import json
 import sys
 from datetime import UTC, datetime
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from ml_agents_results.cli.help_panels import OUTPUT
+from ml_agents_results.cli.option_groups import flag
 from ml_agents_results.records import SCHEMA_VERSION
 from ml_agents_results.reports.terminal import json_printable
 
-Json = Annotated[
-    bool,
-    typer.Option(
-        "--json",
-        help="Print one JSON document, and nothing else, to stdout.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Verbose = Annotated[
-    bool,
-    typer.Option(
-        "--verbose",
-        help="Print all tables, rows and notes, the methods, and what the columns mean.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Force = Annotated[
-    bool,
-    typer.Option("--force", help="Replace the output if it exists.", rich_help_panel=OUTPUT),
-]
+PARTLY = 5
+"""Exit code of what was finished in part."""
+
+JSON = flag("--json", "Print one JSON document, and nothing else, to stdout.", panel=OUTPUT)
+VERBOSE = flag(
+    "--verbose", "Print all tables, rows and notes, the methods, and what the columns mean.",
+    panel=OUTPUT,
+)  # fmt: skip
+FORCE = flag("--force", "Replace the output if it exists.", panel=OUTPUT)
 
 
 def emit_json(document: dict[str, Any]) -> None:

@@ -4,25 +4,21 @@ import os
 import shutil
 import subprocess
 import tempfile
-from typing import Annotated
 
 import typer
 
-from ml_agents_results.cli.database_options import DbPath, DbUrl, named_database
+from ml_agents_results.cli.database_options import DatabaseOptions, created
+from ml_agents_results.cli.option_groups import argument, grouped
+from ml_agents_results.cli.output_options import PARTLY
 from ml_agents_results.errors import NotFoundError
 from ml_agents_results.reports.terminal import say
 
-PARTLY = 5
-"""Exit code where the program ended well, and something could not be recorded."""
 
-
+@grouped
 def record(
-    command: Annotated[
-        list[str],
-        typer.Argument(metavar="-- COMMAND ...", help="The program and its arguments."),
-    ],
-    db_path: DbPath = None,
-    db_url: DbUrl = None,
+    command: list[str] = argument("-- COMMAND ...", "The program and its arguments.", default=...),
+    *,
+    where: DatabaseOptions,
 ) -> None:
     """Record what Inspect, lm-eval or pytest evaluate, while they run or right after.
 
@@ -30,19 +26,17 @@ def record(
     lm_eval the samples it writes are imported when it ends. Ends with the exit code of the command,
     or 5 if that ended well and could not be recorded.
     """
-    from ml_agents_results.database.manager import DatabaseManager
     from ml_agents_results.errors import ResultsError
     from ml_agents_results.integrations.lm_eval_recording import evaluates, recorded_command
     from ml_agents_results.integrations.switch import LOSSES, SWITCH
 
     if shutil.which(command[0]) is None:
         raise NotFoundError(f"there is no program {command[0]}", "Is it installed?")
-    database = named_database(db_path, db_url, create=True)
-    if DatabaseManager(database).initialize_schema():
-        say(f"Created the database {database}.")
+    database = where.named(create=True)
+    created(database)
     url = database.url.render_as_string(hide_password=False)
-    where = url if database.path is None else os.fspath(database.path.resolve())
-    environment = {**os.environ, SWITCH: where}
+    recording = url if database.path is None else os.fspath(database.path.resolve())
+    environment = {**os.environ, SWITCH: recording}
     if not evaluates(command):
         with tempfile.NamedTemporaryFile(prefix="ml-agents-") as losses:
             environment[LOSSES] = losses.name

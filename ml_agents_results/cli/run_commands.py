@@ -7,19 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ml_agents_results.cli.database_options import (
-    DbPath,
-    DbUrl,
-    closed_at_end,
-    named_database,
-    open_database,
-)
+from ml_agents_results.cli.database_options import DatabaseOptions, closed_at_end, created
 from ml_agents_results.cli.estimate_table import print_estimate
-from ml_agents_results.cli.experiment_lookup import ExperimentId, resolve_id
+from ml_agents_results.cli.experiment_lookup import EXPERIMENT, resolve_id
 from ml_agents_results.cli.help_panels import DATABASE, MODEL, QUESTIONS
+from ml_agents_results.cli.option_groups import Names, flag, grouped, option
 from ml_agents_results.cli.option_values import completing, listed, pairs
-from ml_agents_results.cli.output_options import Json, emit_json
-from ml_agents_results.cli.setting_options import named_models, takes_settings
+from ml_agents_results.cli.output_options import JSON, PARTLY, emit_json
+from ml_agents_results.cli.setting_options import SettingOptions, named_models
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import APPROACHES
 from ml_agents_results.reports.terminal import print_report, say, write
@@ -34,91 +29,53 @@ if TYPE_CHECKING:
     from ml_agents_results.processor import ResultsProcessor
     from ml_agents_results.reports.report import Report
 
-PARTLY = 5
-"""Exit code of an experiment with runs that failed, have no grade since the grader failed, or are
-left to others that extended it meanwhile."""
+_MODEL = option(
+    "NAME,...",
+    "Model at the provider; a .gguf file for `local`; provider:model for one elsewhere. Several, "
+    "with commas or repeated, have a --concurrency of their own each.",
+    panel=MODEL,
+)
 
 
-Model = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model",
-        metavar="NAME,...",
-        help="Model at the provider; a .gguf file for `local`; provider:model for one elsewhere. "
-        "Several, with commas or repeated, have a --concurrency of their own each.",
-        rich_help_panel=MODEL,
-    ),
-]
-
-
-@takes_settings(resuming=False)
+@grouped
 def run(
-    approach: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--approach",
-            metavar="NAME,...",
-            help=f"{', '.join(APPROACHES)}; or your own: name=prompt.md, module:function. With "
-            "commas or repeated. [default: None]",
-            autocompletion=completing(lambda: APPROACHES),
-        ),
-    ] = None,
-    columns: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="FIELD=COLUMN",
-            help="The dataset's column for input, target, id or task. Repeatable.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
-    model: Model = None,
+    approach: Names = option(
+        "NAME,...",
+        f"{', '.join(APPROACHES)}; or your own: name=prompt.md, module:function. With commas or "
+        "repeated. [default: None]",
+        autocompletion=completing(lambda: APPROACHES),
+    ),
+    columns: Names = option(
+        "FIELD=COLUMN",
+        "The dataset's column for input, target, id or task. Repeatable.",
+        "--map",
+        panel=QUESTIONS,
+    ),
+    model: Names = _MODEL,
     *,
-    settings: dict[str, Any],
-    config: Annotated[
-        str | None,
-        typer.Option("--config", metavar="FILE", help="Settings in YAML; options override them."),
-    ] = None,
-    experiment_id: Annotated[
-        str | None,
-        typer.Option(
-            "--experiment-id", metavar="ID", help="Id of the new experiment. [default: generated]"
-        ),
-    ] = None,
-    save_to_db: Annotated[
-        bool | None,
-        typer.Option(
-            "--save-to-db/--no-save-to-db",
-            help="Record the answers in the database. [default: save-to-db]",
-            show_default=False,
-            rich_help_panel=DATABASE,
-        ),
-    ] = None,
-    extend: Annotated[
-        str | None,
-        typer.Option(
-            "--extend",
-            metavar="ID",
-            help="Add to this experiment: new totals of --samples and --repeats, further --model "
-            "and --approach. Existing runs are not asked again.",
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Print calls, tokens and cost, and ask nothing."),
-    ] = False,
-    pilot: Annotated[
-        int | None,
-        typer.Option(
-            "--pilot",
-            metavar="N",
-            min=1,
-            help="With --dry-run: ask this many questions of each variant, to estimate from them.",
-        ),
-    ] = None,
-    db_path: DbPath = None,
-    db_url: DbUrl = None,
-    as_json: Json = False,
+    settings: Annotated[dict[str, Any], SettingOptions()],
+    config: str | None = option("FILE", "Settings in YAML; options override them."),
+    experiment_id: str | None = option("ID", "Id of the new experiment. [default: generated]"),
+    save_to_db: bool | None = option(
+        None,
+        "Record the answers in the database. [default: save-to-db]",
+        "--save-to-db/--no-save-to-db",
+        panel=DATABASE,
+        show_default=False,
+    ),
+    extend: str | None = option(
+        "ID",
+        "Add to this experiment: new totals of --samples and --repeats, further --model and "
+        "--approach. Existing runs are not asked again.",
+    ),
+    dry_run: bool = flag("--dry-run", "Print calls, tokens and cost, and ask nothing."),
+    pilot: int | None = option(
+        "N",
+        "With --dry-run: ask this many questions of each variant, to estimate from them.",
+        min=1,
+    ),
+    where: DatabaseOptions,
+    as_json: bool = JSON,
 ) -> None:
     """Ask models and record every answer as it arrives."""
     from ml_agents_results.config import ExperimentConfig
@@ -137,7 +94,7 @@ def run(
                 "Leave out --config, --map, --experiment-id and --no-save-to-db.",
             )
         added = {"approaches": listed(approach), "models": listed(model)}
-        _extend(extend, added, settings, dry_run, pilot, db_path, db_url, as_json)
+        _extend(extend, added, settings, dry_run, pilot, where, as_json)
         return
     file = read_config(config) if config is not None else {}
     given = {
@@ -154,90 +111,66 @@ def run(
     )
     if dry_run:
         planned = prepare(study)
-        print_estimate(planned, bytearray(len(planned.plan)), pilot, db_path, db_url, as_json)
+        print_estimate(planned, bytearray(len(planned.plan)), pilot, where, as_json)
         return
     processor = None
     if study.database.enabled if save_to_db is None else save_to_db:
-        if db_path is None and db_url is None:
+        if not where.given:
             named = file.get("database") or {}
-            db_path, db_url = named.get("db_path"), named.get("url")
-        processor = partial(_processor, db_path, db_url, study.database)
-    elif db_path is not None or db_url is not None:
+            where = DatabaseOptions(named.get("db_path"), named.get("url"))
+        processor = partial(_processor, where, study.database)
+    elif where.given:
         raise UsageError("--no-save-to-db and a database cannot be combined", "Leave one out.")
     study.database.enabled = processor is not None
     runner = ExperimentRunner(study, processor, _progress(), experiment_id=experiment_id)
     with _stopping_gently():
         summary = runner.run()
-    _report(summary, as_json, None if processor is None else _option(db_path, db_url))
+    _report(summary, as_json, None if processor is None else where.repeated)
 
 
-@takes_settings(resuming=True)
+@grouped
 def resume(
-    experiment_id: ExperimentId,
-    from_database: Annotated[
-        bool,
-        typer.Option(
-            "--from-database",
-            help="Take the runs that are done from the database, which is always so.",
-            show_default=False,
-        ),
-    ] = True,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Also ask failed runs again.")
-    ] = False,
-    retry: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--retry",
-            metavar="OUTCOME,...",
-            help="Also ask runs again that are failed, or truncated: cut off at the token limit.",
-            autocompletion=completing(lambda: ("failed", "truncated")),
-        ),
-    ] = None,
-    max_tokens: Annotated[
-        int | None,
-        typer.Option(
-            "--max-tokens",
-            metavar="N",
-            min=1,
-            help="With --retry truncated: the new limit of those runs, recorded with each; "
-            "no others are asked.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    approach: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--approach",
-            metavar="NAME,...",
-            help="Approaches of your own, given again for an experiment from elsewhere.",
-        ),
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            metavar="NAME,...",
-            help="The same models, given again for an experiment from elsewhere.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
+    experiment_id: list[str] = EXPERIMENT,
+    from_database: bool = flag(
+        "--from-database",
+        "Take the runs that are done from the database, which is always so.",
+        default=True,
+        show_default=False,
+    ),
+    retry_failed: bool = flag("--retry-failed", "Also ask failed runs again."),
+    retry: Names = option(
+        "OUTCOME,...",
+        "Also ask runs again that are failed, or truncated: cut off at the token limit.",
+        autocompletion=completing(lambda: ("failed", "truncated")),
+    ),
+    max_tokens: int | None = option(
+        "N",
+        "With --retry truncated: the new limit of those runs, recorded with each; no others are "
+        "asked.",
+        panel=MODEL,
+        min=1,
+    ),
+    approach: Names = option(
+        "NAME,...", "Approaches of your own, given again for an experiment from elsewhere."
+    ),
+    model: Names = option(
+        "NAME,...", "The same models, given again for an experiment from elsewhere.", panel=MODEL
+    ),
     *,
-    settings: dict[str, Any],
-    db_path: DbPath = None,
-    db_url: DbUrl = None,
-    as_json: Json = False,
+    settings: Annotated[dict[str, Any], SettingOptions(resuming=True)],
+    where: DatabaseOptions,
+    as_json: bool = JSON,
 ) -> None:
     """Resume an experiment; only missing runs are asked."""
     given = {**settings, **named_models(model)}
     if approach is not None:
         given["approaches"] = listed(approach)
-    runner = _runner(experiment_id, given, db_path, db_url)
+    runner = _runner(experiment_id, given, where)
     with _stopping_gently():
         summary = runner.resume(
             retry_failed=retry_failed, retry=listed(retry), max_tokens=max_tokens
         )
-    _end(summary, as_json, _option(db_path, db_url))
+    _end(summary, as_json, where.repeated)
 
 
 def _extend(
@@ -246,33 +179,32 @@ def _extend(
     settings: dict[str, Any],
     dry_run: bool,
     pilot: int | None,
-    db_path: str | None,
-    db_url: str | None,
+    where: DatabaseOptions,
     as_json: bool,
 ) -> None:
     """Adds to an experiment, or prints what that would ask."""
     from ml_agents_results.experiments.extension import Extension
 
     added |= {name: settings.pop(name) for name in ("samples", "repeats") if name in settings}
-    runner = _runner([experiment_id], settings, db_path, db_url)
+    runner = _runner([experiment_id], settings, where)
     if dry_run:
         planned = runner.planned(Extension(**added))
-        print_estimate(*planned, pilot, db_path, db_url, as_json)
+        print_estimate(*planned, pilot, where, as_json)
         return
     with _stopping_gently():
         summary = runner.extend(**added)
-    _end(summary, as_json, _option(db_path, db_url))
+    _end(summary, as_json, where.repeated)
 
 
 def _runner(
-    references: "Sequence[str]", settings: dict[str, Any], db_path: str | None, db_url: str | None
+    references: "Sequence[str]", settings: dict[str, Any], options: DatabaseOptions
 ) -> "ExperimentRunner":
     """The runner of an experiment that is there, with the settings that were given anew."""
     from ml_agents_results.config import ExperimentConfig
     from ml_agents_results.experiments.runner import ExperimentRunner
     from ml_agents_results.processor import ResultsProcessor
 
-    database = open_database(db_path, db_url)
+    database = options.current()
     with database.read() as connection:
         experiment = resolve_id(connection, references)
     processor = ResultsProcessor(database)
@@ -287,27 +219,17 @@ def _end(summary: "RunSummary", as_json: bool, option: str) -> None:
     _report(summary, as_json, option)
 
 
-def _option(db_path: str | None, db_url: str | None) -> str:
-    """The option that names the database, if one was given."""
-    given = db_path is not None or db_url is not None
-    return f" {named_database(db_path, db_url).option}" if given else ""
-
-
-def _processor(
-    db_path: str | None, db_url: str | None, settings: "DatabaseConfig"
-) -> "ResultsProcessor":
+def _processor(options: DatabaseOptions, settings: "DatabaseConfig") -> "ResultsProcessor":
     from dataclasses import replace
 
     from ml_agents_results.database.engine import Database
-    from ml_agents_results.database.manager import DatabaseManager
     from ml_agents_results.processor import ResultsProcessor
 
-    named = named_database(db_path, db_url, create=True).config
+    named = options.named(create=True).config
     database = closed_at_end(
         Database(replace(settings, enabled=True, db_path=named.db_path, url=named.url))
     )
-    if DatabaseManager(database).initialize_schema():
-        say(f"Created the database {database}.")
+    created(database)
     return ResultsProcessor(database)
 
 

@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ml_agents_results.cli.database_options import DbPath, DbUrl, open_database
-from ml_agents_results.cli.experiment_lookup import ExperimentId, resolve_id
+from ml_agents_results.cli.database_options import DatabaseOptions
+from ml_agents_results.cli.experiment_lookup import EXPERIMENT, resolve_id
 from ml_agents_results.cli.help_panels import JUDGE, SCORING, STATISTICS
 from ml_agents_results.cli.judge_answers import judge_answers
+from ml_agents_results.cli.option_groups import Names, flag, grouped, option
 from ml_agents_results.cli.option_values import listed
-from ml_agents_results.cli.output_options import Json, emit_json
+from ml_agents_results.cli.output_options import JSON, PARTLY, emit_json
 from ml_agents_results.cli.progress_bar import progress_bar
-from ml_agents_results.cli.setting_options import takes_settings
+from ml_agents_results.cli.setting_options import SettingOptions
 from ml_agents_results.config import ProviderSettings
 from ml_agents_results.errors import UsageError
 from ml_agents_results.reports.terminal import say, write
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from ml_agents_results.experiments.rescoring import Difference, Disagreement, StoredScoring
     from ml_agents_results.processor import ResultsProcessor
 
-PARTLY = 5
-"""The exit code where the grader failed on some runs."""
-
 EXAMPLES = 10
 """Answers that --dry-run shows."""
 
@@ -30,120 +28,57 @@ _ASKING = ("provider", "repeats", "concurrency", *vars(ProviderSettings))
 """Settings that only a judge has."""
 
 
-@takes_settings(names=_ASKING)
+@grouped
 def score(
-    experiment_id: ExperimentId,
-    grader: Annotated[
-        str | None,
-        typer.Option(
-            "--grader",
-            metavar="NAME",
-            help="Grader, with settings (number,relative=0.01), module:function, or judge. "
-            "[default: the experiment's]",
-            rich_help_panel=SCORING,
-        ),
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            "--name", metavar="METRIC", help="The metric. [default: the grader's or rubric's name]"
-        ),
-    ] = None,
-    primary: Annotated[
-        bool, typer.Option("--primary", help="Make it the metric that reports are about.")
-    ] = False,
-    reparse: Annotated[
-        bool,
-        typer.Option(
-            "--reparse",
-            help="Read the outputs again; what a person has read stays.",
-            rich_help_panel=SCORING,
-        ),
-    ] = False,
-    answer_kind: Annotated[
-        str | None,
-        typer.Option(
-            "--answer-kind",
-            metavar="KIND",
-            help="Kind of answer: number, choice, math, ... [default: as stored, else guessed]",
-            rich_help_panel=SCORING,
-        ),
-    ] = None,
-    answer_pattern: Annotated[
-        str | None,
-        typer.Option(
-            "--answer-pattern",
-            metavar="REGEX",
-            help="Regular expression whose one group is the answer; with --reparse.",
-            rich_help_panel=SCORING,
-        ),
-    ] = None,
-    rubric: Annotated[
-        str | None,
-        typer.Option(
-            "--rubric",
-            metavar="FILE",
-            help="Markdown file with the judge's prompt (docs/scoring.md), or one of: correct, "
-            "coverage, refusal, preference.",
-            rich_help_panel=JUDGE,
-        ),
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            metavar="NAME,...",
-            help="The judge's model at the provider; several are a panel.",
-            rich_help_panel=JUDGE,
-        ),
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            "--baseline",
-            metavar="NAME",
-            help="Pairwise rubrics: the approach or model that the others are held against. "
-            "[default: None]",
-            rich_help_panel=STATISTICS,
-        ),
-    ] = None,
-    retry_failed: Annotated[
-        bool,
-        typer.Option(
-            "--retry-failed",
-            help="Ask again where the judge failed or gave no readable verdict.",
-        ),
-    ] = False,
-    max_cost: Annotated[
-        float | None,
-        typer.Option(
-            "--max-cost",
-            metavar="USD",
-            min=0,
-            help="Ask for nothing more once the judge has cost as much.",
-            rich_help_panel=JUDGE,
-        ),
-    ] = None,
+    experiment_id: list[str] = EXPERIMENT,
+    grader: str | None = option(
+        "NAME",
+        "Grader, with settings (number,relative=0.01), module:function, or judge. [default: the "
+        "experiment's]",
+        panel=SCORING,
+    ),
+    name: str | None = option("METRIC", "The metric. [default: the grader's or rubric's name]"),
+    primary: bool = flag("--primary", "Make it the metric that reports are about."),
+    reparse: bool = flag(
+        "--reparse", "Read the outputs again; what a person has read stays.", panel=SCORING
+    ),
+    answer_kind: str | None = option(
+        "KIND",
+        "Kind of answer: number, choice, math, ... [default: as stored, else guessed]",
+        panel=SCORING,
+    ),
+    answer_pattern: str | None = option(
+        "REGEX", "Regular expression whose one group is the answer; with --reparse.", panel=SCORING
+    ),
+    rubric: str | None = option(
+        "FILE",
+        "Markdown file with the judge's prompt (docs/scoring.md), or one of: correct, coverage, "
+        "refusal, preference.",
+        panel=JUDGE,
+    ),
+    model: Names = option(
+        "NAME,...", "The judge's model at the provider; several are a panel.", panel=JUDGE
+    ),
+    baseline: str | None = option(
+        "NAME",
+        "Pairwise rubrics: the approach or model that the others are held against. [default: None]",
+        panel=STATISTICS,
+    ),
+    retry_failed: bool = flag(
+        "--retry-failed", "Ask again where the judge failed or gave no readable verdict."
+    ),
+    max_cost: float | None = option(
+        "USD", "Ask for nothing more once the judge has cost as much.", panel=JUDGE, min=0
+    ),
     *,
-    settings: dict[str, Any],
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Save and ask nothing: show what would change."),
-    ] = False,
-    diff: Annotated[
-        str | None,
-        typer.Option(
-            "--diff",
-            metavar="METRIC",
-            help="Save nothing: list the answers on which the grader and this metric disagree.",
-        ),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace scores of a metric that is defined otherwise.")
-    ] = False,
-    db_path: DbPath = None,
-    db_url: DbUrl = None,
-    as_json: Json = False,
+    settings: Annotated[dict[str, Any], SettingOptions(names=_ASKING)],
+    dry_run: bool = flag("--dry-run", "Save and ask nothing: show what would change."),
+    diff: str | None = option(
+        "METRIC", "Save nothing: list the answers on which the grader and this metric disagree."
+    ),
+    force: bool = flag("--force", "Replace scores of a metric that is defined otherwise."),
+    where: DatabaseOptions,
+    as_json: bool = JSON,
 ) -> None:
     """Score stored answers again by a rule; or ask a judge (--grader judge)."""
     from ml_agents_results.processor import ResultsProcessor
@@ -164,15 +99,15 @@ def score(
         "--answer-pattern": answer_pattern,
         "--diff": diff,
     }
-    for option, value in (only_rules if judged else only_judges).items():
+    for written, value in (only_rules if judged else only_judges).items():
         if value is not None:
             raise UsageError(
-                f"{option} does not go with {'a judge' if judged else 'a rule'}",
+                f"{written} does not go with {'a judge' if judged else 'a rule'}",
                 "A judge is given the whole output."
                 if judged
                 else "It is for judges: --grader judge --rubric FILE.",
             )
-    database = open_database(db_path, db_url)
+    database = where.current()
     with database.read() as connection:
         experiment = resolve_id(connection, experiment_id)
     with ResultsProcessor(database) as processor:

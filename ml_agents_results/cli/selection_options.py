@@ -1,94 +1,49 @@
 """Options that select runs by approach, provider, model, task, parsing method and time."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.cli.help_panels import SELECTION
+from ml_agents_results.cli.option_groups import Names, option
 from ml_agents_results.cli.option_values import listed
 
 if TYPE_CHECKING:
     from ml_agents_results.repositories.filters import Filters
 
-Approaches = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--approach",
-        metavar="NAME,...",
-        help="Only these approaches; with commas or repeated, as all of these.",
-        rich_help_panel=SELECTION,
-    ),
-]
-Providers = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--provider", metavar="NAME,...", help="Only these providers.", rich_help_panel=SELECTION
-    ),
-]
-Models = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model", metavar="NAME,...", help="Only these models.", rich_help_panel=SELECTION
-    ),
-]
-Tasks = Annotated[
-    list[str] | None,
-    typer.Option("--task", metavar="NAME,...", help="Only these tasks.", rich_help_panel=SELECTION),
-]
-Methods = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--parsing-method",
-        metavar="NAME,...",
-        help="Only runs parsed by these methods.",
-        rich_help_panel=SELECTION,
-    ),
-]
-From = Annotated[
-    str | None,
-    typer.Option(
-        "--from",
-        metavar="TIME",
-        help="Only runs recorded at or after this time (ISO 8601; UTC unless it has an offset).",
-        rich_help_panel=SELECTION,
-    ),
-]
-To = Annotated[
-    str | None,
-    typer.Option(
-        "--to",
-        metavar="TIME",
-        help="Only runs recorded before this time.",
-        rich_help_panel=SELECTION,
-    ),
-]
+APPROACHES = option(
+    "NAME,...", "Only these approaches; with commas or repeated, as all of these.", "--approach",
+    panel=SELECTION,
+)  # fmt: skip
+MODELS = option("NAME,...", "Only these models.", "--model", panel=SELECTION)
+TASKS = option("NAME,...", "Only these tasks.", "--task", panel=SELECTION)
 
 
 @dataclass
 class SelectionOptions:
     """Which runs a command is about."""
 
-    approach: Approaches = None
-    provider: Providers = None
-    model: Models = None
-    task: Tasks = None
-    parsing_method: Methods = None
-    created_from: From = None
-    created_to: To = None
+    approach: Names = APPROACHES
+    provider: Names = option("NAME,...", "Only these providers.", panel=SELECTION)
+    model: Names = MODELS
+    task: Names = TASKS
+    parsing_method: Names = option(
+        "NAME,...", "Only runs parsed by these methods.", panel=SELECTION
+    )
+    created_from: str | None = option(
+        "TIME",
+        "Only runs recorded at or after this time (ISO 8601; UTC unless it has an offset).",
+        "--from",
+        panel=SELECTION,
+    )
+    created_to: str | None = option(
+        "TIME", "Only runs recorded before this time.", "--to", panel=SELECTION
+    )
 
     def filters(self, experiment_ids: list[str] | None = None) -> "Filters":
         """The filters that these options name, within the experiments."""
-        return filters_of(
-            experiment_id=experiment_ids,
-            approach_name=self.approach,
-            provider=self.provider,
-            model=self.model,
-            task=self.task,
-            parsing_method=self.parsing_method,
-            created_from=self.created_from,
-            created_to=self.created_to,
-        )
+        chosen = vars(self) | {"approach_name": self.approach, "experiment_id": experiment_ids}
+        del chosen["approach"]
+        return filters_of(**chosen)
 
 
 def filters_of(**given: Any) -> "Filters":

@@ -1,75 +1,61 @@
 """Options for the source of analyses: a database or a folder of Parquet files."""
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-import typer
-
-from ml_agents_results.cli.database_options import open_database
+from ml_agents_results.cli.database_options import DatabaseOptions
 from ml_agents_results.cli.help_panels import DATABASE
+from ml_agents_results.cli.option_groups import option
 from ml_agents_results.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ml_agents_results.repositories.run_source import RunSource
 
-Source = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FOLDER",
-        help="Read exported Parquet files instead of a database; see `export`.",
-        rich_help_panel=DATABASE,
-    ),
-]
-Engine = Annotated[
-    Literal["duckdb", "spark"] | None,
-    typer.Option(
-        help="Engine that reads the Parquet files. [default: duckdb]", rich_help_panel=DATABASE
-    ),
-]
-SparkMaster = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        help="Spark master URL. [default: all cores of this machine]",
-        rich_help_panel=DATABASE,
-    ),
-]
 
+@dataclass
+class SourceOptions(DatabaseOptions):
+    """Where runs are read from: a folder, if one is named, else a database."""
 
-def open_source(
-    source: str | None,
-    engine: Literal["duckdb", "spark"] | None,
-    spark_master: str | None,
-    db_path: str | None,
-    db_url: str | None,
-) -> "AbstractContextManager[RunSource]":
-    """The runs of the database or the folder, for a `with` block.
+    source: str | None = option(
+        "FOLDER", "Read exported Parquet files instead of a database; see `export`.", panel=DATABASE
+    )
+    engine: Literal["duckdb", "spark"] | None = option(
+        None, "Engine that reads the Parquet files. [default: duckdb]", panel=DATABASE
+    )
+    spark_master: str | None = option(
+        "URL", "Spark master URL. [default: all cores of this machine]", panel=DATABASE
+    )
 
-    Raises:
-        UsageError: The options contradict each other.
-    """
-    if source is None:
-        if engine or spark_master:
+    def runs(self) -> "AbstractContextManager[RunSource]":
+        """The runs, for a `with` block.
+
+        Raises:
+            UsageError: The options contradict each other.
+        """
+        if self.source is None:
+            if self.engine or self.spark_master:
+                raise UsageError(
+                    "--engine and --spark-master apply to Parquet files",
+                    "Name the folder with --source.",
+                )
+            return self._database_runs()
+        if self.given:
+            raise UsageError("--source and a database cannot be combined", "Leave one out.")
+        if self.spark_master and self.engine == "duckdb":
             raise UsageError(
-                "--engine and --spark-master apply to Parquet files",
-                "Name the folder with --source.",
+                "--spark-master does not apply to DuckDB", "Leave it out, or use --engine spark."
             )
-        return _database_source(db_path, db_url)
-    if db_path or db_url:
-        raise UsageError("--source and a database cannot be combined", "Leave one out.")
-    if spark_master and engine == "duckdb":
-        raise UsageError(
-            "--spark-master does not apply to DuckDB", "Leave it out, or use --engine spark."
-        )
-    from ml_agents_results.repositories.lake import Lake
+        from ml_agents_results.repositories.lake import Lake
 
-    return Lake(source, "spark" if spark_master else engine or "duckdb", spark_master).read()
+        engine = "spark" if self.spark_master else self.engine or "duckdb"
+        return Lake(self.source, engine, self.spark_master).read()
 
+    @contextmanager
+    def _database_runs(self) -> "Iterator[RunSource]":
+        from ml_agents_results.repositories.database_source import DatabaseSource
 
-@contextmanager
-def _database_source(db_path: str | None, db_url: str | None) -> "Iterator[RunSource]":
-    from ml_agents_results.repositories.database_source import DatabaseSource
-
-    with open_database(db_path, db_url).read() as connection:
-        yield DatabaseSource(connection)
+        with self.current().read() as connection:
+            yield DatabaseSource(connection)

@@ -1,191 +1,71 @@
 """Options that choose the statistics of an analysis: baseline, intervals, tests, clusters."""
 
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.cli.help_panels import STATISTICS
+from ml_agents_results.cli.option_groups import flag, option
 from ml_agents_results.cli.option_values import completing
 from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics import choices
-from ml_agents_results.statistics.choices import PairingRule
 
 if TYPE_CHECKING:
     from ml_agents_results.services.analysis_options import AnalysisOptions
 
-Metric = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Metric to report on. [default: the primary one of the experiment]",
-        rich_help_panel=STATISTICS,
-    ),
-]
-Metrics = Annotated[
-    str | None,
-    typer.Option(
-        "--metric",
-        metavar="NAME,...",
-        help="Metric to report on, or several. [default: the primary one of the experiment]",
-        rich_help_panel=STATISTICS,
-    ),
-]
-Family = Annotated[
-    choices.Family,
-    typer.Option(
-        help="Tests that p values are corrected for: those by one metric, or those by all metrics.",
-        rich_help_panel=STATISTICS,
-    ),
-]
-Baseline = Annotated[
-    str | None,
-    typer.Option(
-        metavar="VARIANT",
-        help="Variant to compare with: an approach (within each model), a model (within each "
-        "approach), or several parts joined by slashes. [default: the approach None, else the one "
-        "recorded first]",
-        rich_help_panel=STATISTICS,
-    ),
-]
-Contrasts = Annotated[
-    choices.Contrasts,
-    typer.Option(
-        help="Compare each variant with the baseline, or every pair.", rich_help_panel=STATISTICS
-    ),
-]
-Unpaired = Annotated[
-    bool,
-    typer.Option(
-        "--unpaired",
-        help="Compare all samples of each variant instead of those they share.",
-        rich_help_panel=STATISTICS,
-    ),
-]
-PairBy = Annotated[
-    PairingRule | None,
-    typer.Option(
-        "--pair-by",
-        help="What makes samples of two variants the same one; content is the question and "
-        "expected answer. [default: the data set's index or ids, else content]",
-        rich_help_panel=STATISTICS,
-    ),
-]
-Pooled = Annotated[
-    choices.Pool | None,
-    typer.Option(
-        "--pool",
-        metavar="experiment",
-        help="Join experiments that differ in their seed: their runs are then repeats of one "
-        "variant.",
-        rich_help_panel=STATISTICS,
-    ),
-]
-Allow = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="WHAT,...",
-        help="Compare variants even if their dataset, grader or metric differs.",
-        autocompletion=completing(lambda: get_args(choices.Allowance)),
-        rich_help_panel=STATISTICS,
-    ),
-]
-Interval = Annotated[
-    choices.IntervalMethod,
-    typer.Option(help="Interval for accuracies.", rich_help_panel=STATISTICS),
-]
-DifferenceInterval = Annotated[
-    choices.DifferenceMethod,
-    typer.Option(help="Interval for paired differences.", rich_help_panel=STATISTICS),
-]
-Test = Annotated[
-    choices.PairedTest,
-    typer.Option(help="P value of a paired difference.", rich_help_panel=STATISTICS),
-]
-Correction = Annotated[
-    choices.Correction,
-    typer.Option(help="Multiple-testing correction.", rich_help_panel=STATISTICS),
-]
-Simultaneous = Annotated[
-    bool,
-    typer.Option(
-        "--simultaneous",
-        help="Widen the intervals of a table's differences so that all hold jointly.",
-        rich_help_panel=STATISTICS,
-    ),
-]
-Cluster = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COLUMN",
-        help="Unit to cluster standard errors by: task, sample_id, input_fingerprint, "
-        "metadata:NAME (a column of your own, such as the passage) or none. "
-        "[default: task if there is more than one]",
-        autocompletion=completing(
-            lambda: ("task", "sample_id", "input_fingerprint", "metadata:", "none")
-        ),
-        rich_help_panel=STATISTICS,
-    ),
-]
-NullCluster = Annotated[
-    choices.NullCluster,
-    typer.Option(
-        help="Samples without a value to cluster by: an error, or each its own cluster.",
-        rich_help_panel=STATISTICS,
-    ),
-]
-AcrossTasks = Annotated[
-    bool,
-    typer.Option(
-        "--cluster-across-tasks",
-        help="The same value is the same cluster in every task (parallel tasks, such as "
-        "translations). [default: clusters lie within tasks]",
-        rich_help_panel=STATISTICS,
-    ),
-]
-GroupMap = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help='Families of related tasks, as JSON: {"task": "family", ...}. Errors are clustered by '
-        "family; macro averages take the mean of each family first.",
-        rich_help_panel=STATISTICS,
-    ),
-]
-Missing = Annotated[
-    choices.Missing,
-    typer.Option(
-        help="Runs without a grade: exclude them, or count them as incorrect.",
-        rich_help_panel=STATISTICS,
-    ),
-]
-Margin = Annotated[
-    float | None,
-    typer.Option(
-        help="Equivalence margin: the largest difference that does not matter, such as 0.02.",
-        rich_help_panel=STATISTICS,
-    ),
-]
-Confidence = Annotated[
-    float,
-    typer.Option(
-        help="Confidence level of all intervals, between 0 and 1.", rich_help_panel=STATISTICS
-    ),
-]
+_option = partial(option, panel=STATISTICS)
+_choice = partial(_option, None)
+_flag = partial(flag, panel=STATISTICS)
+
+METRIC = _option(
+    "NAME", "Metric to report on. [default: the primary one of the experiment]", "--metric"
+)
+METRICS = _option(
+    "NAME,...",
+    "Metric to report on, or several. [default: the primary one of the experiment]",
+    "--metric",
+)
+BASELINE = _option(
+    "VARIANT",
+    "Variant to compare with: an approach (within each model), a model (within each approach), or "
+    "several parts joined by slashes. [default: the approach None, else the one recorded first]",
+    "--baseline",
+)
 
 
 @dataclass(kw_only=True)
 class FigureOptions:
     """How the figures of variants are computed."""
 
-    interval: Interval = "wilson"
-    cluster: Cluster = None
-    null_cluster: NullCluster = "error"
-    cluster_across_tasks: AcrossTasks = False
-    group_map: GroupMap = None
-    missing: Missing = "exclude"
-    confidence: Confidence = 0.95
+    interval: choices.IntervalMethod = _choice("Interval for accuracies.", default="wilson")
+    cluster: str | None = _option(
+        "COLUMN",
+        "Unit to cluster standard errors by: task, sample_id, input_fingerprint, metadata:NAME (a "
+        "column of your own, such as the passage) or none. [default: task if there is more than "
+        "one]",
+        autocompletion=completing(
+            lambda: ("task", "sample_id", "input_fingerprint", "metadata:", "none")
+        ),
+    )
+    null_cluster: choices.NullCluster = _choice(
+        "Samples without a value to cluster by: an error, or each its own cluster.",
+        default="error",
+    )
+    cluster_across_tasks: bool = _flag(
+        "--cluster-across-tasks",
+        "The same value is the same cluster in every task (parallel tasks, such as translations). "
+        "[default: clusters lie within tasks]",
+    )
+    group_map: Path | None = _option(
+        "FILE",
+        'Families of related tasks, as JSON: {"task": "family", ...}. Errors are clustered by '
+        "family; macro averages take the mean of each family first.",
+    )
+    missing: choices.Missing = _choice(
+        "Runs without a grade: exclude them, or count them as incorrect.", default="exclude"
+    )
+    confidence: float = _choice("Confidence level of all intervals, between 0 and 1.", default=0.95)
 
     def analysis(self, **more: Any) -> "AnalysisOptions":
         """The choices of an analysis that these options and `more` name."""
@@ -200,14 +80,27 @@ class FigureOptions:
 class ComparisonOptions(FigureOptions):
     """How variants are compared."""
 
-    contrasts: Contrasts = "vs-baseline"
-    unpaired: Unpaired = False
-    pair_by: PairBy = None
-    difference_interval: DifferenceInterval = "bonett-price"
-    test: Test = "mid-p"
-    correction: Correction = "holm"
-    simultaneous: Simultaneous = False
-    margin: Margin = None
+    contrasts: choices.Contrasts = _choice(
+        "Compare each variant with the baseline, or every pair.", default="vs-baseline"
+    )
+    unpaired: bool = _flag(
+        "--unpaired", "Compare all samples of each variant instead of those they share."
+    )
+    pair_by: choices.PairingRule | None = _choice(
+        "What makes samples of two variants the same one; content is the question and expected "
+        "answer. [default: the data set's index or ids, else content]"
+    )
+    difference_interval: choices.DifferenceMethod = _choice(
+        "Interval for paired differences.", default="bonett-price"
+    )
+    test: choices.PairedTest = _choice("P value of a paired difference.", default="mid-p")
+    correction: choices.Correction = _choice("Multiple-testing correction.", default="holm")
+    simultaneous: bool = _flag(
+        "--simultaneous", "Widen the intervals of a table's differences so that all hold jointly."
+    )
+    margin: float | None = _choice(
+        "Equivalence margin: the largest difference that does not matter, such as 0.02."
+    )
 
 
 def families_in(path: Path | None) -> dict[str, str]:

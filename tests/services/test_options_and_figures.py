@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ml_agents_results.cli.analysis_reports import UNAFFECTED
+from ml_agents_results.cli.analysis_reports import unaffected
 from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import MetricRecord, RunRecord
@@ -361,7 +361,7 @@ def test_the_command_line_refuses_what_changes_no_figure_of_a_report(
         documents(stored, "once", None, AnalysisOptions(**options)) for options in (usual, changed)
     )
     same = {name for name in before if before[name] == after[name]}
-    refused = {str(report) for report in UNAFFECTED[option]}
+    refused = {str(report) for report in unaffected(option)}
     assert same == refused & before.keys()
     for report in same:
         value = str(next(iter(changed.values()))) if option != "--group-map" else "no.json"

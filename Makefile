@@ -83,9 +83,10 @@ pictures: .venv/.developing  ## the pictures of the viewer in docs/, in the syst
 bench: .venv/.developing  ## the figures of docs/performance.md, each next to its limit
 	$(BIN)/python -m benchmarks
 
-bench-peers: .venv/.developing  ## other tools that record runs, in an environment of their own
+bench-peers: .venv/.developing  ## other tools at the same work, in an environment of their own
 	test -x build/peers/bin/python || $(PYTHON) -m venv build/peers
-	build/peers/bin/pip install --quiet mlflow optuna inspect-ai
+	for peer in mlflow optuna inspect-ai evalstats abeval; do \
+	    build/peers/bin/pip install --quiet $$peer || echo "$$peer cannot be installed"; done
 	$(BIN)/python -m benchmarks peers
 
 clean:  ## removes .venv and everything that was built

@@ -1,95 +1,80 @@
-"""Runs the programs of this folder and compares their figures with the committed ones.
+"""Measures the figures of benchmarks/table.py, each next to its limit.
 
-    make bench                                  all of them, in the sizes of docs/performance.md
-    python -m benchmarks --quick                smaller sizes, in a few minutes
+    python -m benchmarks                        all groups but those by hand
     python -m benchmarks saving startup         these only
-    python -m benchmarks --save                 writes benchmarks/results.json, for benchmarks.page
+    python -m benchmarks --quick                smaller sizes, in a few minutes
+    python -m benchmarks startup --save         into results.json and docs/performance.md
 
-What moved by more than 20%, as a ratio to its limit, is named. The exit code is 1 where a figure
-was missed or a program failed.
+A ratio that differs by more than 20% from the committed one is named as MOVED. The exit code is 1
+where a figure was missed or a group failed.
 """
 
 import argparse
-import json
 import os
 import platform
-import subprocess
 import sys
-import tempfile
+import time
+import traceback
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import OUTPUT, QUICK, ROOT
+from benchmarks import page
+from benchmarks.harness import Figure, alone
+from benchmarks.table import GROUPS
 
-FOLDER = Path(__file__).parent
-RESULTS = FOLDER / "results.json"
-NOT_PROGRAMS = (
-    "__main__",
-    "figures",
-    "databases",
-    "servers",
-    "page",
-    "viewer_servers",
-)
-BY_HAND = ("peers", "coverage")
-"""One needs an environment of its own, the other half an hour."""
 MOVED = 1.2
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("programs", nargs="*")
+    by_hand = ", ".join(name for name, group in GROUPS.items() if group.by_hand)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog=f"By hand: {by_hand}.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("groups", nargs="*", metavar="group", help=", ".join(GROUPS))
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--save", action="store_true")
-    given = parser.parse_args()
-    names = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in NOT_PROGRAMS)
-    chosen = given.programs or [name for name in names if name not in BY_HAND]
-    if unknown := set(chosen) - set(names):
-        parser.error(f"no program {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    failed, figures = [], {}
-    for name in chosen:
+    options = parser.parse_args()
+    if unknown := set(options.groups) - set(GROUPS):
+        parser.error(f"no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+    if options.quick and options.save:
+        parser.error("--save needs the full sizes")
+    known, missed = page.results(), []
+    for name in options.groups or [name for name, group in GROUPS.items() if not group.by_hand]:
         print(f"== {name}", flush=True)
-        ended, found = _run(name, quick=given.quick)
-        figures[name] = found
-        if ended:
-            failed.append(name)
-    known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {"figures": {}}
-    if not given.quick:
-        _compare(figures, known["figures"])
-    if given.save:
-        document = {**_machine(), "figures": {**known["figures"], **figures}}
-        RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    if failed:
-        print(f"Missed a figure, or failed: {', '.join(failed)}")
-    return bool(failed)
+        began = time.perf_counter()
+        try:
+            figures = alone(GROUPS[name].measure, quick=options.quick)
+        except Exception:  # noqa: BLE001 - the next groups are measured all the same
+            traceback.print_exc()
+            missed.append(f"{name} (failed)")
+            continue
+        print(f"       in {time.perf_counter() - began:.0f} s")
+        missed += [figure.name for figure in figures if not figure.met]
+        if not options.quick:
+            _compare(figures, known["figures"].get(name, ()))
+        if options.save:
+            known["figures"][name] = [figure.document() for figure in figures]
+            known["dates"][name] = datetime.now(UTC).date().isoformat()
+            page.save({**known, **_machine()})
+    if missed:
+        print("Missed:", *missed, sep="\n  ")
+    return bool(missed)
 
 
-def _run(name: str, *, quick: bool) -> tuple[int, list[dict[str, Any]]]:
-    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as output:
-        settings = {OUTPUT: output.name, **({QUICK: "1"} if quick else {})}
-        ended = subprocess.run(
-            [sys.executable, "-m", f"benchmarks.{name}"],
-            env={**os.environ, **settings},
-            cwd=ROOT,
-            check=False,
-        )
-        return ended.returncode, [json.loads(line) for line in output]
-
-
-def _compare(figures: dict[str, Any], known: dict[str, Any]) -> None:
-    for program, rows in figures.items():
-        before = {row["name"]: row["ratio"] for row in known.get(program, ())}
-        for row in rows:
-            old = before.get(row["name"])
-            if old and not 1 / MOVED <= row["ratio"] / old <= MOVED:
-                print(f"MOVED  {row['name']}: {old:.3g} times its limit before, {row['ratio']:.3g}")
+def _compare(figures: list[Figure], known: list[dict[str, Any]]) -> None:
+    before = {row["name"]: row["ratio"] for row in known}
+    for figure in figures:
+        old = before.get(figure.name)
+        if old and not 1 / MOVED <= figure.ratio / old <= MOVED:
+            print(f"MOVED  {figure.name}: {old:.3g} times its limit before, {figure.ratio:.3g} now")
 
 
 def _machine() -> dict[str, Any]:
     return {
-        "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("sqlalchemy", "pandas", "numpy", "typer")},

@@ -1,27 +1,57 @@
-"""What analyses cost beside the bare SQL that they need, at a million runs.
+"""What analyses cost next to the counts, sums and pairs that they need, hand-written in SQL.
 
-    python -m benchmarks analyses
-
-On two files with long outputs and the default indexes: one experiment whose two variants have half
-a
-million runs each, and the middle one of twenty experiments of 50,000. The limit is the counts, sums
-and pairs of each analysis, hand-written and run by the bare driver on the same file; failure
-patterns count outcomes, parsing methods and hard samples.
+The bare driver runs the statements on the same file, or the same PostgreSQL.
 """
 
 import sqlite3
-import sys
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Connection
 
 from benchmarks.databases import database
-from benchmarks.figures import Figure, beside, quick, report, together
-from benchmarks.growth import analyses
+from benchmarks.harness import Measured, in_turns
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.repositories.database_source import DatabaseSource
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.services.analysis_options import AnalysisOptions
+from ml_agents_results.services.comparison.comparison_service import ComparisonService
+from ml_agents_results.services.cost import CostService
+from ml_agents_results.services.failures import FailureService
+from ml_agents_results.services.latency import LatencyService
+from ml_agents_results.services.ranking import RankingService
+from ml_agents_results.services.summary import SummaryService
 
-MOST = 1.5
-MOST_SECONDS = {"compare": 0.5}
-"""At a million runs; a second where nothing is said."""
+METRICS = ("f1", "rouge", "length")
+SECONDS = {"compare": 0.5}
+"""What an analysis of a million runs may take; one second where nothing stands."""
+
+PAIRED_SUMS = """
+SELECT a.task, COUNT(*), SUM(x.value - y.value), SUM((x.value - y.value) * (x.value - y.value)),
+       SUM(x.value), SUM(y.value)
+FROM runs AS a
+JOIN runs AS b ON b.experiment_id = a.experiment_id AND b.approach_name = 'None'
+  AND b.provider = a.provider AND b.model = a.model AND b.task = a.task
+  AND b.sample_index = a.sample_index AND b.repeat_index = a.repeat_index
+JOIN scores AS x ON x.run_id = a.id AND x.metric_id = :metric
+JOIN scores AS y ON y.run_id = b.id AND y.metric_id = :metric
+WHERE a.experiment_id = 'e000' AND a.approach_name = 'ChainOfThought'
+GROUP BY a.task
+"""
+
+
+def services(connection: Connection, experiment: str) -> dict[str, Callable[[], object]]:
+    filters = Filters(experiment_id=(experiment,))
+    return {
+        "summary": SummaryService(connection, filters).report,
+        "by task": partial(SummaryService(connection, filters).report, by_task=True),
+        "compare": partial(ComparisonService(connection).compare, [experiment]),
+        "cost": CostService(connection, filters).report,
+        "latency": LatencyService(connection, filters).report,
+        "failures": partial(FailureService(connection, filters).report, read_texts=False),
+    }
 
 
 def bare_sql(experiment: str) -> dict[str, list[str]]:
@@ -84,37 +114,74 @@ def _count(condition: str) -> str:
     return f"COUNT(*) FILTER (WHERE {condition})"
 
 
-def figures(runs: int, experiments: int) -> list[Figure]:
-    path = database(runs, experiments=experiments)
-    experiment = f"e{experiments // 2:03}"
-    found = []
+def beside_sql(_folder: Path, runs: int, experiments: int) -> Iterator[Measured]:
+    """Of the middle one of some experiments of two variants and 20 tasks, with long outputs."""
+    path, experiment = database(runs, experiments=experiments), f"e{experiments // 2:03}"
     with (
         closing(sqlite3.connect(path)) as bare,
         closing(ResultsProcessor(str(path))) as processor,
         processor.database.read() as connection,
     ):
-        works = analyses(connection, experiment, Filters(experiment_id=(experiment,)))
-        for name, queries in bare_sql(experiment).items():
+        works = services(connection, experiment)
+        for name, statements in bare_sql(experiment).items():
 
-            def limit(queries: list[str] = queries) -> None:
-                for query in queries:
-                    bare.execute(query).fetchall()
+            def limit(statements: list[str] = statements) -> None:
+                for statement in statements:
+                    bare.execute(statement).fetchall()
 
-            ours, sql = together(works[name], limit, rounds=3)
+            ours, by_hand = in_turns(works[name], limit, rounds=3)
             title = f"{name}, {runs // experiments:,} of {runs:,} runs"
-            found.append(beside(title, ours, sql, "bare SQL", at_most=MOST))
+            yield Measured(title, ours, by_hand)
             if experiments == 1:
-                seconds = MOST_SECONDS.get(name, 1.0)
-                found.append(
-                    Figure(f"{title}, in all", ours.median(), "s", seconds, "allowed", at_most=1)
-                )
-    return found
+                yield Measured(f"{title}, in all", ours, SECONDS.get(name, 1.0))
 
 
-def main() -> int:
-    runs = 100_000 if quick() else 1_000_000
-    return report([*figures(runs, 20), *figures(runs, 1)])
+def numeric(_folder: Path, runs: int) -> Iterator[Measured]:
+    """Comparing on a metric whose values are scores; the sums of both agree to the last digit."""
+    path = database(runs, text=0, metrics=METRICS)
+    with closing(sqlite3.connect(path)) as plain, closing(ResultsProcessor(str(path))) as processor:
+        # As an import or a backup leaves it.
+        plain.execute("ANALYZE")
+        (metric,) = plain.execute("SELECT id FROM metrics WHERE name = 'f1'").fetchone()
+        sums: set[tuple[int, float]] = set()
+
+        def by_hand() -> None:
+            rows = plain.execute(PAIRED_SUMS, {"metric": metric}).fetchall()
+            n, difference = sum(row[1] for row in rows), sum(row[2] for row in rows)
+            sums.add((n, difference / n))
+
+        def by_us() -> None:
+            with processor.database.read() as connection:
+                options = AnalysisOptions(metric="f1")
+                comparison = ComparisonService(connection, options=options).compare(["e000"])
+            (row,) = comparison.comparisons
+            assert row.difference is not None
+            sign = 1 if row.candidate.approach_name == "ChainOfThought" else -1
+            sums.add((row.samples, sign * row.difference))
+
+        ours, limit = in_turns(by_us, by_hand, rounds=3)
+    if len(sums) != 1:
+        raise RuntimeError(f"the sums differ: {sums}")
+    name = f"compare on a numeric metric, {runs:,} runs, processor time"
+    yield Measured(name, ours, limit)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def ranking(_folder: Path, variants: int, samples: int) -> Iterator[Measured]:
+    """All pairs tested and corrected, groups, ranks, chances of being best, ranks over tasks,
+    strengths; next to reading the columns."""
+    names = [f"approach {number:02}" for number in range(variants)]
+    path = database(variants * samples, text=0, approaches=names, tasks=57)
+    columns = ("time_ms", "sample_index", "fingerprint")
+    with closing(ResultsProcessor(str(path))) as processor:
+
+        def read() -> None:
+            with processor.database.read() as connection:
+                reading = DatabaseSource(connection).reading(Filters(), columns)
+                reading.tabulate(lambda runs: len(runs.columns), columns)
+
+        def rank() -> None:
+            with processor.database.read() as connection:
+                RankingService(connection).report()
+
+        ours, limit = in_turns(rank, read, rounds=3)
+    yield Measured(f"ranking {variants} variants, {samples:,} samples", ours, limit)

@@ -1,143 +1,128 @@
-"""How the cost of each analysis and its memory grow with the runs.
+"""How the cost of analyses, saves, imports and exports grows with the runs, and their memory."""
 
-    python -m benchmarks growth
-
-Analyses run on files of 10^3 to 10^6 runs of two variants. The slope is that of log time over log
-runs
-above 10^4: 1 is linear. Each is also asked again unchanged, which the cache answers. Memory is the
-peak of the command's process.
-"""
-
+import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
+from statistics import median
 
-from sqlalchemy import Connection
-
-from benchmarks.databases import database
-from benchmarks.figures import (
-    BUILD,
-    Curves,
-    Figure,
-    doubled,
-    keep_curves,
-    quick,
-    report,
-    together,
-)
+from benchmarks.analyses import services
+from benchmarks.databases import EXPERIMENT, database, responses
+from benchmarks.harness import Measured, in_turns
+from benchmarks.page import slope
+from benchmarks.saving import import_file
+from ml_agents_results.database.engine import Database
+from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.repositories.filters import Filters
-from ml_agents_results.services.comparison.comparison_service import ComparisonService
-from ml_agents_results.services.cost import CostService
-from ml_agents_results.services.failures import FailureService
-from ml_agents_results.services.latency import LatencyService
-from ml_agents_results.services.summary import SummaryService
+from ml_agents_results.records import StandardResponse
 
-MIB = 1024
-EXPERIMENT = "e000"
-OF_ONE = Filters(experiment_id=(EXPERIMENT,))
+SAVES = 200
+MOST_IN_EXCEL = 100_000
+"""A worksheet holds 1,048,575 runs; a million take minutes."""
+
+Curves = dict[str, list[tuple[int, float]]]
 
 
-def analyses(
-    connection: Connection, experiment: str = EXPERIMENT, filters: Filters | None = None
-) -> dict[str, Callable[[], object]]:
-    return {
-        "summary": SummaryService(connection, filters).report,
-        "by task": partial(SummaryService(connection, filters).report, by_task=True),
-        "compare": partial(ComparisonService(connection).compare, [experiment]),
-        "cost": CostService(connection, filters).report,
-        "latency": LatencyService(connection, filters).report,
-        "failures": partial(FailureService(connection, filters).report, read_texts=False),
-    }
-
-
-def grown(sizes: Sequence[int]) -> Curves:
+def of_analyses(_folder: Path, sizes: Sequence[int]) -> Iterator[Measured]:
     curves: Curves = {}
     for runs in sizes:
-        processor = ResultsProcessor(str(database(runs)))
-        with processor.database.read() as connection:
-            for name, work in analyses(connection, filters=OF_ONE).items():
-                (times,) = together(work, rounds=3)
-                curves.setdefault(name, []).append((runs, times.median()))
-        processor.close()
-    return curves
+        with (
+            closing(ResultsProcessor(str(database(runs)))) as processor,
+            processor.database.read() as connection,
+        ):
+            for name, work in services(connection, EXPERIMENT).items():
+                _add(curves, name, runs, work, rounds=3)
+    yield from _doubled(curves)
 
 
-def repeated(runs: int) -> Figure:
-    """Both sides read the covering index: one that is not asked yet, one that was."""
-    processor = ResultsProcessor(str(database(runs)))
-    numbers = count()
+def of_volume(folder: Path, sizes: Sequence[int]) -> Iterator[Measured]:
+    """Exports of all runs, an import of the JSON lines, saves one by one into a copy; answers of
+    300 characters."""
+    curves: Curves = {}
+    for runs in sizes:
+        rounds, kept = 3 if runs <= 10_000 else 1, database(runs, text=300)
+        lines, copy = folder / "runs.jsonl", folder / "copy.db"
+        with closing(Database(str(kept), create=False)) as opened:
+            for name in ("jsonl", "csv", "excel"):
+                if name != "excel" or runs <= MOST_IN_EXCEL:
+                    path = lines if name == "jsonl" else folder / f"runs.{name}"
+                    work = partial(
+                        export, opened, EXPERIMENT, path, name, include=["runs"], force=True
+                    )
+                    _add(curves, f"{name} export", runs, work, rounds)
+        _add(curves, "import", runs, partial(import_file, lines, folder / "new.db"), rounds)
+        shutil.copy(kept, copy)
+        with closing(ResultsProcessor(str(copy))) as processor:
+            processor.save_experiment("saved", {})
+            ready = responses("saved")
+            _add(curves, f"{SAVES} saves", runs, partial(_save, processor, ready), rounds=5)
+    yield from _doubled(curves)
 
-    def first() -> None:
-        processor.generate_accuracy_report({"model": ["m", f"unused-{next(numbers)}"]})
 
-    again = partial(processor.generate_accuracy_report, {"model": ["m", "unused"]})
-    repeat, new = together(again, first, rounds=3)
-    processor.close()
-    return Figure(
-        "the same analysis again, unchanged",
-        repeat.median(),
-        "s",
-        new.median(),
-        "the first time",
-        at_most=0.02,
-    )
+def _save(processor: ResultsProcessor, ready: Iterator[StandardResponse]) -> None:
+    for response in list(islice(ready, SAVES)):
+        processor.save_run_result(response)
+
+
+def _add(curves: Curves, name: str, runs: int, work: Callable[[], object], rounds: int) -> None:
+    seconds = median(in_turns(work, rounds=rounds)[0].wall)
+    curves.setdefault(name, []).append((runs, seconds))
+    print(f"       {name:<14} {runs:>9,} runs {seconds:10.4f} s", flush=True)
+
+
+def _doubled(curves: Curves) -> Iterator[Measured]:
+    """How much more twice the runs take, by the slope."""
+    for name, curve in curves.items():
+        yield Measured(f"{name}, twice the runs", 2 ** slope(curve), 1, curve)
+
+
+def again(_folder: Path, runs: int) -> Iterator[Measured]:
+    """An analysis that was asked before, next to one that was not; both read the same index."""
+    with closing(ResultsProcessor(str(database(runs)))) as processor:
+        numbers, report = count(), processor.generate_accuracy_report
+        repeat, first = in_turns(
+            lambda: report({"model": ["m", "unused"]}),
+            lambda: report({"model": ["m", f"unused-{next(numbers)}"]}),
+            rounds=3,
+        )
+    yield Measured("the same analysis again, unchanged", repeat, first)
+
+
+def peaks(folder: Path, few: int, many: int) -> Iterator[Measured]:
+    """Peak memory of whole commands."""
+    found: dict[str, list[float]] = {}
+    for runs in (few, many):
+        lines, one = f"{folder}/{runs}.jsonl", ("--experiment-id", EXPERIMENT)
+        where = ("--db-path", str(database(runs, text=300)))
+        for arguments in (
+            ("analyze", *one, *where),
+            ("compare", "--experiment-ids", EXPERIMENT, *where),
+            ("export", *one, "--format", "jsonl", "--output", lines, *where),
+            ("import", lines, "--db-path", f"{folder}/{runs}.db"),
+        ):
+            found.setdefault(arguments[0], []).append(_peak(*arguments))
+    for name, (low, high) in found.items():
+        yield Measured(f"peak memory of {name}, {many:,} runs", high, low)
 
 
 _LAUNCHER = """
-import os, resource, subprocess, sys
+import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
-def memory(*arguments: str) -> float:
-    """The peak of the command's process in MiB."""
+def _peak(*arguments: str) -> float:
+    """MiB of the command's process, started by a small one, whose peak it begins with."""
     command = str(Path(sys.executable).with_name("ml-agents"))
-    # A process begins with the peak of the one that started it: a small one has to.
     ended = subprocess.run(
         [sys.executable, "-c", _LAUNCHER, command, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         check=True,
     )
-    return int(ended.stdout) / MIB
-
-
-def memories(few: int, many: int) -> list[Figure]:
-    peaks: dict[str, list[float]] = {}
-    for runs in (few, many):
-        path = str(database(runs, text=300))
-        with tempfile.TemporaryDirectory(dir=BUILD) as folder:
-            lines = f"{folder}/runs.jsonl"
-            where = ("--db-path", path)
-            one = ("--experiment-id", EXPERIMENT)
-            for name, arguments in {
-                "analyze": ("analyze", *one, *where),
-                "compare": ("compare", "--experiment-ids", EXPERIMENT, *where),
-                "export": ("export", *one, "--format", "jsonl", "--output", lines, *where),
-                "import": ("import", lines, "--db-path", f"{folder}/new.db"),
-            }.items():
-                peaks.setdefault(name, []).append(memory(*arguments))
-    return [
-        Figure(f"peak memory of {name}, {many:,} runs", high, "MiB", low, f"{few:,}", at_most=1.3)
-        for name, (low, high) in peaks.items()
-    ]
-
-
-def main() -> int:
-    largest = 100_000 if quick() else 1_000_000
-    sizes = [size for size in (1_000, 10_000, 100_000, 1_000_000) if size <= largest]
-    curves = grown(sizes)
-    for name, curve in curves.items():
-        print(f"       {name:<10}", *(f"{seconds:8.4f} s" for _, seconds in curve))
-    keep_curves("growth", curves)
-    return report([*doubled(curves), repeated(largest), *memories(10_000, largest)])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return int(ended.stdout) / 1024

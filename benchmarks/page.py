@@ -1,61 +1,86 @@
-"""Writes benchmarks/results.json into the table of docs/performance.md, and draws docs/growth.png.
+"""Writes results.json, the table of docs/performance.md and docs/growth.png.
 
-    python -m benchmarks.page                   the picture needs matplotlib
-
-The curves are those that `growth` and `volume` measured last.
+python -m benchmarks.page           anew from results.json, without measuring
 """
 
 import json
+import math
 import re
-import sys
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
-from benchmarks.figures import BUILD, ROOT, Curves, Figure, shown, slope
+from benchmarks.harness import ROOT, Figure, Measured, shown
+from benchmarks.table import GROUPS
 
+RESULTS = ROOT / "benchmarks" / "results.json"
 DOCS = ROOT / "docs"
-CURVES = BUILD / "curves"
 
 
-DETAILS = ("in all", "rows", "memory added", " of 1,000 runs", " of 10,000 runs", "50,000 of")
-"""What is in results.json only, as long as its goal is met: sizes and parts next to a whole."""
+def results() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(RESULTS.read_text("utf-8"))
+    return document
 
 
-def page(document: dict[str, Any]) -> str:
+def save(document: dict[str, Any]) -> None:
+    text = json.dumps(document, indent=1)
+    # A point of a curve in one line.
+    text = re.sub(r"\[\s+(\d+),\s+([\d.e-]+)\s+\]", r"[\1, \2]", text)
+    RESULTS.write_text(text + "\n", encoding="utf-8")
+    write(document)
+
+
+def write(document: dict[str, Any]) -> None:
+    path, curves = DOCS / "performance.md", dict(_curves(document))
+    text = _put(path.read_text("utf-8"), "measured", _table(document))
+    path.write_text(_put(text, "grown", _growth(curves)), encoding="utf-8")
+    _draw(curves)
+
+
+def slope(curve: Sequence[tuple[int, float]]) -> float:
+    """That of log time over log runs between the two largest sizes: 1 is linear."""
+    (few, low), (many, high) = curve[-2:]
+    return math.log(high / low) / math.log(many / few)
+
+
+def _figures(document: dict[str, Any]) -> Iterator[Figure]:
+    for name, group in GROUPS.items():
+        for row in document["figures"].get(name, ()):
+            numbers = (row["name"], row["measured"], row["limit"], row.get("curve", ()))
+            yield group.figure(Measured(*numbers))
+
+
+def _curves(document: dict[str, Any]) -> Iterator[tuple[str, Sequence[tuple[int, float]]]]:
+    for figure in _figures(document):
+        if figure.curve:
+            yield figure.name.split(",")[0], figure.curve
+
+
+def _table(document: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in document["versions"].items())
+    dates = sorted((date, name) for name, date in document["dates"].items())
+    measured = "; ".join(
+        f"{date} ({', '.join(name for _, name in same)})"
+        for date, same in groupby(dates, key=lambda pair: pair[0])
+    )
     lines = [
-        f"Measured on {document['date']}: {document['machine']}, Python {document['python']}, "
-        f"{versions}.",
+        f"{document['machine']}, Python {document['python']}, {versions}. Measured on {measured}.",
         "",
         "| work | measured | next to | ratio | goal | |",
         "|" + " --- |" * 6,
     ]
-    for rows in document["figures"].values():
-        for row in rows:
-            figure = Figure(**{name: value for name, value in row.items() if name != "ratio"})
-            if not figure.met or not any(detail in figure.name for detail in DETAILS):
-                lines.append(_line(figure))
+    for figure in _figures(document):
+        if not figure.row.detail or not figure.met:
+            goal = "" if not figure.goal else "met" if figure.met else "**missed**"
+            lines.append(
+                f"| {figure.name} | {shown(figure.measured)} {figure.row.unit} | "
+                f"{shown(figure.limit)} ({figure.row.limit}) | {figure.ratio:.3g} | "
+                f"{figure.goal} | {goal} |"
+            )
     return "\n".join([*lines, ""])
 
 
-def _line(figure: Figure) -> str:
-    cells = (
-        figure.name,
-        f"{shown(figure.measured)} {figure.unit}",
-        f"{shown(figure.limit)} ({figure.limit_name})",
-        f"{figure.ratio:.3g}",
-        _goal(figure),
-        "" if not _goal(figure) else "met" if figure.met else "**missed**",
-    )
-    return f"| {' | '.join(cells)} |"
-
-
-def _goal(figure: Figure) -> str:
-    if figure.at_most is not None:
-        return f"at most {figure.at_most:.3g}"
-    return f"at least {figure.at_least:g}" if figure.at_least is not None else ""
-
-
-def grown(curves: Curves) -> str:
+def _growth(curves: dict[str, Sequence[tuple[int, float]]]) -> str:
     sizes = sorted({runs for curve in curves.values() for runs, _ in curve})
     lines = [
         f"| seconds of | {' | '.join(f'{runs:,} runs' for runs in sizes)} | slope |",
@@ -68,7 +93,7 @@ def grown(curves: Curves) -> str:
     return "\n".join([*lines, ""])
 
 
-def draw(curves: Curves) -> None:
+def _draw(curves: dict[str, Sequence[tuple[int, float]]]) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
@@ -81,25 +106,10 @@ def draw(curves: Curves) -> None:
     figure.savefig(DOCS / "growth.png", dpi=110)
 
 
-def put(text: str, mark: str, new: str) -> str:
+def _put(text: str, mark: str, new: str) -> str:
     pattern = re.compile(rf"(?<=<!-- {mark} -->\n).*?(?=<!-- end -->)", re.DOTALL)
     return pattern.sub(lambda _: new, text)
 
 
-def main() -> int:
-    path = DOCS / "performance.md"
-    document = json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8"))
-    text = put(path.read_text("utf-8"), "measured", page(document))
-    curves: Curves = {}
-    for measured in sorted(CURVES.glob("*.json")):
-        curves |= json.loads(measured.read_text("utf-8"))
-    if curves:
-        text = put(text, "grown", grown(curves))
-    path.write_text(text, encoding="utf-8")
-    if curves:
-        draw(curves)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    write(results())

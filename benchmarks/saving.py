@@ -1,181 +1,181 @@
-"""What one durable save costs: a run and its parsing metrics through ResultsProcessor.
+"""What saves cost next to the bare driver: one by one, many at once, imported.
 
-    python -m benchmarks saving
-
-The limit is the bare driver: one connection, the same pragmas (WAL, synchronous FULL), the same
-tables and indexes, the same rows. Beside it the way that predecessors save, with a connection for
-every save.
+The driver writes the same rows, ready as tuples, into the same tables with the same indexes and
+pragmas.
 """
 
-import sqlite3
-import sys
-import tempfile
-from collections.abc import Iterator
+import gc
+import json
+import random
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 
-from benchmarks.databases import records
-from benchmarks.figures import Figure, beside, report, together
+from benchmarks.databases import Bare, database, records, responses
+from benchmarks.harness import Measured, in_turns
+from ml_agents_results.formats.exporting import export
+from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import ScoreRecord, StandardResponse
+from ml_agents_results.records import RunRecord
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 
 SAVES = 300
-ROUNDS = 9
-PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA busy_timeout=30000",
-)
+THREE = ("f1", "rouge", "bleu")
 
 
-def responses(experiment: str = "e", first: int = 0) -> Iterator[StandardResponse]:
-    """What a platform hands over: an answer of 3 KB with all that is known of it."""
-    run = next(records(experiment, 2, 3000))
-    for index in count(first):
-        yield StandardResponse(
-            text=run.raw_output or "",
-            provider="p",
-            model="m",
-            prompt_tokens=50,
-            completion_tokens=600,
-            generation_time=1.2,
-            parameters={"temperature": 0.2},
-            extracted_answer="42",
-            metadata={
-                "experiment_id": experiment,
-                "approach": "ChainOfThought",
-                "sample_index": index,
-                "input_text": f"Question {index}: what follows?",
-                "expected_answer": "42",
-                "is_correct": True,
-                "cost": 0.002,
-                "parsing_method": "regex",
-                "parsing_confidence": 0.9,
-                "parsing_metrics": {"attempts": 1, "fallback_used": False, "confidence": 0.9},
-            },
-        )
+def responses_one_by_one(folder: Path, rounds: int) -> Iterator[Measured]:
+    """A platform's responses with parsing metrics; also as predecessors save them, with a
+    connection for every save, and as a loop of one's own records them."""
+    ours, again = folder / "ours.db", folder / "again.db"
+    with closing(ResultsProcessor(str(ours))) as processor:
+        processor.save_experiment("e", {})
+        ready = iter(list(islice(responses("e"), 1 + SAVES * (1 + rounds))))
+        processor.save_run_result(next(ready))
+        bare = Bare(ours, folder / "bare.db")
+        shutil.copy(bare.empty, again)
+        with (
+            closing(bare.open(bare.empty)) as connection,
+            processor.experiment("loop", config={}) as experiment,
+        ):
+            samples = ({"id": str(number), "question": f"Question {number}"} for number in count())
 
+            def saves() -> None:
+                for response in islice(ready, SAVES):
+                    processor.save_run_result(response)
 
-class Bare:
-    """Rows that the processor wrote, written again by the driver."""
+            def driver() -> None:
+                for _ in range(SAVES):
+                    bare.save(connection)
 
-    def __init__(self, path: Path, like: Path) -> None:
-        self.path = path
-        with closing(sqlite3.connect(like)) as source, closing(sqlite3.connect(path)) as target:
-            source.backup(target)
-            target.execute("DELETE FROM runs")
-            target.execute("DELETE FROM parsing_metrics")
-            target.execute("DELETE FROM scores")
-            target.commit()
-            self.run = list(source.execute("SELECT * FROM runs LIMIT 1").fetchone())
-            self.metrics = list(source.execute("SELECT * FROM parsing_metrics LIMIT 1").fetchone())
-            self.scores = [list(row) for row in source.execute("SELECT * FROM scores")]
-            names = [row[1] for row in source.execute("PRAGMA table_info(runs)")]
-        self.place = names.index("sample_index")
-        self.number = count(1)
+            def predecessor() -> None:
+                for _ in range(SAVES):
+                    with closing(bare.open(again)) as own:
+                        bare.save(own)
 
-    def open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None)
-        for pragma in PRAGMAS:
-            connection.execute(pragma)
-        return connection
+            def loop() -> None:
+                for sample in islice(samples, SAVES):
+                    with experiment.run(sample, approach="CoT", model="m") as run:
+                        run.raw_output = "The answer is 42. " * 170
+                        run.score("exact", True)
 
-    def save(self, connection: sqlite3.Connection) -> None:
-        number = next(self.number)
-        run, metrics = self.run, self.metrics
-        run[0] = metrics[1] = f"01a20676-f7d4-710d-959d-{number:012x}"
-        run[self.place], metrics[0] = number, None
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute(f"INSERT INTO runs VALUES ({', '.join('?' * len(run))})", run)
-        connection.execute(
-            f"INSERT INTO parsing_metrics VALUES ({', '.join('?' * len(metrics))})", metrics
-        )
-        for score in self.scores:
-            score[0] = run[0]
-        if self.scores:
-            marks = ", ".join("?" * len(self.scores[0]))
-            connection.executemany(f"INSERT INTO scores VALUES ({marks})", self.scores)
-        connection.execute("COMMIT")
-
-
-def scored(folder: Path) -> list[Figure]:
-    """A run with the values of three further metrics."""
-    processor = ResultsProcessor(str(folder / "scored.db"))
-    processor.save_experiment("e", {})
-
-    first = next(records("e", 2, 3000))
-    runs = iter(
-        [
-            replace(
-                first,
-                sample_index=index,
-                scores=[ScoreRecord(0.83, metric=name) for name in ("f1", "rouge", "bleu")],
+            saved, limit, before, recorded = in_turns(
+                saves, driver, predecessor, loop, rounds=rounds
             )
-            for index in range(1 + SAVES * (1 + ROUNDS))
-        ]
-    )
-
-    def ours() -> None:
-        for run in islice(runs, SAVES):
-            processor.save_run(run)
-
-    processor.save_run(next(runs))
-    bare = Bare(folder / "scored-bare.db", folder / "scored.db")
-    with closing(bare.open()) as connection:
-
-        def driver() -> None:
-            for _ in range(SAVES):
-                bare.save(connection)
-
-        saved, limit = together(ours, driver, rounds=ROUNDS)
-    processor.close()
-    name, limit_name = f"{SAVES} durable saves with 3 scores", "bare sqlite3"
-    return [
-        beside(name, saved, limit, limit_name, at_most=1.4),
-        beside(f"{name}, processor time", saved, limit, limit_name, kind="cpu", at_most=1.7),
-    ]
+    name = f"{SAVES} durable saves"
+    yield Measured(name, saved, limit)
+    yield Measured(f"{name}, processor time", saved, limit)
+    yield Measured("a connection per save", before, saved)
+    yield Measured(f"{SAVES} runs of a loop of one's own", recorded, limit)
 
 
-def figures(folder: Path) -> list[Figure]:
-    processor = ResultsProcessor(str(folder / "ours.db"))
-    processor.save_experiment("e", {})
-    made = iter(list(islice(responses(), 1 + SAVES * (1 + ROUNDS))))
-    processor.save_run_result(next(made))
-    bare = Bare(folder / "bare.db", folder / "ours.db")
-    alone = Bare(folder / "alone.db", folder / "ours.db")
-    with closing(bare.open()) as connection:
+def runs_with_scores(folder: Path, rounds: int) -> Iterator[Measured]:
+    path = folder / "scored.db"
+    with closing(ResultsProcessor(str(path))) as processor:
+        processor.save_experiment("e", {})
+        ready = records("e", 2 * (1 + SAVES * (1 + rounds)), metrics=THREE)
+        processor.save_run(next(ready))
+        bare = Bare(path, folder / "bare.db")
+        with closing(bare.open(bare.empty)) as connection:
 
-        def ours() -> None:
-            for response in islice(made, SAVES):
+            def saves() -> None:
+                for run in islice(ready, SAVES):
+                    processor.save_run(run)
+
+            def driver() -> None:
+                for _ in range(SAVES):
+                    bare.save(connection)
+
+            saved, limit = in_turns(saves, driver, rounds=rounds)
+    name = f"{SAVES} durable saves with {len(THREE)} scores"
+    yield Measured(name, saved, limit)
+    yield Measured(f"{name}, processor time", saved, limit)
+
+
+def many_at_once(folder: Path, runs: int) -> Iterator[Measured]:
+    gc.set_threshold(10_000)  # As the command line does.
+    for metrics in ((), THREE):
+        ready, path = tuple(records("e", runs, metrics=metrics)), folder / f"{len(metrics)}.db"
+        with closing(ResultsProcessor(str(path))) as processor:
+            processor.save_experiment("e", {})
+            processor.save_runs(ready)
+        bare = Bare(path, folder / "empty.db")
+
+        saves = partial(_save_runs, ready, bare.empty, path)
+        saved, limit = in_turns(saves, partial(bare.fill, folder / "bare.db"), rounds=5)
+        scores = f" with {len(metrics)} scores each" * bool(metrics)
+        yield Measured(f"save_runs of {runs:,} records{scores}, processor time", saved, limit)
+
+
+def _save_runs(ready: Sequence[RunRecord], empty: Path, path: Path) -> None:
+    shutil.copy(empty, path)
+    with closing(ResultsProcessor(str(path))) as processor:
+        processor.save_runs(ready)
+
+
+def imports(folder: Path, lines: int) -> Iterator[Measured]:
+    """Our own JSON lines, and a table of one's own with right or wrong and three metrics."""
+    gc.set_threshold(10_000)
+    own, table = folder / "runs.jsonl", folder / "answers.jsonl"
+    with closing(ResultsProcessor(str(database(lines)))) as processor:
+        export(processor.database, "e000", own, "jsonl")
+    _write_answers(table, lines)
+    for name, source in (("", own), (" with three metrics each", table)):
+        filled = folder / "filled.db"
+        import_file(source, filled)
+        bare = Bare(filled, folder / "empty.db")
+        imported = partial(import_file, source, folder / "imported.db")
+        ours, limit = in_turns(imported, partial(bare.fill, folder / "bare.db"), rounds=2)
+        yield Measured(f"import of {lines:,} lines{name}, processor time", ours, limit)
+
+
+def import_file(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    with closing(ResultsProcessor(str(target))) as processor:
+        load(processor.database, [LogSource(source)], ImportOptions())
+
+
+def _write_answers(path: Path, lines: int) -> None:
+    chance = random.Random(1)
+    with path.open("w", encoding="utf-8") as file:
+        for index in range(lines):
+            line = {
+                "id": f"q{index // 2}",
+                "prompt_name": ("base", "cot")[index % 2],
+                "model": "m",
+                "question": f"Question {index // 2}: what follows? " + "x" * 100,
+                "response": f"The answer is {index}" + " y" * 60,
+                "gold": str(index),
+                "correct": chance.random() < 0.6,
+                "f1": chance.random(),
+                "rouge_l": round(chance.random(), 4),
+                "rating": chance.randint(1, 5),
+            }
+            file.write(json.dumps(line) + "\n")
+
+
+def into_a_large_file(_folder: Path, runs: int) -> Iterator[Measured]:
+    """Durable saves into a file of so many runs, next to one of 10,000."""
+    number, name = 200, "saves"
+    processors = [ResultsProcessor(str(database(size))) for size in (runs, 10_000)]
+
+    def saves(processor: ResultsProcessor) -> Callable[[], None]:
+        processor.save_experiment(name, {})
+        ready = responses(name)
+
+        def work() -> None:
+            for response in islice(ready, number):
                 processor.save_run_result(response)
 
-        def driver() -> None:
-            for _ in range(SAVES):
-                bare.save(connection)
+        return work
 
-        def predecessor() -> None:
-            for _ in range(SAVES):
-                with closing(alone.open()) as own:
-                    alone.save(own)
-
-        saved, limit, before = together(ours, driver, predecessor, rounds=ROUNDS)
-    processor.close()
-    name, limit_name = f"{SAVES} durable saves", "bare sqlite3"
-    return [
-        beside(name, saved, limit, limit_name, at_most=1.6),
-        beside(f"{name}, processor time", saved, limit, limit_name, kind="cpu", at_most=2.5),
-        beside("a connection per save", before, saved, "ours", at_least=5),
-        *scored(folder),
-    ]
-
-
-def main() -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        return report(figures(Path(folder)))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    large, small = in_turns(*map(saves, processors), rounds=7)
+    for processor in processors:
+        with processor.database.write() as connection:
+            # The files are kept for other works.
+            ExperimentRepository(connection).delete(name)
+        processor.close()
+    yield Measured(f"{number} durable saves at {runs:,} runs", large, small)

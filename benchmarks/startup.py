@@ -1,36 +1,60 @@
 """How long commands take to start, and what an installation takes.
 
-    python -m benchmarks startup
-
 Commands run in processes of their own, in turns with what they cannot do without: the interpreter,
 or the import of SQLAlchemy's models; Python keeps their bytecode, as pip does where it installs
-them. The size is that of the wheels of the core, each unpacked.
+them.
 """
 
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from benchmarks.databases import database
-from benchmarks.figures import BUILD, Figure, Times, report, together
+from benchmarks.harness import BUILD, Measured, in_turns
 
 ROUNDS = 11
-MS = 1000
 
 
-def running(*arguments: str, **settings: str) -> Callable[[], object]:
+def commands(_folder: Path) -> Iterator[Measured]:
+    command, path = str(Path(sys.executable).with_name("ml-agents")), str(_many_experiments())
+    bare, *ours = in_turns(
+        _running(sys.executable, "-c", "pass"),
+        _running(command, "--help"),
+        _running(command, "--version"),
+        _completing(command, "com"),
+        _completing(command, "compare", "--ba"),
+        rounds=ROUNDS,
+    )
+    names = ("ml-agents --help", "ml-agents --version", "completion of a command")
+    for name, times in zip((*names, "completion of an option"), ours, strict=True):
+        yield Measured(name, times, bare)
+    models, *ours = in_turns(
+        _running(sys.executable, "-c", "import sqlalchemy.orm"),
+        _running(command, "list", "--db-path", path),
+        _running(command, "show", "--experiment-id", "e007", "--db-path", path),
+        rounds=ROUNDS,
+    )
+    for name, times in zip(("list", "show"), ours, strict=True):
+        yield Measured(f"{name}, 1,000 experiments", times, models)
+
+
+def _many_experiments() -> Path:
+    return database(2000, experiments=1000, text=200)
+
+
+def _running(*arguments: str, **settings: str) -> Callable[[], object]:
     bytecode = {"PYTHONPYCACHEPREFIX": str(BUILD / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
-    surroundings = {**os.environ, **bytecode, **settings}
-    return lambda: subprocess.run(arguments, check=True, capture_output=True, env=surroundings)
+    environment = {**os.environ, **bytecode, **settings}
+    return lambda: subprocess.run(arguments, check=True, capture_output=True, env=environment)
 
 
-def completing(command: str, *words: str) -> Callable[[], object]:
+def _completing(command: str, *words: str) -> Callable[[], object]:
     """What bash asks for behind the last of the words."""
-    return running(
+    return _running(
         command,
         _ML_AGENTS_COMPLETE="complete_bash",
         COMP_WORDS=" ".join(("ml-agents", *words)),
@@ -38,74 +62,20 @@ def completing(command: str, *words: str) -> Callable[[], object]:
     )
 
 
-def more(name: str, ours: Times, limit: Times, limit_name: str, allowed: float) -> Figure:
-    """A figure in ms whose goal is `allowed` seconds over its limit."""
-    low = limit.median()
-    return Figure(
-        name,
-        ours.median() * MS,
-        "ms",
-        low * MS,
-        f"{limit_name}; +{allowed * MS:.0f} ms allowed",
-        at_most=(low + allowed) / low,
-        spread=ours.spread() * MS,
-    )
-
-
-def installed() -> None:
-    """Prints the size of the core, package by package, and of all."""
-    sizes: dict[str, int] = {}
+def installation(_folder: Path) -> Iterator[Measured]:
+    """The files of the core and of all that it needs."""
+    sizes: dict[str, float] = {}
     wanted = ["ml-agents-results"]
     while wanted:
-        name = wanted.pop()
         try:
-            package = distribution(name)
-        except PackageNotFoundError:
+            package = distribution(wanted.pop())
+        except PackageNotFoundError:  # Of another system.
             continue
-        if package.name in sizes:
-            continue
-        files = [Path(str(file.locate())) for file in package.files or ()]
-        sizes[package.name] = sum(file.stat().st_size for file in files if file.is_file())
-        for required in package.requires or ():
-            if "extra ==" not in required and "platform_system ==" not in required:
-                wanted.append(re.split(r"[\s;<>=!\[(~]", required, maxsplit=1)[0])
-    for name, size in sorted(sizes.items(), key=lambda item: -item[1])[:12]:
-        print(f"       {name:<24} {size / 2**20:6.1f} MiB")
-    print(f"       the core, {len(sizes)} packages     {sum(sizes.values()) / 2**20:6.1f} MiB")
-
-
-def main() -> int:
-    python = sys.executable
-    command = str(Path(python).with_name("ml-agents"))
-    path = str(database(2000, experiments=1000, text=200))
-    bare, helped, version, names, options = together(
-        running(python, "-c", "pass"),
-        running(command, "--help"),
-        running(command, "--version"),
-        completing(command, "com"),
-        completing(command, "compare", "--ba"),
-        rounds=ROUNDS,
-    )
-    models, listed, shown = together(
-        running(python, "-c", "import sqlalchemy.orm"),
-        running(command, "list", "--db-path", path),
-        running(command, "show", "--experiment-id", "e007", "--db-path", path),
-        rounds=ROUNDS,
-    )
-    orm = "import sqlalchemy.orm"
-    missed = report(
-        [
-            more("ml-agents --help", helped, bare, "python -c pass", 0.12),
-            more("ml-agents --version", version, bare, "python -c pass", 0.12),
-            more("completion of a command", names, bare, "python -c pass", 0.12),
-            more("completion of an option", options, bare, "python -c pass", 0.12),
-            more("list, 1,000 experiments", listed, models, orm, 0.15),
-            more("show, 1,000 experiments", shown, models, orm, 0.15),
-        ]
-    )
-    installed()
-    return missed
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        if package.name not in sizes:
+            files = [Path(str(file.locate())) for file in package.files or ()]
+            files = [file for file in files if file.is_file() and file.suffix != ".pyc"]
+            sizes[package.name] = sum(file.stat().st_size for file in files) / 2**20
+            required = [text for text in package.requires or () if "extra ==" not in text]
+            wanted += [re.split(r"[\s;<>=!\[(~]", text, maxsplit=1)[0] for text in required]
+    scientific = sum(sizes[name] for name in ("scipy", "numpy", "pandas"))
+    yield Measured(f"the core, {len(sizes)} packages installed", sum(sizes.values()), scientific)

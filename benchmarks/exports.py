@@ -89,8 +89,9 @@ def formats(folder: Path, sizes: Sequence[int]) -> Iterator[Measured]:
                 _measure, name, path, folder / "out.csv", rounds=3 if runs <= SMALL else 1
             )
             title, peaks[name][runs] = f"{name} export of {runs:,} runs", peak
-            yield Measured(title, ours, cursor)
-            yield Measured(f"{title}, rows", ours, rows)
+            if runs >= SMALL:
+                yield Measured(title, ours, cursor)
+                yield Measured(f"{title}, rows", ours, rows)
             if name != "parquet":  # Its library takes what it likes.
                 yield Measured(f"{title}, memory added", added, 20)
     for name, peak_of in peaks.items():

@@ -89,7 +89,6 @@ GROUPS = {
             Row("excel*, rows", "s CPU", ROWS, at_most=1.5, detail=True),
             Row("parquet*, rows", "s CPU", ROWS, at_most=1.5),
             Row("*, rows", "s CPU", ROWS, at_most=2.0, detail=True),
-            Row("* of 1,000 runs", "s CPU", CURSOR, detail=True),
             Row("* of 10,000 runs", "s CPU", CURSOR, detail=True),
             Row("parquet export of *", "s CPU", CURSOR, at_most=1.3),
             Row("* export of *", "s CPU", CURSOR, at_most=1.2),

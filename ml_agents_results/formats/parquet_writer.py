@@ -5,10 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ml_agents_results.database.digests import input_fingerprint
 from ml_agents_results.database.models import PARSING_COLUMNS
 from ml_agents_results.database.types import from_stored
-from ml_agents_results.database.validation import outcome_of
 from ml_agents_results.errors import OutputError, UsageError
 from ml_agents_results.formats.json_encoding import WIDTH, json_bytes
 from ml_agents_results.formats.metric_columns import MetricColumns
@@ -32,7 +30,10 @@ PARTITIONS = (
     "is_correct",
 )
 FOLDER_ENTRY = rf"({'|'.join(PARTITIONS)})=.*"
-COLUMN_NAMES = (*RECORD_COLUMNS, *PARSING_COLUMNS, "input_fingerprint", "outcome")
+_FOR_ANALYSES = ("input_fingerprint", "outcome")
+"""What analyses need of the texts, so that they need not read them."""
+
+COLUMN_NAMES = (*RECORD_COLUMNS, *PARSING_COLUMNS, *_FOR_ANALYSES)
 EXPERIMENTS = "experiments"
 """The key of the file's metadata under which the experiments are described."""
 
@@ -42,11 +43,6 @@ BATCH_CHARACTERS = 32 * 1024 * 1024
 _COMPRESSION = "zstd"
 _LONG_AT = tuple(
     RECORD_COLUMNS.index(name) for name in ("input_text", "raw_output", "metadata_json")
-)
-_QUESTION_AT = tuple(RECORD_COLUMNS.index(name) for name in ("input_text", "expected_answer"))
-_OUTCOME_AT = tuple(
-    RECORD_COLUMNS.index(name)
-    for name in ("error", "is_correct", "score", "finish_reason", "parsed_answer", "raw_output")
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -168,11 +164,8 @@ def _batches(arrow: Any, schema: "pyarrow.Schema", snapshot: Snapshot) -> Iterat
     rows: list[Sequence[Any]] = []
     size = 0
     metrics = MetricColumns(snapshot.experiments)
-    for row, scores in snapshot.scored_rows():
-        # What analyses need of the texts, so that they need not read them.
-        fingerprint = input_fingerprint(*(row[index] for index in _QUESTION_AT))
-        outcome = outcome_of(*(row[index] for index in _OUTCOME_AT))
-        rows.append((*row, fingerprint, outcome, *metrics.values(row, scores)))
+    for row, scores in snapshot.scored_rows(_FOR_ANALYSES):
+        rows.append((*row, *metrics.values(row, scores)))
         for index in _LONG_AT:
             size += len(row[index] or "")
         if len(rows) == snapshot.options.chunk_size or size > BATCH_CHARACTERS:

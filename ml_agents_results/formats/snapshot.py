@@ -100,25 +100,27 @@ class Snapshot:
                     own = replace(own, options=replace(self.options, baseline=None))
             yield own
 
-    def rows(self) -> Iterator[Sequence[Any]]:
+    def rows(self, further: Sequence[str] = ()) -> Iterator[Sequence[Any]]:
         """The runs as `RunRepository.stream` gives them, experiment by experiment."""
         runs = RunRepository(self.connection)
         size, progress = min(self.options.chunk_size, MOST_ROWS_AT_ONCE), self.options.progress
         for experiment in self.experiments:
-            stream = runs.stream(experiment.id, size, self.options.filters)
+            stream = runs.stream(experiment.id, size, self.options.filters, None, further)
             yield from stream if progress is None else _counted(stream, progress)
 
-    def scored_rows(self) -> Iterator[tuple[Sequence[Any], Sequence[ScoreRecord]]]:
+    def scored_rows(
+        self, further: Sequence[str] = ()
+    ) -> Iterator[tuple[Sequence[Any], Sequence[ScoreRecord]]]:
         """The rows with the scores of their runs."""
         if self.run_ids is not None:
-            yield from self._listed_rows(self.run_ids)
+            yield from self._listed_rows(self.run_ids, further)
             return
         for single in self.single():
             [experiment] = single.experiments
             scores = ScoreRepository(self.connection).list(experiment.id, self.options.filters)
             grouped = groupby(scores, itemgetter(0))
             scored, of_run = next(grouped, (None, iter(())))
-            for row in single.rows():
+            for row in single.rows(further):
                 if row[_ID_AT] != scored:
                     yield row, ()
                     continue
@@ -126,12 +128,12 @@ class Snapshot:
                 scored, of_run = next(grouped, (None, iter(())))
 
     def _listed_rows(
-        self, run_ids: Iterable[str]
+        self, run_ids: Iterable[str], further: Sequence[str]
     ) -> Iterator[tuple[Sequence[Any], Sequence[ScoreRecord]]]:
         runs, remaining = RunRepository(self.connection), iter(run_ids)
         [experiment] = self.experiments
         while some := list(islice(remaining, MOST_ROWS_AT_ONCE)):
-            rows = {row[_ID_AT]: row for row in runs.stream(experiment.id, ids=some)}
+            rows = {row[_ID_AT]: row for row in runs.stream(experiment.id, ids=some, further=further)}
             scores = scores_of_runs(self.connection, some)
             yield from ((rows[one], scores.get(one, ())) for one in some if one in rows)
 

@@ -306,12 +306,13 @@ class RunRepository(Repository):
         chunk_size: int = 5000,
         filters: Filters | None = None,
         ids: Sequence[str] | None = None,
+        further: Sequence[str] = (),
     ) -> Iterator[Sequence[Any]]:
         """The runs of the experiment (that pass, or of these ids) in the order of their keys, for
         writing them elsewhere.
 
-        A row holds RECORD_COLUMNS, the id of its metrics (None if there are none), and
-        PARSING_COLUMNS. Texts and JSON are in stored form: `from_stored` brings the originals
+        A row holds RECORD_COLUMNS, the id of its metrics (None if there are none),
+        PARSING_COLUMNS, and the `further` columns. Texts and JSON are in stored form: `from_stored` brings the originals
         back. A server sends at most `chunk_size` rows at once.
         """
         selected = (
@@ -319,6 +320,7 @@ class RunRepository(Repository):
                 *map(_stored, _SELECTED),
                 ParsingMetric.id.label("parsing_id"),
                 *map(_stored, _PARSING),
+                *(getattr(Run, name) for name in further),
             )
             .outerjoin(ParsingMetric, ParsingMetric.run_id == Run.id)
             .where(Run.experiment_id == experiment_id, *(filters or Filters()).conditions())

@@ -94,9 +94,10 @@ class Figure:
             return f"at most {row.at_most:g}"
         return "" if row.at_least is None else f"at least {row.at_least:g}"
 
-    def line(self) -> str:
+    def line(self, *, judged: bool) -> str:
+        verdict = ("ok" if self.met else "MISSED") if judged else ""
         return (
-            f"{'ok    ' if self.met else 'MISSED'} {self.name:<50} {shown(self.measured)} "
+            f"{verdict:<6} {self.name:<50} {shown(self.measured)} "
             f"{self.row.unit} next to {shown(self.limit)} ({self.row.limit}): "
             f"{self.ratio:.3g} times; {self.goal or 'no goal'}"
         )
@@ -148,7 +149,7 @@ class Group:
             with TemporaryDirectory(dir=BUILD) as folder:
                 for measured in measure(Path(folder), **sizes):
                     figures.append(self.figure(measured))
-                    print(figures[-1].line(), flush=True)
+                    print(figures[-1].line(judged=not quick), flush=True)
         return figures
 
 

@@ -133,7 +133,8 @@ class Snapshot:
         runs, remaining = RunRepository(self.connection), iter(run_ids)
         [experiment] = self.experiments
         while some := list(islice(remaining, MOST_ROWS_AT_ONCE)):
-            rows = {row[_ID_AT]: row for row in runs.stream(experiment.id, ids=some, further=further)}
+            stream = runs.stream(experiment.id, ids=some, further=further)
+            rows = {row[_ID_AT]: row for row in stream}
             scores = scores_of_runs(self.connection, some)
             yield from ((rows[one], scores.get(one, ())) for one in some if one in rows)
 

@@ -312,8 +312,9 @@ class RunRepository(Repository):
         writing them elsewhere.
 
         A row holds RECORD_COLUMNS, the id of its metrics (None if there are none),
-        PARSING_COLUMNS, and the `further` columns. Texts and JSON are in stored form: `from_stored` brings the originals
-        back. A server sends at most `chunk_size` rows at once.
+        PARSING_COLUMNS, and the `further` columns. Texts and JSON are in stored form:
+        `from_stored` brings the originals back. A server sends at most `chunk_size` rows at
+        once.
         """
         selected = (
             select(

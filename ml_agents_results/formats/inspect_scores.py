@@ -89,7 +89,7 @@ class InspectScores:
         return {f"{scorer}.{one}": ScoreRecord(float(one == value)) for one in categories}
 
     def _expect_figures(self) -> None:
-        """Notes the accuracies and means of the log's own results."""
+        """Notes the accuracies, the means and their standard errors, as the log states them."""
         for result in self._results:
             name, scorer = text(result.get("name")), text(result.get("scorer"))
             names = [f"{scorer}.{name}", name, scorer]
@@ -97,11 +97,13 @@ class InspectScores:
             if known is None:
                 continue
             for figure, about in mapping(result.get("metrics")).items():
-                value = number(mapping(about).get("value"))
-                if figure.rpartition("/")[2] in _MEANS and value is not None:
-                    reducer = text(result.get("reducer")) or self._reducer or "mean"
+                value, kind = number(at(about, "value")), figure.rpartition("/")[2]
+                reducer = text(result.get("reducer")) or self._reducer or "mean"
+                if value is not None and kind in _MEANS:
                     how = figure if reducer == "mean" else f"{figure} ({reducer} of the epochs)"
                     self._grading.figures.expect(known, value, how)
+                elif value is not None and kind == "stderr" and not at(about, "params.cluster"):
+                    self._grading.figures.expect_error(known, value)
 
 
 def _scores(sample: dict[str, Any]) -> dict[str, Any]:

@@ -172,15 +172,19 @@ class _LmEvalReader(LogReader):
         return scores
 
     def _expect_figures(self) -> None:
-        """Notes the figures of the results file."""
+        """Notes the figures of the results file, and the standard errors of means."""
         for key, value in mapping(mapping(self._results.get("results")).get(self.task)).items():
             metric, _, filter_name = key.partition(",")
-            figure = number(value)
-            is_metric = metric != "sample_len" and not metric.endswith("_stderr")
-            if figure is not None and is_metric:
-                how = self._aggregations.get(metric)
+            of_error, figure = metric.endswith("_stderr"), number(value)
+            metric = metric.removesuffix("_stderr")
+            name, how = _metric_name(metric, filter_name), self._aggregations.get(metric)
+            if figure is None or metric == "sample_len":
+                continue
+            if not of_error:
                 how = "mean" if how in (None, "mean") else f"aggregate ({how})"
-                self.grading.figures.expect(_metric_name(metric, filter_name), figure, how)
+                self.grading.figures.expect(name, figure, how)
+            elif how in (None, "mean"):
+                self.grading.figures.expect_error(name, figure)
 
     def _filter_of(self, row: dict[str, Any]) -> str | None:
         """The filter of a line. Before 0.4.5 lines did not name theirs: those of a sample are in

@@ -26,7 +26,9 @@ _KEYS = {
     **dict.fromkeys(("recognised_by", "metrics_each"), list),
     "repeats": bool,
 }
-_METRIC_KEYS = {"value", "values", "missing", "add", "times", "scale", "lower_is_better", "kind"}
+_METRIC_KEYS = {
+    *("value", "also", "values", "missing", "add", "times", "scale", "lower_is_better", "kind"),
+}
 _LIST_KEYS = {"in", "name", "value", "explanation"}
 _HINT = "docs/recipes.md has the keys; to begin with, copy a recipe of the package"
 

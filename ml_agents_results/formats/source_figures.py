@@ -2,8 +2,9 @@
 
 from array import array
 from collections.abc import Mapping
-from math import isclose
+from math import isclose, sqrt
 from pathlib import Path
+from statistics import fmean, stdev
 
 from ml_agents_results.formats.log_source import LogSource
 from ml_agents_results.records import ScoreRecord
@@ -11,6 +12,8 @@ from ml_agents_results.records import ScoreRecord
 MOST_SAMPLES = 2_000_000
 _TOLERANCE = 1e-4
 """Programs print four digits and more."""
+
+_ERROR_TOLERANCE = 1e-3
 
 
 class SourceFigures:
@@ -23,6 +26,7 @@ class SourceFigures:
     def __init__(self, source: LogSource) -> None:
         self._source = source
         self._expected: dict[str, tuple[float, str]] = {}
+        self._errors: dict[str, float] = {}
         self._means: dict[str, _SampleMeans] = {}
 
     def expect(self, metric: str, value: float, how: str) -> None:
@@ -32,6 +36,10 @@ class SourceFigures:
             how: What the log calls it, as in "accuracy" or "mean (split test)".
         """
         self._expected.setdefault(metric, (value, how))
+
+    def expect_error(self, metric: str, value: float) -> None:
+        """Notes the standard error of a mean, as the log states it."""
+        self._errors.setdefault(metric, value)
 
     def add(self, sample_index: int, scores: Mapping[str, ScoreRecord]) -> None:
         """Counts the scores of a run that did not fail."""
@@ -56,6 +64,7 @@ class SourceFigures:
                 continue
             own = f"{name}: its own {how} of {metric} is {value:.6g}"
             if _same(mean, value):
+                self._report_error(name, metric, means)
                 continue
             if means.missing and _same(means.mean(missing=0.0), value):
                 self._source.warn(
@@ -67,6 +76,21 @@ class SourceFigures:
                     f"{own}; the mean of the {means.samples:,} samples that were imported is "
                     f"{mean:.6g}"
                 )
+
+    def _report_error(self, name: str, metric: str, means: "_SampleMeans") -> None:
+        """Programs divide by n - 1 or by n; what differs more was computed otherwise."""
+        stated, number = self._errors.get(metric), means.samples
+        if stated is None or means.missing or number < 2:
+            return
+        error = stdev(means.values()) / sqrt(number)
+        if not any(
+            isclose(stated, error * factor, rel_tol=_ERROR_TOLERANCE, abs_tol=_ERROR_TOLERANCE**2)
+            for factor in (1, sqrt((number - 1) / number))
+        ):
+            self._source.warn(
+                f"{name}: its own standard error of {metric} is {stated:.4g}; that of the mean of "
+                f"its {number:,} samples is {error:.4g}"
+            )
 
 
 def _same(mean: float | None, value: float) -> bool:
@@ -102,16 +126,20 @@ class _SampleMeans:
         self._sums[index] += value
         self._counts[index] += 1
 
+    def values(self) -> list[float]:
+        """The mean of each sample that has a value."""
+        return [s / n for s, n in zip(self._sums, self._counts, strict=True) if n]
+
     def mean(self, missing: float | None = None) -> float | None:
         """The mean over samples, each the mean of its repeats; None if no sample has a value.
 
         Args:
             missing: The value of runs without one, if they count.
         """
-        means = [s / n for s, n in zip(self._sums, self._counts, strict=True) if n]
+        means = self.values()
         self.samples = len(means)
         if not means:
             return None
         if missing is None:
-            return sum(means) / len(means)
+            return fmean(means)
         return (sum(means) + missing * self.missing) / (len(means) + self.missing)

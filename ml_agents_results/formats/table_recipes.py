@@ -10,6 +10,7 @@ object. There `$key` is the name of that member, and `^.name` a value of the obj
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from ml_agents_results.formats.coercion import grade_of, number, text
@@ -132,7 +133,9 @@ class TableRecipe:
         used = {
             one.partition("*")[0].strip("{}") for path in paths.values() for one in path.split("|")
         }
-        used |= {*(str(one["value"]) for one in self.metrics.values())}
+        used |= {
+            path for one in self.metrics.values() for path in (one["value"], *one.get("also", ()))
+        }
         used |= {*self.metrics_each, self.metrics_list.get("in", "")}
         each = tuple(f"{one}." for one in (*self.metrics_each, *used) if one)
         kept = {
@@ -153,9 +156,9 @@ class TableRecipe:
             if value is not None and (found := re.fullmatch(self.metrics_matching, column)):
                 scores[found[1]] = _converted(value, {})
         for name, about in self.metrics.items():
-            value = _at(row, about["value"])
-            if value is not _MISSING and value is not None:
-                scores[name] = _converted(value, about)
+            values = [_at(row, path) for path in (about["value"], *about.get("also", ()))]
+            if values[0] is not _MISSING and values[0] is not None:
+                scores[name] = _lowest([_converted(value, about) for value in values])
         for name in self.metrics_each:
             members = _loaded(_at(row, name))
             if isinstance(members, Mapping):
@@ -264,6 +267,11 @@ def _converted(value: object, about: Mapping[str, Any]) -> ScoreRecord:
     if known is not None:
         known = known * about.get("times", 1) + about.get("add", 0)
     return ScoreRecord(known, label=label)
+
+
+def _lowest(scores: Sequence[ScoreRecord]) -> ScoreRecord:
+    """The score with the lowest value, or without one; of equal ones the first."""
+    return min(scores, key=lambda score: -inf if score.value is None else score.value)
 
 
 def _loaded(value: object) -> Any:

@@ -33,6 +33,22 @@ def test_another_figure_is_named(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [(0.28867513, False), (0.23570226, False), (0.2887, False), (0.25, True)],  # n - 1, n, rounded
+)
+def test_standard_errors_are_compared(tmp_path: Path, error: float, named: bool) -> None:
+    source = LogSource(tmp_path, "log.json")
+    figures = SourceFigures(source)
+    figures.expect("f1", 0.5, "mean")
+    figures.expect_error("f1", error)
+    for index, value in enumerate([0.0, 1.0, 0.5]):
+        figures.add(index, {"f1": ScoreRecord(value)})
+    figures.report()
+    differs = "its own standard error of f1 is 0.25; that of the mean of its 3 samples is 0.2887"
+    assert list(source.warnings) == ([f"log.json: {differs}"] if named else [])
+
+
 def test_missing_values_that_the_log_counts_as_wrong_are_named(tmp_path: Path) -> None:
     (said,) = _warnings(tmp_path, 0.5, [(0, 1.0), (1, None)])
     assert "counting 1 samples without a value as wrong" in said

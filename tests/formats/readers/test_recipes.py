@@ -84,7 +84,13 @@ LINES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     ),
 }
 DOCUMENTS: dict[str, dict[str, Any]] = {
-    "evalplus": {"hash": "h", "eval": {"Py/0": [{"base_status": "pass", "plus_status": "fail"}]}},
+    "evalplus": {
+        "hash": "h",
+        "eval": {
+            "Py/0": [{"base_status": "pass", "plus_status": "fail"}],
+            "Py/1": [{"base_status": "fail", "plus_status": "pass"}],
+        },
+    },
     "swe-bench": {
         "submitted_ids": ["a-1", "a-2", "b-3"],
         "resolved_ids": ["a-1"],
@@ -127,7 +133,7 @@ VALUES: dict[str, dict[str, list[float | None]]] = {
     "bfcl": {"valid": [1.0, 1.0, 0.0, 1.0]},
     "langfuse": {"ok": [0.5]},
     "braintrust": {"f": [0.25]},
-    "evalplus": {"plus": [0.0], "base": [1.0]},
+    "evalplus": {"plus": [0.0, 0.0], "base": [1.0, 0.0]},
     "swe-bench": {"resolved": [1.0, 0.0, 0.0]},
     "deepeval": {"success": [1.0], "Faithful": [0.5]},
     "mlflow": {"toxicity": [0.25]},

@@ -8,6 +8,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := $(BIN)/ml-agents
 DEMO_DB := --db-path demo/results.db
 
+# The tests start Python hundreds of times: it keeps what it compiles, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo docs test test-slow test-thorough test-examples test-real-tools lint format reference pictures bench bench-peers clean
 
 help:  ## this list

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 
-def short_and_long(short: Any, long: Any) -> list[Any]:
-    """The values of a parameter, tuples of several: the short form's, and the long form's marked
-    slow."""
-    values = long if isinstance(long, tuple) else (long,)
-    return [short, pytest.param(*values, marks=pytest.mark.slow)]
+def short_and_long(short: Any, *long: Any) -> list[Any]:
+    """The values of a parameter, tuples of several: the short form's, and those of the long form,
+    marked slow."""
+    values = (one if isinstance(one, tuple) else (one,) for one in long)
+    return [short, *(pytest.param(*one, marks=pytest.mark.slow) for one in values)]
 
 
 SQLITE_FIRST = short_and_long("sqlite", "postgresql")

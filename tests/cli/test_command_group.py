@@ -13,7 +13,7 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
 from tests.commands import PROGRAM, call, document, refusal, start
 from tests.generated import make_runs
-from tests.processes import environment
+from tests.processes import COMMAND, Process, environment
 
 UNEXPECTED = """
 from ml_agents_results.cli import app, main
@@ -122,8 +122,9 @@ def test_journal_of_a_file_is_gone_after_a_command(
     filled: Path, processor: ResultsProcessor
 ) -> None:
     processor.close()
-    ended = start("list", "--db-path", filled)
-    assert ended.wait() == 0
+    process = Process(COMMAND, "list", "--db-path", filled)
+    process.communicate()
+    assert process.returncode == 0
     assert [path.name for path in filled.parent.glob(f"{filled.name}*")] == [filled.name]
 
 
@@ -171,12 +172,10 @@ def test_debug_shows_where(tmp_path: Path, place: str, monkeypatch: pytest.Monke
 
 
 def test_error_that_nobody_expected() -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", UNEXPECTED, "broken"],
-        capture_output=True, text=True, check=False, env=environment(),
-    )  # fmt: skip
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines() == [
+    process = Process(UNEXPECTED, "broken")
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert errors.splitlines() == [
         "Error: unexpected error: ZeroDivisionError: division by zero",
         "Hint: This is a bug: repeat the command with --debug, and report what it shows.",
     ]
@@ -202,16 +201,17 @@ def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert message.endswith("/\\x1b[2Jx")
 
 
-@pytest.mark.parametrize("command", [("list",), ("list", "--json"), ("--help",)])
+@pytest.mark.parametrize("command", [("list",), ("--help",)])
 def test_closed_pipe_is_silent(filled: Path, command: tuple[str, ...]) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    options = () if command == ("--help",) else ("--db-path", filled)
-    started = start(*command, *options, stdout=writing)
-    os.close(writing)
-    _, errors = started.communicate(timeout=60)
-    assert errors == ""
-    assert started.returncode == 1
+    process = Process(f"import sys\nsys.stdin.readline()\n{COMMAND}", *of(filled, command))
+    process.stdout.close()
+    process.send("go")
+    assert process.stderr.read() == ""
+    assert process.wait() == 1
+
+
+def of(database: Path, command: tuple[str, ...]) -> tuple[object, ...]:
+    return command if command == ("--help",) else (*command, "--db-path", database)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="streams are closed by a POSIX shell")
@@ -226,15 +226,15 @@ def test_closed_streams_are_no_place_for_a_database(filled: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize("command", [("list",), ("list", "--json"), ("--help",)])
 def test_full_disk_is_an_error(filled: Path, command: tuple[str, ...]) -> None:
-    options = () if command == ("--help",) else ("--db-path", filled)
-    with Path("/dev/full").open("w", encoding="utf-8") as full:
-        started = start(*command, *options, stdout=full)
-        _, errors = started.communicate(timeout=60)
+    process = Process(
+        f"import sys\nsys.stdout = open('/dev/full', 'w')\n{COMMAND}", *of(filled, command)
+    )
+    _, errors = process.communicate()
     assert errors.splitlines() == [
         "Error: the output cannot be written: No space left on device",
         "Hint: Check where it goes.",
     ]
-    assert started.returncode == 1
+    assert process.returncode == 1
 
 
 def test_interrupted_import_leaves_nothing(db_path: Path, tmp_path: Path) -> None:
@@ -253,10 +253,9 @@ def test_interrupted_import_leaves_nothing(db_path: Path, tmp_path: Path) -> Non
 
 
 def test_terminal_without_unicode(filled: Path) -> None:
-    for command in (("list",), ("show", "--experiment-id", "exp")):
-        started = subprocess.run(
-            [sys.executable, "-c", "from ml_agents_results.cli import main; main()", *command],
-            capture_output=True, check=False,
-            env=environment(PYTHONIOENCODING="ascii", ML_AGENTS_DB_PATH=str(filled)),
-        )  # fmt: skip
-        assert started.returncode == 0, started.stderr
+    arguments = ("show", "--experiment-id", "exp", "--db-path", str(filled))
+    started = subprocess.run(
+        [*PROGRAM, *arguments],
+        capture_output=True, check=False, env=environment(PYTHONIOENCODING="ascii"),
+    )  # fmt: skip
+    assert started.returncode == 0, started.stderr

@@ -11,6 +11,7 @@ from ml_agents_results.repositories.claim_repository import ClaimRepository
 from ml_agents_results.repositories.this_process import ThisProcess
 from tests.commands import call, contents, document, refusal, start
 from tests.generated import make_runs
+from tests.lengths import short_and_long
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ def test_delete_unasked_is_refused(filled: Path) -> None:
     assert contents(filled) == before
 
 
-@pytest.mark.parametrize(("answer", "left"), [("n", 2), ("y", 1)])
+@pytest.mark.parametrize(("answer", "left"), short_and_long(("n", 2), ("y", 1)))
 def test_delete_asks_on_a_terminal(filled: Path, answer: str, left: int) -> None:
     import os
 

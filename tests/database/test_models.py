@@ -12,7 +12,6 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from ml_agents_results import Experiment, Metric, ParsingMetric, Run, Score
 from ml_agents_results.database.engine import Database
-from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.errors import InvalidRecordError, NotFoundError
 from ml_agents_results.records import (
     ExperimentRecord,
@@ -23,6 +22,7 @@ from ml_agents_results.records import (
 )
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_repository import RunRepository
+from tests.databases import row_problems
 
 ODD = "nul \x00, lone \ud800, mark \ufdd0, 😀"
 
@@ -45,7 +45,7 @@ def session(plain: Engine) -> Iterator[Session]:
 @pytest.fixture(autouse=True)
 def _nothing_wrong_afterwards(database: Database) -> Iterator[None]:
     yield
-    assert check(database).problems == []
+    assert row_problems(database) == []
 
 
 def study(session: Session, runs: int = 3) -> Experiment:
@@ -104,31 +104,28 @@ def test_repr_names_what_identifies(session: Session) -> None:
     assert "name='A study'" in repr(experiment)
 
 
-@pytest.mark.parametrize(
-    ("changes", "outcome"),
-    [
-        ({"is_correct": True}, "correct"),
-        ({"is_correct": 0}, "wrong"),
-        ({"error": "timeout"}, "failed"),
-        ({"parsed_answer": "A"}, "ungraded"),
-        ({"raw_output": None}, "ungraded"),
-        ({"input_text": ODD, "expected_answer": "7", "metadata_json": {"k": ODD}}, "unparsed"),
-        ({"execution_time_ms": 12.6, "parsing_confidence": 1, "task": "t"}, "unparsed"),
-    ],
-)
-def test_an_edit_keeps_what_is_derived_true(
-    session: Session, changes: dict[str, Any], outcome: str
-) -> None:
-    study(session)
-    run = session.scalars(select(Run).limit(1)).one()
-    for name, value in changes.items():
-        setattr(run, name, value)
-    session.commit()
-    assert run.outcome == outcome
-    session.expire_all()
-    for name, value in changes.items():
-        stored = getattr(run, name)
-        assert stored == (round(value) if name == "execution_time_ms" else value)
+EDITS: list[tuple[dict[str, Any], str]] = [
+    ({"is_correct": True}, "correct"),
+    ({"is_correct": 0}, "wrong"),
+    ({"error": "timeout"}, "failed"),
+    ({"parsed_answer": "A"}, "ungraded"),
+    ({"raw_output": None}, "ungraded"),
+    ({"input_text": ODD, "expected_answer": "7", "metadata_json": {"k": ODD}}, "unparsed"),
+    ({"execution_time_ms": 12.6, "parsing_confidence": 1, "task": "t"}, "unparsed"),
+]
+
+
+def test_an_edit_keeps_what_is_derived_true(session: Session) -> None:
+    experiment = study(session, runs=len(EDITS))
+    for run, (changes, outcome) in zip(experiment.runs, EDITS, strict=True):
+        for name, value in changes.items():
+            setattr(run, name, value)
+        session.commit()
+        assert run.outcome == outcome
+        session.expire_all()
+        for name, value in changes.items():
+            stored = getattr(run, name)
+            assert stored == (round(value) if name == "execution_time_ms" else value)
 
 
 def test_a_value_set_inside_json_is_saved(session: Session) -> None:
@@ -139,9 +136,9 @@ def test_a_value_set_inside_json_is_saved(session: Session) -> None:
     assert experiment.config_json == {"temperature": 0.2}
 
 
-@pytest.mark.parametrize(
-    ("changes", "rule"),
-    [
+def test_an_edit_that_breaks_a_rule_is_refused(session: Session) -> None:
+    [run] = study(session, runs=1).runs
+    for changes, rule in (
         ({"sample_index": -1}, "sample_index"),
         ({"cost_estimate": float("nan")}, "cost_estimate"),
         ({"parsing_method": "guess"}, "parsing_method"),
@@ -149,19 +146,13 @@ def test_a_value_set_inside_json_is_saved(session: Session) -> None:
         ({"created_at": datetime(2026, 1, 1)}, "created_at"),  # noqa: DTZ001
         ({"metadata_json": {"x": float("inf")}}, "metadata_json"),
         ({"approach_name": ""}, "approach_name"),
-    ],
-)
-def test_an_edit_that_breaks_a_rule_is_refused(
-    session: Session, changes: dict[str, Any], rule: str
-) -> None:
-    study(session)
-    run = session.scalars(select(Run).limit(1)).one()
-    for name, value in changes.items():
-        setattr(run, name, value)
-    with pytest.raises(InvalidRecordError, match=rule):
-        session.commit()
-    session.rollback()
-    assert run.outcome == "unparsed"
+    ):
+        for name, value in changes.items():
+            setattr(run, name, value)
+        with pytest.raises(InvalidRecordError, match=rule):
+            session.commit()
+        session.rollback()
+        assert run.outcome == "unparsed"
 
 
 def test_experiments_and_metrics_obey_their_rules(session: Session) -> None:

@@ -72,9 +72,23 @@ def outcome(processor: ResultsProcessor, run: RunRecord) -> str:
         return str(connection.exec_driver_sql(text, (run.id,)).scalar_one())
 
 
-@pytest.mark.parametrize(
-    ("answer", "wanted", "finish_reason"),
-    [
+def runs_of_each(
+    processor: ResultsProcessor, folder: Path, answers: Sequence[Any]
+) -> Sequence[RunRecord]:
+    """The runs of one experiment, the n-th of whose questions has the n-th answer."""
+
+    def answer(body: dict[str, Any]) -> Any:
+        number = str(body["messages"][-1]["content"]).split("How much is q")[1].split("?")[0]
+        return answers[int(number)]
+
+    with Endpoint(answer) as endpoint:
+        runner = ExperimentRunner(config(endpoint, folder, len(answers)), processor)
+        runner.run()
+    return sorted(runs_of(processor, runner.experiment_id), key=lambda run: run.sample_index)
+
+
+def test_why_there_is_no_answer_is_an_outcome(processor: ResultsProcessor, tmp_path: Path) -> None:
+    cases = (
         (reply("The answer is 18."), "correct", "stop"),
         (reply("Step 1: 12 - 3 = 9. Multiply 9 by 2, which", "length"), "truncated", "length"),
         (reply("The answer is 1", "length"), "truncated", "length"),
@@ -87,18 +101,11 @@ def outcome(processor: ResultsProcessor, run: RunRecord) -> str:
         (reply("I'm sorry, but I can't help with that."), "refused", "refusal"),
         (reply("Hello."), "unparsed", "stop"),
         (reply("The answer is", "error"), "failed", None),
-    ],
-)
-def test_why_there_is_no_answer_is_an_outcome(
-    processor: ResultsProcessor,
-    tmp_path: Path,
-    answer: dict[str, Any],
-    wanted: str,
-    finish_reason: str | None,
-) -> None:
-    run = one_run(processor, tmp_path, answer)
-    assert (outcome(processor, run), run.finish_reason) == (wanted, finish_reason)
-    assert run.prompt_tokens == 10
+    )
+    runs = runs_of_each(processor, tmp_path, [answer for answer, *_ in cases])
+    for run, (answer, wanted, finish_reason) in zip(runs, cases, strict=True):
+        assert (outcome(processor, run), run.finish_reason) == (wanted, finish_reason), answer
+        assert run.prompt_tokens == 10
 
 
 def test_what_comes_with_an_answer_is_kept(processor: ResultsProcessor, tmp_path: Path) -> None:
@@ -116,23 +123,20 @@ def test_what_comes_with_an_answer_is_kept(processor: ResultsProcessor, tmp_path
     assert run.metadata_json["response_id"] == "reply-1"
 
 
-@pytest.mark.parametrize(
-    ("usage", "tokens"),
-    [
+def test_odd_usage_costs_no_answer(processor: ResultsProcessor, tmp_path: Path) -> None:
+    cases: tuple[tuple[Any, tuple[int | None, int | None]], ...] = (
         ({"prompt_tokens": 10.0, "completion_tokens": 18446744073709551615}, (10, None)),
         ({"prompt_tokens": True, "completion_tokens": -5}, (None, None)),
         ({"prompt_tokens": 10**30, "completion_tokens": "many"}, (None, None)),
         ({"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": []}, (10, 5)),
         ({"prompt_tokens": 10, "completion_tokens": 5, "cost": 1e308}, (10, 5)),
         ([1], (None, None)),
-    ],
-)
-def test_odd_usage_costs_no_answer(
-    processor: ResultsProcessor, tmp_path: Path, usage: Any, tokens: tuple[int | None, int | None]
-) -> None:
-    run = one_run(processor, tmp_path, reply("The answer is 18.", usage=usage))
-    assert (run.is_correct, run.prompt_tokens, run.completion_tokens) == (True, *tokens)
-    assert run.cost_estimate is None
+    )
+    answers = [reply("The answer is 18.", usage=usage) for usage, _ in cases]
+    runs = runs_of_each(processor, tmp_path, answers)
+    for run, (_, tokens) in zip(runs, cases, strict=True):
+        assert (run.is_correct, run.prompt_tokens, run.completion_tokens) == (True, *tokens)
+        assert run.cost_estimate is None
 
 
 def test_usage_of_several_steps_that_is_too_large_together_costs_no_answer(

@@ -1,6 +1,7 @@
 import asyncio
 import sqlite3
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,36 +104,34 @@ def test_steps_of_approaches_with_several_calls_are_kept(
     assert run.prompt_tokens == sum(step["prompt_tokens"] for step in steps)
 
 
-@pytest.mark.parametrize(
-    ("fault", "fails"),
-    [
-        (Fault.BAD_REQUEST, True),
-        (Fault.RATE_LIMITED, True),
-        (Fault.BAD_GATEWAY_PAGE, True),
-        (Fault.HTML, True),
-        (Fault.BROKEN_JSON, True),
-        (Fault.CUT, True),
-        (Fault.RESET, True),
-        (Fault.NO_CHOICES, True),
-        (Fault.EMPTY_TEXT, True),
-        (Fault.LARGE, False),
-        (Fault.TRUNCATED, False),
-        (Fault.NO_SCHEMAS, False),
-    ],
-)
+def about(number: int) -> Callable[[dict[str, Any]], bool]:
+    """Whether a request is about this number."""
+    return lambda body: asked_number(body) == number
+
+
 def test_whatever_an_endpoint_answers_becomes_a_run(
-    tmp_path: Path, processor: ResultsProcessor, fault: Fault, fails: bool
+    tmp_path: Path, processor: ResultsProcessor
 ) -> None:
+    failing = (
+        *(Fault.BAD_REQUEST, Fault.RATE_LIMITED, Fault.BAD_GATEWAY_PAGE, Fault.HTML),
+        *(Fault.BROKEN_JSON, Fault.CUT, Fault.RESET, Fault.NO_CHOICES, Fault.EMPTY_TEXT),
+    )
+    faults = (*failing, Fault.LARGE, Fault.TRUNCATED, Fault.NO_SCHEMAS)
+    samples = len(faults) + 1
     with Endpoint(doubling) as endpoint:
-        endpoint.fail(fault, None, when=lambda body: asked_number(body) == 5)
-        summary = ExperimentRunner(config(endpoint, tmp_path), processor).run()
-    assert (summary.status, summary.runs) == ("completed", 20)
-    runs = [r for r in recorded(processor, summary.experiment_id) if r.sample_index == 5]
-    assert [run.error is not None for run in runs] == [fails, fails]
-    if fault is Fault.LARGE:
-        assert all(run.raw_output == "x" * 5_000_000 for run in runs)
-        assert {run.parsed_answer for run in runs} == {None}
-    assert len(files_of(summary)[0]) == 18 + 2 * (not fails)
+        for number, fault in enumerate(faults):
+            endpoint.fail(fault, None, when=about(number))
+        study = config(endpoint, tmp_path, dataset=questions(tmp_path, samples))
+        summary = ExperimentRunner(study, processor).run()
+    assert (summary.status, summary.runs) == ("completed", 2 * samples)
+    runs = recorded(processor, summary.experiment_id)
+    for number, fault in enumerate(faults):
+        errors = [run.error is not None for run in runs if run.sample_index == number]
+        assert errors == 2 * [fault in failing], fault
+    large = [run for run in runs if run.sample_index == faults.index(Fault.LARGE)]
+    assert all(run.raw_output == "x" * 5_000_000 for run in large)
+    assert {run.parsed_answer for run in large} == {None}
+    assert len(files_of(summary)[0]) == 2 * (samples - len(failing))
 
 
 def test_what_fails_for_a_moment_is_repeated(tmp_path: Path, processor: ResultsProcessor) -> None:

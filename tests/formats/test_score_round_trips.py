@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results.database.engine import Database
-from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
@@ -15,6 +14,7 @@ from ml_agents_results.records import ExperimentRecord, MetricRecord, RunRecord,
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.run_repository import RunRepository
+from tests.databases import row_problems
 
 ODD = "nul \x00, lone \ud800, mark \ufdd0, 😀"
 METRICS = [
@@ -56,7 +56,7 @@ def recorded(processor: ResultsProcessor) -> ResultsProcessor:
 
 
 def runs(database: Database) -> list[RunRecord]:
-    assert check(database).problems == []
+    assert row_problems(database) == []
     with database.read() as connection:
         return list(RunRepository(connection).iterate(["a", "b"]))
 

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 from ml_agents_results.database.engine import Database
-from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.errors import DuplicateError, InvalidRecordError, UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.recording.experiment_recording import ExperimentRecording
 from ml_agents_results.recording.run_recording import NOTHING_RECORDED, RecordingError
 from ml_agents_results.records import RunRecord
+from tests.databases import row_problems
 
 QUESTIONS = [{"id": f"q{n}", "question": f"What is {n}?", "answer": n} for n in range(4)]
 
 
 def recorded(processor: ResultsProcessor, experiment: str = "e") -> list[RunRecord]:
-    assert check(processor.database).problems == []
+    assert row_problems(processor.database) == []
     return list(processor.iter_runs(experiment))
 
 

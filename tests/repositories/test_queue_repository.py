@@ -13,6 +13,7 @@ from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.queue_repository import QueueRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.score_repository import ScoreRepository
+from tests.databases import row_problems
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_a_seed_draws_the_same_runs_everywhere(prepared: Database) -> None:
         assert [run.run_id for run in queues.runs("q")] == ["a11", "a5", "a13", "a1"]
     assert (drawn.size, drawn.population, drawn.seed, drawn.blind) == (4, 19, 7, True)
     assert drawn.filters["approach_name"] == ["a"]
-    assert check(prepared).problems == []
+    assert row_problems(prepared) == []
 
 
 def test_runs_are_open_until_this_author_has_labelled_them(prepared: Database) -> None:

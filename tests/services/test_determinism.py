@@ -4,8 +4,11 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from ml_agents_results.processor import ResultsProcessor
 from tests.generated import make_runs
+from tests.processes import environment
 from tests.services.building import runs, save
 
 PROGRAM = """
@@ -31,20 +34,35 @@ print(json.dumps([
 """
 
 
-def documents(processor: ResultsProcessor, seed: int) -> str:
+def elsewhere(processor: ResultsProcessor, seed: int) -> str:
     """Everything that is said of the database, by a process with its own order of hashes."""
-    made = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(processor.database.path)],
         check=True,
         capture_output=True,
         text=True,
         timeout=120,
-        env={"PYTHONHASHSEED": str(seed), "PATH": ""},
+        env=environment(PYTHONHASHSEED=str(seed)),
     )
-    return made.stdout
+    return ended.stdout
 
 
-def test_the_same_runs_give_the_same_bytes(processor: ResultsProcessor) -> None:
+def here(
+    processor: ResultsProcessor,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> str:
+    """The same, by this process, whose hashes are in an order by chance."""
+    monkeypatch.setattr(sys, "argv", ["", str(processor.database.path)])
+    exec(PROGRAM, {})
+    return capsys.readouterr().out
+
+
+def test_the_same_runs_give_the_same_bytes(
+    processor: ResultsProcessor,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     approaches = ("None", "ChainOfThought", "Reflection")
     save(processor, make_runs(approaches=approaches))
     save(
@@ -52,6 +70,6 @@ def test_the_same_runs_give_the_same_bytes(processor: ResultsProcessor) -> None:
         runs("asked", "None", [[1, 0, 1], [0, 0], [1]] * 5, input_text="q"),
         runs("asked", "ChainOfThought", [[1, 1, 1], [0, 1], [0]] * 5, input_text="q"),
     )
-    first, second = documents(processor, 1), documents(processor, 2)
+    first, second = here(processor, monkeypatch, capsys), elsewhere(processor, 2)
     assert first == second
     assert json.loads(first)[0]["comparisons"]

@@ -24,6 +24,7 @@ from ml_agents_results.services.parsing import ParsingService
 from ml_agents_results.services.power import PowerService
 from ml_agents_results.services.summary import SummaryService
 from tests.commands import refusal
+from tests.lengths import short_and_long
 from tests.services.building import run, save
 
 TASKS = {"a": (0.35, 24), "b": (0.5, 30), "c": (0.7, 36)}
@@ -222,7 +223,7 @@ OF_GRADES = ("difference interval",)
 
 
 @pytest.mark.parametrize("name", list(CASES))
-@pytest.mark.parametrize("experiment", ["once", "twice", "scores"])
+@pytest.mark.parametrize("experiment", ["scores", *short_and_long("once", "twice")])
 def test_an_option_changes_every_figure_of_its_kind_or_it_is_said_why(
     stored: ResultsProcessor, experiment: str, name: str
 ) -> None:
@@ -289,7 +290,7 @@ def test_what_cannot_apply_is_refused(stored: ResultsProcessor, options: dict[st
 
 
 @pytest.mark.parametrize("options", [{}, {"cluster": "none"}, {"missing": "incorrect"}], ids=str)
-@pytest.mark.parametrize("experiment", ["once", "twice"])
+@pytest.mark.parametrize("experiment", short_and_long("twice", "once"))
 def test_what_stands_in_one_row_has_one_denominator(
     stored: ResultsProcessor, experiment: str, options: dict[str, Any]
 ) -> None:

@@ -443,8 +443,8 @@ def test_archives_that_are_no_logs_are_not_recognised(tmp_path: Path) -> None:
 
 
 def test_large_log_takes_little_memory(tmp_path: Path) -> None:
-    events = [{"text": f"{n} " * 20} for n in range(20_000)]
-    path = write_eval(tmp_path / "a.eval", log(*(sample(n, events=events) for n in range(10))))
+    events = [{"text": f"{n} " * 20} for n in range(10_000)]
+    path = write_eval(tmp_path / "a.eval", log(*(sample(n, events=events) for n in range(6))))
     for one in (path, write_json(tmp_path / "a.json", log(*[sample(1, events=events)] * 5))):
         tracemalloc.start()
         with inspect_ai.open(LogSource(one), ImportOptions()) as opened:

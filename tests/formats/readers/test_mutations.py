@@ -173,7 +173,7 @@ def new_seeds() -> Iterator[int]:
         seed += 1
 
 
-@pytest.mark.parametrize("seeds", short_and_long(lambda: range(8), new_seeds), ids=["few", "many"])
+@pytest.mark.parametrize("seeds", short_and_long(lambda: range(4), new_seeds), ids=["few", "many"])
 @pytest.mark.parametrize(
     ("format_name", "write"),
     [

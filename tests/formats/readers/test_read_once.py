@@ -27,6 +27,7 @@ from tests.formats.readers import (
     promptfoo_results,
 )
 from tests.formats.readers.inspect_logs import log, sample, write_eval, write_json
+from tests.lengths import short_and_long
 
 _EVENTS: list[tuple[str, str]] = []
 _WATCHED = ("open", "sqlite3.connect", "tempfile.mkdtemp")
@@ -140,8 +141,11 @@ SINGLE = [
 ]  # fmt: skip
 """Formats of one file. It is opened to find the format, for its fingerprint, and to be read."""
 
+DUPLICATES = short_and_long("latest", "refuse", "repeats")
+"""`latest` is the one that could be tempted to read a file again."""
 
-@pytest.mark.parametrize("duplicates", ["refuse", "latest", "repeats"])
+
+@pytest.mark.parametrize("duplicates", DUPLICATES)
 @pytest.mark.parametrize("write", SINGLE)
 def test_a_file_is_read_once(
     processor: ResultsProcessor, tmp_path: Path, write: Callable[[Path], Path], duplicates: Any
@@ -164,7 +168,7 @@ def test_the_files_of_a_folder_are_read_once(processor: ResultsProcessor, tmp_pa
     assert [counted["open", str(folder / f"{name}.json")] for name in names] == [2, 2, 2]
 
 
-@pytest.mark.parametrize("duplicates", ["refuse", "latest"])
+@pytest.mark.parametrize("duplicates", DUPLICATES)
 @pytest.mark.parametrize(
     ("write", "lines"),
     [
@@ -194,7 +198,7 @@ def test_a_line_is_parsed_once(
     assert texts(25) - texts(15) == 10 * lines
 
 
-@pytest.mark.parametrize("duplicates", ["refuse", "latest", "repeats"])
+@pytest.mark.parametrize("duplicates", DUPLICATES)
 def test_an_older_database_is_copied_once(
     processor: ResultsProcessor, tmp_path: Path, migrated_file: Path, duplicates: Any
 ) -> None:

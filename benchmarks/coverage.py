@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from ml_agents_results.statistics.strata import Stratum, stratified_se
 from scipy import stats
 
 from ml_agents_results.statistics.bounded_mean import mean_of_values
@@ -37,7 +38,6 @@ from ml_agents_results.statistics.proportions import INTERVAL_METHODS, wilson
 from ml_agents_results.statistics.repeats import repeated_accuracy
 from ml_agents_results.statistics.sample_sizes import paired_sample_size
 from ml_agents_results.statistics.sign_flip import sign_flip
-from ml_agents_results.statistics.strata import Stratum, stratified_se
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]

@@ -5,13 +5,15 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from ml_agents_results.records import Variant
-from ml_agents_results.repositories.counts import RunSums, VariantCounts
+from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.sample_clusters import (
+    Sums,
     cluster_column,
     cluster_method,
     refuse_null_cluster,
+    sums_by_cluster,
 )
 from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.ratings import numbered
@@ -44,25 +46,20 @@ def cluster_sums(
     measure: Measure,
     options: AnalysisOptions,
     missing: Missing | None = None,
-) -> list[RunSums]:
-    """The sums of the variant's clusters; those of a family of tasks together.
+) -> list[Sums]:
+    """Of the variant's clusters the runs, the sum of the measure, and how many runs are correct;
+    those of a family of tasks together.
 
     Raises:
         UsageError: A sample has no value to cluster by.
     """
     sums = tabulator.sums(variant, cluster, measure, missing)
+    rows = [(row, (row.runs, row.total, row.correct)) for row in sums]
     if cluster == "sample":
-        return sums
+        return [own for _, own in rows]
     refuse_null_cluster(sum(row.group is None for row in sums), cluster, options)
-    clusters: dict[tuple[str, str], list[RunSums]] = {}
-    alone = []
-    for row in sums:
-        name = options.cluster_of(row.task, row.group)
-        if name is None:
-            alone.append(row)
-        else:
-            clusters.setdefault(name, []).append(row)
-    return [*alone, *(_added(rows) for rows in clusters.values())]
+    clusters, alone = sums_by_cluster(rows, options)
+    return [*alone, *clusters.values()]
 
 
 def cluster_numbers(
@@ -92,18 +89,3 @@ def cluster_numbers(
     refuse_null_cluster(int(alone.sum()), cluster, options)
     within = np.zeros(len(task), int) if options.across_tasks else task
     return numbered(np.where(alone, 0, within), group, np.where(alone, sample + 1, 0))
-
-
-def _added(rows: Sequence[RunSums]) -> RunSums:
-    """The sums of one cluster, which may reach over tasks."""
-    if len(rows) == 1:
-        return rows[0]
-    return RunSums(
-        rows[0].task,
-        rows[0].group,
-        sum(row.runs for row in rows),
-        sum(row.correct for row in rows),
-        sum(row.total for row in rows),
-        sum(row.squares for row in rows),
-        sum(row.correct_total for row in rows),
-    )

@@ -149,7 +149,7 @@ class CorrectedService(AnalysisService):
         if len(rows) > 1:
             pairs = contrasts(self._in_recorded_order([row.variant for row in rows], ids), baseline)
         known = {row.variant: row for row in rows}
-        span = None if bounds is None else bounds[1] - bounds[0]
+        span = human.metric.span
         warnings = (
             ("population_changed", any(draw.population != draw.matching for draw in draws)),
             ("labels_skipped", any(draw.skipped for draw in draws)),

@@ -9,8 +9,7 @@ from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.clustering import cluster_sums, dependence
 from ml_agents_results.services.comparison.baselines import contrasts
-from ml_agents_results.services.comparison.comparison_rows import DifferenceEstimate
-from ml_agents_results.services.comparison.paired import estimate_paired
+from ml_agents_results.services.comparison.paired import PairedEstimate, estimate_grades
 from ml_agents_results.services.comparison.paired_differences import Differences, mean_difference
 from ml_agents_results.services.comparison.shared_samples import ContrastReader, Variants
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
@@ -27,7 +26,7 @@ from ml_agents_results.statistics.cost_ratios import (
     cost_per_correct,
     pareto_front,
 )
-from ml_agents_results.statistics.estimate import Estimate, Interval
+from ml_agents_results.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,7 +165,8 @@ class CostService(AnalysisService):
             shared = Differences.of(contrast.shared, self._options)
             rows.append(
                 _pair_cost(
-                    estimate_paired(*pair, shared, variants.sides(contrast), self._options),
+                    pair,
+                    estimate_grades(shared, self._options, self._options.confidence),
                     costs.as_difference(self._options.confidence, bounds=None),
                     method,
                 )
@@ -184,10 +184,8 @@ class CostService(AnalysisService):
         cluster, method = dependence(parts, self._options, repeated=variants.repeated(variant))
         if cluster is not None:
             sums = cluster_sums(tabulator, variant, cluster, "cost", self._options, "incorrect")
-            mean = clustered_mean([row.runs for row in sums], [row.total for row in sums])
-            ratio = clustered_cost_per_correct(
-                [(row.runs, row.total, row.correct) for row in sums], self._options.confidence
-            )
+            mean = clustered_mean([n for n, *_ in sums], [total for _, total, _ in sums])
+            ratio = clustered_cost_per_correct(sums, self._options.confidence)
         else:
             graded = tabulator.sums(variant, "task", "cost", "incorrect")
             n, cost, squares = (total(name, graded) for name in ("runs", "total", "squares"))
@@ -238,22 +236,24 @@ class CostService(AnalysisService):
         )
 
 
-def _pair_cost(pair: DifferenceEstimate, cost: Estimate, method: str) -> CostComparison:
-    interval = Interval(pair.ci_low, pair.ci_high, pair.interval_method)
+def _pair_cost(
+    pair: tuple[Variant, Variant], accuracy: PairedEstimate, cost: Estimate, method: str
+) -> CostComparison:
+    difference, interval = accuracy.sums.mean, accuracy.interval
     increment = None
-    if cost.estimate is not None and pair.difference is not None:
-        increment = cost_increment(cost.estimate, pair.difference, interval)
+    if cost.estimate is not None and difference is not None:
+        increment = cost_increment(cost.estimate, difference, interval)
     return CostComparison(
-        baseline=pair.baseline,
-        candidate=pair.candidate,
+        baseline=pair[1],
+        candidate=pair[0],
         samples=cost.n_samples,
         cost_difference=cost.estimate,
         cost_difference_ci_low=cost.ci_low,
         cost_difference_ci_high=cost.ci_high,
         cost_difference_se=cost.se,
-        accuracy_difference=pair.difference,
-        accuracy_difference_ci_low=pair.ci_low,
-        accuracy_difference_ci_high=pair.ci_high,
+        accuracy_difference=difference,
+        accuracy_difference_ci_low=interval.low,
+        accuracy_difference_ci_high=interval.high,
         cost_increment=increment.value if increment else None,
         null_reason=increment.null_reason if increment else "no_shared_samples",
         method=method,

@@ -80,6 +80,11 @@ class ChosenMetric:
         return min(lows), max(highs)
 
     @property
+    def span(self) -> float | None:
+        """The width of the range; None where the bounds are not known."""
+        return self.bounds and self.bounds[1] - self.bounds[0]
+
+    @property
     def higher_is_better(self) -> bool:
         """False where the metric says that lower is better."""
         return all(record.higher_is_better is not False for record in self.records.values())

@@ -1,6 +1,6 @@
 """Summaries of a numeric metric: the mean of each variant, in the metric's own unit."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ml_agents_results.records import Variant
@@ -9,10 +9,10 @@ from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.metric_choice import ChosenMetric, require_worst
 from ml_agents_results.services.sample_clusters import (
-    OfTask,
     cluster_column,
     cluster_method,
     clusters_apply,
+    mean_over_clusters,
     refuse_null_cluster,
 )
 from ml_agents_results.services.summary import (
@@ -28,11 +28,7 @@ from ml_agents_results.statistics.bounded_mean import (
     mean_of_values,
     skewness,
 )
-from ml_agents_results.statistics.cluster_robust import (
-    ClusteredMean,
-    clustered_mean,
-    sample_mean,
-)
+from ml_agents_results.statistics.cluster_robust import ClusteredMean, sample_mean
 from ml_agents_results.statistics.denominators import coverage_warnings
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.run_columns import Cluster
@@ -154,10 +150,12 @@ def estimate_mean(
 ) -> tuple[Estimate, str, tuple[str, ...]]:
     """The mean over samples with the error that clusters and repeats ask for, its method, and what
     to keep in mind."""
-    mean = clustered_values(values, options, within_task=within_task)
     method = cluster_method(options)
     n, total, squares, cubes = values.sums
-    if mean is None:
+    if clusters_apply(values.groups, options, within_task=within_task):
+        rows = ((row, (row.samples, row.total, row.squares)) for row in values.groups)
+        mean = mean_over_clusters(rows, options)
+    else:
         mean = sample_mean(n, total, squares)
         repeated = values.runs > values.samples
         method = "repeats averaged by sample" if repeated else "independent samples"
@@ -172,33 +170,6 @@ def estimate_mean(
     confidence = options.confidence if level is None else level
     estimate = mean_of_values(mean, values.runs, bounds, confidence)
     return estimate, method, tuple(warnings)
-
-
-def clustered_values(
-    values: Values, options: AnalysisOptions, *, within_task: bool = False
-) -> ClusteredMean | None:
-    """The mean over clusters, less the origin; None where samples are independent."""
-    if not clusters_apply(values.groups, options, within_task=within_task):
-        return None
-    rows = [(row, (row.samples, row.total, row.squares)) for row in values.groups]
-    clusters = sums_of_clusters(rows, options)
-    return clustered_mean(*zip(*clusters, strict=True)) if clusters else clustered_mean((), ())
-
-
-def sums_of_clusters(
-    rows: Iterable[tuple[OfTask, tuple[float, float, float]]], options: AnalysisOptions
-) -> list[tuple[float, float, float]]:
-    """The sums of every cluster; those of a sample without one stay alone."""
-    clusters: dict[tuple[str, str], tuple[float, float, float]] = {}
-    alone = []
-    for row, own in rows:
-        cluster = options.cluster_of(row.task, row.group)
-        if cluster is None:
-            alone.append(own)
-        else:
-            n, total, squares = clusters.get(cluster, (0.0, 0.0, 0.0))
-            clusters[cluster] = (n + own[0], total + own[1], squares + own[2])
-    return [*clusters.values(), *alone]
 
 
 def _inside(mean: ClusteredMean, bounds: tuple[float, float]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import sub
 from typing import TYPE_CHECKING
 
 from ml_agents_results.records import Variant
@@ -167,9 +168,8 @@ class ParsingService(AnalysisService):
         large = calibration_in_the_large(table, level)
         if cluster is not None and table.n:
             sums = cluster_sums(tabulator, variant, cluster, "confidence", self._options)
-            large = clustered_mean(
-                [row.runs for row in sums], [row.correct - row.total for row in sums]
-            ).as_difference(level)
+            n, total, correct = zip(*sums, strict=True)
+            large = clustered_mean(n, list(map(sub, correct, total))).as_difference(level)
         return VariantParsing(
             variant=variant,
             runs=runs,

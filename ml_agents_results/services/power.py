@@ -130,8 +130,8 @@ class PowerService(AnalysisService):
     def _differences(self, variants: Sequence[VariantSummary]) -> Sequence[float]:
         """The differences of a numeric metric that are planned for, in its unit."""
         metric = self._metric([row.variant.experiment_id for row in variants])
-        if (bounds := metric.bounds) is not None:
-            return [_rounded(size * (bounds[1] - bounds[0])) for size in DIFFERENCES]
+        if (span := metric.span) is not None:
+            return [_rounded(size * span) for size in DIFFERENCES]
         spread = max((row.sd or 0.0 for row in variants), default=0.0)
         return [_rounded(size * spread) for size in DIFFERENCES_IN_SD] if spread else DIFFERENCES
 

@@ -19,14 +19,13 @@ from ml_agents_results.services.sample_clusters import (
     cluster_column,
     cluster_method,
     clusters_apply,
+    mean_over_clusters,
+    null_clusters,
     refuse_null_cluster,
+    weighted,
 )
 from ml_agents_results.statistics.bounded_mean import mean_of_values
-from ml_agents_results.statistics.cluster_robust import (
-    ClusteredMean,
-    clustered_mean,
-    sample_mean,
-)
+from ml_agents_results.statistics.cluster_robust import ClusteredMean, sample_mean
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.majority import Votes, asked, majority_share, right
 from ml_agents_results.statistics.proportions import accuracy
@@ -179,8 +178,7 @@ class RepeatsService(AnalysisService):
     def _variant(self, name: Variant, rows: Sequence[VoteCounts]) -> RepeatedVariant:
         clustered = clusters_apply(rows, self._options)
         if clustered:
-            alone = sum(row.samples for row in rows if row.group is None)
-            refuse_null_cluster(alone, cluster_column(self._options), self._options)
+            refuse_null_cluster(null_clusters(rows), cluster_column(self._options), self._options)
         most = max(asked(row.votes) for row in rows)
         sizes = sorted({k for k in SIZES if k < most} | {most})
         answered = sum(row.samples * bool(_answers(row.votes)) for row in rows)
@@ -252,25 +250,17 @@ class RepeatsService(AnalysisService):
     def _mean(
         self, rows: Sequence[VoteCounts], value: Callable[[Votes], float], *, clustered: bool
     ) -> ClusteredMean:
-        valued = [(row, value(row.votes)) for row in rows]
-        if not clustered:
-            return sample_mean(
-                sum(row.samples for row in rows),
-                math.fsum(row.samples * x for row, x in valued),
-                math.fsum(row.samples * x * x for row, x in valued),
-            )
-        sums: dict[tuple[str, str], list[float]] = {}
-        alone: list[list[float]] = []
-        for row, x in valued:
-            cluster = self._options.cluster_of(row.task, row.group)
-            if cluster is None:
-                alone += [[1.0, x, x * x]] * row.samples
-                continue
-            own = sums.setdefault(cluster, [0.0, 0.0, 0.0])
-            for place, part in enumerate((1.0, x, x * x)):
-                own[place] += row.samples * part
-        columns = list(zip(*sums.values(), *alone, strict=True))
-        return clustered_mean(*columns) if columns else clustered_mean((), ())
+        def own(row: VoteCounts) -> float:
+            return value(row.votes)
+
+        if clustered:
+            return mean_over_clusters(weighted(rows, own), self._options)
+        valued = [(row.samples, own(row)) for row in rows]
+        return sample_mean(
+            sum(n for n, _ in valued),
+            math.fsum(n * x for n, x in valued),
+            math.fsum(n * x * x for n, x in valued),
+        )
 
     def _more(
         self, mean: ClusteredMean, within: float | None, table: dict[tuple[int, int], int]

@@ -1,8 +1,9 @@
 """Clusters of samples: what samples are grouped by, their sums, and the accuracy over them."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Protocol
+from operator import add
+from typing import Protocol, TypeVar
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
@@ -10,7 +11,7 @@ from ml_agents_results.repositories.counts import SampleCounts, VariantCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.repeated_answers import tabulate
-from ml_agents_results.statistics.cluster_robust import clustered_mean
+from ml_agents_results.statistics.cluster_robust import ClusteredMean, clustered_mean
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.proportions import accuracy
 from ml_agents_results.statistics.repeats import repeated_accuracy
@@ -42,7 +43,7 @@ def cluster_column(options: AnalysisOptions) -> Cluster:
     return "task" if options.cluster in (None, "none") else options.cluster
 
 
-def null_clusters(cells: Iterable[SampleCounts]) -> int:
+def null_clusters(cells: "Iterable[Cell]") -> int:
     """How many samples have no value to cluster by."""
     return sum(cell.samples for cell in cells if cell.group is None)
 
@@ -112,40 +113,63 @@ def cluster_method(options: AnalysisOptions) -> str:
     return f"clustered by {name} (CR2)"
 
 
-Sums = tuple[float, float, float]
-"""Of some samples how many there are, the sum of their shares of right answers and its squares."""
+Sums = tuple[float, ...]
+"""Of some samples or runs: how many there are, and sums of their values."""
 
 
-def share_right(graded: int, correct: int) -> float:
-    """The share of right answers to a sample."""
-    return correct / graded
-
-
-def cluster_sums(
-    cells: Iterable[SampleCounts],
-    options: AnalysisOptions,
-    value: Callable[[int, int], float] = share_right,
+def sums_by_cluster(
+    rows: Iterable[tuple[OfTask, Sums]], options: AnalysisOptions
 ) -> tuple[dict[tuple[str, str], Sums], list[Sums]]:
-    """The sums of each cluster, and of each sample without one.
-
-    Args:
-        value: Of a sample, from how often it was graded and right.
-    """
-    sums: dict[tuple[str, str], Sums] = {}
-    singles: list[Sums] = []
-    for cell in cells:
-        share = value(cell.graded, cell.correct)
-        cluster = options.cluster_of(cell.task, cell.group)
+    """The sums of each cluster, and of each sample without one."""
+    clusters: dict[tuple[str, str], Sums] = {}
+    alone: list[Sums] = []
+    for row, own in rows:
+        cluster = options.cluster_of(row.task, row.group)
         if cluster is None:
-            singles += [(1, share, share * share)] * cell.samples
-            continue
-        n, total, squares = sums.get(cluster, (0, 0.0, 0.0))
-        sums[cluster] = (
-            n + cell.samples,
-            total + cell.samples * share,
-            squares + cell.samples * share * share,
-        )
-    return sums, singles
+            alone.append(own)
+        elif (known := clusters.get(cluster)) is None:
+            clusters[cluster] = own
+        else:
+            clusters[cluster] = tuple(map(add, known, own))
+    return clusters, alone
+
+
+def mean_over_clusters(
+    rows: Iterable[tuple[OfTask, Sums]], options: AnalysisOptions
+) -> ClusteredMean:
+    """The mean with the error between clusters, from how many there are in each row, the sum of
+    their values and (or not) the sum of the squares."""
+    clusters, alone = sums_by_cluster(rows, options)
+    columns = list(zip(*clusters.values(), *alone, strict=True))
+    return clustered_mean(*columns) if columns else clustered_mean((), ())
+
+
+class Cell(OfTask, Protocol):
+    """Samples of a cluster that are alike."""
+
+    @property
+    def samples(self) -> int: ...
+
+
+CellT = TypeVar("CellT", bound=Cell)
+
+
+def weighted(
+    cells: Iterable[CellT], value: Callable[[CellT], float]
+) -> Iterator[tuple[CellT, Sums]]:
+    """Of each cell the samples and the sums of a value of each and of its square; samples without a
+    cluster one by one."""
+    for cell in cells:
+        x, n = value(cell), cell.samples
+        if cell.group is None:
+            yield from [(cell, (1, x, x * x))] * n
+        else:
+            yield cell, (n, n * x, n * x * x)
+
+
+def share_right(cell: SampleCounts) -> float:
+    """The share of right answers to a sample."""
+    return cell.correct / cell.graded
 
 
 def estimate_accuracy(
@@ -181,19 +205,20 @@ def refuse_interval(options: AnalysisOptions, what: str) -> None:
 
 def clustered_accuracy(
     cells: Sequence[SampleCounts],
-    value: Callable[[int, int], float] = share_right,
+    value: Callable[[int, int], float] | None = None,
     *,
     options: AnalysisOptions,
 ) -> Estimate:
     """The mean over samples of a value of each, with the error between clusters.
 
     Args:
-        value: Of a sample, from how often it was graded and right.
+        value: Of a sample, from how often it was graded and right; the share of right answers by
+            default.
     """
-    sums, singles = cluster_sums(cells, options, value)
-    columns = list(zip(*sums.values(), *singles, strict=True)) or [(), (), ()]
+    own = share_right if value is None else (lambda cell: value(cell.graded, cell.correct))
     runs = sum(cell.graded * cell.samples for cell in cells)
-    estimate = clustered_mean(*columns).as_accuracy(runs, options.confidence)
+    mean = mean_over_clusters(weighted(cells, own), options)
+    estimate = mean.as_accuracy(runs, options.confidence)
     if len({cell.graded for cell in cells}) > 1:
         return replace(estimate, warnings=(*estimate.warnings, "unequal_epochs"))
     return estimate

@@ -79,7 +79,7 @@ def cost_per_correct(
 
 
 def clustered_cost_per_correct(
-    clusters: Sequence[tuple[int, float, float]], confidence: float = 0.95
+    clusters: Sequence[Sequence[float]], confidence: float = 0.95
 ) -> Estimate:
     """The same ratio from (samples, cost, correct) of each cluster (Cochran 1977, clusters).
 
@@ -88,7 +88,7 @@ def clustered_cost_per_correct(
     """
     check_confidence(confidence)
     used = [(n, cost, correct) for n, cost, correct in clusters if n]
-    n, groups = sum(row[0] for row in used), len(used)
+    n, groups = int(sum(row[0] for row in used)), len(used)
     correct = math.fsum(row[2] for row in used)
     cost = math.fsum(row[1] for row in used)
     plain = Estimate(

@@ -77,6 +77,11 @@ class Estimate:
         for name in ("estimate", "se", "ci_low", "ci_high", "dof", "p_value", "p_adjusted"):
             _require_finite(name, getattr(self, name))
 
+    @property
+    def interval(self) -> Interval:
+        """The interval, named as the figure is."""
+        return Interval(self.ci_low, self.ci_high, self.method, self.level, self.null_reason)
+
     def to_dict(self) -> dict[str, Any]:
         """The result object for JSON: `ci` is a pair, or null when neither bound exists."""
         no_interval = self.ci_low is None and self.ci_high is None

@@ -16,7 +16,7 @@ from ml_agents_results.statistics.cluster_robust import clustered_mean
 from ml_agents_results.statistics.cochrans_q import cochrans_q
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.macro_averages import (
-    TaskValue,
+    Stratum,
     macro_accuracy,
     macro_difference,
 )
@@ -30,7 +30,7 @@ values = st.lists(st.integers(-10, 10), min_size=2, max_size=20).map(lambda v: [
 @given(data=values.filter(lambda v: len(set(v)) > 1))
 def test_random_tasks_are_a_one_sample_t_test(data: list[float]) -> None:
     expected = stats.ttest_1samp(data, 0.0)
-    result = macro_difference([TaskValue(x) for x in data])
+    result = macro_difference([Stratum(1, x) for x in data])
     low, high = expected.confidence_interval(0.95)
     assert result.estimate == pytest.approx(statistics.mean(data), abs=1e-12)
     assert result.se == pytest.approx(float(stats.sem(data)), rel=1e-9)
@@ -42,10 +42,10 @@ def test_random_tasks_are_a_one_sample_t_test(data: list[float]) -> None:
 
 def test_families_are_averaged_first() -> None:
     tasks = [
-        TaskValue(0.0, 0.1, family="deduction"),
-        TaskValue(0.2, 0.1, family="deduction"),
-        TaskValue(0.6, 0.1),
-        TaskValue(0.8, 0.1, family="tracking"),
+        Stratum(9, 0.0, 0.1, "deduction"),
+        Stratum(9, 0.2, 0.1, "deduction"),
+        Stratum(9, 0.6, 0.1),
+        Stratum(9, 0.8, 0.1, "tracking"),
     ]
     random = macro_difference(tasks)
     assert random.estimate == pytest.approx(0.5)
@@ -54,13 +54,13 @@ def test_families_are_averaged_first() -> None:
 
 
 def test_a_family_name_does_not_catch_tasks_without_one() -> None:
-    tasks = [TaskValue(0.1), TaskValue(0.3), TaskValue(0.5, family="")]
+    tasks = [Stratum(1, 0.1), Stratum(1, 0.3), Stratum(1, 0.5, family="")]
     assert macro_difference(tasks).n_clusters == 3
 
 
 def test_macro_accuracy_stays_inside_the_possible_range() -> None:
     shares = [0.99, 1.0, 0.97, 1.0, 0.95]
-    result = macro_accuracy([TaskValue(x, n_samples=100) for x in shares])
+    result = macro_accuracy([Stratum(100, x) for x in shares])
     interval = design_adjusted_wilson(
         statistics.mean(shares), float(stats.sem(shares)), 500, 4.0, 5
     )
@@ -71,7 +71,7 @@ def test_macro_accuracy_stays_inside_the_possible_range() -> None:
 
 @pytest.mark.parametrize("macro", [macro_accuracy, macro_difference])
 def test_edges(macro: Callable[..., Estimate]) -> None:
-    assert macro([TaskValue(0.5, 0.1)]).null_reason == "one_cluster"
+    assert macro([Stratum(1, 0.5, 0.1)]).null_reason == "one_cluster"
     assert macro([]).null_reason == "no_graded_runs"
 
 

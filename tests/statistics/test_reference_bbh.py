@@ -20,7 +20,11 @@ from ml_agents_results.statistics.calibration import (
 from ml_agents_results.statistics.cluster_robust import ClusteredMean, clustered_mean
 from ml_agents_results.statistics.cochrans_q import cochrans_q
 from ml_agents_results.statistics.cost_ratios import cost_per_correct
-from ml_agents_results.statistics.macro_averages import TaskValue, macro_difference
+from ml_agents_results.statistics.macro_averages import (
+    Stratum,
+    macro_difference,
+    stratified_se,
+)
 from ml_agents_results.statistics.mcnemar import PairedTable
 from ml_agents_results.statistics.multiplicity import adjust
 from ml_agents_results.statistics.quantiles import from_histogram
@@ -37,7 +41,6 @@ from ml_agents_results.statistics.sample_sizes import (
     paired_power,
     paired_sample_size,
 )
-from ml_agents_results.statistics.strata import Stratum, stratified_se
 from tests.reference_data import load
 from tests.statistics.paired_tables import error_of, interval_of, mcnemar_of
 
@@ -201,9 +204,8 @@ def test_clustered_by_task(bbh: dict[str, Any], variant: str, key: str) -> None:
 def test_macro_average(bbh: dict[str, Any]) -> None:
     expected = bbh["pooled"]["macro_tasks"]
     tables = [table_of(task["paired"]) for task in bbh["tasks"].values()]
-    tasks = [TaskValue(t.difference or 0.0, error_of(t), t.pairs) for t in tables]
-    random = macro_difference(tasks)
     strata = [Stratum(t.pairs, t.difference or 0.0, error_of(t)) for t in tables]
+    random = macro_difference(strata)
     fixed = stratified_se(strata, [1 / len(strata)] * len(strata))
     assert random.estimate == near(expected["diff"])
     assert fixed == near(expected["se_fixed_tasks"])

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ml_agents_results.records import MetricKind
-from ml_agents_results.services.metric_choice import UNNAMED
 from ml_agents_results.services.result_rows import TwoVariantRow
 from ml_agents_results.statistics.choices import PairingRule
 from ml_agents_results.statistics.verdict import Verdict
@@ -43,7 +42,7 @@ class DifferenceEstimate(TwoVariantRow):
             every one spoke for it.
     """
 
-    metric: str = UNNAMED
+    metric: str
     metric_kind: MetricKind = "binary"
     samples: int
     candidate_samples: int

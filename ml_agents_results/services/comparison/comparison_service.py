@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
 
 from ml_agents_results.errors import NothingToCompareError, UsageError
 from ml_agents_results.records import ExperimentRecord, Variant
-from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.asked_samples import AskedSamples, incomplete_experiments
-from ml_agents_results.services.comparison.averages import PooledDifference
 from ml_agents_results.services.comparison.baselines import contrasts, in_common
 from ml_agents_results.services.comparison.comparison_result import (
     Comparison,
@@ -24,6 +21,7 @@ from ml_agents_results.services.comparison.early_looks import (
     EarlyLook,
     early_experiments,
 )
+from ml_agents_results.services.comparison.figures import Figures
 from ml_agents_results.services.comparison.grade_figures import GradeFigures
 from ml_agents_results.services.comparison.numeric_figures import NumericFigures
 from ml_agents_results.services.comparison.pairing import (
@@ -39,28 +37,9 @@ from ml_agents_results.services.comparison.shared_samples import (
 from ml_agents_results.services.metric_choice import ChosenMetric
 from ml_agents_results.services.numeric_summary import count_as_numbers, numeric_experiments
 from ml_agents_results.services.sample_clusters import sample_cells
-from ml_agents_results.services.summary import VariantSummary, bounds_of_samples
+from ml_agents_results.services.summary import bounds_of_samples
 from ml_agents_results.statistics.cochrans_q import CochranQ, cochrans_q
 from ml_agents_results.statistics.difference_sums import DifferenceSums
-
-if TYPE_CHECKING:
-    pass
-
-
-class Figures(Protocol):
-    """The figures of a comparison, of grades (`GradeFigures`) or of numbers (`NumericFigures`)."""
-
-    def summary(self, variant: Variant) -> VariantSummary: ...
-    def summary_in_task(self, part: VariantCounts) -> VariantSummary: ...
-    def pairs(self, contrasted: Sequence[Contrast]) -> list[ComparisonRow]: ...
-    def by_task(self, contrasted: Sequence[Contrast]) -> list[list[ComparisonRow]]: ...
-    def sums(self, contrast: Contrast) -> DifferenceSums: ...
-    def over_samples(
-        self, contrasted: Sequence[Contrast], pairs: Sequence[ComparisonRow]
-    ) -> list[PooledDifference]: ...
-    def over_tasks(
-        self, contrasted: Sequence[Contrast], pairs: Sequence[ComparisonRow]
-    ) -> list[PooledDifference]: ...
 
 
 class ComparisonService(AnalysisService):
@@ -130,6 +109,7 @@ class ComparisonService(AnalysisService):
         )
         pairs = [_with_ids(row, tabulator) for row in figures.pairs(contrasted)]
         several = by_task or len(variants.tasks) > 1
+        averages = figures.averages(contrasted, pairs) if several else None
         asked = AskedSamples(counts, bounds, records, self._filters)
         incomplete = incomplete_experiments(self._source, records.values())
         compared = Comparison(
@@ -153,8 +133,8 @@ class ComparisonService(AnalysisService):
             ]
             if by_task
             else [],
-            micro=figures.over_samples(contrasted, pairs) if several else [],
-            macro=figures.over_tasks(contrasted, pairs) if by_task else [],
+            micro=averages.micro() if averages else [],
+            macro=averages.macro() if averages and by_task else [],
             refused=refused,
             incomplete=incomplete,
             cochrans_q=None if numeric else _omnibus(tabulator, variants),
@@ -179,7 +159,7 @@ class ComparisonService(AnalysisService):
         """The comparison as it holds at every look. Averages over tasks wait for the end."""
         span: float | None = 1.0
         if compared.numeric:
-            span = None if metric.bounds is None else metric.bounds[1] - metric.bounds[0]
+            span = metric.span
         look = EarlyLook(
             records,
             early,

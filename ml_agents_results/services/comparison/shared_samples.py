@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.repositories.counts import PairCounts, Pairs, SampleCounts, VariantCounts
@@ -9,7 +10,12 @@ from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.pairing import differing, pairing_rule
-from ml_agents_results.services.sample_clusters import cells_of, cluster_column, refuse_null_cluster
+from ml_agents_results.services.sample_clusters import (
+    cells_of,
+    cluster_column,
+    null_clusters,
+    refuse_null_cluster,
+)
 from ml_agents_results.services.summary import SampleBounds, denominators
 from ml_agents_results.statistics.choices import Missing, PairingRule
 from ml_agents_results.statistics.denominators import coverage_warnings, mean_bounds
@@ -35,12 +41,11 @@ class Sides:
     graded: PairedTable | None
     missing_pairs: int
     mismatched: int
-    rule: PairingRule
     bounds: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Contrast:
     """The shared samples of two variants, by task and by what errors are clustered by: those that
     count, those graded on both sides, and how many were asked on both sides by task."""
@@ -55,36 +60,26 @@ class Contrast:
     mismatched: int
     warnings: tuple[str, ...]
 
-    def in_task(self, task: str | None) -> Sequence[PairCounts]:
-        """The samples that count, in one task or in all."""
-        return [row for row in self.shared if task in (None, row.task)]
-
-    def by_task(self) -> dict[str, list[PairCounts]]:
-        """The samples that count, of each task."""
+    @cached_property
+    def _by_task(self) -> dict[str, list[PairCounts]]:
         tasks: dict[str, list[PairCounts]] = {}
         for row in self.shared:
             tasks.setdefault(row.task, []).append(row)
         return tasks
 
-    @property
-    def candidate_cells(self) -> list[SampleCounts]:
-        """The shared samples as the candidate answered them."""
-        return [
-            SampleCounts(
-                row.task, row.group, row.candidate_graded, row.candidate_correct, row.samples
-            )
-            for row in self.shared
-        ]
+    def in_task(self, task: str | None) -> Sequence[PairCounts]:
+        """The samples that count, in one task or in all."""
+        return self.shared if task is None else self._by_task.get(task, [])
 
-    @property
-    def baseline_cells(self) -> list[SampleCounts]:
-        """The shared samples as the baseline answered them."""
-        return [
-            SampleCounts(
-                row.task, row.group, row.baseline_graded, row.baseline_correct, row.samples
-            )
-            for row in self.shared
-        ]
+    def cells(self, task: str | None) -> tuple[list[SampleCounts], list[SampleCounts]]:
+        """These samples as the candidate and as the baseline answered them."""
+        one, two = [], []
+        for r in self.in_task(task):
+            own = (r.candidate_graded, r.candidate_correct, r.samples)
+            one.append(SampleCounts(r.task, r.group, *own))
+            own = (r.baseline_graded, r.baseline_correct, r.samples)
+            two.append(SampleCounts(r.task, r.group, *own))
+        return one, two
 
 
 class Variants:
@@ -150,7 +145,6 @@ class Variants:
             graded=None if any(map(self.repeated, two)) else graded,
             missing_pairs=0 if graded is None else max(0, union - graded.pairs),
             mismatched=contrast.mismatched if task is None else 0,
-            rule=contrast.rule,
             bounds=mean_bounds(
                 part for own, part in contrast.bounds.items() if task in (None, own)
             ),
@@ -191,8 +185,7 @@ class ContrastReader:
 
         shared = pairs()
         graded = shared.counts
-        without = sum(row.samples for row in shared.counts if row.group is None)
-        refuse_null_cluster(without, cluster, self._options)
+        refuse_null_cluster(null_clusters(shared.counts), cluster, self._options)
         asked = _by_task(shared.counts)
         # Where every run is graded, the counts at hand say it all.
         if not repeated and not (variants.complete(candidate) and variants.complete(baseline)):

@@ -1,7 +1,8 @@
 """Unpaired comparison of two variants, for those that share few samples or none."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ml_agents_results.repositories.counts import SampleCounts
 from ml_agents_results.services.analysis_options import AnalysisOptions
@@ -10,10 +11,12 @@ from ml_agents_results.services.comparison.paired import CLUSTER_T, margin_field
 from ml_agents_results.services.comparison.shared_samples import Contrast, Sides
 from ml_agents_results.services.sample_clusters import (
     cluster_method,
-    cluster_sums,
     clusters_apply,
     estimate_accuracy,
     null_clusters,
+    share_right,
+    sums_by_cluster,
+    weighted,
 )
 from ml_agents_results.statistics.cluster_robust import ClusteredMean, sample_mean
 from ml_agents_results.statistics.difference_sums import MarginTest, margin_level
@@ -29,6 +32,9 @@ from ml_agents_results.statistics.two_samples import (
 FISHER = "Fisher's exact test"
 FISHER_OF_CLUSTERS = "Fisher's exact test (clusters)"
 
+SHARED = "shared_samples_unpaired"
+"""Warns that samples are shared, and that a paired comparison would say more."""
+
 Two = tuple[Sequence[SampleCounts], Sequence[SampleCounts]]
 """The graded samples of the candidate and of the baseline."""
 
@@ -38,32 +44,70 @@ def estimate_unpaired(
     cells: Two,
     sides: Sides,
     options: AnalysisOptions,
+    level: float,
     *,
+    metric: str,
     within_task: bool = False,
-    level: float | None = None,
 ) -> DifferenceEstimate:
-    """The comparison of all samples of the one variant with all of the other; arguments as in
-    `paired.estimate_paired`."""
-    level = options.confidence if level is None else level
+    """The accuracy on all samples of the one variant against that on all of the other, with an
+    interval of the level."""
     estimate, method, test, cr1 = _difference(cells, options, within_task)
     interval = _interval(cells, options, within_task, level)
-    shared = sides.graded.pairs if sides.graded else 0
-    candidate, baseline = (sum(cell.samples for cell in of_variant) for of_variant in cells)
-    margin = _margin(cells, options, within_task)
-    warnings = [*estimate.warnings, *sides.warnings]
-    if shared:
-        warnings.append("shared_samples_unpaired")
     nulls = sum(map(null_clusters, cells)) if estimate.n_clusters is not None else 0
+    codes = [*estimate.warnings, *sides.warnings]
+    if sides.graded and sides.graded.pairs:
+        codes.append(SHARED)
     if nulls:
-        warnings.append("null_clusters")
+        codes.append("null_clusters")
+    return unpaired_row(
+        contrast,
+        estimate,
+        interval,
+        sides,
+        options,
+        samples=[sum(cell.samples for cell in own) for own in cells],
+        means=[mean_of_samples(own).mean for own in cells],
+        test=test,
+        method=method,
+        warnings=codes,
+        null_clusters=nulls,
+        se_cr1=cr1,
+        metric=metric,
+        **margin_fields(_margin(cells, options, within_task), "mover"),
+    )
+
+
+def unpaired_row(
+    contrast: Contrast,
+    estimate: Estimate,
+    interval: Interval,
+    sides: Sides,
+    options: AnalysisOptions,
+    *,
+    samples: Sequence[int],
+    means: Sequence[float | None],
+    test: str,
+    method: str,
+    warnings: Sequence[str],
+    null_clusters: int = 0,
+    se_cr1: float | None = None,
+    **own: Any,
+) -> DifferenceEstimate:
+    """The comparison of one pair, not yet corrected for the number of tests.
+
+    Args:
+        samples, means: Of the candidate and of the baseline.
+        own: Fields of grades only, or of numbers only.
+    """
+    shared = sides.graded.pairs if sides.graded else 0
     return DifferenceEstimate(
         baseline=contrast.baseline,
         candidate=contrast.candidate,
         samples=0,
-        candidate_samples=candidate,
-        baseline_samples=baseline,
-        candidate_mean=_accuracy(cells[0]),
-        baseline_mean=_accuracy(cells[1]),
+        candidate_samples=samples[0],
+        baseline_samples=samples[1],
+        candidate_mean=means[0],
+        baseline_mean=means[1],
         difference=estimate.estimate,
         ci_low=interval.low,
         ci_high=interval.high,
@@ -73,23 +117,23 @@ def estimate_unpaired(
         test=test,
         method=method,
         confidence_level=options.confidence,
-        interval_level=level,
+        interval_level=interval.level,
         n_clusters=estimate.n_clusters,
         dof=estimate.dof,
-        se_cr1=cr1,
+        se_cr1=se_cr1,
         margin=options.margin,
         pairing_rule="unpaired",
         denominators={
             "pairs": 0,
-            "only_in_candidate": candidate - shared,
-            "only_in_baseline": baseline - shared,
+            "only_in_candidate": samples[0] - shared,
+            "only_in_baseline": samples[1] - shared,
             "mismatched": 0,
             "clusters": estimate.n_clusters or 0,
-            "null_clusters": nulls,
+            "null_clusters": null_clusters,
         },
         null_reason=interval.null_reason,
         warnings=tuple(dict.fromkeys(warnings)),
-        **margin_fields(margin, "mover"),
+        **own,
     )
 
 
@@ -150,32 +194,20 @@ def _clusters(
 ) -> list[tuple[tuple[float, float], tuple[float, float]]]:
     """Of every cluster the samples and their sum in each variant; a cluster may be of both."""
     none = (0.0, 0.0)
-    (one, singles), (two, others) = (cluster_sums(of_variant, options) for of_variant in cells)
-    return [
-        *((_pair(one, group), _pair(two, group)) for group in sorted({*one, *two})),
-        *(((n, total), none) for n, total, _ in singles),
-        *((none, (n, total)) for n, total, _ in others),
+    (one, singles), (two, others) = (
+        sums_by_cluster(((cell, sums[:2]) for cell, sums in weighted(own, share_right)), options)
+        for own in cells
+    )
+    pairs = [
+        *((one.get(group, none), two.get(group, none)) for group in sorted({*one, *two})),
+        *((sums, none) for sums in singles),
+        *((none, sums) for sums in others),
     ]
-
-
-def _pair(
-    sums: Mapping[tuple[str, str], Sequence[float]], group: tuple[str, str]
-) -> tuple[float, float]:
-    n, total, _ = sums.get(group, (0.0, 0.0, 0.0))
-    return n, total
+    return [((a, b), (c, d)) for (a, b), (c, d) in pairs]
 
 
 def mean_of_samples(cells: Sequence[SampleCounts]) -> ClusteredMean:
     """The mean of the shares of right answers, samples being independent."""
-    shares = [(cell.samples, cell.correct / cell.graded) for cell in cells]
-    return sample_mean(
-        sum(n for n, _ in shares),
-        sum(n * share for n, share in shares),
-        sum(n * share * share for n, share in shares),
-    )
-
-
-def _accuracy(cells: Sequence[SampleCounts]) -> float | None:
-    samples = sum(cell.samples for cell in cells)
-    total = sum(cell.samples * cell.correct / cell.graded for cell in cells)
-    return total / samples if samples else None
+    columns = zip(*(sums for _, sums in weighted(cells, share_right)), strict=True)
+    n, total, squares = map(sum, columns) if cells else (0, 0.0, 0.0)
+    return sample_mean(n, total, squares)

@@ -4,6 +4,7 @@ They live in build/peers (`make bench-peers`), where `peer_programs` runs once f
 """
 
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.databases import APPROACHES, fill, responses
@@ -37,7 +39,7 @@ def recording(folder: Path) -> Iterator[Measured]:
 
 
 def comparison(folder: Path, pairs: int) -> Iterator[Measured]:
-    """Whole programs, from their start: ours clusters by task, of theirs see `peer_programs`."""
+    """Processor time of whole programs: ours clusters by task, of theirs see `peer_programs`."""
     database = folder / "pairs.db"
     with closing(ResultsProcessor(str(database))) as processor:
         fill(processor, 2 * pairs, text=200)
@@ -49,21 +51,23 @@ def comparison(folder: Path, pairs: int) -> Iterator[Measured]:
                         file.write(json.dumps(line) + "\n")
     command = [str(Path(sys.executable).with_name("ml-agents")), "compare", "--json"]
     command += ["--experiment-ids", "e000", "--db-path", str(database)]
-    taken = [_timed(command) for _ in range(4)]
-    ours = sorted(taken[1:])[1]
+    taken = []
+    for _ in range(3):
+        before = _cpu_of_children()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        taken.append(_cpu_of_children() - before)
     _ask("write_inspect_logs", folder)
-    for peer in ("evalstats", "abeval", "inspect_logs"):
-        start = time.perf_counter()
+    for peer in ("evalstats", "inspect_logs", "abeval"):
+        before = _cpu_of_children()
         if result := _ask(peer, folder):
             failed = "" if result["ended"] != "OverflowError" else ", ends with OverflowError"
             name = f"{peer.replace('_', ' ')}, {pairs:,} pairs{failed}"
-            yield Measured(name, time.perf_counter() - start, ours)
+            yield Measured(name, _cpu_of_children() - before, median(taken))
 
 
-def _timed(command: list[str]) -> float:
-    start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _ask(peer: str, folder: Path) -> dict[str, Any] | None:

@@ -8,7 +8,6 @@ cells to tables, escaping nothing.
 
 import http.client
 import re
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -57,7 +56,7 @@ class Server:
 
     @contextmanager
     def running(self) -> Iterator["Server"]:
-        """From its first answer until it is interrupted."""
+        """From its first answer until it is ended."""
         for _ in range(200):
             try:
                 self.ask("/static/none")
@@ -67,7 +66,7 @@ class Server:
         try:
             yield self
         finally:
-            self._process.send_signal(signal.SIGINT)
+            self._process.terminate()
             self._process.wait(timeout=10)
 
 

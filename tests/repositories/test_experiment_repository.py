@@ -96,9 +96,8 @@ class TestResolving:
         )
         return database
 
-    @pytest.mark.parametrize(
-        ("reference", "meant"),
-        [
+    def test_finds_what_is_meant(self, named: Database) -> None:
+        for reference, meant in (
             ("exp_a1", "exp_a1"),
             ("exp", "exp"),
             ("second", "exp_a2"),
@@ -106,38 +105,33 @@ class TestResolving:
             ("exp_b%", "exp_b%"),
             ("Gr", "Größe"),
             ("latest", "exp_a2"),
-        ],
-    )
-    def test_finds_what_is_meant(self, named: Database, reference: str, meant: str) -> None:
-        assert resolve(named, reference) == meant
+        ):
+            assert resolve(named, reference) == meant
 
-    @pytest.mark.parametrize(
-        ("reference", "candidates"),
-        [("exp_", "exp_a1, exp_a2, exp_b%, exp_bx"), ("same", "Größe, exp")],
-    )
-    def test_names_those_that_fit(self, named: Database, reference: str, candidates: str) -> None:
-        with pytest.raises(NotFoundError, match="several experiments fit") as caught:
-            resolve(named, reference)
-        assert str(caught.value).endswith(candidates)
+    def test_names_those_that_fit(self, named: Database) -> None:
+        for reference, candidates in (
+            ("exp_", "exp_a1, exp_a2, exp_b%, exp_bx"),
+            ("same", "Größe, exp"),
+        ):
+            with pytest.raises(NotFoundError, match="several experiments fit") as caught:
+                resolve(named, reference)
+            assert str(caught.value).endswith(candidates)
 
-    @pytest.mark.parametrize("reference", ["%", "_", "exp_%", "e_p", "EXP_A1", "EXP_B", "", "\x00"])
-    def test_takes_nothing_for_a_pattern(self, named: Database, reference: str) -> None:
-        with pytest.raises(NotFoundError, match="no experiment"):
-            resolve(named, reference)
+    def test_takes_nothing_for_a_pattern(self, named: Database) -> None:
+        for reference in ("%", "_", "exp_%", "e_p", "EXP_A1", "EXP_B", "", "\x00"):
+            with pytest.raises(NotFoundError, match="no experiment"):
+                resolve(named, reference)
 
-    @pytest.mark.parametrize(
-        ("reference", "hint"),
-        [
+    def test_suggests_what_is_near(self, named: Database) -> None:
+        for reference, hint in (
             ("exp_a_1", "Did you mean exp_a1 or exp_a2 or exp_bx?"),
             ("secnd", "Did you mean exp_a2?"),
             ("zzzzzzzzz", "See: ml-agents list"),
-        ],
-    )
-    def test_suggests_what_is_near(self, named: Database, reference: str, hint: str) -> None:
-        with pytest.raises(NotFoundError) as caught:
-            resolve(named, reference)
-        assert caught.value.exit_code == 3
-        assert caught.value.hint == hint
+        ):
+            with pytest.raises(NotFoundError) as caught:
+                resolve(named, reference)
+            assert caught.value.exit_code == 3
+            assert caught.value.hint == hint
 
     def test_in_an_empty_database(self, database: Database) -> None:
         with pytest.raises(NotFoundError, match="holds no experiments"):

@@ -19,24 +19,12 @@ from ml_agents_results.redaction import redact_text
 _SECONDS = re.compile(r"\d{9,11}(\.\d+)?")
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_NUMBERS = frozenset(
-    (
-        "sample_index",
-        "repeat_index",
-        "execution_time_ms",
-        "prompt_tokens",
-        "completion_tokens",
-        "reasoning_tokens",
-        "cached_tokens",
-        "parsing_attempts",
-        "extraction_time_ms",
-        "parsing_confidence",
-        "confidence_score",
-        "score",
-        "cost_estimate",
-    )
-)
-_BOOLEANS = frozenset(("is_correct", "fallback_used"))
+_NUMBERS = {
+    *("sample_index", "repeat_index", "execution_time_ms", "prompt_tokens", "completion_tokens"),
+    *("reasoning_tokens", "cached_tokens", "parsing_attempts", "extraction_time_ms"),
+    *("parsing_confidence", "confidence_score", "score", "cost_estimate"),
+}
+_BOOLEANS = {"is_correct", "fallback_used"}
 
 TYPED = _NUMBERS | _BOOLEANS
 """Fields of runs that are not texts."""

@@ -23,33 +23,11 @@ FOLDER_ENTRY = r"(runs|summary|parsing_metrics|scores)\.csv"
 RUN_COLUMNS = (*RECORD_COLUMNS, "parsing_metrics", "empty_texts")
 SCORE_COLUMNS = ("run_id", *(field.name for field in fields(ScoreRecord)))
 SUMMARY_COLUMNS = (
-    "experiment_id",
-    "approach_name",
-    "provider",
-    "model",
-    "metric",
-    "runs",
-    "graded",
-    "failed",
-    "unparsed",
-    "ungraded",
-    "correct",
-    "mean",
-    "accuracy",
-    "ci_low",
-    "ci_high",
-    "se",
-    "sd",
-    "interval_method",
-    "mean_execution_time_ms",
-    "median_execution_time_ms",
-    "p95_execution_time_ms",
-    "total_cost",
-    "cost_per_correct",
-    "mean_parsing_confidence",
-    "method",
-    "samples",
-    "warnings",
+    *("experiment_id", "approach_name", "provider", "model", "metric", "runs", "graded", "failed"),
+    *("unparsed", "ungraded", "correct", "mean", "accuracy", "ci_low", "ci_high", "se", "sd"),
+    *("interval_method", "mean_execution_time_ms", "median_execution_time_ms"),
+    *("p95_execution_time_ms", "total_cost", "cost_per_correct", "mean_parsing_confidence"),
+    *("method", "samples", "warnings"),
 )
 _CORRECT_AT = RECORD_COLUMNS.index("is_correct")
 _CREATED_AT = RECORD_COLUMNS.index("created_at")

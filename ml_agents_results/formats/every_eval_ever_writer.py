@@ -42,15 +42,8 @@ _LINE_ENDS = (
 
 _NATIVE = ("input_text", "expected_answer", "raw_output", "parsed_answer", "error")
 _DETAILS = (
-    "runs",
-    "graded",
-    "failed",
-    "unparsed",
-    "ungraded",
-    "correct",
-    "total_cost",
-    "cost_per_correct",
-    "median_execution_time_ms",
+    *("runs", "graded", "failed", "unparsed", "ungraded", "correct", "total_cost"),
+    *("cost_per_correct", "median_execution_time_ms"),
 )
 _ACCURACY = MetricRecord("accuracy", "binary", 0, 1, True, is_primary=True)
 """Right answers among the graded ones, where nothing says what the grades are."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ml_agents_results.database.types import from_stored
 from ml_agents_results.database.validation import check_id, refused
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError, UsageError
-from ml_agents_results.formats.coercion import TYPED, cell, grade_of, number, text, time_of
+from ml_agents_results.formats.coercion import TYPED, at, cell, grade_of, number, text, time_of
 from ml_agents_results.formats.column_names import meanings, wide_columns
 from ml_agents_results.formats.grading import Grading
 from ml_agents_results.formats.json_values import parse
@@ -23,19 +23,12 @@ RUN_FIELDS = tuple(name for name in RunRecord.__dataclass_fields__)
 METRIC_FIELDS = tuple(ParsingMetrics.__dataclass_fields__)
 KNOWN = frozenset((*RUN_FIELDS, *METRIC_FIELDS))
 _METRIC_NAMES = frozenset(METRIC_FIELDS)
-_TEXTS = (
-    "id",
-    "sample_id",
-    "input_text",
-    "expected_answer",
-    "raw_output",
-    "parsed_answer",
-    "error",
-)
+_ANSWER_TEXTS = ("raw_output", "parsed_answer", "error")
+_TEXTS = ("id", "sample_id", "input_text", "expected_answer", *_ANSWER_TEXTS)
 _TELLING = frozenset((*_TEXTS, "sample_index", "is_correct", "score", "scores")) - {"id"}
 """A line that has none of these is not a run."""
 
-_ANSWERS = _TELLING - {"sample_id", "input_text", "expected_answer", "sample_index"}
+_ANSWERS = {*_ANSWER_TEXTS, "is_correct", "score", "scores"}
 _SHOWN = 10
 _NUMBERS = 3
 _LARGEST = 1000
@@ -151,7 +144,7 @@ class FieldMapping:
             elif column not in plan.left_out:
                 kept[column] = value
         for path, fields in plan.paths.items():
-            value = _inner(line, path)
+            value = at(line, path)
             if value is not None:
                 self._unseen.discard(path)
                 if path in plan.metrics:
@@ -361,14 +354,6 @@ def _factor(column: str) -> tuple[str, float]:
         with suppress(ValueError):
             return name, float(factor)
     return column, 1.0
-
-
-def _inner(line: Mapping[str, Any], path: str) -> Any:
-    """The value at a path of names, as in `info.ok`."""
-    value: Any = line
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
 
 
 def _metrics(value: object) -> dict[str, Any]:

@@ -65,11 +65,16 @@ class ImportPart:
                 self.source.choose("experiment", known, "it has the same results")
         return self._ids[described.id]
 
+    def described(self, experiment_id: str) -> ExperimentRecord | None:
+        """What the log says of an experiment, or of its only one where the user names another."""
+        known = self.experiments
+        if experiment_id not in known and self._options.experiment_id and len(known) == 1:
+            return next(iter(known.values()))
+        return known.get(experiment_id)
+
     def metrics(self, experiment_id: str) -> list[MetricRecord]:
         """What the log says so far about the metrics of an experiment."""
-        described = self.experiments.get(experiment_id)
-        if described is None and self._options.experiment_id and len(self.experiments) == 1:
-            [described] = self.experiments.values()
+        described = self.described(experiment_id)
         own = (described.metrics or ()) if described is not None else ()
         return [*own, *(() if self._log is None else self._log.metrics.values())]
 

@@ -5,13 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
 from ml_agents_results.database.engine import Database
-from ml_agents_results.database.origin import unsigned
 from ml_agents_results.database.validation import check_id
 from ml_agents_results.errors import (
     DuplicateError,
@@ -23,16 +21,13 @@ from ml_agents_results.errors import (
 from ml_agents_results.formats.conflicts import Incoming, settle
 from ml_agents_results.formats.detection import find_logs
 from ml_agents_results.formats.duplicates import POLICIES, Policy, latest, note_latest, run_key
-from ml_agents_results.formats.experiment_metrics import ExperimentMetrics
 from ml_agents_results.formats.import_part import ImportPart
 from ml_agents_results.formats.import_result import ImportResult
+from ml_agents_results.formats.imported_experiments import ImportedExperiments
 from ml_agents_results.formats.log import Item
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.registry import WHOLE
-from ml_agents_results.records import ExperimentRecord
-from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.import_keys import KeyMap, keys_of_ids, recorded_keys
-from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.score_rows import value_of_run
 
 _COLLECT_AFTER = 100_000
@@ -104,6 +99,11 @@ def _rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+def _age(part: ImportPart) -> str:
+    """Sorts logs by the start of their attempt; those that are no attempts come first."""
+    return part.source.attempt or ""
+
+
 def _split(batch: list[Item], recorded: Mapping[str, bool]) -> tuple[list[Item], Sequence[Item]]:
     """The runs of other experiments than those that are recorded from another file; and of those,
     the runs of which this file says more. The rest has nothing new."""
@@ -122,11 +122,8 @@ class _Import:
         self._connection = connection
         self._options = options
         self._progress = progress
-        self._runs = RunRepository(connection)
-        self._experiments = ExperimentRepository(connection)
-        self._metrics: dict[str, ExperimentMetrics] = {}
+        self._experiments = ImportedExperiments(connection, options)
         self._seen = KeyMap(connection)
-        self._counts_before: dict[str, int] = {}
         self._counted: Counter[str] = Counter()
         self._imported: Counter[str] = Counter()
         self._sources: list[dict[str, Any]] = []
@@ -141,23 +138,20 @@ class _Import:
         for part in parts:
             with self._skipping(part):
                 part.open()
-                if keep is latest and part.source.attempt is None:
-                    self._note_latest(part)
                 if keep is latest or part.source.attempt is not None:
                     waiting.append(part)
                     if len(waiting) > OPEN_LOGS:
                         part.close()
                 else:
                     self._add(part, keep)
-        # The newest attempts first: older ones do not replace what these have.
-        waiting.sort(key=lambda part: part.source.attempt or "", reverse=True)
         if keep is latest:
-            for part in reversed(waiting):
-                if part.source.attempt is not None:
-                    with self._skipping(part):
-                        part.reopen()
-                        self._note_latest(part)
-        for part in waiting:
+            for part in sorted(waiting, key=_age):
+                with self._skipping(part):
+                    part.reopen()
+                    for batch in part.read_ahead(self._progress):
+                        note_latest(self._seen, part.source, batch)
+        # The newest attempts first: older ones do not replace what these have.
+        for part in sorted(waiting, key=_age, reverse=True):
             if part.source not in self._broken:
                 with self._skipping(part):
                     part.reopen()
@@ -171,7 +165,7 @@ class _Import:
     def _skipping(self, part: ImportPart) -> Iterator[None]:
         """A block whose errors about the file leave it out, if the user wants that."""
         skip = self._options.skip_broken and self._several
-        counted, before = self._counted.copy(), dict(self._counts_before)
+        counted, before = self._counted.copy(), dict(self._experiments.counts_before)
         savepoint = self._connection.begin_nested() if skip else None
         try:
             yield
@@ -183,10 +177,8 @@ class _Import:
                     error.hint = f"{hint}; to leave the file out: --skip-broken"
                 raise
             savepoint.rollback()
-            self._counted, self._counts_before = counted, before
-            for metrics in self._metrics.values():
-                metrics.forget(part.source)
-            self._runs = RunRepository(self._connection)
+            self._counted = counted
+            self._experiments.forget(part, before)
             self._broken[part.source] = error
         else:
             if savepoint is not None:
@@ -194,7 +186,7 @@ class _Import:
 
     def _settle_metrics(self) -> None:
         """Chooses the primary metric of each experiment, and counts runs without it anew."""
-        for metrics in self._metrics.values():
+        for metrics in self._experiments.metrics.values():
             more = {file.name: number for file, number in metrics.settle().items()}
             self._counted["ungraded"] += sum(more.values())
             for noted in self._sources:
@@ -216,21 +208,13 @@ class _Import:
                 raise error
             source.warn(f"{error.message}; the file was left out")
 
-    def _note_latest(self, part: ImportPart) -> None:
-        for batch in part.read_ahead(self._progress):
-            note_latest(self._seen, part.source, batch)
-
     def _report_stale(self, parts: Sequence[ImportPart]) -> None:
         """Warns of runs that the same files made with other options: they are about other samples,
         so nothing replaced them."""
         files = {part.source.sha256 for part in parts}
-        for name, before in self._counts_before.items():
-            stale = self._runs.count(name) - self._imported[name] if before else 0
-            record = self._experiments.find(name) if stale > 0 else None
-            imports = [] if record is None else record.environment_json.get("imports", [])
-            if imports and all(
-                one.get("sha256") in files and one.get("format") not in WHOLE for one in imports
-            ):
+        for name, before in self._experiments.counts_before.items():
+            stale = self._experiments.runs.count(name) - self._imported[name] if before else 0
+            if stale > 0 and self._experiments.made_only_by(name, files, WHOLE):
                 parts[0].source.warn(
                     f"experiment {name} has {stale:,} further runs, which an earlier import of "
                     f"this file made with other options (to begin anew: ml-agents delete "
@@ -239,12 +223,12 @@ class _Import:
 
     def _result(self, parts: Sequence[ImportPart]) -> ImportResult:
         counted = self._counted
-        before = self._counts_before
-        inserted = sum(self._runs.count(name) - count for name, count in before.items())
+        before, runs = self._experiments.counts_before, self._experiments.runs
+        inserted = sum(runs.count(name) - count for name, count in before.items())
         updated = counted["changed"] - inserted
         kept = counted["read"] - counted["superseded"]
         metrics: list[dict[str, Any]] = []
-        for metric in (asdict(one) for known in self._metrics.values() for one in known):
+        for metric in map(asdict, self._experiments):
             if metric not in metrics:
                 metrics.append(metric)
         return ImportResult(
@@ -273,7 +257,7 @@ class _Import:
             for item in batch:
                 if (experiment_id := item.run.experiment_id) not in has_newer:
                     with source.locate(item.position):
-                        has_newer[experiment_id] = self._begin(experiment_id, part)
+                        has_newer[experiment_id] = self._experiments.begin(experiment_id, part)
             self._counted["read"] += len(batch)
             others, again = _split(batch, part.recorded)
             kept = keep(self._seen, source, self._without_newer(others, has_newer))
@@ -282,7 +266,7 @@ class _Import:
             primary = part.primary
             for item in kept:
                 self._imported[item.run.experiment_id] += 1
-                metrics = self._metrics[item.run.experiment_id]
+                metrics = self._experiments.metrics[item.run.experiment_id]
                 if self._several:
                     metrics.count(source, item, primary)
                 if item.scores:
@@ -290,7 +274,7 @@ class _Import:
             renamed += self._save(source, kept)
         for experiment_id in has_newer:
             # The kinds of metrics may be known at the end only.
-            self._save_metrics(experiment_id, part)
+            self._experiments.save_metrics(experiment_id, part)
         part.close()
         if not has_newer:
             self._empty.append(source)
@@ -325,89 +309,21 @@ class _Import:
         )
         return [item for item in batch if run_key(item.run) not in recorded]
 
-    def _begin(self, experiment_id: str, part: ImportPart) -> bool:
-        """Saves the experiment with a note of what is imported into it, and returns whether it
-        holds a newer attempt."""
-        name = self._options.name
-        if experiment_id not in self._counts_before:
-            if name and self._counts_before:
-                raise UsageError(
-                    f"--name applies to one experiment, but these runs belong to several: "
-                    f"{', '.join(self._counts_before)}, {experiment_id}",
-                    "Leave it out, or join them with --experiment-id.",
-                )
-            self._counts_before[experiment_id] = self._runs.count(experiment_id)
-        existing = self._experiments.find(experiment_id)
-        # Nobody signs for the settings of an experiment that comes from elsewhere.
-        described = unsigned(self._described(experiment_id, part))
-        record = existing or described
-        noted = {
-            "file": Path(part.source.name).name,
-            "format": part.format_name,
-            "sha256": part.source.sha256,
-        }
-        attempt = part.source.attempt
-        if attempt is not None:
-            noted["attempt"] = attempt
-        environment = record.environment_json
-        imports = environment.get("imports", [])
-        newer = attempt is not None and any(one.get("attempt", "") > attempt for one in imports)
-        if (attempt is not None and not newer) or part.recorded.get(experiment_id):
-            # The newest log of several, or the one that says most, describes the experiment.
-            record = replace(
-                record,
-                name=described.name or record.name,
-                status=described.status,
-                created_at=described.created_at or record.created_at,
-                config_json=described.config_json,
-            )
-            environment = {**environment, **described.environment_json}
-        if noted not in imports:
-            # A log that has grown since it was imported is noted once.
-            others = (one for one in imports if attempt is None or not _same_log(one, noted))
-            environment = {**environment, "imports": [*others, noted]}
-        record = replace(
-            record,
-            name=name or record.name,
-            status="completed" if record.status == "running" else record.status,
-            environment_json=environment,
-        )
-        if record != existing:
-            self._experiments.save(record, redate=True)
-        self._save_metrics(experiment_id, part)
-        return newer
-
-    def _save_metrics(self, experiment_id: str, part: ImportPart) -> None:
-        metrics = part.metrics(experiment_id)
-        if experiment_id not in self._metrics:
-            self._metrics[experiment_id] = ExperimentMetrics(self._connection, experiment_id)
-        options = self._options
-        named = any((options.metric, options.scorer, options.filter))
-        if self._metrics[experiment_id].add(metrics, part.source, named=named):
-            # Repositories remember which metric is the primary one.
-            self._runs = RunRepository(self._connection)
-
-    def _described(self, experiment_id: str, part: ImportPart) -> ExperimentRecord:
-        described = part.experiments.get(experiment_id)
-        if described is None and self._options.experiment_id and len(part.experiments) == 1:
-            described = replace(next(iter(part.experiments.values())), id=experiment_id)
-        return described or ExperimentRecord(experiment_id, name=part.source.stem)
-
     def _save(self, source: LogSource, batch: Sequence[Item]) -> int:
         """Saves what is new or changed, and returns how many runs had the id of another one."""
         try:
-            prepared = self._runs.prepare([item.run for item in batch])
+            prepared = self._experiments.runs.prepare([item.run for item in batch])
         except InvalidRecordError as error:
             if error.record_number is None:
                 raise
             with source.locate(batch[error.record_number].position):
                 raise
-        new = {name for name, count in self._counts_before.items() if not count}
+        new = {name for name, count in self._experiments.counts_before.items() if not count}
         incoming = [Incoming(item, run) for item, run in zip(batch, prepared, strict=True)]
         policy = self._options.on_conflict
         settled = settle(self._connection, policy, source, incoming, new)
         renamed = self._give_ids(source, settled.changed)
-        self._counted["changed"] += self._runs.save_prepared(
+        self._counted["changed"] += self._experiments.runs.save_prepared(
             [one.prepared for one in settled.changed]
         )
         self._counted["changed"] += settled.rescored
@@ -436,8 +352,3 @@ class _Import:
                     "Ids of runs are unique. If it is the id of the question: --map sample_id=id",
                 )
         return renamed
-
-
-def _same_log(noted: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two notes are of one file of one attempt."""
-    return all(noted.get(name) == other.get(name) for name in ("file", "format", "attempt"))

@@ -20,14 +20,8 @@ if TYPE_CHECKING:
 
 PARTS = ("runs", "metadata")
 PARTITIONS = (
-    "experiment_id",
-    "approach_name",
-    "provider",
-    "model",
-    "task",
-    "repeat_index",
-    "parsing_method",
-    "is_correct",
+    *("experiment_id", "approach_name", "provider", "model", "task", "repeat_index"),
+    *("parsing_method", "is_correct"),
 )
 FOLDER_ENTRY = rf"({'|'.join(PARTITIONS)})=.*"
 _FOR_ANALYSES = ("input_fingerprint", "outcome")

@@ -165,8 +165,11 @@ def compare(
     As a gate (--fail-on, --gate) it ends with code 6 where a candidate is worse.
     """
     from ml_agents_results.errors import UsageError
-    from ml_agents_results.formats.comparison_files import comparison_writer, write_comparison
-    from ml_agents_results.formats.report_files import write_report
+    from ml_agents_results.formats.report_files import (
+        require_comparison_file,
+        write_comparison,
+        write_report,
+    )
     from ml_agents_results.reports.comparison_report import comparison_report
     from ml_agents_results.reports.sentences import comparison_document
     from ml_agents_results.reports.several_metrics_report import several_metrics_report
@@ -176,7 +179,7 @@ def compare(
     from ml_agents_results.services.metric_choice import named_metrics
 
     if output is not None:
-        comparison_writer(output, force=force)
+        require_comparison_file(output, force=force)
     rules = gate.rules(metric, comparison.margin)
     options = comparison.analysis(metric=metric, pool=pool, allow=tuple(listed(allow)))
     if files and (experiment_ids or source.source or source.given):

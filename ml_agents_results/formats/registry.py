@@ -75,7 +75,7 @@ class FolderWriter(Writer, Protocol):
 
 
 class _Format(NamedTuple):
-    """The modules of a format, and the file extension that selects it for an export."""
+    """The modules of a format, or objects in them, and the extension that selects it."""
 
     reader: str | None = None
     writer: str | None = None
@@ -99,8 +99,8 @@ _FORMATS = {
     "jsonl": _Format(None, "jsonl_writer", ".jsonl"),
     "parquet": _Format(None, "parquet_writer", ".parquet"),
     "huggingface": _Format(None, "hugging_face_writer"),
-    "markdown": _Format(None, "markdown_writer", ".md"),
-    "latex": _Format(None, "latex_writer", ".tex"),
+    "markdown": _Format(None, "paper_tables:MARKDOWN", ".md"),
+    "latex": _Format(None, "paper_tables:LATEX", ".tex"),
     "html": _Format(None, "html_report", ".html"),
 }
 """If two formats could read a file, the first one does."""
@@ -170,7 +170,10 @@ def format_of(path: str | Path) -> str:
 
 
 def _module(name: str) -> object:
-    return import_module(f"ml_agents_results.formats.{name}")
+    """The module of this name, or the object that follows a colon."""
+    module, _, member = name.partition(":")
+    found: object = import_module(f"ml_agents_results.formats.{module}")
+    return getattr(found, member) if member else found
 
 
 def _others(own: Sequence[str], function: str) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
-from ml_agents_results.formats.comparison_files import WRITERS
 from ml_agents_results.formats.registry import SUFFIXES
+from ml_agents_results.formats.report_files import COMPARISON_SUFFIXES
 from ml_agents_results.processor import ResultsProcessor
 from tests.commands import call, contents, document, refusal
 from tests.generated import make_runs
@@ -208,7 +208,7 @@ def test_what_cannot_be_done_is_said(
     assert list(Path().iterdir()) == []
 
 
-@pytest.mark.parametrize("suffix", list(WRITERS))
+@pytest.mark.parametrize("suffix", COMPARISON_SUFFIXES)
 def test_comparisons_are_written_in_every_format(filled: Path, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"comparison{suffix}"
     options = ("--experiment-ids", "one", "--by", "task", "--db-path", filled)

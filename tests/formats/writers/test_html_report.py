@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.formats.comparison_files import write_comparison
 from ml_agents_results.formats.exporting import export
+from ml_agents_results.formats.report_files import write_comparison
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import MetricRecord, RunRecord
 from ml_agents_results.reports.sentences import comparison_sentence

@@ -154,6 +154,6 @@ def settings_of(config: object) -> dict[str, Any]:
     if is_dataclass(config) and not isinstance(config, type):
         return asdict(config)
     raise InvalidRecordError(
-        f"a configuration cannot be a {type(config).__name__}",
+        f"a configuration holds settings, and a value of type {type(config).__name__} has none",
         "Give an ExperimentConfig, a dataclass or a mapping.",
     )

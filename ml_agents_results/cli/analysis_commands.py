@@ -15,13 +15,12 @@ from ml_agents_results.cli.analysis_reports import (
 from ml_agents_results.cli.experiment_lookup import (
     EXPERIMENTS,
     OPTIONAL_EXPERIMENTS,
-    resolve_ids,
 )
 from ml_agents_results.cli.gate_options import GateOptions, with_baseline
 from ml_agents_results.cli.help_panels import OUTPUT, STATISTICS
 from ml_agents_results.cli.log_files import imported_files
 from ml_agents_results.cli.option_groups import Names, argument, grouped, option
-from ml_agents_results.cli.option_values import completing, listed
+from ml_agents_results.cli.option_values import completing, listed, path_here
 from ml_agents_results.cli.output_options import FORCE, JSON, VERBOSE, emit_json
 from ml_agents_results.cli.selection_options import SelectionOptions
 from ml_agents_results.cli.source_options import SourceOptions
@@ -31,7 +30,7 @@ from ml_agents_results.cli.statistics_options import (
     ComparisonOptions,
     FigureOptions,
 )
-from ml_agents_results.reports.terminal import print_report, say
+from ml_agents_results.reports.terminal import print_report, say, write
 from ml_agents_results.statistics import choices
 
 if TYPE_CHECKING:
@@ -60,6 +59,7 @@ def analyze(
         "Also write the report to a file; the extension selects the format: json, md, tex, html, "
         "xlsx, of a ranking svg.",
         panel=OUTPUT,
+        parser=path_here,
     ),
     force: bool = FORCE,
     source: SourceOptions,
@@ -89,7 +89,7 @@ def analyze(
     )
     options = figures.analysis(metric=metric)
     with source.runs() as runs:
-        ids = resolve_ids(runs.connection, experiment_ids)
+        ids = source.ids(runs, experiment_ids)
         filters = selection.filters(ids)
         names = named_metrics(runs, ids, metric)
         rated = report_type in OF_RATERS
@@ -153,6 +153,7 @@ def compare(
         "FILE",
         "Also write the comparison to a file; the extension selects the format.",
         panel=OUTPUT,
+        parser=path_here,
     ),
     force: bool = FORCE,
     gate: GateOptions,
@@ -171,6 +172,7 @@ def compare(
         write_report,
     )
     from ml_agents_results.reports.comparison_report import comparison_report
+    from ml_agents_results.reports.gate_report import gate_report
     from ml_agents_results.reports.sentences import comparison_document
     from ml_agents_results.reports.several_metrics_report import several_metrics_report
     from ml_agents_results.services.comparison.comparison_service import ComparisonService
@@ -192,7 +194,7 @@ def compare(
             runs, named = stack.enter_context(imported_files(files))
         else:
             runs, named = stack.enter_context(source.runs()), experiment_ids or []
-        ids = resolve_ids(runs.connection, named)
+        ids = source.ids(runs, named)
         if rules is not None:
             ids, baseline = with_baseline(runs.connection, ids, rules, baseline)
         filters = selection.filters(ids)
@@ -226,9 +228,13 @@ def compare(
             write_comparison(comparisons[0], output, force=force)
     if judged is not None:
         document = {**document, "gate": judged.to_dict()}
+        if not as_json:
+            # Its verdict is the answer; what follows has other tests, and no margin.
+            print_report(gate_report(judged))
+            write()
     _show(document, report, output, verbose=verbose, as_json=as_json)
     if judged is not None:
-        gate.report(judged, force=force, show=not as_json)
+        gate.report(judged, force=force)
 
 
 def _show(

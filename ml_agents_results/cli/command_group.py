@@ -28,6 +28,13 @@ ENTRY_POINTS = "ml_agents_results.commands"
 
 INTERRUPTED = 130
 BROKEN_PIPE = 1
+_FAULTS = {
+    "int_parsing": "not a whole number",
+    "int_from_float": "not a whole number",
+    "float_parsing": "not a number",
+    "greater_than_equal": "less than {ge}",
+    "less_than_equal": "more than {le}",
+}
 _OUTPUT_FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _BUILT_IN = {
@@ -252,8 +259,17 @@ def _report_usage(error: typer.TyperException, debug: bool) -> int:
         say(error.message)
         return error.exit_code
     command = context.command_path if context else "ml-agents"
-    message = error.format_message().replace(": Value error, ", ": ", 1)  # Typer's, of a choice
-    return _report(message, f"See: {command} --help", error.exit_code, debug)
+    if isinstance(cause := error.__cause__, ValueError) and hasattr(cause, "errors"):
+        error.message = _refused(cause.errors()[0])
+    return _report(error.format_message(), f"See: {command} --help", error.exit_code, debug)
+
+
+def _refused(fault: Mapping[str, Any]) -> str:
+    """What is wrong with a value of the command line, which Typer has pydantic check."""
+    text = _FAULTS.get(fault["type"])
+    if text is None:
+        return str(fault.get("ctx", {}).get("error", fault["msg"]))
+    return f"{fault['input']!r} is {text.format(**fault.get('ctx', {}))}"
 
 
 def _report(message: str, hint: str | None, code: int, debug: bool) -> int:

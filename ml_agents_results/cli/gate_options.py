@@ -10,8 +10,9 @@ import typer
 
 from ml_agents_results.cli.help_panels import GATE
 from ml_agents_results.cli.option_groups import option
+from ml_agents_results.cli.option_values import path_here
 from ml_agents_results.errors import NotFoundError, UsageError
-from ml_agents_results.reports.terminal import print_report, say, workflow_command, write
+from ml_agents_results.reports.terminal import say, workflow_command
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -23,6 +24,7 @@ FAILED = 6
 """The exit code of a gate that fails."""
 
 _option = partial(option, panel=GATE)
+_file = partial(_option, "FILE", parser=path_here)
 
 
 @dataclass
@@ -33,9 +35,9 @@ class GateOptions:
         None,
         "End with code 6 where a candidate is worse; `undecided`: also where that is open.",
     )
-    gate: Path | None = _option("FILE", "Rules of a gate in YAML; see docs/ci.md.")
-    junit: Path | None = _option("FILE", "Also write the gate as JUnit XML.")
-    summary: Path | None = _option("FILE", "Also write the gate as Markdown.")
+    gate: Path | None = _file("Rules of a gate in YAML; see docs/ci.md.")
+    junit: Path | None = _file("Also write the gate as JUnit XML.")
+    summary: Path | None = _file("Also write the gate as Markdown.")
 
     def rules(self, metric: str | None, margin: float | None) -> "Gate | None":
         """The gate that the options ask for; None without one.
@@ -62,8 +64,8 @@ class GateOptions:
         gate = gate_of(read_yaml_mapping(self.gate, "--gate", example))
         return gate if self.fail_on is None else replace(gate, fail_on=verdicts)
 
-    def report(self, report: "GateReport", *, force: bool, show: bool) -> None:
-        """Writes the files, tells GitHub Actions if it runs this, and prints the gate.
+    def report(self, report: "GateReport", *, force: bool) -> None:
+        """Writes the files, tells GitHub Actions if it runs this, and ends the command.
 
         Raises:
             typer.Exit: The gate fails.
@@ -75,11 +77,7 @@ class GateOptions:
         )
         from ml_agents_results.formats.junit import junit_xml
         from ml_agents_results.formats.output_files import open_output
-        from ml_agents_results.reports.gate_report import gate_report
 
-        if show:
-            write()
-            print_report(gate_report(report))
         markdown = summary_markdown(report).encode("utf-8", "replace")
         for path, content in ((self.junit, junit_xml(report)), (self.summary, markdown)):
             if path is not None:

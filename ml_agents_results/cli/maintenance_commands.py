@@ -9,6 +9,7 @@ from ml_agents_results.cli.database_options import DB_PATH, DB_URL, DatabaseOpti
 from ml_agents_results.cli.experiment_lookup import every_id
 from ml_agents_results.cli.help_panels import DATABASE
 from ml_agents_results.cli.option_groups import flag, grouped, option
+from ml_agents_results.cli.option_values import path_here
 from ml_agents_results.cli.output_options import FORCE, JSON, PARTLY, emit_json
 from ml_agents_results.errors import CorruptDatabaseError, UsageError
 from ml_agents_results.reports.terminal import print_table, say, write
@@ -39,7 +40,7 @@ def db_backup(
     from ml_agents_results.database.manager import DatabaseManager
 
     database = DatabaseOptions(source, db_url).named()
-    destination = Path(dest)
+    destination = path_here(dest)
     if database.is_sqlite:
         size = DatabaseManager(database).backup_database(destination, force=force)
         _note_foreign_objects(database)
@@ -190,7 +191,7 @@ def db_repair(
     """
     from ml_agents_results.database.maintenance.recovery.salvage import repair
 
-    report = repair(Path(source), Path(dest), force=force)
+    report = repair(Path(source), path_here(dest), force=force)
     if as_json:
         emit_json(report.to_dict())
     else:

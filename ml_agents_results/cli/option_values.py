@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 from ml_agents_results.errors import UsageError
 
@@ -48,6 +49,20 @@ def require_utf8(value: str) -> None:
     """
     if _SURROGATE.search(value):
         raise UsageError(f"{value!r} is not UTF-8", "Check the encoding of your terminal.")
+
+
+def path_here(value: str) -> Path:
+    """A path on this machine.
+
+    Raises:
+        UsageError: It is a URL.
+    """
+    if "://" in value:
+        raise UsageError(
+            f"{value} is not a file on this machine",
+            "Name one; ml-agents export and import reach stores, too.",
+        )
+    return Path(value)
 
 
 def completing(values: "Callable[[], Collection[str]]") -> Callable[[str], list[str]]:

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ml_agents_results.cli.database_options import DatabaseOptions
+from ml_agents_results.cli.experiment_lookup import every_id, resolve_ids
 from ml_agents_results.cli.help_panels import DATABASE
 from ml_agents_results.cli.option_groups import option
-from ml_agents_results.errors import UsageError
+from ml_agents_results.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ml_agents_results.repositories.run_source import RunSource
+
+_LISTED = 10
+"""Experiments of a folder that a hint names."""
 
 
 @dataclass
@@ -52,6 +56,23 @@ class SourceOptions(DatabaseOptions):
 
         engine = "spark" if self.spark_master else self.engine or "duckdb"
         return Lake(self.source, engine, self.spark_master).read()
+
+    def ids(self, runs: "RunSource", references: "Sequence[str]") -> list[str]:
+        """The ids of the experiments that are named; see `resolve_ids`.
+
+        Raises:
+            NotFoundError, UsageError: One is unknown, or none is named; the hint lists those of
+                the folder.
+        """
+        try:
+            return resolve_ids(runs.connection, references)
+        except (NotFoundError, UsageError) as error:
+            if self.source is None:
+                raise
+            known = every_id(runs.connection)
+            more = f" and {len(known) - _LISTED} more" if known[_LISTED:] else ""
+            hint = f"{self.source} has: {', '.join(known[:_LISTED])}{more}"
+            raise type(error)(error.message, hint) from error
 
     @contextmanager
     def _database_runs(self) -> "Iterator[RunSource]":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.cli.help_panels import STATISTICS
 from ml_agents_results.cli.option_groups import flag, option
-from ml_agents_results.cli.option_values import completing
+from ml_agents_results.cli.option_values import completing, path_here
 from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics import choices
 
@@ -61,6 +61,7 @@ class FigureOptions:
         "FILE",
         'Families of related tasks, as JSON: {"task": "family", ...}. Errors are clustered by '
         "family; macro averages take the mean of each family first.",
+        parser=path_here,
     )
     missing: choices.Missing = _choice(
         "Runs without a grade: exclude them, or count them as incorrect.", default="exclude"

@@ -30,6 +30,10 @@ _TELLING = frozenset((*_TEXTS, "sample_index", "is_correct", "score", "scores"))
 
 _ANSWERS = {*_ANSWER_TEXTS, "is_correct", "score", "scores"}
 _SHOWN = 10
+_LATER = (
+    "Import it without --metric; then choose among the metrics that it brings: ml-agents edit "
+    "--experiment-id ID --primary METRIC"
+)
 _NUMBERS = 3
 _LARGEST = 1000
 """Larger numbers are times, sizes or ids rather than grades."""
@@ -212,7 +216,7 @@ class FieldMapping:
                 fields[column] = [(field, factor)]
                 self._has_unit |= factor != 1.0
             self._source.choose("column", f"{field}={column}", "its name")
-        self._unseen -= set(names)
+        self._unseen -= {*names, *prefixed.values()}
         if metrics and "experiment_id" not in names:
             # Next to other metrics the grade is one of them, and the first.
             metrics = {one: one == "is_correct" for one in _GRADES if one in own} | metrics
@@ -307,10 +311,16 @@ class FieldMapping:
         Raises:
             InvalidFileError: A column that was mapped never occurred.
         """
-        if self._unseen:
+        if mapped := sorted(self._unseen & self._fields.keys()):
             raise InvalidFileError(
-                f"{self._source.name} has no column {', '.join(map(repr, sorted(self._unseen)))}",
+                f"{self._source.name} has no column {', '.join(map(repr, mapped))}",
                 "Correct --map FIELD=COLUMN; columns are spelled as in the file.",
+            )
+        if self._unseen:
+            metrics = ", ".join(self.grading.metrics)
+            raise InvalidFileError(
+                f"{self._source.name} has no metric {', '.join(map(repr, sorted(self._unseen)))}",
+                f"Its metrics are: {metrics}" if metrics else _LATER,
             )
         self._samples.finish()
         if self._looks_like_seconds:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ml_agents_results.errors import InvalidFileError
 from ml_agents_results.formats.json_stream import JsonStream
-from ml_agents_results.formats.json_values import parse
+from ml_agents_results.formats.json_values import json_kind, parse
 from ml_agents_results.formats.log_source import BOM, LogSource
 
 LONGEST_LINE = 1 << 28
@@ -49,7 +49,7 @@ def read_lines(
                 hint = _JOINED if "Extra data" in str(error) else _LISTED
                 raise _bad_line(source, number, str(error), hint) from error
             if not isinstance(values, dict):
-                raise _bad_line(source, number, f"it is a {type(values).__name__}, not an object")
+                raise _bad_line(source, number, f"it is {json_kind(values)}, not an object")
             if number <= _CHECKED and (twice := _repeated_key(line)) is not None:
                 source.warn(
                     f"{source.where(number)} has {twice!r} twice in one object; the last one counts"
@@ -93,7 +93,7 @@ def read_object(source: LogSource, path: Path) -> dict[str, Any]:
     value = read_document(source, path)
     if not isinstance(value, dict):
         raise InvalidFileError(
-            f"{path}: it is a {type(value).__name__}, not an object", "Check its path."
+            f"{path}: it is {json_kind(value)}, not an object", "Check its path."
         )
     return value
 

@@ -15,6 +15,7 @@ from ml_agents_results.formats.column_names import meanings
 from ml_agents_results.formats.field_mapping import RUN_FIELDS
 from ml_agents_results.formats.json_files import beginning, first_line, read_lines, read_object
 from ml_agents_results.formats.json_stream import JsonStream
+from ml_agents_results.formats.json_values import json_kind
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.formats.recipe_files import NO_RECIPE, fitting_recipe
 from ml_agents_results.formats.record_objects import experiment_of
@@ -143,7 +144,7 @@ def _list(source: LogSource) -> Iterator[Row]:
             values = stream.parse(raw)
             if not isinstance(values, dict):
                 raise InvalidFileError(
-                    f"{source.where(position)}: it is a {type(values).__name__}, not an object",
+                    f"{source.where(position)}: it is {json_kind(values)}, not an object",
                     "A runs file has one JSON object for each run.",
                 )
             yield position, values, len(raw)

@@ -39,3 +39,11 @@ def _parse_exactly(text: str) -> Any:
         raise ValueError(f"this is not JSON: {error.msg} (column {error.colno})") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def json_kind(value: object) -> str:
+    """What JSON calls a value: `a number`, `null`."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    names: dict[type, str] = {dict: "an object", list: "a list", str: "a string"}
+    return names.get(type(value), "a number")

@@ -13,13 +13,20 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from ml_agents_results.errors import InvalidFileError, OutputError, UsageError
+from ml_agents_results.errors import InvalidFileError, OutputError, ResultsError, UsageError
 from ml_agents_results.redaction import redact_text
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _UNFINISHED = re.compile(r"\.ml-agents-\w+\.tmp")
 """What an export that was killed leaves in a store."""
 _DATABASES = ("sqlite", "postgres")
+_PACKAGES = {
+    **dict.fromkeys(("s3", "s3a"), "s3fs"),
+    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("az", "abfs", "abfss"), "adlfs"),
+    **dict.fromkeys(("http", "https"), "aiohttp requests"),
+}
+"""What fsspec reaches stores by."""
 
 
 def path_here(path: str | Path) -> Path | None:
@@ -53,8 +60,13 @@ def remote_output(url: str, *, force: bool = False) -> Iterator[BinaryIO]:
         UsageError: The URL holds a password, or its store cannot be written.
         OutputError: The file exists and `force` is not set, or cannot be sent.
     """
-    store, path = _opened(url)
+    if urlsplit(url).scheme in ("http", "https"):
+        raise UsageError(
+            f"{shown_url(url)} is not in a store that can be written",
+            "Write a file here, or in a store, such as s3://bucket/file.",
+        )
     with _errors(OutputError, f"{shown_url(url)} cannot be written"):
+        store, path = _opened(url)
         _require_replaceable(store, path, url, force)
     with tempfile.TemporaryFile(prefix="ml-agents-") as file:
         yield file
@@ -85,10 +97,10 @@ def fetched(url: str) -> Iterator[Path]:
         UsageError: The URL holds a password, or there is no library for its store.
         InvalidFileError: There is nothing, or it cannot be fetched.
     """
-    store, path = _opened(url)
     with tempfile.TemporaryDirectory(prefix="ml-agents-") as folder:
-        copy = Path(folder) / (PurePosixPath(path).name or "fetched")
         with _errors(InvalidFileError, f"{shown_url(url)} cannot be read"):
+            store, path = _opened(url)
+            copy = Path(folder) / (PurePosixPath(path).name or "fetched")
             if not store.isdir(path):
                 _fetch(store, path, copy)
             else:
@@ -136,8 +148,10 @@ def _opened(url: str) -> tuple[Any, str]:
     try:
         store, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
+        package = _PACKAGES.get(parts.scheme)
         raise UsageError(
-            f"{parts.scheme}:// needs a package: {error}", "For S3: pip install s3fs"
+            f"{parts.scheme}:// needs a package: {error}",
+            f"Install it with: pip install {package}" if package else "Install what it names.",
         ) from error
     except ValueError as error:
         raise UsageError(
@@ -162,7 +176,7 @@ def _errors(kind: type[OutputError | InvalidFileError], what: str) -> Iterator[N
     """A block in which errors of a store become errors for users, without keys."""
     try:
         yield
-    except (OutputError, InvalidFileError):
+    except ResultsError:
         raise
     except FileNotFoundError as error:
         raise kind(f"{what}: there is no such file or bucket", "Check the URL.") from error

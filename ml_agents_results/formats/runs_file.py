@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_agents_results.database.types import from_stored
-from ml_agents_results.errors import InvalidFileError
+from ml_agents_results.errors import InvalidFileError, UsageError
 from ml_agents_results.formats.answer_reader import AnswerReader
 from ml_agents_results.formats.coercion import TYPED, cell, number_cell
 from ml_agents_results.formats.column_names import says_what, widened
@@ -122,6 +122,13 @@ def _log(
         grading.describe(reading.recipe.definitions(), f"recipe {reading.recipe.name}")
     for experiment in described:
         grading.describe(experiment.metrics or ())
+        primary = next((one.name for one in experiment.metrics or () if one.is_primary), None)
+        if options.metric is not None and primary not in (None, options.metric):
+            raise UsageError(
+                f"{source.name} says itself that {primary} is the metric of {experiment.id}",
+                "Import it without --metric, then: ml-agents edit --experiment-id "
+                f"{experiment.id} --primary {options.metric}",
+            )
     reader = AnswerReader(source, options, reparse=True)
     if (metric := reader.metric) is not None:
         grading.define(

@@ -42,9 +42,17 @@ def default_provider() -> str | None:
 
 def named_model(text: str) -> tuple[str | None, str]:
     """Provider and model of a name such as `anthropic:claude-sonnet-4-5`; without the name of a
-    known provider in front, it is the model's name alone (`llama3:8b`)."""
+    known provider in front, it is the model's name alone (`llama3:8b`).
+
+    Raises:
+        UsageError: The name ends after the provider.
+    """
     provider, colon, model = text.partition(":")
-    return (provider, model) if colon and model and provider in KNOWN else (None, text)
+    if not colon or provider not in KNOWN:
+        return None, text
+    if not model.strip():
+        raise UsageError(f"{text!r} names a provider and no model", f"As in: {provider}:NAME")
+    return provider, model
 
 
 def open_provider(

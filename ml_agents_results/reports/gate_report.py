@@ -30,10 +30,12 @@ def gate_report(report: GateReport) -> Report:
         f"{alpha}); all rules must pass, so that needs no correction. fail: a loss is shown "
         f"(one-sided, p at most {alpha} after Holm's correction for the rules). undecided: neither."
     ]
+    # The sentence says it of the first that fails.
+    said = next((row for row in report.rows if row.fails), None)
     notes = [
         f"{row_rule(row)}: {why(row, report.alpha)}"
         for row in report.rows
-        if row.verdict == "undecided"
+        if row.verdict == "undecided" and row is not said
     ]
     return Report(
         "Gate", [Table("Gate", columns, rows, [view])], [sentence(report)], notes, methods

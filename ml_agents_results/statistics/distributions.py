@@ -16,8 +16,8 @@ def check_confidence(confidence: float) -> float:
     """The confidence level itself, if it lies strictly between 0 and 1; else UsageError."""
     if not 0.0 < confidence < 1.0:
         raise UsageError(
-            f"confidence must lie between 0 and 1, e.g. 0.95, got {confidence:g}",
-            hint="write 0.95 for 95 percent",
+            f"the confidence level is {confidence:g}, not between 0 and 1",
+            hint="Write 0.95 for 95%.",
         )
     return float(confidence)
 

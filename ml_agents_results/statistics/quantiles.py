@@ -70,7 +70,7 @@ def quantile_ranks(n: int, q: float, confidence: float = 0.95) -> QuantileRanks 
     """
     check_counts(n=n)
     if not 0.0 <= q <= 1.0:
-        raise UsageError(f"a quantile lies between 0 and 1, e.g. 0.95, got {q:g}")
+        raise UsageError(f"the quantile is {q:g}, not between 0 and 1")
     tail = (1.0 - check_confidence(confidence)) / 2.0
     if n == 0:
         return None

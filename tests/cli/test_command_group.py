@@ -144,8 +144,13 @@ def test_wrong_usage_is_two_lines() -> None:
     assert hint == "See: ml-agents list --help"
     message, _ = refusal("show", code=2)
     assert message == "Missing option '--experiment-id' / '--experiment-ids'."
+    for value, fault in (("x", "not a whole number"), ("-1", "less than 0")):
+        message, _ = refusal("list", "--limit", value, code=2)
+        assert message == f"Invalid value for '--limit': {value!r} is {fault}"
     message, _ = refusal("import", "x.jsonl", "--duplicates", "some", code=2)
-    assert ": 'some' is not one of" in message
+    assert message.startswith("Invalid value for '--duplicates': 'some' is not one of")
+    message, _ = refusal("compare", "--experiment-id", "x", "--output", "s3://x/y.json", code=2)
+    assert message == "s3://x/y.json is not a file on this machine"
 
 
 def test_no_command_is_help_and_wrong_usage() -> None:

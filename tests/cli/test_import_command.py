@@ -518,7 +518,7 @@ def test_a_broken_file_of_a_folder(tmp_path: Path, db_path: Path) -> None:
          "holds one JSON object, with the members scores, runs", ".MEMBER[]"),
         ("a.json", '{\n "results": {},\n "versions": {}\n}',
          "holds totals of lm-eval without samples", "--log_samples"),
-        ("a.json", "[1]", "element 1: it is a int, not an object", "one JSON object"),
+        ("a.json", "[1]", "element 1: it is a number, not an object", "one JSON object"),
     ],
 )  # fmt: skip
 def test_files_of_other_kinds_are_named(

@@ -9,7 +9,7 @@ import pytest
 
 from ml_agents_results.errors import InvalidFileError, OutputError, ResultsError, UsageError
 from ml_agents_results.formats.output_files import open_output, output_folder
-from ml_agents_results.formats.remote_files import fetched, path_here
+from ml_agents_results.formats.remote_files import fetched, path_here, remote_output
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
 from tests.commands import call, refusal
@@ -81,9 +81,18 @@ def test_a_name_that_leads_out_of_its_folder(store: Any) -> None:
         ("postgresql://host/db", "is a database, not a file"),
         ("memory://bucket/missing", "there is no such file or bucket"),
         ("file://host/a", "names the machine host"),
+        ("ftp://nowhere.invalid/a", "ftp://nowhere.invalid/a cannot be read"),
     ],
 )
 def test_urls_that_cannot_be_read(url: str, message: str) -> None:
     with pytest.raises(ResultsError, match=message) as raised, fetched(str(path_here(url) or url)):
         pass
     assert "secret" not in str(raised.value)
+
+
+def test_nothing_is_written_to_the_web() -> None:
+    with (
+        pytest.raises(UsageError, match="not in a store that can be written"),
+        remote_output("https://host/a.json"),
+    ):
+        pass

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results.database.engine import Database
+from ml_agents_results.errors import UsageError
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
@@ -153,3 +154,12 @@ def test_a_grade_without_a_name_stays_the_grade(tmp_path: Path, name: str) -> No
             [metric] = MetricRepository(connection, "study").list()
     assert [(run.is_correct, run.score) for run in runs] == [(True, None), (False, None)]
     assert (metric.name, metric.is_primary) == ("f1", False)
+
+
+def test_an_export_says_itself_which_metric_is_primary(
+    recorded: ResultsProcessor, tmp_path: Path
+) -> None:
+    export(recorded.database, "a", file := tmp_path / "a.parquet")
+    with pytest.raises(UsageError, match="says itself that exact is the metric of a"):
+        load(recorded.database, [LogSource(file)], ImportOptions(metric=ODD))
+    assert load(recorded.database, [LogSource(file)], ImportOptions(metric="exact")).read == 14

@@ -205,6 +205,7 @@ def test_the_command_line_reads_it_too(
     report = ("analyze", "--experiment-id", "latest", "--report-type", "cost")
     assert document(*report, "--source", folder)["experiment_ids"] == ["1e3"]
     hint = refusal("compare", "--experiment-ids", "onee,two", "--source", folder, code=3)[1]
+    assert hint.startswith(f"{folder} has: ")
     assert "one" in hint
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from ml_agents_results.config import ProviderSettings
 from ml_agents_results.errors import NotFoundError, UsageError
-from ml_agents_results.providers import open_provider, public_url
+from ml_agents_results.providers import named_model, open_provider, public_url
 from ml_agents_results.providers.interface import AuthenticationFailed, Message, Provider
 from tests.endpoint import Endpoint
 
@@ -27,6 +27,13 @@ def ask(provider: Provider) -> str:
             await provider.aclose()
 
     return asyncio.run(once())
+
+
+def test_a_provider_without_a_model_is_refused() -> None:
+    assert named_model("openrouter:m") == ("openrouter", "m")
+    assert named_model("llama3:8b") == (None, "llama3:8b")
+    with pytest.raises(UsageError, match="'openrouter:' names a provider and no model"):
+        named_model("openrouter:")
 
 
 @pytest.mark.parametrize("name", ["openai", "openrouter", "anthropic"])

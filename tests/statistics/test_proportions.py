@@ -102,14 +102,14 @@ def test_design_adjusted_wilson_counts_clusters_when_they_all_agree(p: float) ->
 @pytest.mark.parametrize("confidence", [0.0, 1.0, 95, -0.1, math.nan])
 @pytest.mark.parametrize("method", sorted(proportions.INTERVAL_METHODS))
 def test_impossible_confidence_is_refused(method: str, confidence: float) -> None:
-    with pytest.raises(UsageError, match=r"between 0 and 1, e\.g\. 0\.95, got"):
+    with pytest.raises(UsageError, match="not between 0 and 1"):
         proportions.proportion_interval(3, 10, method, confidence)
 
 
 def test_the_message_for_a_percentage_names_it() -> None:
     with pytest.raises(UsageError) as caught:
         proportions.wilson(3, 10, 95)
-    assert caught.value.message == "confidence must lie between 0 and 1, e.g. 0.95, got 95"
+    assert caught.value.message == "the confidence level is 95, not between 0 and 1"
 
 
 @pytest.mark.parametrize(("k", "n"), [(-1, 10), (11, 10), (0, -1), (2.5, 10)])

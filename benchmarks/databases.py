@@ -19,6 +19,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.pool import NullPool
 
 from benchmarks.harness import BUILD
+from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.processor import ResultsProcessor
@@ -122,6 +123,11 @@ def responses(experiment: str) -> Iterator[StandardResponse]:
         )
 
 
+def without_backups(path: Path) -> ResultsProcessor:
+    """By default a thread copies the file after every 100 saves, which bare drivers do not do."""
+    return ResultsProcessor(DatabaseConfig(db_path=str(path), backup_frequency=0))
+
+
 def database(runs: int, experiments: int = 1, **shape: Any) -> Path:
     """A file with so many runs in experiments `e000`, `e001`, ...; `shape` is that of `records`."""
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -132,7 +138,7 @@ def database(runs: int, experiments: int = 1, **shape: Any) -> Path:
         new = path.with_suffix(".new")
         for left in BUILD.glob(f"{new.name}*"):
             left.unlink()
-        with closing(ResultsProcessor(str(new))) as processor:
+        with closing(without_backups(new)) as processor:
             fill(processor, runs, experiments, **shape)
         new.rename(path)
     return path

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.analyses import services
-from benchmarks.databases import EXPERIMENT, database, responses
+from benchmarks.databases import EXPERIMENT, database, responses, without_backups
 from benchmarks.harness import Measured, in_turns
 from benchmarks.page import slope
 from benchmarks.saving import import_file
@@ -56,7 +56,7 @@ def of_volume(folder: Path, sizes: Sequence[int]) -> Iterator[Measured]:
                     _add(curves, f"{name} export", runs, work, rounds)
         _add(curves, "import", runs, partial(import_file, lines, folder / "new.db"), rounds)
         shutil.copy(kept, copy)
-        with closing(ResultsProcessor(str(copy))) as processor:
+        with closing(without_backups(copy)) as processor:
             processor.save_experiment("saved", {})
             ready = responses("saved")
             _add(curves, f"{SAVES} saves", runs, partial(_save, processor, ready), rounds=5)

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import count, islice
 from pathlib import Path
 
-from benchmarks.databases import Bare, database, records, responses
+from benchmarks.databases import Bare, database, records, responses, without_backups
 from benchmarks.harness import Measured, in_turns
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.formats.importing import load
@@ -28,13 +28,14 @@ THREE = ("f1", "rouge", "bleu")
 
 
 def responses_one_by_one(folder: Path, rounds: int) -> Iterator[Measured]:
-    """A platform's responses with parsing metrics; also as predecessors save them, with a
-    connection for every save, and as a loop of one's own records them."""
+    """A platform's responses with parsing metrics; also with automatic backups, as predecessors
+    save them, with a connection for every save, and as a loop of one's own records them."""
     ours, again = folder / "ours.db", folder / "again.db"
-    with closing(ResultsProcessor(str(ours))) as processor:
-        processor.save_experiment("e", {})
-        ready = iter(list(islice(responses("e"), 1 + SAVES * (1 + rounds))))
-        processor.save_run_result(next(ready))
+    with (
+        closing(without_backups(ours)) as processor,
+        closing(ResultsProcessor(str(folder / "backed-up.db"))) as backed_up,
+    ):
+        saves, saves_backed_up = _saves(processor, rounds), _saves(backed_up, rounds)
         bare = Bare(ours, folder / "bare.db")
         shutil.copy(bare.empty, again)
         with (
@@ -42,10 +43,6 @@ def responses_one_by_one(folder: Path, rounds: int) -> Iterator[Measured]:
             processor.experiment("loop", config={}) as experiment,
         ):
             samples = ({"id": str(number), "question": f"Question {number}"} for number in count())
-
-            def saves() -> None:
-                for response in islice(ready, SAVES):
-                    processor.save_run_result(response)
 
             def driver() -> None:
                 for _ in range(SAVES):
@@ -62,19 +59,33 @@ def responses_one_by_one(folder: Path, rounds: int) -> Iterator[Measured]:
                         run.raw_output = "The answer is 42. " * 170
                         run.score("exact", True)
 
-            saved, limit, before, recorded = in_turns(
-                saves, driver, predecessor, loop, rounds=rounds
+            saved, limit, with_backups, before, recorded = in_turns(
+                saves, driver, saves_backed_up, predecessor, loop, rounds=rounds
             )
     name = f"{SAVES} durable saves"
     yield Measured(name, saved, limit)
     yield Measured(f"{name}, processor time", saved, limit)
+    yield Measured(f"{name}, backed up every 100", with_backups, limit)
     yield Measured("a connection per save", before, saved)
     yield Measured(f"{SAVES} runs of a loop of one's own", recorded, limit)
 
 
+def _saves(processor: ResultsProcessor, rounds: int) -> Callable[[], None]:
+    """The works of all rounds, with one save made."""
+    processor.save_experiment("e", {})
+    ready = iter(list(islice(responses("e"), 1 + SAVES * (1 + rounds))))
+    processor.save_run_result(next(ready))
+
+    def work() -> None:
+        for response in islice(ready, SAVES):
+            processor.save_run_result(response)
+
+    return work
+
+
 def runs_with_scores(folder: Path, rounds: int) -> Iterator[Measured]:
     path = folder / "scored.db"
-    with closing(ResultsProcessor(str(path))) as processor:
+    with closing(without_backups(path)) as processor:
         processor.save_experiment("e", {})
         ready = records("e", 2 * (1 + SAVES * (1 + rounds)), metrics=THREE)
         processor.save_run(next(ready))
@@ -160,7 +171,7 @@ def _write_answers(path: Path, lines: int) -> None:
 def into_a_large_file(_folder: Path, runs: int) -> Iterator[Measured]:
     """Durable saves into a file of so many runs, next to one of 10,000."""
     number, name = 200, "saves"
-    processors = [ResultsProcessor(str(database(size))) for size in (runs, 10_000)]
+    processors = [without_backups(database(size)) for size in (runs, 10_000)]
 
     def saves(processor: ResultsProcessor) -> Callable[[], None]:
         processor.save_experiment(name, {})

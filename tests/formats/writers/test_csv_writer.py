@@ -102,7 +102,8 @@ def test_the_summary_has_the_figures_of_the_analysis(
     processor: ResultsProcessor, tmp_path: Path
 ) -> None:
     export(processor.database, ["exp", "second"], tmp_path / "out", "csv", metadata=False)
-    summary = pd.read_csv(tmp_path / "out" / "summary.csv", keep_default_na=False)
+    file = tmp_path / "out" / "summary.csv"
+    summary = pd.read_csv(file, keep_default_na=False, float_precision="round_trip")
     from ml_agents_results.repositories.filters import Filters
 
     with processor.database.read() as connection:

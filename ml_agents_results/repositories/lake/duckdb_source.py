@@ -18,13 +18,8 @@ from ml_agents_results.repositories.lake.arrow_columns import (
     sql_column,
 )
 from ml_agents_results.repositories.lake.folder import Folder
-from ml_agents_results.repositories.lake.lake_source import (
-    LakeSource,
-    experiments_of,
-    passing,
-    runs_view,
-)
-from ml_agents_results.repositories.run_source import RunsInMemory, StoredMetric
+from ml_agents_results.repositories.lake.lake_source import LakeSource, passing, runs_view
+from ml_agents_results.repositories.run_source import RunReading, RunsInMemory
 from ml_agents_results.statistics.run_columns import (
     NO_FINGERPRINT,
     OUTCOME_INDEX,
@@ -59,27 +54,22 @@ _TOTALS = {
 def open_duckdb(folder: Folder) -> Iterator[LakeSource]:
     """The runs of a folder for the time of the block."""
     with tempfile.TemporaryDirectory() as spill, duckdb.connect() as connection:
-        query = partial(_query, connection, folder)
+        source = DuckDbSource(folder, connection)
         for name, value in (
             ("memory_limit", MEMORY),
             ("temp_directory", spill),
             ("TimeZone", "UTC"),
+            # It would go to stdout, in between what is asked for.
+            ("enable_progress_bar", "false"),
         ):
-            query(f"SET {name} = '{value}'", [])
-        view = runs_view(_source(folder), folder, '"')
-        query(f"CREATE VIEW runs AS {view}", [])
-        with experiments_of(folder, query) as experiments:
-            yield LakeSource(
-                query,
-                experiments,
-                list(folder.scores),
-                lambda filters, columns, value, metric: RunsInMemory(
-                    partial(_read, connection, folder, filters, value, metric), columns
-                ),
-            )
+            source.rows(f"SET {name} = '{value}'")
+        view = runs_view(_files(folder), folder, '"')
+        source.rows(f"CREATE VIEW runs AS {view}")
+        with source.with_experiments():
+            yield source
 
 
-def _source(folder: Folder) -> str:
+def _files(folder: Folder) -> str:
     pattern = glob.escape(str(folder.path))
     if folder.path.is_dir():
         pattern += "/**/*.parquet"
@@ -90,59 +80,59 @@ def _source(folder: Folder) -> str:
     return f"read_parquet('{quoted}', hive_partitioning = true, hive_types = {{{types}}})"
 
 
-def _read(
-    connection: "duckdb.DuckDBPyConnection",
-    folder: Folder,
-    filters: Filters,
-    value: str,
-    metric: StoredMetric | None,
-    columns: Collection[Column],
-) -> Runs:
-    """One row for each variant and task, each column a list."""
-    lists = {"outcome": _OUTCOME}
-    for name in columns:
-        lists[field_of(name)] = sql_column(name, _MEMBER, value)
-    if "fingerprint" in lists:
-        lists["fingerprint"] = _FINGERPRINT
-    selected = (*_TOTALS.values(), *(f"LIST({sql})" for sql in lists.values()))
-    condition, values = passing(filters)
-    keys = ", ".join(KEYS)
-    sql = f"SELECT {keys}, {', '.join(selected)} FROM runs WHERE {condition} GROUP BY {keys}"
-    try:
-        table: Any = connection.sql(sql, params=values).to_arrow_table()
-    except duckdb.Error as error:
-        raise _failure(folder, error) from error
-    for index, name in enumerate(KEYS):
-        require_values(name, table[index])
-    first = len(KEYS) + len(_TOTALS)
+class DuckDbSource(LakeSource):
+    """The runs as one connection of DuckDB reads them."""
 
-    def parts() -> Iterator[tuple[Any, str, Fields, dict[str, Any]]]:
-        for row in range(table.num_rows):
-            *variant, task = (table[i][row].as_py() for i in range(len(KEYS)))
-            fields = {
-                name: decoded(name, table[i][row].values) for i, name in enumerate(lists, first)
-            }
-            totals = {name: table[i][row].as_py() for i, name in enumerate(_TOTALS, len(KEYS))}
-            yield tuple(variant), task, fields, totals
+    def __init__(self, folder: Folder, connection: "duckdb.DuckDBPyConnection") -> None:
+        super().__init__(folder)
+        self._connection = connection
 
-    runs = assembled(parts())
-    if metric is not None:
-        runs.rescore(metric.ids, binary=metric.binary)
-    return runs
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
+        with self._explained():
+            return self._connection.execute(sql, values).fetchall()
 
+    def reading(self, filters: Filters, columns: Collection[Column]) -> RunReading:
+        columns = columns if self.metric is None else {"value", *columns}
+        return RunsInMemory(partial(self._read, filters), columns)
 
-def _query(
-    connection: "duckdb.DuckDBPyConnection", folder: Folder, sql: str, values: Sequence[Any]
-) -> Sequence[Sequence[Any]]:
-    try:
-        return connection.execute(sql, values).fetchall()
-    except duckdb.Error as error:
-        raise _failure(folder, error) from error
+    def _read(self, filters: Filters, columns: Collection[Column]) -> Runs:
+        """From one row for each variant and task, each column a list."""
+        lists = {"outcome": _OUTCOME}
+        for name in columns:
+            lists[field_of(name)] = sql_column(name, _MEMBER, self.value)
+        if "fingerprint" in lists:
+            lists["fingerprint"] = _FINGERPRINT
+        selected = (*_TOTALS.values(), *(f"LIST({sql})" for sql in lists.values()))
+        condition, values = passing(filters)
+        keys = ", ".join(KEYS)
+        sql = f"SELECT {keys}, {', '.join(selected)} FROM runs WHERE {condition} GROUP BY {keys}"
+        with self._explained():
+            table: Any = self._connection.sql(sql, params=values).to_arrow_table()
+        for index, name in enumerate(KEYS):
+            require_values(name, table[index])
+        first = len(KEYS) + len(_TOTALS)
 
+        def parts() -> Iterator[tuple[Any, str, Fields, dict[str, Any]]]:
+            for row in range(table.num_rows):
+                *variant, task = (table[i][row].as_py() for i in range(len(KEYS)))
+                fields = {
+                    name: decoded(name, table[i][row].values) for i, name in enumerate(lists, first)
+                }
+                totals = {name: table[i][row].as_py() for i, name in enumerate(_TOTALS, len(KEYS))}
+                yield tuple(variant), task, fields, totals
 
-def _failure(folder: Folder, error: Exception) -> DatabaseError:
-    first_line = str(error).splitlines()[0]
-    return DatabaseError(
-        f"{folder} cannot be analysed by DuckDB: {first_line}",
-        "Check the files, or export them anew; --debug shows more.",
-    )
+        runs = assembled(parts())
+        if self.metric is not None:
+            runs.rescore(self.metric.ids, binary=self.metric.binary)
+        return runs
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            first_line = str(error).splitlines()[0]
+            raise DatabaseError(
+                f"{self.folder} cannot be analysed by DuckDB: {first_line}",
+                "Check the files, or export them anew; --debug shows more.",
+            ) from error

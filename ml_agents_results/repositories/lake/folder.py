@@ -1,7 +1,7 @@
 """A folder of Parquet files: checked to be one of our exports, and its tables."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, get_args
 from ml_agents_results.database.models import ParsingMetric, Run
 from ml_agents_results.database.types import UtcTimestamp, from_stored
 from ml_agents_results.errors import InvalidFileError, NotFoundError
-from ml_agents_results.records import ExperimentStatus, MetricRecord
+from ml_agents_results.records import ExperimentRecord, ExperimentStatus, MetricRecord
 from ml_agents_results.repositories.score_rows import COLUMN_PREFIX
 
 if TYPE_CHECKING:
     import pyarrow
-    from pyarrow import parquet
 
 _UNUSED = (
     "content_digest",
@@ -51,32 +50,28 @@ class Folder:
     Attributes:
         partitions: The columns that the names of folders hold.
         runs: How many there are in all files.
-        experiments: Rows of the table `experiments`, of those that the files describe.
-        metrics: Their metrics, by experiment.
+        experiments: Those that the files describe.
         scores: The columns with the values of metrics that all files have, by the metric's name.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.files = self._found()
-        described = [(file, self._metadata(file)) for file in self.files]
-        self.runs = sum(metadata.num_rows for _, metadata in described)
-        self.partitions = self._partitions(self.files[0])
-        self.experiments: dict[str, dict[str, Any]] = {}
-        self.metrics: dict[str, Sequence[MetricRecord]] = {}
+        files = self._found()
+        described = {file: _described(file) for file in files}
+        self.runs = sum(runs for runs, _ in described.values())
+        self.partitions = self._partitions(files[0])
+        experiments: dict[str, ExperimentRecord] = {}
         self.scores: Mapping[str, str] = {}
-        for file, metadata in described:
-            schema = self._schema(file, metadata)
-            self._check(file, schema)
-            for experiment in _experiments(file, schema):
-                self.experiments[experiment["id"]] = _experiment(experiment)
-                self.metrics[experiment["id"]] = _metrics(experiment)
-            known, first = _score_columns(schema), file == self.files[0]
+        for file, (_, schema) in described.items():
+            self._check(file, schema, files[0])
+            experiments |= {one.id: one for one in _experiments(file, schema)}
+            known = _score_columns(schema)
             self.scores = {
                 name: column
-                for name, column in (known if first else self.scores).items()
+                for name, column in (known if file == files[0] else self.scores).items()
                 if name in known
             }
+        self.experiments = experiments.values()
 
     def __str__(self) -> str:
         return str(self.path)
@@ -95,35 +90,15 @@ class Folder:
             raise InvalidFileError(f"{self.path} holds no Parquet files", _HINT)
         return files
 
-    def _metadata(self, file: Path) -> "parquet.FileMetaData":
-        import pyarrow
-        from pyarrow import parquet
-
-        try:
-            return parquet.read_metadata(file)
-        except (pyarrow.ArrowException, OSError, ValueError) as error:
-            raise InvalidFileError(f"{file} cannot be read as Parquet: {error}", _HINT) from error
-
-    def _schema(self, file: Path, metadata: "parquet.FileMetaData") -> "pyarrow.Schema":
-        import pyarrow
-
-        try:
-            schema = metadata.schema.to_arrow_schema()
-            # Names are decoded when they are asked for.
-            schema.names  # noqa: B018
-        except (pyarrow.ArrowException, ValueError) as error:
-            raise InvalidFileError(f"{file} cannot be read as Parquet: {error}", _HINT) from error
-        return schema
-
     def _partitions(self, file: Path) -> tuple[str, ...]:
         folders = file.relative_to(self.path).parts[:-1] if file != self.path else ()
         return tuple(folder.partition("=")[0] for folder in folders)
 
-    def _check(self, file: Path, schema: "pyarrow.Schema") -> None:
+    def _check(self, file: Path, schema: "pyarrow.Schema", first: Path) -> None:
         """Columns and their types are those of our export; folders are named alike."""
         if self._partitions(file) != self.partitions:
             raise InvalidFileError(
-                f"{self.path} mixes several exports: {self.files[0].relative_to(self.path)} and "
+                f"{self.path} mixes several exports: {first.relative_to(self.path)} and "
                 f"{file.relative_to(self.path)} are partitioned in other ways",
                 "Name one of them, or export all experiments to a folder of their own.",
             )
@@ -141,6 +116,21 @@ class Folder:
             raise InvalidFileError(f"{file} is not an export of runs: {wrong[0]}{further}", _HINT)
 
 
+def _described(file: Path) -> tuple[int, "pyarrow.Schema"]:
+    """How many runs a file has, and its columns."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        metadata = parquet.read_metadata(file)
+        schema = metadata.schema.to_arrow_schema()
+        # Names are decoded when they are asked for.
+        schema.names  # noqa: B018
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise InvalidFileError(f"{file} cannot be read as Parquet: {error}", _HINT) from error
+    return metadata.num_rows, schema
+
+
 def _type_of(kind: "pyarrow.DataType") -> str:
     from pyarrow import types
 
@@ -155,18 +145,6 @@ def _type_of(kind: "pyarrow.DataType") -> str:
     return "TIMESTAMP" if types.is_timestamp(kind) and kind.tz else str(kind)
 
 
-def _experiments(file: Path, schema: "pyarrow.Schema") -> list[dict[str, Any]]:
-    """What an export says in the metadata of a file about its experiments."""
-    try:
-        known = json.loads((schema.metadata or {}).get(b"experiments", b"[]"))
-    except (ValueError, RecursionError) as error:
-        raise InvalidFileError(f"{file} describes no experiments: {error}", _HINT) from error
-    listed = known if isinstance(known, list) else [known]
-    if not all(isinstance(one, dict) and isinstance(one.get("id"), str) for one in listed):
-        raise InvalidFileError(f"{file} describes no experiments", _HINT)
-    return listed
-
-
 def _score_columns(schema: "pyarrow.Schema") -> dict[str, str]:
     """The columns with the values of metrics, by the metric's name."""
     return {
@@ -176,40 +154,40 @@ def _score_columns(schema: "pyarrow.Schema") -> dict[str, str]:
     }
 
 
-def _metrics(described: dict[str, Any]) -> list[MetricRecord]:
-    """The metrics that an export describes."""
-    names = {field.name for field in fields(MetricRecord)}
-    known = described.get("metrics")
-    listed = [one for one in known if isinstance(one, dict)] if isinstance(known, list) else []
-    return [
-        MetricRecord(**{name: value for name, value in one.items() if name in names})
-        for one in listed
-        if "name" in one
-    ]
-
-
-def _experiment(described: dict[str, Any]) -> dict[str, Any]:
-    """A row of the table `experiments`; what exports leave out, or put otherwise, stays unknown."""
-
-    def text(name: str) -> str | None:
-        value = described.get(name)
-        return value if isinstance(value, str) else None
-
-    def mapping(name: str) -> dict[str, Any]:
-        value = described.get(name)
-        return value if isinstance(value, dict) else {}
-
+def _experiments(file: Path, schema: "pyarrow.Schema") -> list[ExperimentRecord]:
+    """What an export says in the metadata of a file about its experiments."""
     try:
-        created = datetime.fromisoformat(text("created_at") or "")
-    except ValueError:
+        known = json.loads((schema.metadata or {}).get(b"experiments", b"[]"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidFileError(f"{file} describes no experiments: {error}", _HINT) from error
+    listed = known if isinstance(known, list) else [known]
+    if not all(isinstance(one, dict) and isinstance(one.get("id"), str) for one in listed):
+        raise InvalidFileError(f"{file} describes no experiments", _HINT)
+    return list(map(_experiment, listed))
+
+
+def _experiment(described: dict[str, Any]) -> ExperimentRecord:
+    """What exports leave out, or put otherwise, stays unknown."""
+    experiment = ExperimentRecord(described["id"], status="completed")
+    for name, kind in _KINDS.items():
+        value = described.get(name.removesuffix("_json"))
+        if isinstance(value, kind):
+            setattr(experiment, name, value)
+    if described.get("status") in get_args(ExperimentStatus):
+        experiment.status = described["status"]
+    try:
+        created = datetime.fromisoformat(described["created_at"])
+    except (KeyError, TypeError, ValueError):
         created = datetime.fromtimestamp(0, UTC)
-    created = created if created.tzinfo else created.replace(tzinfo=UTC)
-    status = text("status")
-    return {
-        **{name: text(name) for name in ("id", "name", "description")},
-        "status": status if status in get_args(ExperimentStatus) else "completed",
-        "created_at": created,
-        "updated_at": created,
-        "config_json": mapping("config"),
-        "environment_json": mapping("environment"),
-    }
+    experiment.created_at = created if created.tzinfo else created.replace(tzinfo=UTC)
+    names = {field.name for field in fields(MetricRecord)}
+    metrics = described.get("metrics")
+    experiment.metrics = [
+        MetricRecord(**{name: value for name, value in one.items() if name in names})
+        for one in (metrics if isinstance(metrics, list) else [])
+        if isinstance(one, dict) and "name" in one
+    ]
+    return experiment
+
+
+_KINDS = {"name": str, "description": str, "config_json": dict, "environment_json": dict}

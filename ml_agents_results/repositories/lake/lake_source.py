@@ -1,17 +1,21 @@
 """The common base of DuckDB and Spark: views of the files, and counts over texts in SQL that both
 understand."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
-from sqlalchemy import Connection, create_engine, insert, select
+from sqlalchemy import Connection, create_engine, select
 from sqlalchemy.pool import StaticPool
 
-from ml_agents_results.database.models import Experiment, Metric
+from ml_agents_results.database.models import Base, Metric
 from ml_agents_results.errors import InvalidRecordError, UsageError
-from ml_agents_results.records import Variant
+from ml_agents_results.records import ExperimentRecord, Variant
+from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.lake.folder import (
     PARSING_COLUMNS,
@@ -33,47 +37,35 @@ from ml_agents_results.repositories.text_patterns import (
 )
 from ml_agents_results.statistics.run_columns import Column
 
-Query = Callable[[str, Sequence[Any]], Sequence[Sequence[Any]]]
-"""Runs SQL with `?` for each parameter and gives its rows."""
-
-LakeReading = Callable[[Filters, Collection[Column], str, StoredMetric | None], RunReading]
-
 VARIANT = "experiment_id, approach_name, provider, model"
 
 
-def score_column(index: int) -> str:
-    """The column of the view `runs` with the values of a metric."""
-    return f"score_{index}"
-
-
-class LakeSource:
+class LakeSource(ABC):
     """Runs in the view `runs` of an engine.
 
-    Args:
-        connection: To a database with the experiments of these runs, and their metrics.
-        scores: The metrics whose values the view has, in the order of its columns `score_0`...
-        reading: Opens the runs that pass, with their values from a column of the view, and the
-            metric that these are of, if it is not the primary one.
+    Attributes:
+        folder: Where they come from.
+        connection: To a database in memory with the experiments of these runs, and their metrics.
+        metric: The metric to read, if it is not the primary one.
+        value: The column of the view with its values.
     """
 
-    def __init__(
-        self,
-        query: Query,
-        connection: Connection,
-        scores: Sequence[str],
-        reading: LakeReading,
-        *,
-        value: str = "score",
-        metric: StoredMetric | None = None,
-    ) -> None:
-        self._query = query
-        self._scores = scores
-        self._reading = reading
-        self._value = value
-        self._metric = metric
-        self.connection = connection
+    connection: Connection
 
-    def of_metric(self, metric: StoredMetric) -> "LakeSource":
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.metric: StoredMetric | None = None
+        self.value = "score"
+
+    @abstractmethod
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
+        """Runs SQL with `?` for each value."""
+
+    @abstractmethod
+    def reading(self, filters: Filters, columns: Collection[Column]) -> RunReading:
+        """The runs that pass."""
+
+    def of_metric(self, metric: StoredMetric) -> Self:
         if metric.author is not None:
             raise UsageError(
                 "Parquet files have one value of each metric, and not who gave it",
@@ -81,64 +73,63 @@ class LakeSource:
             )
         row_id = next(iter(metric.ids.values()))
         name = self.connection.scalar(select(Metric.name).where(Metric.id == row_id))
-        if name not in self._scores:
+        names: list[str | None] = [*self.folder.scores]
+        if name not in names:
             raise UsageError(
                 f"some of the files have no column with the values of {name}",
                 "Export all experiments to a folder of their own.",
             )
-        value = score_column(self._scores.index(name))
-        return LakeSource(
-            self._query, self.connection, self._scores, self._reading, value=value, metric=metric
-        )
-
-    def reading(self, filters: Filters, columns: Collection[Column]) -> RunReading:
-        columns = columns if self._metric is None else {"value", *columns}
-        return self._reading(filters, columns, self._value, self._metric)
+        source = copy(self)
+        source.metric, source.value = metric, _score_column(names.index(name))
+        return source
 
     def has_sample_ids(self, variant: Variant, filters: Filters) -> bool:
         condition, values = passing(filters)
         sql = f"SELECT id FROM runs WHERE {_OF_VARIANT} AND sample_id IS NULL AND {condition}"
-        return not self._query(f"{sql} LIMIT 1", [*variant, *values])
+        return not self.rows(f"{sql} LIMIT 1", [*variant, *values])
 
     def first_recorded(self, variants: Collection[Variant]) -> Mapping[Variant, datetime]:
         first = "MIN_BY(created_at, (task, sample_index, repeat_index))"
-        rows = self._query(f"SELECT {VARIANT}, {first} FROM runs GROUP BY {VARIANT}", [])
+        rows = self.rows(f"SELECT {VARIANT}, {first} FROM runs GROUP BY {VARIANT}")
         times = {Variant(*row[:4]): row[4].replace(tzinfo=UTC) for row in rows}
         return {one: times[one] for one in variants if one in times}
 
     def recorded_runs(self, experiment_id: str) -> int:
         sql = "SELECT COUNT(*) FROM runs WHERE experiment_id = ?"
-        return int(self._query(sql, [experiment_id])[0][0])
+        return int(self.rows(sql, [experiment_id])[0][0])
 
     def text_patterns(self, filters: Filters) -> TextPatterns:
-        return LakePatterns(self._query, filters)
+        return LakePatterns(self.rows, filters)
+
+    @contextmanager
+    def with_experiments(self) -> Iterator[Self]:
+        """This source with its `connection` for the time of the block.
+
+        An export without metadata has the ids of its runs only.
+        """
+        experiments = list(self.folder.experiments)
+        if not experiments:
+            sql = "SELECT experiment_id, MIN(created_at) FROM runs GROUP BY experiment_id"
+            experiments = [
+                ExperimentRecord(name, status="completed", created_at=moment.replace(tzinfo=UTC))
+                for name, moment in self.rows(sql)
+            ]
+        engine = create_engine("sqlite://", poolclass=StaticPool)
+        Base.metadata.create_all(engine)
+        with engine.begin() as self.connection:
+            for experiment in experiments:
+                ExperimentRepository(self.connection).save(replace(experiment, metrics=None))
+                for metric in experiment.metrics or ():
+                    # What an export puts otherwise stays unknown.
+                    with suppress(InvalidRecordError):
+                        MetricRepository(self.connection, experiment.id).save(metric)
+            yield self
+        engine.dispose()
 
 
-@contextmanager
-def experiments_of(folder: Folder, query: Query) -> Iterator[Connection]:
-    """The experiments of a folder in a database in memory.
-
-    An export without metadata has the ids of its runs only.
-    """
-    rows = list(folder.experiments.values())
-    if not rows:
-        sql = "SELECT experiment_id, MIN(created_at) FROM runs GROUP BY experiment_id"
-        for experiment_id, created_at in query(sql, []):
-            created_at = created_at.replace(tzinfo=UTC)
-            known = {"id": experiment_id, "created_at": created_at, "updated_at": created_at}
-            rows.append({**known, "status": "completed", "config_json": {}, "environment_json": {}})
-    engine = create_engine("sqlite://", poolclass=StaticPool)
-    Experiment.metadata.create_all(engine)
-    with engine.begin() as connection:
-        for row in rows:
-            connection.execute(insert(Experiment).values(**row, content_digest=""))
-            metrics = MetricRepository(connection, row["id"])
-            for metric in folder.metrics.get(row["id"], ()):
-                # What an export puts otherwise stays unknown.
-                with suppress(InvalidRecordError):
-                    metrics.save(metric)
-        yield connection
-    engine.dispose()
+def _score_column(index: int) -> str:
+    """The column of the view `runs` with the values of a metric."""
+    return f"score_{index}"
 
 
 def runs_view(source: str, folder: Folder, quote: str, named: str = "{}") -> str:
@@ -160,7 +151,7 @@ def runs_view(source: str, folder: Folder, quote: str, named: str = "{}") -> str
         return f"COALESCE({text}, '') AS {name}" if name == "task" else f"{text} AS {name}"
 
     scores = (
-        f"{quote}{name.replace(quote, quote * 2)}{quote} AS {score_column(index)}"
+        f"{quote}{name.replace(quote, quote * 2)}{quote} AS {_score_column(index)}"
         for index, name in enumerate(folder.scores.values())
     )
     columns = (*map(column, (*RUN_COLUMNS, *PARSING_COLUMNS)), *scores)
@@ -186,17 +177,20 @@ def passing(filters: Filters, table: str = "runs") -> tuple[str, list[Any]]:
 _OF_VARIANT = " AND ".join(f"{name} = ?" for name in Variant._fields)
 
 
+Rows = Callable[[str, Sequence[Any]], Sequence[Sequence[Any]]]
+
+
 class LakePatterns:
     """TextPatterns of Parquet files."""
 
-    def __init__(self, query: Query, filters: Filters) -> None:
-        self._query = query
+    def __init__(self, rows: Rows, filters: Filters) -> None:
+        self._rows = rows
         self._filters = filters
         self._passing, self._values = passing(filters)
 
     def parsing_sums(self) -> Sequence[ParsingSums]:
         known = " OR ".join(f"{name} IS NOT NULL" for name in PARSING_COLUMNS)
-        rows = self._query(
+        rows = self._rows(
             f"SELECT {VARIANT}, parsing_method, COUNT(*), "
             "COUNT(parsing_attempts), COALESCE(SUM(parsing_attempts), 0), "
             "COUNT(fallback_used), COALESCE(SUM(CASE WHEN fallback_used THEN 1 ELSE 0 END), 0), "
@@ -217,7 +211,7 @@ class LakePatterns:
         return [*self._slices("output_length", length), *self._slices("answer_marker", marker)]
 
     def _slices(self, dimension: str, value: str) -> list[SliceCounts]:
-        rows = self._query(
+        rows = self._rows(
             f"SELECT {VARIANT}, {value} AS value, "
             "SUM(CASE WHEN outcome = 'correct' THEN 1 ELSE 0 END), COUNT(*) "
             "FROM (SELECT *, LENGTH(COALESCE(raw_output, '')) AS n FROM runs "
@@ -230,7 +224,7 @@ class LakePatterns:
         ]
 
     def errors(self, variants: Iterable[Variant]) -> Iterable[tuple[Variant, str, int]]:
-        rows = self._query(
+        rows = self._rows(
             f"SELECT {VARIANT}, SUBSTR(error, 1, {ERROR_CHARACTERS}) AS kind, COUNT(*) FROM runs "
             f"WHERE outcome = 'failed' AND {self._passing} GROUP BY {VARIANT}, kind "
             f"ORDER BY {VARIANT}, kind",
@@ -247,7 +241,7 @@ class LakePatterns:
         same = (f"one.{name} = two.{name}" for name in ("task", "sample_index", "repeat_index"))
         of_both = (f"{side}.{name} = ?" for side in ("one", "two") for name in Variant._fields)
         condition, values = passing(self._filters, "one")
-        rows = self._query(
+        rows = self._rows(
             "SELECT one.task, one.sample_index, one.repeat_index, one.id, two.id FROM runs AS one "
             f"JOIN runs AS two ON {' AND '.join(same)} WHERE {' AND '.join(of_both)} "
             f"AND {right}.outcome = 'correct' AND {wrong}.outcome = 'wrong' AND {condition} "
@@ -257,7 +251,7 @@ class LakePatterns:
         return [ChangedSample(*row) for row in rows]
 
     def conflicting_targets(self) -> int:
-        rows = self._query(
+        rows = self._rows(
             "SELECT COUNT(*) FROM (SELECT experiment_id, input_text FROM runs "
             f"WHERE input_text IS NOT NULL AND expected_answer IS NOT NULL AND {self._passing} "
             "GROUP BY experiment_id, input_text HAVING COUNT(DISTINCT expected_answer) > 1) "

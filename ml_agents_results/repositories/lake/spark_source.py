@@ -28,11 +28,10 @@ from ml_agents_results.repositories.lake.folder import Folder
 from ml_agents_results.repositories.lake.lake_source import (
     VARIANT,
     LakeSource,
-    experiments_of,
     passing,
     runs_view,
 )
-from ml_agents_results.repositories.run_source import SplitBy, StoredMetric
+from ml_agents_results.repositories.run_source import RunReading, SplitBy
 from ml_agents_results.statistics import (
     additive_sums,
     hard_samples,
@@ -97,44 +96,50 @@ def open_spark(folder: Folder, master: str) -> Iterator[LakeSource]:
 
 def _opened(folder: Folder, master: str) -> Iterator[LakeSource]:
     session = _session(folder, master)
+    source = SparkSource(folder, session, master)
     try:
-        query = partial(_query, session, folder, master)
-        with _explained(folder, master):
+        with source.explained():
             files = session.read.parquet(str(folder.path.absolute()))
             files.createOrReplaceTempView("files")
             view = runs_view("files", folder, "`", _FOLDER_NAME)
             session.sql(view).createOrReplaceTempView("runs")
-        with experiments_of(folder, query) as experiments:
-            yield LakeSource(
-                query,
-                experiments,
-                list(folder.scores),
-                lambda filters, _columns, value, metric: SparkReading(
-                    session, folder, master, filters, value, metric
-                ),
-            )
+        with source.with_experiments():
+            yield source
     finally:
         session.stop()
+
+
+class SparkSource(LakeSource):
+    """The runs as a session reads them, on the workers of `master`."""
+
+    def __init__(self, folder: Folder, session: SparkSession, master: str) -> None:
+        super().__init__(folder)
+        self.session = session
+        self._master = master
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
+        with self.explained():
+            rows: Sequence[Sequence[Any]] = self.session.sql(sql, args=list(values)).collect()
+            return rows
+
+    def reading(self, filters: Filters, _columns: Collection[Column]) -> RunReading:
+        return SparkReading(self, filters)
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """A block whose errors say what cannot be read, and where."""
+        try:
+            yield
+        except (PySparkException, Py4JError) as error:
+            raise _failure(self.folder, self._master, error) from error
 
 
 class SparkReading:
     """The runs that pass, on the workers."""
 
-    def __init__(
-        self,
-        session: SparkSession,
-        folder: Folder,
-        master: str,
-        filters: Filters,
-        value: str,
-        metric: StoredMetric | None,
-    ) -> None:
-        self._session = session
-        self._folder = folder
-        self._master = master
+    def __init__(self, source: SparkSource, filters: Filters) -> None:
+        self._source = source
         self._filters = filters
-        self._value = value
-        self._metric = metric
 
     def tabulate(
         self,
@@ -142,24 +147,24 @@ class SparkReading:
         columns: Collection[Column],
         split_by: SplitBy = "run",
     ) -> Sequence[Result]:
-        if self._metric is not None:
-            named, binary = tuple(self._metric.ids), self._metric.binary
-            function = partial(run_columns.of_rescored, function, named, binary)
+        source, metric = self._source, self._source.metric
+        if metric is not None:
+            function = partial(run_columns.of_rescored, function, tuple(metric.ids), metric.binary)
             columns = {"value", *columns}
         every = sorted({*columns, "cost", "confidence"} if split_by == "run" else set(columns))
         parts = max(
-            self._session.sparkContext.defaultParallelism, self._folder.runs // PART_RUNS + 1
+            source.session.sparkContext.defaultParallelism, source.folder.runs // PART_RUNS + 1
         )
         chosen = ", ".join(
-            f"{sql_column(name, _MEMBER, self._value)} AS {field_of(name)}" for name in every
+            f"{sql_column(name, _MEMBER, source.value)} AS {field_of(name)}" for name in every
         )
         condition, values = passing(self._filters)
         sql = (
             f"SELECT {', '.join(KEYS)}, repeat_index, {_OUTCOME} AS outcome, {chosen}, "
             f"pmod(hash({_SPLIT_BY[split_by]}), {parts}) AS part FROM runs WHERE {condition}"
         )
-        with _explained(self._folder, self._master):
-            frame = self._session.sql(sql, args=values)
+        with source.explained():
+            frame = source.session.sql(sql, args=values)
             work = tabulation_of(function, every)
             rows = frame.groupBy("part").applyInArrow(work, "part int, result binary").collect()
         # In a fixed order, so that sums of fractions are the same each time.
@@ -195,22 +200,6 @@ def _errors_to(file: int) -> Iterator[None]:
     finally:
         os.dup2(own, 2)
         os.close(own)
-
-
-@contextmanager
-def _explained(folder: Folder, master: str) -> Iterator[None]:
-    try:
-        yield
-    except (PySparkException, Py4JError) as error:
-        raise _failure(folder, master, error) from error
-
-
-def _query(
-    session: SparkSession, folder: Folder, master: str, sql: str, values: Sequence[Any]
-) -> Sequence[Sequence[Any]]:
-    with _explained(folder, master):
-        rows: Sequence[Sequence[Any]] = session.sql(sql, args=list(values)).collect()
-        return rows
 
 
 def _failure(

@@ -9,7 +9,7 @@ Sources:
     Cameron, Miller 2015, doi:10.3368/jhr.50.2.317 (errors by cluster, CR1)
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,9 @@ from ml_agents_results.statistics.distributions import t_quantile
 from ml_agents_results.statistics.run_columns import Array
 
 _STEPS = 100
+_AT_ONCE = 100_000
+"""Samples whose pairs are compared at once: all would take several times what their values take."""
+
 _FEW_LEVELS = 8
 """Distinct values up to which products of matrices are faster than comparisons one by one."""
 
@@ -53,19 +56,27 @@ def bradley_terry(
     Args:
         clusters: The number of each sample's cluster, from 0; each is its own by default.
     """
-    decided = values.max(axis=1, initial=-np.inf) > values.min(axis=1, initial=np.inf)
-    scores = (values if higher else -values)[decided]
-    clusters = None if clusters is None else clusters[decided]
-    variants = scores.shape[1]
-    wins = _wins(scores)
+    variants = values.shape[1]
+    of_clusters = np.arange(len(values)) if clusters is None else clusters
+
+    def parts() -> Iterator[tuple[Array, Array]]:
+        """The samples that say something, with their clusters."""
+        for start in range(0, len(values), _AT_ONCE):
+            part = values[start : start + _AT_ONCE]
+            decided = part.max(axis=1, initial=-np.inf) > part.min(axis=1, initial=np.inf)
+            scores = (part if higher else -part)[decided]
+            yield scores, of_clusters[start : start + _AT_ONCE][decided]
+
+    wins = sum((_wins(scores) for scores, _ in parts()), np.zeros((variants, variants)))
     kept, reason = _connected(wins, reference)
     if len(kept) < 2:
         return [_unknown(reason)] * variants
     wins, left = wins[np.ix_(kept, kept)], kept.index(reference)
     strengths = _fit(wins)
-    errors = _errors(scores[:, kept], wins + wins.T, strengths, clusters, left)
+    pulls = _pulls_of_units(parts(), kept, _chances(strengths), int(of_clusters.max()) + 1)
+    units = len(pulls)
+    errors = _errors(pulls, wins + wins.T, strengths, left)
     found = [_unknown("separated")] * variants
-    units = len(scores) if clusters is None else len(np.unique(clusters))
     for place, variant in enumerate(kept):
         value = float(strengths[place] - strengths[left])
         se = None if errors is None else float(errors[place])
@@ -154,15 +165,25 @@ def _pulls(scores: Array, chance: Array) -> Array:
     return pulls
 
 
-def _errors(
-    scores: Array, games: Array, strengths: Array, clusters: Array | None, left: int
-) -> Array | None:
+def _pulls_of_units(
+    parts: Iterable[tuple[Array, Array]], kept: Sequence[int], chance: Array, clusters: int
+) -> Array:
+    """The sums of the pulls by cluster, of clusters with a sample that says something."""
+    sums, samples = np.zeros((clusters, len(kept))), np.zeros(clusters, int)
+    for scores, of_clusters in parts:
+        if not len(scores):
+            continue
+        first = int(of_clusters.min())
+        index, rows = of_clusters - first, slice(first, int(of_clusters.max()) + 1)
+        samples[rows] += np.bincount(index)
+        for place, pulls in enumerate(_pulls(scores[:, kept], chance).T):
+            sums[rows, place] += np.bincount(index, pulls)
+    return sums[samples > 0]
+
+
+def _errors(pulls: Array, games: Array, strengths: Array, left: int) -> Array | None:
     """Of the strengths less that of the variant `left`: CR1 by sample or cluster."""
     chance = _chances(strengths)
-    pulls = _pulls(scores, chance)
-    if clusters is not None:
-        index = np.unique(clusters, return_inverse=True)[1].ravel()
-        pulls = np.stack([np.bincount(index, column) for column in pulls.T], axis=1)
     units, decided = len(pulls), games.sum() / 2.0
     if units < 2:
         return None

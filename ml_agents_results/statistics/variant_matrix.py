@@ -181,4 +181,6 @@ def _shared(
         for table, own in zip(known, rows, strict=True):
             assert table.cluster is not None
             group = np.where(group == 0, table.cluster[own].astype(np.uint64), group)
+    # There is one for each run: a byte holds most.
+    graded = graded.astype(np.min_scalar_type(graded.max(initial=0)))
     return np.stack(values, axis=1), graded, task, group, asked

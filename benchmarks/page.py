@@ -31,10 +31,12 @@ def save(document: dict[str, Any]) -> None:
 
 
 def write(document: dict[str, Any]) -> None:
-    path, curves = DOCS / "performance.md", dict(_curves(document))
-    text = _put(path.read_text("utf-8"), "measured", _table(document))
-    path.write_text(_put(text, "grown", _growth(curves)), encoding="utf-8")
-    _draw(curves)
+    path, table = DOCS / "performance.md", _table(document)
+    pattern = re.compile("(?<=<!-- measured -->\n).*?(?=<!-- end -->)", re.DOTALL)
+    path.write_text(
+        pattern.sub(lambda _: table, path.read_text("utf-8"), count=1), encoding="utf-8"
+    )
+    _draw(document)
 
 
 def slope(curve: Sequence[tuple[int, float]]) -> float:
@@ -48,12 +50,6 @@ def _figures(document: dict[str, Any]) -> Iterator[Figure]:
         for row in document["figures"].get(name, ()):
             numbers = (row["name"], row["measured"], row["limit"], row.get("curve", ()))
             yield group.figure(Measured(*numbers))
-
-
-def _curves(document: dict[str, Any]) -> Iterator[tuple[str, Sequence[tuple[int, float]]]]:
-    for figure in _figures(document):
-        if figure.curve:
-            yield figure.name.split(",")[0], figure.curve
 
 
 def _table(document: dict[str, Any]) -> str:
@@ -80,35 +76,19 @@ def _table(document: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _growth(curves: dict[str, Sequence[tuple[int, float]]]) -> str:
-    sizes = sorted({runs for curve in curves.values() for runs, _ in curve})
-    lines = [
-        f"| seconds of | {' | '.join(f'{runs:,} runs' for runs in sizes)} | slope |",
-        "|" + " --- |" * (len(sizes) + 2),
-    ]
-    for name, curve in curves.items():
-        taken = dict(curve)
-        cells = [f"{taken[runs]:.3g}" if runs in taken else "" for runs in sizes]
-        lines.append(f"| {name} | {' | '.join(cells)} | {slope(curve):.2f} |")
-    return "\n".join([*lines, ""])
-
-
-def _draw(curves: dict[str, Sequence[tuple[int, float]]]) -> None:
+def _draw(document: dict[str, Any]) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     axes.set_prop_cycle(color=[plt.colormaps["tab20"](index) for index in range(20)])
-    for name, curve in curves.items():
-        axes.plot(*zip(*curve, strict=True), marker="o", label=name)
+    for grown in _figures(document):
+        if grown.curve:
+            label = f"{grown.name.split(',')[0]} ({slope(grown.curve):.2f})"
+            axes.plot(*zip(*grown.curve, strict=True), marker="o", label=label)
     axes.set(xscale="log", yscale="log", xlabel="runs", ylabel="seconds")
     axes.grid(visible=True, which="major", alpha=0.3)
-    figure.legend(loc="outside right center")
+    figure.legend(loc="outside right center", title="work (slope)")
     figure.savefig(DOCS / "growth.png", dpi=110)
-
-
-def _put(text: str, mark: str, new: str) -> str:
-    pattern = re.compile(rf"(?<=<!-- {mark} -->\n).*?(?=<!-- end -->)", re.DOTALL)
-    return pattern.sub(lambda _: new, text)
 
 
 if __name__ == "__main__":

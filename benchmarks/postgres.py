@@ -3,6 +3,7 @@
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from multiprocessing.synchronize import Barrier
@@ -56,27 +57,14 @@ def _rate(way: Callable[..., int], url: str, processes: int, seconds: float) -> 
     return total / seconds
 
 
-def _run(number: int, provider: str) -> RunRecord:
-    return RunRecord(
-        "big",
-        "None",
-        number,
-        provider=provider,
-        model="m",
-        input_text=f"Question {number}",
-        expected_answer="42",
-        raw_output="So the next step follows from the one before. " * 40,
-        parsed_answer="42",
-        is_correct=number % 2 == 0,
-        execution_time_ms=1200,
-        cost_estimate=0.001,
-    )
+def _run(provider: str) -> RunRecord:
+    return replace(next(records("big", 2, 2000)), provider=provider, parsing_metrics=None)
 
 
 def _save_barely(url: str, name: str, begin: Barrier, seconds: float) -> int:
     marks = ", ".join(["%s"] * len(RUN_COLUMNS))
     insert = f"INSERT INTO runs ({', '.join(RUN_COLUMNS)}) VALUES ({marks})".encode()
-    row, index, saved = run_row(_run(0, name), False), RUN_COLUMNS.index("sample_index"), 0
+    row, index, saved = run_row(_run(name), False), RUN_COLUMNS.index("sample_index"), 0
     with psycopg.connect(url) as connection:
         begin.wait()
         end = time.perf_counter() + seconds
@@ -89,12 +77,12 @@ def _save_barely(url: str, name: str, begin: Barrier, seconds: float) -> int:
 
 
 def _save(url: str, name: str, begin: Barrier, seconds: float) -> int:
-    saved = 0
+    run, saved = _run(name), 0
     with ResultsProcessor(url) as processor:
         begin.wait()
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
-            processor.save_run(_run(saved, name))
+            processor.save_run(replace(run, sample_index=saved))
             saved += 1
     return saved
 

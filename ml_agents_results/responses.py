@@ -42,9 +42,11 @@ def run_of_response(response: object) -> RunRecord:
         InvalidRecordError: experiment_id, approach or sample_index is missing.
     """
     given = getattr(response, "metadata", None)
-    if not isinstance(given, Mapping):
+    # A dict is nearly always given: asking for the abstract type takes longer.
+    if not isinstance(given, dict | Mapping):
         raise refused("metadata", given, "a mapping with experiment_id, approach and sample_index")
-    metadata = {name: value for name, value in given.items() if name != _SAVED}
+    metadata = dict(given)
+    metadata.pop(_SAVED, None)
     long_name = metadata.pop("approach_name", None)
     if metadata.get("approach") is None:
         metadata["approach"] = long_name
@@ -61,7 +63,9 @@ def run_of_response(response: object) -> RunRecord:
     if latency is None:
         latency = getattr(response, "generation_time", None)
     known = {
-        name: value for name in _FROM_METADATA if (value := metadata.pop(name, None)) is not None
+        name: value
+        for name in metadata.keys() & _FROM_METADATA
+        if (value := metadata.pop(name)) is not None
     }
     if isinstance(metadata.get("created_at"), datetime):
         known["created_at"] = metadata.pop("created_at")
@@ -118,7 +122,7 @@ def response_of_run(run: RunRecord) -> StandardResponse:
 def mark_saved(response: object, run_id: str, experiment_id: str) -> None:
     """Notes in the response's metadata, if it can be changed, which run it became."""
     metadata = getattr(response, "metadata", None)
-    if isinstance(metadata, MutableMapping):
+    if isinstance(metadata, dict | MutableMapping):
         metadata.update({"run_id": run_id, "experiment_id": experiment_id, _SAVED: True})
 
 
@@ -133,7 +137,7 @@ def _milliseconds(seconds: object) -> int | None:
 
 def parsing_metrics_of(values: Mapping[str, Any]) -> ParsingMetrics:
     """Parsing metrics under the names of either; raises InvalidRecordError."""
-    if not isinstance(values, Mapping):
+    if not isinstance(values, dict | Mapping):
         raise refused("parsing_metrics", values, "a mapping, or null")
     named = {_METRIC_NAMES.get(name, name): value for name, value in values.items()}
     known = ParsingMetrics.__dataclass_fields__

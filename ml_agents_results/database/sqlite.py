@@ -89,12 +89,10 @@ class SqliteBackend:
         if self._path is None:
             return
         info = connection.info
-        same = _file_id(self._file_name) == info["file"]
-        log = _file_id(self._log_name)
+        file, log = _file_id(self._file_name), _file_id(self._log_name)
         # The log appears with the first transaction and stays while the connection is open.
-        known = info.get("log") or log
-        info["log"] = known
-        if not same or log != known:
+        known = info.get("log") or info.setdefault("log", log)
+        if file != info["file"] or log != known:
             mark = "-".join(f"{number[1]:x}" for number in (info["file"], known) if number)
             raise moved_error(driver_of(connection), self._path, mark, info["opened"])
 
@@ -159,8 +157,8 @@ class SqliteBackend:
             raise translate(error, str(self._path)) from error
 
     def schema_version(self, connection: Connection) -> int:
-        [(number,)] = pragma(connection, "schema_version")
-        return int(number)
+        number: int = driver_of(connection).execute("PRAGMA schema_version").fetchone()[0]
+        return number
 
     def version(self, connection: Connection) -> str:
         return str(connection.exec_driver_sql("SELECT sqlite_version()").scalar_one())

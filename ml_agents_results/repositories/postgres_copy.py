@@ -36,22 +36,17 @@ _PARSING = ", ".join(PARSING_VALUES)
 _SCORES = ", ".join(SCORE_COLUMNS)
 
 
-def copy_new(connection: Connection, rows: Rows, parsing: Parsing, scores: Scores) -> bool:
-    """Saves `run_row`s with what belongs to them if no key or id is recorded; else does nothing.
-
-    The server works on the first rows while the last ones are made; `parsing` and `scores` may grow
-    meanwhile.
-    """
+def copy_new(connection: Connection, rows: Rows, parsing: Rows, scores: Sequence[Any]) -> bool:
+    """Saves `run_row`s, and what belongs to them by their ids, if no key or id is recorded; else
+    does nothing."""
     from psycopg.errors import UniqueViolation
 
     try:
         with connection.begin_nested():
             _copy(connection, f"runs ({_RUNS})", rows)
-            by_id = ((run[0], *values) for run, values in parsing)
-            _copy(connection, f"parsing_metrics (run_id, {_PARSING})", by_id)
+            _copy(connection, f"parsing_metrics (run_id, {_PARSING})", parsing)
             if scores:
-                by_id = ((run[0], *score) for run, score in scores)
-                _copy(connection, f"scores ({_SCORES})", by_id)
+                _copy(connection, f"scores ({_SCORES})", scores)
     except DBAPIError as error:
         if isinstance(error.orig, UniqueViolation):
             return False

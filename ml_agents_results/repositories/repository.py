@@ -1,8 +1,7 @@
 """Repository: the base of the classes that hold the SQL of one table."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
@@ -12,6 +11,29 @@ from ml_agents_results.database.driver_errors import translate
 from ml_agents_results.database.mapper_events import enforces_foreign_keys
 from ml_agents_results.database.models import Experiment
 from ml_agents_results.errors import NotFoundError
+
+
+class Writing:
+    """A `with` block of writes on a connection. What the database refuses raises our own errors.
+
+    Raises:
+        DuplicateError, NotFoundError, InvalidRecordError: What the database refused.
+    """
+
+    def __init__(self, connection: Connection, session: Session | None) -> None:
+        self._connection = connection
+        self._session = session
+
+    def __enter__(self) -> Connection:
+        return self._connection
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, IntegrityError):
+            raise translate(error.orig or error, "the database") from error
+        if isinstance(error, sqlite3.IntegrityError):
+            raise translate(error, "the database") from error
+        if error is None and self._session is not None:
+            self._session.expire_all()
 
 
 class Repository:
@@ -38,22 +60,8 @@ class Repository:
         self._session.flush()
         return self._session.connection()
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        """The connection to write on. What the database refuses raises our own errors.
-
-        Raises:
-            DuplicateError, NotFoundError, InvalidRecordError: What the database refused.
-        """
-        connection = self._connection
-        try:
-            yield connection
-        except IntegrityError as error:
-            raise translate(error.orig or error, "the database") from error
-        except sqlite3.IntegrityError as error:
-            raise translate(error, "the database") from error
-        if self._session is not None:
-            self._session.expire_all()
+    def _writing(self) -> "Writing":
+        return Writing(self._connection, self._session)
 
     def _require_experiments(self, connection: Connection, ids: Iterable[str]) -> None:
         """Raises NotFoundError if an experiment is missing and the database would not notice."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import cached_property
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -85,37 +86,27 @@ class RunRepository(Repository):
     def __init__(self, source: Connection | Session) -> None:
         super().__init__(source)
         self._all_new = True
-        self._metric_ids = MetricIds(self._engine, self._fetch, self._add_metrics)
+
+    @cached_property
+    def _metric_ids(self) -> MetricIds:
+        return MetricIds(self._engine, self._fetch, self._add_metrics)
 
     def save(self, run: RunRecord) -> bool:
         """Records one run, and returns whether it is new or changed; see `save_many`."""
+        prepared = self._prepared(run)
         with self._writing() as connection:
             self._require_experiments(connection, (run.experiment_id,))
-            [prepared] = self.prepare((run,))
-            return self._insert(prepared) or self._update(prepared)
+            return self._insert((prepared,)) > 0 or self._update((prepared,), copying=False) > 0
 
     def save_with_id(self, run: RunRecord) -> str:
         """`save` that returns the id of the run: a new one, its own, or that of its key."""
-        [prepared] = self.prepare((run,))
+        prepared = self._prepared(run)
         with self._writing() as connection:
             self._require_experiments(connection, (run.experiment_id,))
-            if self._insert(prepared):
-                return str(prepared.row[0])
-            self._update(prepared)
-            return run.id or self.id_of(run)
-
-    def _insert(self, prepared: PreparedRun) -> bool:
-        """Whether the run's key was free; then the run is in, with all that belongs to it."""
-        inserted = self._execute(run_insert(self._engine), [prepared.row]) > 0
-        if inserted:
-            self._insert_belonging((prepared,))
-        return inserted
-
-    def _update(self, prepared: PreparedRun) -> bool:
-        upsert = run_upsert(self._engine, take_id=prepared.takes_id)
-        changed = self._execute(upsert, [prepared.row])
-        self._upsert_belonging((prepared,), copying=False)
-        return changed > 0
+            if not self._insert((prepared,)):
+                self._update((prepared,), copying=False)
+                return run.id or self._id_of_row(prepared.row)
+            return str(prepared.row[0])
 
     def save_many(self, runs: Iterable[RunRecord]) -> int:
         """Inserts new runs, updates those whose key exists, and returns how many changed.
@@ -140,68 +131,57 @@ class RunRepository(Repository):
             InvalidRecordError: A value breaks a rule; `record_number` says of which run.
             NotFoundError: There is no such experiment, and a run brings scores.
         """
-        sqlite = self._engine == "sqlite"
-        prepared = []
-        for number, run in enumerate(runs):
-            try:
-                row = run_row(run, sqlite)
-                brought = run.parsing_metrics
-                parsing = None if brought is None else parsing_row(brought)
-                scores = self._metric_ids.rows(run) if run.scores else ()
-            except InvalidRecordError as error:
-                error.record_number = number
-                raise
-            prepared.append(PreparedRun(run.id is not None, row, parsing, scores))
-        return prepared
+        return [self._prepared(run, number) for number, run in enumerate(runs)]
+
+    def _prepared(self, run: RunRecord, number: int = 0) -> PreparedRun:
+        try:
+            row = run_row(run, self._engine == "sqlite")
+            metrics = run.parsing_metrics
+            parsing = None if metrics is None else parsing_row(metrics)
+            scores = self._metric_ids.rows(run) if run.scores else ()
+        except InvalidRecordError as error:
+            error.record_number = number
+            raise
+        return PreparedRun(run.id is not None, row, parsing, scores)
 
     def save_prepared(self, runs: Sequence[PreparedRun]) -> int:
         """`save_many` of prepared runs."""
         with self._writing() as connection:
             self._require_experiments(connection, (run.row[_EXPERIMENT_AT] for run in runs))
-            return self._save_prepared(runs)
+            many = len(runs) >= LEAST
+            changed = 0
+            if many and self._all_new:
+                if (changed := self._insert(runs)) == len(runs):
+                    return changed
+                # Where runs are recorded again, those of later calls are, too.
+                self._all_new = False
+            return changed + self._update(runs, copying=many and self._engine != "sqlite")
 
-    def _save_prepared(self, runs: Sequence[PreparedRun]) -> int:
-        many = len(runs) >= LEAST
+    def _insert(self, runs: Sequence[PreparedRun]) -> int:
+        """Inserts those runs whose key is new, and returns how many; with what belongs to them
+        if that is all of them. PostgreSQL inserts many or none."""
+        rows = [run.row for run in runs]
+        parsing = [(run.row[0], *run.parsing) for run in runs if run.parsing is not None]
+        scores = [(run.row[0], *score) for run in runs for score in run.scores]
+        if len(runs) > 1 and self._engine != "sqlite":
+            return len(runs) if copy_new(self._connection, rows, parsing, scores) else 0
+        inserted = self._execute(run_insert(self._engine), rows)
+        if inserted == len(runs):
+            if parsing:
+                self._execute(parsing_insert(self._engine), parsing)
+            if scores:
+                self._execute(score_insert(self._engine), scores)
+        return inserted
+
+    def _update(self, runs: Sequence[PreparedRun], *, copying: bool) -> int:
+        """Inserts runs or updates those of their keys, and returns how many changed."""
         changed = 0
-        if many and self._all_new:
-            if (changed := self._insert_new(runs)) == len(runs):
-                return changed
-            # Where runs are recorded again, those of later calls are, too.
-            self._all_new = False
-        copying = many and self._engine != "sqlite"
         for takes_id, group in groupby(runs, attrgetter("takes_id")):
             rows = [run.row for run in group]
             if copying:
                 changed += copy_upsert(self._connection, rows, take_id=takes_id)
             else:
                 changed += self._execute(run_upsert(self._engine, take_id=takes_id), rows)
-        self._upsert_belonging(runs, copying=copying)
-        return changed
-
-    def _insert_new(self, runs: Sequence[PreparedRun]) -> int:
-        """Inserts those runs whose key is new, and returns how many; with what belongs to them
-        if that is all of them. PostgreSQL inserts all or none."""
-        rows = [run.row for run in runs]
-        if self._engine != "sqlite":
-            done = copy_new(self._connection, rows, parsing_of(runs), scores_of(runs))
-            return len(runs) if done else 0
-        inserted = self._execute(run_insert(self._engine), rows)
-        if inserted == len(runs):
-            self._insert_belonging(runs)
-        return inserted
-
-    def _insert_belonging(self, runs: Sequence[PreparedRun]) -> None:
-        """Sets what belongs to runs that have just been inserted."""
-        for statement, rows in (
-            (parsing_insert, parsing_of(runs)),
-            (score_insert, scores_of(runs)),
-        ):
-            if rows:
-                by_id = [(run[0], *values) for run, values in rows]
-                self._execute(statement(self._engine), by_id)
-
-    def _upsert_belonging(self, runs: Sequence[PreparedRun], *, copying: bool) -> None:
-        """Sets what belongs to runs that are found by their keys."""
         parsing, scores = parsing_of(runs), scores_of(runs)
         if parsing and copying:
             copy_upsert_parsing(self._connection, parsing)
@@ -213,6 +193,7 @@ class RunRepository(Repository):
         elif scores:
             by_key = [score_parameters(*both) for both in scores]
             self._execute(score_upsert(self._engine), by_key)
+        return changed
 
     def _add_metrics(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         with self._writing() as connection:
@@ -249,11 +230,13 @@ class RunRepository(Repository):
         Raises:
             NotFoundError: There is none.
         """
-        row = run_row(run, self._engine == "sqlite")
+        return self._id_of_row(run_row(run, self._engine == "sqlite"))
+
+    def _id_of_row(self, row: tuple[Any, ...]) -> str:
         key = {name: row[RUN_COLUMNS.index(name)] for name in RUN_KEY}
         run_id = self._connection.scalar(select(Run.id).filter_by(**key))
         if run_id is None:
-            raise NotFoundError(f"there is no run {run.variant} of sample {run.sample_index}")
+            raise NotFoundError(f"there is no run of the key {tuple(key.values())}")
         return run_id
 
     def find(self, run_id: str) -> RunRecord | None:

@@ -15,7 +15,7 @@ from ml_agents_results.experiments.approaches.base import FROM_CACHE
 from ml_agents_results.experiments.monitoring import Look, Monitor
 from ml_agents_results.experiments.plan import PlannedVariant
 from ml_agents_results.experiments.platform_files import write_platform_files
-from ml_agents_results.experiments.pool_thread import run_pool
+from ml_agents_results.experiments.pool import run_pool
 from ml_agents_results.experiments.progress import Progress, Tally, recorded_tallies
 from ml_agents_results.experiments.recorder import Recorder
 from ml_agents_results.experiments.result_hook import ResultHook

@@ -17,6 +17,7 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import UsageError
 from ml_agents_results.experiments.approaches.base import FROM_CACHE
 from ml_agents_results.experiments.fault_watch import FaultWatch
+from ml_agents_results.experiments.pool import Pool, Work
 from ml_agents_results.experiments.recorder import LEASE, RENEWAL
 from ml_agents_results.experiments.worker_pool import POLL
 from ml_agents_results.providers.answer_cache import AnswerCache, CachedProvider
@@ -69,7 +70,7 @@ class Wanted(NamedTuple):
 
 
 @dataclass
-class JudgePool:
+class JudgePool(Pool):
     """Asks for verdicts until none is left, the cost limit is reached, or `stop` is called.
 
     Attributes:
@@ -101,53 +102,25 @@ class JudgePool:
     stopped_at_cost: bool = False
     _me: ThisProcess = field(default_factory=ThisProcess)
 
-    async def run(self) -> None:
-        """Returns when nothing is left to ask or the pool has stopped.
-
-        Raises:
-            ResultsError: Why no further verdict can be asked for.
-        """
-        self._loop = asyncio.get_running_loop()
-        self._taking, self._stopping = asyncio.Lock(), asyncio.Event()
+    def __post_init__(self) -> None:
+        super().__init__(self.grace)
+        self._taking = asyncio.Lock()
         self._left, self._taken = deque(self.wanted), deque[tuple[Wanted, RunRecord, str | None]]()
-        self._failure: Exception | None = None
         self._watch = FaultWatch(
             self.concurrency, "verdicts", "Raise --max-tokens; add --retry-failed."
         )
         # One thread, one writer: saves of this process never wait for each other's locks.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge-recorder")
-        count = min(self.concurrency, len(self.wanted))
-        self._workers = [self._loop.create_task(self._work()) for _ in range(count)]
-        helpers = [
-            self._loop.create_task(self._renew()),
-            self._loop.create_task(self._end_in_time()),
-        ]
-        try:
-            await asyncio.gather(*self._workers, return_exceptions=True)
-        finally:
-            for helper in helpers:
-                helper.cancel()
-            await self._write(lambda connection: self._claims(connection).release(self._me))
-            self._thread.shutdown()
-        if self._failure is not None:
-            raise self._failure
 
-    def stop(self) -> None:
-        """Stops asking; running calls get `grace` seconds. A second call cancels them.
+    def _workers(self) -> Work:
+        return [self._work() for _ in range(min(self.concurrency, len(self.wanted)))]
 
-        May be called from any thread.
-        """
-        again = self._stopping.is_set()
-        self._loop.call_soon_threadsafe(self._cancel if again else self._stopping.set)
+    def _helpers(self) -> Work:
+        return [self._renew()]
 
-    def _cancel(self) -> None:
-        for worker in self._workers:
-            worker.cancel()
-
-    async def _end_in_time(self) -> None:
-        await self._stopping.wait()
-        await asyncio.sleep(self.grace)
-        self._cancel()
+    async def _finish(self) -> None:
+        await self._write(lambda connection: self._claims(connection).release(self._me))
+        self._thread.shutdown()
 
     async def _renew(self) -> None:
         while True:
@@ -328,12 +301,6 @@ class JudgePool:
             self.stopped_at_cost = True
             self._stopping.set()
 
-    def _fail(self, error: Exception | None) -> None:
-        """Where there is an error: asks for no further verdict; running calls are saved."""
-        if error is not None:
-            self._failure = self._failure or error
-            self._stopping.set()
-
     def _claims(self, connection: Connection) -> ScoreClaimRepository:
         return ScoreClaimRepository(connection, self.metric_id)
 
@@ -343,7 +310,8 @@ class JudgePool:
         def work() -> T:
             return self.database.write_retried(job)
 
-        return await asyncio.shield(self._loop.run_in_executor(self._thread, work))
+        loop = asyncio.get_running_loop()
+        return await asyncio.shield(loop.run_in_executor(self._thread, work))
 
 
 def score_of(run: RunRecord, metric: str, author: str) -> ScoreRecord | None:

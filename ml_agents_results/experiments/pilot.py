@@ -8,7 +8,7 @@ from ml_agents_results.errors import ResultsError
 from ml_agents_results.experiments.approaches.base import Trace
 from ml_agents_results.experiments.datasets import Question
 from ml_agents_results.experiments.plan import PlannedVariant
-from ml_agents_results.experiments.pool_thread import run_pool
+from ml_agents_results.experiments.pool import Pool, Work, run_pool
 from ml_agents_results.experiments.study import Study
 from ml_agents_results.providers.interface import Provider
 from ml_agents_results.repositories.earlier_usage import AnswerUsage
@@ -40,33 +40,25 @@ def pilot_usage(
     return pool.usage
 
 
-class _PilotPool:
+class _PilotPool(Pool):
     """Asks each model up to `concurrency` questions at once."""
 
     def __init__(self, study: Study, providers: Sequence[Provider], count: int) -> None:
+        super().__init__(study.config.grace)
         self.usage: dict[PlannedVariant, list[AnswerUsage]] = {v: [] for v in study.plan.variants}
         self.last_error: ResultsError | None = None
         self._study = study
         self._providers = providers
         questions = list(study.plan.questions)
         self._questions = Random(_SEED).sample(questions, min(count, len(questions)))
-        self._tasks: list[asyncio.Task[None]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def run(self) -> None:
-        self._loop = asyncio.get_running_loop()
+    def _workers(self) -> Work:
         free = [asyncio.Semaphore(self._study.config.concurrency) for _ in self._providers]
-        self._tasks = [
-            self._loop.create_task(self._ask(index, variant, question, free))
+        return [
+            self._ask(index, variant, question, free)
             for index, variant in enumerate(self._study.plan.variants)
             for question in self._questions
         ]
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def stop(self) -> None:
-        if self._loop is not None:
-            for task in self._tasks:
-                self._loop.call_soon_threadsafe(task.cancel)
 
     async def _ask(
         self,
@@ -80,15 +72,10 @@ class _PilotPool:
         approach, provider = study.approaches[number], self._providers[model]
         trace = Trace()
         async with free[model]:
+            if self._stopping.is_set():
+                return
             try:
-                await approach.answer(
-                    question.prompt,
-                    study.answering(provider, approach, question, 0),
-                    trace,
-                    study.schema(approach, provider),
-                    study.history(approach, question),
-                    study.config.seed,
-                )
+                await study.ask(provider, approach, question, 0, trace)
             except ResultsError as error:
                 self.last_error = error
                 return

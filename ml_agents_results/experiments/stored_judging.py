@@ -23,7 +23,7 @@ from ml_agents_results.experiments.judge_pool import (
     score_of,
     spent,
 )
-from ml_agents_results.experiments.pool_thread import run_pool
+from ml_agents_results.experiments.pool import run_pool
 from ml_agents_results.experiments.rescoring import make_primary
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.providers.answer_cache import AnswerCache

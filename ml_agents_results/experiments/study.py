@@ -28,9 +28,8 @@ from ml_agents_results.scoring.graders import find_grader
 from ml_agents_results.scoring.stored_answers import metric_of
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from ml_agents_results.experiments.approaches import Approach
+    from ml_agents_results.experiments.approaches.base import Trace
 
 logger = logging.getLogger(__name__)
 
@@ -55,20 +54,30 @@ class Study:
         first = sum(1 for _ in takewhile(lambda turn: turn.role == "system", own))
         return (*own[:first], *self.examples.turns(approach, question), *own[first:])
 
-    def schema(self, approach: "Approach", provider: Provider) -> "type[BaseModel] | None":
-        """What the step that states the answer is held to."""
-        if self.config.parsing in ("auto", "instructor") and provider.structured_output:
-            return schema_for(approach.name)
-        return None
+    async def ask(
+        self,
+        provider: Provider,
+        approach: "Approach",
+        question: Question,
+        repeat: int,
+        trace: "Trace",
+    ) -> bool:
+        """Asks for one run, from the cache where there is one; returns whether the step that
+        states the answer was held to a schema.
 
-    def answering(
-        self, provider: Provider, approach: "Approach", question: Question, repeat: int
-    ) -> Provider:
-        """The provider that answers one run: from the cache, where there is one."""
-        if self.cache is None:
-            return provider
-        alike = self._alike[question.task, question.sample_index]
-        return CachedProvider(provider, self.cache, [approach.name, alike, repeat])
+        Args:
+            trace: Is filled step by step; see `Approach.answer`.
+        """
+        schema = None
+        if self.config.parsing in ("auto", "instructor") and provider.structured_output:
+            schema = schema_for(approach.name)
+        if self.cache is not None:
+            alike = self._alike[question.task, question.sample_index]
+            provider = CachedProvider(provider, self.cache, [approach.name, alike, repeat])
+        seed = None if self.config.seed is None else self.config.seed + repeat
+        history = self.history(approach, question)
+        await approach.answer(question.prompt, provider, trace, schema, history, seed)
+        return schema is not None
 
     @cached_property
     def _alike(self) -> Mapping[tuple[str, int], int]:

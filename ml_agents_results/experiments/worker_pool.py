@@ -10,6 +10,7 @@ from ml_agents_results.errors import ResultsError
 from ml_agents_results.experiments.approaches.base import FROM_CACHE, Trace
 from ml_agents_results.experiments.datasets import Question
 from ml_agents_results.experiments.fault_watch import FaultWatch
+from ml_agents_results.experiments.pool import Pool, Work
 from ml_agents_results.experiments.recorder import ENDED_AT, Recorder
 from ml_agents_results.experiments.result_hook import ResultHook
 from ml_agents_results.experiments.study import Study
@@ -48,7 +49,7 @@ class _Lane:
         )
 
 
-class WorkerPool:
+class WorkerPool(Pool):
     """Asks what the recorder hands out, until the plan is done or `stop` is called.
 
     Args:
@@ -69,6 +70,7 @@ class WorkerPool:
         saved: Callable[[RunRecord], None],
         hook: ResultHook | None = None,
     ) -> None:
+        super().__init__(study.config.grace)
         self._experiment_id = experiment_id
         self._study = study
         self._plan = study.plan
@@ -82,53 +84,18 @@ class WorkerPool:
         self._recorder = recorder
         self._saved = saved
         self._hook = hook
-        self._stopping = asyncio.Event()
-        self._failure: Exception | None = None
-        self._workers: list[asyncio.Task[None]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def run(self) -> None:
-        """Returns when the plan is done or the pool has stopped.
-
-        Raises:
-            ResultsError: Why no further question can be asked.
-        """
-        self._loop = asyncio.get_running_loop()
+    def _workers(self) -> Work:
         self._recorder.start()
         if self._hook is not None:
             self._hook.start(self._recorder)
         count = min(self._config.concurrency, len(self._plan))
-        self._workers = [
-            self._loop.create_task(self._work(lane)) for lane in self._lanes for _ in range(count)
-        ]
-        deadline = self._loop.create_task(self._end_in_time())
-        try:
-            await asyncio.gather(*self._workers, return_exceptions=True)
-        finally:
-            deadline.cancel()
-            if self._hook is not None:
-                await self._hook.finish()
-            await self._recorder.finish()
-        if self._failure is not None:
-            raise self._failure
+        return [self._work(lane) for lane in self._lanes for _ in range(count)]
 
-    def stop(self) -> None:
-        """Stops taking questions; running calls get `grace` seconds. A second call cancels them.
-
-        May be called from any thread.
-        """
-        if self._loop is not None:
-            again = self._stopping.is_set()
-            self._loop.call_soon_threadsafe(self._cancel if again else self._stopping.set)
-
-    def _cancel(self) -> None:
-        for worker in self._workers:
-            worker.cancel()
-
-    async def _end_in_time(self) -> None:
-        await self._stopping.wait()
-        await asyncio.sleep(self._config.grace)
-        self._cancel()
+    async def _finish(self) -> None:
+        if self._hook is not None:
+            await self._hook.finish()
+        await self._recorder.finish()
 
     async def _work(self, lane: _Lane) -> None:
         try:
@@ -140,8 +107,7 @@ class WorkerPool:
                 if raised is not None:
                     raise raised
         except Exception as error:  # noqa: BLE001 - `run` raises the first one
-            self._failure = self._failure or error
-            self._stopping.set()
+            self._fail(error)
 
     async def _save(
         self, position: int, record: RunRecord
@@ -183,26 +149,17 @@ class WorkerPool:
             input_text=question.input_text,
             expected_answer=question.expected_answer,
         )
-        schema = self._study.schema(approach, lane.provider)
         trace = Trace()
-        seed = None if self._config.seed is None else self._config.seed + repeat
         try:
-            await approach.answer(
-                question.prompt,
-                self._study.answering(lane.provider, approach, question, repeat),
-                trace,
-                schema,
-                self._study.history(approach, question),
-                seed,
-            )
+            held = await self._study.ask(lane.provider, approach, question, repeat, trace)
         except ResultsError as error:
             try:
-                self._stop(lane.watch.failed(error))
+                self._fail(lane.watch.failed(error))
             except ResultsError as fatal:
                 if not trace.steps:
                     raise
                 # Its steps are paid for: the run is recorded, and the others end.
-                self._stop(fatal)
+                self._fail(fatal)
             record.created_at = datetime.now(UTC)
             record.error = redact_text(f"{type(error).__name__}: {error.message}")
             record.metadata_json = {
@@ -214,10 +171,10 @@ class WorkerPool:
                 record.metadata_json["steps"] = _steps(trace)
                 _count(record, trace)
             return record
-        self._stop(lane.watch.answered(trace.raw_output, trace.finish_reason))
+        self._fail(lane.watch.answered(trace.raw_output, trace.finish_reason))
         record.created_at = datetime.now(UTC)
         record.metadata_json = {**_metadata(trace), **lane.asked_with}
-        self._fill(record, question, trace, held_to_schema=schema is not None)
+        self._fill(record, question, trace, held_to_schema=held)
         return record
 
     def _fill(
@@ -266,13 +223,6 @@ class WorkerPool:
         except ResultsError as error:
             # The answer is paid for: it is recorded, and can be graded again.
             record.metadata_json[GRADING_ERROR] = error.message
-
-    def _stop(self, error: ResultsError | None) -> None:
-        """Where there is an error: takes no further question; those in flight are saved."""
-        if error is None:
-            return
-        self._failure = self._failure or error
-        self._stopping.set()
 
 
 def _asked(question: Question) -> dict[str, Any]:

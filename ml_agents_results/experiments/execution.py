@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,19 +78,11 @@ class RunSummary:
     def document(self) -> dict[str, Any]:
         """As JSON; accuracies are fractions, costs USD."""
         return {
-            "experiment_id": self.experiment_id,
-            "status": self.status,
-            "planned_runs": self.planned_runs,
+            **vars(self),
             "runs": self.runs,
-            "asked": self.asked,
-            "from_cache": self.from_cache,
-            "grading_errors": self.grading_errors,
-            "grading_error": self.grading_error,
             "failed": self.failed,
             "variants": [tally.document() for tally in self.variants],
-            "output_dir": self.output_dir,
-            "looks": [look.document() for look in self.looks],
-            "stopped_early": self.stopped_early,
+            "looks": [asdict(look) for look in self.looks],
         }
 
 
@@ -240,7 +232,7 @@ class Execution:
         """The environment with why the experiment ended before its plan, or without."""
         noted = {name: value for name, value in environment.items() if name != STOPPED_EARLY}
         if stopped and self._monitor is not None:
-            looks = [look.document() for look in self._monitor.looks()]
+            looks = [asdict(look) for look in self._monitor.looks()]
             noted[STOPPED_EARLY] = {"when": "decided", "looks": looks}
         return noted
 

@@ -5,8 +5,7 @@ the order of the plan: which samples are there must not depend on how they were 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.experiments.plan import Plan
@@ -74,9 +73,6 @@ class Look:
     ci_high: float | None
     p_anytime: float | None
     decided: bool
-
-    def document(self) -> dict[str, Any]:
-        return asdict(self)
 
     def __str__(self) -> str:
         known = (

@@ -8,8 +8,8 @@ from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord
 from ml_agents_results.repositories.run_repository import RunRepository
-from ml_agents_results.scoring.graders import find_grader, grade
-from ml_agents_results.scoring.verdicts import Verdict
+from ml_agents_results.scoring.graders import find_grader
+from ml_agents_results.scoring.stored_answers import Rescoring
 
 
 class Regrading:
@@ -19,7 +19,7 @@ class Regrading:
         self._processor = processor
         self._experiment = processor.get_experiment(experiment_id)
         self.grader = trusted_grader(self._experiment)
-        self._grader = find_grader(self.grader)
+        self._rescoring = Rescoring(find_grader(self.grader))
 
     def unread(self) -> Iterator[RunRecord]:
         """The runs with an output in which no answer was found."""
@@ -58,21 +58,7 @@ class Regrading:
         metrics.parsing_attempts = (metrics.parsing_attempts or 0) + 1
         metrics.fallback_used, metrics.confidence_score = True, 1.0
         run.parsing_metrics = metrics
-        verdict = self._grade(run)
+        verdict = self._rescoring.score(run).verdict
         run.is_correct, run.score = verdict.is_correct, verdict.score
         self._processor.save_run(run)
         return run
-
-    def _grade(self, run: RunRecord) -> Verdict:
-        metadata = run.metadata_json or {}
-        return grade(
-            run.parsed_answer,
-            run.expected_answer,
-            self._grader,
-            question=run.input_text or "",
-            output=run.raw_output,
-            choices=metadata.get("choices"),
-            kind=metadata.get("answer_kind"),
-            labels=metadata.get("labels") or (),
-            metadata=metadata,
-        )

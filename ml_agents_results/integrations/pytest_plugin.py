@@ -52,13 +52,14 @@ class RecordedTest:
         text of the answer, empty if there is none."""
         from ml_agents_results.recording.model_responses import read_response
 
-        read = read_response(response)
-        for name in ("finish_reason", "reasoning_text", "response_id"):
+        self.raw_output, read = read_response(response)
+        self.served_model = read.model
+        for name in (
+            *("finish_reason", "reasoning_text", "response_id", "prompt_tokens"),
+            *("completion_tokens", "cached_tokens", "reasoning_tokens"),
+        ):
             setattr(self, name, getattr(read, name))
-        for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"):
-            setattr(self, name, getattr(read, name))
-        self.raw_output, self.served_model = read.text, read.model
-        return read.text or ""
+        return read.text
 
 
 _SAID = pytest.StashKey[RecordedTest]()

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +42,7 @@ class Anthropic(HttpProvider):
 
     def _send(
         self, messages: Sequence[Message], schema: "type[BaseModel] | None", seed: int | None
-    ) -> AbstractAsyncContextManager[Any]:
+    ) -> Any:
         # The client no longer has these parameters; endpoints that do not take them say so.
         sampling = {"temperature": self.temperature, "top_p": self.top_p}
         further = {name: value for name, value in sampling.items() if value is not None}
@@ -105,9 +104,6 @@ class Anthropic(HttpProvider):
             response_id=document.get("id"),
             finish_reason=document.get("stop_reason"),
         )
-
-    async def aclose(self) -> None:
-        await self._client.close()
 
 
 @cache

@@ -7,7 +7,6 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +71,8 @@ class HttpProvider(ABC):
     sdk: Any
     """The client library; all that are used here name their exceptions alike."""
 
+    _client: Any
+
     default_timeout = 120.0
     """Seconds for one attempt if the settings name none."""
 
@@ -132,8 +133,8 @@ class HttpProvider(ABC):
     @abstractmethod
     def _send(
         self, messages: Sequence[Message], schema: "type[BaseModel] | None", seed: int | None
-    ) -> AbstractAsyncContextManager[Any]:
-        """Sends the request; the client's streamed response."""
+    ) -> Any:
+        """Sends the request; the client's streamed response, to be entered."""
 
     @abstractmethod
     def _read(self, document: Mapping[str, Any]) -> Completion:
@@ -144,9 +145,9 @@ class HttpProvider(ABC):
             ProviderError: It is one that cannot be used.
         """
 
-    @abstractmethod
     async def aclose(self) -> None:
         """Closes the connections."""
+        await self._client.close()
 
     async def complete(
         self,
@@ -225,6 +226,8 @@ class HttpProvider(ABC):
         return self._prices.cost(self.model, round(_SAFETY * weight), self.max_tokens) or 0.0
 
     def _price(self, completion: Completion) -> float | None:
+        if self.is_free:
+            return 0.0
         return self._prices.cost(
             self.model,
             completion.prompt_tokens,

@@ -14,7 +14,6 @@ from typing import Any
 from ml_agents_results.config import ProviderSettings
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.providers.http_provider import Target
-from ml_agents_results.providers.interface import Completion
 from ml_agents_results.providers.openai_compatible import OpenAICompatible
 from ml_agents_results.providers.urls import read_address
 
@@ -72,9 +71,6 @@ class Local(OpenAICompatible):
         weights = path.stat()
         file = [str(path.resolve()), weights.st_size, weights.st_mtime_ns]
         self.identity = {**self.identity, "endpoint": file}
-
-    def _price(self, completion: Completion) -> float | None:
-        return 0.0
 
     async def aclose(self) -> None:
         await super().aclose()

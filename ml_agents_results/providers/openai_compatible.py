@@ -1,7 +1,6 @@
 """Provider for the OpenAI chat completions protocol, through the official client."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +29,7 @@ class OpenAICompatible(HttpProvider):
 
     def _send(
         self, messages: Sequence[Message], schema: "type[BaseModel] | None", seed: int | None
-    ) -> AbstractAsyncContextManager[Any]:
+    ) -> Any:
         body = {
             **self._parameters,
             "messages": [{"role": m.role, "content": sendable(m.content)} for m in messages],
@@ -63,9 +62,6 @@ class OpenAICompatible(HttpProvider):
             response_id=document.get("id"),
             finish_reason="refusal" if declined else reason,
         )
-
-    async def aclose(self) -> None:
-        await self._client.close()
 
     def _sampling_parameters(self) -> dict[str, Any]:
         # OpenAI's reasoning models take only the newer name; most other servers only the older.

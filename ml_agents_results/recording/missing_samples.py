@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 POLL = 0.5
 """Seconds between looks at samples that other processes have claimed."""
 
+_END: Any = object()
+
 
 class MissingSamples:
     """The samples of one variant without a run; `for`, `async for`, and `len` if it is known.
@@ -72,51 +74,43 @@ class MissingSamples:
 
     def __iter__(self) -> Iterator[Sample]:
         self.unfinished = True
-        if not self._claim:
-            yield from self._candidates()
-        else:
-            waiting = []
-            for sample in self._candidates():
-                state, own = self._try(sample)
-                if state == "ours":
-                    yield own
-                elif state == "elsewhere":
-                    waiting.append(sample)
-            while waiting:
+        for sample in self._claimed() if self._claim else self._candidates():
+            if sample is None:
                 time.sleep(POLL)
-                looked, waiting = waiting, []
-                for sample in looked:
-                    state, own = self._try(sample)
-                    if state == "ours":
-                        yield own
-                    elif state == "elsewhere":
-                        waiting.append(own)
+            else:
+                yield sample
         self.unfinished = False
 
     async def __aiter__(self) -> AsyncIterator[Sample]:
         self.unfinished = True
-        waiting = []
-        for sample in self._candidates():
-            state, own = "ours", sample
-            if self._claim:
-                state, own = await asyncio.to_thread(self._try, sample)
-            if state == "ours":
-                yield own
-            elif state == "elsewhere":
-                waiting.append(sample)
-        while waiting:
-            await asyncio.sleep(POLL)
-            looked, waiting = waiting, []
-            for sample in looked:
-                state, own = await asyncio.to_thread(self._try, sample)
+        if self._claim:
+            claimed = self._claimed()
+            while (sample := await asyncio.to_thread(next, claimed, _END)) is not _END:
+                if sample is None:
+                    await asyncio.sleep(POLL)
+                else:
+                    yield sample
+        else:
+            for sample in self._candidates():
+                yield sample
+        self.unfinished = False
+
+    def _claimed(self) -> Iterator[Sample | None]:
+        """The samples that become this process's own; None while others are still asking some."""
+        left: Iterable[Sample] = self._candidates()
+        while True:
+            elsewhere = []
+            for sample in left:
+                claims = self._experiment.claims
+                state, own = claims.claim(sample, self.variant, self._retry_failed)
                 if state == "ours":
                     yield own
                 elif state == "elsewhere":
-                    waiting.append(own)
-        self.unfinished = False
-
-    def _try(self, sample: Sample) -> tuple[str, Sample]:
-        return self._experiment.claims.claim(sample, self.variant, self._retry_failed)
+                    elsewhere.append(own)
+            if not elsewhere:
+                return
+            left = elsewhere
+            yield None
 
     def _candidates(self) -> Iterator[Sample]:
         for repeat in range(self._repeats):

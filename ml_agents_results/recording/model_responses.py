@@ -5,27 +5,13 @@ OpenAI's Chat Completions and Responses, Anthropic's messages, and what others r
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class ModelResponse:
-    """What a response says; None where it does not."""
-
-    text: str | None
-    model: str | None = None
-    response_id: str | None = None
-    finish_reason: str | None = None
-    reasoning_text: str | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
+from ml_agents_results.providers.interface import Completion, token_count
 
 
-def read_response(response: object) -> ModelResponse:
-    """What the response of a client library says.
+def read_response(response: object) -> tuple[str | None, Completion]:
+    """What the response of a client library says: its text, None without one, and all of it.
 
     Odd usage figures are unknown; they never cost the answer.
     """
@@ -33,29 +19,28 @@ def read_response(response: object) -> ModelResponse:
     message = _get(choice, "message")
     usage = _get(response, "usage")
     details = _get(usage, "completion_tokens_details", "output_tokens_details")
-    cached = _get(usage, "prompt_tokens_details", "input_tokens_details")
-    read = _count(usage, "cache_read_input_tokens")
-    prompt = _count(usage, "prompt_tokens", "input_tokens")
-    if read is not None or _count(usage, "cache_creation_input_tokens") is not None:
+    cached = _get(_get(usage, "prompt_tokens_details", "input_tokens_details"), "cached_tokens")
+    read = token_count(_get(usage, "cache_read_input_tokens"))
+    created = token_count(_get(usage, "cache_creation_input_tokens"))
+    prompt = token_count(_get(usage, "prompt_tokens", "input_tokens"))
+    if read is not None or created is not None:
         # Anthropic counts what was cached apart from what was not.
-        created = _count(usage, "cache_creation_input_tokens")
         prompt = (prompt or 0) + (read or 0) + (created or 0)
-    return ModelResponse(
-        text=_answer(response, message, choice),
-        model=_text(_get(response, "model")),
-        response_id=_text(_get(response, "id")),
-        finish_reason=_text(
-            _get(choice, "finish_reason")
-            or _get(response, "stop_reason")
-            or _get(_get(response, "incomplete_details"), "reason")
-            or (_get(response, "status") if _get(response, "output") is not None else None)
-        ),
-        reasoning_text=_text(_get(message, "reasoning_content", "reasoning"))
-        or _joined(_get(response, "content"), "thinking"),
+    text = _answer(response, message, choice)
+    thinking = _joined(_get(response, "content"), "thinking")
+    return text, Completion(
+        text or "",
+        model=_get(response, "model"),
+        response_id=_get(response, "id"),
+        finish_reason=_get(choice, "finish_reason")
+        or _get(response, "stop_reason")
+        or _get(_get(response, "incomplete_details"), "reason")
+        or (_get(response, "status") if _get(response, "output") is not None else None),
+        reasoning_text=_get(message, "reasoning_content", "reasoning") or thinking,
         prompt_tokens=prompt,
-        completion_tokens=_count(usage, "completion_tokens", "output_tokens"),
-        cached_tokens=_count(cached, "cached_tokens") if read is None else read,
-        reasoning_tokens=_count(details, "reasoning_tokens"),
+        completion_tokens=_get(usage, "completion_tokens", "output_tokens"),
+        cached_tokens=cached if read is None else read,
+        reasoning_tokens=_get(details, "reasoning_tokens"),
     )
 
 
@@ -109,13 +94,3 @@ def _item(items: object) -> Any:
 
 def _is_list(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _count(usage: object, *names: str) -> int | None:
-    value = _get(usage, *names)
-    whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
-    return value if whole else None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NOTHING_RECORDED = "NothingRecorded: the block set no output, answer or score"
 
 _TEXTS = ("raw_output", "parsed_answer", "input_text", "expected_answer", "reasoning_text")
+_TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 
 
 class RecordingError(UsageError):
@@ -154,16 +155,14 @@ class RunRecording:
         Returns:
             The text of the answer; empty if there is none.
         """
-        read = read_response(response)
-        self.raw_output = read.text
-        for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"):
+        self.raw_output, read = read_response(response)
+        for name in (*_TOKENS, "reasoning_text"):
             setattr(self, name, getattr(read, name))
-        self.reasoning_text = read.reasoning_text
         if read.finish_reason is not None:
             self.finish_reason = canonical_finish_reason(read.finish_reason)
         served = {"served_model": read.model, "response_id": read.response_id}
         self.metadata |= {name: value for name, value in served.items() if value is not None}
-        return read.text or ""
+        return read.text
 
     def step(self, name: str, answer: str, *, prompt: str | None = None, **more: Any) -> None:
         """Notes one of several requests that led to the output; JSON values."""
@@ -254,11 +253,7 @@ class RunRecording:
         record = self._key()
         record.sample_id = self.sample.sample_id
         record.created_at = datetime.now(UTC)
-        for name in (
-            *("raw_output", "parsed_answer", "input_text", "expected_answer", "is_correct"),
-            *("cost_estimate", "prompt_tokens", "completion_tokens", "cached_tokens"),
-            *("reasoning_tokens", "reasoning_text", "finish_reason"),
-        ):
+        for name in (*_TEXTS, *_TOKENS, "is_correct", "cost_estimate", "finish_reason"):
             setattr(record, name, getattr(self, name))
         record.execution_time_ms = _whole(
             passed if self.execution_time_ms is None else self.execution_time_ms

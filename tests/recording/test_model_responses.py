@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from ml_agents_results.recording.model_responses import ModelResponse, read_response
+from ml_agents_results.providers.interface import Completion
+from ml_agents_results.recording.model_responses import read_response
 
 CHAT = {
     "id": "chatcmpl-1",
@@ -63,9 +64,15 @@ def as_object(value: Any) -> Any:
 @pytest.mark.parametrize("form", [dict, as_object])
 def test_known_shapes(shape: str, form: Any) -> None:
     given, reason, reasoning, cached, thought = EXPECTED[shape]
-    read = read_response(form(given))
-    assert read == ModelResponse(
-        *("42", "served-2026", given["id"], reason, reasoning), *(20, 9, cached, thought)
+    assert read_response(form(given)) == (
+        "42",
+        Completion(
+            "42",
+            *("served-2026", 20, 9, cached, thought),
+            reasoning_text=reasoning,
+            response_id=given["id"],
+            finish_reason=reason,
+        ),
     )
 
 
@@ -81,10 +88,10 @@ def test_known_shapes(shape: str, form: Any) -> None:
     ],
 )
 def test_other_shapes(given: object, text: str | None) -> None:
-    assert read_response(given).text == text
+    assert read_response(given)[0] == text
 
 
 def test_odd_usage_never_costs_the_answer() -> None:
     usage = {"prompt_tokens": -1, "completion_tokens": "many", "completion_tokens_details": 3}
-    read = read_response({**CHAT, "usage": usage})
-    assert (read.text, read.prompt_tokens, read.completion_tokens) == ("42", None, None)
+    text, read = read_response({**CHAT, "usage": usage})
+    assert (text, read.prompt_tokens, read.completion_tokens) == ("42", None, None)

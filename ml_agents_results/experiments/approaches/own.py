@@ -23,7 +23,7 @@ from ml_agents_results.experiments.approaches.base import (
     Trace,
 )
 from ml_agents_results.experiments.approaches.prompt_files import read_prompt
-from ml_agents_results.providers.interface import Completion, Message, Provider
+from ml_agents_results.providers.interface import Message, Provider
 from ml_agents_results.recording.model_responses import read_response
 from ml_agents_results.records import APPROACHES
 from ml_agents_results.scoring.graders import load_function
@@ -154,26 +154,15 @@ class FunctionApproach(Approach):
         self._note(returned, round(1000 * (time.perf_counter() - started)), trace)
 
     def _note(self, returned: object, latency_ms: int, trace: Trace) -> None:
-        read = read_response(returned)
-        if read.text is None:
+        text, completion = read_response(returned)
+        if text is None:
             raise FunctionFailed(
                 f"{self.name} returned {type(returned).__name__}, not a text",
                 "Return what the model wrote, or the response of a client library.",
             )
-        trace.raw_output = read.text
+        trace.raw_output = text
         if not trace.steps:
-            completion = Completion(
-                read.text,
-                model=read.model,
-                prompt_tokens=read.prompt_tokens,
-                completion_tokens=read.completion_tokens,
-                cached_tokens=read.cached_tokens,
-                reasoning_tokens=read.reasoning_tokens,
-                reasoning_text=read.reasoning_text,
-                response_id=read.response_id,
-                finish_reason=read.finish_reason,
-                latency_ms=latency_ms,
-            )
+            completion.latency_ms = latency_ms
             trace.steps.append(Step("function", "", completion))
 
 

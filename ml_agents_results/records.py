@@ -1,6 +1,6 @@
 """Records: plain values that cross the layers, independent of databases and files."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, get_args
@@ -247,6 +247,12 @@ class ExperimentRecord:
     tags_json: list[Any] = field(default_factory=list)
     notes_json: list[Any] = field(default_factory=list)
     metrics: list[MetricRecord] | None = None
+
+    def noted(self, name: str) -> Mapping[str, Any]:
+        """An object of the environment (`plan`, `dataset`), which may hold anything; empty where
+        there is none."""
+        value = (self.environment_json or {}).get(name)
+        return value if isinstance(value, Mapping) else {}
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ from ml_agents_results.formats.variant_logs import (
 )
 from ml_agents_results.records import APPROACHES, MetricRecord, ScoreRecord
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
-from ml_agents_results.services.summary import VariantSummary
+from ml_agents_results.services.variant_summary import VariantSummary
 
 PARTS = ("runs", "metadata")
 FOLDER_ENTRY = "data"

@@ -16,7 +16,8 @@ from ml_agents_results.formats.record_objects import described_object, score_obj
 from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import ExperimentRecord, ScoreRecord, Variant
 from ml_agents_results.repositories.run_repository import RECORD_COLUMNS
-from ml_agents_results.services.summary import SummaryReport, VariantSummary
+from ml_agents_results.services.summary import SummaryReport
+from ml_agents_results.services.variant_summary import VariantSummary
 
 _ARM_AT = tuple(RECORD_COLUMNS.index(name) for name in Variant._fields)
 _LONGEST_FILE_NAME = 60

@@ -20,7 +20,8 @@ from ml_agents_results.reports.report import (
 from ml_agents_results.reports.wording import UNKNOWN, level_text
 from ml_agents_results.services.metric_choice import UNNAMED
 from ml_agents_results.services.repeated_answers import VariantRepeats
-from ml_agents_results.services.summary import SummaryReport, VariantSummary
+from ml_agents_results.services.summary import SummaryReport
+from ml_agents_results.services.variant_summary import VariantSummary
 
 ALL_TASKS = "(all)"
 VARIANT_COLUMNS = columns("variant", *Variant._fields)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.sentences import comparison_sentence
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
-from ml_agents_results.services.summary import VariantSummary
+from ml_agents_results.services.variant_summary import VariantSummary
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -34,7 +34,8 @@ from ml_agents_results.services.asked_samples import IncompleteExperiment
 from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.metric_choice import UNNAMED
-from ml_agents_results.services.summary import SummaryReport, VariantSummary
+from ml_agents_results.services.summary import SummaryReport
+from ml_agents_results.services.variant_summary import VariantSummary
 
 _TITLES = {"variants": "{} of the variants", "tasks": "{} by task"}
 _WITHOUT_DIFFERENCE = ("inconclusive", "equivalent", "non_inferior")

@@ -11,7 +11,7 @@ from ml_agents_results.reports.method_names import FIELDS, method_name
 from ml_agents_results.reports.wording import explain, shown
 from ml_agents_results.services.asked_samples import PARTLY_ASKED, IncompleteExperiment
 from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow
-from ml_agents_results.services.summary import VariantSummary
+from ml_agents_results.services.variant_summary import VariantSummary
 
 Row = Mapping[str, Any]
 """Plain values by the names of columns."""

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection
 
 from ml_agents_results.records import ExperimentRecord, Variant
+from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_source import RunSource
@@ -68,6 +69,24 @@ class AnalysisService:
         named = experiment_ids or self._filters.experiment_id
         ids = ExperimentRepository(self._source.connection).ids() if named is None else named
         return chosen_metric(self._source, ids, self._options.metric)
+
+    def _count_as_numbers(self, tabulator: Tabulator, metric: ChosenMetric) -> None:
+        """Counts from now on for the metric; runs without a value are the worst where the options
+        say so. Raises UsageError where they do, and there is no worst value."""
+        incorrect = self._options.missing == "incorrect"
+        tabulator.as_numbers(metric.worst() if incorrect else None)
+
+    def _counted(
+        self, tabulator: Tabulator, metric: ChosenMetric
+    ) -> tuple[Sequence[VariantCounts], ChosenMetric, bool]:
+        """The counts by one metric, the metric, and whether it counts as a number: where it is one
+        for any variant, it is for all."""
+        counts = tabulator.variants()
+        if not metric.numeric_experiments(counts):
+            return counts, metric, False
+        metric = metric.of_scores({p.variant.experiment_id for p in counts if p.scored})
+        self._count_as_numbers(tabulator, metric)
+        return tabulator.variants(), metric, True
 
     def _in_recorded_order(
         self, variants: Sequence[Variant], experiment_ids: Sequence[str] = ()

@@ -9,7 +9,7 @@ from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.run_source import RunSource
 from ml_agents_results.services.result_rows import Row
-from ml_agents_results.services.summary import SampleBounds, VariantSummary
+from ml_agents_results.services.variant_summary import SampleBounds, VariantSummary
 
 PARTLY_ASKED = "partly_asked"
 STOPPED_EARLY = "stopped_early"
@@ -70,8 +70,7 @@ class AskedSamples:
 
     def _dataset(self, variant: Variant) -> str:
         record = self._records.get(variant.experiment_id)
-        dataset = (record.environment_json or {}).get("dataset") if record else None
-        fingerprint = dataset.get("fingerprint") if isinstance(dataset, Mapping) else None
+        fingerprint = record.noted("dataset").get("fingerprint") if record else None
         return str(fingerprint or variant.experiment_id)
 
     def counted(self, row: VariantSummary, task: str | None = None) -> VariantSummary:
@@ -96,8 +95,8 @@ def _counted(row: VariantSummary, asked: int, expected: int) -> VariantSummary:
 
 def _plan(record: ExperimentRecord) -> Mapping[str, Any]:
     """What the runner planned; nothing of other experiments."""
-    plan = (record.environment_json or {}).get("plan")
-    if not isinstance(plan, Mapping) or not isinstance(plan.get("approaches"), list):
+    plan = record.noted("plan")
+    if not isinstance(plan.get("approaches"), list):
         return {}
     numbers = (plan.get(name) for name in ("runs", "questions", "repeats"))
     return plan if all(isinstance(number, int) for number in numbers) else {}

@@ -12,6 +12,7 @@ from ml_agents_results.repositories.experiment_repository import ExperimentRepos
 from ml_agents_results.repositories.label_draws import LabelDraw, label_draws
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.comparison.baselines import contrasts
+from ml_agents_results.services.comparison.pairing import dataset_of
 from ml_agents_results.services.raters import clusters_of, find_rater, read_ratings
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow
 from ml_agents_results.statistics.bounded_mean import Bounds
@@ -277,12 +278,11 @@ class CorrectedService(AnalysisService):
 
     def _one_dataset(self, candidate: Variant, baseline: Variant) -> bool:
         """Whether samples with the same index are the same."""
-        ids = {candidate.experiment_id, baseline.experiment_id}
-        prints = [
-            ((self._experiment(one).environment_json or {}).get("dataset") or {}).get("fingerprint")
-            for one in ids
-        ]
-        return len(ids) == 1 or (prints[0] is not None and prints[0] == prints[1])
+        one, two = (
+            dataset_of(self._experiment(variant.experiment_id)) for variant in (candidate, baseline)
+        )
+        same = candidate.experiment_id == baseline.experiment_id
+        return same or (one is not None and one == two)
 
     def _of_means(
         self, candidate: CorrectedVariant, baseline: CorrectedVariant, pairs: int, one_sided: int

@@ -147,7 +147,7 @@ class CostService(AnalysisService):
         ordered = self._in_recorded_order(priced)
         chosen = contrasts(ordered, baseline, self._options.contrasts)
         records = {name: self._experiment(name) for name in ids}
-        reader = ContrastReader(tabulator, self._options, records)
+        reader = ContrastReader(tabulator, self._options, records, self._metric(ids))
         rows = []
         for pair in chosen:
             contrast = reader.read(*pair, variants)

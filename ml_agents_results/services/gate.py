@@ -17,7 +17,7 @@ from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.gate_rules import FigureRule, Gate, MetricRule
 from ml_agents_results.services.result_rows import Row, TwoVariantRow
-from ml_agents_results.services.summary import VariantSummary
+from ml_agents_results.services.variant_summary import VariantSummary
 from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.multiplicity import adjust
 from ml_agents_results.statistics.regression_gate import (

@@ -6,6 +6,7 @@ from typing import Any
 
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.records import MetricRecord
+from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.run_source import RunSource, StoredMetric
 from ml_agents_results.statistics.bounded_mean import Bounds
@@ -66,16 +67,13 @@ class ChosenMetric:
     @property
     def bounds(self) -> Bounds:
         """The lowest and highest value in any experiment; None unless all say so."""
-        known = [(record.lower, record.upper) for record in self.records.values()]
         known = [
-            (0.0, 1.0) if record.kind == "binary" else pair
-            for record, pair in zip(self.records.values(), known, strict=True)
+            (0.0, 1.0) if record.kind == "binary" else (record.lower, record.upper)
+            for record in self.records.values()
         ]
-        if not known or len(self.records) < len(self.names):
-            return None
         lows = [low for low, _ in known if low is not None]
         highs = [high for _, high in known if high is not None]
-        if len(lows) < len(known) or len(highs) < len(known):
+        if not known or min(len(lows), len(highs)) < max(len(known), len(self.names)):
             return None
         return min(lows), max(highs)
 
@@ -96,9 +94,29 @@ class ChosenMetric:
         one = units.pop() if len(units) == 1 else None
         return one if isinstance(one, str) else None
 
-    def worst(self) -> float | None:
-        """The worst value there can be."""
-        return self.bounds and self.bounds[0 if self.higher_is_better else 1]
+    def worst(self) -> float:
+        """The worst value there can be. Raises UsageError where there is none."""
+        if self.bounds is None:
+            raise UsageError(
+                f"{self.name} has no lower and upper bound, so runs without a value cannot count "
+                "as the worst",
+                "Leave them out: --missing exclude.",
+            )
+        return self.bounds[0 if self.higher_is_better else 1]
+
+    def numeric_experiments(self, counts: Sequence[VariantCounts]) -> "Mapping[str, ChosenMetric]":
+        """The experiments in which it is a number, each with it: by what it says, or by what its
+        runs have; then also those with a metric of the same name, which may look like right and
+        wrong."""
+        scored = {part.variant.experiment_id for part in counts if part.scored}
+        metric = self.of_scores(scored)
+        scored |= {name for name, record in metric.records.items() if record.kind == "numeric"}
+        names = {metric.name_in(experiment) for experiment in scored}
+        return {
+            experiment: metric.named(metric.name_in(experiment))
+            for experiment in dict.fromkeys(part.variant.experiment_id for part in counts)
+            if metric.name_in(experiment) in names
+        }
 
     def differing(self, one: str, two: str) -> tuple[str, ...]:
         """What differs between the metric of two experiments: `metrics_differ` for the name,
@@ -156,22 +174,6 @@ def chosen_metric(
                 rows[experiment_id] = row
     binary = bool(records) and all(record.kind == "binary" for record in records.values())
     return ChosenMetric(names, records, StoredMetric(rows, binary) if rows else None)
-
-
-def require_worst(metric: ChosenMetric) -> float:
-    """The worst value of a numeric metric.
-
-    Raises:
-        UsageError: It has no bound there.
-    """
-    worst = metric.worst()
-    if worst is None:
-        raise UsageError(
-            f"{metric.name} has no lower and upper bound, so runs without a value cannot count as "
-            "the worst",
-            "Leave them out: --missing exclude.",
-        )
-    return worst
 
 
 def _named(repository: MetricRepository, name: str) -> MetricRecord | None:

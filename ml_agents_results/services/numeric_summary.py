@@ -1,13 +1,13 @@
 """Summaries of a numeric metric: the mean of each variant, in the metric's own unit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import ValueSums, VariantCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.metric_choice import ChosenMetric, require_worst
+from ml_agents_results.services.metric_choice import ChosenMetric
 from ml_agents_results.services.sample_clusters import (
     cluster_column,
     cluster_method,
@@ -15,7 +15,7 @@ from ml_agents_results.services.sample_clusters import (
     mean_over_clusters,
     refuse_null_cluster,
 )
-from ml_agents_results.services.summary import (
+from ml_agents_results.services.variant_summary import (
     VariantSummary,
     denominators,
     deviation,
@@ -67,16 +67,6 @@ class Values:
     def within(self, task: str) -> "Values":
         """Those of one task."""
         return Values(self.origin, [row for row in self.groups if row.task == task])
-
-
-def count_as_numbers(tabulator: Tabulator, metric: ChosenMetric, options: AnalysisOptions) -> None:
-    """Counts from now on for the metric; runs without a value are the worst where the options say
-    so.
-
-    Raises:
-        UsageError: They do, and there is no worst value.
-    """
-    tabulator.as_numbers(require_worst(metric) if options.missing == "incorrect" else None)
 
 
 def values_of(tabulator: Tabulator, variant: Variant, cluster: Cluster) -> Values:
@@ -175,19 +165,3 @@ def estimate_mean(
 def _inside(mean: ClusteredMean, bounds: tuple[float, float]) -> bool:
     slack = 1e-9 * (bounds[1] - bounds[0])
     return mean.mean is not None and bounds[0] - slack <= mean.mean <= bounds[1] + slack
-
-
-def numeric_experiments(
-    metric: ChosenMetric, counts: Sequence[VariantCounts]
-) -> Mapping[str, ChosenMetric]:
-    """The experiments whose metric is a number, each with it: by what it says, or by what its runs
-    have; then also those with a metric of the same name, which may look like right and wrong."""
-    numeric = {part.variant.experiment_id for part in counts if part.scored}
-    metric = metric.of_scores(numeric)
-    numeric |= {name for name, record in metric.records.items() if record.kind == "numeric"}
-    names = {metric.name_in(experiment) for experiment in numeric}
-    return {
-        experiment: metric.named(metric.name_in(experiment))
-        for experiment in dict.fromkeys(part.variant.experiment_id for part in counts)
-        if metric.name_in(experiment) in names
-    }

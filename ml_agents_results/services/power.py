@@ -10,7 +10,8 @@ from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow
-from ml_agents_results.services.summary import SummaryService, VariantSummary
+from ml_agents_results.services.summary import SummaryService
+from ml_agents_results.services.variant_summary import VariantSummary
 from ml_agents_results.statistics.sample_sizes import (
     clustered_sample_size,
     clusters_for_difference,

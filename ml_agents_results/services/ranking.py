@@ -14,11 +14,10 @@ from ml_agents_results.services.comparison.baselines import baseline_of
 from ml_agents_results.services.comparison.pairing import (
     DIFFERING,
     REASONS,
+    common_rule,
     differing,
-    pairing_rule,
 )
 from ml_agents_results.services.metric_choice import ChosenMetric
-from ml_agents_results.services.numeric_summary import count_as_numbers, numeric_experiments
 from ml_agents_results.services.result_rows import Row, VariantRow, variant_frame
 from ml_agents_results.services.sample_clusters import cluster_column, cluster_method
 from ml_agents_results.statistics.all_pairs import (
@@ -120,10 +119,7 @@ class RankingService(AnalysisService):
         """
         metric = self._metric()
         tabulator = self._tabulator(pairs=True, metric=metric)
-        counts = tabulator.variants()
-        if numeric := bool(numeric_experiments(metric, counts)):
-            metric = metric.of_scores({p.variant.experiment_id for p in counts if p.scored})
-            count_as_numbers(tabulator, metric, self._options)
+        counts, metric, numeric = self._counted(tabulator, metric)
         names = list(dict.fromkeys(part.variant for part in counts))
         if len(names) < 2:
             raise NothingToCompareError(
@@ -136,12 +132,7 @@ class RankingService(AnalysisService):
         ordered = self._in_recorded_order(names, self._filters.experiment_id or ())
         first, _ = baseline_of(ordered, baseline)
         _require_alike(names, first, records, metric)
-        rules = [
-            pairing_rule(tabulator, records, name, first, self._options.pair_by)[0]
-            for name in names
-            if name != first
-        ]
-        rule: PairingRule = rules[0] if len(set(rules)) == 1 else "content"
+        rule = common_rule(tabulator, records, names, first, self._options.pair_by)
         matrix = tabulator.matrix(names, rule, cluster_column(self._options))
         if not len(matrix):
             raise NothingToCompareError(
@@ -318,11 +309,7 @@ def _require_alike(
     """Raises UsageError where a rank would be that of a data set, a grader or a metric."""
     reasons: dict[str, Variant] = {}
     for name in names:
-        codes = (
-            *differing(records, name, first),
-            *metric.differing(name.experiment_id, first.experiment_id),
-        )
-        for code in codes:
+        for code in differing(records, metric, name, first):
             if code in DIFFERING:
                 reasons.setdefault(code, name)
     if reasons:

@@ -12,8 +12,7 @@ from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import VoteCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_service import AnalysisService
-from ml_agents_results.services.comparison.pairing import pairing_rule
-from ml_agents_results.services.numeric_summary import count_as_numbers, numeric_experiments
+from ml_agents_results.services.comparison.pairing import common_rule
 from ml_agents_results.services.result_rows import Row, VariantRow
 from ml_agents_results.services.sample_clusters import (
     cluster_column,
@@ -145,16 +144,12 @@ class RepeatsService(AnalysisService):
         """
         metric = self._metric()
         tabulator = self._tabulator(metric=metric, pairs=pool is not None)
-        counts = tabulator.variants()
-        numeric = bool(numeric_experiments(metric, counts))
+        counts, metric, numeric = self._counted(tabulator, metric)
         if numeric and pool is None:
             raise UsageError(
                 f"{metric.name} is numeric, and majorities are of right and wrong answers",
                 "Components of variance are of any metric: --pool experiment",
             )
-        if numeric:
-            metric = metric.of_scores({p.variant.experiment_id for p in counts if p.scored})
-            count_as_numbers(tabulator, metric, self._options)
         names = list(dict.fromkeys(part.variant for part in counts))
         variants = []
         if not numeric:
@@ -311,11 +306,7 @@ class RepeatsService(AnalysisService):
         numeric: bool,
     ) -> PooledVariant:
         records = {one: self._experiment(one) for one in {name.experiment_id for name in own}}
-        rules = {
-            pairing_rule(tabulator, records, name, own[0], self._options.pair_by)[0]
-            for name in own[1:]
-        }
-        rule = rules.pop() if len(rules) == 1 else "content"
+        rule = common_rule(tabulator, records, own, own[0], self._options.pair_by)
         matrix = tabulator.matrix(own, rule)
         found = within = None
         if len(matrix) > 1:

@@ -172,6 +172,17 @@ def share_right(cell: SampleCounts) -> float:
     return cell.correct / cell.graded
 
 
+def sums_of_shares(cells: Sequence[SampleCounts]) -> tuple[int, float, float]:
+    """How many samples there are, and the sums of their shares of right answers and of the squares
+    of these."""
+    shares = [(cell.samples, share_right(cell)) for cell in cells]
+    return (
+        sum(n for n, _ in shares),
+        sum(n * share for n, share in shares),
+        sum(n * share * share for n, share in shares),
+    )
+
+
 def estimate_accuracy(
     cells: Sequence[SampleCounts], options: AnalysisOptions, *, within_task: bool = False
 ) -> tuple[Estimate, str]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ml_agents_results.records import Variant
 from ml_agents_results.reports.wording import measured, percent
 from ml_agents_results.repositories.run_filters import RunFilters
-from ml_agents_results.services.summary import SummaryReport, VariantSummary
+from ml_agents_results.services.summary import SummaryReport
+from ml_agents_results.services.variant_summary import VariantSummary
 from ml_agents_results.viewer.run_query import RunQuery
 
 

@@ -12,7 +12,8 @@ from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.reports.accuracy_report import accuracy_report
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.summary import SummaryReport, SummaryService, VariantSummary
+from ml_agents_results.services.summary import SummaryReport, SummaryService
+from ml_agents_results.services.variant_summary import VariantSummary
 from tests.reference_data import load
 from tests.services.building import clear, of_table, runs, save
 

@@ -7,7 +7,7 @@ from ml_agents_results.formats.snapshot import Snapshot
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.comparison.comparison_result import Comparison
-from ml_agents_results.services.summary import VariantSummary
+from ml_agents_results.services.variant_summary import VariantSummary
 from ml_agents_results.statistics.cost_ratios import ParetoPoint, pareto_front
 from ml_agents_results.statistics.quantiles import points_of_histogram
 

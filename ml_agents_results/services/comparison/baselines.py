@@ -83,8 +83,7 @@ def recorded_order(
 
 def _planned(record: ExperimentRecord | None) -> Mapping[str, int]:
     """The indexes of the approaches in the plan of an experiment that was run here."""
-    plan = {} if record is None else record.environment_json.get("plan")
-    approaches = plan.get("approaches") if isinstance(plan, dict) else None
+    approaches = record.noted("plan").get("approaches") if record is not None else None
     names = approaches if isinstance(approaches, list) else []
     return {str(name): index for index, name in enumerate(names)}
 

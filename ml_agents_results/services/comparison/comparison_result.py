@@ -1,7 +1,7 @@
 """Result of a comparison: its rows and averages, as a document and as a data frame."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.records import SCHEMA_VERSION
@@ -9,8 +9,8 @@ from ml_agents_results.services.asked_samples import IncompleteExperiment
 from ml_agents_results.services.comparison.averages import PooledDifference
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.notebook_display import NotebookDisplay
-from ml_agents_results.services.result_rows import TwoVariantRow
-from ml_agents_results.services.summary import VariantSummary
+from ml_agents_results.services.result_rows import Row, TwoVariantRow
+from ml_agents_results.services.variant_summary import VariantSummary
 from ml_agents_results.statistics.cochrans_q import CochranQ
 
 if TYPE_CHECKING:
@@ -18,19 +18,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskComparison:
+class TaskComparison(Row):
     """The variants and their comparisons within one task."""
 
     task: str
     variants: Sequence[VariantSummary]
     comparisons: Sequence[ComparisonRow]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "task": self.task,
-            "variants": [variant.to_dict() for variant in self.variants],
-            "comparisons": [pair.to_dict() for pair in self.comparisons],
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +34,7 @@ class Refusal(TwoVariantRow):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison(NotebookDisplay):
+class Comparison(Row, NotebookDisplay):
     """Everything that `compare` says. See docs/statistics for the meaning of each figure."""
 
     experiment_ids: Sequence[str]
@@ -61,23 +54,9 @@ class Comparison(NotebookDisplay):
 
     def to_dict(self) -> dict[str, Any]:
         """The document of `compare --json`."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "experiment_ids": list(self.experiment_ids),
-            "metric": self.metric,
-            "metric_kind": "numeric" if self.numeric else "binary",
-            "higher_is_better": self.higher_is_better,
-            "confidence_level": self.confidence_level,
-            "variants": [variant.to_dict() for variant in self.variants],
-            "comparisons": [pair.to_dict() for pair in self.comparisons],
-            "tasks": [task.to_dict() for task in self.tasks],
-            "micro": [row.to_dict() for row in self.micro],
-            "macro": [row.to_dict() for row in self.macro],
-            "refused": [row.to_dict() for row in self.refused],
-            "incomplete": [row.to_dict() for row in self.incomplete],
-            "cochrans_q": self.cochrans_q and asdict(self.cochrans_q),
-            "warnings": list(self.warnings),
-        }
+        values = Row.to_dict(self)
+        kind = "numeric" if values.pop("numeric") else "binary"
+        return {"schema_version": SCHEMA_VERSION, **values, "metric_kind": kind}
 
     def to_frame(self) -> "pd.DataFrame":
         """One row a comparison, over all tasks (`task` is empty) and then in each task.

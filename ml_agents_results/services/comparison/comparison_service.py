@@ -30,14 +30,12 @@ from ml_agents_results.services.comparison.pairing import (
     differing,
 )
 from ml_agents_results.services.comparison.shared_samples import (
-    Contrast,
     ContrastReader,
     Variants,
 )
 from ml_agents_results.services.metric_choice import ChosenMetric
-from ml_agents_results.services.numeric_summary import count_as_numbers, numeric_experiments
 from ml_agents_results.services.sample_clusters import sample_cells
-from ml_agents_results.services.summary import bounds_of_samples
+from ml_agents_results.services.variant_summary import bounds_of_samples
 from ml_agents_results.statistics.cochrans_q import CochranQ, cochrans_q
 from ml_agents_results.statistics.difference_sums import DifferenceSums
 
@@ -71,12 +69,7 @@ class ComparisonService(AnalysisService):
         tabulator = self._tabulator(filters=self._within(ids), pairs=True, metric=metric)
         if self._options.pool is not None:
             self._join(tabulator, ids, records, metric)
-        counts = tabulator.variants()
-        numeric = bool(numeric_experiments(metric, counts))
-        if numeric:
-            metric = metric.of_scores({p.variant.experiment_id for p in counts if p.scored})
-            count_as_numbers(tabulator, metric, self._options)
-            counts = tabulator.variants()
+        counts, metric, numeric = self._counted(tabulator, metric)
         cells = sample_cells(tabulator, counts, self._options)
         bounds = bounds_of_samples(tabulator, counts)
         variants = Variants(counts, cells, self._options, bounds)
@@ -100,8 +93,8 @@ class ComparisonService(AnalysisService):
             records,
             metric,
         )
-        reader = ContrastReader(tabulator, self._options, records)
-        contrasted = [_read(reader, pair, variants, metric) for pair in chosen]
+        reader = ContrastReader(tabulator, self._options, records, metric)
+        contrasted = [reader.read(*pair, variants) for pair in chosen]
         figures: Figures = (
             NumericFigures(tabulator, variants, self._options, metric)
             if numeric
@@ -196,11 +189,7 @@ class ComparisonService(AnalysisService):
         """
         first = Variant(ids[0], "", "", "")
         for name in ids[1:]:
-            codes = (
-                *differing(records, first._replace(experiment_id=name), first),
-                *metric.differing(name, ids[0]),
-            )
-            if codes:
+            if codes := differing(records, metric, first._replace(experiment_id=name), first):
                 raise UsageError(
                     f"{ids[0]} and {name} cannot be pooled: {REASONS[codes[0]]}",
                     "Leave --pool out: variants of other experiments are then compared one by one.",
@@ -233,10 +222,7 @@ class ComparisonService(AnalysisService):
         """
         allowed, refused = [], []
         for candidate, baseline in chosen:
-            codes = (
-                *differing(records, candidate, baseline),
-                *metric.differing(candidate.experiment_id, baseline.experiment_id),
-            )
+            codes = differing(records, metric, candidate, baseline)
             reasons = tuple(code for code in codes if not self._allows(code))
             if reasons:
                 refused.append(Refusal(baseline, candidate, reasons))
@@ -258,18 +244,6 @@ class ComparisonService(AnalysisService):
         if code == "datasets_differ" and self._options.unpaired:
             return True
         return code not in DIFFERING or DIFFERING[code] in self._options.allow
-
-
-def _read(
-    reader: ContrastReader,
-    pair: tuple[Variant, Variant],
-    variants: Variants,
-    metric: ChosenMetric,
-) -> Contrast:
-    """The shared samples of a pair; that its metrics differ is said, though it was allowed."""
-    contrast = reader.read(*pair, variants)
-    differ = metric.differing(*(variant.experiment_id for variant in pair))
-    return replace(contrast, warnings=(*contrast.warnings, *differ))
 
 
 def _omnibus(tabulator: Tabulator, variants: Variants) -> CochranQ | None:

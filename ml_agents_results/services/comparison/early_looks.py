@@ -28,22 +28,18 @@ def early_experiments(
     with its planned samples."""
     early: dict[str, int | None] = {}
     for name, record in records.items():
-        settings = {**record.config_json, **_mapping(record.config_json.get("extra"))}
+        extra = record.config_json.get("extra")
+        settings = {**record.config_json, **(extra if isinstance(extra, Mapping) else {})}
         looked = STOPPED_EARLY in record.environment_json or settings.get("stop_when") == "decided"
         if name in incomplete or looked:
-            questions = _mapping(record.environment_json.get("plan")).get("questions")
+            questions = record.noted("plan").get("questions")
             early[name] = questions if isinstance(questions, int) else None
     return early
 
 
 def is_shuffled(record: ExperimentRecord) -> bool:
     """Whether its questions were asked in random order."""
-    return _mapping(record.environment_json.get("plan")).get("shuffle") is not None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    """What an experiment says of itself may be anything."""
-    return value if isinstance(value, Mapping) else {}
+    return record.noted("plan").get("shuffle") is not None
 
 
 class EarlyLook:

@@ -15,7 +15,7 @@ from ml_agents_results.services.comparison.comparison_rows import (
 from ml_agents_results.services.comparison.correction import judged
 from ml_agents_results.services.comparison.shared_samples import Contrast, Sides, Variants
 from ml_agents_results.services.metric_choice import ChosenMetric
-from ml_agents_results.services.summary import VariantSummary
+from ml_agents_results.services.variant_summary import VariantSummary
 from ml_agents_results.statistics.difference_sums import DifferenceSums
 from ml_agents_results.statistics.estimate import Estimate
 

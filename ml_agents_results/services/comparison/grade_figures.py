@@ -27,7 +27,7 @@ from ml_agents_results.services.sample_clusters import (
     estimate_accuracy,
     null_clusters,
 )
-from ml_agents_results.services.summary import VariantSummary, variant_summary
+from ml_agents_results.services.variant_summary import VariantSummary, variant_summary
 from ml_agents_results.statistics.denominators import missing_pair_bounds
 from ml_agents_results.statistics.difference_sums import (
     DifferenceSums,

@@ -31,7 +31,7 @@ from ml_agents_results.services.numeric_summary import (
     values_of,
 )
 from ml_agents_results.services.sample_clusters import cluster_column
-from ml_agents_results.services.summary import VariantSummary
+from ml_agents_results.services.variant_summary import VariantSummary
 from ml_agents_results.statistics.difference_sums import DifferenceSums, MarginTest
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.numeric_difference import (

@@ -1,10 +1,11 @@
 """Pairing: what makes samples of two variants the same one, and what else differs between them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.repositories.tabulator import Tabulator
+from ml_agents_results.services.metric_choice import ChosenMetric
 from ml_agents_results.statistics.choices import PairingRule
 
 
@@ -26,7 +27,7 @@ def pairing_rule(
     if asked is not None:
         return asked, ()
     two = (candidate, baseline)
-    one_dataset, other = (_dataset(experiments[variant.experiment_id]) for variant in two)
+    one_dataset, other = (dataset_of(experiments[variant.experiment_id]) for variant in two)
     if one_dataset is not None and one_dataset == other:
         return "sample_index", ()
     within = candidate.experiment_id == baseline.experiment_id
@@ -56,28 +57,48 @@ REASONS = {
 """The same codes as reasons to refuse a comparison."""
 
 
+def common_rule(
+    tabulator: Tabulator,
+    experiments: Mapping[str, ExperimentRecord],
+    variants: Sequence[Variant],
+    baseline: Variant,
+    asked: PairingRule | None,
+) -> PairingRule:
+    """The rule by which all variants are paired with the baseline; content where they differ."""
+    rules = {
+        pairing_rule(tabulator, experiments, variant, baseline, asked)[0]
+        for variant in variants
+        if variant != baseline
+    }
+    return rules.pop() if len(rules) == 1 else "content"
+
+
 def differing(
-    experiments: Mapping[str, ExperimentRecord], candidate: Variant, baseline: Variant
+    experiments: Mapping[str, ExperimentRecord],
+    metric: ChosenMetric,
+    candidate: Variant,
+    baseline: Variant,
 ) -> tuple[str, ...]:
     """What differs between two variants, apart from what they are compared for.
 
-    `datasets_differ`, `graders_differ`, and `models_differ` where the approach differs too.
+    `datasets_differ`, `graders_differ`, `models_differ` where the approach differs too, and
+    `metrics_differ` or `definitions_differ`.
     """
     records = [experiments[variant.experiment_id] for variant in (candidate, baseline)]
     found = []
-    one, two = map(_dataset, records)
+    one, two = map(dataset_of, records)
     if one is not None and two is not None and one != two:
         found.append("datasets_differ")
     if _graders_differ(*map(_grader, records)):
         found.append("graders_differ")
     if candidate.approach_name != baseline.approach_name and candidate[2:] != baseline[2:]:
         found.append("models_differ")
-    return tuple(found)
+    return (*found, *metric.differing(candidate.experiment_id, baseline.experiment_id))
 
 
-def _dataset(record: ExperimentRecord) -> Any:
+def dataset_of(record: ExperimentRecord) -> Any:
     """The fingerprint of the data set; None where it was not recorded."""
-    return _part(record.environment_json, "dataset", "fingerprint")
+    return record.noted("dataset").get("fingerprint")
 
 
 def _grader(record: ExperimentRecord) -> Mapping[str, Any]:
@@ -87,8 +108,9 @@ def _grader(record: ExperimentRecord) -> Mapping[str, Any]:
     definition = primary.definition_json.get("grader") if primary is not None else None
     if isinstance(definition, Mapping):
         return definition
-    name = _part(record.config_json, "extra", "grader")
-    if name is None and _part(record.environment_json, "plan", "version") is not None:
+    extra = record.config_json.get("extra")
+    name = extra.get("grader") if isinstance(extra, Mapping) else None
+    if name is None and record.noted("plan").get("version") is not None:
         name = "exact"
     return {} if name is None else {"name": str(name).partition(",")[0]}
 
@@ -97,9 +119,3 @@ def _graders_differ(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
     return any(
         name in one and name in two and one[name] != two[name] for name in ("name", "fingerprint")
     )
-
-
-def _part(document: Mapping[str, Any] | None, name: str, key: str) -> Any:
-    """A value two levels down in what an experiment says of itself, which may be anything."""
-    inner = (document or {}).get(name)
-    return inner.get(key) if isinstance(inner, Mapping) else None

@@ -10,13 +10,14 @@ from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.paired_differences import Differences
 from ml_agents_results.services.comparison.pairing import differing, pairing_rule
+from ml_agents_results.services.metric_choice import ChosenMetric
 from ml_agents_results.services.sample_clusters import (
     cells_of,
     cluster_column,
     null_clusters,
     refuse_null_cluster,
 )
-from ml_agents_results.services.summary import SampleBounds, denominators
+from ml_agents_results.services.variant_summary import SampleBounds, denominators
 from ml_agents_results.statistics.choices import Missing, PairingRule
 from ml_agents_results.statistics.denominators import coverage_warnings, mean_bounds
 from ml_agents_results.statistics.mcnemar import PairedTable
@@ -160,9 +161,11 @@ class ContrastReader:
         tabulator: Tabulator,
         options: AnalysisOptions,
         experiments: Mapping[str, ExperimentRecord],
+        metric: ChosenMetric,
     ) -> None:
         self._options = options
         self._experiments = experiments
+        self._metric = metric
         self._tabulator = tabulator
 
     def read(self, candidate: Variant, baseline: Variant, variants: Variants) -> Contrast:
@@ -193,6 +196,7 @@ class ContrastReader:
                 graded = pairs("exclude").counts
             else:
                 asked = _by_task(pairs("incorrect").counts)
+        codes = differing(self._experiments, self._metric, candidate, baseline)
         return Contrast(
             candidate=candidate,
             baseline=baseline,
@@ -202,7 +206,7 @@ class ContrastReader:
             asked=asked,
             bounds=self._tabulator.pair_bounds(candidate, baseline, rule) if repeated else {},
             mismatched=shared.mismatched,
-            warnings=(*differing(self._experiments, candidate, baseline), *notes),
+            warnings=tuple(dict.fromkeys((*codes, *notes))),
         )
 
 

@@ -16,6 +16,7 @@ from ml_agents_results.services.sample_clusters import (
     null_clusters,
     share_right,
     sums_by_cluster,
+    sums_of_shares,
     weighted,
 )
 from ml_agents_results.statistics.cluster_robust import ClusteredMean, sample_mean
@@ -208,6 +209,4 @@ def _clusters(
 
 def mean_of_samples(cells: Sequence[SampleCounts]) -> ClusteredMean:
     """The mean of the shares of right answers, samples being independent."""
-    columns = zip(*(sums for _, sums in weighted(cells, share_right)), strict=True)
-    n, total, squares = map(sum, columns) if cells else (0, 0.0, 0.0)
-    return sample_mean(n, total, squares)
+    return sample_mean(*sums_of_shares(cells))

@@ -32,7 +32,7 @@ from ml_agents_results.repositories.run_source import SharedReads
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.study_progress import progress_of
-from ml_agents_results.services.summary import VariantSummary
+from ml_agents_results.services.variant_summary import VariantSummary
 from ml_agents_results.statistics.run_columns import Column
 from ml_agents_results.viewer.cell_links import cell_links, changed_link
 from ml_agents_results.viewer.heat_map import HeatMap, heat_map

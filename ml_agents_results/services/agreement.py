@@ -26,7 +26,7 @@ from ml_agents_results.services.raters import (
     find_rater,
     read_ratings,
 )
-from ml_agents_results.statistics.cluster_robust import clustered_mean
+from ml_agents_results.statistics.cluster_robust import mean_of_array
 from ml_agents_results.statistics.difference_sums import (
     INDEPENDENT,
     Design,
@@ -213,17 +213,11 @@ class AgreementService(AnalysisService):
     ) -> Interval:
         """The interval of the mean of first minus second."""
         d = np.where(np.abs(d) <= 1e-9, 0.0, d)
-        sums = DifferenceSums(
-            n=len(d),
-            total=float(d.sum()),
-            squares=float((d * d).sum()),
-            absolute=float(np.abs(d).sum()),
-            differing=int(np.count_nonzero(d)),
-        )
+        sums = DifferenceSums.of_array(d)
         level = self._options.confidence
         design = Design(dof=float(len(d) - 1)) if len(d) > 1 and not binary else INDEPENDENT
         if clusters is not None:
-            mean = clustered_mean(*(np.bincount(clusters, w).tolist() for w in (None, d)))
+            mean = mean_of_array(d, clusters)
             if mean.se is None or mean.dof is None:
                 return Interval(None, None, "t-cr2", level, mean.null_reason)
             design = clustered_design(sums, mean.se, mean.dof, mean.n_clusters or 1)
@@ -239,8 +233,7 @@ class AgreementService(AnalysisService):
             return accuracy(
                 int(np.count_nonzero(hits)), len(hits), "wilson", self._options.confidence
             )
-        counts = np.bincount(clusters, minlength=1)
-        mean = clustered_mean(counts.tolist(), np.bincount(clusters, hits * 1.0, 1).tolist())
+        mean = mean_of_array(hits * 1.0, clusters)
         return mean.as_accuracy(confidence=self._options.confidence)
 
     def _authors(self, group: str, authors: Sequence[Rater]) -> GroupAgreement:

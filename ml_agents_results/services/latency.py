@@ -1,6 +1,5 @@
 """How long do answers take, and how much longer with another approach?"""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -116,20 +115,7 @@ class LatencyService(AnalysisService):
     def _variant(
         self, variant: Variant, runs: int, failed: int, values: Sequence[int], counts: Sequence[int]
     ) -> VariantLatency:
-        low = values[0] if values else 0
-        weighted = list(zip(values, counts, strict=True))
-        timed = sum(counts)
-        summary = latency_summary(
-            n_timed=timed,
-            n_missing=runs - failed - timed,
-            total=sum(value * count for value, count in weighted),
-            sumsq_shifted=sum((value - low) ** 2 * count for value, count in weighted),
-            minimum=values[0] if values else None,
-            maximum=values[-1] if values else None,
-            sum_log=math.fsum(math.log(value) * count for value, count in weighted if value),
-            n_positive=sum(count for value, count in weighted if value),
-            shift=low,
-        )
+        summary = latency_summary(values, counts, runs - failed - sum(counts))
         quantiles = from_histogram(values, counts, QUANTILES, self._options.confidence)
         return VariantLatency(variant, runs, failed, summary, tuple(quantiles))
 

@@ -120,11 +120,10 @@ class PowerService(AnalysisService):
         level = variants.confidence_level
         numeric = any(variant.numeric for variant in variants.variants)
         sizes = self._differences(variants.variants) if numeric else DIFFERENCES
-        planned = _numeric_variant if numeric else _variant
         return PowerReport(
             level,
             numeric,
-            [planned(variant, sizes, level) for variant in variants.variants],
+            [_variant(variant, sizes, level) for variant in variants.variants],
             [_row(pair, sizes) for pair in pairs],
         )
 
@@ -146,56 +145,34 @@ def _sizes(sizes: Sequence[float]) -> dict[str, int | None]:
     return dict.fromkeys(map("{:g}".format, sizes))
 
 
-def _numeric_variant(variant: VariantSummary, sizes: Sequence[float], level: float) -> VariantPower:
-    """By Student's t, from the standard deviation between samples or, where clustered, clusters."""
+def _variant(variant: VariantSummary, sizes: Sequence[float], level: float) -> VariantPower:
+    """By the normal distribution for accuracies; for clusters and means of numeric metrics by
+    Student's t, from the standard deviation between clusters or samples."""
+    p, effect = variant.accuracy, None
     precision, clusters, apart = _sizes(sizes), _sizes(sizes), _sizes(sizes)
     units = variant.n_clusters or variant.samples
-    if variant.se and units >= SMALLEST_PILOT:
+    if variant.se and (p is not None or units >= SMALLEST_PILOT):
         sd = variant.se * math.sqrt(units)
-        for size in sizes:
-            needed = clusters_for_precision(size, sd, level)
-            (precision if variant.n_clusters is None else clusters)[f"{size:g}"] = needed
-            if variant.n_clusters is None:
-                each = clusters_for_difference(size, sd * math.sqrt(2.0), 1 - level)
-                apart[f"{size:g}"] = each
+        if p is not None:
+            effect = variant.se**2 * variant.samples / (p * (1 - p))
+        for size, name in zip(sizes, precision, strict=True):
+            if variant.n_clusters is not None:
+                clusters[name] = clusters_for_precision(size, sd, level)
+            elif p is None or effect is None:
+                precision[name] = clusters_for_precision(size, sd, level)
+                apart[name] = clusters_for_difference(size, sd * math.sqrt(2.0), 1 - level)
+            else:
+                single = proportion_sample_size(size, p, level)
+                precision[name] = clustered_sample_size(single, effect).samples
+                if p + size <= 1:
+                    each = independent_sample_size(p + size, p, 1 - level)
+                    apart[name] = clustered_sample_size(each, effect).samples
     return VariantPower(
         variant=variant.variant,
         metric=variant.metric,
         samples=variant.samples,
         n_clusters=variant.n_clusters,
         mean=variant.mean,
-        accuracy=None,
-        ci_low=variant.ci_low,
-        ci_high=variant.ci_high,
-        design_effect=None,
-        samples_for_precision=precision,
-        clusters_for_precision=clusters,
-        samples_per_variant=apart,
-        method=variant.method,
-    )
-
-
-def _variant(variant: VariantSummary, sizes: Sequence[float], level: float) -> VariantPower:
-    p, effect = variant.accuracy, None
-    precision, clusters, apart = _sizes(sizes), _sizes(sizes), _sizes(sizes)
-    if p is not None and variant.se is not None:
-        effect = variant.se**2 * variant.samples / (p * (1 - p))
-        for size in sizes:
-            if variant.n_clusters is not None:
-                sd = variant.se * math.sqrt(variant.n_clusters)
-                clusters[f"{size:g}"] = clusters_for_precision(size, sd, level)
-                continue
-            single = proportion_sample_size(size, p, level)
-            precision[f"{size:g}"] = clustered_sample_size(single, effect).samples
-            if p + size <= 1:
-                each = independent_sample_size(p + size, p, 1 - level)
-                apart[f"{size:g}"] = clustered_sample_size(each, effect).samples
-    return VariantPower(
-        variant=variant.variant,
-        metric=variant.metric,
-        samples=variant.samples,
-        n_clusters=variant.n_clusters,
-        mean=p,
         accuracy=p,
         ci_low=variant.ci_low,
         ci_high=variant.ci_high,

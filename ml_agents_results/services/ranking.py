@@ -28,7 +28,7 @@ from ml_agents_results.statistics.all_pairs import (
 from ml_agents_results.statistics.bounded_mean import Bounds, mean_of_values
 from ml_agents_results.statistics.bradley_terry import Strength, bradley_terry, shares_of_ties
 from ml_agents_results.statistics.choices import PairingRule
-from ml_agents_results.statistics.cluster_robust import clustered_mean, sample_mean
+from ml_agents_results.statistics.cluster_robust import mean_of_array
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.proportions import accuracy
 from ml_agents_results.statistics.rank_groups import (
@@ -258,14 +258,9 @@ class RankingService(AnalysisService):
     ) -> Estimate:
         """The mean with its interval, as `analyze` has it for these samples."""
         level, runs = self._options.confidence, int(graded.sum())
-        if clusters is not None:
-            sizes, totals = _units(values[:, None], clusters)
-            squares = np.bincount(clusters, values**2)
-            mean = clustered_mean(sizes.tolist(), totals[:, 0].tolist(), squares.tolist())
-        elif not numeric and runs == len(values):
+        if clusters is None and not numeric and runs == len(values):
             return accuracy(round(float(values.sum())), len(values), "wilson", level)
-        else:
-            mean = sample_mean(len(values), float(values.sum()), float((values**2).sum()))
+        mean = mean_of_array(values, clusters)
         if numeric:
             outside = bounds is not None and not bounds[0] <= (mean.mean or 0.0) <= bounds[1]
             return mean_of_values(mean, runs, None if outside else bounds, level)

@@ -75,13 +75,7 @@ def numeric_p_values(values: Array, graded: Array) -> Array:
         d = values[:, one] - values[:, two]
         d[np.abs(d) <= 1e-12 * np.maximum(np.abs(values[:, one]), np.abs(values[:, two]))] = 0.0
         steps = difference_steps(d, np.unique(graded[:, [one, two]]))
-        sums = DifferenceSums(
-            len(d),
-            float(d.sum()),
-            float((d * d).sum()),
-            float(np.abs(d).sum()),
-            int(np.count_nonzero(d)),
-        )
+        sums = DifferenceSums.of_array(d)
         p_value = difference_test(sums, steps.counts, steps.kept).p_value
         found.append(1.0 if p_value is None else p_value)
     return np.array(found)

@@ -34,21 +34,7 @@ def mean_of_values(
     cluster) for one observation, and is not of zero width where bounds are known. ValueError where
     the mean lies outside the bounds.
     """
-    interval = mean_interval(mean, bounds, confidence)
-    return Estimate(
-        estimate=mean.mean,
-        method=interval.method,
-        se=mean.se or None,
-        ci_low=interval.low,
-        ci_high=interval.high,
-        level=interval.level,
-        n_samples=mean.n_samples,
-        n_runs=runs,
-        n_clusters=mean.n_clusters,
-        dof=mean.dof,
-        warnings=mean.warnings,
-        null_reason=interval.null_reason,
-    )
+    return mean.estimate(mean_interval(mean, bounds, confidence), runs)
 
 
 def mean_interval(mean: ClusteredMean, bounds: Bounds, confidence: float = 0.95) -> Interval:

@@ -1,4 +1,4 @@
-"""How sure is a mean when samples come in groups? Cluster-robust errors from sums per group.
+"""Means of samples that come in groups, with cluster-robust errors, from sums per group.
 
 The default error is CR2 (Bell, McCaffrey 2002) with its own degrees of freedom; CR1 is what
 statsmodels and most evaluation tools print. Samples without groups are each their own cluster,
@@ -8,8 +8,9 @@ which gives sd / sqrt(n) with n - 1 degrees of freedom (`sample_mean`, from thre
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import truediv
+from typing import Any
 
 from ml_agents_results.statistics.distributions import (
     check_confidence,
@@ -82,7 +83,7 @@ class ClusteredMean:
     ) -> Estimate:
         """The mean read as candidate minus baseline: t interval inside -1..1, and its p value."""
         interval = self.interval(confidence, bounds)
-        return self._estimate(interval, self.n_samples, self.p_value(), self.warnings)
+        return replace(self.estimate(interval, self.n_samples), p_value=self.p_value())
 
     def as_accuracy(self, n_runs: int | None = None, confidence: float = 0.95) -> Estimate:
         """The mean read as an accuracy: design-adjusted Wilson interval, no p value.
@@ -104,7 +105,7 @@ class ClusteredMean:
             least = 5 if self.n_clusters is None else 3
             if min(p, 1.0 - p) * self._units < least and not warnings:
                 warnings = (self._few,)
-        return self._estimate(interval, runs, None, warnings)
+        return replace(self.estimate(interval, runs), warnings=warnings)
 
     @property
     def _units(self) -> int:
@@ -118,9 +119,8 @@ class ClusteredMean:
     def _t_name(self) -> str:
         return "t" if self.n_clusters is None else "t-cr2"
 
-    def _estimate(
-        self, interval: Interval, n_runs: int, p_value: float | None, warnings: tuple[str, ...]
-    ) -> Estimate:
+    def estimate(self, interval: Interval, n_runs: int) -> Estimate:
+        """The mean with an interval of it, which names its method."""
         return Estimate(
             estimate=self.mean,
             method=interval.method,
@@ -132,8 +132,7 @@ class ClusteredMean:
             n_runs=n_runs,
             n_clusters=self.n_clusters,
             dof=self.dof,
-            p_value=p_value,
-            warnings=warnings,
+            warnings=self.warnings,
             null_reason=interval.null_reason,
         )
 
@@ -237,6 +236,17 @@ def sample_mean(n: int, total: float, sumsq: float) -> ClusteredMean:
         n_samples=n,
         warnings=("few_samples",) if n < 20 else (),
     )
+
+
+def mean_of_array(values: Any, clusters: Any = None) -> ClusteredMean:
+    """The mean of an array; `clusters` are the numbers of its values' clusters, from 0 without
+    gaps, None where values are independent."""
+    if clusters is None:
+        return sample_mean(len(values), float(values.sum()), float((values * values).sum()))
+    import numpy as np  # error bars of accuracies do without
+
+    weights = (None, values, values * values)
+    return clustered_mean(*(np.bincount(clusters, column).tolist() for column in weights))
 
 
 def _without_rounding(mean: float, scale: float) -> float:

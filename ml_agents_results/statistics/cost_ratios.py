@@ -1,4 +1,4 @@
-"""What does a correct answer cost, and is more accuracy worth its price? Costs in US dollars.
+"""Cost per correct answer, cost of further correct answers, and the Pareto front. Costs in USD.
 
 A missing cost is not a cost of 0: sums here run over samples that have both a cost and a grade.
 """
@@ -7,11 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ml_agents_results.statistics.distributions import (
-    check_confidence,
-    check_counts,
-    t_quantile,
-)
+from ml_agents_results.statistics.distributions import check_confidence, check_counts, t_quantile
 from ml_agents_results.statistics.estimate import Estimate, Interval
 
 
@@ -47,35 +43,18 @@ def cost_per_correct(
     for value in (sum_cost, sum_cost_sq, sum_correct, sum_cost_correct, squares):
         if not (math.isfinite(value) and value >= 0.0):
             raise ValueError(f"sums of costs and grades must be finite and >= 0, got {value!r}")
-    method = "ratio, delta"
+    plain = Estimate(None, "ratio, delta", level=confidence, n_samples=n, n_runs=n)
     if sum_correct == 0.0:
-        return Estimate(
-            None, method, level=confidence, n_samples=n, n_runs=n, null_reason="no_correct"
-        )
+        return replace(plain, null_reason="no_correct")
     ratio = sum_cost / sum_correct
+    plain = replace(plain, estimate=ratio)
     if n < 2:
-        return Estimate(
-            ratio, method, level=confidence, n_samples=n, n_runs=n, null_reason="n_lt_2"
-        )
+        return replace(plain, null_reason="n_lt_2")
     residual = sum_cost_sq - 2.0 * ratio * sum_cost_correct + ratio**2 * squares
     # Rounding only: every correct answer cost the same and no wrong one cost anything.
     if residual <= 1e-12 * sum_cost_sq:
-        return Estimate(
-            ratio, method, level=confidence, n_samples=n, n_runs=n, null_reason="zero_variance"
-        )
-    se = math.sqrt(n / (n - 1) * residual) / sum_correct
-    half = t_quantile(confidence, n - 1) * se
-    return Estimate(
-        estimate=ratio,
-        method=method,
-        se=se,
-        ci_low=max(0.0, ratio - half),
-        ci_high=ratio + half,
-        level=confidence,
-        n_samples=n,
-        n_runs=n,
-        dof=float(n - 1),
-    )
+        return replace(plain, null_reason="zero_variance")
+    return _with_error(plain, ratio, residual, sum_correct, n)
 
 
 def clustered_cost_per_correct(
@@ -90,34 +69,30 @@ def clustered_cost_per_correct(
     used = [(n, cost, correct) for n, cost, correct in clusters if n]
     n, groups = int(sum(row[0] for row in used)), len(used)
     correct = math.fsum(row[2] for row in used)
-    cost = math.fsum(row[1] for row in used)
     plain = Estimate(
-        cost / correct if correct else None,
-        "ratio, clustered",
-        level=confidence,
-        n_samples=n,
-        n_runs=n,
-        n_clusters=groups,
-        null_reason=None if correct else "no_correct",
+        None, "ratio, clustered", level=confidence, n_samples=n, n_runs=n, n_clusters=groups
     )
-    if plain.estimate is None:
-        return plain
+    if not correct:
+        return replace(plain, null_reason="no_correct")
+    ratio = math.fsum(row[1] for row in used) / correct
+    plain = replace(plain, estimate=ratio)
     if groups < 2:
         return replace(plain, null_reason="one_cluster")
-    ratio = plain.estimate
     residual = math.fsum((c - ratio * y) ** 2 for _, c, y in used)
     if residual <= 1e-12 * math.fsum(c * c for _, c, _ in used):
         return replace(plain, null_reason="zero_between_cluster_variance")
-    se = math.sqrt(groups / (groups - 1) * residual) / correct
-    half = t_quantile(confidence, groups - 1) * se
-    return replace(
-        plain,
-        se=se,
-        ci_low=max(0.0, ratio - half),
-        ci_high=ratio + half,
-        dof=float(groups - 1),
-        warnings=("few_clusters",) if groups < 20 else (),
-    )
+    estimate = _with_error(plain, ratio, residual, correct, groups)
+    return replace(estimate, warnings=("few_clusters",) if groups < 20 else ())
+
+
+def _with_error(
+    plain: Estimate, ratio: float, residual: float, correct: float, units: int
+) -> Estimate:
+    """The ratio with its error and t interval, not below 0."""
+    se = math.sqrt(units / (units - 1) * residual) / correct
+    half = t_quantile(plain.level, units - 1) * se
+    low = max(0.0, ratio - half)
+    return replace(plain, se=se, ci_low=low, ci_high=ratio + half, dof=float(units - 1))
 
 
 @dataclass(frozen=True, slots=True)

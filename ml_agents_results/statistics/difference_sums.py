@@ -8,6 +8,7 @@ samples that they are worth.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics.distributions import (
@@ -55,6 +56,12 @@ class DifferenceSums:
         return cls.of_steps(
             {1: improved, -1: regressed, 0: samples - improved - regressed}, per_unit=1
         )
+
+    @classmethod
+    def of_array(cls, d: Any) -> "DifferenceSums":
+        """From an array of differences."""
+        total, squares, absolute = (float(part.sum()) for part in (d, d * d, abs(d)))
+        return cls(len(d), total, squares, absolute, int((d != 0.0).sum()))
 
     @property
     def mean(self) -> float | None:

@@ -1,4 +1,4 @@
-"""How accurate is one approach, and how sure are we? Intervals for a share of yes-or-no answers.
+"""Accuracies: shares of yes-or-no answers and their intervals.
 
 The default is Wilson's score interval: over accuracies from .01 to .99 its worst coverage at
 n = 30 is .90 (981 accuracies), where the textbook p +/- 1.96 se falls to .26 (99 accuracies; which
@@ -70,7 +70,7 @@ def jeffreys(correct: int, n: int, confidence: float = 0.95) -> Interval:
 
     It does not reach 0 or 1 at 0 of n and n of n. Arguments, result and errors as of `wilson`.
     """
-    return _beta_interval(correct, n, confidence, "jeffreys", 0.5, 0.5)
+    return _of_beta("jeffreys", correct, n, confidence, (0.5, 0.5), (0.5, 0.5))
 
 
 def bayes_uniform(correct: int, n: int, confidence: float = 0.95) -> Interval:
@@ -78,7 +78,7 @@ def bayes_uniform(correct: int, n: int, confidence: float = 0.95) -> Interval:
 
     Arguments, result and errors as of `wilson`.
     """
-    return _beta_interval(correct, n, confidence, "bayes-uniform", 1.0, 1.0)
+    return _of_beta("bayes-uniform", correct, n, confidence, (1.0, 1.0), (1.0, 1.0))
 
 
 def clopper_pearson(correct: int, n: int, confidence: float = 0.95) -> Interval:
@@ -86,15 +86,7 @@ def clopper_pearson(correct: int, n: int, confidence: float = 0.95) -> Interval:
 
     About 6 percent wider than Wilson at n = 100. Arguments, result and errors as of `wilson`.
     """
-    check_part("correct", correct, "n", n)
-    tail = (1.0 - check_confidence(confidence)) / 2.0
-    if n == 0:
-        return Interval(None, None, "clopper-pearson", confidence, NO_GRADED_RUNS)
-    from scipy import special
-
-    low = float(special.betaincinv(correct, n - correct + 1, tail)) if correct else 0.0
-    high = float(special.betainccinv(correct + 1, n - correct, tail)) if correct < n else 1.0
-    return Interval(low, high, "clopper-pearson", confidence)
+    return _of_beta("clopper-pearson", correct, n, confidence, (0.0, 1.0), (1.0, 0.0))
 
 
 INTERVAL_METHODS: dict[str, Callable[[int, int, float], Interval]] = {
@@ -113,20 +105,6 @@ def proportion_interval(
         known = ", ".join(INTERVAL_METHODS)
         raise UsageError(f"unknown interval method {method!r}", hint=f"choose one of: {known}")
     return INTERVAL_METHODS[method](correct, n, confidence)
-
-
-def accuracy_se(correct: int, n: int) -> float | None:
-    """Standard error of the share of `correct` in `n` independent samples: sqrt(p (1 - p) / n), a
-    fraction.
-
-    `None` at 0 of n, n of n and n = 0, where it would claim certainty. ValueError for impossible
-    counts.
-    """
-    check_part("correct", correct, "n", n)
-    if correct in (0, n):
-        return None
-    p = correct / n
-    return math.sqrt(p * (1.0 - p) / n)
 
 
 def accuracy(
@@ -148,10 +126,12 @@ def accuracy(
         UsageError: There is no such method, or `confidence` does not lie between 0 and 1.
     """
     interval = proportion_interval(correct, graded, method, confidence)
+    p = correct / graded if graded else None
     return Estimate(
-        estimate=correct / graded if graded else None,
+        estimate=p,
         method=method,
-        se=accuracy_se(correct, graded),
+        # At 0 of n and n of n an error of 0 would claim certainty.
+        se=math.sqrt(p * (1.0 - p) / graded) if p is not None and 0.0 < p < 1.0 else None,
         ci_low=interval.low,
         ci_high=interval.high,
         level=confidence,
@@ -241,16 +221,27 @@ def design_effect(
     return max(1.0, spread / runs / (p * (1.0 - p)))
 
 
-def _beta_interval(
-    correct: int, n: int, confidence: float, method: str, prior_yes: float, prior_no: float
+def _of_beta(
+    method: str,
+    correct: int,
+    n: int,
+    confidence: float,
+    below: tuple[float, float],
+    above: tuple[float, float],
 ) -> Interval:
+    """Quantiles of the Beta distributions of the counts with what is added to them for the lower
+    and for the upper bound."""
     check_part("correct", correct, "n", n)
     tail = (1.0 - check_confidence(confidence)) / 2.0
     if n == 0:
         return Interval(None, None, method, confidence, NO_GRADED_RUNS)
     from scipy import special
 
-    shape = (correct + prior_yes, n - correct + prior_no)
-    low = float(special.betaincinv(*shape, tail))
-    high = float(special.betainccinv(*shape, tail))
-    return Interval(low, high, method, confidence)
+    wrong = n - correct
+    low, high = (correct + below[0], wrong + below[1]), (correct + above[0], wrong + above[1])
+    return Interval(
+        float(special.betaincinv(*low, tail)) if low[0] else 0.0,
+        float(special.betainccinv(*high, tail)) if high[1] else 1.0,
+        method,
+        confidence,
+    )

@@ -1,18 +1,15 @@
-"""How long does an answer take, and how much longer with another approach?
+"""Times of answers: their moments, and ratios of two approaches.
 
 Times are in milliseconds and of finished runs only: failed and timed-out runs would pull the
 quantiles either way and are counted apart. Percentiles live in `quantiles`.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ml_agents_results.statistics.cluster_robust import ClusteredMean, sample_mean
-from ml_agents_results.statistics.distributions import (
-    check_counts,
-    check_part,
-    fair_coin_exact_p,
-)
+from ml_agents_results.statistics.distributions import check_counts, fair_coin_exact_p
 from ml_agents_results.statistics.estimate import Estimate
 
 
@@ -35,46 +32,38 @@ class LatencySummary:
 
 
 def latency_summary(
-    n_timed: int,
-    n_missing: int,
-    total: float,
-    sumsq_shifted: float,
-    minimum: float | None,
-    maximum: float | None,
-    sum_log: float,
-    n_positive: int,
-    shift: float = 0.0,
+    values: Sequence[float], counts: Sequence[int], n_missing: int
 ) -> LatencySummary:
-    """Mean, standard deviation, geometric mean and extremes of times from their sums.
+    """Mean, standard deviation, geometric mean and extremes of times.
 
     Args:
-        n_timed: Runs with a time.
-        n_missing: Runs without one.
-        total: Sum of the times x, in ms.
-        sumsq_shifted: Sum of (x - shift)^2.
-        minimum: The shortest time, in ms; `maximum` the longest. `None` without times.
-        sum_log: Sum of ln x over those above 0, of which there are `n_positive`.
-        shift: Near the times: squares of raw milliseconds lose the digits of the deviation.
+        values: The distinct times in ms, ascending; `counts` is how often each occurs.
+        n_missing: Runs without a time.
 
-    Raises:
-        ValueError: A time is negative, or the counts are impossible.
+    ValueError for a negative time or count.
     """
-    check_counts(n_missing=n_missing)
-    check_part("n_positive", n_positive, "n_timed", n_timed)
-    if n_timed == 0:
+    check_counts(n_missing=n_missing, counts=min(counts, default=0))
+    n = sum(counts)
+    if not n:
         return LatencySummary(0, n_missing, null_reason="no_values")
-    if minimum is None or maximum is None or not 0.0 <= minimum <= maximum:
-        raise ValueError(f"times must not be negative, got {minimum!r} to {maximum!r}")
-    shifted = sample_mean(n_timed, total - n_timed * shift, sumsq_shifted)
+    least = values[0]
+    if least < 0.0:
+        raise ValueError(f"times must not be negative, got {least!r}")
+    rows = list(zip(values, counts, strict=True))
+    # Squares of raw milliseconds lose the digits of the deviation.
+    above = sum((value - least) * count for value, count in rows)
+    shifted = sample_mean(n, above, sum((value - least) ** 2 * count for value, count in rows))
+    positive = sum(count for value, count in rows if value)
+    logs = math.fsum(math.log(value) * count for value, count in rows if value)
     return LatencySummary(
-        n_timed=n_timed,
+        n_timed=n,
         n_missing=n_missing,
-        mean=total / n_timed,
-        sd=None if shifted.se is None else shifted.se * math.sqrt(n_timed),
-        geometric_mean=math.exp(sum_log / n_positive) if n_positive else None,
-        minimum=float(minimum),
-        maximum=float(maximum),
-        n_zero=n_timed - n_positive,
+        mean=sum(value * count for value, count in rows) / n,
+        sd=None if shifted.se is None else shifted.se * math.sqrt(n),
+        geometric_mean=math.exp(logs / positive) if positive else None,
+        minimum=float(least),
+        maximum=float(values[-1]),
+        n_zero=n - positive,
     )
 
 

@@ -1,7 +1,7 @@
 """Variant matrix: what every variant has on the samples that all of them share."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -9,8 +9,9 @@ import numpy as np
 
 from ml_agents_results.statistics.choices import Missing, PairingRule
 from ml_agents_results.statistics.pair_tabulation import samples_by_content
-from ml_agents_results.statistics.run_columns import NONE, Array, Cluster, Key, Measure, Runs
+from ml_agents_results.statistics.run_columns import Array, Cluster, Key, Measure, Runs
 from ml_agents_results.statistics.sample_table import SampleTable, sample_table
+from ml_agents_results.statistics.sorted_arrays import occurrences
 
 _NOTHING = SampleTable(*(np.zeros(0, int) for _ in range(6)))
 
@@ -129,22 +130,9 @@ def _recoded(codes: Array, old: Sequence[str | None], new: Sequence[str | None])
 
 def _numbered(table: SampleTable) -> SampleTable:
     """Samples by content: one key for the content and its occurrence."""
-    new = np.concatenate([[True], table.key[1:] != table.key[:-1]]) if len(table.key) else NONE
-    starts = np.flatnonzero(new)
-    occurrence = np.arange(len(table.key)) - np.repeat(
-        starts, np.diff(starts, append=len(table.key))
-    )
     key = np.empty(len(table.key), dtype=[("content", np.uint64), ("occurrence", np.int64)])
-    key["content"], key["occurrence"] = table.key, occurrence
-    return SampleTable(
-        key,
-        table.fingerprint,
-        table.cluster,
-        table.graded,
-        table.correct,
-        table.measure,
-        table.task,
-    )
+    key["content"], key["occurrence"] = table.key, occurrences(table.key)
+    return replace(table, key=key)
 
 
 def _shared(

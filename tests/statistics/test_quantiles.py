@@ -11,7 +11,7 @@ from scipy import stats
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics.distributions import binomial_quantile
-from ml_agents_results.statistics.quantiles import from_histogram, quantile_ranks
+from ml_agents_results.statistics.quantiles import from_histogram
 
 times = st.lists(st.integers(0, 500), min_size=1, max_size=120)
 levels = st.sampled_from([0.01, 0.25, 0.5, 0.9, 0.95, 0.99])
@@ -29,15 +29,6 @@ def test_value_and_interval_equal_the_libraries(
         assert bound == (None if math.isnan(reference) else reference)
 
 
-@given(data=times, q=levels)
-def test_ranks_point_into_the_sorted_data(data: list[int], q: float) -> None:
-    ordered, ranks = sorted(data), quantile_ranks(len(data), q)
-    assert ranks is not None
-    assert 1 <= ranks.lower <= ranks.upper <= len(data)
-    value = ranks.interpolate(ordered[ranks.lower - 1], ordered[ranks.upper - 1])
-    assert value == pytest.approx(float(np.quantile(data, q)), rel=1e-12)
-
-
 @given(
     n=st.integers(1, 10_000_000),
     rate=st.sampled_from([0.01, 0.5, 0.95, 0.99]),
@@ -48,15 +39,13 @@ def test_binomial_quantile_equals_scipy(n: int, rate: float, tail: float) -> Non
 
 
 def test_the_95th_percentile_of_20_has_no_upper_bound() -> None:
-    ranks = quantile_ranks(20, 0.95)
-    assert ranks is not None
-    assert (ranks.ci_low, ranks.ci_high) == (17, None)
+    [found] = from_histogram(range(1, 21), [1] * 20, [0.95])
+    assert (found.ci_low, found.ci_high) == (17, None)
 
 
 def test_the_median_of_three_has_no_bounds() -> None:
-    ranks = quantile_ranks(3, 0.5)
-    assert ranks is not None
-    assert (ranks.ci_low, ranks.ci_high) == (None, None)
+    [found] = from_histogram([1, 2, 3], [1] * 3, [0.5])
+    assert (found.ci_low, found.ci_high) == (None, None)
 
 
 @pytest.mark.parametrize(("q", "value"), [(0.0, 1.0), (1.0, 9.0)])
@@ -68,14 +57,13 @@ def test_extremes_have_no_interval(q: float, value: float) -> None:
 def test_without_data() -> None:
     [found] = from_histogram([], [], [0.5])
     assert (found.value, found.n, found.null_reason) == (None, 0, "no_values")
-    assert quantile_ranks(0, 0.5) is None
 
 
 def test_impossible_arguments_are_refused() -> None:
     with pytest.raises(UsageError, match="quantile"):
-        quantile_ranks(10, 95)
+        from_histogram([1.0], [1], [95])
     with pytest.raises(UsageError, match="confidence"):
-        quantile_ranks(10, 0.5, 95)
+        from_histogram([1.0], [1], [0.5], 95)
     with pytest.raises(ValueError, match="one length"):
         from_histogram([1.0], [1, 2], [0.5])
     with pytest.raises(ValueError, match="finite"):

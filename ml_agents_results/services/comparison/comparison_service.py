@@ -11,6 +11,7 @@ from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.asked_samples import AskedSamples, incomplete_experiments
 from ml_agents_results.services.comparison.baselines import contrasts, in_common
+from ml_agents_results.services.comparison.comparison_figures import Figures
 from ml_agents_results.services.comparison.comparison_result import (
     Comparison,
     Refusal,
@@ -21,7 +22,6 @@ from ml_agents_results.services.comparison.early_looks import (
     EarlyLook,
     early_experiments,
 )
-from ml_agents_results.services.comparison.figures import Figures
 from ml_agents_results.services.comparison.grade_figures import GradeFigures
 from ml_agents_results.services.comparison.numeric_figures import NumericFigures
 from ml_agents_results.services.comparison.pairing import (

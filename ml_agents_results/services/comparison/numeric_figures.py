@@ -9,11 +9,11 @@ from ml_agents_results.repositories.counts import PairedSums, VariantCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.averages import TaskShare
+from ml_agents_results.services.comparison.comparison_figures import Figures
 from ml_agents_results.services.comparison.comparison_rows import (
     ComparisonRow,
     DifferenceEstimate,
 )
-from ml_agents_results.services.comparison.figures import Figures
 from ml_agents_results.services.comparison.paired import (
     PairedEstimate,
     estimate_values,

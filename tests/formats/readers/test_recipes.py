@@ -84,6 +84,17 @@ LINES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     ),
 }
 DOCUMENTS: dict[str, dict[str, Any]] = {
+    "lm-eval-write-out": {
+        str(index): {
+            "doc_id": index,
+            "prompt_0": f"{index}?",
+            "logit_0": "a",
+            "truth": "b",
+            "acc": str(float(index)),
+            "f1": "0.5",
+        }
+        for index in range(2)
+    },
     "evalplus": {
         "hash": "h",
         "eval": {
@@ -133,6 +144,7 @@ VALUES: dict[str, dict[str, list[float | None]]] = {
     "bfcl": {"valid": [1.0, 1.0, 0.0, 1.0]},
     "langfuse": {"ok": [0.5]},
     "braintrust": {"f": [0.25]},
+    "lm-eval-write-out": {"acc": [0.0, 1.0], "f1": [0.5, 0.5]},
     "evalplus": {"plus": [0.0, 0.0], "base": [1.0, 0.0]},
     "swe-bench": {"resolved": [1.0, 0.0, 0.0]},
     "deepeval": {"success": [1.0], "Faithful": [0.5]},

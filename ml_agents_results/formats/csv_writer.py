@@ -58,8 +58,7 @@ def write_folder(snapshot: Snapshot, folder: Path) -> None:
     if snapshot.includes("runs"):
         _write_runs(snapshot, folder)
     if snapshot.includes("summary"):
-        with (folder / "summary.csv").open("wb") as file, _writer(file, snapshot) as summary:
-            summary.writerow(SUMMARY_COLUMNS)
+        with _table(folder / "summary.csv", snapshot, SUMMARY_COLUMNS) as summary:
             for report in (snapshot.accuracy, *snapshot.further):
                 for variant in report.variants:
                     cells = flat(variant.to_dict())
@@ -67,26 +66,26 @@ def write_folder(snapshot: Snapshot, folder: Path) -> None:
 
 
 def _write_runs(snapshot: Snapshot, folder: Path) -> None:
-    with (folder / "runs.csv").open("wb") as file, _writer(file, snapshot) as runs:
-        runs.writerow(RUN_COLUMNS)
-        with ExitStack() as stack:
-            scores = stack.enter_context(_table(folder / "scores.csv", snapshot))
-            scores.writerow(SCORE_COLUMNS)
-            metrics = None
-            if snapshot.includes("parsing"):
-                metrics = stack.enter_context(_table(folder / "parsing_metrics.csv", snapshot))
-                metrics.writerow(("run_id", *PARSING_COLUMNS))
-            for row, scored in snapshot.scored_rows():
-                runs.writerow(_run_cells(row))
-                scores.writerows(_score_cells(row[_ID_AT], score) for score in scored)
-                if metrics is not None and row[WIDTH] is not None:
-                    cells = [_cell(value) for value in row[WIDTH + 1 :]]
-                    metrics.writerow((row[_ID_AT], *cells))
+    with ExitStack() as stack:
+
+        def table(name: str, columns: Sequence[str]) -> Any:
+            return stack.enter_context(_table(folder / name, snapshot, columns))
+
+        runs, scores = table("runs.csv", RUN_COLUMNS), table("scores.csv", SCORE_COLUMNS)
+        metrics = None
+        if snapshot.includes("parsing"):
+            metrics = table("parsing_metrics.csv", ("run_id", *PARSING_COLUMNS))
+        for row, scored in snapshot.scored_rows():
+            runs.writerow(_run_cells(row))
+            scores.writerows(_score_cells(row[_ID_AT], score) for score in scored)
+            if metrics is not None and row[WIDTH] is not None:
+                metrics.writerow((row[_ID_AT], *map(_cell, row[WIDTH + 1 :])))
 
 
 @contextmanager
-def _table(path: Path, snapshot: Snapshot) -> Iterator[Any]:
+def _table(path: Path, snapshot: Snapshot, columns: Sequence[str]) -> Iterator[Any]:
     with path.open("wb") as file, _writer(file, snapshot) as table:
+        table.writerow(columns)
         yield table
 
 

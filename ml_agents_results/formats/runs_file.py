@@ -36,11 +36,9 @@ from ml_agents_results.formats.table_files import (
     is_parquet,
     is_single,
     is_workbook,
-    parquet_experiments,
-    parquet_rows,
+    parquet_table,
     unpacked,
-    workbook_experiments,
-    workbook_rows,
+    workbook_table,
 )
 from ml_agents_results.records import ExperimentRecord, ScoreRecord
 
@@ -75,13 +73,8 @@ def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
     """
     path = source.path
     if is_workbook(path) or is_parquet(path):
-        experiments_of, rows_of = (
-            (workbook_experiments, workbook_rows)
-            if is_workbook(path)
-            else (parquet_experiments, parquet_rows)
-        )
-        described = list(map(experiment_of, experiments_of(source)))
-        yield _log(source, options, rows_of(source), described)
+        experiments, rows = (workbook_table if is_workbook(path) else parquet_table)(source)
+        yield _log(source, options, rows, experiments)
     elif is_single(path):
         with unpacked(source) as inner, open(inner, options) as log:
             yield log
@@ -95,7 +88,7 @@ def open(source: LogSource, options: ImportOptions) -> Iterator[Log]:
             with source.locate("before the header"):
                 experiments = _experiments(table.metadata)
             _check_header(source, table.header)
-            rows: Iterable[Row] = iter(table)
+            rows = iter(table)
             if EMPTY_TEXTS in table.header:
                 rows = ((number, _original(row), size) for number, row, size in table)
             if path.is_dir() and (path / _SCORES).is_file():

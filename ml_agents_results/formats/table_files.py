@@ -11,10 +11,13 @@ from typing import Any
 from urllib.parse import unquote
 
 from ml_agents_results.errors import InvalidFileError, ResultsError
+from ml_agents_results.formats.coercion import mapping, sequence
 from ml_agents_results.formats.json_files import beginning
 from ml_agents_results.formats.json_values import parse
 from ml_agents_results.formats.log_source import LogSource
+from ml_agents_results.formats.record_objects import experiment_of
 from ml_agents_results.formats.zip_members import ZipMembers
+from ml_agents_results.records import ExperimentRecord
 
 _ZIP, _PARQUET = b"PK", b"PAR1"
 _BATCH = 1000
@@ -24,6 +27,9 @@ _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _MEMBER = "[Content_Types].xml"
 
 Row = tuple[int | str, dict[str, Any], int]
+"""Its position, its cells by column, and its size in bytes."""
+
+Table = tuple[list[ExperimentRecord], Iterator[Row]]
 
 
 def is_parquet(path: Path) -> bool:
@@ -83,20 +89,31 @@ def _reading(source: LogSource) -> Iterator[None]:
         raise InvalidFileError(f"{source.name} is damaged: {error}", "Copy it again.") from error
 
 
-def parquet_rows(source: LogSource) -> Iterator[Row]:
-    """Raises InvalidFileError if the package pyarrow is missing, or the file is damaged."""
+def parquet_table(source: LogSource) -> Table:
+    """The rows, and the experiments that our own export describes in the metadata of the file.
+
+    Raises:
+        InvalidFileError: The package pyarrow is missing, or the file is damaged.
+    """
     try:
         from pyarrow import parquet
     except ImportError as error:
         raise InvalidFileError(
             f"{source.name} is Parquet, which needs the package pyarrow", "pip install pyarrow"
         ) from error
-    number, above = 0, _partition(source.path)
-    with _reading(source), parquet.ParquetFile(source.path) as file:
-        for batch in file.iter_batches(_BATCH):
-            for row in batch.to_pylist():
-                number += 1
-                yield f"row {number}", {**above, **row}, len(str(row))
+    with _reading(source):
+        about = parquet.read_metadata(source.path).metadata or {}
+        described = sequence(parse(about.get(b"experiments", b"[]")))
+
+    def rows() -> Iterator[Row]:
+        number, above = 0, _partition(source.path)
+        with _reading(source), parquet.ParquetFile(source.path) as file:
+            for batch in file.iter_batches(_BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"row {number}", {**above, **row}, len(str(row))
+
+    return [experiment_of(one) for one in described if "id" in mapping(one)], rows()
 
 
 def _partition(path: Path) -> dict[str, str | None]:
@@ -112,21 +129,13 @@ def _partition(path: Path) -> dict[str, str | None]:
     return columns
 
 
-def parquet_experiments(source: LogSource) -> list[dict[str, Any]]:
-    """The experiments that our own export describes in the metadata of the file."""
-    try:
-        from pyarrow import parquet
+def workbook_table(source: LogSource) -> Table:
+    """The rows of the sheet `Runs`, else of the first one, below the first row with two cells; and
+    the experiments that our own export describes in the sheet `Metadata`.
 
-        with _reading(source):
-            described = parquet.read_metadata(source.path).metadata or {}
-            experiments = parse(described.get(b"experiments", b"[]"))
-    except (ImportError, InvalidFileError):
-        return []  # Reading the rows says what is wrong.
-    listed = experiments if isinstance(experiments, list) else []
-    return [one for one in listed if isinstance(one, dict) and "id" in one]
-
-
-def _workbook(source: LogSource) -> Any:
+    Raises:
+        InvalidFileError: The package openpyxl is missing, or the file is damaged.
+    """
     try:
         from openpyxl import load_workbook
     except ImportError as error:
@@ -134,45 +143,33 @@ def _workbook(source: LogSource) -> Any:
             f"{source.name} is a workbook, which needs the package openpyxl",
             "pip install 'ml-agents-results[xlsx]', or save the sheet as CSV.",
         ) from error
+    described: list[dict[str, Any]] = []
     with _reading(source):
-        return load_workbook(io.BytesIO(source.path.read_bytes()), read_only=True, data_only=True)
-
-
-def workbook_experiments(source: LogSource) -> list[dict[str, Any]]:
-    """The experiments that our own export describes in the sheet `Metadata`."""
-    book = _workbook(source)
-    experiments: list[dict[str, Any]] = []
-    if _RUNS in book.sheetnames and _METADATA in book.sheetnames:
-        with _reading(source):
+        content = io.BytesIO(source.path.read_bytes())
+        book = load_workbook(content, read_only=True, data_only=True)
+        sheet = book[_RUNS] if _RUNS in book.sheetnames else book.worksheets[0]
+        if {_RUNS, _METADATA} <= {*book.sheetnames}:
             for cells in book[_METADATA].iter_rows(values_only=True):
                 group, key, value = (*cells, None, None, None)[:3]
                 if group:
                     continue  # The header, and what the columns mean.
                 if isinstance(key, str) and key.startswith(_EXPERIMENT):
-                    experiments.append({"id": key.removeprefix(_EXPERIMENT)})
-                elif experiments and key in _DESCRIBING:
-                    experiments[-1][key] = parse(value) if key == "metrics" else value
-    return experiments
+                    described.append({"id": key.removeprefix(_EXPERIMENT)})
+                elif described and key in _DESCRIBING:
+                    described[-1][key] = parse(value) if key == "metrics" else value
 
+    def rows() -> Iterator[Row]:
+        header: list[str] | None = None
+        with _reading(source):
+            for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
+                if header is None:
+                    if sum(cell is not None for cell in cells) > 1:
+                        header = ["" if cell is None else str(cell).strip() for cell in cells]
+                elif any(cell is not None for cell in cells):
+                    row = dict(zip(header, map(_plain, cells), strict=False))
+                    yield f"row {number}", row, len(str(row))
 
-def workbook_rows(source: LogSource) -> Iterator[Row]:
-    """The rows of the sheet `Runs`, else of the first one, below the first row with two cells.
-
-    Raises:
-        InvalidFileError: The package openpyxl is missing, or the file is damaged.
-    """
-    book = _workbook(source)
-    sheet = book[_RUNS] if _RUNS in book.sheetnames else book.worksheets[0]
-    header: list[str] | None = None
-    with _reading(source):
-        for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
-            if header is None:
-                if sum(cell is not None for cell in cells) > 1:
-                    header = ["" if cell is None else str(cell).strip() for cell in cells]
-                continue
-            if any(cell is not None for cell in cells):
-                row = dict(zip(header, map(_plain, cells), strict=False))
-                yield f"row {number}", row, len(str(row))
+    return list(map(experiment_of, described)), rows()
 
 
 def _plain(cell: Any) -> Any:

@@ -59,8 +59,8 @@ class ZipMembers:
             else:
                 unpacked = cast(BinaryIO, self._zip.open(member))
             with unpacked:
-                yield _Measured(self._source, unpacked, member)
-        except (zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError) as error:
+                yield _Measured(unpacked, member)
+        except _errors() as error:
             raise self._damaged(name, str(error)) from error
 
     def _packed(self, member: zipfile.ZipInfo) -> "_Section":
@@ -100,32 +100,22 @@ class _Section:
 
 
 class _Measured:
-    """The contents of a member; raises if they are not as the archive says."""
+    """The contents of a member; raises BadZipFile if they are not as the archive says."""
 
-    def __init__(self, source: LogSource, file: BinaryIO, member: zipfile.ZipInfo) -> None:
-        self._source = source
+    def __init__(self, file: BinaryIO, member: zipfile.ZipInfo) -> None:
         self._file = file
         self._member = member
         self._size = self._checksum = 0
 
     def read(self, size: int, /) -> bytes:
-        try:
-            taken = self._file.read(size)
-        except _errors() as error:
-            raise self._damaged(str(error)) from error
+        taken = self._file.read(size)
         self._size += len(taken)
         self._checksum = zlib.crc32(taken, self._checksum)
         if self._size > self._member.file_size:
-            raise self._damaged("it is larger than the archive says")
+            raise zipfile.BadZipFile("it is larger than the archive says")
         if not taken and (self._size, self._checksum) != (self._member.file_size, self._member.CRC):
-            raise self._damaged("its checksum is wrong")
+            raise zipfile.BadZipFile("its checksum is wrong")
         return taken
-
-    def _damaged(self, reason: str) -> InvalidFileError:
-        return InvalidFileError(
-            f"{self._source.name}: {self._member.filename} is damaged: {reason}",
-            "Copy the file again.",
-        )
 
 
 def _is_outside(name: str) -> bool:
@@ -146,4 +136,4 @@ def _errors() -> tuple[type[Exception], ...]:
     """What unpacking raises on damaged data."""
     import zstandard
 
-    return (zstandard.ZstdError, zlib.error)
+    return zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError, zstandard.ZstdError

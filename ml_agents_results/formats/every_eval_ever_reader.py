@@ -68,7 +68,7 @@ class _EveryEvalEverReader(LogReader):
     """The lines of one file, and the runs that they become."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
-        super().__init__(source, options, rule="the first in the file", any_metric=True)
+        super().__init__(source, options, rule="the first in the file")
         self._totals = totals = self._read_totals()
         self._own = EmbeddedRuns.of(source, at(totals, "eval_library.additional_details"))
         model = mapping(totals.get("model_info"))

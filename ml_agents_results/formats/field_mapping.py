@@ -116,7 +116,6 @@ class FieldMapping:
             options,
             metric=next(iter(self._named), None),
             rule="the first in the file",
-            any_metric=True,
         )
 
     def record(self, line: Mapping[str, Any]) -> RunRecord:

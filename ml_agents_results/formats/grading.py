@@ -41,7 +41,8 @@ class Grading:
         what: What the user chooses by the option of this name: metric or scorer.
         preferred: Names of metrics, the usual first.
         rule: In words, how a preferred metric is chosen.
-        any_metric: Whether a metric that is not preferred may be the primary one.
+        only_preferred: Whether only a preferred metric may be the primary one, unless another one
+            is named.
 
     Attributes:
         metrics: The metrics by name; complete when all runs have been read.
@@ -59,7 +60,7 @@ class Grading:
         what: Literal["metric", "scorer"] = "metric",
         preferred: Iterable[str] = (),
         rule: str = "the usual one",
-        any_metric: bool = False,
+        only_preferred: bool = False,
     ) -> None:
         self._source = source
         self._metric = metric or options.metric
@@ -69,7 +70,7 @@ class Grading:
         self._what = what
         self._preferred = tuple(preferred)
         self._rule = rule
-        self._any_metric = any_metric
+        self._only_preferred = only_preferred
         self._decided: set[str] = set()
         self._described: str | None = None
         self._described_by = _OWN
@@ -314,7 +315,7 @@ class Grading:
         keys = {name: self.metrics[name].definition_json.get("key", name) for name in fitting}
         candidates = [name for key in self._preferred for name in fitting if keys[name] == key]
         usual = candidates[:1]
-        if self._any_metric or named:
+        if named or not self._only_preferred:
             others = [name for name in fitting if name not in candidates]
             candidates += sorted(others, key=lambda name: describes_text(str(keys[name])))
             if not usual and candidates[:1] == others[:1]:

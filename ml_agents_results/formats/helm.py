@@ -63,7 +63,7 @@ class _HelmReader(LogReader):
     """The specification of the run, and how its requests become runs of ours."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
-        super().__init__(source, options, preferred=_PREFERRED, any_metric=True)
+        super().__init__(source, options, preferred=_PREFERRED)
         self._spec = read_object(source, source.path / SPEC)
         self._name = text(self._spec.get("name")) or source.path.name
         self.task = _MODEL.sub("", self._name)

@@ -86,7 +86,6 @@ class _InspectReader(LogReader):
             scorer=options.scorer,
             what="scorer",
             rule="the first in the log",
-            any_metric=True,
         )
         self._file = file
         self._header = file.header(model_args=options.model_args)

@@ -25,15 +25,13 @@ _LISTED = "A runs file has one JSON object a line; a list becomes one by: jq -c 
 _JOINED = "A runs file has one JSON object a line; to part those of one line: jq -c . FILE"
 
 
-def read_lines(
-    source: LogSource, path: Path | None = None
-) -> Iterator[tuple[int, dict[str, Any], int]]:
+def read_lines(source: LogSource) -> Iterator[tuple[int, dict[str, Any], int]]:
     """The number, the object and the size in bytes of each line; empty lines do not count.
 
     Raises:
         InvalidFileError: A line is not a JSON object, or too long.
     """
-    with source.open(path) as file:
+    with source.open() as file:
         number = 0
         while line := file.readline(LONGEST_LINE + 1):
             number += 1

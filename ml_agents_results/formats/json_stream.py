@@ -41,19 +41,15 @@ class JsonStream:
 
     Args:
         part: The part of the source that messages name, such as a member of an archive.
-        longest: Bytes of the longest value that is taken.
 
     Raises:
         InvalidFileError: The document is broken or cut off, or a value that is taken is too long.
     """
 
-    def __init__(
-        self, source: LogSource, file: Readable, part: str = "", longest: int = LONGEST_VALUE
-    ) -> None:
+    def __init__(self, source: LogSource, file: Readable, part: str = "") -> None:
         self._source = source
         self._file = file
         self._part = part
-        self._longest = longest
         self._buffer = b""
         self._at = 0
         self._untouched = False
@@ -170,8 +166,8 @@ class JsonStream:
             if keep:
                 parts.append(self._buffer[start : self._at])
                 size += self._at - start
-                if size > self._longest:
-                    raise self._broken(f"one value is longer than {self._longest >> 20} MiB")
+                if size > LONGEST_VALUE:
+                    raise self._broken(f"one value is longer than {LONGEST_VALUE >> 20} MiB")
             if not more:
                 return b"".join(parts)
             self._fill()

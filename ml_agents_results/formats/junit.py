@@ -10,7 +10,7 @@ from ml_agents_results.services.gate import GateReport, GateRow
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit_xml(report: GateReport, now: datetime | None = None) -> bytes:
+def junit_xml(report: GateReport) -> bytes:
     """A document that Jenkins', Ant's and GitLab's readers take.
 
     A rule that could not be judged is an `error`, one that is undecided is `skipped` unless that
@@ -23,7 +23,7 @@ def junit_xml(report: GateReport, now: datetime | None = None) -> bytes:
         "errors": sum(case.find("error") is not None for case in cases),
         "skipped": sum(case.find("skipped") is not None for case in cases),
     }
-    moment = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S")
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     texts = {name: str(count) for name, count in counts.items()}
     root = Element("testsuites")
     suite = SubElement(

@@ -86,7 +86,7 @@ class _LmEvalReader(LogReader):
     """One file of samples, with what the results file next to it says about them."""
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
-        super().__init__(source, options, preferred=_PREFERRED, any_metric=True)
+        super().__init__(source, options, preferred=_PREFERRED)
         name = _SAMPLES.fullmatch(source.path.name)
         self._date = name["date"] if name else None
         self.task = name["task"] if name else source.stem.removeprefix("samples_")

@@ -56,7 +56,7 @@ class _OpenAIEvalsReader(LogReader):
     """
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
-        super().__init__(source, options, preferred=_PREFERRED, any_metric=True)
+        super().__init__(source, options, preferred=_PREFERRED)
         self._spec: dict[str, Any] = {}
         self._report: dict[str, Any] = {}
         self._events: Spool[dict[str, Any]] = Spool()

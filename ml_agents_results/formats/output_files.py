@@ -1,7 +1,6 @@
 """Output files appear whole or not at all: written next to it, synced, then renamed."""
 
 import errno
-import io
 import os
 import re
 import secrets
@@ -10,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
 
 from ml_agents_results.database.files import refuse_to_replace
 from ml_agents_results.errors import OutputError, UsageError
@@ -62,19 +61,6 @@ def open_output(path: str | Path, *, force: bool = False) -> Iterator[BinaryIO]:
             unfinished.replace(destination)
     except OSError as error:
         raise _failure(target, error) from error
-
-
-@contextmanager
-def open_text_output(path: str | Path, *, force: bool = False) -> Iterator[TextIO]:
-    """`open_output` for text in UTF-8, line ends unchanged; lone surrogates, which UTF-8
-    cannot hold, become backslash escapes."""
-    with open_output(path, force=force) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
-        try:
-            yield text
-        finally:
-            # Left to itself the wrapper would close the file under our hands.
-            text.detach()
 
 
 @contextmanager

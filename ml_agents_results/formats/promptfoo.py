@@ -103,7 +103,13 @@ class _PromptfooReader(LogReader):
     """
 
     def __init__(self, source: LogSource, options: ImportOptions) -> None:
-        super().__init__(source, options, preferred=(_SUCCESS, "score"), rule="all assertions")
+        super().__init__(
+            source,
+            options,
+            preferred=(_SUCCESS, "score"),
+            rule="all assertions",
+            only_preferred=True,
+        )
         self._head: dict[str, Any] = {}
         self._contents: dict[int, bytes] = {}
         self._tests: dict[str, int] = {}

@@ -8,6 +8,7 @@ from ml_agents_results.reports.column import Column
 from ml_agents_results.reports.columns import COLUMNS, VALUE_COLUMNS, columns
 from ml_agents_results.reports.method_names import method_name
 from ml_agents_results.reports.report import (
+    VARIANT_COLUMNS,
     Report,
     Row,
     Table,
@@ -24,7 +25,6 @@ from ml_agents_results.services.summary import SummaryReport
 from ml_agents_results.services.variant_summary import VariantSummary
 
 ALL_TASKS = "(all)"
-VARIANT_COLUMNS = columns("variant", *Variant._fields)
 _TASK_VARIANT = columns("variant", "task", *Variant._fields)
 _ACCURACY = columns(
     *("metric", "runs", "graded", "failed", "unparsed", "ungraded", "correct"),

@@ -4,9 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_agents_results.records import Variant, variant_labels
-from ml_agents_results.reports.column import Column, Kind
+from ml_agents_results.reports.column import Column, Figure, Kind
 from ml_agents_results.reports.columns import COLUMNS
-from ml_agents_results.reports.report import Report, Row, Table, View, distinct, warning_notes
+from ml_agents_results.reports.report import (
+    Report,
+    Row,
+    Table,
+    View,
+    distinct,
+    plain,
+    warning_notes,
+)
 from ml_agents_results.reports.wording import level_text, measured
 from ml_agents_results.services.agreement_rows import (
     AgreementReport,
@@ -23,34 +31,22 @@ MOST_SHOWN_CATEGORIES = 11
 _FIRST = Column("first", "rater", "text", "the first rater; a metric, or metric@author")
 _SECOND = Column("second", "against", "text", "the second rater, whom biases are against")
 _RUNS = Column("runs", "runs", "count", "runs that both raters gave a value")
-_PARTS: dict[str, tuple[Kind, str, str]] = {
-    "agreement": ("fraction", "equal", "share of equal ratings"),
-    "within_one": ("fraction", "within 1", "share of ratings at most one category apart"),
-    "kappa": ("number", "kappa", "Cohen's kappa: agreement beyond that of chance, 1 at most"),
-    "bias": ("change", "bias", "mean of the first rater's values minus the second's"),
-    "sensitivity": ("fraction", "of 1s", "share of the second rater's 1s that are the first's too"),
-    "specificity": ("fraction", "of 0s", "share of the second rater's 0s that are the first's too"),
-    "unanimous": ("fraction", "all equal", "share of runs whose ratings are all equal"),
-    "alpha": ("number", "alpha", "Krippendorff's alpha of all raters at once, 1 at most"),
-    "fleiss": ("number", "Fleiss", "Fleiss' kappa of all raters at once, where all rated all"),
-    "rate": ("fraction", "changed", "share of verdicts that changed with the order of answers"),
+_DECLARED: tuple[tuple[str, str, Kind, str], ...] = (
+    ("agreement", "equal", "fraction", "share of equal ratings"),
+    ("within_one", "within 1", "fraction", "share of ratings at most one category apart"),
+    ("kappa", "kappa", "number", "Cohen's kappa: agreement beyond that of chance, 1 at most"),
+    ("bias", "bias", "change", "mean of the first rater's values minus the second's"),
+    ("sensitivity", "of 1s", "fraction", "share of the second rater's 1s that are the first's too"),
+    ("specificity", "of 0s", "fraction", "share of the second rater's 0s that are the first's too"),
+    ("unanimous", "all equal", "fraction", "share of runs whose ratings are all equal"),
+    ("alpha", "alpha", "number", "Krippendorff's alpha of all raters at once, 1 at most"),
+    ("fleiss", "Fleiss", "number", "Fleiss' kappa of all raters at once, where all rated all"),
+    ("rate", "changed", "fraction", "share of verdicts that changed with the order of answers"),
+)
+_FIGURES = {
+    name: Figure(name, label, kind, meaning, f"{name}_ci")
+    for name, label, kind, meaning in _DECLARED
 }
-
-
-def _figure(name: str, level: str) -> Column:
-    """A figure with its interval."""
-    kind, label, meaning = _PARTS[name]
-    sign = " %" if kind == "fraction" else ""
-    parts = (name, f"{name}_ci_low", f"{name}_ci_high")
-    return Column(f"{name}_ci", f"{label}{sign} [{level} CI]", kind, meaning, parts)
-
-
-def _plain_columns(*names: str) -> tuple[Column, ...]:
-    return tuple(
-        Column(name + end, _PARTS[name][1] + of, _PARTS[name][0], _PARTS[name][2] + of)
-        for name in names
-        for end, of in (("", ""), ("_ci_low", ", lower bound"), ("_ci_high", ", upper bound"))
-    )
 
 
 def agreement_report(report: AgreementReport) -> Report:
@@ -76,6 +72,14 @@ def agreement_report(report: AgreementReport) -> Report:
         *dict.fromkeys(pair.kappa.method + "." for pair in whole if pair.kappa),
     ]
     return Report("Agreement", tables, list(map(_sentence, whole)), warning_notes(notes), methods)
+
+
+def _cells(level: str, *names: str) -> tuple[Column, ...]:
+    return tuple(_FIGURES[name].cell(level) for name in names)
+
+
+def _plain_columns(*names: str) -> tuple[Column, ...]:
+    return tuple(column for name in names for column in _FIGURES[name].columns)
 
 
 def _sentence(pair: PairAgreement) -> str:
@@ -142,22 +146,11 @@ def _values(name: str, figure: Estimate | Agreement | None) -> dict[str, Any]:
     if figure is None:
         return {}
     value = figure.estimate if isinstance(figure, Estimate) else figure.value
-    return {name: value, f"{name}_ci_low": figure.ci_low, f"{name}_ci_high": figure.ci_high}
+    return _FIGURES[name].values(value, figure.ci_low, figure.ci_high)
 
 
 def _row(pair: PairAgreement, labels: Mapping[Variant, str]) -> Row:
-    values: dict[str, Any] = {
-        "first": pair.first,
-        "second": pair.second,
-        "variant": labels[pair.variant] if pair.variant else None,
-        "task": pair.task,
-        "runs": pair.runs,
-        "bias": pair.bias,
-        "bias_ci_low": pair.bias_ci_low,
-        "bias_ci_high": pair.bias_ci_high,
-        "pearson": pair.pearson,
-        "spearman": pair.spearman,
-    }
+    values = plain({**pair.to_dict(), "variant": pair.variant and labels[pair.variant]})
     for name in ("agreement", "within_one", "kappa", "sensitivity", "specificity"):
         values |= _values(name, getattr(pair, name))
     return values
@@ -174,13 +167,13 @@ def _pairs(
     if not several:
         title = f"{title}: {pairs[0].first} against {pairs[0].second}"
     names = ["agreement", "kappa", "bias"]
-    views = [View(name, title, (*who, *what, _RUNS, *(_figure(one, level) for one in names)), rows)]
+    views = [View(name, title, (*who, *what, _RUNS, *_cells(level, *names)), rows)]
     if not scope:
         further = [one for one in ("sensitivity", "specificity", "within_one")
                    if any(row.get(one) is not None for row in rows)]  # fmt: skip
         if further:
             head = "Of the second rater's 1s and 0s, and ratings that are near"
-            shown = (*who, *(_figure(one, level) for one in further))
+            shown = (*who, *_cells(level, *further))
             views.append(View("further", head, shown, rows))
     ranks = tuple(
         Column(one, one.title(), "number", f"{one.title()}'s correlation of the two")
@@ -208,7 +201,7 @@ def _groups(groups: Sequence[GroupAgreement], level: str) -> Table:
         Column("runs", "runs", "count", "runs with at least two ratings"),
     )
     title = "All raters at once, and the authors of one metric"
-    shown = (*head, *(_figure(one, level) for one in ("unanimous", "alpha")))
+    shown = (*head, *_cells(level, "unanimous", "alpha"))
     wide = (*head, *_plain_columns("unanimous", "alpha", "fleiss"))
     return Table(title, wide, rows, [View("groups", title, shown, rows)])
 
@@ -223,5 +216,5 @@ def _positions(positions: Sequence[PositionBias], level: str) -> Table:
         Column("verdicts", "verdicts", "count", "verdicts of answers shown in both orders"),
     )
     title = "Position: verdicts that change when two answers change places"
-    view = View("position", title, (*head, _figure("rate", level)), rows)
+    view = View("position", title, (*head, *_cells(level, "rate")), rows)
     return Table(title, (*head, *_plain_columns("rate")), rows, [view])

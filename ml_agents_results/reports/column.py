@@ -76,3 +76,42 @@ class Column:
         """The column for one group of a table that has a column for each group."""
         parts = tuple(f"{part} {name}" for part in self.parts)
         return replace(self, name=name, label=label, parts=parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure with the bounds of its interval: three columns, or one cell.
+
+    Attributes:
+        bounds: What the names of its bounds begin with: `ci` of `ci_low` and `ci_high`.
+    """
+
+    name: str
+    label: str
+    kind: Kind
+    meaning: str
+    bounds: str = "ci"
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The figure, and the bounds."""
+        named = ((self.name, ""), *zip(self._ends, (", lower bound", ", upper bound"), strict=True))
+        return tuple(
+            Column(name, self.label + of, self.kind, self.meaning + of) for name, of in named
+        )
+
+    def cell(self, level: str) -> Column:
+        """The figure with its interval."""
+        sign = " %" if self.kind == "fraction" else ""
+        label = f"{self.label}{sign} [{level} CI]"
+        return Column(f"{self.name}_ci", label, self.kind, self.meaning, (self.name, *self._ends))
+
+    def values(
+        self, value: float | None, low: float | None, high: float | None
+    ) -> dict[str, float | None]:
+        """The values of its columns."""
+        return dict(zip((self.name, *self._ends), (value, low, high), strict=True))
+
+    @property
+    def _ends(self) -> tuple[str, str]:
+        return f"{self.bounds}_low", f"{self.bounds}_high"

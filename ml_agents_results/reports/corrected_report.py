@@ -1,10 +1,7 @@
 """A judge corrected by people: means and differences as people would find them."""
 
-from typing import Any
-
 from ml_agents_results.records import Variant, variant_labels
-from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
-from ml_agents_results.reports.column import Column
+from ml_agents_results.reports.column import Column, Figure
 from ml_agents_results.reports.columns import COLUMNS
 from ml_agents_results.reports.report import (
     Report,
@@ -12,15 +9,12 @@ from ml_agents_results.reports.report import (
     Table,
     View,
     distinct,
+    pair_row,
     variant_column,
+    variant_table,
     warning_notes,
 )
-from ml_agents_results.reports.wording import (
-    format_p,
-    level_text,
-    measured,
-    shown,
-)
+from ml_agents_results.reports.wording import format_p, level_text, measured, shown
 from ml_agents_results.services.corrected import (
     CorrectedDifference,
     CorrectedReport,
@@ -29,21 +23,35 @@ from ml_agents_results.services.corrected import (
 
 _LABELS = Column("labels", "labels", "count", "samples that people labelled")
 _SAMPLES = Column("samples", "samples", "count", "samples that the judge has a value of")
+_CORRECTED = Figure(
+    "corrected_mean", "corrected", "value", "mean that people would give to all samples",
+    "corrected",
+)  # fmt: skip
+_HUMAN = Figure("human_mean", "labels alone", "value", "mean of the labels", "human")
 _JUDGE = Column("judge_mean", "judge alone", "value", "mean of the judge's values over all samples")
+_BIAS = Column("judge_bias", "bias", "change", "mean of the judge's values less the labels'")
+_WEIGHT = Column("weight", "weight", "number", "weight of the judge, 0 to 1")
 _WORTH = Column(
     "effective_labels", "worth", "value", "labels that would say as much without the judge"
 )
 _PAIRS = Column("pairs", "pairs", "count", "samples with a label for both variants")
-_WIDTH = Column("half_width", "interval of", "text", "half of the width of the interval")
-_WITH = Column("with_judge", "labels with the judge", "count", "labels that reach it")
-_WITHOUT = Column("without_judge", "labels alone", "count", "labels that reach it without a judge")
+_DIFFERENCE = Figure("difference", "difference", "change", "candidate minus baseline", "difference")
+_ALONE = (
+    Column("human_difference", "labels alone", "change", "difference of the labels"),
+    Column("judge_difference", "judge alone", "change", "difference of the judge's values"),
+)
+_NEEDED = (
+    Column("half_width", "interval of", "text", "half of the width of the interval"),
+    Column("with_judge", "labels with the judge", "count", "labels that reach it"),
+    Column("without_judge", "labels alone", "count", "labels that reach it without a judge"),
+)
 
 
 def corrected_report(report: CorrectedReport) -> Report:
     """What people would find, next to what the labels and the judge say alone."""
     labels = variant_labels([row.variant for row in report.variants])
     level = level_text(report.confidence_level)
-    tables = [_variants(report, labels, level)]
+    tables = [_variants(report, level)]
     if report.comparisons:
         tables.append(_differences(report, labels, level))
     if any(row.mean.needed for row in report.variants):
@@ -99,110 +107,55 @@ def _compared(report: CorrectedReport, row: CorrectedDifference, labels: dict[Va
     return f"{said}: {'better' if better else 'worse'}."
 
 
-def _figure(name: str, label: str, kind: Any, meaning: str, level: str, of: str) -> Column:
-    return Column(name, f"{label} [{level} CI]", kind, meaning, (of, f"{name}_low", f"{name}_high"))
-
-
-def _variants(report: CorrectedReport, labels: dict[Variant, str], level: str) -> Table:
-    rows: list[Row] = [
-        {
-            **row.variant._asdict(),
-            "variant": labels[row.variant],
-            "samples": row.samples,
-            "labels": row.labels,
-            "corrected_mean": row.mean.estimate,
-            "corrected_low": row.mean.ci_low,
-            "corrected_high": row.mean.ci_high,
-            "human_mean": row.mean.human_mean,
-            "human_low": row.mean.human_low,
-            "human_high": row.mean.human_high,
-            "judge_mean": row.mean.judge_mean,
-            "judge_bias": row.mean.judge_bias,
-            "weight": row.mean.weight,
-            "effective_labels": row.mean.effective_labels,
+def _variants(report: CorrectedReport, level: str) -> Table:
+    def values(row: CorrectedVariant) -> Row:
+        mean = row.mean
+        return {
+            **_CORRECTED.values(mean.estimate, mean.ci_low, mean.ci_high),
+            **_HUMAN.values(mean.human_mean, mean.human_low, mean.human_high),
+            "judge_mean": mean.judge_mean,
+            "judge_bias": mean.judge_bias,
+            "weight": mean.weight,
+            "effective_labels": mean.effective_labels,
         }
-        for row in report.variants
-    ]
-    meaning = "mean that people would give to all samples"
-    corrected = _figure("corrected", "corrected", "value", meaning, level, "corrected_mean")
-    human = _figure("human", "labels alone", "value", "mean of the labels", level, "human_mean")
-    columns = (
-        _SAMPLES,
-        _LABELS,
-        Column("corrected_mean", "corrected", "value", meaning),
-        Column("corrected_low", "from", "value", "lower bound of its interval"),
-        Column("corrected_high", "to", "value", "upper bound of its interval"),
-        Column("human_mean", "labels alone", "value", "mean of the labels"),
-        Column("human_low", "from", "value", "lower bound of its interval"),
-        Column("human_high", "to", "value", "upper bound of its interval"),
-        _JUDGE,
-        Column("judge_bias", "bias", "change", "mean of the judge's values less the labels'"),
-        Column("weight", "weight", "number", "weight of the judge, 0 to 1"),
-        _WORTH,
-    )
-    view = View(
+
+    few = (_LABELS, _CORRECTED.cell(level), _HUMAN.cell(level), _JUDGE, _WORTH)
+    figures = (*_CORRECTED.columns, *_HUMAN.columns, _JUDGE, _BIAS, _WEIGHT, _WORTH)
+    return variant_table(
+        "Corrected means",
         "corrected",
-        f"Mean {report.human} of all samples",
-        (variant_column(labels), _LABELS, corrected, human, _JUDGE, _WORTH),
-        rows,
+        report.variants,
+        (few, (_SAMPLES, _LABELS, *figures)),
+        values,
+        heading=f"Mean {report.human} of all samples",
     )
-    return Table("Corrected means", (*VARIANT_COLUMNS, *columns), rows, [view])
 
 
 def _differences(report: CorrectedReport, labels: dict[Variant, str], level: str) -> Table:
-    rows: list[Row] = [
-        {
-            "candidate": labels[row.candidate],
-            "baseline": labels[row.baseline],
-            "pairs": row.pairs,
-            "difference": row.difference,
-            "difference_low": row.ci_low,
-            "difference_high": row.ci_high,
-            "p_value": row.p_value,
-            "human_difference": row.human_difference,
-            "judge_difference": row.judge_difference,
-        }
+    rows = [
+        pair_row(row, labels, **_DIFFERENCE.values(row.difference, row.ci_low, row.ci_high))
         for row in report.comparisons
     ]
-    human = Column("human_difference", "labels alone", "change", "difference of the labels")
-    judge = Column("judge_difference", "judge alone", "change", "difference of the judge's values")
-    plain = (
-        Column("difference", "difference", "change", "candidate minus baseline"),
-        Column("difference_low", "from", "change", "lower bound of its interval"),
-        Column("difference_high", "to", "change", "upper bound of its interval"),
-    )
-    cell = _figure(
-        "difference", "difference", "change", "candidate minus baseline", level, "difference"
-    )
     title = f"Difference in {report.human} against {labels[report.comparisons[0].baseline]}"
-    p_value = COLUMNS["p_value"]
-    shown_columns = (COLUMNS["candidate"], _PAIRS, cell, p_value, human, judge)
-    view = View("differences", title, shown_columns, rows)
-    names = (COLUMNS["candidate"], COLUMNS["baseline"], _PAIRS)
-    return Table("Corrected differences", (*names, *plain, p_value, human, judge), rows, [view])
+    candidate, p_value = COLUMNS["candidate"], COLUMNS["p_value"]
+    few = (candidate, _PAIRS, _DIFFERENCE.cell(level), p_value, *_ALONE)
+    names = (candidate, COLUMNS["baseline"], _PAIRS)
+    every = (*names, *_DIFFERENCE.columns, p_value, *_ALONE)
+    view = View("differences", title, few, rows)
+    return Table("Corrected differences", every, rows, [view])
 
 
 def _needed(report: CorrectedReport, labels: dict[Variant, str]) -> Table:
-    rows: list[Row] = [
-        {
-            "variant": labels[row.variant],
-            "half_width": f"±{width}",
-            "with_judge": with_judge,
-            "without_judge": without,
-        }
-        for row in report.variants
-        for width, (with_judge, without) in row.mean.needed.items()
-    ]
-    rows += [
-        {
-            "variant": f"{labels[row.candidate]} - {labels[row.baseline]}",
-            "half_width": f"±{width}",
-            "with_judge": with_judge,
-            "without_judge": without,
-        }
+    needed = [(labels[row.variant], row.mean.needed) for row in report.variants]
+    needed += [
+        (f"{labels[row.candidate]} - {labels[row.baseline]}", row.needed)
         for row in report.comparisons
-        for width, (with_judge, without) in row.needed.items()
     ]
-    columns = (variant_column(labels), _WIDTH, _WITH, _WITHOUT)
+    rows: list[Row] = [
+        {"variant": name, "half_width": f"±{width}", "with_judge": one, "without_judge": other}
+        for name, by_width in needed
+        for width, (one, other) in by_width.items()
+    ]
+    columns = (variant_column(labels), *_NEEDED)
     view = View("needed", "Labels for a narrower interval", columns, rows)
     return Table("Labels needed", columns, rows, [view])

@@ -1,7 +1,6 @@
 """Costs: of answers, of right answers, and what a better variant costs more."""
 
 from ml_agents_results.records import variant_labels
-from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
 from ml_agents_results.reports.columns import columns
 from ml_agents_results.reports.report import (
     Report,
@@ -9,8 +8,7 @@ from ml_agents_results.reports.report import (
     View,
     distinct,
     pair_row,
-    variant_column,
-    variant_row,
+    variant_table,
     warning_notes,
 )
 from ml_agents_results.reports.wording import level_text
@@ -50,14 +48,11 @@ def cost_report(report: CostReport) -> Report:
 
 
 def _variants(report: CostReport) -> Table:
-    labels = variant_labels([row.variant for row in report.variants])
-    rows = [variant_row(row, labels) for row in report.variants]
     names = ("total_cost", "mean_cost", "cost_per_correct", "cost_per_correct_ci", "accuracy")
     shown = columns(
         *names, "on_pareto_front", "runs", "priced", level=level_text(report.confidence_level)
     )
-    view = View("costs", "Cost in USD", (variant_column(labels), *shown), rows)
-    return Table("Costs", (*VARIANT_COLUMNS, *_COSTS), rows, [view])
+    return variant_table("Costs", "costs", report.variants, (shown, _COSTS), heading="Cost in USD")
 
 
 def _comparisons(report: CostReport) -> Table:

@@ -1,6 +1,7 @@
 """Failures: outcomes, slices that stand out, errors, hard samples and samples that changed."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.columns import columns
@@ -104,16 +105,7 @@ def _errors(report: FailureReport, labels: dict[Variant, str]) -> Table:
 def _hard(report: FailureReport) -> Table:
     several = len({row.experiment_id for row in report.hard_samples}) > 1
     shown = (*(columns("experiment_id") if several else ()), *_HARD)
-    rows: list[Row] = [
-        {
-            "experiment_id": row.experiment_id,
-            "task": row.task,
-            "sample_index": row.sample_index,
-            "graded": row.graded,
-            "correct": row.correct,
-        }
-        for row in report.hard_samples
-    ]
+    rows = [asdict(row) for row in report.hard_samples]
     view = View("hard", "Hardest samples", shown, rows, brief=10)
     return Table("Hardest samples", shown, rows, [view] if rows else [])
 
@@ -124,11 +116,7 @@ def _changes(report: FailureReport, labels: dict[Variant, str]) -> Table:
             "change": change,
             "candidate": labels[row.candidate],
             "baseline": labels[row.baseline],
-            "task": sample.task,
-            "sample_index": sample.sample_index,
-            "repeat_index": sample.repeat_index,
-            "candidate_run_id": sample.candidate_run_id,
-            "baseline_run_id": sample.baseline_run_id,
+            **asdict(sample),
         }
         for row in report.changes
         for change, samples in (("improved", row.gains), ("regressed", row.regressions))

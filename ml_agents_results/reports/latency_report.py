@@ -1,21 +1,22 @@
 """Times of answers: moments, quantiles, and ratios between variants."""
 
 from ml_agents_results.records import variant_labels
-from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
 from ml_agents_results.reports.columns import columns
 from ml_agents_results.reports.report import (
+    VARIANT_COLUMNS,
     Report,
     Row,
     Table,
     View,
     distinct,
     pair_row,
-    plain,
     variant_column,
+    variant_row,
+    variant_table,
     warning_notes,
 )
 from ml_agents_results.reports.wording import correction_text, level_text
-from ml_agents_results.services.latency import LatencyReport
+from ml_agents_results.services.latency import LatencyReport, VariantLatency
 
 _MOMENTS = (
     *("timed", "mean_ms", "sd_ms", "geometric_mean_ms", "min_ms", "max_ms"),
@@ -49,54 +50,46 @@ def latency_report(report: LatencyReport) -> Report:
 
 
 def _moments(report: LatencyReport) -> Table:
-    labels = variant_labels([row.variant for row in report.variants])
-    rows: list[Row] = [
-        plain(
-            {
-                **row.variant._asdict(),
-                "variant": labels[row.variant],
-                "timed": row.summary.n_timed,
-                "untimed": row.summary.n_missing,
-                "failed": row.failed,
-                "mean_ms": row.summary.mean,
-                "sd_ms": row.summary.sd,
-                "geometric_mean_ms": row.summary.geometric_mean,
-                "min_ms": row.summary.minimum,
-                "max_ms": row.summary.maximum,
-            }
-        )
-        for row in report.variants
-    ]
-    some = [name for name in _MOMENTS if name != "untimed" or any(row[name] for row in rows)]
-    shown = (variant_column(labels), *columns(*some))
-    view = View("times", "Time of an answer in ms", shown, rows)
-    return Table("Times", (*VARIANT_COLUMNS, *columns(*_MOMENTS)), rows, [view])
+    def values(row: VariantLatency) -> Row:
+        times = row.summary
+        return {
+            "timed": times.n_timed,
+            "untimed": times.n_missing,
+            "mean_ms": times.mean,
+            "sd_ms": times.sd,
+            "geometric_mean_ms": times.geometric_mean,
+            "min_ms": times.minimum,
+            "max_ms": times.maximum,
+        }
+
+    complete = not any(row.summary.n_missing for row in report.variants)
+    some = [name for name in _MOMENTS if name != "untimed" or not complete]
+    return variant_table(
+        "Times",
+        "times",
+        report.variants,
+        (columns(*some), columns(*_MOMENTS)),
+        values,
+        heading="Time of an answer in ms",
+    )
 
 
 def _quantiles(report: LatencyReport) -> Table:
     labels = variant_labels([row.variant for row in report.variants])
-    rows: list[Row] = [
-        plain(
-            {
-                **row.variant._asdict(),
-                "variant": labels[row.variant],
-                "quantile": f"p{100 * quantile.q:g}",
-                "quantile_ms": quantile.value,
-                "ci_low": quantile.ci_low,
-                "ci_high": quantile.ci_high,
-            }
+    rows = [
+        variant_row(
+            row, labels,
+            quantile=f"p{100 * quantile.q:g}", quantile_ms=quantile.value,
+            ci_low=quantile.ci_low, ci_high=quantile.ci_high,
         )
         for row in report.variants
         for quantile in row.quantiles
-    ]
+    ]  # fmt: skip
     level = level_text(report.confidence_level)
     shown = columns("quantile", "quantile_ms", "quantile_ci", level=level)
-    return Table(
-        "Quantiles of the times",
-        (*VARIANT_COLUMNS, *columns("quantile", "quantile_ms", "ci_low", "ci_high")),
-        rows,
-        [View("quantiles", "Quantiles in ms", (variant_column(labels), *shown), rows)],
-    )
+    every = columns("quantile", "quantile_ms", "ci_low", "ci_high")
+    view = View("quantiles", "Quantiles in ms", (variant_column(labels), *shown), rows)
+    return Table("Quantiles of the times", (*VARIANT_COLUMNS, *every), rows, [view])
 
 
 def _ratios(report: LatencyReport) -> Table:
@@ -113,17 +106,12 @@ def _ratios(report: LatencyReport) -> Table:
         *("family_size", "slower", "faster"),
         correction=correction,
     )
+    title = "Ratio of geometric mean times on shared samples"
+    caption = "Above 1 the candidate is slower."
+    view = View("ratios", title, shown, rows, caption=caption)
     return Table(
         "Ratios of times",
         wide,
         rows,
-        [
-            View(
-                "ratios",
-                "Ratio of geometric mean times on shared samples",
-                shown,
-                rows,
-                caption="Above 1 the candidate is slower.",
-            )
-        ],
+        [view],
     )

@@ -3,16 +3,16 @@
 from dataclasses import replace
 
 from ml_agents_results.records import Variant, variant_labels
-from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
 from ml_agents_results.reports.columns import columns
 from ml_agents_results.reports.report import (
+    VARIANT_COLUMNS,
     Report,
     Row,
     Table,
     View,
-    plain,
     variant_column,
     variant_row,
+    variant_table,
     warning_notes,
 )
 from ml_agents_results.reports.wording import level_text, points, shown
@@ -34,7 +34,7 @@ def parsing_report(report: ParsingReport) -> Report:
     """Parsing by method, and the calibration of the confidence."""
     labels = variant_labels([row.variant for row in report.variants])
     rated = any(row.brier.n for row in report.variants)
-    calibration = _calibration(report, labels)
+    calibration = _calibration(report)
     if not rated:
         return Report(
             "Parsing",
@@ -74,38 +74,26 @@ def _methods(report: ParsingReport, labels: dict[Variant, str]) -> Table:
     return Table("Parsing by method", (*VARIANT_COLUMNS, *_METHODS), rows, [view])
 
 
-def _calibration(report: ParsingReport, labels: dict[Variant, str]) -> Table:
-    rows: list[Row] = [
-        plain(
-            {
-                **row.variant._asdict(),
-                "variant": labels[row.variant],
-                "runs": row.runs,
-                "answered": row.answered,
-                "unparsed": row.unparsed,
-                "unparsed_rate": row.unparsed_rate,
-                "unparsed_rate_ci_low": row.unparsed_rate_ci_low,
-                "unparsed_rate_ci_high": row.unparsed_rate_ci_high,
-                "rated": row.brier.n,
-                "brier": row.brier.brier,
-                "brier_skill": row.brier.skill,
-                "calibration_error": row.calibration_error.ece,
-                "calibration_error_if_calibrated": row.calibration_error.ece_if_calibrated,
-                "auroc": row.auroc.value,
-                "auroc_ci_low": row.auroc.ci_low,
-                "auroc_ci_high": row.auroc.ci_high,
-            }
-        )
-        for row in report.variants
-    ]
+def _calibration(report: ParsingReport) -> Table:
+    def values(row: VariantParsing) -> Row:
+        return {
+            "rated": row.brier.n,
+            "brier": row.brier.brier,
+            "brier_skill": row.brier.skill,
+            "calibration_error": row.calibration_error.ece,
+            "calibration_error_if_calibrated": row.calibration_error.ece_if_calibrated,
+            "auroc": row.auroc.value,
+            "auroc_ci_low": row.auroc.ci_low,
+            "auroc_ci_high": row.auroc.ci_high,
+        }
+
     few = columns(
         *("rated", "brier", "brier_skill", "calibration_error"),
         *("calibration_error_if_calibrated", "auroc", "auroc_ci", "unparsed_rate"),
         level=level_text(report.confidence_level),
     )
     title = "Calibration of the confidence"
-    view = View("calibration", title, (variant_column(labels), *few), rows)
-    return Table(title, (*VARIANT_COLUMNS, *_CALIBRATION), rows, [view])
+    return variant_table(title, "calibration", report.variants, (few, _CALIBRATION), values)
 
 
 def _in_the_large(row: VariantParsing, label: str, level: str) -> str:

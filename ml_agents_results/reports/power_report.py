@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from ml_agents_results.records import variant_labels
-from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
 from ml_agents_results.reports.column import Column
 from ml_agents_results.reports.columns import (
     COLUMNS,
@@ -11,7 +10,16 @@ from ml_agents_results.reports.columns import (
     VALUE_DIFFERENCE_COLUMNS,
     columns,
 )
-from ml_agents_results.reports.report import Report, Row, Table, View, distinct, variant_column
+from ml_agents_results.reports.report import (
+    VARIANT_COLUMNS,
+    Report,
+    Table,
+    View,
+    distinct,
+    pair_row,
+    variant_column,
+    variant_row,
+)
 from ml_agents_results.services.power import PowerReport
 
 _IN_UNIT = ((" points", ""), ("accuracy", "mean"), ("discordance", "spread"))
@@ -54,53 +62,27 @@ def _variants(report: PowerReport) -> Table:
     apart = _sized("samples_per_variant_{size}", first.samples_per_variant, numeric)
     known = VALUE_COLUMNS if numeric else COLUMNS
     figure = "mean" if numeric else "accuracy"
-    rows: list[Row] = [
-        {
-            **row.variant._asdict(),
-            "variant": labels[row.variant],
-            "samples": row.samples,
-            "mean": row.mean,
-            "accuracy": row.accuracy,
-            "ci_low": row.ci_low,
-            "ci_high": row.ci_high,
-            "n_clusters": row.n_clusters,
+    rows = [
+        variant_row(
+            row,
+            labels,
             **_counts(alone, row.samples_for_precision),
             **_counts(groups, row.clusters_for_precision),
             **_counts(apart, row.samples_per_variant),
-        }
+        )
         for row in report.variants
     ]
     head = variant_column(labels)
-    shown = columns("samples", figure, of=known)
-    return Table(
-        "Samples of variants",
-        (
-            *VARIANT_COLUMNS,
-            *columns("samples", "n_clusters", figure, "ci_low", "ci_high", of=known),
-            *(*alone, *groups, *apart),
-        ),
-        rows,
-        [
-            View(
-                "precision",
-                f"{'Clusters' if clustered else 'Samples'} for the {figure} of one variant",
-                (head, *shown, *((*columns("n_clusters"), *groups) if clustered else alone)),
-                rows,
-            ),
-            *(
-                ()
-                if clustered
-                else (
-                    View(
-                        "unpaired",
-                        "Samples per variant for an unpaired design",
-                        (head, *columns(figure, of=known), *apart),
-                        rows,
-                    ),
-                )
-            ),
-        ],
-    )
+    own = (*columns("n_clusters"), *groups) if clustered else alone
+    title = f"{'Clusters' if clustered else 'Samples'} for the {figure} of one variant"
+    views = [View("precision", title, (head, *columns("samples", figure, of=known), *own), rows)]
+    if not clustered:
+        shown = (head, *columns(figure, of=known), *apart)
+        title = "Samples per variant for an unpaired design"
+        views.append(View("unpaired", title, shown, rows))
+    every = columns("samples", "n_clusters", figure, "ci_low", "ci_high", of=known)
+    names = (*VARIANT_COLUMNS, *every, *alone, *groups, *apart)
+    return Table("Samples of variants", names, rows, views)
 
 
 def _comparisons(report: PowerReport) -> Table:
@@ -114,17 +96,13 @@ def _comparisons(report: PowerReport) -> Table:
     groups = _sized("clusters_needed_{size}", pairs[0].clusters_needed, numeric)
     known = VALUE_DIFFERENCE_COLUMNS if numeric else COLUMNS
     sizes = ("mde",) if numeric else ("discordance", "mde")
-    rows: list[Row] = [
-        {
-            "candidate": labels[row.candidate],
-            "baseline": labels[row.baseline],
-            "samples": row.samples,
-            "discordance": row.discordance,
-            "mde": row.mde,
-            "n_clusters": row.n_clusters,
+    rows = [
+        pair_row(
+            row,
+            labels,
             **_counts(needed, row.samples_needed),
             **_counts(groups, row.clusters_needed),
-        }
+        )
         for row in pairs
     ]
     one = len({row.baseline for row in pairs}) == 1

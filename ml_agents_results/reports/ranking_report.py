@@ -1,17 +1,20 @@
 """Rankings: the best first, with the ranks that are left open and the groups not told apart."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ml_agents_results.records import Variant, variant_labels
-from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
-from ml_agents_results.reports.column import Column, Kind
+from ml_agents_results.reports.column import Column, Figure, Kind
 from ml_agents_results.reports.critical_difference import critical_difference_svg
 from ml_agents_results.reports.report import (
+    VARIANT_COLUMNS,
     Report,
     Row,
     Table,
     View,
     variant_column,
+    variant_row,
+    variant_table,
     warning_notes,
 )
 from ml_agents_results.reports.wording import format_p, level_text, shown
@@ -25,15 +28,28 @@ _SHOWN_RANK = Column("rank_text", "rank", "text", _RANK.meaning)
 _RANKS = Column("ranks", "ranks", "text", "ranks that the tests leave open, for all at once")
 _BEST = Column("p_best", "P(best)", "fraction", "share of bootstrap draws with the best mean")
 _GROUPS = Column("groups", "groups", "text", "variants with a letter in common are not told apart")
+_LOWEST = Column("rank_low", "lowest rank", "count", _RANKS.meaning)
+_HIGHEST = Column("rank_high", "highest rank", "count", _RANKS.meaning)
 _AVERAGE = Column("average_rank", "average rank", "number", "mean of the ranks in every task")
 _WINS = Column("wins", "wins", "fraction", "chance to be better than the baseline where one is")
 _TIES = Column("ties", "ties", "fraction", "share of samples as good as the baseline")
+
+_ALIKE = Column(
+    "alike", "not told apart", "number", "average ranks of those it is not told apart from",
+    ("alike_low", "alike_high"),
+)  # fmt: skip
+_STRENGTH = Figure(
+    "log_strength", "strength", "number",
+    "log odds to be better than the baseline where one of the two is", "strength",
+)  # fmt: skip
+_VALUE: Kind = "value"
+_FRACTION: Kind = "fraction"
 
 
 def ranking_report(report: RankingReport) -> Report:
     """Who is best and how sure that is, then ranks over tasks, strengths and all pairs."""
     labels = variant_labels([row.variant for row in report.variants])
-    tables = [_variants(report, labels)]
+    tables = [_variants(report)]
     methods = [
         f"{report.samples:,} samples that all variants share, {report.method}. All pairs are "
         f"tested and corrected by Shaffer's step-down; groups and ranks hold at once at "
@@ -95,87 +111,49 @@ def _letters(numbers: Sequence[int]) -> str:
     return (" " if any(len(name) > 1 for name in names) else "").join(names)
 
 
-def _variants(report: RankingReport, labels: dict[Variant, str]) -> Table:
-    kind: Kind = "value" if report.numeric else "fraction"
-    level = level_text(report.confidence_level)
-    name = "mean" if report.numeric else "accuracy %"
-    mean = Column(
-        "mean_ci", f"{name} [{level} CI]", kind, "mean over the samples that all share",
-        ("mean", "ci_low", "ci_high"),
-    )  # fmt: skip
-    rows: list[Row] = [
-        {
-            **row.variant._asdict(),
-            "variant": labels[row.variant],
-            "rank": row.rank,
+def _variants(report: RankingReport) -> Table:
+    name, kind = ("mean", _VALUE) if report.numeric else ("accuracy", _FRACTION)
+    mean = Figure("mean", name, kind, "mean over the samples that all share")
+
+    def values(row: RankedVariant) -> Row:
+        low, high = row.rank_low, row.rank_high
+        return {
+            **mean.values(row.mean.estimate, row.mean.ci_low, row.mean.ci_high),
             "rank_text": f"{row.rank:g}",
-            "mean": row.mean.estimate,
-            "ci_low": row.mean.ci_low,
-            "ci_high": row.mean.ci_high,
-            "rank_low": row.rank_low,
-            "rank_high": row.rank_high,
-            "ranks": f"{row.rank_low} to {row.rank_high}"
-            if row.rank_low < row.rank_high
-            else str(row.rank_low),
-            "p_best": row.p_best,
+            "ranks": f"{low} to {high}" if low < high else str(low),
             "groups": _letters(row.groups),
         }
-        for row in report.variants
-    ]
-    columns = (
-        _RANK,
-        Column("mean", "mean", kind, mean.meaning),
-        Column("ci_low", "from", kind, "lower bound of its interval"),
-        Column("ci_high", "to", kind, "upper bound of its interval"),
-        Column("rank_low", "lowest rank", "count", _RANKS.meaning),
-        Column("rank_high", "highest rank", "count", _RANKS.meaning),
-        _BEST,
-        _GROUPS,
-    )
-    view = View(
+
+    level = level_text(report.confidence_level)
+    every = (_RANK, *mean.columns, _LOWEST, _HIGHEST, _BEST, _GROUPS)
+    return variant_table(
+        "Ranking",
         "ranking",
-        f"Ranking by {report.metric if report.numeric else 'accuracy'}",
-        (_SHOWN_RANK, variant_column(labels), mean, _RANKS, _BEST, _GROUPS),
-        rows,
+        report.variants,
+        ((mean.cell(level), _RANKS, _BEST, _GROUPS), every),
+        values,
+        heading=f"Ranking by {report.metric if report.numeric else 'accuracy'}",
+        before=(_SHOWN_RANK,),
     )
-    return Table("Ranking", (*VARIANT_COLUMNS, *columns), rows, [view])
 
 
 def _tasks(report: RankingReport, labels: dict[Variant, str]) -> Table:
     """Average ranks, each with the ranks of those that it cannot be told apart from."""
     ordered = sorted(report.variants, key=lambda row: row.average_rank or 0.0)
-    rows: list[Row] = []
+    rows = []
     for row in ordered:
-        alike = [
-            other.average_rank or 0.0
-            for other in ordered
-            if set(other.task_groups) & set(row.task_groups)
-        ]
-        rows.append(
-            {
-                **row.variant._asdict(),
-                "variant": labels[row.variant],
-                "average_rank": row.average_rank,
-                "alike_low": min(alike),
-                "alike_high": max(alike),
-                "groups": _letters(row.task_groups),
-            }
-        )
-    line = Column(
-        "alike", "not told apart", "number", "average ranks of those it is not told apart from",
-        ("alike_low", "alike_high"),
-    )  # fmt: skip
-    interval = Column(
-        "alike_plot", "average rank", "number", line.meaning,
-        ("average_rank", "alike_low", "alike_high"),
-    )  # fmt: skip
+        groups = set(row.task_groups)
+        alike = [one.average_rank or 0.0 for one in ordered if set(one.task_groups) & groups]
+        letters = _letters(row.task_groups)
+        ends = {"alike_low": min(alike), "alike_high": max(alike)}
+        rows.append(variant_row(row, labels, groups=letters, **ends))
     tasks = report.over_tasks.tasks if report.over_tasks is not None else 0
     view = View(
         "over_tasks",
         f"Average ranks over {tasks} tasks (1 is best)",
-        (variant_column(labels), _AVERAGE, line, _GROUPS),
+        (variant_column(labels), _AVERAGE, _ALIKE, _GROUPS),
         rows,
-        interval=interval,
+        interval=replace(_ALIKE, parts=(_AVERAGE.name, *_ALIKE.parts)),
     )
     return Table("Ranks over tasks", (*VARIANT_COLUMNS, _AVERAGE, _GROUPS), rows, [view])
 
@@ -194,35 +172,21 @@ def _diagram(report: RankingReport, labels: dict[Variant, str]) -> str:
 
 
 def _strengths(report: RankingReport, labels: dict[Variant, str]) -> Table:
-    level = level_text(report.confidence_level)
-    meaning = "log odds to be better than the baseline where one of the two is"
-    rows: list[Row] = [
-        {
-            **row.variant._asdict(),
-            "variant": labels[row.variant],
-            "log_strength": row.strength.log_strength,
-            "strength_low": row.strength.ci_low,
-            "strength_high": row.strength.ci_high,
-            "wins": row.strength.wins,
-            "ties": row.ties,
-        }
-        for row in report.variants
-    ]
-    strength = Column(
-        "strength", f"strength [{level} CI]", "number", meaning,
-        ("log_strength", "strength_low", "strength_high"),
-    )  # fmt: skip
-    columns = (
-        Column("log_strength", "strength", "number", meaning),
-        Column("strength_low", "from", "number", "lower bound of its interval"),
-        Column("strength_high", "to", "number", "upper bound of its interval"),
-        _WINS,
-        _TIES,
+    def values(row: RankedVariant) -> Row:
+        strength = row.strength
+        figures = _STRENGTH.values(strength.log_strength, strength.ci_low, strength.ci_high)
+        return {**figures, "wins": strength.wins}
+
+    few = (_STRENGTH.cell(level_text(report.confidence_level)), _WINS, _TIES)
+    return variant_table(
+        "Strengths",
+        "strengths",
+        report.variants,
+        (few, (*_STRENGTH.columns, _WINS, _TIES)),
+        values,
+        heading=f"Strengths (Bradley-Terry) against {labels[report.baseline]}",
+        detail=True,
     )
-    title = f"Strengths (Bradley-Terry) against {labels[report.baseline]}"
-    shown_columns = (variant_column(labels), strength, _WINS, _TIES)
-    view = View("strengths", title, shown_columns, rows, detail=True)
-    return Table("Strengths", (*VARIANT_COLUMNS, *columns), rows, [view])
 
 
 def _pairs(report: RankingReport, labels: dict[Variant, str]) -> Table:

@@ -4,10 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from ml_agents_results.records import Variant, variant_labels
-from ml_agents_results.reports.accuracy_report import VARIANT_COLUMNS
-from ml_agents_results.reports.column import Column, Kind
+from ml_agents_results.reports.column import Column, Figure, Kind
 from ml_agents_results.reports.columns import COLUMNS
-from ml_agents_results.reports.report import Report, Row, Table, View, distinct, warning_notes
+from ml_agents_results.reports.report import (
+    VARIANT_COLUMNS,
+    Report,
+    Row,
+    Table,
+    View,
+    distinct,
+    variant_row,
+    warning_notes,
+)
 from ml_agents_results.reports.report import variant_column as head_of
 from ml_agents_results.reports.wording import level_text, percent, shown
 from ml_agents_results.services.repeats_study import (
@@ -15,15 +23,20 @@ from ml_agents_results.services.repeats_study import (
     PooledVariant,
     RepeatedVariant,
     RepeatsReport,
+    SharesOfAnswers,
 )
 from ml_agents_results.statistics.estimate import Estimate
 
-_SHARES = {
-    "single": ("single", "right answers, every sample the same weight"),
-    "majority": ("maj@k", "samples whose most frequent of k answers is right, ties shared"),
-    "some": ("pass@k", "samples of which at least one of k answers is right"),
-    "every": ("pass^k", "samples of which all of k answers are right"),
-}
+_SHARES = (
+    Figure("single", "single", "fraction", "right answers, every sample the same weight", "single"),
+    Figure(
+        "majority", "maj@k", "fraction",
+        "samples whose most frequent of k answers is right, ties shared", "majority",
+    ),
+    Figure("some", "pass@k", "fraction", "samples of which at least one of k answers is right",
+           "some"),
+    Figure("every", "pass^k", "fraction", "samples of which all of k answers are right", "every"),
+)  # fmt: skip
 _MORE = (
     ("now", "now", "half of the width of the interval of the mean"),
     ("repeats", "twice the repeats", "the same, asked twice as often"),
@@ -48,10 +61,7 @@ def repeats_report(report: RepeatsReport) -> Report:
     if report.variants:
         tables.append(_shares(report.variants, labels, level))
     if precise := [row for row in report.variants if row.more is not None]:
-        rows: list[Row] = [
-            {**row.variant._asdict(), "variant": labels[row.variant], **_widths(row.more)}
-            for row in precise
-        ]
+        rows = [variant_row(row, labels, **_widths(row.more)) for row in precise]
         title = "Half-width of the interval of the accuracy, in points"
         tables.append(_more(title, "more", rows, head_of(labels), "distance"))
     if report.pooled:
@@ -99,44 +109,34 @@ def _seed_sentence(row: PooledVariant, kind: Kind) -> str:
 
 
 def _shares(variants: Sequence[RepeatedVariant], labels: dict[Variant, str], level: str) -> Table:
-    rows: list[Row] = []
-    for row in variants:
-        for share in row.shares:
-            values: dict[str, Any] = {
-                **row.variant._asdict(),
-                "variant": labels[row.variant],
-                "k": share.k,
-                "samples": share.samples,
-            }
-            for name in _SHARES:
-                estimate: Estimate | None = getattr(share, name)
-                if estimate is not None:
-                    values |= {
-                        name: estimate.estimate,
-                        f"{name}_low": estimate.ci_low,
-                        f"{name}_high": estimate.ci_high,
-                    }
-            rows.append(values)
-    number = Column("k", "k", "count", "number of answers")
-    single, majority = (
-        Column(f"{name}_ci", f"{_SHARES[name][0]} % [{level} CI]", "fraction", _SHARES[name][1],
-               (name, f"{name}_low", f"{name}_high"))
-        for name in ("single", "majority")
-    )  # fmt: skip
-    plain = [
-        Column(f"{name}{end}", label + of, "fraction", meaning + of)
-        for name, (label, meaning) in _SHARES.items()
-        for end, of in (("", ""), ("_low", ", lower bound"), ("_high", ", upper bound"))
+    rows = [
+        variant_row(row, labels, k=share.k, samples=share.samples, **_share_values(share))
+        for row in variants
+        for share in row.shares
     ]
-    some, every = (Column(n, _SHARES[n][0], "fraction", _SHARES[n][1]) for n in ("some", "every"))
-    samples = COLUMNS["samples"]
+    number = Column("k", "k", "count", "number of answers")
+    single, majority, some, every = _SHARES
+    own = (number, COLUMNS["samples"])
     view = View(
         "shares",
         "Right answers of k to a sample, on the samples with at least k",
-        (head_of(labels), number, samples, single, majority, some, every),
+        (
+            *(head_of(labels), *own, single.cell(level), majority.cell(level)),
+            *(some.columns[0], every.columns[0]),
+        ),
         rows,
     )
-    return Table("Shares of k answers", (*VARIANT_COLUMNS, number, samples, *plain), rows, [view])
+    plain = [column for figure in _SHARES for column in figure.columns]
+    return Table("Shares of k answers", (*VARIANT_COLUMNS, *own, *plain), rows, [view])
+
+
+def _share_values(share: SharesOfAnswers) -> dict[str, float | None]:
+    values: dict[str, float | None] = {}
+    for figure in _SHARES:
+        estimate: Estimate | None = getattr(share, figure.name)
+        if estimate is not None:
+            values |= figure.values(estimate.estimate, estimate.ci_low, estimate.ci_high)
+    return values
 
 
 def _widths(more: MorePrecise | None) -> dict[str, float | None]:

@@ -1,12 +1,12 @@
 """Report: tables of declared columns with sentences and notes, which every renderer draws."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ml_agents_results.records import Variant, differing_fields, variant_labels
 from ml_agents_results.reports.column import Column
-from ml_agents_results.reports.columns import COLUMNS
+from ml_agents_results.reports.columns import COLUMNS, columns
 from ml_agents_results.reports.method_names import FIELDS, method_name
 from ml_agents_results.reports.wording import explain, shown
 from ml_agents_results.services.asked_samples import PARTLY_ASKED, IncompleteExperiment
@@ -17,6 +17,8 @@ Row = Mapping[str, Any]
 """Plain values by the names of columns."""
 
 Mark = Literal["best", "close"]
+R = TypeVar("R", bound=VariantRow)
+VARIANT_COLUMNS = columns("variant", *Variant._fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,36 @@ def pair_row(row: TwoVariantRow, labels: Mapping[Variant, str], **values: Any) -
     """The values of a row about two variants, with their labels and further values."""
     two = {"candidate": labels[row.candidate], "baseline": labels[row.baseline]}
     return plain({**row.to_dict(), **two, **values})
+
+
+def variant_table(
+    title: str,
+    name: str,
+    rows: Iterable[R],
+    columns: tuple[tuple[Column, ...], tuple[Column, ...]],
+    values: Callable[[R], Mapping[str, Any]] = lambda _: {},
+    *,
+    heading: str = "",
+    before: tuple[Column, ...] = (),
+    **settings: Any,
+) -> Table:
+    """A table with a row for each variant.
+
+    Args:
+        name: The name of its view.
+        columns: What people read after the name of the variant, and all columns.
+        values: What a row has besides its own fields.
+        heading: What heads the view, if it is not `title`.
+        before: What people read before the name of the variant.
+        settings: Further ones of the view.
+    """
+    rows = list(rows)
+    labels = variant_labels([row.variant for row in rows])
+    shown, every = columns
+    plain_rows = [variant_row(row, labels, **values(row)) for row in rows]
+    seen = (*before, variant_column(labels), *shown)
+    view = View(name, heading or title, seen, plain_rows, **settings)
+    return Table(title, (*VARIANT_COLUMNS, *every), plain_rows, [view])
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

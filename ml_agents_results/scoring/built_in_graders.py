@@ -5,6 +5,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -18,23 +19,19 @@ from ml_agents_results.scoring.unit_conversion import in_base_units
 from ml_agents_results.scoring.verdicts import Answered, Verdict
 
 
-def _from_comparison(comparison: equality.Equality) -> Verdict:
-    return Verdict(comparison.value, comparison.label)
-
-
 def _texts(answered: Answered) -> tuple[str, str]:
     return answered.parsed or "", answered.expected or ""
 
 
 def _exact(answered: Answered) -> Verdict:
     parsed, expected = _texts(answered)
-    return _from_comparison(equality.compare(parsed, expected, answered.expectation))
+    return equality.compare(parsed, expected, answered.expectation)
 
 
 def _of_kind(kind: AnswerKind, answered: Answered) -> Verdict:
     parsed, expected = _texts(answered)
     expectation = kinds.expectation(answered.question, kind, answered.choices, answered.labels)
-    return _from_comparison(equality.compare(parsed, expected, expectation))
+    return equality.compare(parsed, expected, expectation)
 
 
 def _number(
@@ -56,8 +53,7 @@ def _number(
     if units == "convert":
         given, wanted = in_base_units(given), in_base_units(wanted)
     if units == "ignore":
-        given, wanted = (quantities.Quantity(q.value, "", q.relation, q.upper, q.ratio)
-                         for q in (given, wanted))  # fmt: skip
+        given, wanted = replace(given, unit=""), replace(wanted, unit="")
     if units != "ignore" and equality.other_unit(given, wanted, answered.question):
         return Verdict(False, "unit")
     if quantities.same(given, wanted):
@@ -105,13 +101,9 @@ def aliases(expected: str) -> list[str]:
 
 def _any_of(answered: Answered) -> Verdict:
     parsed, expected = _texts(answered)
-    verdicts = [
-        equality.compare(parsed, alias, answered.expectation) for alias in aliases(expected)
-    ]
-    if any(verdict.value for verdict in verdicts):
-        return Verdict(True)
-    undecided = any(verdict.value is None for verdict in verdicts)
-    return Verdict(None, "undecided") if undecided else Verdict(False, verdicts[0].label)
+    return equality.one_of(
+        [equality.compare(parsed, alias, answered.expectation) for alias in aliases(expected)]
+    )
 
 
 def _contains(answered: Answered) -> Verdict:

@@ -134,46 +134,16 @@ _Cue = tuple[re.Pattern[str], Evidence, tuple[str, ...]]
 CUES: tuple[_Cue, ...] = (
     (_LABEL, "label", ("answer", "ans")),
     (_HEADING, "label", ("answer", "result", "final")),
-    (
-        _SENTENCE,
-        "sentence",
-        (
-            "answer",
-            "correct ",
-            "right ",
-            "best ",
-            "final ",
-            "closest ",
-            "proper ",
-            "only ",
-            "most ",
-        ),
-    ),
-    (
-        CONCLUSION,
-        "label",
-        (
-            *("result", "solution", "conclusion", "output", "response", "verdict", "sorted"),
-            *("total", "therefore", "thus", "so:", "hence"),
-        ),
-    ),
-    (
-        COMES_TO,
-        "sentence",
-        (
-            *("evaluates to", "simplifies to", "reduces to", "amounts to", "comes to"),
-            *("comes out", "works out", "boils down"),
-        ),
-    ),
-    (
-        _CHOOSE,
-        "sentence",
-        (
-            *("choos", "chose", "pick", "select", "go with", "going with", "opt for", "i say"),
-            *("i would say", "i'd say", "vote for", "settle on", "i answer", "d answer"),
-        ),
-    ),
-)
+    (_SENTENCE, "sentence", ("answer", "correct ", "right ", "best ", "final ", "closest ",
+                             "proper ", "only ", "most ")),
+    (CONCLUSION, "label", ("result", "solution", "conclusion", "output", "response", "verdict",
+                           "sorted", "total", "therefore", "thus", "so:", "hence")),
+    (COMES_TO, "sentence", ("evaluates to", "simplifies to", "reduces to", "amounts to",
+                            "comes to", "comes out", "works out", "boils down")),
+    (_CHOOSE, "sentence", ("choos", "chose", "pick", "select", "go with", "going with", "opt for",
+                           "i say", "i would say", "i'd say", "vote for", "settle on", "i answer",
+                           "d answer")),
+)  # fmt: skip
 """Cues with the words, in lower case, of which each holds one."""
 RIGHT = ("correct", "right", "best", "appropriate", "suitable", "accurate", "fitting", "most ")
 HENCE = (
@@ -181,10 +151,10 @@ HENCE = (
     *("corresponds", "matches", "this is", "that is", "it must", "it has", "it should"),
 )
 FOREIGN_WORDS = (
-    *("respuesta", "antwor", "antwoord", "rispost", "respost", "svar", "opción", "reponse"),
-    *("lösung", "odpowied"),
-)
+    "respuesta", "antwor", "antwoord", "rispost", "respost", "svar", "opción", "reponse", "lösung",
+    "odpowied",
+)  # fmt: skip
 JSON_KEYS = (
-    *('answer"', "answer'", "answer:", "answer :", 'result"', 'choice"', 'prediction"'),
-    *("result'", "choice'"),
-)
+    'answer"', "answer'", "answer:", "answer :", 'result"', 'choice"', 'prediction"', "result'",
+    "choice'",
+)  # fmt: skip

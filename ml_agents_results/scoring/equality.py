@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from ml_agents_results.scoring import (
     dates,
@@ -16,19 +16,7 @@ from ml_agents_results.scoring import (
 )
 from ml_agents_results.scoring.kinds import TRUTH, Expectation
 from ml_agents_results.scoring.plain_text import fold
-
-
-class Equality(NamedTuple):
-    """Whether an answer is the expected one.
-
-    Attributes:
-        value: None where it cannot be decided.
-        label: Why: `negated`, `hedged`, `multiple`, `bound`, `undecided`; '' for a plain verdict.
-    """
-
-    value: bool | None
-    label: str = ""
-
+from ml_agents_results.scoring.verdicts import Verdict
 
 LONGEST = 10_000
 """Characters of an answer that are compared by kind; longer ones only as text."""
@@ -42,18 +30,19 @@ _NEGATED = re.compile(
 )
 
 
-def compare(answer: str, target: str, expected: Expectation) -> Equality:
-    """Compares by the kind of the expectation; by that of the target where it is `any`."""
+def compare(answer: str, target: str, expected: Expectation) -> Verdict:
+    """Whether an answer is the expected one, by the kind of the expectation, or where that is `any`
+    by that of the target; None with the label `undecided` where it cannot be decided."""
     answer, target = answer.strip(), target.strip()
     if len(answer) > LONGEST:
-        return Equality(fold(answer) == fold(target))
+        return Verdict(fold(answer) == fold(target))
     kind = expected.kind
     if len(both := _APPROXIMATION.split(answer)) == 2 and both[0].strip():
         # The model holds both for the same: the exact value, and a rounded or converted one.
         verdicts = [compare(part, target, expected) for part in both]
         return next((verdict for verdict in verdicts if verdict.value), verdicts[0])
     if kind in _ONE_OF and (several := kinds.alternatives(target)) is not None:
-        return _one_of([compare(answer, alternative, expected) for alternative in several])
+        return one_of([compare(answer, alternative, expected) for alternative in several])
     if kind == "any":
         kind = kinds.of_target(target, expected)
     if kind == "choice":
@@ -69,7 +58,7 @@ def compare(answer: str, target: str, expected: Expectation) -> Equality:
     if kind in ("list", "set"):
         return _list(answer, target, expected, unordered=kind == "set")
     if kind == "symbols":
-        return Equality(_symbols(answer) == _symbols(target))
+        return Verdict(_symbols(answer) == _symbols(target))
     if kind == "json":
         return _json(answer, target)
     return _text(answer, target)
@@ -79,36 +68,32 @@ _ONE_OF = frozenset({"text", "number", "date", "boolean", "label"})
 """Kinds of which a target that is a JSON list names alternatives; one of them is enough."""
 
 
-def _one_of(comparisons: list[Equality]) -> Equality:
+def one_of(comparisons: list[Verdict]) -> Verdict:
+    """The verdict on an answer that may be any of several."""
     if any(comparison.value for comparison in comparisons):
-        return Equality(True)
+        return Verdict(True)
     undecided = any(comparison.value is None for comparison in comparisons)
-    return Equality(None, "undecided") if undecided else comparisons[0]
+    return Verdict(None, "undecided") if undecided else comparisons[0]
 
 
-def _choice(answer: str, target: str, expected: Expectation) -> Equality:
+def _choice(answer: str, target: str, expected: Expectation) -> Verdict:
     wanted = options.target_labels(target, expected.options)
     if wanted is None:
         return _text(answer, target)
     chosen = options.read(answer, expected.options)
     if chosen is None:
-        return Equality(False, _status(answer))
+        return Verdict(False, _status(answer))
     if chosen.status:
-        return Equality(False, chosen.status)
+        return Verdict(False, chosen.status)
     if len(chosen.labels) > 1 and len(wanted) == 1:
-        return Equality(False, "multiple")
-    return Equality(chosen.labels == wanted)
+        return Verdict(False, "multiple")
+    return Verdict(chosen.labels == wanted)
 
 
 def _status(answer: str) -> str:
     if _NEGATED.search(answer):
         return "negated"
     return "hedged" if _HEDGED.search(answer) else ""
-
-
-_LABEL_HEAD = re.compile(
-    r"[\"'(\[*]*([^\W\d_]+(?:[- ][^\W\d_]+)?)[\"')\]*]*\s*(?=$|[,.;:!(–—\n]|-\s)"
-)
 
 
 def label_in(text: str, labels: tuple[str, ...] = ()) -> str | None:
@@ -142,7 +127,7 @@ def label_in(text: str, labels: tuple[str, ...] = ()) -> str | None:
     return None
 
 
-def _label(answer: str, target: str, expected: Expectation) -> Equality:
+def _label(answer: str, target: str, expected: Expectation) -> Verdict:
     wanted = fold(target)
     closed = expected.labels
     if wanted not in closed:
@@ -155,10 +140,10 @@ def _label(answer: str, target: str, expected: Expectation) -> Equality:
             answer = expected.options[next(iter(chosen.labels))]
     given = label_in(answer, closed)
     if given is None:
-        return Equality(False, _status(answer))
+        return Verdict(False, _status(answer))
     if given in TRUTH and wanted in TRUTH:
-        return Equality(TRUTH[given] == TRUTH[wanted])
-    return Equality(given == wanted)
+        return Verdict(TRUTH[given] == TRUTH[wanted])
+    return Verdict(given == wanted)
 
 
 def last_side(text: str) -> str:
@@ -190,7 +175,7 @@ def other_unit(given: quantities.Quantity, wanted: quantities.Quantity, question
     return not wanted.unit and units.conflict(given.unit, units.asked(question))
 
 
-def _number(answer: str, target: str, expected: Expectation) -> Equality:
+def _number(answer: str, target: str, expected: Expectation) -> Verdict:
     wanted = quantities.read(target)
     if wanted is None:
         return _math(answer, target, expected)
@@ -199,14 +184,14 @@ def _number(answer: str, target: str, expected: Expectation) -> Equality:
         if "boxed" in answer and (inner := [b for *_, b in latex.boxes(answer) if b]):
             return _number(inner[-1], target, expected)
         if fold(answer) == fold(target):
-            return Equality(True)
+            return Verdict(True)
         several = len(list(quantities.find(latex.plain(answer)))) > 1
-        return Equality(False, _status(answer) or ("multiple" if several else ""))
+        return Verdict(False, _status(answer) or ("multiple" if several else ""))
     bounded = given.relation not in "=~" and given.ratio is None
     same = quantities.same(given, wanted)
     if same and other_unit(given, wanted, expected.question):
-        return Equality(False, "unit")
-    return Equality(same, "bound" if bounded and not same else "")
+        return Verdict(False, "unit")
+    return Verdict(same, "bound" if bounded and not same else "")
 
 
 _MODULO = re.compile(r"(?:\\pmod|\\bmod|\(\s*\\?mod)\b.*$")
@@ -224,25 +209,25 @@ def _result(answer: str, target: str, question: str) -> str:
     return right if identity or first in given else answer
 
 
-def _math(answer: str, target: str, expected: Expectation) -> Equality:
+def _math(answer: str, target: str, expected: Expectation) -> Verdict:
     if fold(answer) == fold(target):
-        return Equality(True)
+        return Verdict(True)
     if _NEGATED.search(answer):
-        return Equality(False, "negated")
+        return Verdict(False, "negated")
     if "boxed" in answer and (inner := [b for *_, b in latex.boxes(answer) if b]):
         answer = ", ".join(inner)
     plain = latex.plain(answer)
     if plain.count("$") > 1:
         plain = plain.replace("$", "")
     if re.search(r"\bor\b", plain) and not re.search(r"\bor\b|,|±|\\pm", target):
-        return Equality(False, "hedged")
+        return Verdict(False, "hedged")
     plain = _result(re.sub(r"\s+or\s+", ", ", plain), target, expected.question)
     verdict = mathematics.same(
         mathematics.read(_without_unit(plain)),
         mathematics.read(_without_unit(latex.plain(target))),
         unordered=expected.unordered,
     )
-    return Equality(verdict, "undecided" if verdict is None else "")
+    return Verdict(verdict, "undecided" if verdict is None else "")
 
 
 _UNIT_AT_END = re.compile(
@@ -259,11 +244,11 @@ def _without_unit(text: str) -> str:
     return found["value"] if known and len(found["unit"]) > 1 else text
 
 
-def _date(answer: str, target: str, expected: Expectation) -> Equality:
+def _date(answer: str, target: str, expected: Expectation) -> Verdict:
     wanted, given = dates.read(target, expected.order), dates.read(answer, expected.order)
     if wanted is None or given is None:
-        return Equality(fold(answer) == fold(target), _status(answer))
-    return Equality(dates.same(given, wanted))
+        return Verdict(fold(answer) == fold(target), _status(answer))
+    return Verdict(dates.same(given, wanted))
 
 
 def _items(text: str) -> list[str]:
@@ -274,26 +259,26 @@ def _items(text: str) -> list[str]:
 _POINT = re.compile(r"\(\s*-?[\d./]+(?:\s*,\s*-?[\d./]+){1,2}\s*\)")
 
 
-def _list(answer: str, target: str, expected: Expectation, *, unordered: bool) -> Equality:
+def _list(answer: str, target: str, expected: Expectation, *, unordered: bool) -> Verdict:
     wanted = _items(target)
     given = _items(re.sub(r"\s+or\s+", ", ", answer) if len(wanted) > 1 else answer)
     if "±" in latex.plain(answer) and len(wanted) == 2:
         return _math(answer, target, expected)
     if _POINT.fullmatch(answer) and not _POINT.fullmatch(target):
-        return Equality(False)
+        return Verdict(False)
     if len(given) == 1 and len(wanted) > 1:
         given = given[0].split()
     if len(given) != len(wanted):
-        return Equality(fold(answer) == fold(target))
+        return Verdict(fold(answer) == fold(target))
     if unordered or expected.unordered:
         left = list(given)
         for item in wanted:
             match = next((one for one in left if same_item(one, item)), None)
             if match is None:
-                return Equality(False)
+                return Verdict(False)
             left.remove(match)
-        return Equality(True)
-    return Equality(all(map(same_item, given, wanted)))
+        return Verdict(True)
+    return Verdict(all(map(same_item, given, wanted)))
 
 
 def same_item(answer: str, target: str) -> bool:
@@ -314,29 +299,29 @@ def _symbols(text: str) -> str:
     return squeezed.replace(latex.SET_OPEN, "{").replace(latex.SET_CLOSE, "}").rstrip(".")
 
 
-def _text(answer: str, target: str) -> Equality:
+def _text(answer: str, target: str) -> Verdict:
     one, other = fold(latex.plain(answer)), fold(latex.plain(target))
     if one == other:
-        return Equality(True)
+        return Verdict(True)
     given, wanted = kinds.items_of(answer), kinds.items_of(target)
     if given and not wanted and [w for item in given for w in fold(item).split()] == other.split():
-        return Equality(True)
+        return Verdict(True)
     if wanted and given and list(map(fold, given)) == list(map(fold, wanted)):
-        return Equality(True)
+        return Verdict(True)
     one_number, other_number = quantities.read(answer), quantities.read(target)
     if one_number is not None and other_number is not None:
-        return Equality(quantities.same(one_number, other_number))
+        return Verdict(quantities.same(one_number, other_number))
     letters = [re.sub(r"[^\w+#&/%$]|_", "", text) for text in (one, other)]
     if letters[0] == letters[1] and len(letters[1]) > 2 and not any(map(str.isdigit, one)):
-        return Equality(True)
-    return Equality(False, _status(answer))
+        return Verdict(True)
+    return Verdict(False, _status(answer))
 
 
-def _json(answer: str, target: str) -> Equality:
+def _json(answer: str, target: str) -> Verdict:
     try:
-        return Equality(same_json(parse_json(answer), json.loads(target)))
+        return Verdict(same_json(parse_json(answer), json.loads(target)))
     except ValueError:
-        return Equality(fold(answer) == fold(target))
+        return Verdict(fold(answer) == fold(target))
 
 
 def parse_json(text: str) -> Any:

@@ -29,8 +29,7 @@ from ml_agents_results.scoring import (
     statements,
     unstated,
 )
-from ml_agents_results.scoring.confidence import confidence
-from ml_agents_results.scoring.evidence import Evidence, Reading, Statement
+from ml_agents_results.scoring.evidence import Evidence, Reading, Statement, confidence
 from ml_agents_results.scoring.kinds import AnswerKind, Expectation
 
 Outcome = Literal["truncated", "refused", "unparsed"]
@@ -148,7 +147,8 @@ def parse(
     if found is None and mode in ("auto", "regex"):
         attempts, method = attempts + 1, "regex"
         if not filtered:
-            found, outcome = _from_text(raw_output, expected, own_pattern, cut=cut)
+            result = _from_text(raw_output, expected, own_pattern, cut=cut)
+            found, outcome = (result, None) if isinstance(result, _Found) else (None, result)
         if found is None:
             failure = "; ".join(filter(None, [failure, "regex: no answer is stated"]))
     if found is None and mode != "manual":
@@ -214,18 +214,17 @@ def _from_structured(structured: dict[str, Any] | None, expected: Expectation) -
 
 def _from_text(
     raw_output: str, expected: Expectation, pattern: re.Pattern[str] | None, *, cut: bool
-) -> tuple[_Found | None, Outcome | None]:
+) -> _Found | Outcome:
     cleaned = cleaning.clean(raw_output, expected.question)
     if cleaned.unfinished:
-        return None, "truncated"
+        return "truncated"
     if not cleaned.text:
-        return None, "unparsed"
+        return "unparsed"
     if cleaned.before_run_on:
-        found, outcome = _from_cleaned(
-            cleaning.Cleaned(cleaned.before_run_on, cleaned.bold), expected, pattern, cut=False
-        )
-        if found is not None:
-            return found, outcome
+        before = cleaning.Cleaned(cleaned.before_run_on, cleaned.bold)
+        found = _from_cleaned(before, expected, pattern, cut=False)
+        if isinstance(found, _Found):
+            return found
     return _from_cleaned(cleaned, expected, pattern, cut=cut)
 
 
@@ -261,7 +260,7 @@ def _from_cleaned(
     pattern: re.Pattern[str] | None,
     *,
     cut: bool,
-) -> tuple[_Found | None, Outcome | None]:
+) -> _Found | Outcome:
     text = cleaned.text
     stated = _stated(text[-_TAIL:], expected, pattern, cut=cut)
     if stated:
@@ -272,18 +271,15 @@ def _from_cleaned(
         last, read = stated[-1]
         revised = reading.revision(text, last.end, expected)
         if revised is not None:
-            return (
-                _Found(revised.text, "sentence", confidence("sentence", 0.5), revised.status),
-                None,
-            )
+            return _Found(revised.text, "sentence", confidence("sentence", 0.5), revised.status)
         if read is None:
-            return None, "truncated" if cut else "unparsed"
+            return "truncated" if cut else "unparsed"
         if (listed := _listed_apart(stated, text, expected)) is not None:
-            return _Found(listed, last.evidence, confidence(last.evidence, 0.3), "multiple"), None
+            return _Found(listed, last.evidence, confidence(last.evidence, 0.3), "multiple")
         if read.status == "negated" and reading.is_closed_set(expected):
             earlier = [r for _, r in stated[:-1] if r is not None and not r.status]
             if not earlier:
-                return None, "unparsed"
+                return "unparsed"
             read = earlier[-1]
         elif read.status == "negated":
             # "The answer is C. The answer is not A." states C.
@@ -294,23 +290,15 @@ def _from_cleaned(
                         read = earlier_read
                     break
         agreeing = _agreement([r for _, r in stated if r is not None], expected, read)
-        penalties = [0.95] if read.loose else []
-        return (
-            _Found(
-                read.text,
-                last.evidence,
-                confidence(last.evidence, agreeing, penalties),
-                read.status,
-            ),
-            None,
-        )
+        sure = confidence(last.evidence, agreeing, loose=read.loose)
+        return _Found(read.text, last.evidence, sure, read.status)
     if cut:
-        return None, "truncated"
+        return "truncated"
     weak = unstated.read(cleaned, expected)
     if weak is not None:
         evidence, read = weak
-        return _Found(read.text, evidence, confidence(evidence, 1.0), read.status), None
-    return None, "refused" if phrases.is_refusal(text) else "unparsed"
+        return _Found(read.text, evidence, confidence(evidence), read.status)
+    return "refused" if phrases.is_refusal(text) else "unparsed"
 
 
 _BETWEEN = re.compile(r"[\s.*#-]*(?:(?:so|thus|therefore|and|the)\b,?\s*)*", re.IGNORECASE)

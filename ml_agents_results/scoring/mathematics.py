@@ -14,7 +14,6 @@ Shape = Literal[
 ]  # fmt: skip
 
 LONGEST = 4000
-_RELATIONS = "≤≥<>≠"
 _MATRIX = re.compile(
     r"\\begin\{([pbvBV]?matrix|array)\}(?:\{[lcr|]*\})?(.*?)\\end\{\1\}", re.DOTALL
 )

@@ -123,7 +123,7 @@ class PowerService(AnalysisService):
         return PowerReport(
             level,
             numeric,
-            [_variant(variant, sizes, level) for variant in variants.variants],
+            [_variant(variant, sizes, level, numeric=numeric) for variant in variants.variants],
             [_row(pair, sizes) for pair in pairs],
         )
 
@@ -145,10 +145,12 @@ def _sizes(sizes: Sequence[float]) -> dict[str, int | None]:
     return dict.fromkeys(map("{:g}".format, sizes))
 
 
-def _variant(variant: VariantSummary, sizes: Sequence[float], level: float) -> VariantPower:
+def _variant(
+    variant: VariantSummary, sizes: Sequence[float], level: float, *, numeric: bool
+) -> VariantPower:
     """By the normal distribution for accuracies; for clusters and means of numeric metrics by
     Student's t, from the standard deviation between clusters or samples."""
-    p, effect = variant.accuracy, None
+    p, effect = None if numeric else variant.accuracy, None
     precision, clusters, apart = _sizes(sizes), _sizes(sizes), _sizes(sizes)
     units = variant.n_clusters or variant.samples
     if variant.se and (p is not None or units >= SMALLEST_PILOT):

@@ -10,7 +10,7 @@ import pytest
 
 from ml_agents_results.experiments.dataset_recipes import load_recipe
 from ml_agents_results.scoring.built_in_graders import GRADERS
-from ml_agents_results.scoring.confidence import CALIBRATION
+from ml_agents_results.scoring.evidence import CALIBRATION
 from ml_agents_results.scoring.extraction import parse
 from ml_agents_results.scoring.graders import grade
 

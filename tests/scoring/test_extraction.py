@@ -4,8 +4,7 @@ from dataclasses import replace
 import pytest
 
 from ml_agents_results.records import ParsingMetrics
-from ml_agents_results.scoring.confidence import CALIBRATION, confidence
-from ml_agents_results.scoring.evidence import Evidence
+from ml_agents_results.scoring.evidence import CALIBRATION, Evidence, confidence
 from ml_agents_results.scoring.extraction import StructuredAnswer, parse, schema_for
 
 HOW_MANY = "How many rolls does she sell?"

@@ -77,8 +77,8 @@ def _measure(folder: Path, url: str, runs: int, variants: int) -> None:
     experiment, lake = f"of{variants}", folder / f"lake{variants}"
     began = time.perf_counter()
     with psycopg.connect(url, autocommit=True) as server:
-        server.execute("TRUNCATE experiments CASCADE")
         with ResultsProcessor(url) as results:
+            server.execute("TRUNCATE experiments CASCADE")
             results.save_experiment(experiment, {}, status="completed", environment=SAME_DATA)
         for variant in range(variants):
             samples, chance = runs // variants, 0x9000 + 0x200 * variant

@@ -42,8 +42,8 @@ class VariantMatrix:
 
 
 Part = tuple[Array, Array, int, Sequence[str], Array, Sequence[str | None], Array]
-"""The attributes of a VariantMatrix of a part of the runs. Workers of Spark hand over what needs no
-class of ours."""
+"""The attributes of a VariantMatrix of a part of the runs, the values of a binary metric still as
+numbers of right answers. Workers of Spark hand over what needs no class of ours."""
 
 
 def variant_matrix(
@@ -61,7 +61,7 @@ def variant_matrix(
         for number, tables in _tables(runs, variants, missing, rule, cluster, numeric)
     ]
     if not columns:
-        empty = np.zeros((0, len(variants)))
+        empty = np.zeros((0, len(variants)), np.uint8)
         return empty, empty, 0, [], np.zeros(0, int), [], np.zeros(0, int)
     values, graded, of_task, group = (
         np.concatenate([part[index] for part in columns]) for index in range(4)
@@ -107,21 +107,26 @@ def _tables(
 
 def joined(parts: Sequence[Part]) -> VariantMatrix:
     """The samples of all parts of the runs."""
-    if len(parts) == 1:
-        return VariantMatrix(*parts[0])
     known = [VariantMatrix(*part) for part in parts]
+    if len(known) == 1:
+        return replace(known[0], values=_shares(known[0].values, known[0].graded))
     tasks = sorted({task for part in known for task in part.tasks})
     named = {label for part in known for label in part.labels}
     labels = sorted(named, key=lambda label: (label is not None, label or ""))
+    graded = np.concatenate([part.graded for part in known])
     return VariantMatrix(
-        values=np.concatenate([part.values for part in known]),
-        graded=np.concatenate([part.graded for part in known]),
+        values=_shares(np.concatenate([part.values for part in known]), graded),
+        graded=graded,
         asked=sum(part.asked for part in known),
         tasks=tasks,
         task=np.concatenate([_recoded(part.task, part.tasks, tasks) for part in known]),
         labels=labels,
         group=np.concatenate([_recoded(part.group, part.labels, labels) for part in known]),
     )
+
+
+def _shares(values: Array, graded: Array) -> Array:
+    return values if values.dtype.kind == "f" else values / graded
 
 
 def _recoded(codes: Array, old: Sequence[str | None], new: Sequence[str | None]) -> Array:
@@ -153,13 +158,13 @@ def _shared(
         shared = reduce(np.intersect1d, keys)
         asked = len(reduce(np.union1d, keys))
         rows = [np.searchsorted(key, shared) for key in keys]
-    graded = np.stack([table.graded[own] for table, own in zip(known, rows, strict=True)], axis=1)
-    if numeric:
-        values = [table.measure[own] for table, own in zip(known, rows, strict=True)]
-    else:
-        values = [
-            table.correct[own] / table.graded[own] for table, own in zip(known, rows, strict=True)
-        ]
+    name = "measure" if numeric else "correct"
+    graded, values = (
+        np.stack([getattr(table, one)[own] for table, own in zip(known, rows, strict=True)], axis=1)
+        for one in ("graded", name)
+    )
+    # A byte holds most counts, of which there is one for each run.
+    byte = np.min_scalar_type(graded.max(initial=0))
     size = len(graded)
     task = np.full(size, number) if first.task is None else first.task[rows[0]] - 1
     group = task
@@ -169,6 +174,4 @@ def _shared(
         for table, own in zip(known, rows, strict=True):
             assert table.cluster is not None
             group = np.where(group == 0, table.cluster[own].astype(np.uint64), group)
-    # There is one for each run: a byte holds most.
-    graded = graded.astype(np.min_scalar_type(graded.max(initial=0)))
-    return np.stack(values, axis=1), graded, task, group, asked
+    return values if numeric else values.astype(byte), graded.astype(byte), task, group, asked

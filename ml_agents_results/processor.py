@@ -56,6 +56,10 @@ if TYPE_CHECKING:
         OnError,
     )
 
+Ids = str | Sequence[str]
+"""One experiment, or several."""
+PathName = str | os.PathLike[str]
+Source = PathName | DatabaseConfig | Database | Engine | Connection
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -90,15 +94,7 @@ class ResultsProcessor:
         SchemaError: The database is of another schema; the hint names the command that helps.
     """
 
-    def __init__(
-        self,
-        db_path: str
-        | os.PathLike[str]
-        | DatabaseConfig
-        | Database
-        | Engine
-        | Connection = "ml_agents_results.db",
-    ) -> None:
+    def __init__(self, db_path: Source = "ml_agents_results.db") -> None:
         self.database = _opened(db_path)
         if isinstance(self.database, CallerConnection):
             self.database.initialize_schema()
@@ -305,7 +301,7 @@ class ResultsProcessor:
         given = list(scores)
         self.database.write_retried(lambda connection: ScoreRepository(connection).save_many(given))
 
-    def scores_frame(self, experiment_ids: str | Sequence[str]) -> "pd.DataFrame":
+    def scores_frame(self, experiment_ids: Ids) -> "pd.DataFrame":
         """All scores of the experiments as a data frame, one row per score: `experiment_id`,
         `run_id`, `metric`, `author`, `value` and the other fields of ScoreRecord.
 
@@ -332,7 +328,7 @@ class ResultsProcessor:
         with self.database.read() as connection:
             return RunRepository(connection).get(run_id)
 
-    def iter_runs(self, experiment_ids: str | Sequence[str]) -> Iterator[RunRecord]:
+    def iter_runs(self, experiment_ids: Ids) -> Iterator[RunRecord]:
         """All runs of the experiments in the order of their keys; memory does not grow with them.
 
         Raises:
@@ -343,7 +339,7 @@ class ResultsProcessor:
             self._require(connection, ids)
             yield from RunRepository(connection).iterate(ids)
 
-    def runs_frame(self, experiment_ids: str | Sequence[str]) -> "pd.DataFrame":
+    def runs_frame(self, experiment_ids: Ids) -> "pd.DataFrame":
         """All runs of the experiments as a data frame, one row per run: the columns of `runs`.
 
         Raises:
@@ -458,7 +454,7 @@ class ResultsProcessor:
             ),
         )
 
-    def compare_approaches(self, experiment_ids: str | Sequence[str]) -> "pd.DataFrame":
+    def compare_approaches(self, experiment_ids: Ids) -> "pd.DataFrame":
         """One row per approach, model and experiment, each next to its comparison with the
         baseline.
 
@@ -574,39 +570,20 @@ class ResultsProcessor:
             lambda connection: failure_patterns(connection, experiment_id),
         )
 
-    def export_to_csv(
-        self,
-        experiment_id: str | Sequence[str],
-        output_path: str | os.PathLike[str],
-        **options: Any,
-    ) -> None:
+    def export_to_csv(self, experiment_id: Ids, output_path: PathName, **options: Any) -> None:
         """Writes a folder of CSV files; options and errors as in `formats.exporting.export`."""
         self._export(experiment_id, output_path, "csv", **options)
 
-    def export_to_json(
-        self,
-        experiment_id: str | Sequence[str],
-        output_path: str | os.PathLike[str],
-        **options: Any,
-    ) -> None:
+    def export_to_json(self, experiment_id: Ids, output_path: PathName, **options: Any) -> None:
         """Writes one JSON document; options and errors as in `formats.exporting.export`."""
         self._export(experiment_id, output_path, "json", **options)
 
-    def export_to_excel(
-        self,
-        experiment_ids: str | Sequence[str],
-        output_path: str | os.PathLike[str],
-        **options: Any,
-    ) -> None:
+    def export_to_excel(self, experiment_ids: Ids, output_path: PathName, **options: Any) -> None:
         """Writes a workbook; options and errors as in `formats.exporting.export`."""
         self._export(experiment_ids, output_path, "excel", **options)
 
     def export_large_dataset(
-        self,
-        experiment_id: str | Sequence[str],
-        output_path: str | os.PathLike[str],
-        chunk_size: int = 5000,
-        **options: Any,
+        self, experiment_id: Ids, output_path: PathName, chunk_size: int = 5000, **options: Any
     ) -> None:
         """Writes the format that the ending of `output_path` names, `chunk_size` runs at a time;
         memory does not grow with the experiment.
@@ -616,11 +593,7 @@ class ResultsProcessor:
         self._export(experiment_id, output_path, chunk_size=chunk_size, **options)
 
     def _export(
-        self,
-        experiment_ids: str | Sequence[str],
-        output_path: str | os.PathLike[str],
-        format: str | None = None,
-        **options: Any,
+        self, experiment_ids: Ids, output_path: PathName, format: str | None = None, **options: Any
     ) -> None:
         export(self.database, experiment_ids, os.fspath(output_path), format, **options)
 
@@ -642,9 +615,7 @@ class ResultsProcessor:
         )
 
 
-def _opened(
-    given: str | os.PathLike[str] | DatabaseConfig | Database | Engine | Connection,
-) -> Database:
+def _opened(given: Source) -> Database:
     if isinstance(given, Database):
         return given
     if isinstance(given, Connection):
@@ -654,5 +625,5 @@ def _opened(
     return Database(given)
 
 
-def _listed(experiment_ids: str | Sequence[str]) -> list[str]:
+def _listed(experiment_ids: Ids) -> list[str]:
     return [experiment_ids] if isinstance(experiment_ids, str) else list(experiment_ids)

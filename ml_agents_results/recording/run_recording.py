@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -27,6 +28,7 @@ class RecordingError(UsageError):
     """The recording interface was used wrongly; always raised, also under on_error="continue"."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class RunRecording:
     """One sample that is being answered; saved when its block ends.
 
@@ -43,54 +45,31 @@ class RunRecording:
         metadata: Anything else, as JSON values.
     """
 
-    __slots__ = (
-        "_discarded",
-        "_ended",
-        "_experiment",
-        "_model",
-        "_scores",
-        "_started",
-        "cached_tokens",
-        "completion_tokens",
-        "cost_estimate",
-        "execution_time_ms",
-        "expected_answer",
-        "finish_reason",
-        "input_text",
-        "is_correct",
-        "metadata",
-        "parsed_answer",
-        "prompt_tokens",
-        "raw_output",
-        "reasoning_text",
-        "reasoning_tokens",
-        "sample",
-        "variant",
-    )
+    _experiment: "ExperimentRecording"
+    sample: Sample
+    variant: Mapping[str, str]
+    raw_output: str | None = None
+    parsed_answer: str | None = None
+    is_correct: bool | None = None
+    input_text: str | None = None
+    expected_answer: str | None = None
+    execution_time_ms: float | None = None
+    cost_estimate: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    reasoning_text: str | None = None
+    finish_reason: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    _scores: dict[tuple[str, str], ScoreRecord] = field(default_factory=dict)
+    _started: float | None = None
+    _ended: bool = False
+    _discarded: bool = False
 
-    def __init__(
-        self, experiment: "ExperimentRecording", sample: Sample, variant: Mapping[str, str]
-    ) -> None:
-        self._experiment = experiment
-        self._ended = self._discarded = False
-        self._started: float | None = None
-        self._scores: dict[tuple[str, str], ScoreRecord] = {}
-        self.sample = sample
-        self.variant = dict(variant)
-        self.raw_output: str | None = None
-        self.parsed_answer: str | None = None
-        self.is_correct: bool | None = None
-        self.input_text = sample.input_text
-        self.expected_answer = sample.expected_answer
-        self.execution_time_ms: float | None = None
-        self.cost_estimate: float | None = None
-        self.prompt_tokens: int | None = None
-        self.completion_tokens: int | None = None
-        self.cached_tokens: int | None = None
-        self.reasoning_tokens: int | None = None
-        self.reasoning_text: str | None = None
-        self.finish_reason: str | None = None
-        self.metadata: dict[str, Any] = {}
+    def __post_init__(self) -> None:
+        self.input_text = self.sample.input_text
+        self.expected_answer = self.sample.expected_answer
 
     def __setattr__(self, name: str, value: object) -> None:
         if name not in RunRecording.__slots__:

@@ -10,13 +10,18 @@ from pathlib import Path
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.experiments.approaches.base import Approach, PromptingApproach, Step, Trace
+from ml_agents_results.experiments.approaches.built_in import (
+    ChainOfThought,
+    ChainOfVerification,
+    Direct,
+    ReasoningAsPlanning,
+    Reflection,
+    SkeletonOfThought,
+    TreeOfThought,
+)
 from ml_agents_results.experiments.approaches.own import approach, is_own, own_approach
-from ml_agents_results.experiments.approaches.planning import ReasoningAsPlanning, TreeOfThought
 from ml_agents_results.experiments.approaches.program import ProgramOfThought
 from ml_agents_results.experiments.approaches.prompt_files import fingerprint, read_prompts
-from ml_agents_results.experiments.approaches.revision import ChainOfVerification, Reflection
-from ml_agents_results.experiments.approaches.single import ChainOfThought, Direct
-from ml_agents_results.experiments.approaches.skeleton import SkeletonOfThought
 from ml_agents_results.records import APPROACHES, canonical_approach
 from ml_agents_results.sandbox.program_runner import check_possible
 

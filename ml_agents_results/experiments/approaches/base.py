@@ -260,9 +260,9 @@ class PromptingApproach(Approach):
         with suppress(NothingWritten):
             await self.reason(dialogue, schema)
 
-    @abstractmethod
     async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
-        """Takes the steps; the last one states the answer."""
+        """Takes the steps, by default the only one; the last one states the answer."""
+        await dialogue.ask(self.steps[0], schema=schema)
 
 
 def _known(parts: list[int | None]) -> int | None:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ml_agents_results.errors import NotFoundError, ResultsError, UsageError
 from ml_agents_results.experiments.approaches.base import (
     Approach,
-    Dialogue,
     PromptingApproach,
     Step,
     Trace,
@@ -81,9 +80,6 @@ class PromptApproach(PromptingApproach):
             raise NotFoundError(f"there is no prompt {path}", f"Check --approach {name}={path}.")
         super().__init__({"answer": read_prompt(path)})
         self.name = name
-
-    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
-        await dialogue.ask("answer", schema=schema)
 
 
 class FunctionApproach(Approach):

@@ -4,7 +4,7 @@ A reader says what its log is about (`experiment`) and adds a run for each sampl
 approaches, conversions, `--map` and `--set`, metrics and warnings are the same for all.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,7 @@ _MAPPABLE = (
     *("sample_id", "input_text", "expected_answer", "raw_output", "parsed_answer"),
     *("task", "approach_name"),
 )
+_SETTABLE = (*_MAPPABLE, "model", "provider")
 _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("model", "sample_id", "input_text", "expected_answer"), text),
     **dict.fromkeys(("raw_output", "parsed_answer"), text),
@@ -67,15 +68,8 @@ class LogReader:
         self.ids = SampleIds(source)
         self.grading = Grading(source, options, **grading)
         self._unseen = dict(options.columns)
-        for option, fields, wanted in (
-            ("map", _MAPPABLE, options.columns),
-            ("set", (*_MAPPABLE, "model", "provider"), options.constants),
-        ):
-            if unfit := sorted(set(wanted) - set(fields)):
-                raise UsageError(
-                    f"{', '.join(unfit)} of this format cannot be {_DONE[option]}",
-                    f"--{option} takes FIELD={_TAKEN[option]}; fields are: {', '.join(fields)}",
-                )
+        _require_known(options.columns, _MAPPABLE, "mapped", "--map takes FIELD=PATH")
+        _require_known(options.constants, _SETTABLE, "set", "--set takes FIELD=VALUE")
 
     def log(self) -> Log:
         return Log([self.experiment()], self.items(), self.grading.metrics)
@@ -176,8 +170,12 @@ class LogReader:
         self.grading.add(Item(position, run, size, scores))
 
 
-_DONE = {"map": "mapped", "set": "set"}
-_TAKEN = {"map": "PATH", "set": "VALUE"}
+def _require_known(given: Iterable[str], known: Sequence[str], done: str, usage: str) -> None:
+    if unfit := sorted(set(given) - set(known)):
+        raise UsageError(
+            f"{', '.join(unfit)} of this format cannot be {done}",
+            f"{usage}; fields are: {', '.join(known)}",
+        )
 
 
 class SampleIds:

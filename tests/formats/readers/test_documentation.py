@@ -35,7 +35,8 @@ def test_a_format_of_ones_own_is_one_module_and_one_entry_point(tmp_path: Path) 
     code, output, errors = run("answers.quiz", "--approach", "CoT", "--dry-run")
     assert (code, errors) == (0, "")
     assert "Would import 2 runs into answers.quiz: 2 inserted." in output
-    assert "│ approach │ ChainOfThought │ --approach or none │ answers.quiz │" in output
+    assert "│ metric   │ exact          │ the usual one │ answers.quiz │" in output
+    assert "│ approach │ ChainOfThought │ --approach    │ answers.quiz │" in output
     assert run("answers.quiz", "--format", "quiz")[0] == 0
     assert "has all 2 runs already" in run("answers.quiz")[1]
     hint = "Error: broken.quiz line 2 has no three fields\nHint: Add them.\n"

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ml_agents_results.experiments.labelling import Labelling
     from ml_agents_results.experiments.regrading import Regrading
     from ml_agents_results.processor import ResultsProcessor
-    from ml_agents_results.repositories.filters import Filters
 
 
 @grouped
@@ -65,6 +64,7 @@ def grade(
     Labels are scores of a metric of their own. How their runs were drawn is kept with each, so
     that figures for all runs may be inferred from them.
     """
+    from ml_agents_results.experiments.labelling import HUMAN, Labelling, LabelScale, draw_queue
     from ml_agents_results.experiments.platform_files import rewrite_platform_files
     from ml_agents_results.experiments.regrading import Regrading
     from ml_agents_results.processor import ResultsProcessor
@@ -86,19 +86,26 @@ def grade(
     document: dict[str, Any] = {"experiment_id": experiment}
     with ResultsProcessor(database) as processor:
         if labels:
-            labelling = _labelling(
-                processor,
-                experiment,
-                size=random,
-                name=queue,
-                seed=seed or 0,
-                metric=metric,
-                scale=scale,
-                whole_samples=bool(whole_samples),
-                blind=blind is not False,
-                author=author or getpass.getuser(),
-                filters=filters_of(approach_name=approach, model=model, task=task),
-            )
+            author = author or getpass.getuser()
+            if random is None:
+                labelling = _continued(processor, experiment, queue or "", author)
+            else:
+                drawn = draw_queue(
+                    processor,
+                    experiment,
+                    random,
+                    seed=seed or 0,
+                    metric=metric or HUMAN,
+                    scale=None if scale is None else LabelScale.of(scale),
+                    filters=filters_of(approach_name=approach, model=model, task=task),
+                    blind=blind is not False,
+                    author=author,
+                    name=queue,
+                    whole_samples=bool(whole_samples),
+                )
+                counts = f"{drawn.size} of {drawn.population} runs, seed {drawn.seed}"
+                say(f"Queue {drawn.name}: {counts}.")
+                labelling = Labelling(processor, experiment, drawn, author)
             labelled = label_runs(labelling)
             document |= {
                 "queue": labelling.queue.name,
@@ -122,43 +129,16 @@ def grade(
         write(", ".join(f"{name}: {value}" for name, value in document.items()))
 
 
-def _labelling(
-    processor: "ResultsProcessor",
-    experiment_id: str,
-    *,
-    size: int | None,
-    name: str | None,
-    seed: int,
-    metric: str | None,
-    scale: str | None,
-    whole_samples: bool,
-    blind: bool,
-    author: str,
-    filters: "Filters",
+def _continued(
+    processor: "ResultsProcessor", experiment_id: str, name: str, author: str
 ) -> "Labelling":
-    """Labels of a new queue, or of one that was drawn before."""
-    from ml_agents_results.experiments.labelling import HUMAN, Labelling, LabelScale, draw_queue
+    """Labels of a queue that was drawn before."""
+    from ml_agents_results.experiments.labelling import Labelling
     from ml_agents_results.repositories.queue_repository import QueueRepository
 
-    if size is None:
-        with processor.database.read() as connection:
-            known = QueueRepository(connection, experiment_id).get(name or "")
-        return Labelling(processor, experiment_id, known, author)
-    drawn = draw_queue(
-        processor,
-        experiment_id,
-        size,
-        seed=seed,
-        metric=metric or HUMAN,
-        scale=None if scale is None else LabelScale.of(scale),
-        filters=filters,
-        blind=blind,
-        author=author,
-        name=name,
-        whole_samples=whole_samples,
-    )
-    say(f"Queue {drawn.name}: {drawn.size} of {drawn.population} runs, seed {drawn.seed}.")
-    return Labelling(processor, experiment_id, drawn, author)
+    with processor.database.read() as connection:
+        queue = QueueRepository(connection, experiment_id).get(name)
+    return Labelling(processor, experiment_id, queue, author)
 
 
 def _read_by_hand(grading: "Regrading") -> int:

@@ -4,6 +4,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -27,6 +28,124 @@ from ml_agents_results.reports.terminal import print_table, say, write
 if TYPE_CHECKING:
     from ml_agents_results.database.engine import Database
     from ml_agents_results.formats.import_result import ImportResult
+    from ml_agents_results.formats.log_source import ImportOptions
+
+
+@dataclass
+class ReadingOptions:
+    """How files are read; the fields of `ImportOptions`, as they are typed."""
+
+    experiment_id: str | None = option(
+        "ID", "Experiment to import into. [default: the file's, else its name and fingerprint]"
+    )
+    name: str | None = option("TEXT", "Title of the experiment.")
+    format: str | None = option(
+        "FORMAT",
+        f"{', '.join(READERS)}, or one of another package; eee is Every Eval Ever. [default: "
+        "recognized by the contents]",
+        autocompletion=completing(reader_names),
+    )
+    columns: Names = option(
+        "FIELD=COLUMN",
+        "The file's column for a field, as in --map raw_output=response; paths such as info.ok and "
+        "factors such as latency*1000 are columns, too. `FIELD=` leaves the field out. Repeatable. "
+        "[default: the usual names]",
+        "--map",
+    )
+    constants: Names = option(
+        "FIELD=VALUE",
+        "A field that is the same in all runs, as in --set model=gpt-4o. Repeatable.",
+        "--set",
+    )
+    recipe: str | None = option(
+        "NAME",
+        f"How a table is read: a YAML file (docs/recipes.md), or one of {', '.join(NAMES)}; none: "
+        "as any other table. [default: recognized by the columns]",
+    )
+    wide: Names = option(
+        "COLUMN=NAME",
+        "A column with the answers (or grades) of one approach, or, with --approach, of one model: "
+        "--wide answer_a=A --wide answer_b=B. Columns such as correct_a go along.",
+    )
+    approach: str | None = option(
+        "NAME", "Approach of runs that name none, and of logs without approaches."
+    )
+    task: str | None = option("NAME", "Task of all runs. [default: the log's]")
+    scorer: str | None = option("NAME", "Scorer whose grade counts. [default: the first]")
+    metric: str | None = option(
+        "NAME", "Metric that is the grade. [default: the format's usual one]"
+    )
+    scales: Names = option(
+        "METRIC=LOW..HIGH",
+        "The lowest and highest value of a metric, as in --bounds rating=1..5: intervals stay "
+        "between them. Repeatable. [default: the log's, or that of the usual name]",
+        "--bounds",
+        panel=SCORING,
+    )
+    lower_is_better: Names = option(
+        "METRIC,...",
+        "Metrics of which lower values are better, such as error rates.",
+        panel=SCORING,
+    )
+    filter: str | None = option(
+        "NAME", "Filter that takes answers from outputs (lm-eval). [default: the first]"
+    )
+    split: str | None = option("NAME", "Split of the dataset (HELM). [default: test, else valid]")
+    expected: str | None = option(
+        "NAME", "Variable that holds the expected answer (promptfoo).", "--expected-var"
+    )
+    model_args: bool = flag(
+        "--keep-model-args", "Record the arguments of models, which may hold secrets."
+    )
+    duplicates: Duplicates = option(
+        None,
+        "A sample answered twice: refuse the import, keep the latest answer, or number the answers "
+        "as repeats.",
+        default="refuse",
+    )
+    on_conflict: OnConflict = option(
+        None,
+        "A run that is recorded with other contents: replace it, keep it, or fail.",
+        default="replace",
+    )
+    skip_broken: bool = flag("--skip-broken", "Skip files that cannot be read, and name them.")
+    parse: bool = flag(
+        "--parse", "Read answers from raw outputs and grade them: --parsing auto.", panel=SCORING
+    )
+    parsing: Literal["none", "auto", "regex"] = option(
+        "MODE", "How answers are read from raw outputs: auto, regex.", default="none", panel=SCORING
+    )
+    grader: str | None = option(
+        "NAME", "Grader of the answers that were read. [default: exact]", panel=SCORING
+    )
+    answer_kind: str | None = option(
+        "KIND",
+        "Kind of the answers: number, choice, math, ... [default: guessed by task]",
+        panel=SCORING,
+    )
+
+    def chosen(self) -> "ImportOptions":
+        """What the options mean to the importer.
+
+        Raises:
+            UsageError: One is not understood.
+        """
+        from ml_agents_results.formats.log_source import ImportOptions
+
+        if self.experiment_id == "latest":
+            raise UsageError(
+                "`latest` means the newest experiment", "Choose another --experiment-id."
+            )
+        values = vars(self) | {
+            "columns": pairs("--map", self.columns, "raw_output=response"),
+            "constants": pairs("--set", self.constants, "model=gpt-4o"),
+            "wide": pairs("--wide", self.wide, "answer_a=A"),
+            "scales": _scales(self.scales),
+            "lower_is_better": tuple(listed(self.lower_is_better)),
+            "parsing": "auto" if self.parse and self.parsing == "none" else self.parsing,
+        }
+        del values["format"], values["parse"]
+        return ImportOptions(**values)
 
 
 @grouped
@@ -37,130 +156,16 @@ def import_(
         "packed with gzip; `-` is stdin.",
         default=...,
     ),
-    experiment_id: str | None = option(
-        "ID", "Experiment to import into. [default: the file's, else its name and fingerprint]"
-    ),
-    name: str | None = option("TEXT", "Title of the experiment."),
-    format_name: str | None = option(
-        "FORMAT",
-        f"{', '.join(READERS)}, or one of another package; eee is Every Eval Ever. [default: "
-        "recognized by the contents]",
-        "--format",
-        autocompletion=completing(reader_names),
-    ),
-    columns: Names = option(
-        "FIELD=COLUMN",
-        "The file's column for a field, as in --map raw_output=response; paths such as info.ok and "
-        "factors such as latency*1000 are columns, too. `FIELD=` leaves the field out. Repeatable. "
-        "[default: the usual names]",
-        "--map",
-    ),
-    constants: Names = option(
-        "FIELD=VALUE",
-        "A field that is the same in all runs, as in --set model=gpt-4o. Repeatable.",
-        "--set",
-    ),
-    recipe: str | None = option(
-        "NAME",
-        f"How a table is read: a YAML file (docs/recipes.md), or one of {', '.join(NAMES)}; none: "
-        "as any other table. [default: recognized by the columns]",
-    ),
-    wide: Names = option(
-        "COLUMN=NAME",
-        "A column with the answers (or grades) of one approach, or, with --approach, of one model: "
-        "--wide answer_a=A --wide answer_b=B. Columns such as correct_a go along.",
-    ),
-    approach: str | None = option(
-        "NAME", "Approach of runs that name none, and of logs without approaches."
-    ),
-    task: str | None = option("NAME", "Task of all runs. [default: the log's]"),
-    scorer: str | None = option("NAME", "Scorer whose grade counts. [default: the first]"),
-    metric: str | None = option(
-        "NAME", "Metric that is the grade. [default: the format's usual one]"
-    ),
-    scales: Names = option(
-        "METRIC=LOW..HIGH",
-        "The lowest and highest value of a metric, as in --bounds rating=1..5: intervals stay "
-        "between them. Repeatable. [default: the log's, or that of the usual name]",
-        "--bounds",
-        panel=SCORING,
-    ),
-    lower_is_better: Names = option(
-        "METRIC,...",
-        "Metrics of which lower values are better, such as error rates.",
-        panel=SCORING,
-    ),
-    filter_name: str | None = option(
-        "NAME", "Filter that takes answers from outputs (lm-eval). [default: the first]", "--filter"
-    ),
-    split: str | None = option("NAME", "Split of the dataset (HELM). [default: test, else valid]"),
-    expected: str | None = option(
-        "NAME", "Variable that holds the expected answer (promptfoo).", "--expected-var"
-    ),
-    model_args: bool = flag(
-        "--keep-model-args", "Record the arguments of models, which may hold secrets."
-    ),
-    duplicates: Duplicates = option(
-        None,
-        "A sample answered twice: refuse the import, keep the latest answer, or number the answers "
-        "as repeats.",
-        default="refuse",
-    ),
-    on_conflict: OnConflict = option(
-        None,
-        "A run that is recorded with other contents: replace it, keep it, or fail.",
-        default="replace",
-    ),
-    skip_broken: bool = flag("--skip-broken", "Skip files that cannot be read, and name them."),
-    parse: bool = flag(
-        "--parse", "Read answers from raw outputs and grade them: --parsing auto.", panel=SCORING
-    ),
-    parsing: Literal["none", "auto", "regex"] = option(
-        "MODE", "How answers are read from raw outputs: auto, regex.", default="none", panel=SCORING
-    ),
-    grader: str | None = option(
-        "NAME", "Grader of the answers that were read. [default: exact]", panel=SCORING
-    ),
-    answer_kind: str | None = option(
-        "KIND",
-        "Kind of the answers: number, choice, math, ... [default: guessed by task]",
-        panel=SCORING,
-    ),
-    dry_run: bool = flag("--dry-run", "Show what would be imported, and change nothing."),
     *,
+    reading: ReadingOptions,
+    dry_run: bool = flag("--dry-run", "Show what would be imported, and change nothing."),
     where: DatabaseOptions,
     as_json: bool = JSON,
 ) -> None:
     """Import results from files, all of them or nothing."""
     from ml_agents_results.formats.importing import load
-    from ml_agents_results.formats.log_source import ImportOptions
 
-    if experiment_id == "latest":
-        raise UsageError("`latest` means the newest experiment", "Choose another --experiment-id.")
-    options = ImportOptions(
-        experiment_id=experiment_id,
-        name=name,
-        approach=approach,
-        task=task,
-        columns=pairs("--map", columns, "raw_output=response"),
-        constants=pairs("--set", constants, "model=gpt-4o"),
-        recipe=recipe,
-        wide=pairs("--wide", wide, "answer_a=A"),
-        duplicates=duplicates,
-        on_conflict=on_conflict,
-        scorer=scorer,
-        metric=metric,
-        scales=_scales(scales),
-        lower_is_better=tuple(listed(lower_is_better)),
-        filter=filter_name,
-        split=split,
-        expected=expected,
-        model_args=model_args,
-        skip_broken=skip_broken,
-        parsing="auto" if parse and parsing == "none" else parsing,
-        grader=grader,
-        answer_kind=answer_kind,
-    )
+    options = reading.chosen()
     with ExitStack() as stack:
         sources = [stack.enter_context(log_source(file)) for file in files]
         database = stack.enter_context(_target(where, dry_run))
@@ -171,13 +176,13 @@ def import_(
             database,
             sources,
             options,
-            format_name=format_name,
+            format_name=reading.format,
             dry_run=dry_run,
             progress=advance,
         )
     if result.conflicts:
         became = "would be" if dry_run else "were"
-        what = "kept" if on_conflict == "keep" else "replaced"
+        what = "kept" if options.on_conflict == "keep" else "replaced"
         say(f"{result.conflicts:,} runs are recorded with other contents; they {became} {what}.")
     for warning in result.warnings:
         say(f"Warning: {warning}")

@@ -81,8 +81,11 @@ def score(
     as_json: bool = JSON,
 ) -> None:
     """Score stored answers again by a rule; or ask a judge (--grader judge)."""
+    from ml_agents_results.experiments.rescoring import StoredScoring
     from ml_agents_results.processor import ResultsProcessor
+    from ml_agents_results.scoring.extraction import compile_pattern
     from ml_agents_results.scoring.graders import JUDGE as BY_JUDGE
+    from ml_agents_results.scoring.kinds import check_kind
 
     judged = grader == BY_JUDGE
     only_judges = {
@@ -128,13 +131,17 @@ def score(
                 retry=retry_failed,
             )
             return
-        scoring = _scoring(
+        if answer_pattern is not None:
+            if not reparse:
+                raise UsageError("--answer-pattern needs --reparse", "Add --reparse.")
+            compile_pattern(answer_pattern)
+        scoring = StoredScoring(
             processor,
             experiment,
             grader,
-            reparse,
-            answer_kind,
-            answer_pattern,
+            reparse=reparse,
+            answer_kind=None if answer_kind is None else check_kind(answer_kind),
+            pattern=answer_pattern,
             name=name,
             primary=primary,
             force=force or dry_run or diff is not None,
@@ -143,35 +150,6 @@ def score(
             _compare(scoring, experiment, diff, as_json)
         else:
             _score(processor, scoring, experiment, as_json)
-
-
-def _scoring(
-    processor: "ResultsProcessor",
-    experiment: str,
-    grader: str | None,
-    reparse: bool,
-    answer_kind: str | None,
-    answer_pattern: str | None,
-    **options: Any,
-) -> "StoredScoring":
-    from ml_agents_results.experiments.rescoring import StoredScoring
-    from ml_agents_results.scoring.extraction import compile_pattern
-    from ml_agents_results.scoring.kinds import check_kind
-
-    if answer_pattern is not None:
-        if not reparse:
-            raise UsageError("--answer-pattern needs --reparse", "Add --reparse.")
-        compile_pattern(answer_pattern)
-    kind = None if answer_kind is None else check_kind(answer_kind)
-    return StoredScoring(
-        processor,
-        experiment,
-        grader,
-        reparse=reparse,
-        answer_kind=kind,
-        pattern=answer_pattern,
-        **options,
-    )
 
 
 def _score(

@@ -1,10 +1,11 @@
-"""Reads of somebody else's making: nothing can be written, and each ends after some time."""
+"""Limited reads, for what strangers ask: nothing can be written, and each ends after some time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from time import monotonic
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
 
 from ml_agents_results.database.dialects import driver_of
@@ -15,23 +16,42 @@ _STEPS = 20_000
 """Instructions of SQLite's virtual machine between two looks at the clock."""
 
 
+def without_writes(database: Database) -> Database:
+    """The same database on further connections, which refuse to write.
+
+    SQLite forgets its prepared statements whenever a connection changes its mind about writing.
+    """
+    reader = Database(database.config, create=False)
+    refuse = "PRAGMA query_only=ON" if reader.is_sqlite else "SET default_transaction_read_only=on"
+
+    def prepare(connection: Any, _record: object) -> None:
+        connection.cursor().execute(refuse)
+        connection.commit()
+
+    event.listen(reader.engine, "connect", prepare)
+    return reader
+
+
 @contextmanager
-def limited_read(database: Database, seconds: float | None = None) -> Iterator[Connection]:
-    """A consistent view of the data on a connection that refuses to write.
+def limited_read(reader: Database, seconds: float | None = None) -> Iterator[Connection]:
+    """A consistent view of the data.
 
     Raises:
         TimeLimitError: A statement was still running after `seconds`.
     """
-    with database.read() as connection:
-        ends_at = None if seconds is None else monotonic() + seconds
+    with reader.read() as connection:
+        if seconds is None:
+            yield connection
+            return
+        ends_at = monotonic() + seconds
         limiting = (
-            _sqlite(connection, ends_at) if database.is_sqlite else _server(connection, seconds)
+            _sqlite(connection, ends_at) if reader.is_sqlite else _server(connection, seconds)
         )
         try:
             with limiting:
                 yield connection
         except OperationalError as error:
-            if ends_at is not None and monotonic() >= ends_at:
+            if monotonic() >= ends_at:
                 raise TimeLimitError(
                     f"the database did not answer within {seconds:g} s",
                     "Narrow the selection down.",
@@ -40,24 +60,18 @@ def limited_read(database: Database, seconds: float | None = None) -> Iterator[C
 
 
 @contextmanager
-def _sqlite(connection: Connection, ends_at: float | None) -> Iterator[None]:
+def _sqlite(connection: Connection, ends_at: float) -> Iterator[None]:
     driver = driver_of(connection)
-    driver.execute("PRAGMA query_only=ON")
-    if ends_at is not None:
-        driver.set_progress_handler(lambda: monotonic() > ends_at, _STEPS)
+    driver.set_progress_handler(lambda: monotonic() > ends_at, _STEPS)
     try:
         yield
     finally:
         driver.set_progress_handler(None, 0)
-        driver.execute("PRAGMA query_only=OFF")
 
 
-@contextmanager
-def _server(connection: Connection, seconds: float | None) -> Iterator[None]:
-    connection.execute(text("SET TRANSACTION READ ONLY"))
-    if seconds is not None:
-        connection.execute(text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
-    yield
+def _server(connection: Connection, seconds: float) -> nullcontext[None]:
+    connection.execute(text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
+    return nullcontext()
 
 
 def may_write(database: Database, table: str) -> bool:
@@ -66,8 +80,6 @@ def may_write(database: Database, table: str) -> bool:
         import os
 
         return os.access(database.path, os.W_OK) and os.access(database.path.parent, os.W_OK)
-    if database.is_sqlite:
-        return True
     with database.read() as connection:
         granted = text("SELECT has_table_privilege(:name, 'INSERT')")
         return bool(connection.scalar(granted, {"name": table}))

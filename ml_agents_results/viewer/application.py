@@ -1,22 +1,21 @@
-"""Application: the routes of the viewer as an ASGI application, and the answers to errors."""
+"""Application: the viewer as an ASGI application, with a page for each address."""
 
+import json
 import secrets
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from functools import wraps
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ml_agents_results.errors import DatabaseError, NotFoundError, ResultsError
+from ml_agents_results.errors import DatabaseError, NotFoundError, ResultsError, UsageError
 from ml_agents_results.reports.terminal import say
 from ml_agents_results.viewer.pages import (
     comparison_page,
@@ -34,6 +33,9 @@ from ml_agents_results.viewer.site import Site
 from ml_agents_results.viewer.store import Store
 
 READS_AT_ONCE = 8
+
+Action = Callable[[Site, dict[str, Any]], Response]
+"""Stores what a request says."""
 
 _OWN = "ml_agents_results.viewer"
 _REPORT = "ml_agents_results.formats.html_report"
@@ -53,6 +55,25 @@ _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 _WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
+_PAGES: dict[str, downloads.Page] = {
+    "/": experiment_list.show,
+    "/experiment": experiment_page.show,
+    "/experiment.json": experiment_page.document,
+    "/runs": run_list_page.show,
+    "/samples": sample_grid_page.show,
+    "/sample": sample_page.show,
+    "/run": sample_page.of_run,
+    "/text": sample_page.whole_text,
+    "/compare": comparison_page.show,
+    "/compare.json": comparison_page.document,
+    "/export/runs.csv": downloads.runs_csv,
+    "/export/runs.json": downloads.runs_json,
+    "/export/runs.jsonl": downloads.runs_in("jsonl", "jsonl", "application/jsonl"),
+    "/export/runs.xlsx": downloads.runs_in("excel", "xlsx", _WORKBOOK),
+    "/export/runs.parquet": downloads.runs_in("parquet", "parquet", "application/octet-stream"),
+    "/queues": queue_page.show,
+}
+
 
 def create_app(
     store: Store,
@@ -63,7 +84,7 @@ def create_app(
     author: str = "",
     annotators: Mapping[str, str] | None = None,
     debug: bool = False,
-) -> Starlette:
+) -> ASGIApp:
     """The viewer of a database.
 
     Args:
@@ -77,102 +98,94 @@ def create_app(
         for name, (package, path, kind) in _ASSETS.items()
     }
     digest = sha256(b"".join(content for content, _ in assets.values())).hexdigest()[:12]
-    site = Site(store, author, digest, debug, assets)
-    return Starlette(
-        routes=_routes(site),
-        middleware=[
-            Middleware(
-                Guard,
-                token=token,
-                hosts=hosts,
-                cookie=cookie,
-                annotators=annotators,
-                owner=author,
-            )
-        ],
-        exception_handlers={
-            ResultsError: _answering(site, _known_error),
-            HTTPException: _answering(site, _http_error),
-        },
-        lifespan=_lifespan,
+    pages = Pages(Site(store, author, digest), assets, debug=debug)
+    return Guard(
+        pages, token=token, hosts=hosts, cookie=cookie, annotators=annotators, owner=author
     )
 
 
-@asynccontextmanager
-async def _lifespan(_app: Starlette) -> AsyncIterator[None]:
-    from anyio.to_thread import current_default_thread_limiter
+class Pages:
+    """Runs the page or the action that a request asks for in a thread, and answers its errors."""
 
-    current_default_thread_limiter().total_tokens = READS_AT_ONCE
-    yield
+    def __init__(self, site: Site, assets: Mapping[str, tuple[bytes, str]], *, debug: bool) -> None:
+        self._site = site
+        self._debug = debug
+        self._pages = {**_PAGES, "/state": _state}
+        self._pages |= {
+            f"/static/{site.version}/{name}": partial(_static, *asset)
+            for name, asset in assets.items()
+        }
+        self._actions: dict[str, Action] = {}
+        if not site.store.read_only:
+            self._pages["/grade"] = grading_page.show
+            self._actions = {
+                "/grade": grading_page.store_grade,
+                "/queues": queue_page.create_queue,
+            }
+        self._turns = CapacityLimiter(READS_AT_ONCE)
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            for event in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{event}.complete"})
+            return
+        request, path, method = Request(scope, receive), scope["path"], scope["method"]
+        if method == "POST" and path in self._actions:
+            body = await request.body()
+            work = partial(self._acted, self._actions[path], request, body)
+        elif method in ("GET", "HEAD") and path in self._pages:
+            work = partial(self._shown, self._pages[path], request)
+        elif path in self._pages:
+            work = partial(self._error, request, 405, "This cannot be done here.")
+        else:
+            work = partial(self._error, request, 404, "There is no such page.")
+        response = await run_sync(work, limiter=self._turns)
+        await response(scope, receive, send)
 
-def _routes(site: Site) -> list[BaseRoute]:
-    pages: dict[str, downloads.Page] = {
-        "/": experiment_list.show,
-        "/experiment": experiment_page.show,
-        "/experiment.json": experiment_page.document,
-        "/runs": run_list_page.show,
-        "/samples": sample_grid_page.show,
-        "/sample": sample_page.show,
-        "/run": sample_page.of_run,
-        "/text": sample_page.whole_text,
-        "/compare": comparison_page.show,
-        "/compare.json": comparison_page.document,
-        "/export/runs.csv": downloads.runs_csv,
-        "/export/runs.json": downloads.runs_json,
-        "/export/runs.jsonl": downloads.runs_in("jsonl", "jsonl", "application/jsonl"),
-        "/export/runs.xlsx": downloads.runs_in("excel", "xlsx", _WORKBOOK),
-        "/export/runs.parquet": downloads.runs_in("parquet", "parquet", "application/octet-stream"),
-        "/queues": queue_page.show,
-        "/state": _state,
-        "/static/{version}/{name}": _static,
-    }
-    routes: list[BaseRoute] = [
-        Route(path, _endpoint(site, page), methods=["GET"]) for path, page in pages.items()
-    ]
-    if not site.store.read_only:
-        routes += [
-            Route("/grade", _endpoint(site, grading_page.show), methods=["GET"]),
-            Route("/grade", _posting(site, grading_page.store_grade), methods=["POST"]),
-            Route("/queues", _posting(site, queue_page.create_queue), methods=["POST"]),
-        ]
-    return routes
-
-
-def _endpoint(site: Site, page: downloads.Page) -> Callable[[Request], Response]:
-    @wraps(page)
-    def answer(request: Request) -> Response:
+    def _shown(self, page: downloads.Page, request: Request) -> Response:
         try:
-            return page(site, request)
-        except (ResultsError, HTTPException):
-            raise
+            return page(self._site, request)
+        except ResultsError as error:
+            return self._error(request, _status(error), _sentence(error.message), error.hint)
         except Exception as error:  # noqa: BLE001 - answered here, where it gets our headers
-            return _unexpected_error(site, request, error)
+            hint = "This is a bug: start the viewer with --debug, repeat, report what it prints."
+            return self._error(request, 500, self._logged(error), hint)
 
-    return answer
-
-
-def _posting(site: Site, action: Callable[[Site, dict[str, Any]], Response]) -> Any:
-    async def answer(request: Request) -> Response:
-        from anyio.to_thread import run_sync
-
+    def _acted(self, action: Action, request: Request, body: bytes) -> Response:
         try:
-            body = await request.json()
-        except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict):
-            raise HTTPException(400, "The request is not a JSON object.")
-        if ANNOTATOR in request.scope:
-            body["author"] = request.scope[ANNOTATOR]
-        try:
-            return await run_sync(action, site, body)
+            return action(self._site, _object(request, body))
         except ResultsError as error:
             content = {"error": _sentence(error.message), "hint": error.hint}
             return JSONResponse(content, _status(error))
         except Exception as error:  # noqa: BLE001 - as above
-            return JSONResponse({"error": _report(site, error), "hint": None}, 500)
+            return JSONResponse({"error": self._logged(error), "hint": None}, 500)
 
-    return answer
+    def _error(
+        self, request: Request, status: int, message: str, hint: str | None = None
+    ) -> Response:
+        first_page = request.query_params.get("experiment")
+        return self._site.page(
+            "error.html", code=status, title=message, hint=hint, first_page=first_page
+        )
+
+    def _logged(self, error: Exception) -> str:
+        """Prints an error without any text of the database, unless debugging; gives its name."""
+        number = secrets.token_hex(4)
+        detail = traceback.format_exc() if self._debug else type(error).__name__
+        say(f"Error {number}: {detail}")
+        return f"Something went wrong ({type(error).__name__}, {number})."
+
+
+def _object(request: Request, body: bytes) -> dict[str, Any]:
+    """What a request says; an annotator is the author of it all."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise UsageError("the request is not a JSON object", "Send what its pages send.")
+    return content | {"author": request.scope[ANNOTATOR]} if ANNOTATOR in request.scope else content
 
 
 def _state(site: Site, request: Request) -> Response:
@@ -183,51 +196,8 @@ def _state(site: Site, request: Request) -> Response:
     return JSONResponse({"state": state})
 
 
-def _static(site: Site, request: Request) -> Response:
-    content, kind = site.assets.get(request.path_params["name"], (b"", ""))
-    if not kind:
-        raise HTTPException(404, "There is no such file.")
+def _static(content: bytes, kind: str, _site: Site, _request: Request) -> Response:
     return Response(content, media_type=f"{kind}; charset=utf-8", headers=_FOREVER)
-
-
-def _answering(site: Site, answer: Callable[..., Response]) -> Callable[..., Response]:
-    def handle(request: Request, error: Exception) -> Response:
-        return answer(site, request, error)
-
-    return handle
-
-
-def _known_error(site: Site, request: Request, error: ResultsError) -> Response:
-    return _error(site, request, _status(error), _sentence(error.message), error.hint)
-
-
-def _http_error(site: Site, request: Request, error: HTTPException) -> Response:
-    sentences = {404: "There is no such page.", 405: "This cannot be done here."}
-    detail = sentences.get(error.status_code, error.detail)
-    return _error(site, request, error.status_code, detail, None)
-
-
-def _unexpected_error(site: Site, request: Request, error: Exception) -> Response:
-    hint = "This is a bug: start the viewer with --debug, repeat, and report what it prints."
-    return _error(site, request, 500, _report(site, error), hint)
-
-
-def _report(site: Site, error: Exception) -> str:
-    """Logs an error without any text of the database, unless debugging; says what it is called."""
-    number = secrets.token_hex(4)
-    detail = traceback.format_exc() if site.debug else type(error).__name__
-    say(f"Error {number}: {detail}")
-    return f"Something went wrong ({type(error).__name__}, {number})."
-
-
-def _error(site: Site, request: Request, status: int, message: str, hint: str | None) -> Response:
-    return site.page(
-        "error.html",
-        code=status,
-        title=message,
-        hint=hint,
-        first_page=request.query_params.get("experiment"),
-    )
 
 
 def _status(error: ResultsError) -> int:

@@ -76,15 +76,17 @@ def _choices(
     write: Callable[[Any], str],
 ) -> list[FacetChoice]:
     """The values of a facet that leave runs or are chosen, as `write` writes them in links."""
-    others = [pair for pair in query.first().pairs if pair[0] != param]
+    others = [pair for pair in query.pairs if pair[0] != param]
     list_url = f"/runs?{urlencode(others, errors='surrogatepass')}"
+    shown = [value for value in names if runs[value] or value in chosen]
+    pairs = {
+        one: urlencode([(param, write(one))], errors="surrogatepass") for one in (*shown, *chosen)
+    }
     choices = []
-    for value, name in names.items():
-        if runs[value] or value in chosen:
-            after = [one for one in chosen if one != value]
-            if value not in chosen:
-                after.append(value)
-            pairs = urlencode([(param, write(one)) for one in after], errors="surrogatepass")
-            url = f"{list_url}&{pairs}" if pairs else list_url
-            choices.append(FacetChoice(name, runs[value], value in chosen, url))
+    for value in shown:
+        after = [pairs[one] for one in chosen if one != value]
+        if value not in chosen:
+            after.append(pairs[value])
+        url = "&".join([list_url, *after])
+        choices.append(FacetChoice(names[value], runs[value], value in chosen, url))
     return choices

@@ -1,7 +1,8 @@
 """Rows of a list of runs as HTML: a page has a thousand cells, too many for a template."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain, repeat
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
@@ -98,33 +99,39 @@ def rows_html(
             cells.append(_cells(name, values, labels))
         else:
             cells.append(texts(_scores(line, name, scores, primary) for line in lines))
-    row = (
-        f'<tr data-run="%s"><th scope="row"{_class(columns[0])}><a href="%s">%s</a></th>'
-        + "".join(f"<td{_class(name)}>%s</td>" for name in columns[1:])
-        + "</tr>"
-    )
     ids = texts(values["id"])
-    parts = zip(ids, _links(query, values), *cells, strict=True)
-    return Markup("\n".join(map(row.__mod__, parts)))
+    # Its constant parts between the columns, and one join: rows are many.
+    table: list[Iterable[str]] = [repeat('<tr data-run="'), ids]
+    table += [repeat(f'"><th scope="row"{_class(columns[0])}><a href="'), *_links(query, values)]
+    table += [repeat('">'), cells[0], repeat("</a></th>")]
+    for name, column in zip(columns[1:], cells[1:], strict=True):
+        table += [repeat(f"<td{_class(name)}>"), column, repeat("</td>")]
+    table.append(repeat("</tr>\n"))
+    return Markup("".join(chain.from_iterable(zip(*table, strict=False))))
 
 
-def _links(query: RunQuery, values: Mapping[str, Sequence[Any]]) -> Iterator[str]:
-    """Where the rows lead."""
+def _links(query: RunQuery, values: Mapping[str, Sequence[Any]]) -> list[Iterable[str]]:
+    """Where the rows lead, in parts."""
     experiment = quote_plus(query.filters.experiment_id, errors="surrogatepass")
-    back = urlencode({"from": urlencode(query.first().pairs, errors="surrogatepass")})
-    # What is quoted or a number needs no escaping but of its ampersands.
-    start, end = f"/sample?experiment={experiment}&amp;task=", f"&amp;{back}"
+    back = urlencode({"from": urlencode(query.pairs, errors="surrogatepass")})
     tasks = {task: quote_plus(task, errors="surrogatepass") for task in set(values["task"])}
-    ids = _quoted(values["id"])
-    for task, index, run in zip(values["task"], values["sample_index"], ids, strict=True):
-        yield f"{start}{tasks[task]}&amp;index={index}&amp;run={run}{end}"
+    # What is quoted or a number needs no escaping but of its ampersands.
+    return [
+        repeat(f"/sample?experiment={experiment}&amp;task="),
+        map(tasks.__getitem__, values["task"]),
+        repeat("&amp;index="),
+        map(str, values["sample_index"]),
+        repeat("&amp;run="),
+        _quoted(values["id"]),
+        repeat(f"&amp;{back}"),
+    ]
 
 
 def _quoted(values: Sequence[str]) -> Sequence[str]:
-    """The values as in links, all at once."""
-    quoted = quote_plus("\n".join(values), errors="surrogatepass").split("%0A")
-    if len(quoted) == len(values):
-        return quoted
+    """The values as in links; those that stand there as they are, all at once."""
+    together = "".join(values)
+    if quote_plus(together, errors="surrogatepass") == together:
+        return values
     return [quote_plus(value, errors="surrogatepass") for value in values]
 
 
@@ -137,14 +144,15 @@ def _class(name: str) -> str:
 def _cells(name: str, values: Mapping[str, Sequence[Any]], labels: Mapping[Variant, str]) -> Cells:
     """The cells of a column that every list can have."""
     if name == "variant":
-        parts = zip(*(values[field] for field in Variant._fields), strict=True)
         written = {variant: text(label) for variant, label in labels.items()}
-        return [written[variant] for variant in map(Variant._make, parts)]
+        parts = zip(*(values[field] for field in Variant._fields), strict=True)
+        # A variant is equal to its parts.
+        return [written[variant] for variant in parts]  # type: ignore[index]
     column = values[name]
     if name == "outcome":
         return [_OUTCOMES[outcome] for outcome in column]
     if name in TEXTS:
-        return [f'<span class="cut">{one}</span>' for one in texts(map(_beginning, column))]
+        return list(map(_cut_cell, column, texts(map(_beginning, column))))
     if name == "created_at":
         return [moment(time) for time in column]
     write = _NUMBERS.get(name)
@@ -171,8 +179,14 @@ def _scores(
 
 
 def _beginning(value: str | None) -> str:
-    """The beginning of a text, with a mark where it was cut."""
+    """The part of a text that is shown."""
     if value is None:
         return "-"
     # A cut may lie within the sign that stands for what databases cannot store.
-    return value if len(value) <= CUT else value[:CUT].partition("\ufdd0")[0] + "…"
+    return value if len(value) <= CUT else value[:CUT].partition("\ufdd0")[0]
+
+
+def _cut_cell(value: str | None, beginning: str) -> str:
+    """A beginning in its cell, with a mark where the text was cut."""
+    was_cut = value is not None and len(value) > CUT
+    return f'<span class="cut">{beginning}{"&hellip;" if was_cut else ""}</span>'

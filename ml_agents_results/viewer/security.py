@@ -6,11 +6,11 @@ security policy lets pages run no script but the viewer's files.
 """
 
 from collections.abc import Collection, Mapping
-from http.cookies import SimpleCookie
 from secrets import compare_digest
 from urllib.parse import parse_qsl, urlencode
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -31,6 +31,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 """On every response. Styles in attributes are for the charts alone; nothing is loaded by them."""
+
+_RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 class Guard:
@@ -67,12 +69,10 @@ class Guard:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers[name] = value
-                headers.setdefault("Cache-Control", "private, no-cache")
-                if "server" in headers:
-                    del headers["server"]
+                given = [*message["headers"], *_RAW]
+                if not any(name == b"cache-control" for name, _ in given):
+                    given.append((b"cache-control", b"private, no-cache"))
+                message["headers"] = given
             await send(message)
 
         answer = self._refusal(scope)
@@ -97,34 +97,38 @@ class Guard:
         return self._without_token(scope, headers)
 
     def _without_token(self, scope: Scope, headers: Headers) -> Response | None:
+        kind, _, bearer = headers.get("authorization", "").partition(" ")
+        cookie = cookie_parser(headers.get("cookie", "")).get(self._cookie, "")
+        person = self._person(bearer if kind == "Bearer" else cookie)
+        if b"token=" in scope["query_string"] and (
+            link := self._link(scope, known=person is not None)
+        ):
+            return link
+        if person is None:
+            return _plain(
+                401,
+                "Open the link that `ml-agents view` printed last: it carries a token that is new "
+                "at every start. Then this address works, too.",
+            )
+        if self._named:
+            scope[ANNOTATOR] = person
+        return None
+
+    def _link(self, scope: Scope, *, known: bool) -> Response | None:
+        """Leads from a link with a token to the same page without it; also from one of an earlier
+        start, for who is known by the new one."""
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = next((value for name, value in query if name == "token"), None)
+        if given is None:
+            return None
+        fits = self._person(given) is not None
         rest = urlencode([pair for pair in query if pair[0] != "token"])
         # Two slashes would begin the name of another host.
         path = "/" + scope["path"].lstrip("/")
-        without = RedirectResponse(path + (f"?{rest}" if rest else ""), 303)
-        if given is not None and self._person(given) is not None:
-            answer = without
+        answer = RedirectResponse(path + (f"?{rest}" if rest else ""), 303)
+        if fits:
             answer.set_cookie(self._cookie, given, httponly=True, samesite="lax")
-            return answer
-        bearer = headers.get("authorization", "")
-        cookies: SimpleCookie = SimpleCookie()
-        cookies.load(headers.get("cookie", ""))
-        cookie = cookies.get(self._cookie)
-        for brought in (
-            bearer.removeprefix("Bearer ") if bearer.startswith("Bearer ") else None,
-            None if cookie is None else cookie.value,
-        ):
-            if brought is not None and (person := self._person(brought)) is not None:
-                if self._named:
-                    scope[ANNOTATOR] = person
-                # A link of an earlier start, opened by who has the new one.
-                return None if given is None else without
-        return _plain(
-            401,
-            "Open the link that `ml-agents view` printed last: it carries a token that is new at "
-            "every start. Then this address works, too.",
-        )
+        return answer if fits or known else None
 
     def _person(self, given: str) -> str | None:
         """Whose token it is; None if it is nobody's. Every token is compared."""

@@ -13,6 +13,7 @@ from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import UsageError
 from ml_agents_results.reports.terminal import say
 from ml_agents_results.viewer.application import create_app
+from ml_agents_results.viewer.process_memory import keep_for_next_page
 from ml_agents_results.viewer.store import Store
 
 PORT = 8765
@@ -43,6 +44,7 @@ def serve(
     Raises:
         UsageError: The port is taken, or the host is not an address of this machine.
     """
+    keep_for_next_page()
     store = Store(database, read_only=read_only)
     token = secrets.token_urlsafe(32)
     people = {secrets.token_urlsafe(32): name for name in annotators}
@@ -85,7 +87,8 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=1,
             timeout_keep_alive=30,
-            lifespan="on",
+            lifespan="off",
+            ws="none",
         )
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -1,7 +1,7 @@
 """Site: what all pages share: the store, the templates, the facts that every page shows."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -27,16 +27,17 @@ OUTCOMES = (
     *("correct", "wrong", "scored", "failed", "truncated", "refused", "unparsed", "ungraded"),
 )
 MARKS = {
-    "correct": "✓",
-    "wrong": "✗",
-    "scored": "•",
-    "failed": "!",
-    "truncated": "…",
-    "refused": "⊘",
-    "unparsed": "?",
-    "ungraded": "\u2013",
+    "correct": Markup("&#x2713;"),
+    "wrong": Markup("&#x2717;"),
+    "scored": Markup("&bull;"),
+    "failed": Markup("!"),
+    "truncated": Markup("&hellip;"),
+    "refused": Markup("&#x2298;"),
+    "unparsed": Markup("?"),
+    "ungraded": Markup("&ndash;"),
 }
-"""Outcomes are told apart without colour, too."""
+"""Outcomes are told apart without colour, too. One sign beyond Latin makes the whole page a string
+of two bytes a character."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,6 @@ class Site:
     store: Store
     author: str
     version: str
-    debug: bool = False
-    assets: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
 
     @cached_property
     def environment(self) -> Any:
@@ -65,6 +64,7 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
             finalize=_visible,
+            auto_reload=False,
         )
         environment.filters.update(
             table=lambda view, link=None, most=200: Markup(view_html(view, link, most=most)),

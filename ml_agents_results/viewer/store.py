@@ -1,12 +1,9 @@
 """Store: the database behind the pages, read without writing, its figures kept while they hold."""
 
-import ctypes
-import gc
 import os
-import sys
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -16,9 +13,10 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from ml_agents_results.database.engine import Database
-from ml_agents_results.database.limited_reads import limited_read, may_write
+from ml_agents_results.database.limited_reads import limited_read, may_write, without_writes
 from ml_agents_results.errors import MovedDatabaseError
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.viewer.process_memory import give_back
 
 T = TypeVar("T")
 
@@ -58,6 +56,7 @@ class Store:
         if not read_only and not may_write(database, "scores"):
             self.why_read_only = "you may not write to this database"
         self._file = self._identity()
+        self._reader = without_writes(database)
         self._trusted_until = monotonic() + _TRUSTED_FOR
         self._lock = Lock()
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
@@ -76,13 +75,13 @@ class Store:
     def read(self, seconds: float | None = LIST_SECONDS) -> Iterator[Connection]:
         """A consistent view of the data that cannot write and ends after `seconds`."""
         self._follow()
-        with limited_read(self.database, seconds) as connection:
+        with limited_read(self._reader, seconds) as connection:
             yield connection
 
     def state(self) -> str | None:
         """Changes whenever anything is committed; None if that is not known."""
         self._follow()
-        return self.database.state()
+        return self._reader.state()
 
     def figures(self, key: Hashable, compute: Callable[[Connection], T]) -> T:
         """What `compute` gives, from memory while the database stands still.
@@ -104,7 +103,10 @@ class Store:
                 value = compute(connection)
                 took = monotonic() - started
                 if thread_time() - worked > _LONG:
-                    _return_memory(connection)
+                    if self.database.is_sqlite:
+                        # SQLite would keep the pages that it read.
+                        connection.exec_driver_sql("PRAGMA shrink_memory")
+                    give_back()
             with self._lock:
                 self._kept[key] = _Kept(state, value, started + took, took)
                 self._computing.pop(key, None)
@@ -123,6 +125,11 @@ class Store:
         """Lets figures be computed again: something was written here."""
         with self._lock:
             self._kept.clear()
+
+    def close(self) -> None:
+        """Closes all connections; they are opened again when needed."""
+        self._reader.close()
+        self.database.close()
 
     def _identity(self) -> tuple[int, int] | None:
         if self.database.path is None:
@@ -146,18 +153,7 @@ class Store:
 
         if now != self._file:
             with self._lock:
-                self.database.close()
+                self.close()
                 self._kept.clear()
         require_current(self.database)
         self._file, self._trusted_until = now, monotonic() + _TRUSTED_FOR
-
-
-def _return_memory(connection: Connection) -> None:
-    """Gives the system what an analysis took: some of it waits for garbage collection, SQLite would
-    keep the pages that it read, and the C library what was freed, for each thread."""
-    gc.collect()
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA shrink_memory")
-    if sys.platform == "linux":
-        with suppress(AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)

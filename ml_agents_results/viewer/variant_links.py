@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 from ml_agents_results.errors import UsageError
@@ -11,6 +12,7 @@ _DIGITS = re.compile(r"(?:^|-)([0-9a-f]{8})\Z")
 _READABLE = re.compile(r"[^A-Za-z0-9]+")
 
 
+@lru_cache(maxsize=1024)
 def variant_slug(variant: Variant) -> str:
     """How a variant is written in a link: `ChainOfThought-1a2b3c4d`; only the digits count."""
     digits = sha256("\0".join(variant).encode("utf-8", "surrogatepass")).hexdigest()[:8]

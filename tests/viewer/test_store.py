@@ -6,11 +6,11 @@ from shutil import copyfile
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from ml_agents_results.database.engine import Database
-from ml_agents_results.database.limited_reads import limited_read
+from ml_agents_results.database.limited_reads import limited_read, without_writes
 from ml_agents_results.errors import DatabaseError, MovedDatabaseError, TimeLimitError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
@@ -92,27 +92,30 @@ def test_the_analyses_of_a_page_read_the_runs_once(study: Path) -> None:
         if "GROUP BY" in statement:
             statements.append(statement)
 
-    event.listen(database.engine, "before_cursor_execute", note)
+    event.listen(Engine, "before_cursor_execute", note)
     with client_of(Store(database)) as client:
         for part in ("findings", "costs"):
             assert client.get(f"/experiment?id=other&part={part}").status_code == 200
             assert len(statements) == 1, part
             statements.clear()
+    event.remove(Engine, "before_cursor_execute", note)
     database.close()
 
 
 def test_reads_cannot_write_and_end(database: Database) -> None:
-    with pytest.raises((DatabaseError, DBAPIError)), limited_read(database) as connection:
+    refusing = without_writes(database)
+    with pytest.raises((DatabaseError, DBAPIError)), limited_read(refusing) as connection:
         connection.execute(text("DELETE FROM experiments"))
     slow = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
         if database.is_sqlite
         else "SELECT pg_sleep(30)"
     )
-    with pytest.raises(TimeLimitError, match="within"), limited_read(database, 0.2) as reader:
+    with pytest.raises(TimeLimitError, match="within"), limited_read(refusing, 0.2) as reader:
         reader.execute(text(slow))
     with database.write() as connection:
         connection.execute(text("UPDATE experiments SET name = 'x'"))
+    refusing.close()
 
 
 def test_a_file_that_is_gone_at_the_start_is_said(db_path: Path) -> None:

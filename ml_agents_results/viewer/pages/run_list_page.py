@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -67,34 +68,55 @@ def show(site: Site, request: Request) -> Response:
         )
         wanted = [name for name in columns if name in metrics]
         scores = scores_of_runs(connection, [line.id for line in page.lines]) if wanted else {}
-    labels = variant_labels(variants) if variants else {}
+    first, labels = query.first(), variant_labels(variants) if variants else {}
     return site.page(
         "runs.html",
-        title=_title(query, labels),
         crumbs=experiment_crumbs(record.id, record.name),
         record=record,
         query=query,
         page=page,
         total=_total(site, query, page, cells),
         counted=COUNTED,
-        columns={name: COLUMNS.get(name, name) for name in columns},
-        numbers=(*NUMBERS, *metrics),
-        rows=rows_html(query, page.lines, columns, labels, scores, record.metrics or ()),
-        filters=site.store.figures(
-            ("filters", query.first()),
-            lambda _: _filters(site, query, columns, metrics, cells, labels),
-        ),
-        sort_url=_sort_urls(query, columns),
+        rows=rows_html(first, page.lines, columns, labels, scores, record.metrics or ()),
         places=_places(query, page),
-        narrowed=_narrowed(query, labels),
-        commands=_commands(site, query),
         live=(site.store.state() or "") if record.status == "running" else False,
-        grading_url="" if site.store.read_only else grading_url(query),
-        exports=[
-            (query.first().url(f"/export/runs.{suffix}"), name)
-            for suffix, name in _downloads().items()
-        ],
+        **site.store.figures(
+            ("list", first), lambda _: _of_all_pages(site, first, columns, metrics, cells, labels)
+        ),
     )
+
+
+def _of_all_pages(
+    site: Site,
+    first: RunQuery,
+    columns: Sequence[str],
+    metrics: Sequence[str],
+    cells: Sequence[VariantCounts],
+    labels: Mapping[Variant, str],
+) -> Mapping[str, Any]:
+    """What the pages of a list have in common."""
+    listed = urlencode(first.pairs, errors="surrogatepass")
+    # The fields of the form are the same whatever is chosen next to it.
+    form = first.with_filters(variants=(), tasks=(), outcomes=())
+    fields = site.store.figures(("fields", form), lambda _: _fields(site, form, columns, metrics))
+    return {
+        "title": _title(first, labels),
+        "narrowed": _narrowed(first, labels),
+        "commands": _commands(site, first),
+        "grading_url": "" if site.store.read_only else grading_url(first),
+        "exports": [
+            (f"/export/runs.{suffix}?{listed}", name) for suffix, name in _downloads().items()
+        ],
+        "filters": site.fragment(
+            "run_filters.html", query=first, fields=fields, facets=facets_of(first, cells, labels)
+        ),
+        "heads": site.fragment(
+            "run_heads.html",
+            columns={name: COLUMNS.get(name, name) for name in columns},
+            numbers=(*NUMBERS, *metrics),
+            sort_url=_sort_urls(first, columns),
+        ),
+    }
 
 
 @cache
@@ -104,23 +126,14 @@ def _downloads() -> Mapping[str, str]:
     return {suffix: name for suffix, name in _DOWNLOADS.items() if suffix not in without}
 
 
-def _filters(
-    site: Site,
-    query: RunQuery,
-    columns: Sequence[str],
-    metrics: Sequence[str],
-    cells: Sequence[VariantCounts],
-    labels: Mapping[Variant, str],
-) -> Markup:
-    """The form and the facets: the same on all pages of a list."""
+def _fields(site: Site, query: RunQuery, columns: Sequence[str], metrics: Sequence[str]) -> Markup:
     experiment_id = query.filters.experiment_id
     return site.fragment(
-        "run_filters.html",
+        "run_fields.html",
         query=query,
         columns=columns,
         every_column={**COLUMNS, **{name: name for name in metrics}},
         metrics=metrics,
-        facets=facets_of(query, cells, labels),
         texts=TEXT_COLUMNS,
         metadata_keys=site.store.figures(
             ("metadata", experiment_id),

@@ -208,7 +208,7 @@ def _seen(cell: GridCell) -> tuple[str, str, str]:
         if "scored" in cell.outcomes and cell.value is not None:
             return "scored", MARKS["scored"], f"{measured(cell.value)} of {len(cell.outcomes)}"
         kind = "correct" if right == len(cell.outcomes) else "wrong" if not right else "mixed"
-        return kind, MARKS.get(kind, "◐"), f"{right} of {len(cell.outcomes)}"
+        return kind, MARKS.get(kind, "&#x25d0;"), f"{right} of {len(cell.outcomes)}"
     [outcome] = cell.outcomes
     if outcome == "scored" and cell.value is not None:
         return outcome, "", measured(cell.value)

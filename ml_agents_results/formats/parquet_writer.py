@@ -32,8 +32,8 @@ EXPERIMENTS = "experiments"
 """The key of the file's metadata under which the experiments are described."""
 
 BATCH_CHARACTERS = 32 * 1024 * 1024
-GROUP_ROWS, GROUP_BYTES = 100_000, 16 * 1024 * 1024
-"""What a row group has, unless it is the last: so many runs, or so much."""
+GROUP_BYTES = 4 * 1024 * 1024
+"""The least that a row group has, unless it is the last. Writers hold some ten times as much."""
 """Texts that are gathered before they are written, however few the runs."""
 
 _COMPRESSION = "zstd"
@@ -160,14 +160,13 @@ def _row_groups(arrow: Any, schema: "pyarrow.Schema", snapshot: Snapshot) -> Ite
     """Batches joined to what is written, and read, together: each costs a description of all
     columns, which a writer holds until the end."""
     waiting: list[Any] = []
-    rows = size = 0
+    size = 0
     for batch in _batches(arrow, schema, snapshot):
         waiting.append(batch)
-        rows += batch.num_rows
         size += batch.nbytes
-        if rows >= GROUP_ROWS or size >= GROUP_BYTES:
+        if size >= GROUP_BYTES:
             yield arrow.concat_batches(waiting)
-            waiting, rows, size = [], 0, 0
+            waiting, size = [], 0
     if waiting:
         yield arrow.concat_batches(waiting)
 

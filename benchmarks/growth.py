@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from statistics import median
 
@@ -14,11 +14,10 @@ from benchmarks.analyses import services
 from benchmarks.databases import EXPERIMENT, database, responses, without_backups
 from benchmarks.harness import Measured, in_turns
 from benchmarks.page import slope
-from benchmarks.saving import import_file
+from benchmarks.saving import import_file, repeated
 from ml_agents_results.database.engine import Database
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import StandardResponse
 
 SAVES = 200
 MOST_IN_EXCEL = 100_000
@@ -58,14 +57,10 @@ def of_volume(folder: Path, sizes: Sequence[int]) -> Iterator[Measured]:
         shutil.copy(kept, copy)
         with closing(without_backups(copy)) as processor:
             processor.save_experiment("saved", {})
-            ready = responses("saved")
-            _add(curves, f"{SAVES} saves", runs, partial(_save, processor, ready), rounds=5)
+            saves = map(processor.save_run_result, responses("saved"))
+            two_hundred = repeated(partial(next, saves), SAVES)
+            _add(curves, f"{SAVES} saves", runs, two_hundred, rounds=5)
     yield from _doubled(curves)
-
-
-def _save(processor: ResultsProcessor, ready: Iterator[StandardResponse]) -> None:
-    for response in list(islice(ready, SAVES)):
-        processor.save_run_result(response)
 
 
 def _add(curves: Curves, name: str, runs: int, work: Callable[[], object], rounds: int) -> None:

@@ -7,20 +7,19 @@ import json
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.databases import APPROACHES, fill, responses
-from benchmarks.harness import ROOT, Measured
+from benchmarks.harness import ROOT, Measured, in_turns
+from benchmarks.saving import SAVES, repeated
 from ml_agents_results.processor import ResultsProcessor
 
 PYTHON = ROOT / "build" / "peers" / "bin" / "python"
-RUNS = 300
 
 
 def recording(folder: Path) -> Iterator[Measured]:
@@ -28,14 +27,11 @@ def recording(folder: Path) -> Iterator[Measured]:
         if measured := _ask(peer, folder):
             with closing(ResultsProcessor(str(folder / f"{peer}-ours.db"))) as processor:
                 processor.save_experiment("e", {})
-                ready = responses("e")
-                for response in islice(ready, 5):
-                    processor.save_run_result(response)
-                start = time.perf_counter()
-                for response in islice(ready, RUNS):
-                    processor.save_run_result(response)
-                ours = (time.perf_counter() - start) / RUNS
-            yield Measured(f"{peer}, a run", measured["seconds"] * 1000, ours * 1000)
+                saves = map(processor.save_run_result, responses("e"))
+                [ours] = in_turns(repeated(partial(next, saves)), rounds=1)
+            yield Measured(
+                f"{peer}, a run", measured["seconds"] * 1000, ours.wall[0] * 1000 / SAVES
+            )
 
 
 def comparison(folder: Path, pairs: int) -> Iterator[Measured]:

@@ -9,7 +9,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -21,7 +21,6 @@ from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
-from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 
 SAVES = 300
 THREE = ("f1", "rouge", "bleu")
@@ -31,37 +30,38 @@ def responses_one_by_one(folder: Path, rounds: int) -> Iterator[Measured]:
     """A platform's responses with parsing metrics; also with automatic backups, as predecessors
     save them, with a connection for every save, and as a loop of one's own records them."""
     ours, again = folder / "ours.db", folder / "again.db"
-    with (
-        closing(without_backups(ours)) as processor,
-        closing(ResultsProcessor(str(folder / "backed-up.db"))) as backed_up,
-    ):
-        saves, saves_backed_up = _saves(processor, rounds), _saves(backed_up, rounds)
+    with ExitStack() as stack:
+        processor = stack.enter_context(closing(without_backups(ours)))
+        looped = stack.enter_context(closing(without_backups(folder / "loop.db")))
+        backed_up = stack.enter_context(closing(ResultsProcessor(str(folder / "backed-up.db"))))
+        for one in (processor, backed_up):
+            one.save_experiment("e", {})
+        ready = [iter(list(islice(responses("e"), 1 + SAVES * (1 + rounds)))) for _ in range(2)]
+        processor.save_run_result(next(ready[0]))
         bare = Bare(ours, folder / "bare.db")
         shutil.copy(bare.empty, again)
-        with (
-            closing(bare.open(bare.empty)) as connection,
-            processor.experiment("loop", config={}) as experiment,
-        ):
-            samples = ({"id": str(number), "question": f"Question {number}"} for number in count())
+        connection = stack.enter_context(closing(bare.open(bare.empty)))
+        experiment = stack.enter_context(looped.experiment("loop", config={}))
+        numbers = count()
 
-            def driver() -> None:
-                for _ in range(SAVES):
-                    bare.save(connection)
+        def with_connection() -> None:
+            with closing(bare.open(again)) as own:
+                bare.save(own)
 
-            def predecessor() -> None:
-                for _ in range(SAVES):
-                    with closing(bare.open(again)) as own:
-                        bare.save(own)
+        def in_loop() -> None:
+            sample = {"id": str(next(numbers)), "question": "What follows?"}
+            with experiment.run(sample, approach="CoT", model="m") as run:
+                run.raw_output = "The answer is 42. " * 170
+                run.score("exact", True)
 
-            def loop() -> None:
-                for sample in islice(samples, SAVES):
-                    with experiment.run(sample, approach="CoT", model="m") as run:
-                        run.raw_output = "The answer is 42. " * 170
-                        run.score("exact", True)
-
-            saved, limit, with_backups, before, recorded = in_turns(
-                saves, driver, saves_backed_up, predecessor, loop, rounds=rounds
-            )
+        saved, limit, with_backups, before, recorded = in_turns(
+            repeated(lambda: processor.save_run_result(next(ready[0]))),
+            repeated(lambda: bare.save(connection)),
+            repeated(lambda: backed_up.save_run_result(next(ready[1]))),
+            repeated(with_connection),
+            repeated(in_loop),
+            rounds=rounds,
+        )
     name = f"{SAVES} durable saves"
     yield Measured(name, saved, limit)
     yield Measured(f"{name}, processor time", saved, limit)
@@ -70,15 +70,10 @@ def responses_one_by_one(folder: Path, rounds: int) -> Iterator[Measured]:
     yield Measured(f"{SAVES} runs of a loop of one's own", recorded, limit)
 
 
-def _saves(processor: ResultsProcessor, rounds: int) -> Callable[[], None]:
-    """The works of all rounds, with one save made."""
-    processor.save_experiment("e", {})
-    ready = iter(list(islice(responses("e"), 1 + SAVES * (1 + rounds))))
-    processor.save_run_result(next(ready))
-
+def repeated(save: Callable[[], object], times: int = SAVES) -> Callable[[], None]:
     def work() -> None:
-        for response in islice(ready, SAVES):
-            processor.save_run_result(response)
+        for _ in range(times):
+            save()
 
     return work
 
@@ -91,16 +86,11 @@ def runs_with_scores(folder: Path, rounds: int) -> Iterator[Measured]:
         processor.save_run(next(ready))
         bare = Bare(path, folder / "bare.db")
         with closing(bare.open(bare.empty)) as connection:
-
-            def saves() -> None:
-                for run in islice(ready, SAVES):
-                    processor.save_run(run)
-
-            def driver() -> None:
-                for _ in range(SAVES):
-                    bare.save(connection)
-
-            saved, limit = in_turns(saves, driver, rounds=rounds)
+            saved, limit = in_turns(
+                repeated(lambda: processor.save_run(next(ready))),
+                repeated(lambda: bare.save(connection)),
+                rounds=rounds,
+            )
     name = f"{SAVES} durable saves with {len(THREE)} scores"
     yield Measured(name, saved, limit)
     yield Measured(f"{name}, processor time", saved, limit)
@@ -170,23 +160,14 @@ def _write_answers(path: Path, lines: int) -> None:
 
 def into_a_large_file(_folder: Path, runs: int) -> Iterator[Measured]:
     """Durable saves into a file of so many runs, next to one of 10,000."""
-    number, name = 200, "saves"
-    processors = [without_backups(database(size)) for size in (runs, 10_000)]
-
-    def saves(processor: ResultsProcessor) -> Callable[[], None]:
-        processor.save_experiment(name, {})
-        ready = responses(name)
-
-        def work() -> None:
-            for response in islice(ready, number):
-                processor.save_run_result(response)
-
-        return work
-
-    large, small = in_turns(*map(saves, processors), rounds=7)
-    for processor in processors:
-        with processor.database.write() as connection:
+    number, name, works = 200, "saves", []
+    with ExitStack() as stack:
+        for size in (runs, 10_000):
+            processor = stack.enter_context(closing(without_backups(database(size))))
             # The files are kept for other works.
-            ExperimentRepository(connection).delete(name)
-        processor.close()
+            stack.callback(processor.delete_experiment, name)
+            processor.save_experiment(name, {})
+            ready = map(processor.save_run_result, responses(name))
+            works.append(repeated(partial(next, ready), number))
+        large, small = in_turns(*works, rounds=7)
     yield Measured(f"{number} durable saves at {runs:,} runs", large, small)

@@ -7,7 +7,7 @@ the target is made, how choices are shown, and the kind of answer.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from ml_agents_results.errors import InvalidFileError, NotFoundError
+from ml_agents_results.experiments.question import Question
 from ml_agents_results.scoring import latex
 from ml_agents_results.scoring.kinds import KINDS, AnswerKind, check_kind
 from ml_agents_results.scoring.options import label_of
@@ -28,25 +29,6 @@ _TARGETS = frozenset(
     {"column", "after", "index", "from", "letter", "check", "label", "labels", "boxed", "flagged",
      "truth", "any_of", "empty", "option", "json"}
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A row as a question.
-
-    Attributes:
-        input: The question with the options shown below it.
-        target: The expected answer; None where the row has none.
-        choices: The options in the order shown.
-        metadata: Columns that a grader may need.
-    """
-
-    input: str
-    target: str | None
-    choices: tuple[str, ...] = ()
-    task: str | None = None
-    sample_id: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,8 +74,12 @@ class Recipe:
             if column in row
         )
 
-    def prepare(self, row: Mapping[str, Any], where: str) -> Prepared:
-        """The question of a row. Raises InvalidFileError, which names the row."""
+    def prepare(self, row: Mapping[str, Any], where: str) -> Question:
+        """The question of a row, with its options below it; without an index.
+
+        Raises:
+            InvalidFileError: It is not of this recipe; the message names the row.
+        """
         wanted = self.definition
         sample_id = _text(value_at(row, wanted["id"])) if "id" in wanted else None
         texts = [_text(value_at(row, column)) for column in wanted["question"]]
@@ -112,13 +98,14 @@ class Recipe:
         if choices:
             lines.append("\n".join(f"({label_of(i)}) {c}" for i, c in enumerate(choices)))
         lines.append(wanted.get("after", ""))
-        return Prepared(
+        return Question(
+            (_text(value_at(row, wanted["task"])) if "task" in wanted else None) or "",
+            0,
+            sample_id,
             "\n\n".join(line for line in lines if line),
             target,
             choices,
-            _text(value_at(row, wanted["task"])) if "task" in wanted else None,
-            sample_id,
-            {column: row.get(column) for column in wanted.get("metadata", ())},
+            metadata={column: row.get(column) for column in wanted.get("metadata", ())},
         )
 
     def _choices(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ml_agents_results.errors import DuplicateError, InvalidFileError, UsageError
 from ml_agents_results.experiments.dataset_recipes import Recipe, load_recipe, recognise
 from ml_agents_results.experiments.dataset_rows import BUILTIN, RowSource, row_source
+from ml_agents_results.experiments.question import Question
 from ml_agents_results.providers.interface import Message
 from ml_agents_results.scoring import kinds
 from ml_agents_results.scoring.kinds import AnswerKind, check_kind
@@ -24,40 +25,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "task": ("task",),
 }
 """The columns of each field; the first one present is used. A mapping replaces them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One sample. `sample_index` counts from 0 within its task; the task is '' where none is.
-
-    Attributes:
-        choices: The options in the order shown, where the dataset has them apart.
-        messages: Its turns, where the question is a conversation.
-        metadata: Columns that a grader may need.
-        answer_kind: The declared or guessed kind of answer; None where each target decides.
-        labels: The closed set of kind `label`.
-    """
-
-    task: str
-    sample_index: int
-    sample_id: str | None
-    input_text: str
-    expected_answer: str | None
-    choices: tuple[str, ...] = ()
-    messages: tuple[Message, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    answer_kind: AnswerKind | None = field(default=None, compare=False)
-    labels: tuple[str, ...] = field(default=(), compare=False)
-
-    @property
-    def history(self) -> tuple[Message, ...]:
-        """The turns before the last one, of a question that is a conversation."""
-        return self.messages[:-1]
-
-    @property
-    def prompt(self) -> str:
-        """What is asked: the last turn of a conversation, else the question's text."""
-        return self.messages[-1].content if self.messages else self.input_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,15 +165,7 @@ def _question(
     sample_id = _value(row, columns["id"])
     if recipe is not None:
         made = recipe.prepare(row, where)
-        return Question(
-            made.task or task,
-            0,
-            made.sample_id or sample_id,
-            made.input,
-            made.target,
-            made.choices,
-            metadata=made.metadata,
-        )
+        return replace(made, task=made.task or task, sample_id=made.sample_id or sample_id)
     messages = _messages(where, row, columns["input"])
     text = _transcript(messages) if messages else _value(row, columns["input"])
     if text is None or not text.strip():

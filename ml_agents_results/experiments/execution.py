@@ -165,9 +165,7 @@ class Execution:
         self._pool = pool
         self._progress.begin(self._id, list(self._tallies.values()))
         try:
-            failure, interrupted = run_pool(
-                pool, providers, self._study.config.grace, self._progress.say
-            )
+            failure, interrupted = run_pool(pool, providers, self._progress.say)
         finally:
             self._progress.end()
         self._processor.backup.finish()

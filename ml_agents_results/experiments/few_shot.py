@@ -12,7 +12,8 @@ from ml_agents_results.errors import InvalidFileError, UsageError
 from ml_agents_results.experiments.approaches.base import Approach, PromptingApproach
 from ml_agents_results.experiments.approaches.prompt_files import fill
 from ml_agents_results.experiments.dataset_rows import row_source
-from ml_agents_results.experiments.datasets import Question, load_dataset
+from ml_agents_results.experiments.datasets import load_dataset
+from ml_agents_results.experiments.question import Question
 from ml_agents_results.providers.interface import Message
 
 SOLUTION = "output"

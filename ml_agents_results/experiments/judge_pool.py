@@ -99,7 +99,6 @@ class JudgePool(Pool):
     cache: AnswerCache | None = None
     max_cost: float | None = None
     cost: float = 0.0
-    stopped_at_cost: bool = False
     _me: ThisProcess = field(default_factory=ThisProcess)
 
     def __post_init__(self) -> None:
@@ -298,7 +297,6 @@ class JudgePool(Pool):
                 )
             )
         elif self.cost >= self.max_cost:
-            self.stopped_at_cost = True
             self._stopping.set()
 
     def _claims(self, connection: Connection) -> ScoreClaimRepository:

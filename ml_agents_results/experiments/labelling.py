@@ -15,7 +15,6 @@ from ml_agents_results.repositories.filters import Filters
 from ml_agents_results.repositories.label_draws import QUEUE
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.queue_repository import QueuedRun, QueueRepository
-from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.score_repository import ScoreRepository
 
 HUMAN = "human"
@@ -178,8 +177,7 @@ class Labelling:
             return queues.open_runs(self.queue.name, self.author)
 
     def run(self, queued: QueuedRun) -> RunRecord:
-        with self._processor.database.read() as connection:
-            return RunRepository(connection).get(queued.run_id)
+        return self._processor.get_run(queued.run_id)
 
     def save(
         self,

@@ -6,9 +6,9 @@ from random import Random
 
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.experiments.approaches.base import Trace
-from ml_agents_results.experiments.datasets import Question
 from ml_agents_results.experiments.plan import PlannedVariant
 from ml_agents_results.experiments.pool import Pool, Work, run_pool
+from ml_agents_results.experiments.question import Question
 from ml_agents_results.experiments.study import Study
 from ml_agents_results.providers.interface import Provider
 from ml_agents_results.repositories.earlier_usage import AnswerUsage
@@ -30,7 +30,7 @@ def pilot_usage(
         KeyboardInterrupt: Ctrl-C.
     """
     pool = _PilotPool(study, providers, count)
-    failure, interrupted = run_pool(pool, providers, study.config.grace, say)
+    failure, interrupted = run_pool(pool, providers, say)
     if interrupted:
         raise KeyboardInterrupt
     if failure is not None:
@@ -79,12 +79,7 @@ class _PilotPool(Pool):
             except ResultsError as error:
                 self.last_error = error
                 return
-        if trace.prompt_tokens is not None and trace.completion_tokens is not None:
-            self.usage[variant].append(
-                AnswerUsage(
-                    question.prompt,
-                    trace.prompt_tokens,
-                    trace.completion_tokens,
-                    trace.cost_estimate,
-                )
-            )
+        usage = trace.usage
+        if usage.prompt_tokens is not None and usage.completion_tokens is not None:
+            counts = (usage.prompt_tokens, usage.completion_tokens, usage.cost_estimate)
+            self.usage[variant].append(AnswerUsage(question.prompt, *counts))

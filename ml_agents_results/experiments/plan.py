@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ml_agents_results.database.engine import Database
-from ml_agents_results.experiments.datasets import Question
+from ml_agents_results.experiments.question import Question
 from ml_agents_results.repositories.claim_repository import RunKey
 from ml_agents_results.repositories.run_repository import RunRepository
 

@@ -22,7 +22,7 @@ class Pool:
     """
 
     def __init__(self, grace: float) -> None:
-        self._grace = grace
+        self.grace = grace
         self._stopping = asyncio.Event()
         self._failure: Exception | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -78,14 +78,13 @@ class Pool:
 
     async def _end_in_time(self) -> None:
         await self._stopping.wait()
-        await asyncio.sleep(self._grace)
+        await asyncio.sleep(self.grace)
         self._cancel()
 
 
 def run_pool(
     pool: Pool,
     providers: "Sequence[Provider]",
-    grace: float,
     say: Callable[[str], None],
 ) -> tuple[Exception | None, bool]:
     """Runs the pool and closes the providers.
@@ -93,7 +92,6 @@ def run_pool(
     Returns what the pool raised, and whether Ctrl-C stopped it.
 
     Args:
-        grace: Seconds that running calls get to end, for the message.
         say: Shows a message.
     """
     failures: list[Exception] = []
@@ -128,7 +126,7 @@ def run_pool(
             pool.stop()
             if not interrupted:
                 say(
-                    f"Stopping: running calls get {grace:g} s to end. "
+                    f"Stopping: running calls get {pool.grace:g} s to end. "
                     "Press Ctrl-C again to cancel them."
                 )
             interrupted = True

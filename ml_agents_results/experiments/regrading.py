@@ -7,7 +7,6 @@ from ml_agents_results.database.origin import trusted_grader
 from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ParsingMetrics, RunRecord
-from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.scoring.graders import find_grader
 from ml_agents_results.scoring.stored_answers import Rescoring
 
@@ -23,10 +22,9 @@ class Regrading:
 
     def unread(self) -> Iterator[RunRecord]:
         """The runs with an output in which no answer was found."""
-        with self._processor.database.read() as connection:
-            for run in RunRepository(connection).iterate([self._experiment.id]):
-                if run.error is None and run.parsed_answer is None and run.raw_output is not None:
-                    yield run
+        for run in self._processor.iter_runs(self._experiment.id):
+            if run.error is None and run.parsed_answer is None and run.raw_output is not None:
+                yield run
 
     def correct(self, run_id: str, answer: str) -> RunRecord:
         """Sets the answer that a person read in a run's output and grades it.
@@ -37,8 +35,7 @@ class Regrading:
             NotFoundError: There is no such run.
             InvalidRecordError: The run belongs to another experiment, or failed.
         """
-        with self._processor.database.read() as connection:
-            run = RunRepository(connection).get(run_id)
+        run = self._processor.get_run(run_id)
         if run.experiment_id != self._experiment.id or run.error is not None:
             raise InvalidRecordError(
                 f"{run_id} is a run of {run.experiment_id}"

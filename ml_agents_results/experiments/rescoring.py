@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ml_agents_results.database.origin import is_foreign, signed, trusted_grader
@@ -13,7 +14,6 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import MetricKind, MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.metric_repository import MetricRepository
-from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.score_repository import HISTORY, with_history
 from ml_agents_results.repositories.score_rows import value_of_run
 from ml_agents_results.scoring.extraction import ParsedAnswer
@@ -280,19 +280,12 @@ class StoredScoring:
             MetricRepository(connection, self._experiment.id).save(metric)
 
     def _runs(self) -> Iterator[RunRecord]:
-        with self._processor.database.read() as connection:
-            for run in RunRepository(connection).iterate([self._experiment.id]):
-                if run.error is None and run.raw_output is not None:
-                    yield run
+        runs = self._processor.iter_runs(self._experiment.id)
+        return (run for run in runs if run.error is None and run.raw_output is not None)
 
     def _batches(self) -> Iterator[list[RunRecord]]:
-        batch: list[RunRecord] = []
-        for run in self._runs():
-            batch.append(run)
-            if len(batch) == BATCH:
-                yield batch
-                batch = []
-        if batch:
+        runs = self._runs()
+        while batch := list(islice(runs, BATCH)):
             yield batch
 
 

@@ -29,7 +29,6 @@ from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.providers.answer_cache import AnswerCache
 from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.metric_repository import MetricRepository
-from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.score_repository import ScoreRepository
 from ml_agents_results.scoring.extraction import VERSION as EXTRACTOR
 from ml_agents_results.scoring.graders import JUDGE
@@ -233,7 +232,7 @@ class StoredJudging:
             cache=self._cache,
             max_cost=max_cost,
         )
-        failure, interrupted = run_pool(pool, self._providers, grace, say)
+        failure, interrupted = run_pool(pool, self._providers, say)
         result = replace(self._result(), asked=asked)
         self._save_metric(result.served_models)
         if failure is not None:
@@ -287,10 +286,8 @@ class StoredJudging:
         return self._baseline in (run.approach_name, run.model)
 
     def _runs(self) -> Iterator[RunRecord]:
-        with self._processor.database.read() as connection:
-            for run in RunRepository(connection).iterate([self._experiment.id]):
-                if run.error is None and run.raw_output:
-                    yield run
+        runs = self._processor.iter_runs(self._experiment.id)
+        return (run for run in runs if run.error is None and run.raw_output)
 
     def _result(self) -> Judged:
         """Counts what is stored for the metric."""

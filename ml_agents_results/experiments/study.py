@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from ml_agents_results.config import ExperimentConfig
 from ml_agents_results.database.files import refuse_to_replace
 from ml_agents_results.errors import UsageError
-from ml_agents_results.experiments.datasets import Dataset, Question, load_dataset
+from ml_agents_results.experiments.datasets import Dataset, load_dataset
 from ml_agents_results.experiments.few_shot import Examples, load_examples
 from ml_agents_results.experiments.plan import Extent, Plan, PlannedModel
 from ml_agents_results.experiments.platform_files import FILES
+from ml_agents_results.experiments.question import Question
 from ml_agents_results.providers import public_url
 from ml_agents_results.providers.answer_cache import AnswerCache, CachedProvider
 from ml_agents_results.providers.interface import Message, Provider
@@ -151,9 +152,9 @@ class Study:
         return replace(self, plan=replace(self.plan, models=models))
 
 
-def require_monitored(variants: int, plan: Plan) -> None:
+def require_monitored(plan: Plan) -> None:
     """Raises UsageError where looking early would be wrong, or there is nothing to look at."""
-    if variants < 2:
+    if len(plan.variants) < 2:
         raise UsageError(
             "stop_when looks at differences, and there is one approach",
             "Give a baseline as well, for example --approach None,CoT.",
@@ -205,7 +206,7 @@ def prepare(
         before,
     )
     if config.stop_when == "decided":
-        require_monitored(len(plan.variants), plan)
+        require_monitored(plan)
     examples = load_examples(config, plan.questions)
     cache = None if config.cache is None else AnswerCache(config.cache)
     return Study(config, dataset, approaches, plan, examples, cache)

@@ -8,13 +8,13 @@ from typing import Any
 
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.experiments.approaches.base import FROM_CACHE, Trace
-from ml_agents_results.experiments.datasets import Question
 from ml_agents_results.experiments.fault_watch import FaultWatch
 from ml_agents_results.experiments.pool import Pool, Work
+from ml_agents_results.experiments.question import Question
 from ml_agents_results.experiments.recorder import ENDED_AT, Recorder
 from ml_agents_results.experiments.result_hook import ResultHook
 from ml_agents_results.experiments.study import Study
-from ml_agents_results.providers.interface import Provider, token_count, usd
+from ml_agents_results.providers.interface import Completion, Provider
 from ml_agents_results.records import RunRecord, canonical_finish_reason
 from ml_agents_results.redaction import redact_text
 from ml_agents_results.scoring.extraction import ENDPOINT_REASON, parse
@@ -169,7 +169,7 @@ class WorkerPool(Pool):
             if trace.steps:
                 # They are paid for, and show how far the approach got.
                 record.metadata_json["steps"] = _steps(trace)
-                _count(record, trace)
+                _count(record, trace.usage)
             return record
         self._fail(lane.watch.answered(trace.raw_output, trace.finish_reason))
         record.created_at = datetime.now(UTC)
@@ -198,7 +198,7 @@ class WorkerPool(Pool):
         record.parsing_confidence = parsed.parsing_confidence
         record.parsing_metrics = parsed.metrics
         record.execution_time_ms = trace.execution_time_ms
-        _count(record, trace)
+        _count(record, trace.usage)
         record.metadata_json = {
             **(record.metadata_json or {}),
             **question.metadata,
@@ -251,14 +251,13 @@ def _note_finish(record: RunRecord, reason: str | None, outcome: str | None) -> 
         record.metadata_json[ENDED_AT["truncated"]] = record.created_at.isoformat()
 
 
-def _count(record: RunRecord, trace: Trace) -> None:
+def _count(record: RunRecord, usage: Completion) -> None:
     """Records the usage; a sum of several steps that is too large is as unknown as that of one."""
-    record.prompt_tokens = token_count(trace.prompt_tokens)
-    record.completion_tokens = token_count(trace.completion_tokens)
-    record.cost_estimate = usd(trace.cost_estimate)
-    record.cached_tokens = token_count(trace.cached_tokens)
-    record.reasoning_tokens = token_count(trace.reasoning_tokens)
-    record.reasoning_text = trace.reasoning_text
+    for name in (
+        *("prompt_tokens", "completion_tokens", "cached_tokens"),
+        *("reasoning_tokens", "reasoning_text", "cost_estimate"),
+    ):
+        setattr(record, name, getattr(usage, name))
 
 
 def _steps(trace: Trace) -> list[dict[str, Any]]:

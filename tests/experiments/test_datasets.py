@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results.errors import DuplicateError, InvalidFileError, NotFoundError, UsageError
-from ml_agents_results.experiments.datasets import Dataset, Question, load_dataset
+from ml_agents_results.experiments.datasets import Dataset, load_dataset
+from ml_agents_results.experiments.question import Question
 
 ROWS = [("1 + 1?", "2"), ("Größe „A“, ja?", "no"), ("x" * 200_000, None)]
 

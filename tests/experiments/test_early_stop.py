@@ -156,7 +156,7 @@ def simulate(rng: random.Random, plan: Plan, chances: dict[str, float]) -> tuple
 
 
 def plan_of(count: int, *names: str) -> Plan:
-    from ml_agents_results.experiments.datasets import Question
+    from ml_agents_results.experiments.question import Question
 
     asked = [
         Question(sample_id=None, task="", sample_index=n, input_text="q", expected_answer="a")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ml_agents_results.experiments.datasets import Question
 from ml_agents_results.experiments.plan import Extent, Plan, PlannedModel
+from ml_agents_results.experiments.question import Question
 
 MODELS = [PlannedModel("p", "a"), PlannedModel("p", "b"), PlannedModel("q", "a")]
 

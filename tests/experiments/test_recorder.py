@@ -12,8 +12,8 @@ import pytest
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import InvalidRecordError
-from ml_agents_results.experiments.datasets import Question
 from ml_agents_results.experiments.plan import Plan, PlannedModel
+from ml_agents_results.experiments.question import Question
 from ml_agents_results.experiments.recorder import ENDED_AT, LEASE, Recorder
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord

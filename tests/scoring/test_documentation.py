@@ -85,4 +85,4 @@ def test_the_recipe_of_the_page_works(tmp_path: Path) -> None:
     row = {"context": "c", "question": "q", "options": ["x", "y"], "answer": 1, "subject": "s",
            "question_id": 7}  # fmt: skip
     prepared = load_recipe(path).prepare(row, "row 1")
-    assert (prepared.input, prepared.target) == ("c\n\nq\n\n(A) x\n(B) y", "B")
+    assert (prepared.input_text, prepared.expected_answer) == ("c\n\nq\n\n(A) x\n(B) y", "B")

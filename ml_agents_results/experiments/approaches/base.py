@@ -89,30 +89,22 @@ class Trace:
     structured: dict[str, Any] | None = None
 
     @property
-    def prompt_tokens(self) -> int | None:
-        """Tokens read."""
-        return total([step.completion.prompt_tokens for step in self.steps])
-
-    @property
-    def completion_tokens(self) -> int | None:
-        """Tokens written."""
-        return total([step.completion.completion_tokens for step in self.steps])
-
-    @property
-    def cached_tokens(self) -> int | None:
-        """Tokens read that the endpoint had read before, as far as it says so."""
-        return _known([step.completion.cached_tokens for step in self.steps])
-
-    @property
-    def reasoning_tokens(self) -> int | None:
-        """Tokens written that are reasoning, as far as the endpoint says so."""
-        return _known([step.completion.reasoning_tokens for step in self.steps])
-
-    @property
-    def reasoning_text(self) -> str | None:
-        """Reasoning that was returned separately from the answers, of all steps."""
-        texts = [text for step in self.steps if (text := step.completion.reasoning_text)]
-        return "\n\n".join(texts) or None
+    def usage(self) -> Completion:
+        """Tokens, reasoning and cost (USD) of all steps. Cached tokens and those of the reasoning
+        are counted as far as the endpoint states them; the cost is None where all answers are
+        stored ones."""
+        parts = [step.completion for step in self.steps]
+        asked = [step for step in self.steps if not step.completion.from_cache]
+        free = self.from_cache and all(step.name == EXECUTION for step in asked)
+        return Completion(
+            "",
+            prompt_tokens=total([part.prompt_tokens for part in parts]),
+            completion_tokens=total([part.completion_tokens for part in parts]),
+            cached_tokens=_known([part.cached_tokens for part in parts]),
+            reasoning_tokens=_known([part.reasoning_tokens for part in parts]),
+            reasoning_text="\n\n".join(filter(None, (part.reasoning_text for part in parts))),
+            cost_estimate=None if free else total([s.completion.cost_estimate for s in asked]),
+        )
 
     @property
     def finish_reason(self) -> str | None:
@@ -124,14 +116,6 @@ class Trace:
     def from_cache(self) -> int:
         """How many steps are stored answers."""
         return sum(step.completion.from_cache for step in self.steps)
-
-    @property
-    def cost_estimate(self) -> float | None:
-        """USD; None where all answers are stored ones."""
-        asked = [s for s in self.steps if not s.completion.from_cache]
-        if self.from_cache and all(step.name == EXECUTION for step in asked):
-            return None
-        return total([step.completion.cost_estimate for step in asked])
 
     @property
     def execution_time_ms(self) -> int | None:

@@ -194,14 +194,14 @@ def test_sums_over_steps() -> None:
     (approach,) = load_approaches(["Reflection"])
     with Endpoint(scripted("one", "one two", "one two three"), cost=0.5, latency=0.05) as endpoint:
         trace = run(approach, endpoint)
-    assert trace.completion_tokens == 6
-    assert trace.prompt_tokens == sum(len(step.prompt.split()) for step in trace.steps)
-    assert trace.cost_estimate == 1.5
+    assert trace.usage.completion_tokens == 6
+    assert trace.usage.prompt_tokens == sum(len(step.prompt.split()) for step in trace.steps)
+    assert trace.usage.cost_estimate == 1.5
     assert trace.execution_time_ms is not None
     assert 150 <= trace.execution_time_ms == sum(step.completion.latency_ms for step in trace.steps)
     trace.steps[1].completion.cost_estimate = None
-    assert trace.cost_estimate is None
-    assert Trace().prompt_tokens is None
+    assert trace.usage.cost_estimate is None
+    assert Trace().usage.prompt_tokens is None
 
 
 def test_a_step_that_cannot_be_asked_ends_the_question() -> None:

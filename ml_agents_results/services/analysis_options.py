@@ -1,4 +1,4 @@
-"""How figures are computed: the choices that every analysis offers, and their names."""
+"""Analysis options: how figures are computed, the choices that every analysis offers."""
 
 import math
 from collections.abc import Collection, Mapping

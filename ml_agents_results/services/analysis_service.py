@@ -1,4 +1,4 @@
-"""Analysis: what the services of all reports share."""
+"""Analysis service: the base of the services of all reports."""
 
 from collections.abc import Collection, Sequence
 

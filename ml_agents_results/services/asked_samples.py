@@ -1,4 +1,4 @@
-"""How much of a study is there: samples asked of those that could be, and runs of those planned."""
+"""Asked samples: how many of those that could be asked, and how many of the planned runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

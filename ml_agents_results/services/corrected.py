@@ -1,4 +1,4 @@
-"""What would people say of all answers? A judge corrected by people on a random part of them."""
+"""Corrected means: a judge on all samples, corrected by people on a random part of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -213,17 +213,17 @@ class CorrectedService(AnalysisService):
         self,
         rows: Ratings,
         judged: Array,
-        said: Array,
+        labels: Array,
         bounds: Bounds,
         span: float | None,
     ) -> tuple[PredictionPowered, str]:
         clusters, method = clusters_of(rows, self._options) if len(rows) else (None, "")
-        labelled = ~np.isnan(said)
+        labelled = ~np.isnan(labels)
         widths: tuple[float, ...] = ()
         if span is not None:
             widths = tuple(width * span for width in HALF_WIDTHS)
         mean = corrected_mean(
-            said[labelled],
+            labels[labelled],
             judged[labelled],
             judged[~labelled],
             bounds,

@@ -1,4 +1,4 @@
-"""What do answers cost, what does a correct one cost, and which variants are worth their price?"""
+"""Cost report: what answers cost, what a correct one costs, and which variants are worth it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_service import AnalysisService
-from ml_agents_results.services.clustering import cluster_sums, dependence
 from ml_agents_results.services.comparison.baselines import contrasts
 from ml_agents_results.services.comparison.paired import PairedEstimate, estimate_grades
 from ml_agents_results.services.comparison.paired_differences import Differences, mean_difference
@@ -15,6 +14,8 @@ from ml_agents_results.services.comparison.shared_samples import ContrastReader,
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
 from ml_agents_results.services.sample_clusters import (
     cluster_column,
+    cluster_sums,
+    dependence,
     estimate_accuracy,
     sample_cells,
 )
@@ -47,7 +48,7 @@ class VariantCost(VariantRow):
     ungraded ones too: they were paid for and gave no right answer. `graded_cost_per_correct` is
     over the graded ones only, `failed_cost_share` the share of the money that the others cost.
     `on_pareto_front` says that no other variant is at least as accurate, as cheap per run and as
-    fast, and better in one of these; None where that cannot be told.
+    fast, and better in one of these; None where that is not known.
     `method` names the unit that errors treat as independent: runs, or the clusters that they
     belong to; repeats of a sample are a cluster. `dof` are those of `mean_cost_se`.
     """

@@ -1,4 +1,4 @@
-"""What goes wrong, where, and is it more than chance? Explorations, labelled as such."""
+"""Failure report: what goes wrong, where, and whether it is more than chance; exploratory."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Gate: may a candidate replace the baseline? One verdict per rule and candidate."""
+"""Gate: whether a candidate may replace the baseline, one verdict per rule and candidate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

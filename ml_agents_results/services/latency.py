@@ -1,4 +1,4 @@
-"""How long do answers take, and how much longer with another approach?"""
+"""Latency report: how long answers take, and how much longer than those of the baseline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_service import AnalysisService
-from ml_agents_results.services.clustering import independence_warnings
 from ml_agents_results.services.comparison.baselines import contrasts
 from ml_agents_results.services.comparison.paired_differences import mean_difference
 from ml_agents_results.services.comparison.pairing import pairing_rule
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
-from ml_agents_results.services.sample_clusters import cluster_column
+from ml_agents_results.services.sample_clusters import (
+    cluster_column,
+    independence_warnings,
+)
+from ml_agents_results.services.variant_summary import by_variant, denominators
+from ml_agents_results.statistics.denominators import Denominators
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.multiplicity import adjust, count_tests
 from ml_agents_results.statistics.quantiles import Quantile, from_histogram
@@ -89,17 +93,11 @@ class LatencyService(AnalysisService):
     def report(self, *, baseline: str | None = None) -> LatencyReport:
         """Every variant that has runs, and the variants compared on the samples they share."""
         tabulator = self._tabulator(missing="exclude", pairs=True)
-        runs: dict[Variant, tuple[int, int]] = {}
-        repeated = set()
         parts = tabulator.variants()
-        for part in parts:
-            before = runs.get(part.variant, (0, 0))
-            runs[part.variant] = (before[0] + part.runs, before[1] + part.failed)
-            if part.repeated:
-                repeated.add(part.variant)
+        repeated = {part.variant for part in parts if part.repeated}
         rows = [
-            self._variant(variant, total, failed, *tabulator.latencies(variant))
-            for variant, (total, failed) in runs.items()
+            self._variant(variant, denominators(counts), *tabulator.latencies(variant))
+            for variant, counts in by_variant(parts).items()
         ]
         timed = [row.variant for row in rows if row.summary.n_timed]
         ordered = self._in_recorded_order(timed)
@@ -113,11 +111,11 @@ class LatencyService(AnalysisService):
         )
 
     def _variant(
-        self, variant: Variant, runs: int, failed: int, values: Sequence[int], counts: Sequence[int]
+        self, variant: Variant, runs: Denominators, values: Sequence[int], counts: Sequence[int]
     ) -> VariantLatency:
-        summary = latency_summary(values, counts, runs - failed - sum(counts))
+        summary = latency_summary(values, counts, runs.total - runs.failed - sum(counts))
         quantiles = from_histogram(values, counts, QUANTILES, self._options.confidence)
-        return VariantLatency(variant, runs, failed, summary, tuple(quantiles))
+        return VariantLatency(variant, runs.total, runs.failed, summary, tuple(quantiles))
 
     def _pairs(
         self,

@@ -1,4 +1,4 @@
-"""How well are answers parsed, and does the parser's confidence mean what it says?"""
+"""Parsing report: how well answers are parsed, and whether confidences mean what they say."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,13 @@ from ml_agents_results.repositories.counts import MethodCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.repositories.text_patterns import ParsingSums
 from ml_agents_results.services.analysis_service import AnalysisService
-from ml_agents_results.services.clustering import (
+from ml_agents_results.services.result_rows import Row, VariantRow, variant_frame
+from ml_agents_results.services.sample_clusters import (
     cluster_sums,
     dependence,
     independence_warnings,
 )
-from ml_agents_results.services.result_rows import Row, VariantRow, variant_frame
+from ml_agents_results.services.variant_summary import by_variant, denominators
 from ml_agents_results.statistics.auroc import Auroc, auroc
 from ml_agents_results.statistics.calibration import (
     BrierScore,
@@ -28,6 +29,7 @@ from ml_agents_results.statistics.calibration import (
     spiegelhalter,
 )
 from ml_agents_results.statistics.cluster_robust import clustered_mean
+from ml_agents_results.statistics.denominators import Denominators
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.proportions import accuracy, proportion_interval
 from ml_agents_results.statistics.reliability import (
@@ -115,7 +117,6 @@ class ParsingService(AnalysisService):
 
     def report(self) -> ParsingReport:
         """Every variant that has runs."""
-        runs: dict[Variant, tuple[int, int, int]] = {}
         # Clustered figures need the samples.
         columns = ["method", "confidence", "sample_index"]
         tabulator = self._tabulator(missing="exclude", columns=columns)
@@ -125,9 +126,6 @@ class ParsingService(AnalysisService):
             self._options,
             repeated=any(part.repeated for part in parts),
         )
-        for part in parts:
-            total, failed, unparsed = runs.get(part.variant, (0, 0, 0))
-            runs[part.variant] = (total + part.runs, failed + part.failed, unparsed + part.unparsed)
         rows: dict[Variant, list[MethodCounts]] = {}
         for row in tabulator.confidences():
             rows.setdefault(row.variant, []).append(row)
@@ -136,8 +134,8 @@ class ParsingService(AnalysisService):
         return ParsingReport(
             self._options.confidence,
             [
-                self._variant(variant, counts, rows[variant], cluster, tabulator)
-                for variant, counts in runs.items()
+                self._variant(denominators(counts), rows[variant], cluster, tabulator, variant)
+                for variant, counts in by_variant(parts).items()
             ],
             [
                 self._method(
@@ -154,15 +152,14 @@ class ParsingService(AnalysisService):
 
     def _variant(
         self,
-        variant: Variant,
-        counts: tuple[int, int, int],
+        counts: Denominators,
         rows: Sequence[MethodCounts],
         cluster: Cluster | None,
         tabulator: Tabulator,
+        variant: Variant,
     ) -> VariantParsing:
         level = self._options.confidence
-        runs, failed, unparsed = counts
-        answered = runs - failed
+        unparsed, answered = counts.unparsed, counts.total - counts.failed
         interval = proportion_interval(unparsed, answered, self._options.interval, level)
         table = _table(rows)
         large = calibration_in_the_large(table, level)
@@ -172,7 +169,7 @@ class ParsingService(AnalysisService):
             large = clustered_mean(n, list(map(sub, correct, total))).as_difference(level)
         return VariantParsing(
             variant=variant,
-            runs=runs,
+            runs=counts.total,
             answered=answered,
             unparsed=unparsed,
             unparsed_rate=unparsed / answered if answered else None,

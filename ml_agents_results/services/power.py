@@ -1,4 +1,4 @@
-"""What could the samples at hand have shown, and how many more would show a given difference?"""
+"""Power report: what the samples at hand could have shown, and how many a difference needs."""
 
 import math
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ class PowerComparison(TwoVariantRow):
 
 @dataclass(frozen=True, slots=True)
 class VariantPower(VariantRow):
-    """How many samples tell an accuracy near that of the variant.
+    """Samples that estimate an accuracy near that of the variant well enough.
 
     `samples_for_precision` maps half-widths of an interval (fractions) to samples.
     `samples_per_variant` maps differences to the samples of each variant where two variants answer

@@ -1,4 +1,4 @@
-"""Which of many variants is best, and which cannot be told apart?"""
+"""Ranking: which of many variants are best, and which cannot be distinguished."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ import numpy as np
 from ml_agents_results.errors import NothingToCompareError, UsageError
 from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.services.analysis_service import AnalysisService
-from ml_agents_results.services.clustering import cluster_numbers
 from ml_agents_results.services.comparison.baselines import baseline_of
 from ml_agents_results.services.comparison.pairing import (
     DIFFERING,
@@ -19,7 +18,11 @@ from ml_agents_results.services.comparison.pairing import (
 )
 from ml_agents_results.services.metric_choice import ChosenMetric
 from ml_agents_results.services.result_rows import Row, VariantRow, variant_frame
-from ml_agents_results.services.sample_clusters import cluster_column, cluster_method
+from ml_agents_results.services.sample_clusters import (
+    cluster_column,
+    cluster_method,
+    cluster_numbers,
+)
 from ml_agents_results.statistics.all_pairs import (
     binary_p_values,
     clustered_p_values,
@@ -186,20 +189,20 @@ class RankingService(AnalysisService):
         rows = [
             RankedVariant(
                 variant=name,
-                rank=float(1 + np.sum(ahead[:, place]) + (np.sum(means == means[place]) - 1) / 2),
+                rank=float(1 + np.sum(ahead[:, index]) + (np.sum(means == means[index]) - 1) / 2),
                 mean=self._mean(
-                    values[:, place], graded[:, place], clusters, metric.bounds, numeric=numeric
+                    values[:, index], graded[:, index], clusters, metric.bounds, numeric=numeric
                 ),
-                rank_low=ranks[place][0],
-                rank_high=ranks[place][1],
-                p_best=float(best[place]),
-                groups=tuple(i for i, group in enumerate(groups, 1) if place in group),
-                average_rank=None if over is None else over.average_ranks[place],
-                task_groups=tuple(i for i, group in enumerate(by_tasks, 1) if place in group),
-                strength=strengths[place],
-                ties=ties[place],
+                rank_low=ranks[index][0],
+                rank_high=ranks[index][1],
+                p_best=float(best[index]),
+                groups=tuple(i for i, group in enumerate(groups, 1) if index in group),
+                average_rank=None if over is None else over.average_ranks[index],
+                task_groups=tuple(i for i, group in enumerate(by_tasks, 1) if index in group),
+                strength=strengths[index],
+                ties=ties[index],
             )
-            for place, name in enumerate(names)
+            for index, name in enumerate(names)
         ]
         pairs = [
             (one, two, float(raw[one, two]), float(adjusted[one, two]))
@@ -292,7 +295,7 @@ def _task_groups(over: TaskRanks, alpha: float) -> list[list[int]]:
     differ = symmetric(over.p_wilcoxon, variants) <= alpha
     order = sorted(range(variants), key=lambda one: over.average_ranks[one])
     groups = groups_of(differ[np.ix_(order, order)])
-    return [[order[place] for place in group] for group in groups]
+    return [[order[index] for index in group] for group in groups]
 
 
 def _require_alike(

@@ -1,4 +1,4 @@
-"""Raters: who measured the same runs, a metric or one author of its scores, and what they said."""
+"""Raters: who measured the same runs, a metric or one author of its scores, and their values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +12,12 @@ from ml_agents_results.repositories.run_source import RunSource, StoredMetric
 from ml_agents_results.repositories.score_repository import ScoreRepository
 from ml_agents_results.repositories.tabulator import columns_of_cluster
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.clustering import cluster_numbers
 from ml_agents_results.services.metric_choice import ChosenMetric, chosen_metric
-from ml_agents_results.services.sample_clusters import cluster_column, cluster_method
+from ml_agents_results.services.sample_clusters import (
+    cluster_column,
+    cluster_method,
+    cluster_numbers,
+)
 from ml_agents_results.statistics.ratings import Ratings, ratings_of
 from ml_agents_results.statistics.run_columns import Array, Column, Runs
 

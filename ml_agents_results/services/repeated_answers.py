@@ -1,4 +1,4 @@
-"""Do variants that were asked several times answer alike, and would a second try have helped?"""
+"""Repeated answers: how alike those to one sample are, and what a second try would add."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

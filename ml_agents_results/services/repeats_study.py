@@ -1,4 +1,4 @@
-"""What did asking again show: majorities, passes, the spread of seeds, and what more would buy?"""
+"""Repeats report: majorities, passes, the spread of seeds, and what more of them would add."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Results of analyses, kept as long as nothing in the database has changed, and never longer."""
+"""Result cache: keeps results of analyses until something in the database changes."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -17,7 +17,7 @@ CAPACITY = 64
 class ResultCache:
     """Remembers what was computed while the database stands still.
 
-    The database itself says whether it moved; one in memory cannot tell and is not cached.
+    The database reports whether it has changed; one in memory cannot, and is not cached.
     """
 
     def __init__(self, database: Database) -> None:

@@ -1,12 +1,11 @@
 """Summary report: how accurate each variant is, how long it took and what it cost."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ml_agents_results.records import Variant
-from ml_agents_results.repositories.counts import SampleCounts, VariantCounts
+from ml_agents_results.repositories.counts import SampleCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.asked_samples import (
@@ -31,6 +30,7 @@ from ml_agents_results.services.sample_clusters import (
 from ml_agents_results.services.variant_summary import (
     VariantSummary,
     bounds_of_samples,
+    by_variant,
     variant_summary,
 )
 
@@ -87,7 +87,7 @@ class SummaryService(AnalysisService):
                 metric=metric.name_in(variant.experiment_id),
                 bounds=bounds,
             )
-            for variant, parts in _by_variant(counts).items()
+            for variant, parts in by_variant(counts).items()
         ]
         tasks: dict[str, list[VariantSummary]] = {}
         if by_task:
@@ -149,7 +149,7 @@ class SummaryService(AnalysisService):
     ) -> None:
         """Adds the variants of a numeric metric."""
         self._count_as_numbers(tabulator, metric)
-        parts = _by_variant(
+        parts = by_variant(
             part for part in tabulator.variants() if part.variant.experiment_id in metric.names
         )
         grouped = grouped_values(tabulator, list(parts), self._options)
@@ -165,10 +165,3 @@ class SummaryService(AnalysisService):
                 tasks.setdefault(part.task, []).append(
                     numeric_summary([part], own, self._options, metric, within_task=True)
                 )
-
-
-def _by_variant(counts: Iterable[VariantCounts]) -> dict[Variant, list[VariantCounts]]:
-    variants: dict[Variant, list[VariantCounts]] = {}
-    for part in counts:
-        variants.setdefault(part.variant, []).append(part)
-    return variants

@@ -1,7 +1,7 @@
 """Summary of a variant: its runs by outcome, its accuracy or mean, its times and its costs."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,14 @@ SampleBounds = Mapping[tuple[Variant, str], tuple[int, float, float]]
 def bounds_of_samples(tabulator: Tabulator, counts: Sequence[VariantCounts]) -> SampleBounds | None:
     """The bounds where some sample was asked more than once; else counts of runs say it all."""
     return tabulator.sample_bounds() if any(part.repeated for part in counts) else None
+
+
+def by_variant(counts: Iterable[VariantCounts]) -> dict[Variant, list[VariantCounts]]:
+    """The counts of each variant in its tasks."""
+    variants: dict[Variant, list[VariantCounts]] = {}
+    for part in counts:
+        variants.setdefault(part.variant, []).append(part)
+    return variants
 
 
 def variant_summary(

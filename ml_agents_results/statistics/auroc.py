@@ -1,4 +1,4 @@
-"""Are right answers given with more confidence than wrong ones? Area under the ROC curve.
+"""AUROC: whether right answers are given with more confidence than wrong ones.
 
 Sources:
     DeLong, DeLong, Clarke-Pearson 1988, doi:10.2307/2531595

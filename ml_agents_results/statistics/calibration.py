@@ -1,7 +1,7 @@
-"""Does a confidence of 0.8 mean right in 8 of 10 cases? Scores and regression on confidences.
+"""Calibration of confidences: whether 0.8 is right in 8 of 10 cases; scores and regression.
 
 All from counts per distinct confidence. Bins and the expected calibration error live in
-`reliability`, the ability to tell right from wrong (AUROC) in `auroc`.
+`reliability`, how well they separate right from wrong (AUROC) in `auroc`.
 
 Sources:
     Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2

@@ -1,4 +1,4 @@
-"""Do several approaches differ at all on the same samples? Cochran's Q from answer patterns.
+"""Cochran's Q: whether several approaches differ at all on the same samples.
 
 Sources:
     Cochran 1950, doi:10.1093/biomet/37.3-4.256

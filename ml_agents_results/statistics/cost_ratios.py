@@ -28,7 +28,6 @@ def cost_per_correct(
         sum_correct: Sum of y: 0 or 1, or the share correct over repeats.
         sum_cost_correct: Sum of c y.
         sum_correct_sq: Sum of y^2, needed where y is a share.
-        confidence: The level, a fraction.
 
     Returns:
         USD for each right answer, with a t interval on n - 1 degrees of freedom, not below 0.

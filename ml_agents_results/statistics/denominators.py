@@ -1,4 +1,4 @@
-"""Out of how many? The counts behind an accuracy, and what missing grades could do to it."""
+"""Denominators: the runs behind an accuracy, and what missing grades could do to it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which tail probabilities and quantiles do the formulas need? Each as one exact closed form.
+"""Tail probabilities and quantiles of distributions, each as one exact closed form.
 
 Error bars need Python's own mathematics only, the rest comes from `scipy.special` where it is asked
 for: `scipy.stats` gives the same numbers and takes half a second to import.

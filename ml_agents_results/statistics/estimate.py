@@ -1,4 +1,4 @@
-"""What does a result look like? One shape for every figure, and one for every interval."""
+"""Estimates and intervals: one shape for every figure, and one for every interval."""
 
 import math
 from collections.abc import Mapping

@@ -79,7 +79,7 @@ def phi_correlation(table: PairedTable) -> float | None:
 
 
 def unpaired_z_p(correct_a: int, n_a: int, correct_b: int, n_b: int) -> float | None:
-    """What a test that ignores the pairing would have said: two-sided unpooled z test of
+    """The p value of a test that ignores the pairing, the two-sided unpooled z test of
     `correct_a` of `n_a` samples against `correct_b` of `n_b`.
 
     None when a variant is empty or both variances are 0; ValueError for impossible counts.

@@ -1,4 +1,4 @@
-"""Corrections for many tests: how strong is one finding among several?
+"""Multiplicity: corrections of p values and intervals for the number of tests.
 
 Undefined p values stay `None` and are not counted: that would make every other one weaker.
 

@@ -93,8 +93,8 @@ def corrected_mean(
     """The mean of what people would say of all samples.
 
     Args:
-        labels: What people said; `labelled` is what the judge says of the same samples.
-        others: What the judge says of the samples without a label.
+        labels: The values by people; `labelled` has the judge's of the same samples.
+        others: The judge's values of the samples without a label.
         bounds: Of the metric: the interval is then Wilson's on the range. None for differences.
         clusters: The cluster of each labelled and of each other sample.
         half_widths: For which the labels needed are counted.

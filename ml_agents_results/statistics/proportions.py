@@ -34,14 +34,12 @@ def wilson(correct: int, n: int, confidence: float = 0.95) -> Interval:
     Args:
         correct: Samples answered correctly.
         n: All samples.
-        confidence: The level, a fraction.
 
     Returns:
         Bounds as fractions; both `None` with `no_graded_runs` when n = 0.
 
     Raises:
         ValueError: `correct` is negative or above `n`.
-        UsageError: `confidence` does not lie between 0 and 1.
     """
     check_part("correct", correct, "n", n)
     quantile = z_quantile(confidence)
@@ -116,7 +114,6 @@ def accuracy(
         correct: Samples answered correctly.
         graded: Samples with a grade.
         method: A name of `INTERVAL_METHODS`.
-        confidence: The level, a fraction.
 
     Returns:
         Fractions; undefined with `no_graded_runs` when nothing was graded.
@@ -162,14 +159,12 @@ def design_adjusted_wilson(
         n_runs: Graded runs.
         dof: Degrees of freedom of `se`.
         n_clusters: Clusters that hold a graded run.
-        confidence: The level, a fraction.
 
     Returns:
         Bounds as fractions; both `None` with `one_cluster` when `se` or `dof` is `None`.
 
     Raises:
         ValueError: `p` lies outside 0..1, or a count is negative.
-        UsageError: `confidence` does not lie between 0 and 1.
     """
     method = "wilson-design-adjusted"
     check_confidence(confidence)

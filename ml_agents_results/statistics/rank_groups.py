@@ -1,5 +1,5 @@
-"""Ranks of many variants: corrected all-pairs tests, groups that cannot be told apart, intervals of
-ranks, and the chance of being best.
+"""Ranks of many variants: corrected tests of all pairs, groups within which no difference is shown,
+intervals of ranks, and the chance of being best.
 
 Sources:
     Shaffer 1986, doi:10.1080/01621459.1986.10478341 (correction of all pairs)

@@ -1,4 +1,4 @@
-"""Regression gate: is a candidate at most a margin worse, is it worse, or is that undecided?
+"""Regression gate: whether a candidate is at most a margin worse, or worse, or neither is shown.
 
 Non-inferiority by Tango's score test (Tango 1998, Stat Med 17:891, doi:10.1002/(SICI)1097-0258
 (19980430)17:8<891::AID-SIM780>3.0.CO;2-B); the verdicts and the number of samples that decides

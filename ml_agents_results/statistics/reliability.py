@@ -1,4 +1,4 @@
-"""How far are confidences from reality, bin by bin? Reliability diagram, ECE and MCE.
+"""Reliability: how far confidences are from reality, bin by bin (diagram, ECE, MCE).
 
 The expected calibration error is above 0 even for perfect confidences, so it always comes with
 the value that chance alone would give.

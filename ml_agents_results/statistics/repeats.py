@@ -1,4 +1,4 @@
-"""How reliable are the answers when each sample is asked several times?
+"""Repeats: how reliable answers are when each sample is asked several times.
 
 Everything here works on a table (k, s) -> number of samples, k graded repeats of which s correct.
 A sample weighs 1 whatever its k: pooling the runs would let often repeated samples dominate and
@@ -42,7 +42,6 @@ def repeated_accuracy(counts: RepeatCounts, confidence: float = 0.95) -> Estimat
 
     Args:
         counts: (k, s) to the number of samples with k graded repeats of which s are correct.
-        confidence: The level, a fraction.
 
     Returns:
         Fractions; warns `unequal_epochs` when samples were asked a different number of times.
@@ -67,7 +66,6 @@ def pass_at_k(counts: RepeatCounts, k: int, confidence: float = 0.95) -> Estimat
     Args:
         counts: (n, s) to the number of samples with n graded repeats of which s are correct.
         k: Answers, 1 or more.
-        confidence: The level, a fraction.
 
     Returns:
         A mean over samples, a fraction. Samples with fewer than k graded repeats are left out and
@@ -108,7 +106,6 @@ def consistency(counts: RepeatCounts, confidence: float = 0.95) -> Estimate:
 
     Args:
         counts: (k, s) to the number of samples with k graded repeats of which s are correct.
-        confidence: The level, a fraction.
 
     Returns:
         A fraction of the samples that were asked at least twice; `too_few_repeats` if there are

@@ -1,4 +1,4 @@
-"""How many samples does a comparison need, and what difference can a given number resolve?
+"""Sample sizes: what a comparison needs, and the difference that a given size resolves.
 
 Power at the difference seen ("post-hoc") is a restatement of the p value and is not offered:
 ask for the minimum detectable difference instead.

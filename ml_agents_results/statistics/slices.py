@@ -1,4 +1,4 @@
-"""Where does an approach fail more than elsewhere? Each slice against the rest, exploratory.
+"""Slices: where an approach fails more than elsewhere, each slice against the rest; exploratory.
 
 Slices are looked at because they look odd, so their p values are corrected over all slices tested
 (Benjamini-Hochberg) and the number tested is returned.

@@ -62,8 +62,8 @@ class DifferenceSteps:
 
 
 StepsOfTask = tuple[str, int, dict[int, int] | None, tuple[float, ...] | None]
-"""A task and the fields of its DifferenceSteps: what comes back from Spark's workers holds no class
-of ours."""
+"""A task and the fields of its DifferenceSteps: Spark's workers return builtin
+types only."""
 
 
 def value_steps(

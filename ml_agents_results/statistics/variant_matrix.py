@@ -43,7 +43,7 @@ class VariantMatrix:
 
 Part = tuple[Array, Array, int, Sequence[str], Array, Sequence[str | None], Array]
 """The attributes of a VariantMatrix of a part of the runs, the values of a binary metric still as
-numbers of right answers. Workers of Spark hand over what needs no class of ours."""
+numbers of right answers. Spark's workers return builtin types and arrays only."""
 
 
 def variant_matrix(

@@ -1,4 +1,4 @@
-"""Figures of a comparison: what is alike for grades and for numbers."""
+"""Comparison figures: the tables and averages that grades and numbers have in common."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence

@@ -16,8 +16,8 @@ def pairing_rule(
     baseline: Variant,
     asked: PairingRule | None,
 ) -> tuple[PairingRule, tuple[str, ...]]:
-    """How samples of two variants are told to be the same, never by the question's text alone, and
-    what to say of it.
+    """By what samples of two variants are recognised as the same, never by the question's text
+    alone, and what to say about it.
 
     As `asked` says. Else within a data set by index; where its record is missing and every run has
     an id that is unique in its task, by that wherever it contradicts the indexes
@@ -46,7 +46,7 @@ DIFFERING = {
     "definitions_differ": "metric",
 }
 """The codes of what is compared only where `AnalysisOptions.allow` names it, and its names there.
-That the model differs is said of a comparison, and forbids none."""
+A different model is noted, and forbids no comparison."""
 
 REASONS = {
     "datasets_differ": "the two experiments ran on different data sets",

@@ -1,4 +1,4 @@
-"""The samples that two variants share, and those that only one of them has."""
+"""Shared samples of two variants, and those that only one of them has."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The process that runs computer algebra: one pair of expressions a line, one verdict a line.
+"""The process that runs computer algebra: one pair of expressions per line, one verdict per line.
 
 Started by `algebra.py` by its file name; it imports nothing of this package.
 """

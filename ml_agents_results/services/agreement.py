@@ -136,14 +136,13 @@ class AgreementService(AnalysisService):
         ends = _ends(two)
         categories = categories_of(shared.values[:, list(pair)], *ends)
         yield self._one(shared, two, pair, categories)
-        for number, key in enumerate(shared.variants):
-            part = shared.take(shared.variant == number)
-            if 0 < len(part) < len(shared):
-                yield self._one(part, two, pair, categories, variant=Variant(*key))
-        for number, task in enumerate(shared.tasks):
-            part = shared.take(shared.task == number)
-            if 0 < len(part) < len(shared):
-                yield self._one(part, two, pair, categories, task=task)
+        parts: list[tuple[Variant | None, str | None, Array]] = [
+            *((Variant(*key), None, shared.variant == i) for i, key in enumerate(shared.variants)),
+            *((None, task, shared.task == i) for i, task in enumerate(shared.tasks)),
+        ]
+        for variant, task, rows in parts:
+            if rows.any() and not rows.all():
+                yield self._one(shared.take(rows), two, pair, categories, variant, task)
 
     def _one(
         self,

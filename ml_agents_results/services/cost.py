@@ -110,7 +110,7 @@ class CostReport(Row):
     comparisons: Sequence[CostComparison]
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row a variant, the columns of VariantCost."""
+        """One row per variant, the columns of VariantCost."""
         return variant_frame(self.variants)
 
 

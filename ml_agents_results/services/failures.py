@@ -38,7 +38,7 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 @dataclass(frozen=True, slots=True)
 class OutcomeRate(VariantRow):
     """The share of a variant's runs that end in one outcome, with its interval; fractions. Where
-    samples have repeats, the interval takes runs for what they are worth."""
+    samples have repeats, the interval counts runs by what they are worth."""
 
     outcome: str
     runs: int
@@ -55,7 +55,7 @@ class SliceRow(VariantRow):
 
     `difference` is their accuracy minus that of the rest; p values are Fisher's, adjusted (BH)
     over the `family_size` slices of the variant that are large enough. Where samples have repeats,
-    intervals and p values take runs for what they are worth (Rao and Scott 1992).
+    intervals and p values count runs by what they are worth (Rao and Scott 1992).
     """
 
     dimension: str
@@ -125,7 +125,7 @@ class FailureReport(Row):
         return {**values, "patterns": patterns}
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row a slice, the columns of SliceRow."""
+        """One row per slice, the columns of SliceRow."""
         return variant_frame(self.slices)
 
 

@@ -108,7 +108,7 @@ class ParsingReport(Row):
     warnings: Sequence[str] = ()
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row a variant and parsing method, the columns of ParsingMethodRow."""
+        """One row per variant and parsing method, the columns of ParsingMethodRow."""
         return variant_frame(self.methods)
 
 

@@ -98,7 +98,7 @@ class PowerReport(Row):
     comparisons: Sequence[PowerComparison]
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row a comparison, the columns of PowerComparison."""
+        """One row per comparison, the columns of PowerComparison."""
         import pandas as pd
 
         return pd.DataFrame([row.to_dict() for row in self.comparisons])

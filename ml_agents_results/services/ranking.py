@@ -103,7 +103,7 @@ class RankingReport(Row):
     warnings: tuple[str, ...]
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row a variant, the columns of RankedVariant."""
+        """One row per variant, the columns of RankedVariant."""
         return variant_frame(self.variants)
 
 

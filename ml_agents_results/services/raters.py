@@ -76,7 +76,7 @@ def authors_of(source: RunSource, experiment_ids: Sequence[str], metric: str) ->
 def read_ratings(
     source: RunSource, filters: Filters, raters: Sequence[Rater], options: AnalysisOptions
 ) -> Ratings:
-    """The values of all raters for the runs that pass, one row a run.
+    """The values of all raters for the runs that pass, one row per run.
 
     Raises:
         UsageError: The source does not say who gave a value (Parquet files).

@@ -60,7 +60,7 @@ class SummaryReport(Row):
         return {**Row.to_dict(self), "tasks": tasks}
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row a variant, the columns of VariantSummary."""
+        """One row per variant, the columns of VariantSummary."""
         return variant_frame(self.variants)
 
 

@@ -26,7 +26,7 @@ def clustered_p_values(totals: Array, sizes: Array) -> Array | None:
     None for fewer than two clusters.
 
     Args:
-        totals: A row a cluster, with the sum of each variant's values.
+        totals: One row per cluster, with the sum of each variant's values.
         sizes: How many samples each cluster has.
     """
     clusters, n = len(sizes), float(sizes.sum())

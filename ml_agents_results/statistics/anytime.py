@@ -12,7 +12,7 @@ Sources:
 import math
 
 from ml_agents_results.statistics.difference_sums import DifferenceSums
-from ml_agents_results.statistics.distributions import check_confidence, check_counts
+from ml_agents_results.statistics.distributions import check_confidence, check_counts, crossing
 from ml_agents_results.statistics.estimate import Interval
 
 FEWEST_SAMPLES = 20
@@ -96,12 +96,10 @@ def margin_p(
     """The smallest alpha at which the sequence lies above -margin: an anytime p value of the mean
     being worse by the margin or more."""
     low, high = math.log(1e-12), math.log(0.999)
-    if mixture_bounds(sums, math.exp(high), pseudo, planned)[0] <= -margin:
+
+    def above(log_alpha: float) -> bool:
+        return mixture_bounds(sums, math.exp(log_alpha), pseudo, planned)[0] > -margin
+
+    if not above(high):
         return 1.0
-    for _ in range(60):
-        middle = (low + high) / 2.0
-        if mixture_bounds(sums, math.exp(middle), pseudo, planned)[0] > -margin:
-            high = middle
-        else:
-            low = middle
-    return math.exp(high)
+    return math.exp(crossing(above, low, high, 60))

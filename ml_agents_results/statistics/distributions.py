@@ -6,6 +6,7 @@ Also the checks of arguments that every module shares.
 """
 
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 
 from ml_agents_results.errors import UsageError
@@ -54,6 +55,15 @@ def normal_two_sided_p(z: float) -> float:
 def t_two_sided_p(t: float, dof: float) -> float:
     """P(|T| >= |t|) with `dof` degrees of freedom."""
     return student.two_sided_tail(t, dof)
+
+
+def crossing(holds: Callable[[float], bool], low: float, high: float, steps: int = 50) -> float:
+    """Where a condition that fails at `low` begins to hold, by halving the way to `high` that many
+    times: to import a root finder takes longer."""
+    for _ in range(steps):
+        middle = (low + high) / 2.0
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
 
 
 def fair_coin_lower_tail(successes: int, tosses: int) -> float:

@@ -78,7 +78,7 @@ def cohens_kappa(
     """Kappa of two raters.
 
     Args:
-        codes: A row a unit, with the category of each rater, counted from 0.
+        codes: One row per unit, with the category of each rater, counted from 0.
         categories: How many the scale has, used or not: weights depend on it.
         clusters: The cluster of each unit, counted from 0.
     """
@@ -138,7 +138,7 @@ def krippendorff_alpha(
     units that the jackknife leaves out.
 
     Args:
-        codes: A row a unit, with the category of each rater; -1 where there is none.
+        codes: One row per unit, with the category of each rater; -1 where there is none.
         values: Of the categories, ascending; what matters of them for `interval`.
     """
     categories = len(values)

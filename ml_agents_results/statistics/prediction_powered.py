@@ -15,6 +15,7 @@ Sources:
 """
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
 
@@ -246,18 +247,10 @@ def _needed(
         error = math.sqrt(per_label / labels + per_judged / max(samples - labels, 1))
         return t_quantile(confidence, labels - 2.0) * error <= width
 
-    low, high = FEWEST_LABELS, max(samples - 2, FEWEST_LABELS)
-    if reaches(low):
-        return low
+    low, most = FEWEST_LABELS, max(samples - 2, FEWEST_LABELS)
     # The error falls with labels up to where hardly any sample is left to the judge.
-    best = next((n for n in (high, high * 3 // 4, high // 2) if n > low and reaches(n)), None)
-    if best is None:
-        return None
-    high = best
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if reaches(middle) else (middle, high)
-    return high
+    best = next((n for n in (low, most, most * 3 // 4, most // 2) if n >= low and reaches(n)), None)
+    return None if best is None else low + bisect_left(range(low, best), True, key=reaches)
 
 
 def welch_p(one: Array, two: Array) -> float | None:

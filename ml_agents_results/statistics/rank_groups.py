@@ -90,7 +90,7 @@ def chances_of_best(totals: Array, sizes: Array, *, higher: bool = True, seed: i
     the normal distribution that the bootstrap has then.
 
     Args:
-        totals: A row a unit, with the sum of each variant's values.
+        totals: One row per unit, with the sum of each variant's values.
         sizes: How many samples each unit has.
     """
     rng = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ from ml_agents_results.statistics.run_columns import NONE, Array, Cluster, Key, 
 
 @dataclass(frozen=True, slots=True)
 class Ratings:
-    """One row a run, in the order of variants, tasks, samples and repeats.
+    """One row per run, in the order of variants, tasks, samples and repeats.
 
     Attributes:
         values: A column for each rater; NaN where a run has no value.
@@ -52,7 +52,7 @@ class Ratings:
         return numbered(self.task, self.sample)
 
     def of_samples(self) -> "Ratings":
-        """One row a sample of a variant: the mean of each rater's values over its repeats."""
+        """One row per sample of a variant: the mean of each rater's values over its repeats."""
         keys = numbered(self.variant, self.samples)
         _, first, index = np.unique(keys, return_index=True, return_inverse=True)
         known = ~np.isnan(self.values)

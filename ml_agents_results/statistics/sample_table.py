@@ -1,4 +1,4 @@
-"""Sample table: the runs of one variant in one task, one row a sample, and its sums by cluster."""
+"""Sample table: the runs of one variant in one task, one row per sample, and sums by cluster."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ml_agents_results.statistics.sorted_arrays import firsts
 
 @dataclass(frozen=True, slots=True)
 class SampleTable:
-    """One row a sample of a variant.
+    """One row per sample of a variant.
 
     Attributes:
         key: What a sample is paired by.

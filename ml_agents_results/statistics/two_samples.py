@@ -19,6 +19,7 @@ import numpy.typing as npt
 from ml_agents_results.statistics.cluster_robust import ClusteredMean
 from ml_agents_results.statistics.distributions import (
     check_part,
+    crossing,
     normal_two_sided_p,
     t_quantile,
     t_two_sided_p,
@@ -124,13 +125,7 @@ def touching_alpha(lower: Callable[[float], float], limit: float) -> float:
     low, high = 1e-15, 0.5 - 1e-9
     if lower(high) <= limit:
         return 1.0
-    for _ in range(50):
-        alpha = (low + high) / 2.0
-        if lower(alpha) > limit:
-            high = alpha
-        else:
-            low = alpha
-    return high
+    return crossing(lambda alpha: lower(alpha) > limit, low, high)
 
 
 def separated_p(n_a: int, n_b: int) -> float:

@@ -18,7 +18,7 @@ _NOTHING = SampleTable(*(np.zeros(0, int) for _ in range(6)))
 
 @dataclass(frozen=True, slots=True)
 class VariantMatrix:
-    """One row a sample, one column a variant.
+    """One row per sample, one column per variant.
 
     Attributes:
         values: Shares of right answers, or means of a numeric metric, over a sample's repeats.

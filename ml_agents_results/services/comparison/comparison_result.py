@@ -59,7 +59,7 @@ class Comparison(Row, NotebookDisplay):
         return {"schema_version": SCHEMA_VERSION, **values, "metric_kind": kind}
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row a comparison, over all tasks (`task` is empty) and then in each task.
+        """One row per comparison, over all tasks (`task` is empty) and then in each task.
 
         Columns: task, the parts of both variants as baseline_approach_name, candidate_model and so
         on, then the fields of ComparisonRow; `difference_bounds` as _low and _high, what is in

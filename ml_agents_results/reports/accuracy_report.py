@@ -1,7 +1,6 @@
 """Accuracy of variants: over all tasks, by task, and how repeated answers agree."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.column import Column
@@ -14,8 +13,9 @@ from ml_agents_results.reports.report import (
     Table,
     View,
     coverage_notes,
-    plain,
     variant_column,
+    variant_row,
+    variant_table,
     warning_notes,
 )
 from ml_agents_results.reports.wording import UNKNOWN, level_text
@@ -180,7 +180,7 @@ def variant_rows(
     variants: Sequence[tuple[str, VariantSummary]], labels: Mapping[Variant, str]
 ) -> list[Row]:
     """The values of variants, each with the task that it stands for."""
-    return [plain(_variant_row(row, labels, task)) for task, row in variants]
+    return [_variant_row(row, labels, task) for task, row in variants]
 
 
 def accuracy_methods(variants: Sequence[VariantSummary]) -> list[str]:
@@ -207,47 +207,36 @@ def _report(title: str, report: SummaryReport, tables: Sequence[Table]) -> Repor
 
 
 def _repeats(repeats: Sequence[VariantRepeats]) -> Table:
-    labels = variant_labels([row.variant for row in repeats])
     ks = sorted({share.k for row in repeats for share in row.passes})
     names = ["pass_at_{k}", "pass_hat_{k}"]
     if any(share.samples_excluded for row in repeats for share in row.passes):
         # Figures of other k are then of other samples.
         names.insert(1, "samples_at_{k}")
     passes: list[Column] = [COLUMNS[name].filled(k=k) for name in names for k in ks]
-    rows: list[Row] = [
-        {
-            "variant": labels[row.variant],
-            **row.variant._asdict(),
-            "samples": row.samples,
-            "graded": row.graded,
+
+    def values(row: VariantRepeats) -> Row:
+        return {
             "consistency": row.consistency.estimate,
             **{f"pass_at_{share.k}": share.pass_at_k for share in row.passes},
             **{f"pass_hat_{share.k}": share.pass_hat_k for share in row.passes},
             **{f"samples_at_{share.k}": share.samples_used for share in row.passes},
         }
-        for row in repeats
-    ]
+
     figures = (*columns("samples", "graded", "consistency"), *passes)
-    head = variant_column(labels)
-    return Table(
-        "Repeated answers",
-        (*VARIANT_COLUMNS, *figures),
-        rows,
-        [View("repeats", "Repeated answers", (head, *figures), rows)],
-    )
+    return variant_table("Repeated answers", "repeats", repeats, (figures, figures), values)
 
 
-def _variant_row(row: VariantSummary, labels: Mapping[Variant, str], task: str) -> dict[str, Any]:
+def _variant_row(row: VariantSummary, labels: Mapping[Variant, str], task: str) -> Row:
     low, high = row.accuracy_bounds or (None, None)
-    return {
-        **row.to_dict(),
-        "variant": labels[row.variant],
-        "task": task,
-        "accuracy_bounds_low": low,
-        "accuracy_bounds_high": high,
-        "accuracy_error_minus": _distance(row.ci_low, row.mean),
-        "accuracy_error_plus": _distance(row.mean, row.ci_high),
-    }
+    return variant_row(
+        row,
+        labels,
+        task=task,
+        accuracy_bounds_low=low,
+        accuracy_bounds_high=high,
+        accuracy_error_minus=_distance(row.ci_low, row.mean),
+        accuracy_error_plus=_distance(row.mean, row.ci_high),
+    )
 
 
 def _distance(low: float | None, high: float | None) -> float | None:

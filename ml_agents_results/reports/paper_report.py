@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from ml_agents_results.records import Variant, variant_labels
-from ml_agents_results.reports.column import Column
 from ml_agents_results.reports.columns import (
     COLUMNS,
     VALUE_COLUMNS,
@@ -24,7 +23,7 @@ from ml_agents_results.reports.report import (
     variant_row,
     warning_notes,
 )
-from ml_agents_results.reports.task_averages import of_these_tasks
+from ml_agents_results.reports.task_averages import correction, of_these_tasks
 from ml_agents_results.reports.wording import (
     UNKNOWN,
     correction_text,
@@ -37,7 +36,6 @@ from ml_agents_results.services.metric_choice import UNNAMED
 from ml_agents_results.services.summary import SummaryReport
 from ml_agents_results.services.variant_summary import VariantSummary
 
-_TITLES = {"variants": "{} of the variants", "tasks": "{} by task"}
 _WITHOUT_DIFFERENCE = ("inconclusive", "equivalent", "non_inferior")
 
 
@@ -56,15 +54,9 @@ def paper_summary(report: SummaryReport) -> Report:
     rows: list[Row] = [variant_row(row, labels) for row in variants]
     what = _measured([row.metric for row in variants], numeric)
     caption = f"{what} with its {level} interval ({methods or 'no runs'})."
-    return _report(
-        what,
-        [
-            (
-                *("variants", (variant_column(labels), *shown), rows, {}),
-                caption + _notes(report.incomplete, variants),
-            )
-        ],
-    )
+    caption += _notes(report.incomplete, variants)
+    seen = (variant_column(labels), *shown)
+    return _report(what, [View("variants", f"{what} of the variants", seen, rows, caption=caption)])
 
 
 def paper_comparison(comparison: Comparison, all_pairs: Comparison | None = None) -> Report:
@@ -82,10 +74,6 @@ def paper_comparison(comparison: Comparison, all_pairs: Comparison | None = None
     return _report(_measured([comparison.metric], comparison.numeric), views)
 
 
-_View = tuple[str, tuple[Column, ...], Sequence[Row], Mapping[tuple[int, str], Mark], str]
-"""Name, columns, rows, marks and caption."""
-
-
 def _figure(numeric: bool) -> str:
     """The column of a variant's figure with its interval."""
     return "mean_ci" if numeric else "accuracy_ci"
@@ -99,20 +87,11 @@ def _measured(metrics: Sequence[str], numeric: bool) -> str:
     return "Accuracy" if names in ("", UNNAMED) else f"Accuracy ({names})"
 
 
-def _report(what: str, views: Sequence[_View]) -> Report:
-    return Report(
-        what,
-        [
-            Table(
-                name, shown, rows,
-                [View(name, _TITLES[name].format(what), shown, rows, marks=marks, caption=caption)],
-            )
-            for name, shown, rows, marks, caption in views
-        ],
-    )  # fmt: skip
+def _report(what: str, views: Sequence[View]) -> Report:
+    return Report(what, [Table(view.name, view.columns, view.rows, [view]) for view in views])
 
 
-def _variants(comparison: Comparison, marking: Comparison, labels: Mapping[Variant, str]) -> _View:
+def _variants(comparison: Comparison, marking: Comparison, labels: Mapping[Variant, str]) -> View:
     level = level_text(comparison.confidence_level)
     pairs = comparison.comparisons
     against = (
@@ -129,41 +108,37 @@ def _variants(comparison: Comparison, marking: Comparison, labels: Mapping[Varia
     figure = _figure(comparison.numeric)
     shown: tuple[str, ...] = ("graded", figure)
     caption = _caption(comparison, marking, pairs)
+    what = _measured([comparison.metric], comparison.numeric)
     if against:
         corrected = any(pair.family_size > 1 for pair in pairs)
         p_value = "p_value_adjusted" if corrected else "p_value"
         shown += ("difference_plot", *(("these_tasks_ci",) if these else ()), "pairs", p_value)
         caption = (
-            f"{_measured([comparison.metric], comparison.numeric)}, and difference from "
-            f"{labels[pairs[0].baseline]} "
+            f"{what}, and difference from {labels[pairs[0].baseline]} "
             f"{'in its unit' if comparison.numeric else 'in percentage points'} on "
             f"{_samples_of(pairs)}. "
             + ("Its interval is for tasks like these, the other one for these. " if these else "")
             + caption
         )
-    correction = correction_text(pairs[0].correction, 2).split()[0] if pairs else ""
     marks = _marks(comparison, comparison.variants, marking.comparisons)
     declared = VALUE_DIFFERENCE_COLUMNS if comparison.numeric else COLUMNS
-    figures = columns(*shown, of=declared, level=level, correction=correction)
+    figures = columns(*shown, of=declared, level=level, correction=correction(pairs))
     # Here a row has a variant's interval, too.
     figures = tuple(
         replace(one, parts=COLUMNS[one.name].parts) if one.name == "difference_plot" else one
         for one in figures
     )
-    return (
-        "variants",
-        (variant_column(labels), *figures),
-        rows,
-        {
-            (index, figure): marks[row.variant]
-            for index, row in enumerate(comparison.variants)
-            if row.variant in marks
-        },
-        caption,
-    )
+    marked: dict[tuple[int, str], Mark] = {
+        (index, figure): marks[row.variant]
+        for index, row in enumerate(comparison.variants)
+        if row.variant in marks
+    }
+    title = f"{what} of the variants"
+    seen = (variant_column(labels), *figures)
+    return View("variants", title, seen, rows, marks=marked, caption=caption)
 
 
-def _tasks(comparison: Comparison, marking: Comparison, labels: Mapping[Variant, str]) -> _View:
+def _tasks(comparison: Comparison, marking: Comparison, labels: Mapping[Variant, str]) -> View:
     """A row for each task, a column for each variant."""
     figure, value = ("mean_ci", "mean") if comparison.numeric else ("accuracy_ci", "accuracy")
     names = {variant: f"{value} of {label}" for variant, label in labels.items()}
@@ -191,7 +166,8 @@ def _tasks(comparison: Comparison, marking: Comparison, labels: Mapping[Variant,
     pairs = [pair for task in comparison.tasks for pair in task.comparisons]
     what = _measured([comparison.metric], comparison.numeric)
     caption = f"{what}{'' if comparison.numeric else ' in %'} by task, with {level} intervals. "
-    return "tasks", shown, rows, marks, caption + _caption(comparison, marking, pairs, tasks=True)
+    caption += _caption(comparison, marking, pairs, tasks=True)
+    return View("tasks", f"{what} by task", shown, rows, marks=marks, caption=caption)
 
 
 def _difference(pair: ComparisonRow | None, these: Row) -> dict[str, Any]:

@@ -1,12 +1,18 @@
 """Reports: every table has what its columns name, and every renderer draws the same object."""
 
 import re
+from typing import get_args
 
 import pytest
 
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.reports.column import Column
-from ml_agents_results.reports.columns import COLUMNS, DIFFERENCE_COLUMNS
+from ml_agents_results.reports.column import Column, Kind
+from ml_agents_results.reports.columns import (
+    COLUMNS,
+    DIFFERENCE_COLUMNS,
+    VALUE_COLUMNS,
+    VALUE_DIFFERENCE_COLUMNS,
+)
 from ml_agents_results.reports.html import report_html
 from ml_agents_results.reports.latex_tables import report_latex
 from ml_agents_results.reports.markdown import escape as markdown_escape
@@ -38,6 +44,12 @@ def is_declared(column: Column) -> bool:
     return column.name.startswith("accuracy of ") or any(
         re.fullmatch(pattern, column.name) for pattern in patterns
     )
+
+
+def test_declared_columns_are_of_known_kinds() -> None:
+    every = [*COLUMNS.values(), *VALUE_COLUMNS.values(), *VALUE_DIFFERENCE_COLUMNS.values()]
+    assert {column.kind for column in every} <= set(get_args(Kind))
+    assert all(column.meaning for column in every)
 
 
 def missing(columns: tuple[Column, ...], row: Row) -> list[str]:

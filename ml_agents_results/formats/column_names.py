@@ -130,17 +130,17 @@ def wide_columns(columns: Collection[str]) -> dict[str, str]:
     `answer_a` and `answer_b`, or of `gpt-4o` and `o3` next to `gpt-4o_correct` and `o3_correct`."""
     bare = {_tidied(column): column for column in columns}
     for word in _OF_VARIANTS:
-        found = {
+        marked = {
             _tidied(marker): (column, marker)
             for column in columns
             if _tidied(column) not in _FIELDS and (marker := _marker(column, word))
         }
-        if len(found) > 1:
-            alone = {bare[one]: marker for one, (_, marker) in found.items() if one in bare}
-            if len(alone) == len(found):
+        if len(marked) > 1:
+            alone = {bare[one]: marker for one, (_, marker) in marked.items() if one in bare}
+            if len(alone) == len(marked):
                 return alone
             if word != "score":
-                return dict(found.values())
+                return dict(marked.values())
     return {}
 
 

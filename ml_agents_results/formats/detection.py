@@ -87,11 +87,11 @@ def _search(folder: LogSource, readers: Mapping[str, Reader]) -> list[tuple[LogS
                 generic.append(path)
                 continue
             try:
-                found = _parts(LogSource(path), claims, readers)
+                parts = _parts(LogSource(path), claims, readers)
             except InvalidFileError as error:
                 incomplete.append(error)
                 continue
-            for part, name in found:
+            for part, name in parts:
                 logs.setdefault(part.path, (part, name))
         else:
             unknown.append(path.name)

@@ -95,9 +95,9 @@ def json_rows(source: LogSource, options: ImportOptions) -> Iterator[Row]:
         return iter([("document", read_object(source, source.path), source.size)])
     samples = _find(read_object(source, source.path))
     if len(samples) == 1:
-        [found] = samples
-        source.choose("rows", found.place, "the samples in the document")
-        return ((f"entry {n}", row, len(str(row))) for n, row in enumerate(found.rows, 1))
+        [only] = samples
+        source.choose("rows", only.path, "the samples in the document")
+        return ((f"entry {n}", row, len(str(row))) for n, row in enumerate(only.rows, 1))
     if alone and not samples:
         return read_lines(source)
     raise _refusal(source, names, samples)
@@ -154,24 +154,24 @@ def _list(source: LogSource) -> Iterator[Row]:
 class _Samples(NamedTuple):
     """Rows of a document, and where they are in it."""
 
-    place: str
+    path: str
     rows: list[dict[str, Any]]
 
 
-def _find(value: object, place: str = "", depth: int = 0) -> list[_Samples]:
+def _find(value: object, path: str = "", depth: int = 0) -> list[_Samples]:
     """All places of a document in which there are samples."""
     if isinstance(value, list):
-        return [_Samples(f"{place}[]", value)] if _are_samples(value) else []
+        return [_Samples(f"{path}[]", value)] if _are_samples(value) else []
     if not isinstance(value, dict) or depth > _DEEPEST:
         return []
     if (rows := _frame(value) or _keyed(value)) is not None:
-        return [_Samples(place or "members", rows)]
+        return [_Samples(path or "members", rows)]
     inside = [
         one
         for name, inner in value.items()
-        for one in _find(inner, f"{place}.{name}".lstrip("."), depth + 1)
+        for one in _find(inner, f"{path}.{name}".lstrip("."), depth + 1)
     ]
-    return [_Samples(one.place, _with_shared(one.rows, value)) for one in inside]
+    return [_Samples(one.path, _with_shared(one.rows, value)) for one in inside]
 
 
 def _are_samples(values: list[Any]) -> bool:
@@ -241,10 +241,10 @@ def _refusal(source: LogSource, names: list[str], samples: list[_Samples]) -> In
             "Run lm-eval with --log_samples to have every answer written.",
         )
     if samples:
-        places = [one.place for one in samples[:_SHOWN]]
+        paths = [one.path for one in samples[:_SHOWN]]
         return InvalidFileError(
-            f"{source.name} has samples in several places: {', '.join(places)}",
-            f"Import one of them: jq -c '.{places[0]}' FILE | ml-agents import -",
+            f"{source.name} has samples in several places: {', '.join(paths)}",
+            f"Import one of them: jq -c '.{paths[0]}' FILE | ml-agents import -",
         )
     return InvalidFileError(
         f"{source.name} holds one JSON object, with the members {', '.join(names[:_SHOWN])}",

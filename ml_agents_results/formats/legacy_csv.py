@@ -73,8 +73,8 @@ def parts(path: Path) -> Sequence[Path]:
     """The folder or the table that a file belongs to."""
     if path.name in (RESULTS, ERRORS, CONFIG, SUMMARY) and sniff(path.parent):
         return [path.parent]
-    if found := _FLAT.fullmatch(path.name):
-        table = path.with_name(f"{found['name']}_results.csv")
+    if match := _FLAT.fullmatch(path.name):
+        table = path.with_name(f"{match['name']}_results.csv")
         if table != path and table.is_file() and sniff(table):
             return [table]
     return [path]
@@ -290,8 +290,8 @@ class _LegacyReader(LogReader):
             return self.approach()
         short = _IN_PARENTHESES.search(name)
         for one in (_LETTERS.sub("", _IN_PARENTHESES.sub("", name)), short[1] if short else ""):
-            if (found := canonical_approach(one)) in APPROACHES.values():
-                name = found
+            if (known := canonical_approach(one)) in APPROACHES.values():
+                name = known
                 break
         self.source.choose("approach", name, "column")
         return name
@@ -300,12 +300,12 @@ class _LegacyReader(LogReader):
         provider, model = text(self._config.get("provider")), text(self._config.get("model"))
         if provider and model:
             return provider, model
-        if found := _WRITTEN.fullmatch(self._name):
+        if match := _WRITTEN.fullmatch(self._name):
             self.source.warn(
                 f"{self.source.name}: its model was taken from the name of the file, where `/` is "
-                f"written as `_`: {found['model']}"
+                f"written as `_`: {match['model']}"
             )
-            return found["provider"], found["model"]
+            return match["provider"], match["model"]
         return provider or "", model or ""
 
 

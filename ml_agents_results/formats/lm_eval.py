@@ -59,7 +59,7 @@ def sniff(path: Path) -> bool:
 
 def parts(path: Path) -> Sequence[Path]:
     """The files of samples that belong to a results file."""
-    if (found := _RESULTS.fullmatch(path.name)) is None:
+    if (match := _RESULTS.fullmatch(path.name)) is None:
         if path.suffix == ".json" and b'"results"' in beginning(path):
             raise InvalidFileError(
                 f"{path} has totals only, without samples",
@@ -67,10 +67,10 @@ def parts(path: Path) -> Sequence[Path]:
             )
         return [path]
     named = ((file, _SAMPLES.fullmatch(file.name)) for file in sorted(path.parent.iterdir()))
-    samples = [file for file, name in named if name and name["date"] == found["date"]]
+    samples = [file for file, name in named if name and name["date"] == match["date"]]
     if not samples:
         raise InvalidFileError(
-            f"{path} has totals only; there is no file samples_*_{found['date']}.jsonl next to it",
+            f"{path} has totals only; there is no file samples_*_{match['date']}.jsonl next to it",
             "Run lm-eval with --log_samples to have every answer written.",
         )
     return samples

@@ -144,8 +144,8 @@ def _with_passed(recipe: TableRecipe, source: LogSource, rows: Iterator[Row]) ->
 def _passed_ids(failed: list[object], total: int) -> tuple[list[object], bool]:
     """The ids of the entries that passed: the numbers that are left, where ids are numbered."""
     matches = [_NUMBERED.fullmatch(str(one)) for one in failed]
-    prefixes = {found[1] for found in matches if found is not None}
-    numbers = {int(found[2]) for found in matches if found is not None}
+    prefixes = {match[1] for match in matches if match is not None}
+    numbers = {int(match[2]) for match in matches if match is not None}
     numbered = len(prefixes) == 1 and None not in matches and len(numbers) == len(failed)
     if numbered and max(numbers) < total:
         prefix = next(iter(prefixes))

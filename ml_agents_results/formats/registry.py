@@ -172,8 +172,8 @@ def format_of(path: str | Path) -> str:
 def _module(name: str) -> object:
     """The module of this name, or the object that follows a colon."""
     module, _, member = name.partition(":")
-    found: object = import_module(f"ml_agents_results.formats.{module}")
-    return getattr(found, member) if member else found
+    imported: object = import_module(f"ml_agents_results.formats.{module}")
+    return getattr(imported, member) if member else imported
 
 
 def _others(own: Sequence[str], function: str) -> list[str]:

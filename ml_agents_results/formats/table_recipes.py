@@ -19,7 +19,7 @@ from ml_agents_results.formats.log_source import Parsing
 from ml_agents_results.records import MetricRecord, ScoreRecord
 
 _KEY, _PARENT = "$key", "^"
-_PLACE = re.compile(r"\{([^{}]+)\}")
+_FIELD = re.compile(r"\{([^{}]+)\}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _STEP = re.compile(r"[^.\[\]]+|\[\]")
 _MISSING = object()
@@ -101,16 +101,16 @@ class TableRecipe:
             for values in document.get("data") or []:
                 yield dict(zip(columns, values, strict=False))
         else:
-            for place in self.rows.split("|"):
-                yield from _walk(document, _STEP.findall(place), {})
+            for path in self.rows.split("|"):
+                yield from _walk(document, _STEP.findall(path), {})
 
     def _of_lists(self, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         seen = set()
-        for name, said in self.lists.items():
+        for name, values in self.lists.items():
             for identity in document.get(name) or ():
                 if isinstance(identity, str | int) and identity not in seen:
                     seen.add(identity)
-                    yield {"id": identity, "list": name, **said}
+                    yield {"id": identity, "list": name, **values}
 
     def read(
         self, row: Mapping[str, Any], stem: str, overrides: Mapping[str, str]
@@ -123,8 +123,8 @@ class TableRecipe:
         """
         values: dict[str, Any] = dict(self.constants)
         for name, pattern in self.file_name.items():
-            if (found := re.search(pattern, stem)) is not None:
-                values[name] = found[1]
+            if (match := re.search(pattern, stem)) is not None:
+                values[name] = match[1]
         paths = {**self.fields, **overrides}
         for name, path in paths.items():
             if path and (value := _field(row, path)) is not _MISSING and value is not None:
@@ -153,8 +153,8 @@ class TableRecipe:
     def _scores(self, row: Mapping[str, Any]) -> dict[str, ScoreRecord]:
         scores = {}
         for column, value in row.items() if self.metrics_matching else ():
-            if value is not None and (found := re.fullmatch(self.metrics_matching, column)):
-                scores[found[1]] = _converted(value, {})
+            if value is not None and (match := re.fullmatch(self.metrics_matching, column)):
+                scores[match[1]] = _converted(value, {})
         for name, about in self.metrics.items():
             values = [_at(row, path) for path in (about["value"], *about.get("also", ()))]
             if values[0] is not _MISSING and values[0] is not None:
@@ -231,8 +231,8 @@ def _flattened(row: Mapping[str, Any], path: str) -> Any:
 def _field(row: Mapping[str, Any], path: str) -> Any:
     """The value of a field: that of a path, of several joined by a template, or times a factor."""
     if "{" in path:
-        parts = {one: text(_at(row, one)) for one in _PLACE.findall(path) if one}
-        return _PLACE.sub(lambda found: parts[found[1]] or "", path)
+        parts = {one: text(_at(row, one)) for one in _FIELD.findall(path) if one}
+        return _FIELD.sub(lambda match: parts[match[1]] or "", path)
     if "|" in path:
         values = (_field(row, one) for one in path.split("|"))
         return next((one for one in values if one is not _MISSING and one is not None), _MISSING)

@@ -52,8 +52,9 @@ def comparison(folder: Path, pairs: int) -> Iterator[Measured]:
         before = _cpu_of_children()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         taken.append(_cpu_of_children() - before)
-    _ask("write_inspect_logs", folder)
-    for peer in ("evalstats", "inspect_logs", "abeval"):
+    for peer in ("evalstats", "abeval", "inspect_logs"):
+        if peer == "inspect_logs":
+            _ask("write_inspect_logs", folder)
         before = _cpu_of_children()
         if result := _ask(peer, folder):
             failed = "" if result["ended"] != "OverflowError" else ", ends with OverflowError"

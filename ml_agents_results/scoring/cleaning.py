@@ -102,23 +102,26 @@ def characters(text: str) -> str:
 
 def without_thinking(text: str) -> str:
     """The text after the last closed `<think>` block, and before one that was never closed."""
+    return _after_thinking(text)[0].strip() if "<" in text or "[" in text else text
+
+
+def _after_thinking(text: str) -> tuple[str, bool]:
+    """The same as it stands, and whether one was never closed."""
     if "<" not in text and "[" not in text:
-        return text
+        return text, False
     closings = list(_THINK_CLOSE.finditer(text))
     body = text[closings[-1].end() :] if closings else text
-    if (opened := _THINK_OPEN.search(body)) is not None:
-        body = body[: opened.start()]
-    return body.strip()
+    opened = _THINK_OPEN.search(body)
+    return (body, False) if opened is None else (body[: opened.start()], True)
 
 
 def clean(raw: str, question: str = "") -> Cleaned:
     """Makes an output ready to be read."""
     raw = raw[-LONGEST:]
     marked = "<" in raw or "[" in raw
-    closings = list(_THINK_CLOSE.finditer(raw)) if marked else []
-    body = raw[closings[-1].end() :] if closings else raw
-    if marked and (opened := _THINK_OPEN.search(body)) is not None:
-        return Cleaned(body[: opened.start()].strip(), unfinished=True)
+    body, unfinished = _after_thinking(raw)
+    if unfinished:
+        return Cleaned(body.strip(), unfinished=True)
     body = characters(body)
     if marked and (end := _END_TOKEN.search(body)) is not None and body[: end.start()].strip():
         body = body[: end.start()]

@@ -19,7 +19,7 @@ from ml_agents_results.statistics.proportions import (
     design_effect_interval,
     proportion_interval,
 )
-from ml_agents_results.statistics.slices import Slice, scan_slices
+from ml_agents_results.statistics.slices import scan_slices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -237,7 +237,7 @@ class FailureService(AnalysisService):
             correct = sum(part.correct for part in parts)
             graded = correct + sum(part.wrong for part in parts)
             scanned = scan_slices(
-                [Slice(f"{row.dimension}={row.value}", row.correct, row.graded) for row in own],
+                [(row.correct, row.graded) for row in own],
                 correct,
                 graded,
                 confidence=self._options.confidence,

@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from ml_agents_results.statistics.bounded_mean import Bounds
+from ml_agents_results.statistics.bounded_mean import Bounds, mean_interval
+from ml_agents_results.statistics.cluster_robust import ClusteredMean
 from ml_agents_results.statistics.distributions import (
     check_confidence,
     t_quantile,
     t_two_sided_p,
 )
-from ml_agents_results.statistics.proportions import wilson_bounds
 from ml_agents_results.statistics.run_columns import Array
 from ml_agents_results.statistics.two_samples import welch_error
 
@@ -196,16 +196,13 @@ def _interval(
     confidence: float,
     groups: int | None,
 ) -> tuple[float | None, float | None, str]:
-    quantile = t_quantile(confidence, dof)
     if bounds is None or bounds[0] == bounds[1]:
-        return estimate - quantile * se, estimate + quantile * se, "prediction-powered, t"
-    low, high = bounds
-    span = high - low
-    p = min(1.0, max(0.0, (estimate - low) / span))
-    units = float(labels if groups is None else groups)
-    effective = p * (1.0 - p) / (se / span) ** 2 if se > 0.0 and 0.0 < p < 1.0 else units
-    below, above = wilson_bounds(p, effective, quantile)
-    return low + span * below, low + span * above, "prediction-powered, Wilson on the range"
+        half = t_quantile(confidence, dof) * se
+        return estimate - half, estimate + half, "prediction-powered, t"
+    inside = min(bounds[1], max(bounds[0], estimate))
+    mean = ClusteredMean(inside, se=se, dof=dof, n_samples=labels, n_clusters=groups)
+    interval = mean_interval(mean, bounds, confidence)
+    return interval.low, interval.high, "prediction-powered, Wilson on the range"
 
 
 def _clustered(

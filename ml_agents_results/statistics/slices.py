@@ -19,15 +19,6 @@ _TIE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """Some of the graded runs (a task, a method, a length bin): how many, how many correct."""
-
-    name: str
-    correct: int
-    graded: int
-
-
-@dataclass(frozen=True, slots=True)
 class SliceResult:
     """A slice with its accuracy (Wilson), the accuracy of the rest, and Fisher's exact test.
 
@@ -35,9 +26,6 @@ class SliceResult:
     are shown and not counted in `family_size`.
     """
 
-    name: str
-    correct: int
-    graded: int
     accuracy: float | None
     ci_low: float | None
     ci_high: float | None
@@ -50,14 +38,15 @@ class SliceResult:
 
 
 def scan_slices(
-    slices: Sequence[Slice],
+    slices: Sequence[tuple[int, int]],
     total_correct: int,
     total_graded: int,
     min_n: int = 10,
     confidence: float = 0.95,
     effect: float = 1.0,
 ) -> list[SliceResult]:
-    """Compare every slice with the other graded runs. Slices may overlap or leave runs out.
+    """Compares every slice, its correct and its graded runs, with the other graded runs. Slices may
+    overlap or leave runs out.
 
     Where samples were asked several times, `effect` is what that does to the variance of an
     accuracy: counts are divided by it (Rao and Scott 1992, Biometrics 48:577), for Fisher's test to
@@ -67,19 +56,18 @@ def scan_slices(
     p_values = [_slice_p(s, total_correct, total_graded, min_n, effect) for s in slices]
     tested = count_tests(p_values)
     results = []
-    for part, p, adjusted in zip(slices, p_values, adjust(p_values, "fdr_bh"), strict=True):
-        interval = design_effect_interval(part.correct, part.graded, effect, confidence)
-        rest = total_graded - part.graded
-        accuracy = part.correct / part.graded if part.graded else None
-        rest_accuracy = (total_correct - part.correct) / rest if rest else None
+    for (correct, graded), p, adjusted in zip(
+        slices, p_values, adjust(p_values, "fdr_bh"), strict=True
+    ):
+        interval = design_effect_interval(correct, graded, effect, confidence)
+        rest = total_graded - graded
+        accuracy = correct / graded if graded else None
+        rest_accuracy = (total_correct - correct) / rest if rest else None
         difference = None
         if accuracy is not None and rest_accuracy is not None:
             difference = accuracy - rest_accuracy
         results.append(
             SliceResult(
-                name=part.name,
-                correct=part.correct,
-                graded=part.graded,
                 accuracy=accuracy,
                 ci_low=interval.low,
                 ci_high=interval.high,
@@ -117,11 +105,10 @@ def fisher_exact_p(correct_a: int, n_a: int, correct_b: int, n_b: int) -> float:
 
 
 def _slice_p(
-    part: Slice, total_correct: int, total_graded: int, min_n: int, effect: float
+    part: tuple[int, int], total_correct: int, total_graded: int, min_n: int, effect: float
 ) -> float | None:
-    rest_correct, rest = total_correct - part.correct, total_graded - part.graded
-    check_part(f"correct outside {part.name!r}", rest_correct, "graded outside", rest)
-    if min(part.graded, rest) / effect < max(1, min_n) - 1e-9:
+    rest_correct, rest = total_correct - part[0], total_graded - part[1]
+    check_part("correct outside the slice", rest_correct, "graded outside", rest)
+    if min(part[1], rest) / effect < max(1, min_n) - 1e-9:
         return None
-    counts = (part.correct, part.graded, rest_correct, rest)
-    return fisher_exact_p(*(round(count / effect) for count in counts))
+    return fisher_exact_p(*(round(count / effect) for count in (*part, rest_correct, rest)))

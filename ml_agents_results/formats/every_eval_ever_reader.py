@@ -112,7 +112,7 @@ class _EveryEvalEverReader(LogReader):
             "library_details": library.get("additional_details"),
         }
         return self.described(
-            named.replace("/", "_") if named else f"{source.stem}-{source.sha256[:8]}",
+            named.replace("/", "_") if named else source.identity,
             text(about.get("source_name")) or source.stem.removesuffix(_SAMPLES),
             without_absent(config),
             tool=library.get("name") or "every_eval_ever",

@@ -95,7 +95,7 @@ class ImportPart:
         except Exception as error:
             raise self._unreadable(error) from error
         default = next(iter(self.experiments), None)
-        self._default = default or f"{self.source.stem}-{self.source.sha256[:8]}"
+        self._default = default or self.source.identity
 
     def _read(self, items: Iterator[Item]) -> Iterator[Item]:
         """The items of a reader, whose errors are in words."""

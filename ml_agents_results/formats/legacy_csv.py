@@ -108,7 +108,6 @@ class _LegacyReader(LogReader):
         self._config = mapping(documents.get("config")) or mapping(self._summary.get("config"))
         self._failed = [mapping(error) for error in sequence(documents.get("errors"))]
         self._own = EmbeddedRuns.of(source, self._config)
-        self._numbered: bool | None = None
         self._answered: set[tuple[str, str | None]] = set()
         self._not_extracted = 0
         if self._own is None:
@@ -244,20 +243,12 @@ class _LegacyReader(LogReader):
 
     def _index(self, sample_id: str | None, position: int | str) -> tuple[int, str | None]:
         """The index of a sample, and its own id if that is not a number."""
-        shown = self.source.where(position)
+        where = self.source.where(position)
         if sample_id is None:
-            raise InvalidFileError(f"{shown} has no sample_id", "Fill it in, or leave it out.")
-        numbered = sample_id.isascii() and sample_id.isdecimal() and len(sample_id) < 10
-        if self._numbered is None:
-            self._numbered = numbered
-        if numbered != self._numbered:
-            raise InvalidFileError(
-                f"{shown} has the sample_id {sample_id!r}, others are of another kind",
-                "The ids of one experiment are all numbers, or all texts.",
-            )
-        if numbered:
-            return int(sample_id), None
-        return self.ids.index(sample_id), sample_id
+            raise InvalidFileError(f"{where} has no sample_id", "Fill it in, or leave it out.")
+        is_number = sample_id.isascii() and sample_id.isdecimal() and len(sample_id) < 10
+        index = self.ids.numbered(sample_id, int(sample_id) if is_number else None, where)
+        return index, None if is_number else sample_id
 
     def _numbers(self, row: Mapping[str, str | None], line: int) -> dict[str, float | None]:
         numbers: dict[str, float | None] = dict.fromkeys(_NUMBERS)

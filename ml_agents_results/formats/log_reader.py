@@ -206,3 +206,19 @@ class SampleIds:
         """The number of a sample within its task, from 0 in the order of first appearance."""
         indexes = self._indexes.setdefault(task, {})
         return indexes.setdefault(sample, len(indexes))
+
+    def numbered(self, sample_id: str, number: int | None, where: str) -> int:
+        """The number that is in the id, if all ids have one; else as `index`.
+
+        Raises:
+            InvalidFileError: Some ids have a number, and others have none.
+        """
+        has_number = number is not None
+        if self._are_numbered is None:
+            self._are_numbered = has_number
+        if has_number != self._are_numbered:
+            raise InvalidFileError(
+                f"{where} has the sample_id {sample_id!r}, others are of another kind",
+                "The ids of one experiment all have numbers, or none has; split the file.",
+            )
+        return self.index(sample_id) if number is None else number

@@ -149,6 +149,11 @@ class LogSource:
         except OSError as error:
             raise _unreadable(self.name, error) from error
 
+    @property
+    def identity(self) -> str:
+        """What tells it from other sources, for logs that have no id."""
+        return f"{self.stem}-{self.sha256[:8]}"
+
     @contextmanager
     def open(self, path: Path | None = None) -> Iterator[BinaryIO]:
         """The contents, decompressed if they are gzip.

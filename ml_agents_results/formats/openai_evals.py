@@ -63,7 +63,6 @@ class _OpenAIEvalsReader(LogReader):
         self._offsets: dict[str, list[int]] = {}
         self._last: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
-        self._numbered: bool | None = None
         self._set_aside()
         spec = self._spec
         self.task = text(spec.get("base_eval")) or text(spec.get("eval_name")) or ""
@@ -103,7 +102,7 @@ class _OpenAIEvalsReader(LogReader):
             asked = {name: value for name, value in asked.items() if name != "completion_args"}
             spec = {**spec, "run_config": asked}
         return self.described(
-            text(spec.get("run_id")) or f"{self.source.stem}-{self.source.sha256[:8]}",
+            text(spec.get("run_id")) or self.source.identity,
             text(spec.get("eval_name")),
             spec,
             "completed" if self._report else "failed",
@@ -115,7 +114,7 @@ class _OpenAIEvalsReader(LogReader):
         """Adds the runs in the order of the last events of their samples."""
         for sample_id, line in self._last.items():
             events = [self._events.get(offset) for offset in self._offsets.pop(sample_id)]
-            run, scores = self._run(sample_id, events)
+            run, scores = self._run(sample_id, events, self.source.where(line))
             data = {event["type"]: event["data"] for event in events}
             self.add(line, run, {"data": data}, self._sizes[sample_id], scores)
 
@@ -126,7 +125,7 @@ class _OpenAIEvalsReader(LogReader):
                     self.grading.figures.expect(name, accuracy, "accuracy")
 
     def _run(
-        self, sample_id: str, events: list[dict[str, Any]]
+        self, sample_id: str, events: list[dict[str, Any]], where: str
     ) -> tuple[RunRecord, dict[str, ScoreRecord]]:
         data: dict[str, list[dict[str, Any]]] = {}
         for event in events:
@@ -144,13 +143,13 @@ class _OpenAIEvalsReader(LogReader):
             )
         sampled = _only(sampling[-1].get("sampled"))
         kept = {name: values for name, values in data.items() if name != "sampling"}
-        prompt = sampling[0].get("prompt")
+        prompt, suffix = sampling[0].get("prompt"), _NUMBER.search(sample_id)
         only = at(prompt, "0.content") if len(sequence(prompt)) == 1 else None
         run = self.run(
             {**kept, "sampling": recorded if len(recorded) > 1 else None},
             approach_name=self._approach,
             model=text(sampling[-1].get("model")) or self.model,
-            sample_index=self._index(sample_id),
+            sample_index=self.ids.numbered(sample_id, suffix and int(suffix[1]), where),
             sample_id=sample_id,
             input_text=only if isinstance(only, str) else prompt,
             expected_answer=match.get("expected"),
@@ -163,20 +162,6 @@ class _OpenAIEvalsReader(LogReader):
             error=data["error"][-1] if data.get("error") else None,
         )
         return run, _scores(match, metrics)
-
-    def _index(self, sample_id: str) -> int:
-        """The number at the end of the id if all ids have one; else by the order of the file."""
-        number = _NUMBER.search(sample_id)
-        if self._numbered is None:
-            self._numbered = number is not None
-        if self._numbered and number:
-            return int(number[1])
-        if self._numbered:
-            raise InvalidFileError(
-                f"{self.source.name} has a sample {sample_id!r}, others end with a number",
-                "The ids of one evaluation are alike; split the file.",
-            )
-        return self.ids.index(sample_id)
 
 
 def _scores(match: dict[str, Any], metrics: dict[str, Any]) -> dict[str, ScoreRecord]:

@@ -252,7 +252,7 @@ class _PromptfooReader(LogReader):
         results: dict[str, Any] = {RESULTS: self._results.described(text(head.get("evalId")))}
         self.created = moment(head.get("timestamp")) or moment(head.get("createdAt"))
         return self.described(
-            text(head.get("evalId")) or f"{self.source.stem}-{self.source.sha256[:8]}",
+            text(head.get("evalId")) or self.source.identity,
             text(config.get("description")) or self.source.stem,
             config if self.options.model_args else _without_arguments(config),
             tool="promptfoo",

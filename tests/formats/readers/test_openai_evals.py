@@ -85,7 +85,7 @@ def test_metrics_errors_and_nothing(tmp_path: Path, imported: Importer, refused:
 @pytest.mark.parametrize(
     ("events", "message"),
     [
-        ([event("a.1", "match"), event("b", "match")], "has a sample 'b', others end with"),
+        ([event("a.1", "match"), event("b", "match")], "has the sample_id 'b', others are of"),
         ([event("x.1", "match"), event("y.1", "match")], "is answered twice"),
         ([], "holds no runs"),
         ([[1]], "line 2: it is a list"),

@@ -9,10 +9,10 @@ from sqlalchemy import text
 
 from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
-from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.run_repository import RunRepository
+from tests.databases import row_problems
 from tests.lengths import SQLITE_FIRST
 
 TIME = "2026-01-02 03:04:05.000006"
@@ -69,7 +69,7 @@ def dump(database: Database) -> list[Any]:
 
 def migrated(database: Database) -> tuple[list[MetricRecord], list[RunRecord]]:
     schema.upgrade(database)
-    assert check(database).problems == []
+    assert row_problems(database) == []
     with database.read() as connection:
         return (
             list(MetricRepository(connection, "e").list()),
@@ -128,7 +128,7 @@ def test_the_one_grade_becomes_the_primary_metric(
     assert all(run.scores is None for run in runs)
     schema.downgrade(empty_database, "0004", lossy=True)
     assert dump(empty_database) == before
-    assert check(empty_database).problems == []
+    assert row_problems(empty_database) == []
     assert migrated(empty_database) == (metrics, runs)
 
 

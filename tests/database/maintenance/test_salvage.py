@@ -24,7 +24,7 @@ from tests.generated import make_runs
 from tests.lengths import short_and_long
 from tests.processes import run
 
-SAMPLES = 150
+SAMPLES = 80
 
 
 @pytest.fixture(scope="module")

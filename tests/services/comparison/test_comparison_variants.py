@@ -101,14 +101,14 @@ def test_other_experiments_do_not_matter(store: ResultsProcessor) -> None:
         store.compare(["exp"], filters={"experiment_id": "other"})
 
 
-def test_two_hundred_variants_at_once(processor: ResultsProcessor) -> None:
+def test_sixty_variants_at_once(processor: ResultsProcessor) -> None:
     save(
         processor,
-        *(runs("exp", f"approach {variant:03}", coin(variant, 20, 0.5)) for variant in range(200)),
+        *(runs("exp", f"approach {variant:03}", coin(variant, 20, 0.5)) for variant in range(60)),
     )
     comparison = processor.compare(["exp"], by_task=True)
-    assert len(comparison.comparisons) == 199
-    assert {pair.family_size for pair in comparison.comparisons} == {199}
+    assert len(comparison.comparisons) == 59
+    assert {pair.family_size for pair in comparison.comparisons} == {59}
     assert comparison.cochrans_q is not None
-    grades = np.array([coin(variant, 20, 0.5) for variant in range(200)]).T
+    grades = np.array([coin(variant, 20, 0.5) for variant in range(60)]).T
     assert comparison.cochrans_q.statistic == near(cochrans_q(grades).statistic)

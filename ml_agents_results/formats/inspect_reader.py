@@ -118,7 +118,7 @@ class _InspectReader(LogReader):
         config = {name: known[name] for name in _CONFIG if known.get(name) is not None}
         if header.get("plan"):
             config["plan"] = header["plan"]
-        if roles := mapping(known.get("model_roles")):
+        if isinstance(roles := known.get("model_roles"), dict):
             config["model_roles"] = {role: _without_args(model) for role, model in roles.items()}
         packages, revision = mapping(known.get("packages")), mapping(known.get("revision"))
         dataset = mapping(known.get("dataset"))

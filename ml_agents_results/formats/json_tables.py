@@ -17,7 +17,7 @@ from ml_agents_results.formats.json_files import beginning, first_line, read_lin
 from ml_agents_results.formats.json_stream import JsonStream
 from ml_agents_results.formats.json_values import json_kind
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.formats.recipe_files import NO_RECIPE, fitting_recipe
+from ml_agents_results.formats.recipe_files import fitting_recipe, named_recipe
 from ml_agents_results.formats.record_objects import experiment_of
 from ml_agents_results.formats.table_files import Row
 from ml_agents_results.records import ExperimentRecord
@@ -90,8 +90,11 @@ def json_rows(source: LogSource, options: ImportOptions) -> Iterator[Row]:
     names = _members(source) if opened or alone else None
     if names is None:
         return read_lines(source)
-    recipe = fitting_recipe(names, document=True) if options.recipe is None else options.recipe
-    if recipe not in (None, NO_RECIPE):
+    if options.recipe is None:
+        recipe = fitting_recipe(names, document=True)
+    else:
+        recipe = named_recipe(options.recipe)
+    if recipe is not None and recipe.is_document:
         return iter([("document", read_object(source, source.path), source.size)])
     samples = _find(read_object(source, source.path))
     if len(samples) == 1:

@@ -54,6 +54,11 @@ def find_recipe(name: str) -> TableRecipe:
         raise InvalidFileError(f"{name} is not a recipe: {error}", _HINT) from error
 
 
+def named_recipe(name: str) -> TableRecipe | None:
+    """The recipe that `--recipe` names; None where it says that there is none."""
+    return None if name == NO_RECIPE else find_recipe(name)
+
+
 def fitting_recipe(names: Collection[str], *, document: bool) -> TableRecipe | None:
     """The recipe of the package that recognises these columns or members by most of them."""
     fitting = [

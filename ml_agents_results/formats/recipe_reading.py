@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
-from ml_agents_results.formats.recipe_files import NO_RECIPE, find_recipe, fitting_recipe
+from ml_agents_results.formats.recipe_files import NO_RECIPE, fitting_recipe, named_recipe
 from ml_agents_results.formats.table_files import Row
 from ml_agents_results.formats.table_recipes import TableRecipe
 from ml_agents_results.records import ScoreRecord
@@ -74,9 +74,9 @@ def recipe_of(
     rows = chain([first], rows)
     names, rule = first[1].keys(), "--recipe"
     recipe: TableRecipe | None = None
-    if options.recipe is not None and options.recipe != NO_RECIPE:
-        recipe = find_recipe(options.recipe)
-    elif not (options.recipe or options.wide or any(name in names for name in _OURS)):
+    if options.recipe is not None:
+        recipe = named_recipe(options.recipe)
+    elif not (options.wide or any(name in names for name in _OURS)):
         rule = "its columns"
         recipe = fitting_recipe(names, document=True) or fitting_recipe(names, document=False)
         if recipe is not None and options.columns:

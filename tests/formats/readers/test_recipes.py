@@ -233,6 +233,12 @@ def test_lines_in_a_folder_that_a_recipe_knows_are_tables_whatever_their_ending(
     assert [run.is_correct for run in runs] == [False, True, True, True]
 
 
+def test_a_recipe_of_rows_is_named_for_a_document(tmp_path: Path, imported: Importer) -> None:
+    path = _written(tmp_path, "lm-eval-write-out")
+    _, runs = imported(path, recipe="lm-eval-write-out")
+    assert [run.input_text for run in runs] == ["0?", "1?"]
+
+
 def test_fields_are_mapped_within_a_recipe(
     tmp_path: Path, imported: Importer, refused: Refused
 ) -> None:

@@ -127,8 +127,11 @@ class Site:
             lambda connection: _cells(connection, experiment_id),
         )
 
-    def variants(self, experiment_id: str) -> list[Variant]:
-        return list(dict.fromkeys(cell.variant for cell in self.cells(experiment_id)))
+    def variants(self, experiment_id: str) -> Sequence[Variant]:
+        return self.store.figures(
+            ("variants", experiment_id),
+            lambda _: list(dict.fromkeys(cell.variant for cell in self.cells(experiment_id))),
+        )
 
 
 def _cells(connection: Connection, experiment_id: str) -> Sequence[VariantCounts]:

@@ -1,12 +1,12 @@
 """One sample: the question, the answers of all variants side by side, steps, scores, neighbours."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from starlette.datastructures import MultiDict
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -94,7 +94,7 @@ def show(site: Site, request: Request) -> Response:
         for line in chosen
         if line.id in runs
     ]
-    first = sides[0].run
+    first, address = sides[0].run, _Address(request)
     return site.page(
         "sample.html",
         title=f"{task}:{index}" if task else f"Sample {index}",
@@ -119,11 +119,11 @@ def show(site: Site, request: Request) -> Response:
         pretty=lambda value: json_bytes(value, indent=True).decode(),
         longest=LONGEST,
         most=MOST_AT_ONCE,
-        with_params=lambda **changes: _with(request, **changes),
-        toggled=lambda variant: _toggled(request, shown, variant),
+        with_params=address.with_params,
+        toggled=partial(address.toggled, shown),
         text_url=lambda run, name: "/text?" + urlencode({"id": run.id, "field": name}),
         focus=focus,
-        neighbours={name: _with(request, **place) for name, place in places.items()},
+        neighbours={name: address.with_params(**place) for name, place in places.items()},
         baseline=baseline,
         commands=[_command(site, experiment_id, task, index)],
     )
@@ -251,22 +251,31 @@ def _choices(run: RunRecord) -> list[str]:
     return [str(one) for one in choices] if isinstance(choices, list) else []
 
 
-def _with(request: Request, **changes: str | None) -> str:
-    """This page with other parameters."""
-    params = MultiDict(request.query_params.multi_items())
-    for name, value in changes.items():
-        params.setlist(name, [] if value is None else [value])
-    return "/sample?" + urlencode(params.multi_items(), errors="surrogatepass")
+class _Address:
+    """The address of this page, from which links lead to it with other parameters."""
+
+    def __init__(self, request: Request) -> None:
+        pairs = request.query_params.multi_items()
+        self._written = [(name, _written(name, value)) for name, value in pairs]
+
+    def with_params(self, **changes: str | None) -> str:
+        written = [_written(*pair) for pair in changes.items() if pair[1] is not None]
+        return self._with(changes, written)
+
+    def toggled(self, shown: Sequence[Variant], variant: Variant) -> str:
+        """With one variant more, or less."""
+        after = [one for one in shown if one != variant]
+        if variant not in shown:
+            after.append(variant)
+        return self._with(("v",), [_written("v", variant_slug(one)) for one in after])
+
+    def _with(self, names: Collection[str], written: Sequence[str]) -> str:
+        left = (pair for name, pair in self._written if name not in names)
+        return "/sample?" + "&".join([*left, *written])
 
 
-def _toggled(request: Request, shown: Sequence[Variant], variant: Variant) -> str:
-    """This page with one variant more, or less."""
-    after = [one for one in shown if one != variant]
-    if variant not in shown:
-        after = [*after, variant]
-    params = MultiDict(request.query_params.multi_items())
-    params.setlist("v", [variant_slug(one) for one in after])
-    return "/sample?" + urlencode(params.multi_items(), errors="surrogatepass")
+def _written(name: str, value: str | None) -> str:
+    return urlencode(((name, value),), errors="surrogatepass")
 
 
 def _command(site: Site, experiment_id: str, task: str, index: int) -> str:

@@ -11,13 +11,13 @@ from ml_agents_results.statistics.run_columns import METADATA, Cluster
 CLUSTERS: tuple[Cluster, ...] = ("task", "sample_id", "input_fingerprint")
 """The columns that errors may be clustered by, next to `metadata:NAME`."""
 
-_UNQUOTABLE = set("'\"\\[]\n")
+UNQUOTABLE = set("'\"\\[]\n")
 
 
 def check_cluster(name: str) -> None:
     """Raises UsageError for what runs cannot be clustered by."""
     if name.startswith(METADATA) and len(name) > len(METADATA):
-        if _UNQUOTABLE & set(name):
+        if UNQUOTABLE & set(name):
             raise UsageError(
                 f"{name!r} has a character that no path to a member of metadata can hold",
                 "Import the column under a plain name.",

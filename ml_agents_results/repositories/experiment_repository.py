@@ -57,6 +57,7 @@ class ExperimentCounts:
         metric: Name of the primary metric; None if none is recorded.
         accuracy: A fraction of the graded runs; None unless there is one variant, whose metric is
             binary.
+        total_cost: Of its runs so far (USD); None without any price.
     """
 
     id: str
@@ -71,6 +72,7 @@ class ExperimentCounts:
     variants: int
     metric: str | None
     accuracy: float | None
+    total_cost: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The line by field; without `accuracy` unless there is one variant."""
@@ -228,6 +230,7 @@ class ExperimentRepository(Repository):
             Run.experiment_id,
             func.count(),
             *(func.count().filter(Run.outcome == outcome) for outcome in _COUNTED),
+            func.sum(Run.cost_estimate),
         ).group_by(Run.experiment_id, Run.approach_name, Run.provider, Run.model)
         primary = and_(Metric.experiment_id == Experiment.id, Metric.is_primary)
         listed = select(
@@ -242,7 +245,7 @@ class ExperimentRepository(Repository):
         if experiment_id is not None:
             counted = counted.where(Run.experiment_id == experiment_id)
             listed = listed.where(Experiment.id == experiment_id)
-        variants: dict[str, list[Sequence[int]]] = {}
+        variants: dict[str, list[Sequence[Any]]] = {}
         for experiment, *numbers in self._connection.execute(counted):
             variants.setdefault(experiment, []).append(numbers)
         newest_first = listed.order_by(Experiment.created_at.desc(), Experiment.id.desc())
@@ -251,11 +254,12 @@ class ExperimentRepository(Repository):
         ]
 
 
-def _line(row: Row[Any], variants: Sequence[Sequence[int]]) -> ExperimentCounts:
-    """A line from the number of runs of each variant, and those with each outcome of _COUNTED."""
-    runs, correct, wrong, scored, failed = (
-        map(sum, zip(*variants, strict=True)) if variants else repeat(0, 1 + len(_COUNTED))
-    )
+def _line(row: Row[Any], variants: Sequence[Sequence[Any]]) -> ExperimentCounts:
+    """A line from the number of runs of each variant, those with each outcome of _COUNTED, and
+    what they cost."""
+    *numbers, costs = zip(*variants, strict=True) if variants else repeat((), 2 + len(_COUNTED))
+    runs, correct, wrong, scored, failed = map(sum, numbers)
+    priced = [float(cost) for cost in costs if cost is not None]
     has_accuracy = len(variants) == 1 and correct + wrong and not scored
     return ExperimentCounts(
         row.id,
@@ -270,6 +274,7 @@ def _line(row: Row[Any], variants: Sequence[Sequence[int]]) -> ExperimentCounts:
         variants=len(variants),
         metric=row.metric,
         accuracy=correct / (correct + wrong) if has_accuracy else None,
+        total_cost=sum(priced) if priced else None,
     )
 
 

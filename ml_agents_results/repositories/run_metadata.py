@@ -7,18 +7,33 @@ from sqlalchemy import JSON, ColumnElement, Connection, Text, case, cast, func, 
 from sqlalchemy import type_coerce as coerced
 
 from ml_agents_results.database.models import Run
-from ml_agents_results.database.types import to_stored
+from ml_agents_results.database.types import from_stored, to_stored
+from ml_agents_results.repositories.counts import UNQUOTABLE
 
 
 def metadata_keys(connection: Connection, experiment_id: str) -> Sequence[str]:
-    """The members of the metadata that some of the first runs have, but for lists and
-    objects."""
+    """The members of the metadata that some of the first runs have and that can be asked for, but
+    for lists and objects."""
     some = select(Run.metadata_json).where(Run.experiment_id == experiment_id).limit(50)
     found: dict[str, None] = {}
     for metadata in connection.scalars(some):
         members = metadata.items() if isinstance(metadata, dict) else ()
         found |= {name: None for name, one in members if not isinstance(one, list | dict)}
-    return sorted(found)
+    return sorted(name for name in found if not UNQUOTABLE & set(name))
+
+
+def members_of_runs(
+    connection: Connection, ids: Sequence[str], names: Sequence[str], length: int
+) -> dict[str, Sequence[str | None]]:
+    """The members of these names, as texts of up to `length` characters; None for what a run
+    does not have."""
+    sqlite = connection.dialect.name == "sqlite"
+    members = (func.substr(metadata_member(sqlite, name), 1, length) for name in names)
+    chosen = select(Run.id, *members).where(Run.id.in_(ids))
+    return {
+        run_id: [None if one is None else from_stored(one) for one in values]
+        for run_id, *values in connection.execute(chosen)
+    }
 
 
 def is_member(sqlite: bool, name: str, value: str) -> Any:

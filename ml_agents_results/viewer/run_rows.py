@@ -20,6 +20,7 @@ from ml_agents_results.reports.wording import (
 )
 from ml_agents_results.repositories.run_list import RunLine
 from ml_agents_results.repositories.run_statements import CUT, LINE_COLUMNS
+from ml_agents_results.statistics.run_columns import METADATA
 from ml_agents_results.viewer.run_query import RunQuery
 from ml_agents_results.viewer.site import MARKS
 
@@ -85,20 +86,19 @@ def rows_html(
     lines: Sequence[RunLine],
     columns: Sequence[str],
     labels: Mapping[Variant, str],
-    scores: Mapping[str, Sequence[ScoreRecord]],
-    metrics: Sequence[MetricRecord],
+    others: Mapping[str, Sequence[str]],
 ) -> Markup:
-    """A row for each line; its first cell leads to the sample, in this list."""
+    """A row for each line; its first cell leads to the sample, in this list.
+
+    Args:
+        others: The texts of the columns that only this experiment has.
+    """
     if not lines:
         return Markup()
     values = dict(zip(lines[0]._fields, zip(*lines, strict=True), strict=True))
-    primary = {one.name for one in metrics if one.is_primary}
-    cells = []
-    for name in columns:
-        if name in COLUMNS:
-            cells.append(_cells(name, values, labels))
-        else:
-            cells.append(texts(_scores(line, name, scores, primary) for line in lines))
+    cells = [
+        texts(others[name]) if name in others else _cells(name, values, labels) for name in columns
+    ]
     ids = texts(values["id"])
     # Its constant parts between the columns, and one join: rows are many.
     table: list[Iterable[str]] = [repeat('<tr data-run="'), ids]
@@ -137,8 +137,9 @@ def _quoted(values: Sequence[str]) -> Sequence[str]:
 
 def _class(name: str) -> str:
     names = [*([] if name in NUMBERS else ["text"]), *([_WIDTHS[name]] if name in _WIDTHS else [])]
-    known = name in COLUMNS
-    return f' class="{" ".join(names)}"' if known and names else ""
+    if name.startswith(METADATA):
+        return ' class="text short"'
+    return f' class="{" ".join(names)}"' if name in COLUMNS and names else ""
 
 
 def _cells(name: str, values: Mapping[str, Sequence[Any]], labels: Mapping[Variant, str]) -> Cells:
@@ -166,12 +167,16 @@ _OUTCOMES = {
 }
 
 
-def _scores(
-    line: RunLine, metric: str, scores: Mapping[str, Sequence[ScoreRecord]], primary: set[str]
-) -> str:
-    """The values of a metric for a run: that of the primary one stands on the run."""
-    own = [one for one in scores.get(line.id, ()) if one.metric == metric]
-    if not own and metric in primary:
+def score_texts(
+    lines: Sequence[RunLine], metric: MetricRecord, scores: Mapping[str, Sequence[ScoreRecord]]
+) -> list[str]:
+    """The values of a metric for runs: that of the primary one stands on the run."""
+    return [_scores(line, metric, scores.get(line.id, ())) for line in lines]
+
+
+def _scores(line: RunLine, metric: MetricRecord, scores: Sequence[ScoreRecord]) -> str:
+    own = [one for one in scores if one.metric == metric.name]
+    if not own and metric.is_primary:
         value = line.score if line.is_correct is None else float(line.is_correct)
         return "-" if value is None else f"{value:g}"
     said = [f"{one.value:g}" if one.value is not None else one.label or "-" for one in own]

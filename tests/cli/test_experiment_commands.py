@@ -36,7 +36,7 @@ def test_list_is_newest_first(filled: Path) -> None:
     assert (two["graded"], two["variants"], two["accuracy"]) == (0, 1, None)
     assert list(one) == [
         "id", "name", "status", "tags", "created_at", "runs", "planned", "graded", "failed",
-        "variants", "metric",
+        "variants", "metric", "total_cost",
     ]  # fmt: skip
 
 

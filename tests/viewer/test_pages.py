@@ -143,6 +143,14 @@ def test_the_list_has_the_intervals_of_the_summary(client: TestClient, study: Pa
     assert shown in text
 
 
+def test_members_of_the_metadata_are_columns(client: TestClient) -> None:
+    page = opened(client, f"/runs?{urlencode({'experiment': ODD, 'columns': 'metadata:z'})}")
+    # Once in its name.
+    assert page.text.count("javascript:alert(1)") == 1 + 2
+    assert {"img", "i"}.isdisjoint(page.tags)
+    assert client.get("/runs?experiment=exp&columns=metadata:%22").status_code == 400
+
+
 def test_counts_lead_to_the_runs_that_they_count(client: TestClient) -> None:
     shown = client.get("/experiment?id=exp").text
     cells = re.findall(r'<a href="(/runs[^"]+)">([\d,]+)</a>', shown)

@@ -9,26 +9,37 @@ from typing import Any
 from urllib.parse import urlencode
 
 from markupsafe import Markup
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ml_agents_results.errors import TimeLimitError, UsageError
-from ml_agents_results.records import Variant, variant_labels
-from ml_agents_results.repositories.counts import VariantCounts
+from ml_agents_results.records import MetricRecord, Variant, variant_labels
+from ml_agents_results.repositories.counts import VariantCounts, check_cluster
 from ml_agents_results.repositories.run_filters import METRIC, TEXT_COLUMNS, RunOrder
 from ml_agents_results.repositories.run_list import (
     COUNTED,
+    RunLine,
     RunListRepository,
     RunPage,
     position_of,
 )
-from ml_agents_results.repositories.run_metadata import metadata_keys
+from ml_agents_results.repositories.run_metadata import members_of_runs, metadata_keys
+from ml_agents_results.repositories.run_statements import CUT
 from ml_agents_results.repositories.score_rows import scores_of_runs
+from ml_agents_results.statistics.run_columns import METADATA
 from ml_agents_results.viewer.cell_links import experiment_crumbs
 from ml_agents_results.viewer.facets import facets_of, runs_of
 from ml_agents_results.viewer.pages.queue_page import grading_url
 from ml_agents_results.viewer.run_query import SIZES, RunQuery, run_query
-from ml_agents_results.viewer.run_rows import COLUMNS, NUMBERS, SORTED_BY, columns_read, rows_html
+from ml_agents_results.viewer.run_rows import (
+    COLUMNS,
+    NUMBERS,
+    SORTED_BY,
+    columns_read,
+    rows_html,
+    score_texts,
+)
 from ml_agents_results.viewer.site import Site
 
 _DOWNLOADS = {
@@ -39,6 +50,8 @@ _DOWNLOADS = {
     "parquet": "Parquet",
 }
 _COUNT_SECONDS = 0.5
+_MOST_KEYS = 40
+"""Members of the metadata that are offered as columns."""
 
 
 def show(site: Site, request: Request) -> Response:
@@ -66,8 +79,7 @@ def show(site: Site, request: Request) -> Response:
             limit=query.size,
             columns=columns_read(columns),
         )
-        wanted = [name for name in columns if name in metrics]
-        scores = scores_of_runs(connection, [line.id for line in page.lines]) if wanted else {}
+        others = _others(connection, page.lines, columns, record.metrics or ())
     first, labels = query.first(), variant_labels(variants) if variants else {}
     return site.page(
         "runs.html",
@@ -77,13 +89,39 @@ def show(site: Site, request: Request) -> Response:
         page=page,
         total=_total(site, query, page, cells),
         counted=COUNTED,
-        rows=rows_html(first, page.lines, columns, labels, scores, record.metrics or ()),
+        rows=rows_html(first, page.lines, columns, labels, others),
         places=_places(query, page),
         live=(site.store.state() or "") if record.status == "running" else False,
         **site.store.figures(
             ("list", first), lambda _: _of_all_pages(site, first, columns, metrics, cells, labels)
         ),
     )
+
+
+def _others(
+    connection: Connection,
+    lines: Sequence[RunLine],
+    columns: Sequence[str],
+    metrics: Sequence[MetricRecord],
+) -> dict[str, Sequence[str]]:
+    """The columns of metrics and of members of the metadata, as texts."""
+    ids = [line.id for line in lines]
+    chosen = [one for one in metrics if one.name in columns]
+    scores = scores_of_runs(connection, ids) if chosen else {}
+    others: dict[str, Sequence[str]] = {one.name: score_texts(lines, one, scores) for one in chosen}
+    keys = [name for name in columns if name.startswith(METADATA) and name not in others]
+    members = (
+        members_of_runs(connection, ids, [name.removeprefix(METADATA) for name in keys], CUT + 1)
+        if keys
+        else {}
+    )
+    for index, name in enumerate(keys):
+        others[name] = [_shortened(members[run_id][index]) for run_id in ids]
+    return others
+
+
+def _shortened(value: str | None) -> str:
+    return "-" if value is None else value if len(value) <= CUT else value[:CUT] + "…"
 
 
 def _of_all_pages(
@@ -112,9 +150,9 @@ def _of_all_pages(
         ),
         "heads": site.fragment(
             "run_heads.html",
-            columns={name: COLUMNS.get(name, name) for name in columns},
+            columns={name: COLUMNS.get(name, name.removeprefix(METADATA)) for name in columns},
             numbers=(*NUMBERS, *metrics),
-            sort_url=_sort_urls(first, columns),
+            sort_url=_sort_urls(first, columns, metrics),
         ),
     }
 
@@ -128,17 +166,22 @@ def _downloads() -> Mapping[str, str]:
 
 def _fields(site: Site, query: RunQuery, columns: Sequence[str], metrics: Sequence[str]) -> Markup:
     experiment_id = query.filters.experiment_id
+    keys = site.store.figures(
+        ("metadata", experiment_id), lambda connection: metadata_keys(connection, experiment_id)
+    )
     return site.fragment(
         "run_fields.html",
         query=query,
         columns=columns,
-        every_column={**COLUMNS, **{name: name for name in metrics}},
+        every_column={
+            **COLUMNS,
+            **{name: name for name in metrics},
+            **{METADATA + key: key for key in keys[:_MOST_KEYS]},
+            **{name: name.removeprefix(METADATA) for name in columns if name not in COLUMNS},
+        },
         metrics=metrics,
         texts=TEXT_COLUMNS,
-        metadata_keys=site.store.figures(
-            ("metadata", experiment_id),
-            lambda connection: metadata_keys(connection, experiment_id),
-        ),
+        metadata_keys=keys,
         sizes=SIZES,
     )
 
@@ -171,7 +214,14 @@ def _columns(
     query: RunQuery, cells: Sequence[VariantCounts], metrics: Sequence[str]
 ) -> tuple[str, ...]:
     if query.columns:
-        if unknown := [name for name in query.columns if name not in (*COLUMNS, *metrics)]:
+        for name in query.columns:
+            if name.startswith(METADATA):
+                check_cluster(name)
+        if unknown := [
+            name
+            for name in query.columns
+            if name not in (*COLUMNS, *metrics) and not name.startswith(METADATA)
+        ]:
             raise UsageError(
                 f"there is no column {unknown[0]!r}", f"Choose of: {', '.join(COLUMNS)}"
             )
@@ -210,11 +260,13 @@ def _total(
         return None
 
 
-def _sort_urls(query: RunQuery, columns: Sequence[str]) -> dict[str, tuple[str, str]]:
+def _sort_urls(
+    query: RunQuery, columns: Sequence[str], metrics: Sequence[str]
+) -> dict[str, tuple[str, str]]:
     """Where the heads of columns lead, and how the list is sorted by them now."""
     urls: dict[str, tuple[str, str]] = {}
     for name in () if query.filters.searches else columns:
-        measure = SORTED_BY.get(name) or (METRIC + name if name not in COLUMNS else None)
+        measure = SORTED_BY.get(name) or (METRIC + name if name in metrics else None)
         if measure is None:
             continue
         ours = query.order.column == measure

@@ -193,7 +193,7 @@ class SessionRecorder:
         metric, position = identity.get("metric"), identity["position"]
         scores = said.pop("scores", [])
         sample = sample_of({**identity, **{name: said.pop(name, None) for name in _OF_SAMPLE}})
-        sample = experiment.numbered(sample, position, Counter())
+        sample = experiment.claims.numbering.numbered(sample, position, Counter())
         run = experiment.run(
             sample,
             approach=str(identity.get("approach", "None")),

@@ -44,11 +44,11 @@ class Anthropic(HttpProvider):
         self, messages: Sequence[Message], schema: "type[BaseModel] | None", seed: int | None
     ) -> Any:
         # The client no longer has these parameters; endpoints that do not take them say so.
-        sampling = {"temperature": self.temperature, "top_p": self.top_p}
+        sampling = {"temperature": self._settings.temperature, "top_p": self._settings.top_p}
         further = {name: value for name, value in sampling.items() if value is not None}
         output: dict[str, Any] = {}
-        if self.reasoning_effort is not None:
-            output["effort"] = self.reasoning_effort
+        if self._settings.reasoning_effort is not None:
+            output["effort"] = self._settings.reasoning_effort
         if schema is not None:
             output["format"] = _format(schema)
         parameters: dict[str, Any] = {"extra_body": {**further, **self.further_fields}}

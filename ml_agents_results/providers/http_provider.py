@@ -87,13 +87,10 @@ class HttpProvider(ABC):
         self.model = target.model
         self.endpoint = target.address.url
         self.structured_output = True
-        self.temperature = settings.temperature
+        self._settings = settings
         self.seed = settings.seed
-        self.top_p = settings.top_p
         self.stops = settings.stops()
-        self.reasoning_effort = settings.reasoning_effort
         self.further_fields = settings.further_fields()
-        self._system = settings.system
         self.max_tokens = settings.max_tokens or self.default_max_tokens
         self.timeout = settings.timeout or self.default_timeout
         self.retry_policy = RetryPolicy(settings.max_retries)
@@ -157,8 +154,9 @@ class HttpProvider(ABC):
         seed: int | None = None,
     ) -> Completion:
         """See `Provider.complete`."""
-        if self._system is not None and messages[:1] != [Message("system", self._system)]:
-            messages = [Message("system", self._system), *messages]
+        system = Message("system", self._settings.system or "")
+        if self._settings.system is not None and messages[:1] != [system]:
+            messages = [system, *messages]
         held_to = schema if self.structured_output else None
         seed = self.sent_seed(seed)
         paid: list[Completion] = []

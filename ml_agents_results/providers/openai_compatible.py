@@ -67,10 +67,10 @@ class OpenAICompatible(HttpProvider):
         # OpenAI's reasoning models take only the newer name; most other servers only the older.
         limit = "max_completion_tokens" if self.name == "openai" else "max_tokens"
         parameters = {
-            "temperature": self.temperature,
-            "top_p": self.top_p,
+            "temperature": self._settings.temperature,
+            "top_p": self._settings.top_p,
             "stop": self.stops or None,
-            "reasoning_effort": self.reasoning_effort,
+            "reasoning_effort": self._settings.reasoning_effort,
             limit: self.max_tokens,
             "usage": {"include": True} if self.name == "openrouter" else None,
         }

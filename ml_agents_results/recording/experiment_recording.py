@@ -4,9 +4,8 @@ import asyncio
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Literal, Self
 
 from sqlalchemy import Connection, select
@@ -21,16 +20,12 @@ from ml_agents_results.errors import DuplicateError, ResultsError, UsageError
 from ml_agents_results.recording.missing_samples import MissingSamples
 from ml_agents_results.recording.run_recording import RecordingError, RunRecording, in_thread
 from ml_agents_results.recording.sample_claims import SampleClaims
-from ml_agents_results.recording.sample_numbering import (
-    Sample,
-    sample_of,
-)
+from ml_agents_results.recording.sample_numbering import Sample, sample_of
 from ml_agents_results.records import (
     ExperimentRecord,
     ExperimentStatus,
     MetricRecord,
     RunRecord,
-    ScoreRecord,
     canonical_approach,
 )
 from ml_agents_results.redaction import redact, redact_text
@@ -172,12 +167,7 @@ class ExperimentRecording:
         self._begin()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._end(error)
 
     async def __aenter__(self) -> Self:
@@ -185,28 +175,17 @@ class ExperimentRecording:
         return self
 
     async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, _kind: object, error: BaseException | None, _traceback: object
     ) -> None:
         await in_thread(self._end, error)
-
-    def numbered(self, sample: Sample, position: int, seen: "Counter[tuple[str, str]]") -> Sample:
-        """The sample with its index; see SampleNumbering."""
-        return self.claims.numbering.numbered(sample, position, seen)
 
     def note_metric(self, name: str, value: float | bool | None) -> None:
         """Adds a metric to those of the experiment; it is saved with the next run."""
         with self._lock:
             if name in self._metrics or name in self._new_metrics:
                 return
-            binary = isinstance(value, bool)
-            self._new_metrics[name] = (
-                MetricRecord(name, "binary", 0, 1, True)
-                if binary
-                else MetricRecord(name, "numeric")
-            )
+            rest = ("binary", 0, 1, True) if isinstance(value, bool) else ("numeric",)
+            self._new_metrics[name] = MetricRecord(name, *rest)
 
     def end_run(self, run: RunRecord | None, sample: Sample, variant: Mapping[str, str]) -> None:
         """Saves a run, durably, and gives its claim back; None saves nothing."""
@@ -378,9 +357,8 @@ class ExperimentRecording:
                 metric = replace(metric, is_primary=first)
                 metrics.save(metric)
                 primary = metric if first else primary
-        scores: Sequence[ScoreRecord] = run.scores or ()
         if primary is not None:
-            of_primary = [score for score in scores if score.metric == primary.name]
+            of_primary = [score for score in run.scores or () if score.metric == primary.name]
             if of_primary:
                 set_by_scores(run, primary.name, primary.kind, of_primary)
         RunRepository(connection).save(run)

@@ -128,7 +128,7 @@ class MissingSamples:
                     ids.add((given.task, given.sample_id))
                 position = positions[given.task]
                 positions[given.task] += 1
-                sample = self._experiment.numbered(given, position, seen)
+                sample = self._experiment.claims.numbering.numbered(given, position, seen)
                 assert sample.sample_index is not None
                 if (sample.task, sample.sample_index, repeat) not in self._recorded:
                     yield replace(sample, repeat_index=repeat)

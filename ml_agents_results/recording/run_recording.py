@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ml_agents_results.errors import UsageError
@@ -187,12 +186,7 @@ class RunRecording:
         self._started = time.perf_counter()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         record = self._ending(error)
         self._experiment.end_run(record, self.sample, self.variant)
         return self._experiment.goes_on(error)
@@ -201,26 +195,11 @@ class RunRecording:
         return self.__enter__()
 
     async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, _kind: object, error: BaseException | None, _traceback: object
     ) -> bool:
         record = self._ending(error)
         await in_thread(self._experiment.end_run, record, self.sample, self.variant)
         return self._experiment.goes_on(error)
-
-    def _key(self) -> RunRecord:
-        assert self.sample.sample_index is not None
-        return RunRecord(
-            experiment_id=self._experiment.id,
-            sample_index=self.sample.sample_index,
-            task=self.sample.task,
-            repeat_index=self.sample.repeat_index,
-            approach_name=self.variant["approach"],
-            provider=self.variant["provider"],
-            model=self.variant["model"],
-        )
 
     def _ending(self, error: BaseException | None) -> RunRecord | None:
         """What is to be saved; None after a cancellation, or if the run was discarded."""
@@ -229,27 +208,35 @@ class RunRecording:
         if self._discarded or (error is not None and not isinstance(error, Exception)):
             return None
         passed = 1000 * (time.perf_counter() - self._started)
-        record = self._key()
-        record.sample_id = self.sample.sample_id
-        record.created_at = datetime.now(UTC)
+        assert self.sample.sample_index is not None
+        record = RunRecord(
+            experiment_id=self._experiment.id,
+            sample_index=self.sample.sample_index,
+            task=self.sample.task,
+            repeat_index=self.sample.repeat_index,
+            sample_id=self.sample.sample_id,
+            approach_name=self.variant["approach"],
+            provider=self.variant["provider"],
+            model=self.variant["model"],
+            created_at=datetime.now(UTC),
+            metadata_json=dict(self.metadata) or None,
+        )
         for name in (*_TEXTS, *_TOKENS, "is_correct", "cost_estimate", "finish_reason"):
             setattr(record, name, getattr(self, name))
         record.execution_time_ms = _whole(
             passed if self.execution_time_ms is None else self.execution_time_ms
         )
-        record.metadata_json = dict(self.metadata) or None
         if error is not None:
             record.error = redact_text(f"{type(error).__name__}: {error}")
-        elif self.raw_output is None and self.parsed_answer is None and not self._scored():
+        elif not self._scores and all(
+            value is None for value in (self.raw_output, self.parsed_answer, self.is_correct)
+        ):
             record.error = NOTHING_RECORDED
         if record.error is not None:
             record.is_correct = None
         else:
             record.scores = list(self._scores.values()) or None
         return record
-
-    def _scored(self) -> bool:
-        return bool(self._scores) or self.is_correct is not None
 
 
 def _whole(milliseconds: float | None) -> int | None:

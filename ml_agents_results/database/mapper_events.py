@@ -11,7 +11,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, event, inspect, text
+from sqlalchemy import Connection, Select, Table, delete, event, inspect, select, text
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import object_session
 from sqlalchemy.orm.attributes import flag_modified
@@ -66,42 +66,6 @@ _DEFAULTS: Mapping[str, Mapping[str, Callable[[], Any]]] = {
     },
 }
 
-_PARENTS = {
-    "runs": (("experiment_id", "experiments", "experiment"),),
-    "parsing_metrics": (("run_id", "runs", "run"),),
-    "metrics": (("experiment_id", "experiments", "experiment"),),
-    "scores": (("run_id", "runs", "run"), ("metric_id", "metrics", "metric")),
-}
-"""Column, table and relationship of what a row belongs to."""
-
-_DEPENDENTS = {
-    "experiments": (
-        "DELETE FROM parsing_metrics WHERE run_id IN "
-        "(SELECT id FROM runs WHERE experiment_id = :id)",
-        "DELETE FROM scores WHERE run_id IN (SELECT id FROM runs WHERE experiment_id = :id)",
-        "DELETE FROM score_claims WHERE run_id IN (SELECT id FROM runs WHERE experiment_id = :id)",
-        "DELETE FROM queue_items WHERE run_id IN (SELECT id FROM runs WHERE experiment_id = :id)",
-        "DELETE FROM queues WHERE experiment_id = :id",
-        "DELETE FROM metrics WHERE experiment_id = :id",
-        "DELETE FROM runs WHERE experiment_id = :id",
-        "DELETE FROM claims WHERE experiment_id = :id",
-    ),
-    "runs": (
-        "DELETE FROM parsing_metrics WHERE run_id = :id",
-        "DELETE FROM scores WHERE run_id = :id",
-        "DELETE FROM score_claims WHERE run_id = :id",
-        "DELETE FROM queue_items WHERE run_id = :id",
-    ),
-    "metrics": (
-        "DELETE FROM scores WHERE metric_id = :id",
-        "DELETE FROM score_claims WHERE metric_id = :id",
-        "DELETE FROM queue_items WHERE queue_id IN (SELECT id FROM queues WHERE metric_id = :id)",
-        "DELETE FROM queues WHERE metric_id = :id",
-    ),
-    "queues": ("DELETE FROM queue_items WHERE queue_id = :id",),
-}
-"""Tables whose rows the foreign keys delete together with a row."""
-
 
 def listen_to(base: type) -> None:
     """Applies all of this to the models of a declarative base."""
@@ -111,12 +75,21 @@ def listen_to(base: type) -> None:
     event.listen(base, "before_delete", _before_delete, propagate=True)
 
 
-def delete_dependents(connection: Connection, table: str, row_id: object) -> None:
+def delete_dependents(connection: Connection, model: Any, row_id: object) -> None:
     """Deletes what belongs to a row if the foreign keys of the database do not."""
-    if enforces_foreign_keys(connection):
-        return
-    for statement in _DEPENDENTS[table]:
-        connection.execute(text(statement), {"id": row_id})
+    if not enforces_foreign_keys(connection):
+        table = model.__table__
+        _delete_children(connection, table, select(table.c.id).where(table.c.id == row_id))
+
+
+def _delete_children(connection: Connection, table: Table, ids: Select[Any]) -> None:
+    for child in table.metadata.tables.values():
+        for key in child.foreign_keys:
+            if key.column.table is table:
+                of_rows = key.parent.in_(ids)
+                if "id" in child.c:
+                    _delete_children(connection, child, select(child.c.id).where(of_rows))
+                connection.execute(delete(child).where(of_rows))
 
 
 def enforces_foreign_keys(connection: Connection) -> bool:
@@ -170,8 +143,8 @@ def _before_update(_mapper: Any, connection: Connection, target: Any) -> None:
 
 
 def _before_delete(_mapper: Any, connection: Connection, target: Any) -> None:
-    if target.__tablename__ in _DEPENDENTS:
-        delete_dependents(connection, target.__tablename__, target.id)
+    if "id" in target.__table__.c:
+        delete_dependents(connection, target, target.id)
 
 
 def _complete(target: Any) -> None:
@@ -258,15 +231,15 @@ def _require_parents(connection: Connection, target: Any) -> None:
     """Refuses orphans if the database does not."""
     if enforces_foreign_keys(connection):
         return
-    for column, table, relationship in _PARENTS.get(target.__tablename__, ()):
-        parent = target.__dict__.get(relationship)
+    for key in target.__table__.foreign_keys:
+        parent = target.__dict__.get(key.parent.name.removesuffix("_id"))
         if parent is not None and inspect(parent).persistent:
             continue
-        key = getattr(target, column)
-        known = connection.scalar(text(f"SELECT 1 FROM {table} WHERE id = :id"), {"id": key})
-        if known is None:
+        value = getattr(target, key.parent.name)
+        if connection.scalar(select(key.column).where(key.column == value)) is None:
             raise NotFoundError(
-                f"there is no row {key!r} in {table}", f"Add it before its {target.__tablename__}."
+                f"there is no row {value!r} in {key.column.table}",
+                f"Add it before its {target.__tablename__}.",
             )
 
 

@@ -5,50 +5,22 @@ writes valid, complete and true.
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import (
-    DDL,
-    REAL,
-    Boolean,
-    CheckConstraint,
-    Double,
-    ForeignKey,
-    Index,
-    MetaData,
-    UniqueConstraint,
-    event,
-    inspect,
-    text,
-)
-from sqlalchemy.ext.mutable import MutableDict, MutableList
-from sqlalchemy.orm import (
-    DeclarativeBase,
-    Mapped,
-    Session,
-    mapped_column,
-    relationship,
-    validates,
-)
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import DDL, CheckConstraint, Index, UniqueConstraint, event, text
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, validates
 
-from ml_agents_results.database.mapper_events import digest_of_update, listen_to
+from ml_agents_results.database.declarative_base import Base as Base
+from ml_agents_results.database.declarative_base import (
+    digest,
+    finite,
+    flag,
+    from_zero,
+    not_negative,
+    reference,
+)
 from ml_agents_results.database.primary_values import set_before_flush
-from ml_agents_results.database.types import (
-    JsonList,
-    JsonText,
-    LosslessText,
-    PlainText,
-    UtcTimestamp,
-)
-
-NAMING_CONVENTION = {
-    "pk": "pk_%(table_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-    "uq": "uq_%(table_name)s_%(constraint_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-}
+from ml_agents_results.database.types import PlainText
 
 RUN_KEY = (
     "experiment_id",
@@ -60,9 +32,6 @@ RUN_KEY = (
     "repeat_index",
 )
 """The natural key of a run: what makes recording idempotent and resuming exact."""
-
-# REAL has four bytes in PostgreSQL.
-Number: TypeEngine[float] = REAL().with_variant(Double(), "postgresql")
 
 OUTCOME = (
     "CASE WHEN error IS NOT NULL THEN 'failed' "
@@ -80,46 +49,6 @@ the primary metric.
 A checked column and not a generated one: SQLite reads the table for generated columns even where
 an index holds them.
 """
-
-# The largest double: what is above is infinite.
-_FINITE = "1.7976931348623157e308"
-
-
-def _not_negative(column: str) -> CheckConstraint:
-    return CheckConstraint(f"{column} BETWEEN 0 AND {_FINITE}", name=column)
-
-
-def _finite(column: str) -> CheckConstraint:
-    return CheckConstraint(f"{column} BETWEEN -{_FINITE} AND {_FINITE}", name=column)
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(naming_convention=NAMING_CONVENTION)
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
-        datetime: UtcTimestamp(),
-        float: Number,
-        str: LosslessText(),
-        # A value that is set or deleted in place is noticed; one that is deeper is not.
-        dict[str, Any]: MutableDict.as_mutable(JsonText()),
-        list[Any]: MutableList.as_mutable(JsonList()),
-    }
-
-    def __repr__(self) -> str:
-        state = inspect(self)
-        keys = (column.name for column in state.mapper.primary_key)
-        known = {**dict(zip(keys, state.identity or (), strict=False)), **state.dict}
-        shown = (f"{name}={known[name]!r}" for name in self._shown if name in known)
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-    _shown: ClassVar[tuple[str, ...]] = ()
-    """The columns that `repr` names, where they are loaded; it never asks the database."""
-
-
-listen_to(Base)
-
-
-def _digest() -> Mapped[str]:
-    return mapped_column(PlainText, onupdate=digest_of_update)
 
 
 class Experiment(Base):
@@ -140,7 +69,7 @@ class Experiment(Base):
     status: Mapped[str] = mapped_column(PlainText)
     updated_at: Mapped[datetime]
     environment_json: Mapped[dict[str, Any] | None]
-    content_digest: Mapped[str] = _digest()
+    content_digest: Mapped[str] = digest()
     tags_json: Mapped[list[Any] | None]
     notes_json: Mapped[list[Any] | None]
 
@@ -172,9 +101,7 @@ class Run(Base):
     _shown = ("id", *RUN_KEY, "outcome")
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    experiment_id: Mapped[str] = mapped_column(
-        ForeignKey("experiments.id", ondelete="CASCADE", onupdate="CASCADE")
-    )
+    experiment_id: Mapped[str] = reference("experiments.id")
     approach_name: Mapped[str]
     provider: Mapped[str]
     model: Mapped[str]
@@ -185,9 +112,7 @@ class Run(Base):
     parsed_answer: Mapped[str | None]
     parsing_method: Mapped[str | None] = mapped_column(PlainText)
     parsing_confidence: Mapped[float | None]
-    is_correct: Mapped[bool | None] = mapped_column(
-        Boolean(create_constraint=True, name="is_correct")
-    )
+    is_correct: Mapped[bool | None] = flag("is_correct")
     execution_time_ms: Mapped[int | None]
     cost_estimate: Mapped[float | None]
     created_at: Mapped[datetime]
@@ -200,7 +125,7 @@ class Run(Base):
     prompt_tokens: Mapped[int | None]
     completion_tokens: Mapped[int | None]
     error: Mapped[str | None]
-    content_digest: Mapped[str] = _digest()
+    content_digest: Mapped[str] = digest()
     outcome: Mapped[str] = mapped_column(PlainText)
     finish_reason: Mapped[str | None]
     reasoning_text: Mapped[str | None]
@@ -228,16 +153,16 @@ class Run(Base):
 
     __table_args__ = (
         UniqueConstraint(*RUN_KEY, name="key"),
-        CheckConstraint("sample_index >= 0", name="sample_index"),
-        CheckConstraint("repeat_index >= 0", name="repeat_index"),
+        from_zero("sample_index"),
+        from_zero("repeat_index"),
         CheckConstraint("parsing_confidence BETWEEN 0 AND 1", name="parsing_confidence"),
-        CheckConstraint("execution_time_ms >= 0", name="execution_time_ms"),
-        _not_negative("cost_estimate"),
-        _finite("score"),
-        CheckConstraint("prompt_tokens >= 0", name="prompt_tokens"),
-        CheckConstraint("completion_tokens >= 0", name="completion_tokens"),
-        CheckConstraint("reasoning_tokens >= 0", name="reasoning_tokens"),
-        CheckConstraint("cached_tokens >= 0", name="cached_tokens"),
+        from_zero("execution_time_ms"),
+        not_negative("cost_estimate"),
+        finite("score"),
+        from_zero("prompt_tokens"),
+        from_zero("completion_tokens"),
+        from_zero("reasoning_tokens"),
+        from_zero("cached_tokens"),
         CheckConstraint("error IS NULL OR is_correct IS NULL", name="failed_is_not_graded"),
         CheckConstraint(f"outcome = {OUTCOME}", name="outcome"),
         # A BRIN in PostgreSQL (revision 0004); to say so here would import its dialect each time.
@@ -271,25 +196,21 @@ class ParsingMetric(Base):
     _shown = ("id", "run_id", "parsing_attempts", "confidence_score")
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    run_id: Mapped[str] = mapped_column(
-        ForeignKey("runs.id", ondelete="CASCADE", onupdate="CASCADE")
-    )
+    run_id: Mapped[str] = reference("runs.id")
     parsing_attempts: Mapped[int | None]
-    fallback_used: Mapped[bool | None] = mapped_column(
-        Boolean(create_constraint=True, name="fallback_used")
-    )
+    fallback_used: Mapped[bool | None] = flag("fallback_used")
     confidence_score: Mapped[float | None]
     extraction_time_ms: Mapped[int | None]
     error_details: Mapped[str | None]
-    content_digest: Mapped[str] = _digest()
+    content_digest: Mapped[str] = digest()
 
     run: Mapped[Run] = relationship(back_populates="parsing_metrics")
 
     __table_args__ = (
         UniqueConstraint("run_id", name="run_id"),
-        CheckConstraint("parsing_attempts >= 0", name="parsing_attempts"),
+        from_zero("parsing_attempts"),
         CheckConstraint("confidence_score BETWEEN 0 AND 1", name="confidence_score"),
-        CheckConstraint("extraction_time_ms >= 0", name="extraction_time_ms"),
+        from_zero("extraction_time_ms"),
         Index("idx_parsing_confidence", "confidence_score"),
         {"sqlite_autoincrement": True},
     )
@@ -302,21 +223,17 @@ class Metric(Base):
     _shown = ("id", "experiment_id", "name", "kind", "is_primary")
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    experiment_id: Mapped[str] = mapped_column(
-        ForeignKey("experiments.id", ondelete="CASCADE", onupdate="CASCADE")
-    )
+    experiment_id: Mapped[str] = reference("experiments.id")
     name: Mapped[str]
     kind: Mapped[str | None] = mapped_column(PlainText)
     lower: Mapped[float | None]
     upper: Mapped[float | None]
-    higher_is_better: Mapped[bool | None] = mapped_column(
-        Boolean(create_constraint=True, name="higher_is_better")
-    )
+    higher_is_better: Mapped[bool | None] = flag("higher_is_better")
     scorer: Mapped[str | None]
     definition_json: Mapped[dict[str, Any] | None]
-    is_primary: Mapped[bool] = mapped_column(Boolean(create_constraint=True, name="is_primary"))
+    is_primary: Mapped[bool] = flag("is_primary")
     created_at: Mapped[datetime]
-    content_digest: Mapped[str] = _digest()
+    content_digest: Mapped[str] = digest()
 
     experiment: Mapped[Experiment] = relationship(back_populates="metrics")
     scores: Mapped[list["Score"]] = relationship(
@@ -326,8 +243,8 @@ class Metric(Base):
     __table_args__ = (
         UniqueConstraint("experiment_id", "name", name="name"),
         CheckConstraint("kind IN ('binary', 'numeric')", name="kind"),
-        _finite("lower"),
-        _finite("upper"),
+        finite("lower"),
+        finite("upper"),
         CheckConstraint("lower <= upper", name="bounds"),
         # PostgreSQL's is created below: to name its option here would import its dialect each time.
         Index(
@@ -359,14 +276,8 @@ class Score(Base):
     __tablename__ = "scores"
     _shown = ("run_id", "metric_id", "author", "value")
 
-    run_id: Mapped[str] = mapped_column(
-        ForeignKey("runs.id", ondelete="CASCADE", onupdate="CASCADE"), primary_key=True
-    )
-    metric_id: Mapped[int] = mapped_column(
-        ForeignKey("metrics.id", ondelete="CASCADE", onupdate="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    )
+    run_id: Mapped[str] = reference("runs.id", primary_key=True)
+    metric_id: Mapped[int] = reference("metrics.id", primary_key=True, autoincrement=False)
     author: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[float | None]
     label: Mapped[str | None]
@@ -374,14 +285,14 @@ class Score(Base):
     details_json: Mapped[dict[str, Any] | None]
     cost_estimate: Mapped[float | None]
     created_at: Mapped[datetime | None]
-    content_digest: Mapped[str | None] = mapped_column(PlainText, onupdate=digest_of_update)
+    content_digest: Mapped[str | None] = digest()
 
     run: Mapped[Run] = relationship(back_populates="scores")
     metric: Mapped[Metric] = relationship(back_populates="scores")
 
     __table_args__ = (
-        _finite("value"),
-        _not_negative("cost_estimate"),
+        finite("value"),
+        not_negative("cost_estimate"),
         Index(None, "metric_id", "value", "run_id"),
         {"sqlite_with_rowid": False},
     )
@@ -399,17 +310,14 @@ class Claim(Base):
 
     __tablename__ = "claims"
 
-    experiment_id: Mapped[str] = mapped_column(
-        ForeignKey("experiments.id", ondelete="CASCADE", onupdate="CASCADE"),
-        primary_key=True,
-    )
+    experiment_id: Mapped[str] = reference("experiments.id", primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     owner: Mapped[str] = mapped_column(PlainText)
     host: Mapped[str] = mapped_column(PlainText)
     pid: Mapped[int]
     expires_at: Mapped[datetime]
 
-    __table_args__ = (CheckConstraint("position >= 0", name="position"),)
+    __table_args__ = (from_zero("position"),)
 
 
 class ScoreClaim(Base):
@@ -417,14 +325,8 @@ class ScoreClaim(Base):
 
     __tablename__ = "score_claims"
 
-    metric_id: Mapped[int] = mapped_column(
-        ForeignKey("metrics.id", ondelete="CASCADE", onupdate="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    )
-    run_id: Mapped[str] = mapped_column(
-        ForeignKey("runs.id", ondelete="CASCADE", onupdate="CASCADE"), primary_key=True
-    )
+    metric_id: Mapped[int] = reference("metrics.id", primary_key=True, autoincrement=False)
+    run_id: Mapped[str] = reference("runs.id", primary_key=True)
     author: Mapped[str] = mapped_column(primary_key=True)
     owner: Mapped[str] = mapped_column(PlainText)
     host: Mapped[str] = mapped_column(PlainText)
@@ -443,15 +345,11 @@ class Queue(Base):
     _shown = ("id", "experiment_id", "name")
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    experiment_id: Mapped[str] = mapped_column(
-        ForeignKey("experiments.id", ondelete="CASCADE", onupdate="CASCADE")
-    )
-    metric_id: Mapped[int] = mapped_column(
-        ForeignKey("metrics.id", ondelete="CASCADE", onupdate="CASCADE")
-    )
+    experiment_id: Mapped[str] = reference("experiments.id")
+    metric_id: Mapped[int] = reference("metrics.id")
     name: Mapped[str]
     selection_json: Mapped[dict[str, Any]]
-    blind: Mapped[bool] = mapped_column(Boolean(create_constraint=True, name="blind"))
+    blind: Mapped[bool] = flag("blind")
     author: Mapped[str]
     created_at: Mapped[datetime]
 
@@ -467,22 +365,27 @@ class QueueItem(Base):
     __tablename__ = "queue_items"
     _shown = ("queue_id", "position", "run_id")
 
-    queue_id: Mapped[int] = mapped_column(
-        ForeignKey("queues.id", ondelete="CASCADE", onupdate="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    )
+    queue_id: Mapped[int] = reference("queues.id", primary_key=True, autoincrement=False)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    run_id: Mapped[str] = mapped_column(
-        ForeignKey("runs.id", ondelete="CASCADE", onupdate="CASCADE")
-    )
+    run_id: Mapped[str] = reference("runs.id")
 
     __table_args__ = (
-        CheckConstraint("position >= 0", name="position"),
+        from_zero("position"),
         Index(None, "run_id"),
         {"sqlite_with_rowid": False},
     )
 
+
+PARENTS = {
+    table.name: [
+        (column.name, key.column.table.name)
+        for column in table.columns
+        for key in column.foreign_keys
+    ]
+    for table in Base.metadata.sorted_tables
+    if table.foreign_keys
+}
+"""Of each table whose rows belong to others: the columns that say so, and those tables."""
 
 RUN_COLUMNS = tuple(column.name for column in Run.__table__.columns)
 PARSING_COLUMNS = tuple(

@@ -155,7 +155,7 @@ class ExperimentRepository(Repository):
         """Deletes the experiment with its runs and all that belongs to them; returns whether there
         was one."""
         with self._writing() as connection:
-            delete_dependents(connection, Experiment.__tablename__, experiment_id)
+            delete_dependents(connection, Experiment, experiment_id)
             gone = connection.execute(delete(Experiment).where(Experiment.id == experiment_id))
             return gone.rowcount > 0
 

@@ -165,7 +165,7 @@ class MetricRepository(Repository):
             number = connection.scalar(select(Metric.id).where(self._ours(name)))
             if number is None:
                 return False
-            delete_dependents(connection, Metric.__tablename__, number)
+            delete_dependents(connection, Metric, number)
             connection.execute(delete(Metric).where(Metric.id == number))
             return True
 

@@ -235,7 +235,7 @@ class QueueRepository(Repository):
             queue_id = connection.scalar(select(Queue.id).where(self._ours(name)))
             if queue_id is None:
                 return False
-            delete_dependents(connection, Queue.__tablename__, queue_id)
+            delete_dependents(connection, Queue, queue_id)
             connection.execute(delete(Queue).where(Queue.id == queue_id))
             return True
 

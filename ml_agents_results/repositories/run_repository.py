@@ -373,7 +373,7 @@ class RunRepository(Repository):
     def delete(self, run_id: str) -> bool:
         """Deletes the run and all that belongs to it; returns whether there was one."""
         with self._writing() as connection:
-            delete_dependents(connection, Run.__tablename__, run_id)
+            delete_dependents(connection, Run, run_id)
             return connection.execute(delete(Run).where(Run.id == run_id)).rowcount > 0
 
 

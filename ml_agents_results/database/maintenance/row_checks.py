@@ -3,39 +3,19 @@
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Boolean, Connection, Float, Integer, text
 
 from ml_agents_results.database.digests import COVERED, covered, digest_of, input_fingerprint
 from ml_agents_results.database.maintenance.check_report import CheckReport
+from ml_agents_results.database.models import PARENTS, Base
 from ml_agents_results.database.sqlite import quoted
+from ml_agents_results.database.types import JsonList, JsonText, UtcTimestamp
 
 _BATCH = 2000
-
-
-_JSON_COLUMNS: dict[str, dict[str, type]] = {
-    "experiments": {
-        "config_json": dict,
-        "environment_json": dict,
-        "tags_json": list,
-        "notes_json": list,
-    },
-    "runs": {"metadata_json": dict},
-    "metrics": {"definition_json": dict},
-    "scores": {"details_json": dict},
-    "queues": {"selection_json": dict},
-}
-
-
-_TIME_COLUMNS = {
-    "experiments": ("created_at", "updated_at"),
-    "runs": ("created_at",),
-    "metrics": ("created_at",),
-    "scores": ("created_at",),
-    "queues": ("created_at",),
-}
 
 
 _IDS = {"scores": "run_id", "score_claims": "run_id", "queue_items": "run_id"}
@@ -43,18 +23,6 @@ _IDS = {"scores": "run_id", "score_claims": "run_id", "queue_items": "run_id"}
 
 
 _STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?")
-
-
-_PARENTS = {
-    "runs": (("experiment_id", "experiments"),),
-    "parsing_metrics": (("run_id", "runs"),),
-    "metrics": (("experiment_id", "experiments"),),
-    "scores": (("run_id", "runs"), ("metric_id", "metrics")),
-    "claims": (("experiment_id", "experiments"),),
-    "score_claims": (("run_id", "runs"), ("metric_id", "metrics")),
-    "queues": (("experiment_id", "experiments"), ("metric_id", "metrics")),
-    "queue_items": (("queue_id", "queues"), ("run_id", "runs")),
-}
 
 
 class _Rows:
@@ -130,11 +98,11 @@ def check_rows(rows: _Rows, report: CheckReport) -> None:
     tables = rows.tables()
     for table in tables:
         _attempt(report, table, lambda table=table: _count(rows, table, report))
-    for table in (name for name in _PARENTS if name in tables):
+    for table in filter(tables.__contains__, PARENTS):
         _attempt(report, table, lambda table=table: _orphans(rows, table, report))
     if "runs" not in tables or "content_digest" not in rows.columns("runs"):
         return
-    for table in filter(tables.__contains__, _JSON_COLUMNS):
+    for table in filter(tables.__contains__, Base.metadata.tables):
         _attempt(report, table, lambda table=table: _values(rows, table, report))
     for table in tables:
         _attempt(report, table, lambda table=table: _kinds(rows, table, report))
@@ -158,39 +126,41 @@ def _count(rows: _Rows, table: str, report: CheckReport) -> None:
 
 
 def _orphans(rows: _Rows, table: str, report: CheckReport) -> None:
-    for column, parent in _PARENTS[table]:
+    for column, parent in PARENTS[table]:
         if number := rows.orphans(table, column, parent):
             report.add("orphans", table, f"{number} rows of {table} belong to no {parent}")
 
 
 def _values(rows: _Rows, table: str, report: CheckReport) -> None:
     present = rows.columns(table)
-    json_columns = [name for name in _JSON_COLUMNS[table] if name in present]
-    time_columns = [name for name in _TIME_COLUMNS[table] if name in present]
-    kinds = _JSON_COLUMNS[table]
+    forms = {
+        column.name: (what, fits)
+        for column in Base.metadata.tables[table].columns
+        for kind, what, fits in _FORMS
+        if isinstance(column.type, kind) and column.name in present
+    }
+    if not forms:
+        return
     wrong: dict[str, list[str]] = {}
-    names = ", ".join((_IDS.get(table, "id"), *json_columns, *time_columns))
-    for row in rows.select(f"SELECT {names} FROM {table}"):
-        for name, value in zip((*json_columns, *time_columns), row[1:], strict=True):
-            if value is None:
-                continue
-            if not (_is_json(value, kinds[name]) if name in kinds else is_time(value)):
+    for row in rows.select(f"SELECT {', '.join((_identity(table), *forms))} FROM {table}"):
+        for (name, (_, fits)), value in zip(forms.items(), row[1:], strict=True):
+            if value is not None and not fits(value):
                 wrong.setdefault(name, []).append(str(row[0]))
     for name, ids in wrong.items():
-        kind = "a time"
-        if name in kinds:
-            kind = "a JSON object" if kinds[name] is dict else "a JSON list"
-        report.add("invalid", table, f"{name} of {len(ids)} rows of {table} is not {kind}", ids)
+        message = f"{name} of {len(ids)} rows of {table} is not {forms[name][0]}"
+        report.add("invalid", table, message, ids)
+
+
+def _identity(table: str) -> str:
+    """The column that identifies a row in a report."""
+    return _IDS.get(table) or next(iter(Base.metadata.tables[table].primary_key)).name
 
 
 def _kinds(rows: _Rows, table: str, report: CheckReport) -> None:
     """Values of another kind than their column's, which SQLite stores as they come."""
-    from ml_agents_results.database.models import Base
-
     if not rows.loosely_typed or table not in Base.metadata.tables:
         return
     present = rows.columns(table)
-    identity = _IDS.get(table) or next(iter(Base.metadata.tables[table].primary_key)).name
     for column in Base.metadata.tables[table].columns:
         if column.name not in present:
             continue
@@ -201,7 +171,7 @@ def _kinds(rows: _Rows, table: str, report: CheckReport) -> None:
         wrong = [
             str(row[0])
             for row in rows.select(
-                f"SELECT {identity} FROM {table} "
+                f"SELECT {_identity(table)} FROM {table} "
                 f"WHERE typeof({column.name}) NOT IN ({kinds}, 'null')"
             )
         ]
@@ -249,13 +219,21 @@ def is_time(value: object) -> bool:
     )
 
 
+_FORMS: Sequence[tuple[Any, str, Callable[[object], bool]]] = (
+    (JsonText, "a JSON object", partial(_is_json, kind=dict)),
+    (JsonList, "a JSON list", partial(_is_json, kind=list)),
+    (UtcTimestamp, "a time", is_time),
+)
+"""Types of columns whose values have a form, what to call it, and whether a value has it."""
+
+
 def _digests(rows: _Rows, table: str, report: CheckReport) -> None:
     changed: list[str] = []
     strangers: list[str] = []
     if (columns := covered(table, rows.columns(table))) is None:
         return
     extra = "input_fingerprint" if table == "runs" else "NULL"
-    names = f"{_IDS.get(table, 'id')}, content_digest, {extra}, {', '.join(columns)}"
+    names = f"{_identity(table)}, content_digest, {extra}, {', '.join(columns)}"
     for row in rows.select(f"SELECT {names} FROM {table}"):
         if row[1] is None and not any(value is not None for value in row[3:]):
             # A score that is a value only.

@@ -11,20 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from ml_agents_results.database import files, schema
-from ml_agents_results.database.digests import (
-    COVERED,
-    content_digest,
-    digest_of,
-    input_fingerprint,
-)
+from ml_agents_results.database.digests import input_fingerprint
 from ml_agents_results.database.engine import Database
-from ml_agents_results.database.foreign_objects import DAMAGED
 from ml_agents_results.database.maintenance.backups import refuse_same
 from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.database.maintenance.recovery.authenticity import (
     IndexLookup,
     fits,
     is_recorded,
+)
+from ml_agents_results.database.maintenance.recovery.mending import (
+    columns_of,
+    keep_damaged,
+    mend,
 )
 from ml_agents_results.database.maintenance.recovery.repair_report import RepairReport, TableRepair
 from ml_agents_results.database.maintenance.recovery.sqlite_pages import (
@@ -133,7 +132,7 @@ class _Salvage:
             connection.execute("PRAGMA foreign_keys=OFF")
             connection.execute("BEGIN")
             self._fill(connection, pages, tables)
-            self._mend(connection)
+            mend(connection, self._report)
             connection.execute("COMMIT")
         self._count_expected(tables.keys())
         self._report_missing_pages(pages, tables)
@@ -220,7 +219,7 @@ class _Salvage:
                 self._insert(connection, name, rows)
         # Orphaned pages: only their rows show which table they belong to.
         strays: dict[str, list[PageRow]] = {name: [] for name in _OURS if name in names}
-        columns = {name: _columns(connection, name) for name in strays}
+        columns = {name: columns_of(connection, name) for name in strays}
         for page in pages.unreached(reached):
             possible = [name for name in strays if pages.has_rowids(page) == (name != "scores")]
             for row in pages.rows(page):
@@ -242,7 +241,7 @@ class _Salvage:
         rows: Iterable[PageRow],
         certain: bool = True,
     ) -> None:
-        columns = _columns(connection, name)
+        columns = columns_of(connection, name)
         complete = _completion(connection, name)
         insert = f"INSERT OR IGNORE INTO {quoted(name)} VALUES ({', '.join('?' * len(columns))})"
         result = self._report.tables[name]
@@ -269,90 +268,7 @@ class _Salvage:
             result.saved += inserted
             if certain and not inserted:
                 result.damaged += 1
-                self._keep_damaged(connection, name, columns, values)
-
-    def _keep_damaged(
-        self, connection: sqlite3.Connection, name: str, columns: list[str], values: list[Value]
-    ) -> None:
-        damaged = DAMAGED + name
-        note = f"rows of {name} that are damaged or have lost their parent are in {damaged}"
-        if note not in self._report.notes:
-            self._report.notes.append(note)
-            names = ", ".join(map(quoted, columns))
-            connection.execute(f"CREATE TABLE {quoted(damaged)} ({names})")
-        marks = ", ".join("?" * len(values))
-        connection.execute(f"INSERT INTO {quoted(damaged)} VALUES ({marks})", values)
-
-    def _mend(self, connection: sqlite3.Connection) -> None:
-        """Replaces lost experiments of runs, and moves rows that have lost their run."""
-        if "runs" not in self._report.tables:
-            return
-        columns = _columns(connection, "experiments")
-        values = {
-            "id": "experiment_id",
-            "name": "'lost experiment'",
-            "created_at": "MIN(created_at)",
-            "updated_at": "MAX(created_at)",
-            "config_json": "'{}'",
-            "status": "'failed'",
-            "content_digest": "digest('lost experiment', NULL, MIN(created_at), '{}', 'failed', "
-            f"MAX(created_at), NULL{', NULL, NULL' * ('tags_json' in columns)})",
-        }
-        connection.create_function("digest", -1, lambda *values: content_digest(values))
-        chosen = [name for name in values if name in columns]
-        created = connection.execute(
-            f"INSERT INTO experiments ({', '.join(chosen)}) "
-            f"SELECT {', '.join(values[name] for name in chosen)} FROM runs "
-            "WHERE experiment_id NOT IN (SELECT id FROM experiments) GROUP BY experiment_id"
-        ).rowcount
-        if created:
-            self._report.notes.append(
-                f"the rows of {created} experiments are lost; their runs are saved"
-            )
-        self._mend_metrics(connection)
-        for name, column, parent in (
-            ("parsing_metrics", "run_id", "runs"),
-            ("metrics", "experiment_id", "experiments"),
-            ("scores", "run_id", "runs"),
-            ("scores", "metric_id", "metrics"),
-            ("claims", "experiment_id", "experiments"),
-            ("score_claims", "run_id", "runs"),
-            ("score_claims", "metric_id", "metrics"),
-            ("queues", "experiment_id", "experiments"),
-            ("queues", "metric_id", "metrics"),
-            ("queue_items", "queue_id", "queues"),
-            ("queue_items", "run_id", "runs"),
-        ):
-            if name in self._report.tables:
-                alone = f"FROM {name} WHERE {column} NOT IN (SELECT id FROM {parent})"
-                for row in connection.execute(f"SELECT * {alone}").fetchall():
-                    self._keep_damaged(connection, name, _columns(connection, name), list(row))
-                gone = connection.execute(f"DELETE {alone}").rowcount
-                self._report.tables[name].saved -= gone
-                self._report.tables[name].damaged += gone
-                if name == "parsing_metrics" and gone:
-                    self._report.notes.append(
-                        f"at least {gone:,} runs are lost: only their parsing metrics are left"
-                    )
-
-    def _mend_metrics(self, connection: sqlite3.Connection) -> None:
-        """Gives scores their metric back; what it measured is lost."""
-        if "scores" not in self._report.tables:
-            return
-        connection.create_function(
-            "metric_digest", -1, lambda *values: digest_of(COVERED["metrics"], values)
-        )
-        created = connection.execute(
-            "INSERT INTO metrics (id, experiment_id, name, kind, is_primary, created_at, "
-            "content_digest) SELECT metric_id, experiment_id, 'lost_metric_' || metric_id, "
-            "'numeric', 0, MIN(runs.created_at), metric_digest('numeric', NULL, NULL, NULL, NULL, "
-            "NULL, 0, MIN(runs.created_at)) FROM scores JOIN runs ON runs.id = run_id "
-            "WHERE metric_id NOT IN (SELECT id FROM metrics) GROUP BY metric_id"
-        ).rowcount
-        if created:
-            self._report.notes.append(
-                f"the definitions of {created} metrics are lost; their scores are saved"
-            )
+                keep_damaged(connection, self._report, name, values)
 
     def _count_expected(self, tables: Collection[str]) -> None:
         """Counts the rows that a table had by each of its indexes that is intact."""
@@ -377,10 +293,6 @@ class _Salvage:
 def _names(connection: sqlite3.Connection) -> list[str]:
     rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
     return [str(name) for (name,) in rows]
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
-    return [str(row[1]) for row in connection.execute(f"PRAGMA table_info({quoted(table)})")]
 
 
 def _indexes(path: Path, table: str) -> Iterator[str]:

@@ -40,7 +40,6 @@ from ml_agents_results.database import schema
 from ml_agents_results.database.downgrade_losses import require_lossless
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.backups import backup_now
-from ml_agents_results.database.migration import migration
 from ml_agents_results.database.models import Base
 from ml_agents_results.database.types import JsonText, LosslessText, UtcTimestamp
 from ml_agents_results.errors import ResultsError, UsageError
@@ -139,7 +138,7 @@ def database_of(options: dict[str, str], *, create: bool) -> Database:
 @contextmanager
 def changing(database: Database, options: dict[str, str]) -> Iterator[sa.Connection]:
     """The transaction of `upgrade`, `downgrade` or `stamp`, after its checks and its backup."""
-    with migration(database) as connection:
+    with database.migration() as connection:
         found = schema.require_migratable(connection, database)
         LOG.info("Database %s, schema %s", database, found.revision or "none yet")
         destination = str(option("revision") or "head")

@@ -26,7 +26,6 @@ from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.check_report import CheckReport, Problem
 from ml_agents_results.database.maintenance.row_checks import FileRows, ServerRows, check_rows
-from ml_agents_results.database.migration import migration
 from ml_agents_results.database.models import Base
 
 ENGINES = ("sqlite", "postgresql")
@@ -51,7 +50,7 @@ UNITS_OF_WORK = {
     "read": Database.read,
     "write": Database.write,
     "bulk": Database.bulk,
-    "migration": migration,
+    "migration": Database.migration,
 }
 
 

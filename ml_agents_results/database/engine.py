@@ -1,7 +1,7 @@
 """Database: opens a SQLite file or a database on a server, and runs units of work on it.
 
-There are three kinds: `read`, `write`, and `bulk` for imports; changes of the schema have their
-own in `migration`. Each is one `with` block and one transaction.
+There are four kinds: `read`, `write`, `bulk` for imports, and `migration` for changes of the
+schema. Each is one `with` block and one transaction.
 """
 
 import os
@@ -150,9 +150,26 @@ class Database:
     @contextmanager
     def bulk(self) -> Iterator[Connection]:
         """`write` for imports, which can be repeated: faster, and durable a little later."""
+        with self._unit(self.backend.bulk) as connection:
+            yield connection
+
+    @contextmanager
+    def migration(self) -> Iterator[Connection]:
+        """`write` that may change the schema; two processes that migrate at once take turns.
+
+        Raises:
+            DatabaseError: A row would lose its parent; everything is undone.
+        """
+        with self._unit(self.backend.migration) as connection:
+            yield connection
+
+    @contextmanager
+    def _unit(
+        self, transaction: Callable[[Connection], AbstractContextManager[None]]
+    ) -> Iterator[Connection]:
         with self.connection() as connection:
             connection.execution_options(write=True)
-            with self.backend.bulk(connection):
+            with transaction(connection):
                 self.require_own(connection)
                 yield connection
 

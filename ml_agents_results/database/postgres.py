@@ -11,7 +11,7 @@ from psycopg.pq import PGconn, Ping
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 
 from ml_agents_results.config import DatabaseConfig
-from ml_agents_results.database.dialects import Dialect
+from ml_agents_results.database.dialects import Backend
 
 GRACE = 5.0
 """Seconds that a server gets to report a statement timeout before we disconnect."""
@@ -50,10 +50,8 @@ class PatientConnection(psycopg.Connection[Any]):
             raise psycopg.OperationalError(f"no answer for {limit:g} s") from error
 
 
-class PostgresBackend:
+class PostgresBackend(Backend):
     """A database on a PostgreSQL server."""
-
-    dialect = Dialect.POSTGRESQL
 
     def __init__(self, url: URL, config: DatabaseConfig) -> None:
         self._url = url
@@ -105,21 +103,6 @@ class PostgresBackend:
             f"-c statement_timeout={statement}",
         }
 
-    def listen(self, engine: Engine) -> None:
-        """Nothing to prepare: an engine of the caller has settings of its own."""
-
-    def begin(self, connection: Connection) -> None:
-        connection.begin()
-
-    def commit(self, connection: Connection) -> None:
-        connection.commit()
-
-    def rollback(self, connection: Connection) -> None:
-        connection.rollback()
-
-    def confirm(self, connection: Connection) -> None:
-        """A commit that the server has acknowledged is durable."""
-
     @contextmanager
     def bulk(self, connection: Connection) -> Iterator[None]:
         with connection.begin():
@@ -132,9 +115,6 @@ class PostgresBackend:
             _lift_timeout(connection)
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             yield
-
-    def schema_version(self, connection: Connection) -> int:
-        return 1
 
     def version(self, connection: Connection) -> str:
         return str(connection.exec_driver_sql("SHOW server_version").scalar_one())

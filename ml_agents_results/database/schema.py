@@ -13,7 +13,6 @@ from sqlalchemy import Connection, inspect, text
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.adoption import layouts
 from ml_agents_results.database.maintenance.adoption.rebuild import Adoption, rebuild
-from ml_agents_results.database.migration import migration
 from ml_agents_results.errors import DatabaseError, SchemaError
 
 if TYPE_CHECKING:
@@ -193,7 +192,7 @@ def upgrade(
     from alembic import command
 
     adopted = backup = None
-    with migration(database) as connection:
+    with database.migration() as connection:
         start = status(connection)
         if start.state in ("newer", "ambiguous", "foreign"):
             raise refusal(start, database)
@@ -262,7 +261,7 @@ def downgrade(database: Database, revision: str, *, lossy: bool = False) -> None
 
     from ml_agents_results.database.downgrade_losses import require_lossless
 
-    with migration(database) as connection:
+    with database.migration() as connection:
         current = require_migratable(connection, database)
         config = _alembic(connection)
         if not lossy and current.revision is not None:

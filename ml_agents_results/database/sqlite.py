@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from ml_agents_results.config import DatabaseConfig
-from ml_agents_results.database.dialects import Dialect, driver_of
+from ml_agents_results.database.dialects import Backend, driver_of
 from ml_agents_results.database.driver_errors import translate
 from ml_agents_results.database.location import file_uri
 from ml_agents_results.database.moved_files import moved_error
@@ -24,10 +24,8 @@ FileId = tuple[int, int] | None
 """Device and inode of a file; None if there is none."""
 
 
-class SqliteBackend:
+class SqliteBackend(Backend):
     """A SQLite file, or a database in memory (`path` is None)."""
-
-    dialect = Dialect.SQLITE
 
     def __init__(self, url: URL, path: Path | None, config: DatabaseConfig) -> None:
         self._url = url

@@ -1,38 +1,16 @@
 """Claims: which process is asking which planned run or judge, so that nothing is asked twice."""
 
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import Connection, and_, delete, select, update
 from sqlalchemy.orm import Session
 
 from ml_agents_results.database.models import Claim, Run, ScoreClaim
 from ml_agents_results.repositories.repository import Repository
+from ml_agents_results.repositories.this_process import ThisProcess
 from ml_agents_results.repositories.upserts import insert_of
-
-
-class Claimant(Protocol):
-    """A process that claims: `token` is unique to it, `host` and `pid` show whether it runs."""
-
-    @property
-    def token(self) -> str: ...
-
-    @property
-    def host(self) -> str: ...
-
-    @property
-    def pid(self) -> int: ...
-
-    def outlived(self, host: str, pid: int) -> bool:
-        """Whether the process is known to have ended."""
-
-    def lapsed(self, claim: Hashable, renewed: datetime, lease: timedelta) -> bool:
-        """Whether this process has seen a claim unrenewed for as long as its lease.
-
-        Not by the time that the claim states: clocks jump, and differ between machines.
-        """
-
 
 Key = tuple[Any, ...]
 """Values of the columns that tell claims apart."""
@@ -76,7 +54,7 @@ class _Claims(Repository):
         self._common = common
 
     def _take(
-        self, keys: Collection[Key], claimant: Claimant, lease: timedelta, renewed: bool = True
+        self, keys: Collection[Key], claimant: ThisProcess, lease: timedelta, renewed: bool = True
     ) -> list[Key]:
         """Claims those keys that nobody else is working on, and returns them in order."""
         wanted = set(keys)
@@ -112,7 +90,7 @@ class _Claims(Repository):
         taken = self._connection.execute(claimed.returning(*self._columns()), rows)
         return sorted(tuple(row) for row in taken)
 
-    def renew(self, claimant: Claimant, lease: timedelta) -> None:
+    def renew(self, claimant: ThisProcess, lease: timedelta) -> None:
         """Says that the claimant is still at work."""
         self._connection.execute(
             update(self._model)
@@ -120,7 +98,7 @@ class _Claims(Repository):
             .values(expires_at=datetime.now(UTC) + lease)
         )
 
-    def _give_back(self, claimant: Claimant, keys: Collection[Key] | None) -> set[Key]:
+    def _give_back(self, claimant: ThisProcess, keys: Collection[Key] | None) -> set[Key]:
         """Releases keys (None: all) and returns those that were still the claimant's."""
         released = delete(self._model).where(self._ours(keys), self._model.owner == claimant.token)
         return {
@@ -151,14 +129,14 @@ class ScoreClaimRepository(_Claims):
     def claim(
         self,
         scores: Collection[tuple[str, str]],
-        claimant: Claimant,
+        claimant: ThisProcess,
         lease: timedelta,
     ) -> list[tuple[str, str]]:
         """Claims scores, each by run id and author, and returns those nobody else is asking for."""
         return [(run, author) for run, author in self._take(scores, claimant, lease)]
 
     def release(
-        self, claimant: Claimant, scores: Collection[tuple[str, str]] | None = None
+        self, claimant: ThisProcess, scores: Collection[tuple[str, str]] | None = None
     ) -> set[tuple[str, str]]:
         """Releases scores (None: all) and returns those that were still the claimant's."""
         if scores is None:
@@ -178,7 +156,7 @@ class ClaimRepository(_Claims):
     def claim(
         self,
         positions: Collection[int],
-        claimant: Claimant,
+        claimant: ThisProcess,
         lease: timedelta,
         *,
         renewed: bool = True,
@@ -194,12 +172,12 @@ class ClaimRepository(_Claims):
         keys = [(position,) for position in positions]
         return [position for (position,) in self._take(keys, claimant, lease, renewed)]
 
-    def release(self, claimant: Claimant, positions: Sequence[int] | None = None) -> set[int]:
+    def release(self, claimant: ThisProcess, positions: Sequence[int] | None = None) -> set[int]:
         """Releases positions (None: all) and returns those that were still the claimant's."""
         keys = None if positions is None else [(position,) for position in positions]
         return {position for (position,) in self._give_back(claimant, keys)}
 
-    def workers(self, claimant: Claimant) -> list[str]:
+    def workers(self, claimant: ThisProcess) -> list[str]:
         """The other processes that are recording into the experiment now, for people to look at."""
         model = self._model
         held = (self._ours(), model.owner != claimant.token, model.expires_at > datetime.now(UTC))

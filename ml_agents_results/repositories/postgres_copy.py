@@ -4,49 +4,42 @@ COPY knows no conflicts. Runs that are all new go straight into the table; where
 all go into a temporary table first, and one upsert takes them on from there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ml_agents_results.database.dialects import driver_of
-from ml_agents_results.database.models import RUN_COLUMNS, RUN_KEY, SCORE_COLUMNS
+from ml_agents_results.database.models import RUN_COLUMNS, RUN_KEY
+from ml_agents_results.repositories.prepared_run import BelongingRow, Belongings
 from ml_agents_results.repositories.upserts import (
-    PARSING_VALUES,
-    parsing_upsert,
+    Belonging,
+    belonging_upsert,
+    key_of,
     run_upsert,
-    score_upsert,
 )
 
 LEAST = 50
 """Runs for which this is worth its own statements."""
 
 Rows = Iterable[tuple[Any, ...]]
-Parsing = Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]
-"""The `run_row` of a run, and the `parsing_row` that belongs to it."""
-
-Scores = Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]
-"""The `run_row` of a run, and the id of a metric with a `score_row`."""
-
-_KEY_INDEXES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
 _KEY = ", ".join(RUN_KEY)
 _RUNS = ", ".join(RUN_COLUMNS)
-_PARSING = ", ".join(PARSING_VALUES)
-_SCORES = ", ".join(SCORE_COLUMNS)
 
 
-def copy_new(connection: Connection, rows: Rows, parsing: Rows, scores: Sequence[Any]) -> bool:
-    """Saves `run_row`s, and what belongs to them by their ids, if no key or id is recorded; else
-    does nothing."""
+def copy_new(connection: Connection, runs: Rows, belongings: Iterable[Belongings]) -> bool:
+    """Saves `run_row`s, and what belongs to them, if no key or id is recorded; else does
+    nothing."""
     from psycopg.errors import UniqueViolation
 
     try:
         with connection.begin_nested():
-            _copy(connection, f"runs ({_RUNS})", rows)
-            _copy(connection, f"parsing_metrics (run_id, {_PARSING})", parsing)
-            if scores:
-                _copy(connection, f"scores ({_SCORES})", scores)
+            _copy(connection, f"runs ({_RUNS})", runs)
+            for belonging, rows in belongings:
+                columns = ", ".join(("run_id", *belonging.columns))
+                by_id = ((run[0], *row) for run, row in rows)
+                _copy(connection, f"{belonging.table} ({columns})", by_id)
     except DBAPIError as error:
         if isinstance(error.orig, UniqueViolation):
             return False
@@ -59,7 +52,7 @@ def copy_upsert(connection: Connection, rows: Rows, *, take_id: bool) -> int:
 
     Of several rows with one key the last one stays.
     """
-    last = {_key(row): row for row in rows}
+    last = {key_of(row): row for row in rows}
     connection.exec_driver_sql(
         "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_runs (LIKE runs) ON COMMIT DROP"
     )
@@ -71,53 +64,29 @@ def copy_upsert(connection: Connection, rows: Rows, *, take_id: bool) -> int:
     ).rowcount
 
 
-def copy_upsert_parsing(connection: Connection, parsing: Parsing) -> None:
-    """Sets the metrics of runs as `parsing_upsert` does; of several for one run the last ones."""
-    last = {_key(run): values for run, values in parsing}
-    connection.exec_driver_sql(
-        "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_parsing ON COMMIT DROP AS "
-        f"SELECT {_KEY}, {_parsing_of('parsing_metrics')} FROM runs, parsing_metrics WITH NO DATA"
+def copy_upsert_belonging(
+    connection: Connection, belonging: Belonging, rows: Iterable[BelongingRow]
+) -> None:
+    """Sets what belongs to runs as `belonging_upsert` does; of several rows with one key the last
+    one stays."""
+    of_key = len(belonging.key)
+    last = {(key_of(run), row[:of_key]): (*key_of(run), *row) for run, row in rows}
+    table, incoming = belonging.table.name, f"incoming_{belonging.table.name}"
+    columns = ", ".join(belonging.columns)
+    stored, given = (
+        ", ".join(f"{one}.{name}" for name in belonging.columns) for one in (table, incoming)
     )
-    connection.exec_driver_sql("TRUNCATE incoming_parsing")
-    rows = ((*key, *values) for key, values in last.items())
-    _copy(connection, f"incoming_parsing ({_KEY}, {_PARSING})", rows)
-    on_conflict = parsing_upsert(connection.dialect.name).partition("ON CONFLICT")[2]
     connection.exec_driver_sql(
-        f"INSERT INTO parsing_metrics (run_id, {_PARSING}) "
-        f"SELECT runs.id, {_parsing_of('incoming_parsing')} "
-        f"FROM incoming_parsing JOIN runs USING ({_KEY}) ON CONFLICT{on_conflict}"
+        f"CREATE TEMPORARY TABLE IF NOT EXISTS {incoming} ON COMMIT DROP AS "
+        f"SELECT {_KEY}, {stored} FROM runs, {table} WITH NO DATA"
     )
-
-
-def copy_upsert_scores(connection: Connection, scores: Scores) -> None:
-    """Sets scores of runs as `score_upsert` does; of several by one author the last ones."""
-    last = {(*_key(run), *score[:2]): score for run, score in scores}
+    connection.exec_driver_sql(f"TRUNCATE {incoming}")
+    _copy(connection, f"{incoming} ({_KEY}, {columns})", last.values())
+    upsert = belonging_upsert(connection.dialect.name, belonging)
     connection.exec_driver_sql(
-        "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_scores ON COMMIT DROP AS "
-        f"SELECT {_KEY}, {_scores_of('scores')} FROM runs, scores WITH NO DATA"
+        f"INSERT INTO {table} (run_id, {columns}) SELECT runs.id, {given} "
+        f"FROM {incoming} JOIN runs USING ({_KEY}) ON CONFLICT{upsert.partition('ON CONFLICT')[2]}"
     )
-    connection.exec_driver_sql("TRUNCATE incoming_scores")
-    names = ", ".join(SCORE_COLUMNS[1:])
-    rows = ((*key[:-2], *score) for key, score in last.items())
-    _copy(connection, f"incoming_scores ({_KEY}, {names})", rows)
-    on_conflict = score_upsert(connection.dialect.name).partition("ON CONFLICT")[2]
-    connection.exec_driver_sql(
-        f"INSERT INTO scores (run_id, {names}) "
-        f"SELECT runs.id, {_scores_of('incoming_scores')} "
-        f"FROM incoming_scores JOIN runs USING ({_KEY}) ON CONFLICT{on_conflict}"
-    )
-
-
-def _scores_of(table: str) -> str:
-    return ", ".join(f"{table}.{name}" for name in SCORE_COLUMNS[1:])
-
-
-def _parsing_of(table: str) -> str:
-    return ", ".join(f"{table}.{name}" for name in PARSING_VALUES)
-
-
-def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(row[index] for index in _KEY_INDEXES)
 
 
 def _copy(connection: Connection, target: str, rows: Rows) -> None:

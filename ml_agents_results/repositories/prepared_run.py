@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from ml_agents_results.database.models import RUN_COLUMNS
 from ml_agents_results.database.validation import new_id
+from ml_agents_results.repositories.upserts import PARSING, SCORES, Belonging
 
 _DIGEST_AT = RUN_COLUMNS.index("content_digest")
 
@@ -36,14 +37,14 @@ class PreparedRun(NamedTuple):
         return self._replace(takes_id=False, row=(new_id(), *self.row[1:]))
 
 
-_Rows = list[tuple[tuple[Any, ...], tuple[Any, ...]]]
+BelongingRow = tuple[tuple[Any, ...], tuple[Any, ...]]
+"""The `run_row` of a run, and a row that belongs to it."""
+
+Belongings = tuple[Belonging, list[BelongingRow]]
 
 
-def parsing_of(runs: Sequence[PreparedRun]) -> _Rows:
-    """The `run_row` and `parsing_row` of those runs that bring parsing metrics."""
-    return [(run.row, run.parsing) for run in runs if run.parsing is not None]
-
-
-def scores_of(runs: Sequence[PreparedRun]) -> _Rows:
-    """The `run_row`, and metric's id with `score_row`, of each score of the runs."""
-    return [(run.row, score) for run in runs for score in run.scores]
+def belongings_of(runs: Sequence[PreparedRun]) -> list[Belongings]:
+    """The rows that belong to runs, by table; tables without any are left out."""
+    parsing = [(run.row, run.parsing) for run in runs if run.parsing is not None]
+    scores = [(run.row, score) for run in runs for score in run.scores]
+    return [both for both in ((PARSING, parsing), (SCORES, scores)) if both[1]]

@@ -41,21 +41,17 @@ from ml_agents_results.repositories.postgres_copy import (
     LEAST,
     copy_new,
     copy_upsert,
-    copy_upsert_parsing,
-    copy_upsert_scores,
+    copy_upsert_belonging,
 )
-from ml_agents_results.repositories.prepared_run import PreparedRun, parsing_of, scores_of
+from ml_agents_results.repositories.prepared_run import PreparedRun, belongings_of
 from ml_agents_results.repositories.repository import Repository
 from ml_agents_results.repositories.score_rows import MetricIds, scores_of_runs
 from ml_agents_results.repositories.upserts import (
-    parsing_insert,
-    parsing_parameters,
-    parsing_upsert,
+    belonging_insert,
+    belonging_upsert,
+    by_key,
     run_insert,
     run_upsert,
-    score_insert,
-    score_parameters,
-    score_upsert,
 )
 
 _DERIVED = ("input_fingerprint", "content_digest", "outcome")
@@ -160,17 +156,14 @@ class RunRepository(Repository):
     def _insert(self, runs: Sequence[PreparedRun]) -> int:
         """Inserts those runs whose key is new, and returns how many; with what belongs to them
         if that is all of them. PostgreSQL inserts many or none."""
-        rows = [run.row for run in runs]
-        parsing = [(run.row[0], *run.parsing) for run in runs if run.parsing is not None]
-        scores = [(run.row[0], *score) for run in runs for score in run.scores]
+        rows, belongings = [run.row for run in runs], belongings_of(runs)
         if len(runs) > 1 and self._engine != "sqlite":
-            return len(runs) if copy_new(self._connection, rows, parsing, scores) else 0
+            return len(runs) if copy_new(self._connection, rows, belongings) else 0
         inserted = self._execute(run_insert(self._engine), rows)
         if inserted == len(runs):
-            if parsing:
-                self._execute(parsing_insert(self._engine), parsing)
-            if scores:
-                self._execute(score_insert(self._engine), scores)
+            for belonging, pairs in belongings:
+                by_id = [(run[0], *row) for run, row in pairs]
+                self._execute(belonging_insert(self._engine, belonging), by_id)
         return inserted
 
     def _update(self, runs: Sequence[PreparedRun], *, copying: bool) -> int:
@@ -182,17 +175,12 @@ class RunRepository(Repository):
                 changed += copy_upsert(self._connection, rows, take_id=takes_id)
             else:
                 changed += self._execute(run_upsert(self._engine, take_id=takes_id), rows)
-        parsing, scores = parsing_of(runs), scores_of(runs)
-        if parsing and copying:
-            copy_upsert_parsing(self._connection, parsing)
-        elif parsing:
-            by_key = [parsing_parameters(*both) for both in parsing]
-            self._execute(parsing_upsert(self._engine), by_key)
-        if scores and copying:
-            copy_upsert_scores(self._connection, scores)
-        elif scores:
-            by_key = [score_parameters(*both) for both in scores]
-            self._execute(score_upsert(self._engine), by_key)
+        for belonging, pairs in belongings_of(runs):
+            if copying:
+                copy_upsert_belonging(self._connection, belonging, pairs)
+            else:
+                upsert = belonging_upsert(self._engine, belonging)
+                self._execute(upsert, [by_key(*pair) for pair in pairs])
         return changed
 
     def _add_metrics(self, statement: str, rows: list[tuple[Any, ...]]) -> None:

@@ -52,7 +52,10 @@ class ThisProcess:
         return False
 
     def lapsed(self, claim: Hashable, renewed: datetime, lease: timedelta) -> bool:
-        """Whether this process has seen a claim unrenewed for as long as its lease."""
+        """Whether this process has seen a claim unrenewed for as long as its lease.
+
+        Not by the time that the claim states: clocks jump, and differ between machines.
+        """
         now = time.monotonic()
         known, since = self._seen.get(claim, (None, now))
         if known != renewed:

@@ -4,6 +4,7 @@ Recording is the hot path: executing an insert through SQLAlchemy's own compilat
 twice the processor time of SQLite itself, these cost about half as much more (docs/performance.md).
 """
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -32,9 +33,33 @@ def insert_of(engine: str) -> Any:
     return postgresql.insert
 
 
-PARSING_VALUES = (*PARSING_COLUMNS, "content_digest")
-SCORE_KEY = ("run_id", "metric_id", "author")
 _KEY_INDEXES = [RUN_COLUMNS.index(name) for name in RUN_KEY]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Belonging:
+    """A table whose rows belong to runs.
+
+    Attributes:
+        key: The columns that, with `run_id`, identify a row.
+        values: All others but its own id.
+    """
+
+    table: Any
+    key: tuple[str, ...]
+    values: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns after `run_id`, in the order in which rows are given."""
+        return (*self.key, *self.values)
+
+
+PARSING = Belonging(ParsingMetric.__table__, (), (*PARSING_COLUMNS, "content_digest"))
+"""Its rows are `parsing_row`s."""
+
+SCORES = Belonging(Score.__table__, SCORE_COLUMNS[1:3], SCORE_COLUMNS[3:])
+"""Its rows are the id of a metric and a `score_row`."""
 
 
 @cache
@@ -71,32 +96,43 @@ def run_insert(engine: str) -> str:
 
 
 @cache
-def parsing_insert(engine: str) -> str:
-    """Sets the parsing metrics of a run; the parameters are its id and a `parsing_row`.
+def belonging_insert(engine: str, belonging: Belonging) -> str:
+    """Sets what belongs to a run; the parameters are the run's id, and a row.
 
     To find the run by its key costs three times as much.
     """
-    names = ("run_id", *PARSING_VALUES)
-    insert = insert_of(engine)(ParsingMetric.__table__)
-    statement = _set_parsing(insert.values({name: bindparam(name) for name in names}))
-    return compiled(statement, engine, names)
+    names = ("run_id", *belonging.columns)
+    insert = insert_of(engine)(belonging.table).values({name: bindparam(name) for name in names})
+    return compiled(_set(insert, belonging), engine, names)
 
 
 @cache
-def parsing_upsert(engine: str) -> str:
-    """Sets the parsing metrics of a run; parameters as `parsing_parameters` gives them."""
-    chosen = select(
-        Run.id,
-        *(bindparam(name, type_=ParsingMetric.__table__.c[name].type) for name in PARSING_VALUES),
-    )
+def belonging_upsert(engine: str, belonging: Belonging) -> str:
+    """Sets what belongs to a run that is found by its key; parameters as `by_key` gives them."""
+    names = belonging.columns
+    chosen = select(Run.id, *(bindparam(one, type_=belonging.table.c[one].type) for one in names))
     for name in RUN_KEY:
         chosen = chosen.where(getattr(Run, name) == bindparam(f"key_{name}"))
-    insert = insert_of(engine)(ParsingMetric.__table__).from_select(
-        ["run_id", *PARSING_VALUES], chosen
+    insert = insert_of(engine)(belonging.table).from_select(["run_id", *names], chosen)
+    parameters = (*names, *(f"key_{name}" for name in RUN_KEY))
+    return compiled(_set(insert, belonging), engine, parameters)
+
+
+def _set(insert: Any, belonging: Belonging) -> Any:
+    return insert.on_conflict_do_update(
+        index_elements=("run_id", *belonging.key),
+        set_={name: insert.excluded[name] for name in belonging.values},
     )
-    return compiled(
-        _set_parsing(insert), engine, (*PARSING_VALUES, *(f"key_{name}" for name in RUN_KEY))
-    )
+
+
+def key_of(run_row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The natural key of a run."""
+    return tuple(run_row[index] for index in _KEY_INDEXES)
+
+
+def by_key(run_row: tuple[Any, ...], row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row that belongs to a run, and the key of the run, for `belonging_upsert`."""
+    return (*row, *key_of(run_row))
 
 
 @cache
@@ -119,49 +155,6 @@ def metrics_of_experiment(engine: str) -> str:
         engine,
         ("experiment_id",),
     )
-
-
-@cache
-def score_insert(engine: str) -> str:
-    """Sets a score of a run; the parameters are the run's id, the metric's id, a `score_row`."""
-    insert = insert_of(engine)(Score.__table__)
-    statement = _set_score(insert.values({name: bindparam(name) for name in SCORE_COLUMNS}))
-    return compiled(statement, engine, SCORE_COLUMNS)
-
-
-@cache
-def score_upsert(engine: str) -> str:
-    """Sets a score of a run; parameters as `score_parameters` gives them."""
-    names = SCORE_COLUMNS[1:]
-    chosen = select(
-        Run.id, *(bindparam(name, type_=Score.__table__.c[name].type) for name in names)
-    )
-    for name in RUN_KEY:
-        chosen = chosen.where(getattr(Run, name) == bindparam(f"key_{name}"))
-    insert = insert_of(engine)(Score.__table__).from_select(["run_id", *names], chosen)
-    return compiled(_set_score(insert), engine, (*names, *(f"key_{name}" for name in RUN_KEY)))
-
-
-def score_parameters(run_row: tuple[Any, ...], score: tuple[Any, ...]) -> tuple[Any, ...]:
-    """For `score_upsert`: a metric's id and a `score_row`, and the key of the run."""
-    return (*score, *(run_row[index] for index in _KEY_INDEXES))
-
-
-def _set_score(insert: Any) -> Any:
-    names = [name for name in SCORE_COLUMNS if name not in SCORE_KEY]
-    return insert.on_conflict_do_update(
-        index_elements=SCORE_KEY, set_={name: insert.excluded[name] for name in names}
-    )
-
-
-def _set_parsing(insert: Any) -> Any:
-    return insert.on_conflict_do_update(
-        index_elements=["run_id"], set_={name: insert.excluded[name] for name in PARSING_VALUES}
-    )
-
-
-def parsing_parameters(run_row: tuple[Any, ...], parsing_row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (*parsing_row, *(run_row[index] for index in _KEY_INDEXES))
 
 
 def compiled(statement: Any, engine: str, names: tuple[str, ...]) -> str:

@@ -13,7 +13,6 @@ from sqlalchemy.pool import NullPool, StaticPool
 from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
-from ml_agents_results.database.migration import migration
 from ml_agents_results.errors import DatabaseError, NotFoundError, UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
@@ -63,7 +62,7 @@ def test_bulk_relaxes_only_its_own_connection(sqlite_database: Database) -> None
 def test_migrations_hand_back_a_connection_that_checks_foreign_keys(
     sqlite_database: Database,
 ) -> None:
-    with migration(sqlite_database) as connection:
+    with sqlite_database.migration() as connection:
         assert pragmas(connection)["foreign_keys"] == 0
     with sqlite_database.read() as connection:
         assert pragmas(connection) == IN_FORCE

@@ -17,7 +17,6 @@ from sqlalchemy import MetaData, Table, func, inspect, select, text
 from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.manager import DatabaseManager
-from ml_agents_results.database.migration import migration
 from ml_agents_results.database.models import Base
 from ml_agents_results.errors import DatabaseError, SchemaError
 from ml_agents_results.processor import ResultsProcessor
@@ -449,7 +448,7 @@ def test_a_step_that_would_leave_orphans_is_undone(
     rows = first_columns(sqlite_database)
     with (
         pytest.raises(DatabaseError, match="12 rows without their parent"),
-        migration(sqlite_database) as connection,
+        sqlite_database.migration() as connection,
     ):
         connection.execute(text("DELETE FROM experiments"))
     assert first_columns(sqlite_database) == rows

@@ -26,7 +26,7 @@ PLAN = Plan(["None"], QUESTIONS, 1, [PlannedModel("p", "m")])
 
 
 @dataclass(frozen=True)
-class Stranger:
+class Stranger(ThisProcess):
     """Another process, on another machine."""
 
     token: str = "stranger"

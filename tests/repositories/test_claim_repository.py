@@ -16,12 +16,13 @@ from ml_agents_results.repositories.claim_repository import (
     ScoreClaimRepository,
 )
 from ml_agents_results.repositories.metric_repository import MetricRepository
+from ml_agents_results.repositories.this_process import ThisProcess
 
 LEASE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
-class Worker:
+class Worker(ThisProcess):
     token: str
     host: str = "here"
     pid: int = 1

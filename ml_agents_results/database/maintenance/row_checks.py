@@ -135,8 +135,8 @@ def _values(rows: _Rows, table: str, report: CheckReport) -> None:
     present = rows.columns(table)
     forms = {
         column.name: (what, fits)
-        for column in Base.metadata.tables[table].columns
         for kind, what, fits in _FORMS
+        for column in Base.metadata.tables[table].columns
         if isinstance(column.type, kind) and column.name in present
     }
     if not forms:

@@ -15,7 +15,6 @@ from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.check_report import CheckReport
 from ml_agents_results.database.maintenance.integrity_checks import check
-from ml_agents_results.database.migration import migration
 from ml_agents_results.errors import CorruptDatabaseError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
@@ -47,7 +46,7 @@ def kinds(report: CheckReport) -> list[tuple[str, str | None]]:
 
 
 def change(database: Database, statement: str) -> None:
-    with migration(database) as connection:
+    with database.migration() as connection:
         if database.is_sqlite:
             connection.exec_driver_sql("PRAGMA ignore_check_constraints=ON")
         connection.exec_driver_sql(statement)

@@ -1,23 +1,10 @@
-"""The database engines that are supported, and what each of them implements."""
+"""What differs between the database engines that are supported."""
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-
-
-class Dialect(StrEnum):
-    """A database engine, by the name that SQLAlchemy gives its dialect."""
-
-    SQLITE = "sqlite"
-    POSTGRESQL = "postgresql"
-
-    @classmethod
-    def of(cls, connection: Connection) -> "Dialect":
-        """The dialect of a connection."""
-        return cls(connection.dialect.name)
 
 
 class Backend(ABC):

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, inspect, text
 
-from ml_agents_results.database.dialects import Dialect
 from ml_agents_results.database.maintenance.adoption.layouts import PREDECESSOR_TABLES
 from ml_agents_results.database.models import Base
 from ml_agents_results.database.sqlite import quoted
@@ -71,7 +70,7 @@ def active_objects(connection: Connection) -> list[ActiveObject]:
 
     Takes a millisecond: what writes asks before its first transaction.
     """
-    find = _in_sqlite if Dialect.of(connection) is Dialect.SQLITE else _on_server
+    find = _in_sqlite if connection.dialect.name == "sqlite" else _on_server
     return list(find(connection))
 
 

@@ -220,7 +220,7 @@ def _adopt(connection: Connection, config: "Config") -> Adoption | None:
     """Gives a database without a version the version that it has."""
     from alembic import command
 
-    if (revision := layouts.revision_of(connection)) is not None:
+    if (revision := layouts.revision_of(layouts.columns_of(connection))) is not None:
         command.stamp(config, revision)
         return None
     return rebuild(connection, lambda: command.upgrade(config, revisions()[0]))

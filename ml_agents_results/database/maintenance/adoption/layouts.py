@@ -1,6 +1,8 @@
 """Layouts of databases without a schema version, recognized by their structure: what their own
 version tables say is not reliable."""
 
+from collections.abc import Container, Mapping
+
 from sqlalchemy import Connection, inspect
 
 from ml_agents_results.errors import SchemaError
@@ -41,8 +43,29 @@ TABLES: dict[str, tuple[str, ...]] = {
 PREDECESSOR_TABLES = ("schema_version", "dataset_preprocessing", "orphaned_parsing_metrics")
 """Further tables that an adopted database may have."""
 
+_TRACES = {
+    "0007": ("queues", None),
+    "0006": ("score_claims", None),
+    "0005": ("scores", None),
+    "0004": ("experiments", "content_digest"),
+    "0003": ("claims", None),
+    "0002": ("runs", "content_digest"),
+}
+"""The table and its column that each revision brought."""
+
+_KNOWN = {*TABLES, *PREDECESSOR_TABLES, *(table for table, _ in _TRACES.values())}
+
 _STUDY = {"preprocessing_id", "preprocessing_rules_path", "dataset_name", "eval_output_path"}
 _LINKED = {"dataset_config", "rules_path", "analysis_path"}
+
+
+def columns_of(connection: Connection) -> dict[str, set[str]]:
+    """The columns of those tables that tell layouts apart."""
+    inspector = inspect(connection)
+    return {
+        table: {str(column["name"]) for column in inspector.get_columns(table)}
+        for table in _KNOWN.intersection(inspector.get_table_names())
+    }
 
 
 def layout_of(connection: Connection) -> str:
@@ -51,13 +74,8 @@ def layout_of(connection: Connection) -> str:
     Raises:
         SchemaError: It is not known; the message names what is missing.
     """
-    inspector = inspect(connection)
-    tables = set(inspector.get_table_names())
-    columns = {
-        table: {str(column["name"]) for column in inspector.get_columns(table)}
-        for table in (*TABLES, "dataset_preprocessing")
-        if table in tables
-    }
+    columns = columns_of(connection)
+    tables = columns.keys()
     missing = [
         f"{table}.{name}"
         for table, names in TABLES.items()
@@ -94,21 +112,13 @@ def layout_of(connection: Connection) -> str:
     return "mixed" if linked or _STUDY & columns["experiments"] else "1.2.0a"
 
 
-def revision_of(connection: Connection) -> str | None:
-    """The revision of one of our databases that lost its version; None for older layouts."""
-    inspector = inspect(connection)
+def revision_of(tables: Mapping[str, Container[str]]) -> str | None:
+    """The revision of one of our databases that lost its version; None for older layouts.
 
-    def digested(table: str) -> bool:
-        return "content_digest" in {column["name"] for column in inspector.get_columns(table)}
-
-    if "queues" in inspector.get_table_names():
-        return "0007"
-    if "score_claims" in inspector.get_table_names():
-        return "0006"
-    if "scores" in inspector.get_table_names():
-        return "0005"
-    if digested("experiments"):
-        return "0004"
-    if "claims" in inspector.get_table_names():
-        return "0003"
-    return "0002" if digested("runs") else None
+    Args:
+        tables: The columns of each table, or the SQL that names them.
+    """
+    for revision, (table, column) in _TRACES.items():
+        if table in tables and (column is None or column in tables[table]):
+            return revision
+    return None

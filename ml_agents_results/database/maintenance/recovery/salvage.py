@@ -13,6 +13,7 @@ from typing import Any
 from ml_agents_results.database import files, schema
 from ml_agents_results.database.digests import input_fingerprint
 from ml_agents_results.database.engine import Database
+from ml_agents_results.database.maintenance.adoption.layouts import revision_of
 from ml_agents_results.database.maintenance.backups import refuse_same
 from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.database.maintenance.recovery.authenticity import (
@@ -36,15 +37,6 @@ from ml_agents_results.database.sqlite import quoted
 from ml_agents_results.errors import CorruptDatabaseError, DatabaseError, NotFoundError
 
 _OURS = ("experiments", "metrics", "runs", "parsing_metrics", "scores")
-_TRACES = {
-    "0007": ("queues", ""),
-    "0006": ("score_claims", ""),
-    "0005": ("scores", ""),
-    "0004": ("experiments", "content_digest"),
-    "0003": ("claims", ""),
-    "0002": ("runs", "content_digest"),
-}
-"""The table and the part of its SQL that give a revision away if its number cannot be read."""
 _BATCH = 500
 _MOST_STEPS = 100_000
 """Steps of SQLite's virtual machine that it may take to create a table."""
@@ -188,10 +180,7 @@ class _Salvage:
                 for row in pages.rows(page):
                     if row.values and row.values[0] in schema.revisions():
                         return str(row.values[0])
-        for revision, (table, part) in _TRACES.items():
-            if table in known and part in known[table]:
-                return revision
-        return None
+        return revision_of(known)
 
     def _create(self, revision: str | None, known: dict[str, str]) -> None:
         """Creates our tables by our own scripts, and others by their SQL."""

@@ -189,8 +189,10 @@ class ExperimentConfig(ProviderSettings):
             are accepted here too.
     """
 
-    name: Setting[str] = Setting("", "Title of the experiment.", recorded=True)
-    description: Setting[str] = Setting("", "Description of the experiment.", recorded=True)
+    name: Setting[str] = Setting("", "Title of the experiment.", metavar="TEXT", recorded=True)
+    description: Setting[str] = Setting(
+        "", "Description of the experiment.", metavar="TEXT", recorded=True
+    )
     dataset: Setting[str | None] = Setting(
         None,
         "Dataset: a .jsonl, .csv or BIG-Bench .json file, a folder of them, a Hugging Face name "

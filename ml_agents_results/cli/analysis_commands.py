@@ -50,14 +50,14 @@ def analyze(
     figures: FigureOptions,
     pool: Pool | None = option(
         None,
-        "With --report-type repeats: take variants that differ in this only for seeds (or prompts) "
+        "With --report-type repeats: treat variants that differ only in this as seeds (or prompts) "
         "of one.",
         panel=STATISTICS,
     ),
     output: Path | None = option(
         "FILE",
         "Also write the report to a file; the extension selects the format: json, md, tex, html, "
-        "xlsx, of a ranking svg.",
+        "xlsx, and svg for a ranking.",
         panel=OUTPUT,
         parser=path_here,
     ),

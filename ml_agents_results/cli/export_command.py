@@ -60,7 +60,7 @@ def export(
     ),
     samples: int | None = option(
         "N",
-        "Samples that an HTML report holds at most, the most telling ones first. [default: 300]",
+        "Most samples in an HTML report; the most telling come first. [default: 300]",
         panel=OUTPUT,
         min=0,
     ),

@@ -51,7 +51,9 @@ def grade(
         panel=LABELS,
         show_default=False,
     ),
-    author: str | None = option("NAME", "Who labels. [default: your login name]", panel=LABELS),
+    author: str | None = option(
+        "NAME", "Name of the person who labels. [default: your login name]", panel=LABELS
+    ),
     approach: Names = APPROACHES,
     model: Names = MODELS,
     task: Names = TASKS,

@@ -84,7 +84,7 @@ class ReadingOptions:
     )
     lower_is_better: Names = option(
         "METRIC,...",
-        "Metrics of which lower values are better, such as error rates.",
+        "Metrics for which lower is better, such as error rates.",
         panel=SCORING,
     )
     filter: str | None = option(

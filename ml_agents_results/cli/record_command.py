@@ -22,8 +22,8 @@ def record(
 ) -> None:
     """Record what Inspect, lm-eval or pytest evaluate, while they run or right after.
 
-    Sets ML_AGENTS_RECORD for one command: hooks of Inspect and pytest record as samples end. Of
-    lm_eval the samples it writes are imported when it ends. Ends with the exit code of the command,
+    Sets ML_AGENTS_RECORD for one command: hooks of Inspect and pytest record as samples end. The
+    samples that lm_eval writes are imported when it ends. Ends with the exit code of the command,
     or 5 if that ended well and could not be recorded.
     """
     from ml_agents_results.errors import ResultsError

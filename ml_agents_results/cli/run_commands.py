@@ -133,14 +133,14 @@ def resume(
     experiment_id: list[str] = EXPERIMENT,
     from_database: bool = flag(
         "--from-database",
-        "Take the runs that are done from the database, which is always so.",
+        "Take finished runs from the database, as always.",
         default=True,
         show_default=False,
     ),
     retry_failed: bool = flag("--retry-failed", "Also ask failed runs again."),
     retry: Names = option(
         "OUTCOME,...",
-        "Also ask runs again that are failed, or truncated: cut off at the token limit.",
+        "Also ask runs again that `failed`, or were `truncated`: cut off at the token limit.",
         autocompletion=completing(lambda: ("failed", "truncated")),
     ),
     max_tokens: int | None = option(

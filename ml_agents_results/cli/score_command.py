@@ -37,10 +37,12 @@ def score(
         "experiment's]",
         panel=SCORING,
     ),
-    name: str | None = option("METRIC", "The metric. [default: the grader's or rubric's name]"),
-    primary: bool = flag("--primary", "Make it the metric that reports are about."),
+    name: str | None = option(
+        "METRIC", "Name of the metric. [default: the grader's or rubric's name]"
+    ),
+    primary: bool = flag("--primary", "Make it the primary metric, which reports are about."),
     reparse: bool = flag(
-        "--reparse", "Read the outputs again; what a person has read stays.", panel=SCORING
+        "--reparse", "Parse the outputs again; answers that a person read are kept.", panel=SCORING
     ),
     answer_kind: str | None = option(
         "KIND",
@@ -61,14 +63,14 @@ def score(
     ),
     baseline: str | None = option(
         "NAME",
-        "Pairwise rubrics: the approach or model that the others are held against. [default: None]",
+        "Pairwise rubrics: the approach or model to compare the others with. [default: None]",
         panel=STATISTICS,
     ),
     retry_failed: bool = flag(
         "--retry-failed", "Ask again where the judge failed or gave no readable verdict."
     ),
     max_cost: float | None = option(
-        "USD", "Ask for nothing more once the judge has cost as much.", panel=JUDGE, min=0
+        "USD", "Stop asking once the judge has cost this much.", panel=JUDGE, min=0
     ),
     *,
     settings: Annotated[dict[str, Any], SettingOptions(names=_ASKING)],

@@ -20,6 +20,8 @@ _PANELS = {
 }
 """Setting to the section of the help; the others are the command's own."""
 
+_METAVARS = {str: "NAME", int: "N", float: "NUMBER"}
+
 
 @dataclass(frozen=True)
 class SettingOptions:
@@ -61,7 +63,9 @@ class SettingOptions:
         shown = f" [default: {default}]" if default not in (None, "", False) else ""
         name = f"--{setting.name.replace('_', '-')}"
         panel = _PANELS.get(setting.name)
-        return option(setting.metavar, setting.help + shown, name, panel=panel)
+        return option(
+            setting.metavar or _METAVARS.get(setting.kind), setting.help + shown, name, panel=panel
+        )
 
 
 def named_models(values: Sequence[str] | None) -> dict[str, Any]:

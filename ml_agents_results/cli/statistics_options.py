@@ -66,7 +66,9 @@ class FigureOptions:
     missing: choices.Missing = _choice(
         "Runs without a grade: exclude them, or count them as incorrect.", default="exclude"
     )
-    confidence: float = _choice("Confidence level of all intervals, between 0 and 1.", default=0.95)
+    confidence: float = _option(
+        "NUMBER", "Confidence level of all intervals, between 0 and 1.", default=0.95
+    )
 
     def analysis(self, **more: Any) -> "AnalysisOptions":
         """The choices of an analysis that these options and `more` name."""
@@ -99,8 +101,8 @@ class ComparisonOptions(FigureOptions):
     simultaneous: bool = _flag(
         "--simultaneous", "Widen the intervals of a table's differences so that all hold jointly."
     )
-    margin: float | None = _choice(
-        "Equivalence margin: the largest difference that does not matter, such as 0.02."
+    margin: float | None = _option(
+        "NUMBER", "Equivalence margin: the largest difference that does not matter, such as 0.02."
     )
 
 

@@ -36,7 +36,7 @@ def view(
         "A person who gets a link of their own, and grades under this name; may be repeated.",
         panel=SERVER,
     ),
-    read_only: bool = flag("--read-only", "Let nobody grade.", panel=SERVER),
+    read_only: bool = flag("--read-only", "Disable grading.", panel=SERVER),
     no_open: bool = flag("--no-open", "Print the link and open no browser.", panel=SERVER),
     *,
     where: DatabaseOptions,

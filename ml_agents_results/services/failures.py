@@ -13,6 +13,7 @@ from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.comparison.baselines import contrasts
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
 from ml_agents_results.services.sample_clusters import refuse_interval
+from ml_agents_results.services.variant_summary import by_variant
 from ml_agents_results.statistics.estimate import Interval
 from ml_agents_results.statistics.proportions import (
     design_effect,
@@ -188,29 +189,26 @@ class FailureService(AnalysisService):
     def _outcomes(
         self, counts: Sequence[VariantCounts], repeated: Mapping[tuple[Variant, str], float]
     ) -> list[OutcomeRate]:
-        totals: dict[Variant, dict[str, int]] = {}
         usual = ("failed", "unparsed", "ungraded", "wrong", "correct")
         further = ("truncated", "refused", "scored")
         names = (
             *usual,
             *(name for name in further if any(getattr(part, name) for part in counts)),
         )
-        for part in counts:
-            total = totals.setdefault(part.variant, dict.fromkeys(("runs", *names), 0))
-            for name in total:
-                total[name] += getattr(part, name)
         rows = []
-        for variant, total in totals.items():
+        for variant, parts in by_variant(counts).items():
+            runs = sum(part.runs for part in parts)
             for name in names:
+                own = sum(getattr(part, name) for part in parts)
                 effect = repeated.get((variant, name))
-                interval = self._interval(total[name], total["runs"], effect)
+                interval = self._interval(own, runs, effect)
                 rows.append(
                     OutcomeRate(
                         variant,
                         name,
-                        total[name],
-                        total["runs"],
-                        total[name] / total["runs"],
+                        own,
+                        runs,
+                        own / runs,
                         interval.low,
                         interval.high,
                         interval.method,
@@ -231,9 +229,8 @@ class FailureService(AnalysisService):
         effects: Mapping[Variant, float],
     ) -> list[SliceRow]:
         rows = []
-        for variant in dict.fromkeys(part.variant for part in counts):
+        for variant, parts in by_variant(counts).items():
             own = [row for row in slices if row.variant == variant]
-            parts = [part for part in counts if part.variant == variant]
             correct = sum(part.correct for part in parts)
             graded = correct + sum(part.wrong for part in parts)
             scanned = scan_slices(

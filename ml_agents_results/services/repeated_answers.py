@@ -1,14 +1,19 @@
 """Repeated answers: how alike those to one sample are, and what a second try would add."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import SampleCounts
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.result_rows import VariantRow
+from ml_agents_results.services.sample_clusters import (
+    clustered_accuracy,
+    clusters_apply,
+    repeat_counts,
+)
 from ml_agents_results.statistics.estimate import Estimate
 from ml_agents_results.statistics.repeats import (
-    RepeatCounts,
     VarianceSplit,
     all_right,
     always_alike,
@@ -60,57 +65,46 @@ class VariantRepeats(VariantRow):
     passes: tuple[PassShare, ...]
 
 
-def tabulate(cells: Iterable[SampleCounts]) -> dict[tuple[int, int], int]:
-    """How many samples were graded how often and right how often."""
-    counts: dict[tuple[int, int], int] = {}
-    for cell in cells:
-        key = (cell.graded, cell.correct)
-        counts[key] = counts.get(key, 0) + cell.samples
-    return dict(sorted(counts.items()))
-
-
-Over = Callable[[Sequence[SampleCounts], Callable[[int, int], float]], Estimate]
-"""The mean over samples of what a function makes of how often each was graded and right."""
-
-
 def variant_repeats(
-    variant: Variant,
-    cells: Sequence[SampleCounts],
-    confidence: float,
-    over: Over | None = None,
-    partial: int = 0,
+    variant: Variant, cells: Sequence[SampleCounts], options: AnalysisOptions, partial: int = 0
 ) -> VariantRepeats:
     """The row of a variant from how often its samples were graded and right.
 
     Args:
-        over: The mean over samples with the error that clusters ask for; None where samples are
-            independent.
         partial: Samples with repeats with and repeats without a grade.
     """
-    counts = tabulate(cells)
+    counts, level = repeat_counts(cells), options.confidence
+    clustered = clusters_apply(cells, options)
+
+    def over(plain: Estimate, least: int, value: Callable[[int, int], float]) -> Estimate:
+        """The estimate, or that with the error between clusters, of samples graded so often."""
+        if not clustered:
+            return plain
+        enough = [cell for cell in cells if cell.graded >= least]
+        estimate = clustered_accuracy(enough, value, options=options)
+        return replace(estimate, denominators=plain.denominators)
+
     by_repeats: dict[int, int] = {}
-    for (graded, _), samples in sorted(counts.items()):
+    for (graded, _), samples in counts.items():
         by_repeats[graded] = by_repeats.get(graded, 0) + samples
-    alike = consistency(counts, confidence)
-    if over is not None:
-        alike = _of(alike, over([cell for cell in cells if cell.graded > 1], always_alike))
+    passes = [
+        _pass_share(
+            k,
+            over(pass_at_k(counts, k, level), k, some_right(k)),
+            over(pass_hat_k(counts, k, level), k, all_right(k)),
+        )
+        for k in _sizes(by_repeats)
+    ]
     return VariantRepeats(
         variant=variant,
         samples=sum(by_repeats.values()),
         graded=sum(graded * samples for graded, samples in by_repeats.items()),
         partial_epochs=partial,
         samples_by_repeats=by_repeats,
-        consistency=alike,
+        consistency=over(consistency(counts, level), 2, always_alike),
         variance=variance_split(counts),
-        passes=tuple(_passes(counts, cells, k, confidence, over) for k in _sizes(by_repeats)),
+        passes=tuple(passes),
     )
-
-
-def _of(independent: Estimate, clustered: Estimate) -> Estimate:
-    """The clustered estimate with the denominators of the other."""
-    if independent.estimate is None:
-        return independent
-    return replace(clustered, denominators=independent.denominators)
 
 
 def _sizes(by_repeats: Mapping[int, int]) -> Sequence[int]:
@@ -118,18 +112,7 @@ def _sizes(by_repeats: Mapping[int, int]) -> Sequence[int]:
     return sorted({k for k in _SIZES if k < most} | {most})
 
 
-def _passes(
-    counts: RepeatCounts,
-    cells: Sequence[SampleCounts],
-    k: int,
-    confidence: float,
-    over: Over | None,
-) -> PassShare:
-    some, all_ = pass_at_k(counts, k, confidence), pass_hat_k(counts, k, confidence)
-    if over is not None:
-        enough = [cell for cell in cells if cell.graded >= k]
-        some = _of(some, over(enough, some_right(k)))
-        all_ = _of(all_, over(enough, all_right(k)))
+def _pass_share(k: int, some: Estimate, all_: Estimate) -> PassShare:
     return PassShare(
         k=k,
         pass_at_k=some.estimate,

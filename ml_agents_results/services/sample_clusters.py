@@ -12,7 +12,6 @@ from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import SampleCounts, VariantCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.repeated_answers import tabulate
 from ml_agents_results.statistics.choices import Missing
 from ml_agents_results.statistics.cluster_robust import ClusteredMean, clustered_mean
 from ml_agents_results.statistics.estimate import Estimate
@@ -176,6 +175,15 @@ def share_right(cell: SampleCounts) -> float:
     return cell.correct / cell.graded
 
 
+def repeat_counts(cells: Iterable[SampleCounts]) -> dict[tuple[int, int], int]:
+    """How many samples were graded how often and right how often."""
+    counts: dict[tuple[int, int], int] = {}
+    for cell in cells:
+        key = (cell.graded, cell.correct)
+        counts[key] = counts.get(key, 0) + cell.samples
+    return dict(sorted(counts.items()))
+
+
 def sums_of_shares(cells: Sequence[SampleCounts]) -> tuple[int, float, float]:
     """How many samples there are, and the sums of their shares of right answers and of the squares
     of these."""
@@ -201,7 +209,7 @@ def estimate_accuracy(
         return clustered_accuracy(cells, options=options), cluster_method(options)
     if repeated:
         refuse_interval(options, "samples with repeats")
-        counts = tabulate(cells)
+        counts = repeat_counts(cells)
         return repeated_accuracy(counts, options.confidence), "repeats averaged by sample"
     correct = sum(cell.samples for cell in cells if cell.correct)
     samples = sum(cell.samples for cell in cells)

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ml_agents_results.repositories.counts import SampleCounts
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.asked_samples import (
@@ -15,16 +13,10 @@ from ml_agents_results.services.asked_samples import (
 )
 from ml_agents_results.services.metric_choice import ChosenMetric
 from ml_agents_results.services.numeric_summary import grouped_values, numeric_summary, values_of
-from ml_agents_results.services.repeated_answers import (
-    Over,
-    VariantRepeats,
-    variant_repeats,
-)
+from ml_agents_results.services.repeated_answers import VariantRepeats, variant_repeats
 from ml_agents_results.services.result_rows import Row, variant_frame
 from ml_agents_results.services.sample_clusters import (
     cells_of,
-    clustered_accuracy,
-    clusters_apply,
     sample_cells,
 )
 from ml_agents_results.services.variant_summary import (
@@ -111,13 +103,7 @@ class SummaryService(AnalysisService):
         }
         mixed = tabulator.partial_repeats() if repeated else {}
         repeats = [
-            variant_repeats(
-                variant,
-                of_variant,
-                self._options.confidence,
-                self._over(of_variant),
-                mixed.get(variant, 0),
-            )
+            variant_repeats(variant, of_variant, self._options, mixed.get(variant, 0))
             for variant, of_variant in repeated.items()
         ]
         for one in {chosen.name: chosen for chosen in numeric.values()}.values():
@@ -134,11 +120,6 @@ class SummaryService(AnalysisService):
             repeats,
             incomplete_experiments(self._source, records.values()),
         )
-
-    def _over(self, cells: Sequence[SampleCounts]) -> Over | None:
-        if not clusters_apply(cells, self._options):
-            return None
-        return partial(clustered_accuracy, options=self._options)
 
     def _add_numeric(
         self,

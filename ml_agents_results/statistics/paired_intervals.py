@@ -10,7 +10,7 @@ import math
 
 from ml_agents_results.statistics.distributions import z_quantile
 from ml_agents_results.statistics.estimate import Interval
-from ml_agents_results.statistics.mcnemar import PairedTable
+from ml_agents_results.statistics.paired_table import PairedTable
 from ml_agents_results.statistics.proportions import wilson_bounds
 
 NO_SHARED_SAMPLES = "no_shared_samples"

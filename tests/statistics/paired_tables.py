@@ -7,8 +7,8 @@ from ml_agents_results.statistics.difference_sums import (
     pseudo_sample_interval,
 )
 from ml_agents_results.statistics.estimate import Interval
-from ml_agents_results.statistics.mcnemar import PairedTable
 from ml_agents_results.statistics.paired_intervals import newcombe
+from ml_agents_results.statistics.paired_table import PairedTable
 from ml_agents_results.statistics.sign_flip import SignFlip, sign_flip
 
 METHODS = ("bonett-price", "tango", "newcombe")

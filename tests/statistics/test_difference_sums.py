@@ -27,8 +27,8 @@ from ml_agents_results.statistics.difference_sums import (
 from ml_agents_results.statistics.distributions import z_quantile
 from ml_agents_results.statistics.estimate import Estimate, Interval
 from ml_agents_results.statistics.macro_averages import Stratum, stratified_accuracy, stratified_se
-from ml_agents_results.statistics.mcnemar import PairedTable
 from ml_agents_results.statistics.paired_intervals import tango_bounds, tango_statistic
+from ml_agents_results.statistics.paired_table import PairedTable
 from ml_agents_results.statistics.sign_flip import sign_flip
 from ml_agents_results.statistics.two_samples import mover, welch_difference
 

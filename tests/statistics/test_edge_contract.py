@@ -9,8 +9,8 @@ from ml_agents_results.statistics.calibration import ConfidenceTable
 from ml_agents_results.statistics.cluster_robust import clustered_mean, sample_mean
 from ml_agents_results.statistics.denominators import Denominators
 from ml_agents_results.statistics.estimate import Estimate
-from ml_agents_results.statistics.mcnemar import PairedTable, probability_of_superiority
 from ml_agents_results.statistics.multiplicity import adjust, count_tests
+from ml_agents_results.statistics.paired_table import PairedTable, probability_of_superiority
 from ml_agents_results.statistics.proportions import accuracy
 from ml_agents_results.statistics.repeats import repeated_accuracy
 from ml_agents_results.statistics.two_samples import mover

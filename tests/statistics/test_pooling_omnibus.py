@@ -20,7 +20,7 @@ from ml_agents_results.statistics.macro_averages import (
     macro_accuracy,
     macro_difference,
 )
-from ml_agents_results.statistics.mcnemar import PairedTable
+from ml_agents_results.statistics.paired_table import PairedTable
 from ml_agents_results.statistics.proportions import design_adjusted_wilson
 from tests.statistics.paired_tables import mcnemar_of
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ml_agents_results.statistics import mcnemar as paired
+from ml_agents_results.statistics import paired_table as paired
 from ml_agents_results.statistics import proportions
 from ml_agents_results.statistics.auroc import auroc
 from ml_agents_results.statistics.calibration import (
@@ -25,8 +25,8 @@ from ml_agents_results.statistics.macro_averages import (
     macro_difference,
     stratified_se,
 )
-from ml_agents_results.statistics.mcnemar import PairedTable
 from ml_agents_results.statistics.multiplicity import adjust
+from ml_agents_results.statistics.paired_table import PairedTable
 from ml_agents_results.statistics.quantiles import from_histogram
 from ml_agents_results.statistics.reliability import calibration_error
 from ml_agents_results.statistics.repeats import (

@@ -18,7 +18,7 @@ from statsmodels.stats.proportion import (
 from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics import sample_sizes as power
 from ml_agents_results.statistics.distributions import fair_coin_mid_p
-from ml_agents_results.statistics.mcnemar import PairedTable
+from ml_agents_results.statistics.paired_table import PairedTable
 
 FIXTURES = json.loads(
     Path(__file__).parents[1].joinpath("data", "statistics_fixtures_2.json").read_text()

@@ -35,7 +35,7 @@ from ml_agents_results.statistics.difference_sums import (
     margin_test,
 )
 from ml_agents_results.statistics.estimate import Estimate
-from ml_agents_results.statistics.mcnemar import (
+from ml_agents_results.statistics.paired_table import (
     PairedTable,
     conditional_odds_ratio,
     phi_correlation,

@@ -16,7 +16,7 @@ from ml_agents_results.services.sample_clusters import (
 )
 from ml_agents_results.statistics.cluster_robust import ClusteredMean, sample_mean
 from ml_agents_results.statistics.difference_sums import DifferenceSums
-from ml_agents_results.statistics.mcnemar import PairedTable
+from ml_agents_results.statistics.paired_table import PairedTable
 
 Grades = tuple[int, int, int, int]
 """Of a sample: how often it was graded and correct, by the candidate and by the baseline."""

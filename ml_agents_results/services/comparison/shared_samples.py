@@ -20,7 +20,7 @@ from ml_agents_results.services.sample_clusters import (
 from ml_agents_results.services.variant_summary import SampleBounds, denominators
 from ml_agents_results.statistics.choices import Missing, PairingRule
 from ml_agents_results.statistics.denominators import coverage_warnings, mean_bounds
-from ml_agents_results.statistics.mcnemar import PairedTable
+from ml_agents_results.statistics.paired_table import PairedTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from statsmodels.stats.multitest import multipletests
 
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.statistics.mcnemar import PairedTable
+from ml_agents_results.statistics.paired_table import PairedTable
 from tests.services.building import coin, near, of_table, only_pair, run, runs, save
 from tests.statistics.paired_tables import interval_of
 

@@ -5,7 +5,7 @@ import pytest
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.statistics.cluster_robust import clustered_mean
-from ml_agents_results.statistics.mcnemar import PairedTable
+from ml_agents_results.statistics.paired_table import PairedTable
 from tests.services.building import coin, near, only_pair, runs, save
 from tests.statistics.paired_tables import interval_of
 

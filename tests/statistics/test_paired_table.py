@@ -13,9 +13,9 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.statistics import distributions
-from ml_agents_results.statistics import mcnemar as paired
+from ml_agents_results.statistics import paired_table as paired
 from ml_agents_results.statistics.estimate import Interval
-from ml_agents_results.statistics.mcnemar import PairedTable
+from ml_agents_results.statistics.paired_table import PairedTable
 from ml_agents_results.statistics.proportions import accuracy
 from ml_agents_results.statistics.two_samples import mover
 from tests.statistics.paired_tables import METHODS, error_of, interval_of, mcnemar_of

@@ -8,7 +8,6 @@ import numpy as np
 from ml_agents_results.errors import NothingToCompareError, UsageError
 from ml_agents_results.records import MetricRecord, Variant
 from ml_agents_results.repositories.database_source import DatabaseSource
-from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.score_repository import ScoreRepository
 from ml_agents_results.services.agreement_rows import (
@@ -76,8 +75,7 @@ class AgreementService(AnalysisService):
                 "Parquet files do not say who gave a value",
                 "Analyse the database that the files come from.",
             )
-        known = self._filters.experiment_id
-        ids = ExperimentRepository(self._source.connection).ids() if known is None else known
+        ids = self._experiment_ids
         raters, groups = self._raters(ids, names)
         ratings = read_ratings(self._source, self._filters, raters, self._options)
         pairs = [row for pair in combinations(range(len(raters)), 2)

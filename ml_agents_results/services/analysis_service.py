@@ -66,8 +66,7 @@ class AnalysisService:
         Raises:
             NotFoundError: An experiment has no metric of the name that the options give.
         """
-        named = experiment_ids or self._filters.experiment_id
-        ids = ExperimentRepository(self._source.connection).ids() if named is None else named
+        ids = experiment_ids or self._experiment_ids
         return chosen_metric(self._source, ids, self._options.metric)
 
     def _count_as_numbers(self, tabulator: Tabulator, metric: ChosenMetric) -> None:
@@ -101,9 +100,11 @@ class AnalysisService:
         return recorded_order(variants, ids, records, self._source.first_recorded(variants))
 
     @property
-    def _experiments(self) -> ExperimentRepository:
-        return ExperimentRepository(self._source.connection)
+    def _experiment_ids(self) -> Sequence[str]:
+        """Those that pass the filters."""
+        named = self._filters.experiment_id
+        return ExperimentRepository(self._source.connection).ids() if named is None else named
 
     def _experiment(self, experiment_id: str) -> ExperimentRecord:
         """Raises NotFoundError where there is no such experiment."""
-        return self._experiments.get(experiment_id)
+        return ExperimentRepository(self._source.connection).get(experiment_id)

@@ -8,7 +8,6 @@ import numpy as np
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.database_source import DatabaseSource
-from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.label_draws import LabelDraw, label_draws
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.comparison.baselines import contrasts
@@ -16,7 +15,7 @@ from ml_agents_results.services.comparison.pairing import dataset_of
 from ml_agents_results.services.raters import clusters_of, find_rater, read_ratings
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow
 from ml_agents_results.statistics.bounded_mean import Bounds
-from ml_agents_results.statistics.distributions import t_quantile, t_two_sided_p
+from ml_agents_results.statistics.distributions import t_quantile
 from ml_agents_results.statistics.prediction_powered import (
     FEWEST_LABELS,
     PredictionPowered,
@@ -24,6 +23,7 @@ from ml_agents_results.statistics.prediction_powered import (
 )
 from ml_agents_results.statistics.ratings import Ratings
 from ml_agents_results.statistics.run_columns import Array
+from ml_agents_results.statistics.student_t import t_two_sided_p
 from ml_agents_results.statistics.two_samples import welch_error
 
 HALF_WIDTHS = (0.05, 0.02)
@@ -123,8 +123,7 @@ class CorrectedService(AnalysisService):
                 "Parquet files do not say who gave a value and which runs were drawn",
                 "Analyse the database that the files come from.",
             )
-        connection = self._source.connection
-        ids = self._filters.experiment_id or ExperimentRepository(connection).ids()
+        ids = self._experiment_ids
         judge, human = (find_rater(self._source, ids, name) for name in names)
         bounds = human.metric.bounds
         if judge.metric.bounds and bounds and judge.metric.bounds != bounds:
@@ -132,7 +131,7 @@ class CorrectedService(AnalysisService):
                 f"{judge.name} and {human.name} have different scales",
                 "A judge corrects nothing on another scale than people's.",
             )
-        draws = label_draws(connection, ids, human.name.partition("@")[0])
+        draws = label_draws(self._source.connection, ids, human.name.partition("@")[0])
         self._require_random(human.name, draws)
         ratings = read_ratings(self._source, self._filters, (judge, human), self._options)
         samples = ratings.of_samples()

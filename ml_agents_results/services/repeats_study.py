@@ -144,12 +144,12 @@ class RepeatsService(AnalysisService):
         """
         metric = self._metric()
         tabulator = self._tabulator(metric=metric, pairs=pool is not None)
-        counts, metric, numeric = self._counted(tabulator, metric)
-        if numeric and pool is None:
+        if pool is None and metric.numeric_experiments(tabulator.variants()):
             raise UsageError(
                 f"{metric.name} is numeric, and majorities are of right and wrong answers",
                 "Components of variance are of any metric: --pool experiment",
             )
+        counts, metric, numeric = self._counted(tabulator, metric)
         names = list(dict.fromkeys(part.variant for part in counts))
         variants = []
         if not numeric:

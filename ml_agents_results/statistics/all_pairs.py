@@ -11,10 +11,10 @@ import numpy as np
 
 from ml_agents_results.statistics.cluster_robust import clustered_mean
 from ml_agents_results.statistics.difference_sums import DifferenceSums
-from ml_agents_results.statistics.distributions import t_two_sided_p
 from ml_agents_results.statistics.numeric_difference import difference_test
 from ml_agents_results.statistics.run_columns import Array
 from ml_agents_results.statistics.sign_flip import sign_flip
+from ml_agents_results.statistics.student_t import t_two_sided_p
 from ml_agents_results.statistics.value_tabulation import difference_steps
 
 _ZERO = 1e-13

@@ -12,17 +12,13 @@ from dataclasses import dataclass, replace
 from operator import truediv
 from typing import Any
 
-from ml_agents_results.statistics.distributions import (
-    check_confidence,
-    check_counts,
-    t_quantile,
-    t_two_sided_p,
-)
+from ml_agents_results.statistics.distributions import check_confidence, check_counts, t_quantile
 from ml_agents_results.statistics.estimate import Estimate, Interval
 from ml_agents_results.statistics.proportions import (
     NO_GRADED_RUNS,
     design_adjusted_wilson,
 )
+from ml_agents_results.statistics.student_t import t_two_sided_p
 
 NO_VARIANCE = "zero_between_cluster_variance"
 # Sums of fractions carry rounding of about 1e-16 each; below this a spread is none.

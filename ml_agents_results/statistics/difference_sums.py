@@ -15,7 +15,6 @@ from ml_agents_results.statistics.distributions import (
     check_confidence,
     normal_two_sided_p,
     t_quantile,
-    t_two_sided_p,
     z_quantile,
 )
 from ml_agents_results.statistics.estimate import Interval
@@ -24,6 +23,7 @@ from ml_agents_results.statistics.paired_intervals import (
     tango_bounds,
     tango_statistic,
 )
+from ml_agents_results.statistics.student_t import t_two_sided_p
 
 SMALLEST_STRATIFIED_EFFECT = 0.5
 """Design effect below which strata are not believed to help."""

@@ -52,11 +52,6 @@ def normal_two_sided_p(z: float) -> float:
     return math.erfc(abs(z) / math.sqrt(2.0))
 
 
-def t_two_sided_p(t: float, dof: float) -> float:
-    """P(|T| >= |t|) with `dof` degrees of freedom."""
-    return student.two_sided_tail(t, dof)
-
-
 def crossing(holds: Callable[[float], bool], low: float, high: float, steps: int = 50) -> float:
     """Where a condition that fails at `low` begins to hold, by halving the way to `high` that many
     times: to import a root finder takes longer."""

@@ -21,9 +21,10 @@ from ml_agents_results.statistics.difference_sums import (
     MarginTest,
     margin_test,
 )
-from ml_agents_results.statistics.distributions import check_confidence, t_two_sided_p
+from ml_agents_results.statistics.distributions import check_confidence
 from ml_agents_results.statistics.estimate import Interval
 from ml_agents_results.statistics.sign_flip import NORMAL, sign_flip
+from ml_agents_results.statistics.student_t import t_two_sided_p
 
 PAIRED_T = "paired t"
 _FINE = 2.0**40

@@ -23,12 +23,9 @@ import numpy as np
 
 from ml_agents_results.statistics.bounded_mean import Bounds, mean_interval
 from ml_agents_results.statistics.cluster_robust import ClusteredMean
-from ml_agents_results.statistics.distributions import (
-    check_confidence,
-    t_quantile,
-    t_two_sided_p,
-)
+from ml_agents_results.statistics.distributions import check_confidence, t_quantile
 from ml_agents_results.statistics.run_columns import Array
+from ml_agents_results.statistics.student_t import t_two_sided_p
 from ml_agents_results.statistics.two_samples import welch_error
 
 FEWEST_LABELS = 10

@@ -15,7 +15,7 @@ _TERMS = 50
 """40 leave errors of 1e-15 at every t and dof, 20 of 1e-10."""
 
 
-def two_sided_tail(t: float, dof: float) -> float:
+def t_two_sided_p(t: float, dof: float) -> float:
     """P(|T| >= |t|) with `dof` > 0 degrees of freedom, which need not be whole."""
     return _tail(t, dof)[0]
 

@@ -22,10 +22,10 @@ from ml_agents_results.statistics.distributions import (
     crossing,
     normal_two_sided_p,
     t_quantile,
-    t_two_sided_p,
 )
 from ml_agents_results.statistics.estimate import Estimate, Interval
 from ml_agents_results.statistics.proportions import NO_GRADED_RUNS
+from ml_agents_results.statistics.student_t import t_two_sided_p
 
 FloatArray = npt.NDArray[np.float64]
 

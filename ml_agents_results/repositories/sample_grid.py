@@ -68,12 +68,17 @@ class GridCell:
 
 @dataclass(frozen=True, slots=True)
 class GridRow:
-    """A sample, with a cell for each variant: None where it has no run of it."""
+    """A sample, with a cell for each variant: None where it has no run of it.
+
+    Attributes:
+        differs: Whether its first runs begin with different questions.
+    """
 
     key: SampleKey
     cells: Sequence[GridCell | None]
     question: str | None
     expected: str | None
+    differs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +96,32 @@ class GridPage:
 
 
 class SampleGridRepository:
-    """Lists the samples of an experiment on a connection.
+    """Lists the samples of experiments on a connection; those of one task and index are taken to
+    be the same.
 
     Args:
         metric_name: Whose values right and wrong are told by; None for the primary one.
 
     Raises:
-        NotFoundError: The experiment has no such metric.
+        NotFoundError: An experiment has no such metric.
     """
 
     def __init__(
-        self, connection: Connection, experiment_id: str, metric_name: str | None = None
+        self,
+        connection: Connection,
+        experiment_ids: Sequence[str],
+        metric_name: str | None = None,
     ) -> None:
         self._connection = connection
-        metrics = MetricRepository(connection, experiment_id)
-        metric = metrics.primary() if metric_name is None else metrics.get(metric_name)
+        self._of_scores: dict[str, Any] = {}
+        """What the values of an experiment are read from, unless they stand on its runs."""
+        for experiment_id in reversed(experiment_ids):
+            metrics = MetricRepository(connection, experiment_id)
+            metric = metrics.primary() if metric_name is None else metrics.get(metric_name)
+            if metric is not None and not metric.is_primary:
+                value = metric_value(connection, experiment_id, metric.name)
+                self._of_scores[experiment_id] = value
         self._binary = metric is not None and metric.kind == "binary"
-        self._of_scores = None
-        if metric is not None and not metric.is_primary:
-            self._of_scores = metric_value(connection, experiment_id, metric.name)
         changes: tuple[Pattern, Pattern] = ("improved", "regressed")
         lower_is_better = metric is not None and metric.higher_is_better is False
         self._changes = changes[::-1] if lower_is_better else changes
@@ -233,7 +245,9 @@ class SampleGridRepository:
         backwards: bool,
     ) -> dict[SampleKey, list["_Answer"]]:
         """The runs of a variant for samples that follow each other."""
-        of_scores = [] if self._of_scores is None else [self._of_scores]
+        of_scores = [
+            value for one, value in self._of_scores.items() if one == variant.experiment_id
+        ]
         chosen = (
             select(*_KEY, Run.outcome, Run.score, Run.id, *of_scores)
             .where(
@@ -273,10 +287,11 @@ class SampleGridRepository:
         rows = []
         for sample in samples:
             cells = [None if runs is None else _cell(runs, texts) for runs in sample.runs]
-            known = (texts.get(cell.run_id) for cell in cells if cell is not None)
-            first = next((one for one in known if one is not None), None)
-            shown = (None, None) if first is None else (first.input_text, first.expected_answer)
-            rows.append(GridRow(sample.key, cells, *shown))
+            ids_shown = (cell.run_id for cell in cells if cell is not None)
+            known = [texts[run_id] for run_id in ids_shown if run_id in texts]
+            shown = (known[0].input_text, known[0].expected_answer) if known else (None, None)
+            questions = {one.input_text for one in known if one.input_text is not None}
+            rows.append(GridRow(sample.key, cells, shown[0], shown[1], len(questions) > 1))
         return rows
 
 

@@ -32,6 +32,7 @@ COLUMNS = 8
 """Variants that are shown unless others are asked for: as many as stand side by side."""
 
 _MOST_COLUMNS = 40
+MOST_EXPERIMENTS = 20
 _NAMES = ("experiment", "v", "task", "pattern", "metric", "after", "before", "size")
 
 
@@ -40,12 +41,14 @@ class GridQuery:
     """A page of a grid of samples.
 
     Attributes:
+        experiment_ids: Whose samples lie side by side; those of one task and index are taken to be
+            the same.
         metric: Whose values are shown; None for the primary one's.
         chosen: The variants that the link names; empty for the usual ones.
         after, before: The sample that it begins after, or ends before.
     """
 
-    experiment_id: str
+    experiment_ids: tuple[str, ...]
     filters: GridFilters
     chosen: tuple[Variant, ...] = ()
     after: SampleKey | None = None
@@ -55,8 +58,9 @@ class GridQuery:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The query string as pairs without the experiment; what is as usual is left out."""
-        pairs = [("v", variant_slug(one)) for one in self.chosen]
+        """The query string as pairs; what is as usual is left out."""
+        pairs = [("experiment", one) for one in self.experiment_ids]
+        pairs += [("v", variant_slug(one)) for one in self.chosen]
         pairs += [("task", task_in_link(one)) for one in self.filters.tasks]
         if self.filters.pattern is not None:
             pairs.append(("pattern", self.filters.pattern))
@@ -70,8 +74,7 @@ class GridQuery:
         return pairs
 
     def url(self) -> str:
-        pairs = [("experiment", self.experiment_id), *self.pairs]
-        return "/samples?" + urlencode(pairs, errors="surrogatepass")
+        return "/samples?" + urlencode(self.pairs, errors="surrogatepass")
 
     def first(self) -> "GridQuery":
         """The same grid from its beginning."""
@@ -82,8 +85,20 @@ class GridQuery:
         return replace(self.first(), filters=replace(self.filters, **changes))
 
 
-def grid_query(params: Params, experiment_id: str, variants: Sequence[Variant]) -> GridQuery:
-    """What a query string says of an experiment with these variants.
+def experiments_of(params: Params) -> tuple[str, ...]:
+    """The experiments that a query string names.
+
+    Raises:
+        UsageError: There is none, or there are too many.
+    """
+    ids = tuple(dict.fromkeys(params.getlist("experiment")))
+    if 0 < len(ids) <= MOST_EXPERIMENTS:
+        return ids
+    raise UsageError(f"{len(ids)} experiments are named", f"Name one, or up to {MOST_EXPERIMENTS}.")
+
+
+def grid_query(params: Params, variants: Sequence[Variant]) -> GridQuery:
+    """What a query string says of experiments with these variants.
 
     Raises:
         UsageError: A parameter is unknown, or its value makes no sense.
@@ -106,7 +121,7 @@ def grid_query(params: Params, experiment_id: str, variants: Sequence[Variant]) 
         pattern,
     )
     return GridQuery(
-        experiment_id,
+        experiments_of(params),
         filters,
         named,
         _key(params.get("after")),

@@ -31,16 +31,14 @@ def origin_in_link(query: Origin) -> str:
     return f"{_GRID}{pairs}" if isinstance(first, GridQuery) else pairs
 
 
-def origin_of_link(
-    text: str | None, experiment_id: str, variants: Sequence[Variant]
-) -> Origin | None:
+def origin_of_link(text: str | None, variants: Sequence[Variant]) -> Origin | None:
     """The list that a link names; None if it makes no sense any more."""
     if not text:
         return None
     params = QueryParams(parse_qsl(text.removeprefix(_GRID), keep_blank_values=True))
     try:
         if text.startswith(_GRID):
-            return grid_query(params, experiment_id, variants)
+            return grid_query(params, variants)
         return run_query(params, variants)
     except (ResultsError, KeyError):
         return None
@@ -75,7 +73,7 @@ def _in_list(connection: Connection, query: Any, line: RunLine, backwards: bool)
 
 
 def _in_grid(connection: Connection, query: Any, line: RunLine, backwards: bool) -> Place | None:
-    grid = SampleGridRepository(connection, query.experiment_id, query.metric)
+    grid = SampleGridRepository(connection, query.experiment_ids, query.metric)
     here = (line.task, line.sample_index)
     page = grid.page(query.filters, here, backwards=backwards, limit=1, seconds=1)
     for row in page.rows:
@@ -86,7 +84,6 @@ def _in_grid(connection: Connection, query: Any, line: RunLine, backwards: bool)
 
 def _place(line: RunLine) -> Place:
     return {
-        "experiment": line.experiment_id,
         "task": line.task,
         "index": str(line.sample_index),
         "run": line.id,

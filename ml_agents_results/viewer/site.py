@@ -127,10 +127,13 @@ class Site:
             lambda connection: _cells(connection, experiment_id),
         )
 
-    def variants(self, experiment_id: str) -> Sequence[Variant]:
+    def variants(self, *experiment_ids: str) -> Sequence[Variant]:
+        """The variants of the experiments, one experiment after the other."""
         return self.store.figures(
-            ("variants", experiment_id),
-            lambda _: list(dict.fromkeys(cell.variant for cell in self.cells(experiment_id))),
+            ("variants", *experiment_ids),
+            lambda _: list(
+                dict.fromkeys(cell.variant for one in experiment_ids for cell in self.cells(one))
+            ),
         )
 
 

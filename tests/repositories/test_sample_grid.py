@@ -64,7 +64,7 @@ def test_samples_are_classified_as_a_recount_does(database: Database) -> None:
         return found
 
     with database.read() as connection:
-        grid = SampleGridRepository(connection, "exp")
+        grid = SampleGridRepository(connection, ("exp",))
         every = walked(grid, GridFilters((BASE, COT)))
         assert {row.key for row in every} == set(answers)
         assert len(every) == len(answers)
@@ -95,8 +95,8 @@ def test_numbers_improve_in_the_direction_of_their_metric(
             run = RunRecord("exp", variant[1], 0, *variant[2:], score=score, scores=scores)
             processor.save_run(run)
     with database.read() as connection:
-        grid = SampleGridRepository(connection, "exp")
+        grid = SampleGridRepository(connection, ("exp",))
         counts = grid.patterns(GridFilters((BASE, COT)), seconds=60)
-        other = SampleGridRepository(connection, "exp", "human")
+        other = SampleGridRepository(connection, ("exp",), "human")
         assert other.patterns(GridFilters((BASE, COT)), seconds=60) == {"differ": 1, "no-value": 1}
     assert counts == {"differ": 1, "improved" if higher_is_better else "regressed": 1}

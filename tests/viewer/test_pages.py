@@ -227,6 +227,18 @@ def test_previous_and_next_walk_the_grid_that_the_reader_came_from(client: TestC
         url = unescape(re.search(r'href="([^"]+)" rel="next"', sample)[1])  # type: ignore[index]
 
 
+def test_experiments_lie_side_by_side(client: TestClient) -> None:
+    page = client.get("/samples?experiment=exp&experiment=other&metric=length").text
+    assert page.count('scope="col" class="text"><a href="/runs?experiment=other') == 2
+    assert "different questions" not in page
+    link = unescape(re.search(r'href="(/sample\?[^"]+)"', page)[1])  # type: ignore[index]
+    sample = client.get(link).text
+    assert sample.count('<article class="side') == 4
+    following = unescape(re.search(r'href="([^"]+)" rel="next"', sample)[1])  # type: ignore[index]
+    assert following.count("experiment%3D") == following.count("&experiment=") + 1 == 2
+    assert client.get("/samples?experiment=exp&experiment=nothing").status_code == 404
+
+
 def test_a_sample_is_gone_to_by_name_and_shows_where_its_answer_stands(client: TestClient) -> None:
     for name, link in {"sums:3": "task=sums&index=3", "4": "task=sums&index=4"}.items():
         answer = client.get(f"/sample?experiment=exp&sample={name}")

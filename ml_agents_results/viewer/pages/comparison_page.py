@@ -26,8 +26,10 @@ from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.summary import SummaryReport
 from ml_agents_results.viewer.cell_links import cell_links, sample_link
+from ml_agents_results.viewer.grid_query import MOST_EXPERIMENTS
 from ml_agents_results.viewer.heat_map import HeatMap, heat_map
 from ml_agents_results.viewer.pages.experiment_page import PairFinding, findings_of
+from ml_agents_results.viewer.pages.sample_grid_page import grid_url
 from ml_agents_results.viewer.site import Site
 from ml_agents_results.viewer.variant_links import variant_of
 
@@ -82,6 +84,7 @@ def _page(site: Site, request: Request) -> Response:
         metric=metric,
         baseline=baseline,
         allow=allow,
+        samples_url=grid_url(ids) if len(ids) <= MOST_EXPERIMENTS else None,
         link=cell_links(shown.labels, tasks, primary=metric is None),
         sample_url=lambda line: (
             sample_link(line.experiment_id, line.task, line.sample_index) + f"&run={line.id}"

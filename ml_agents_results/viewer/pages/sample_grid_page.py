@@ -21,25 +21,26 @@ from ml_agents_results.repositories.sample_grid import (
 )
 from ml_agents_results.viewer.cell_links import experiment_crumbs
 from ml_agents_results.viewer.facets import FacetChoice
-from ml_agents_results.viewer.grid_query import PATTERNS, GridQuery, grid_query
+from ml_agents_results.viewer.grid_query import PATTERNS, GridQuery, experiments_of, grid_query
 from ml_agents_results.viewer.neighbours import origin_in_link
 from ml_agents_results.viewer.run_query import RunQuery
 from ml_agents_results.viewer.site import MARKS, Site
 from ml_agents_results.viewer.variant_links import variant_slug
 
 _COUNT_SECONDS = 0.5
+_CRUMBS = [("/", "Experiments")]
 _ANSWER = 24
 """Characters of a parsed answer that a cell shows."""
 
 
 def show(site: Site, request: Request) -> Response:
     params = request.query_params
-    experiment_id = params.get("experiment", "")
-    record, variants = site.record(experiment_id), site.variants(experiment_id)
-    query = grid_query(params, experiment_id, variants)
+    ids = experiments_of(params)
+    records, variants = [site.record(one) for one in ids], site.variants(*ids)
+    query = grid_query(params, variants)
     labels = variant_labels(variants) if variants else {}
     with site.store.read() as connection:
-        page = SampleGridRepository(connection, experiment_id, query.metric).page(
+        page = SampleGridRepository(connection, ids, query.metric).page(
             query.filters,
             query.before or query.after,
             backwards=query.before is not None,
@@ -47,14 +48,16 @@ def show(site: Site, request: Request) -> Response:
         )
     every = replace(query.filters, pattern=None)
     counts = site.store.figures(
-        ("patterns", experiment_id, query.metric, every),
-        lambda connection: SampleGridRepository(connection, experiment_id, query.metric).patterns(
+        ("patterns", ids, query.metric, every),
+        lambda connection: SampleGridRepository(connection, ids, query.metric).patterns(
             every, seconds=_COUNT_SECONDS
         ),
     )
-    metrics = {metric.name: metric for metric in record.metrics or ()}
+    record, cells = records[0], [cell for one in ids for cell in site.cells(one)]
+    shared = set.intersection(*({one.name for one in each.metrics or ()} for each in records))
+    metrics = {one.name: one for one in record.metrics or () if one.name in shared}
     numeric = (
-        any(cell.scored for cell in site.cells(experiment_id))
+        any(cell.scored for cell in cells)
         if query.metric is None
         else metrics[query.metric].kind != "binary"
     )
@@ -64,7 +67,10 @@ def show(site: Site, request: Request) -> Response:
         has_primary=any(one.is_primary for one in metrics.values()),
         metric=query.metric or next((n for n, one in metrics.items() if one.is_primary), None),
         title="Samples",
-        crumbs=experiment_crumbs(record.id, record.name),
+        crumbs=experiment_crumbs(record.id, record.name) if len(ids) == 1 else _CRUMBS,
+        several=[one.name or one.id for one in records] if len(ids) > 1 else [],
+        all_url=grid_url(ids),
+        different=sum(row.differs for row in page.rows),
         record=record,
         query=query,
         page=page,
@@ -74,15 +80,21 @@ def show(site: Site, request: Request) -> Response:
         patterns=_patterns(query, counts, numeric=numeric),
         facets={
             "variant": _variants(query, variants, labels),
-            "task": _tasks(query, list(dict.fromkeys(c.task for c in site.cells(experiment_id)))),
+            "task": _tasks(query, list(dict.fromkeys(cell.task for cell in cells))),
         },
         places=_places(query, page),
-        runs_url=RunQuery(RunFilters(experiment_id)).url(),
+        runs_url=RunQuery(RunFilters(record.id)).url(),
     )
 
 
+def grid_url(experiment_ids: Sequence[str]) -> str:
+    """The samples of experiments, side by side."""
+    named = [("experiment", one) for one in experiment_ids]
+    return "/samples?" + urlencode(named, errors="surrogatepass")
+
+
 def _runs_url(query: GridQuery, variant: Variant) -> str:
-    return RunQuery(RunFilters(query.experiment_id, (variant,), query.filters.tasks)).url()
+    return RunQuery(RunFilters(variant.experiment_id, (variant,), query.filters.tasks)).url()
 
 
 def _patterns(
@@ -148,7 +160,8 @@ def _places(query: GridQuery, page: GridPage) -> dict[str, str]:
 
 def _rows_html(query: GridQuery, rows: Sequence[GridRow]) -> Markup:
     """A line for each sample; every cell leads to its answer, in this grid."""
-    experiment = quote_plus(query.experiment_id, errors="surrogatepass")
+    named = [("experiment", one) for one in query.experiment_ids]
+    experiments = text(urlencode(named, errors="surrogatepass"))
     shown = [("v", variant_slug(one)) for one in query.chosen]
     back = urlencode([*shown, ("from", origin_in_link(query))])
     scores = [
@@ -163,7 +176,7 @@ def _rows_html(query: GridQuery, rows: Sequence[GridRow]) -> Markup:
     for row in rows:
         task, index = row.key
         link = (
-            f"/sample?experiment={experiment}&amp;task={quote_plus(task, errors='surrogatepass')}"
+            f"/sample?{experiments}&amp;task={quote_plus(task, errors='surrogatepass')}"
             f"&amp;index={index}&amp;{back.replace('&', '&amp;')}"
         )
         name = f"{task}:{index}" if task else str(index)

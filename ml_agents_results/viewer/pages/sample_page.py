@@ -18,7 +18,7 @@ from ml_agents_results.repositories.run_list import RunLine, RunListRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.repositories.sample_grid import SampleGridRepository
 from ml_agents_results.viewer.cell_links import experiment_crumbs, sample_link
-from ml_agents_results.viewer.grid_query import GridQuery
+from ml_agents_results.viewer.grid_query import GridQuery, experiments_of
 from ml_agents_results.viewer.neighbours import neighbours_of, origin_of_link, usual_origin
 from ml_agents_results.viewer.site import Site
 from ml_agents_results.viewer.variant_links import variant_of, variant_slug
@@ -65,17 +65,18 @@ def show(site: Site, request: Request) -> Response:
     params = request.query_params
     if "sample" in params:
         return _go_to(site, params.get("experiment", ""), params["sample"].strip())
-    experiment_id, task = params.get("experiment", ""), params.get("task", "")
+    ids, task = experiments_of(params), params.get("task", "")
     index = _index(params.get("index", ""))
     diff = params.get("diff", "none")
     if diff not in DIFFS:
         raise UsageError(f"diff cannot be {diff!r}", f"Choose of: {', '.join(DIFFS)}")
-    variants, record = site.variants(experiment_id), site.record(experiment_id)
+    record, *_ = [site.record(one) for one in ids]
+    variants = site.variants(*ids)
     with site.store.read() as connection:
         lines = RunListRepository(connection).of_sample(variants, task, index)
         if not lines:
             raise NotFoundError(
-                f"experiment {experiment_id!r} has no sample {index}"
+                f"experiment {' and '.join(map(repr, ids))} has no sample {index}"
                 + (f" of task {task!r}" if task else ""),
                 "Its runs may have been deleted meanwhile.",
             )
@@ -85,7 +86,7 @@ def show(site: Site, request: Request) -> Response:
         chosen = [_line_of(lines, variant, focus, params.get("repeat")) for variant in shown]
         runs = RunRepository(connection).find_many([line.id for line in chosen])
         focus = focus or chosen[0]
-        origin = origin_of_link(params.get("from"), experiment_id, variants) or usual_origin(focus)
+        origin = origin_of_link(params.get("from"), variants) or usual_origin(focus)
         places = neighbours_of(connection, origin, focus)
     labels = variant_labels(variants)
     baseline = _baseline(there)
@@ -125,7 +126,7 @@ def show(site: Site, request: Request) -> Response:
         focus=focus,
         neighbours={name: address.with_params(**place) for name, place in places.items()},
         baseline=baseline,
-        commands=[_command(site, experiment_id, task, index)],
+        commands=[_command(site, one, task, index) for one in ids],
     )
 
 
@@ -153,7 +154,7 @@ def whole_text(site: Site, request: Request) -> Response:
 def _go_to(site: Site, experiment_id: str, text: str) -> Response:
     variants = site.variants(experiment_id)
     with site.store.read() as connection:
-        key = SampleGridRepository(connection, experiment_id).find(variants, text)
+        key = SampleGridRepository(connection, (experiment_id,)).find(variants, text)
     if key is None:
         raise NotFoundError(
             f"experiment {experiment_id!r} has no sample {text!r}",

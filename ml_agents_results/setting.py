@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from types import UnionType
 from typing import (
@@ -21,6 +22,7 @@ from ml_agents_results.errors import UsageError
 T = TypeVar("T")
 
 
+@dataclass(eq=False)
 class Setting(Generic[T]):
     """A setting, declared once: its default, meaning, bounds, and whether resuming may change it.
 
@@ -40,30 +42,16 @@ class Setting(Generic[T]):
             or lets one run. A stranger's has to be given anew when the experiment is resumed.
     """
 
-    name: str
-
-    def __init__(
-        self,
-        default: T,
-        help: str,
-        *,
-        unset: str = "",
-        metavar: str | None = None,
-        at_least: float | None = None,
-        above: float | None = None,
-        recorded: bool = False,
-        changeable: bool = False,
-        reaching: bool = False,
-    ) -> None:
-        self.default = default
-        self.help = help
-        self.unset = unset
-        self.metavar = metavar
-        self.at_least = at_least
-        self.above = above
-        self.recorded = recorded
-        self.changeable = changeable
-        self.reaching = reaching
+    default: T
+    help: str
+    unset: str = ""
+    metavar: str | None = None
+    at_least: float | None = None
+    above: float | None = None
+    recorded: bool = False
+    changeable: bool = False
+    reaching: bool = False
+    name: str = field(init=False)
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name, self._owner = name, owner

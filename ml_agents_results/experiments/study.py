@@ -9,11 +9,12 @@ from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
 from ml_agents_results.config import ExperimentConfig
 from ml_agents_results.database.files import refuse_to_replace
 from ml_agents_results.errors import UsageError
+from ml_agents_results.experiments.approaches import Approach, load_approaches
+from ml_agents_results.experiments.approaches.base import Asked, Trace
 from ml_agents_results.experiments.datasets import Dataset, load_dataset
 from ml_agents_results.experiments.few_shot import Examples, load_examples
 from ml_agents_results.experiments.plan import Extent, Plan, PlannedModel
@@ -28,10 +29,6 @@ from ml_agents_results.scoring.extraction import compile_pattern, schema_for
 from ml_agents_results.scoring.graders import find_grader
 from ml_agents_results.scoring.stored_answers import metric_of
 
-if TYPE_CHECKING:
-    from ml_agents_results.experiments.approaches import Approach
-    from ml_agents_results.experiments.approaches.base import Trace
-
 logger = logging.getLogger(__name__)
 
 
@@ -41,12 +38,12 @@ class Study:
 
     config: ExperimentConfig
     dataset: Dataset
-    approaches: Sequence["Approach"]
+    approaches: Sequence[Approach]
     plan: Plan
     examples: Examples | None = None
     cache: AnswerCache | None = None
 
-    def history(self, approach: "Approach", question: Question) -> Sequence[Message]:
+    def history(self, approach: Approach, question: Question) -> Sequence[Message]:
         """The turns that a question is asked after: its own, and the examples, which follow a
         system prompt of its own."""
         own = question.history
@@ -58,10 +55,10 @@ class Study:
     async def ask(
         self,
         provider: Provider,
-        approach: "Approach",
+        approach: Approach,
         question: Question,
         repeat: int,
-        trace: "Trace",
+        trace: Trace,
     ) -> bool:
         """Asks for one run, from the cache where there is one; returns whether the step that
         states the answer was held to a schema.
@@ -77,7 +74,7 @@ class Study:
             provider = CachedProvider(provider, self.cache, [approach.name, alike, repeat])
         seed = None if self.config.seed is None else self.config.seed + repeat
         history = self.history(approach, question)
-        await approach.answer(question.prompt, provider, trace, schema, history, seed)
+        await approach.answer(Asked(question.prompt, provider, schema, history, seed), trace)
         return schema is not None
 
     @cached_property
@@ -183,8 +180,6 @@ def prepare(
     Raises:
         UsageError, NotFoundError, InvalidFileError: Something in the configuration is wrong.
     """
-    from ml_agents_results.experiments.approaches import load_approaches
-
     config.check()
     find_grader(config.grader)
     prompts = Path(config.prompts) if config.prompts is not None else None

@@ -126,50 +126,56 @@ class Trace:
         return sum(step.completion.latency_ms for step in self.steps)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, and what it is asked with.
+
+    Attributes:
+        schema: What the step that states the answer is held to.
+        history: The turns before the question, if it is the last of a conversation.
+        seed: Replaces the provider's seed.
+    """
+
+    question: str
+    provider: Provider
+    schema: "type[BaseModel] | None" = None
+    history: Sequence[Message] = ()
+    seed: int | None = None
+
+
 class Dialogue:
     """Answers one question: fills in prompts, asks, and appends to the trace."""
 
-    def __init__(
-        self,
-        question: str,
-        prompts: Mapping[str, str],
-        provider: Provider,
-        trace: Trace,
-        history: Sequence[Message] = (),
-        seed: int | None = None,
-    ) -> None:
-        self.question = question
-        self.trace = trace
+    def __init__(self, asked: Asked, prompts: Mapping[str, str], trace: Trace) -> None:
+        self._asked = asked
         self._prompts = prompts
-        self._provider = provider
-        self._history = history
-        self._seed = seed
+        self.trace = trace
 
     async def ask(
-        self,
-        step: str,
-        *,
-        number: int | None = None,
-        schema: "type[BaseModel] | None" = None,
-        **values: str | int,
+        self, step: str, *, final: bool = False, number: int | None = None, **values: str | int
     ) -> str:
         """Sends the step's prompt with these values filled in; returns the model's text, without
         thinking that stands in it.
 
-        `number` distinguishes repetitions of a step; it is a value, too.
+        Args:
+            final: Whether the step states the answer, and is held to a schema.
+            number: Distinguishes repetitions of a step; it is a value, too.
 
         Raises:
             ProviderError: The step could not be asked; what it cost is in the trace.
             NothingWritten: It wrote nothing but its thinking.
         """
+        asked = self._asked
         if number is not None:
             values["number"] = number
         texts = {name: str(value) for name, value in values.items()}
-        prompt = fill(self._prompts[step], {"question": self.question, **texts})
-        messages = [*self._history, Message("user", prompt)]
+        prompt = fill(self._prompts[step], {"question": asked.question, **texts})
+        messages = [*asked.history, Message("user", prompt)]
         label = step if number is None else f"{step} {number}"
         try:
-            completion = await self._provider.complete(messages, schema=schema, seed=self._seed)
+            completion = await asked.provider.complete(
+                messages, schema=asked.schema if final else None, seed=asked.seed
+            )
         except ProviderError as error:
             if error.paid is not None:
                 self.trace.steps.append(Step(label, prompt, error.paid, note="unusable answers"))
@@ -200,22 +206,11 @@ class Approach(ABC):
         self.prompts = prompts
 
     @abstractmethod
-    async def answer(
-        self,
-        question: str,
-        provider: Provider,
-        trace: Trace,
-        schema: "type[BaseModel] | None" = None,
-        history: Sequence[Message] = (),
-        seed: int | None = None,
-    ) -> None:
+    async def answer(self, asked: Asked, trace: Trace) -> None:
         """Answers one question.
 
         Args:
-            history: The turns before the question, if it is the last of a conversation.
             trace: An empty one, filled step by step: after an error it holds the steps before it.
-            schema: What the step that states the answer is held to.
-            seed: Replaces the provider's seed.
 
         Raises:
             ProviderError: A step could not be asked.
@@ -229,24 +224,15 @@ class PromptingApproach(Approach):
         super().__init__(prompts)
         self.allow_code_execution = allow_code_execution
 
-    async def answer(
-        self,
-        question: str,
-        provider: Provider,
-        trace: Trace,
-        schema: "type[BaseModel] | None" = None,
-        history: Sequence[Message] = (),
-        seed: int | None = None,
-    ) -> None:
+    async def answer(self, asked: Asked, trace: Trace) -> None:
         """See `Approach.answer`."""
-        dialogue = Dialogue(question, self.prompts, provider, trace, history, seed)
         # The trace says why nothing was written.
         with suppress(NothingWritten):
-            await self.reason(dialogue, schema)
+            await self.reason(Dialogue(asked, self.prompts, trace))
 
-    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+    async def reason(self, dialogue: Dialogue) -> None:
         """Takes the steps, by default the only one; the last one states the answer."""
-        await dialogue.ask(self.steps[0], schema=schema)
+        await dialogue.ask(self.steps[0], final=True)
 
 
 def _known(parts: list[int | None]) -> int | None:

@@ -2,12 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ml_agents_results.experiments.approaches.base import Dialogue, PromptingApproach
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 _BEST = re.compile(r"best (?:next )?step is\D{0,20}(\d+)", re.IGNORECASE)
 _ITEM = re.compile(r"^\s*(?:\*\*)?(?:\d{1,2}[.):]|[-*•])(?:\*\*)?\s+", re.MULTILINE)
@@ -33,10 +29,10 @@ class Reflection(PromptingApproach):
     name = "Reflection"
     steps = ("answer", "critique", "revise")
 
-    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+    async def reason(self, dialogue: Dialogue) -> None:
         answer = await dialogue.ask("answer")
         critique = await dialogue.ask("critique", answer=answer)
-        await dialogue.ask("revise", schema=schema, answer=answer, critique=critique)
+        await dialogue.ask("revise", final=True, answer=answer, critique=critique)
 
 
 class ChainOfVerification(PromptingApproach):
@@ -49,14 +45,14 @@ class ChainOfVerification(PromptingApproach):
     steps = ("baseline", "plan", "verify", "revise")
     most_checks = 3
 
-    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+    async def reason(self, dialogue: Dialogue) -> None:
         answer = await dialogue.ask("baseline")
         plan = await dialogue.ask("plan", answer=answer, count=self.most_checks)
         checks = []
         for number, question in enumerate(points(plan, self.most_checks), 1):
             answered = await dialogue.ask("verify", number=number, verification=question)
             checks.append(f"{question}\n{answered}")
-        await dialogue.ask("revise", schema=schema, answer=answer, checks=numbered(checks))
+        await dialogue.ask("revise", final=True, answer=answer, checks=numbered(checks))
 
 
 class SkeletonOfThought(PromptingApproach):
@@ -70,13 +66,13 @@ class SkeletonOfThought(PromptingApproach):
     steps = ("skeleton", "expand", "answer")
     most_points = 5
 
-    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+    async def reason(self, dialogue: Dialogue) -> None:
         skeleton = points(await dialogue.ask("skeleton", count=self.most_points), self.most_points)
         written = [
             await dialogue.ask("expand", number=n, skeleton=numbered(skeleton), point=point)
             for n, point in enumerate(skeleton, 1)
         ]
-        await dialogue.ask("answer", schema=schema, points=numbered(written))
+        await dialogue.ask("answer", final=True, points=numbered(written))
 
 
 class ReasoningAsPlanning(PromptingApproach):
@@ -90,10 +86,10 @@ class ReasoningAsPlanning(PromptingApproach):
     steps = ("plan", "simulate", "answer")
     breadth = 3
 
-    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+    async def reason(self, dialogue: Dialogue) -> None:
         plan = await dialogue.ask("plan", breadth=self.breadth)
         simulation = await dialogue.ask("simulate", plan=plan)
-        await dialogue.ask("answer", schema=schema, plan=plan, simulation=simulation)
+        await dialogue.ask("answer", final=True, plan=plan, simulation=simulation)
 
 
 class TreeOfThought(PromptingApproach):
@@ -107,7 +103,7 @@ class TreeOfThought(PromptingApproach):
     breadth = 3
     depth = 2
 
-    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+    async def reason(self, dialogue: Dialogue) -> None:
         thoughts: list[str] = []
         for level in range(1, self.depth + 1):
             path = numbered(thoughts) or "(none yet)"
@@ -119,7 +115,7 @@ class TreeOfThought(PromptingApproach):
                 "vote", number=level, thoughts=path, proposals=numbered(proposals)
             )
             thoughts.append(_elected(vote, proposals))
-        await dialogue.ask("answer", schema=schema, thoughts=numbered(thoughts))
+        await dialogue.ask("answer", final=True, thoughts=numbered(thoughts))
 
 
 def _elected(vote: str, proposals: list[str]) -> str:

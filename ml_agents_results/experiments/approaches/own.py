@@ -9,26 +9,24 @@ import asyncio
 import hashlib
 import inspect
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from ml_agents_results.errors import NotFoundError, ResultsError, UsageError
 from ml_agents_results.experiments.approaches.base import (
     Approach,
+    Asked,
     PromptingApproach,
     Step,
     Trace,
 )
 from ml_agents_results.experiments.approaches.prompt_files import read_prompt
-from ml_agents_results.providers.interface import Message, Provider
+from ml_agents_results.providers.interface import Message
 from ml_agents_results.recording.model_responses import read_response
 from ml_agents_results.records import APPROACHES
 from ml_agents_results.scoring.graders import load_function
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 _NAMED: dict[str, Callable[..., Any]] = {}
 """Functions of this process by the names that `approach` gave them."""
@@ -99,15 +97,7 @@ class FunctionApproach(Approach):
         self._arguments = _named(name, function)
         self.asks_model = "ask" in self._arguments
 
-    async def answer(
-        self,
-        question: str,
-        provider: Provider,
-        trace: Trace,
-        schema: "type[BaseModel] | None" = None,
-        history: Sequence[Message] = (),
-        seed: int | None = None,
-    ) -> None:
+    async def answer(self, asked: Asked, trace: Trace) -> None:
         """Calls the function; a plain one in a thread.
 
         Raises:
@@ -117,8 +107,8 @@ class FunctionApproach(Approach):
         loop = asyncio.get_running_loop()
 
         async def ask(prompt: str) -> str:
-            messages = [*history, Message("user", prompt)]
-            completion = await provider.complete(messages, seed=seed)
+            messages = [*asked.history, Message("user", prompt)]
+            completion = await asked.provider.complete(messages, seed=asked.seed)
             number = sum(step.name.startswith("ask") for step in trace.steps) + 1
             trace.steps.append(Step(f"ask {number}", prompt, completion))
             return completion.text
@@ -128,14 +118,14 @@ class FunctionApproach(Approach):
 
         asynchronous = inspect.iscoroutinefunction(self._function)
         offered: Mapping[str, Any] = {
-            "question": question,
+            "question": asked.question,
             "ask": ask if asynchronous else ask_and_wait,
-            "history": [(message.role, message.content) for message in history],
-            "seed": seed,
+            "history": [(message.role, message.content) for message in asked.history],
+            "seed": asked.seed,
         }
         call = partial(self._function, **{name: offered[name] for name in self._arguments})
         if not self._arguments:
-            call = partial(self._function, question)
+            call = partial(self._function, asked.question)
         started = time.perf_counter()
         try:
             returned = await (call() if asynchronous else asyncio.to_thread(_called, call))

@@ -1,7 +1,6 @@
 """Program of thought: the answer is calculated by a program."""
 
 import re
-from typing import TYPE_CHECKING
 
 from ml_agents_results.experiments.approaches.base import (
     EXECUTION,
@@ -11,9 +10,6 @@ from ml_agents_results.experiments.approaches.base import (
 )
 from ml_agents_results.providers.interface import Completion
 from ml_agents_results.sandbox.program_runner import run_program
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 _BLOCK = re.compile(r"```(?:python|py)?[^\S\n]*\n(.*?)```", re.DOTALL | re.IGNORECASE)
 
@@ -31,9 +27,9 @@ class ProgramOfThought(PromptingApproach):
     name = "ProgramOfThought"
     steps = ("program",)
 
-    async def reason(self, dialogue: Dialogue, schema: "type[BaseModel] | None") -> None:
+    async def reason(self, dialogue: Dialogue) -> None:
         if not self.allow_code_execution:
-            await dialogue.ask("program", schema=schema)
+            await dialogue.ask("program", final=True)
             return
         text = await dialogue.ask("program")
         blocks = _BLOCK.findall(text)

@@ -14,6 +14,7 @@ from ml_agents_results.experiments.approaches import (
     load_approaches,
     prompt_fingerprints,
 )
+from ml_agents_results.experiments.approaches.base import Asked
 from ml_agents_results.providers import open_provider
 from ml_agents_results.providers.interface import ProviderError
 from ml_agents_results.records import APPROACHES
@@ -30,7 +31,7 @@ def run(approach: Approach, endpoint: Endpoint, structured: bool = False) -> Tra
         try:
             schema = StructuredAnswer if structured else None
             trace = Trace()
-            await approach.answer(QUESTION, provider, trace, schema)
+            await approach.answer(Asked(QUESTION, provider, schema), trace)
             return trace
         finally:
             await provider.aclose()

@@ -22,7 +22,6 @@ from ml_agents_results.repositories.score_rows import COLUMN_PREFIX
 RUN_FIELDS = tuple(name for name in RunRecord.__dataclass_fields__)
 METRIC_FIELDS = tuple(ParsingMetrics.__dataclass_fields__)
 KNOWN = frozenset((*RUN_FIELDS, *METRIC_FIELDS))
-_METRIC_NAMES = frozenset(METRIC_FIELDS)
 _ANSWER_TEXTS = ("raw_output", "parsed_answer", "error")
 _TEXTS = ("id", "sample_id", "input_text", "expected_answer", *_ANSWER_TEXTS)
 _TELLING = frozenset((*_TEXTS, "sample_index", "is_correct", "score", "scores")) - {"id"}
@@ -50,6 +49,7 @@ class _Plan(NamedTuple):
     """What the columns of a line are.
 
     Attributes:
+        plain: Column to the one field that it gives, unchanged.
         fields: Column to the fields that it gives, each with the factor to the field's unit.
         paths: The same for names inside of columns.
         metrics: Columns that are metrics: the name of each, and whether it is one of right and
@@ -57,6 +57,7 @@ class _Plan(NamedTuple):
         left_out: Columns to leave out.
     """
 
+    plain: Mapping[str, str]
     fields: Mapping[str, Sequence[tuple[str, float]]]
     paths: Mapping[str, Sequence[tuple[str, float]]]
     metrics: Mapping[str, tuple[str, bool]]
@@ -112,10 +113,7 @@ class FieldMapping:
         self._looks_like_seconds = False
         self._has_answers = False
         self.grading = Grading(
-            source,
-            options,
-            metric=next(iter(self._named), None),
-            rule="the first in the file",
+            source, options, metric=next(iter(self._named), None), rule="the first in the file"
         )
 
     def record(self, line: Mapping[str, Any]) -> RunRecord:
@@ -135,11 +133,14 @@ class FieldMapping:
         values: dict[str, Any] = {}
         kept: dict[str, Any] = {}
         scores: dict[str, ScoreRecord] = {}
+        plain, metrics = plan.plain, plan.metrics
         for column, value in line.items():
             if value is None:
                 continue
-            if column in plan.metrics:
-                name, is_verdict = plan.metrics[column]
+            if (known := plain.get(column)) is not None:
+                values[known] = value
+            elif column in metrics:
+                name, is_verdict = metrics[column]
                 scores[name] = self._score(column, value, is_verdict)
             elif fields := plan.fields.get(column):
                 for field, factor in fields:
@@ -176,11 +177,8 @@ class FieldMapping:
         if self._approach is not None:
             taken = taken | {"approach_name"}
         others = [one for one in names if one not in own and one not in self._fields]
-        prefixed = {
-            one: from_stored(one.removeprefix(COLUMN_PREFIX))
-            for one in names
-            if one.startswith(COLUMN_PREFIX)
-        }
+        ours = [one for one in names if one.startswith(COLUMN_PREFIX)]
+        prefixed = {one: from_stored(one.removeprefix(COLUMN_PREFIX)) for one in ours}
         unknown = [one for one in others if one not in prefixed]
         known, measured = meanings(unknown, taken | own, line)
         counters: set[str] = set()
@@ -236,7 +234,12 @@ class FieldMapping:
                 self._numeric.add(column)
         given = {field for targets in fields.values() for field, _ in targets}
         self._has_answers |= bool(chosen) or not given.isdisjoint(_ANSWERS)
-        return _Plan(fields, paths, chosen, frozenset(left_out))
+        plain = {
+            column: targets[0][0]
+            for column, targets in fields.items()
+            if column not in chosen and len(targets) == 1 and targets[0][1] == 1
+        }
+        return _Plan(plain, fields, paths, chosen, frozenset(left_out))
 
     def _score(self, column: str, value: Any, is_verdict: bool) -> ScoreRecord:
         kind = type(value)
@@ -265,8 +268,9 @@ class FieldMapping:
             if kind is str:
                 if name in TYPED:
                     values[name] = self._convert(name, value)
-            elif name in _TEXTS and kind is not int and kind is not float:
-                values[name] = text(value)
+            elif name in _TEXTS:
+                # Benchmarks often have numbers for answers and ids.
+                values[name] = str(value) if kind is int or kind is float else text(value)
         if values.get("error") in ("", "[]", "{}"):
             del values["error"]
         if isinstance(time := values.get("execution_time_ms"), float):
@@ -280,10 +284,6 @@ class FieldMapping:
         self._samples.number(values)
         if isinstance(values["approach_name"], str):
             values["approach_name"] = canonical_approach(values["approach_name"])
-        for name in _TEXTS:
-            # Benchmarks often have numbers for answers and ids.
-            if type(values.get(name)) in (int, float):
-                values[name] = str(values[name])
         for name in ("id", "experiment_id"):
             if name in values:
                 check_id(name, values[name])
@@ -367,7 +367,7 @@ def _factor(column: str) -> tuple[str, float]:
 
 def _metrics(value: object) -> dict[str, Any]:
     metrics = _loaded("parsing_metrics", value)
-    if not isinstance(metrics, dict) or not metrics.keys() <= _METRIC_NAMES:
+    if not isinstance(metrics, dict) or not metrics.keys() <= {*METRIC_FIELDS}:
         raise refused("parsing_metrics", value, f"an object of {', '.join(METRIC_FIELDS)}")
     return metrics
 

@@ -15,7 +15,7 @@ from ml_agents_results.experiments.approaches.base import FROM_CACHE
 from ml_agents_results.experiments.monitoring import Look, Monitor
 from ml_agents_results.experiments.plan import PlannedVariant
 from ml_agents_results.experiments.platform_files import write_platform_files
-from ml_agents_results.experiments.pool import run_pool
+from ml_agents_results.experiments.pool import Interrupted, run_pool
 from ml_agents_results.experiments.progress import Progress, Tally, recorded_tallies
 from ml_agents_results.experiments.recorder import Recorder
 from ml_agents_results.experiments.result_hook import ResultHook
@@ -32,12 +32,6 @@ if TYPE_CHECKING:
 LOOK_AT_OTHERS = 2.0
 """Seconds after which the answers of other processes are looked at again, at least; and after
 twenty times as long as that takes."""
-
-
-class ExperimentInterrupted(ResultsError):
-    """The user stopped the experiment; every answer that arrived is saved."""
-
-    exit_code = 130
 
 
 @dataclass(frozen=True)
@@ -143,7 +137,7 @@ class Execution:
         try:
             return self._run(providers, asked_with or [{}] * len(providers))
         except KeyboardInterrupt:
-            raise ExperimentInterrupted(
+            raise Interrupted(
                 f"interrupted; every answer to {self._id} that arrived is saved",
                 f"Resume with: {resume_command(self._database, self._id)}",
             ) from None
@@ -178,7 +172,7 @@ class Execution:
         if failure is not None:
             raise failure
         if interrupted and summary.status != "completed":
-            raise ExperimentInterrupted(
+            raise Interrupted(
                 f"interrupted; {summary.runs} of {summary.planned_runs} runs of {self._id} "
                 "are saved",
                 f"Resume with: {command}",

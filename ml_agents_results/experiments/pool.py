@@ -8,10 +8,18 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ml_agents_results.errors import ResultsError
+
 if TYPE_CHECKING:
     from ml_agents_results.providers.interface import Provider
 
 Work = Iterable[Coroutine[Any, Any, None]]
+
+
+class Interrupted(ResultsError):
+    """The user stopped the asking; everything that arrived is saved."""
+
+    exit_code = 130
 
 
 class Pool:

@@ -102,7 +102,7 @@ class ExperimentRunner:
         Raises:
             UsageError: The configuration is invalid; nothing was asked or recorded.
             DuplicateError: There is an experiment with this id.
-            ExperimentInterrupted: Ctrl-C; the hint is the command that resumes.
+            Interrupted: Ctrl-C; the hint is the command that resumes.
             ProviderError: The endpoint refuses every request; the experiment can be resumed.
         """
         self._take_over(experiment_id)
@@ -152,7 +152,7 @@ class ExperimentRunner:
             NotFoundError: There is no such experiment.
             ResumeRefused: It was not started by `run`, or by another version of it; or its
                 dataset, prompts or model have changed.
-            ExperimentInterrupted, ProviderError: As in `run`.
+            Interrupted, ProviderError: As in `run`.
         """
         again = _to_retry(retry_failed, retry, max_tokens)
         self._take_over(experiment_id)
@@ -200,7 +200,7 @@ class ExperimentRunner:
 
         Raises:
             UsageError: There is more of it already.
-            NotFoundError, ResumeRefused, ExperimentInterrupted, ProviderError: As in `resume`.
+            NotFoundError, ResumeRefused, Interrupted, ProviderError: As in `resume`.
         """
         self._take_over(experiment_id)
         processor = self._open()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.config import ProviderSettings
 from ml_agents_results.database.validation import outcome_of
-from ml_agents_results.errors import ResultsError, UsageError
+from ml_agents_results.errors import UsageError
 from ml_agents_results.experiments.judge_pool import (
     DEFINITION,
     NO_VERDICT,
@@ -23,7 +23,7 @@ from ml_agents_results.experiments.judge_pool import (
     score_of,
     spent,
 )
-from ml_agents_results.experiments.pool import run_pool
+from ml_agents_results.experiments.pool import Interrupted, run_pool
 from ml_agents_results.experiments.rescoring import make_primary
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.providers.answer_cache import AnswerCache
@@ -42,12 +42,6 @@ _ASKED_WITH = (
     "temperature", "seed", "system", "top_p", "stop", "reasoning_effort", "extra_body",
 )  # fmt: skip
 """Settings that change what a judge says; part of the metric's definition."""
-
-
-class JudgingInterrupted(ResultsError):
-    """The user stopped the judging; every verdict that arrived is saved."""
-
-    exit_code = 130
 
 
 @dataclass
@@ -204,7 +198,7 @@ class StoredJudging:
 
         Raises:
             ProviderError: The endpoint refuses every request; what arrived is saved.
-            JudgingInterrupted: Ctrl-C; the same command goes on where it was.
+            Interrupted: Ctrl-C; the same command goes on where it was.
         """
         self._save_metric()
         with self._processor.database.read() as connection:
@@ -238,7 +232,7 @@ class StoredJudging:
         if failure is not None:
             raise failure
         if interrupted and result.left:
-            raise JudgingInterrupted(
+            raise Interrupted(
                 f"interrupted; {asked} verdicts are saved, {result.left} are left",
                 "The same command goes on where it was.",
             )

@@ -1,9 +1,9 @@
 """Analysis options: how figures are computed, the choices that every analysis offers."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.repositories.counts import check_cluster
@@ -22,6 +22,19 @@ from ml_agents_results.statistics.choices import (
 from ml_agents_results.statistics.distributions import check_confidence
 
 ALLOWANCES: tuple[Allowance, ...] = get_args(Allowance)
+
+_CHOICES: dict[str, Any] = {
+    "interval": IntervalMethod,
+    "difference_interval": DifferenceMethod,
+    "test": PairedTest,
+    "correction": Correction,
+    "null_cluster": NullCluster,
+    "missing": Missing,
+    "contrasts": Contrasts,
+    "pair_by": PairingRule,
+    "pool": Pool,
+}
+"""What each of these choices may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +105,15 @@ class AnalysisOptions:
                 f"the margin must be above 0, got {self.margin:g}",
                 "Two percentage points are 0.02.",
             )
-        choices: tuple[tuple[str, str, Collection[str]], ...] = (
-            ("interval", self.interval, get_args(IntervalMethod)),
-            ("difference-interval", self.difference_interval, get_args(DifferenceMethod)),
-            ("test", self.test, get_args(PairedTest)),
-            ("correction", self.correction, get_args(Correction)),
-            ("null-cluster", self.null_cluster, get_args(NullCluster)),
-            ("missing", self.missing, get_args(Missing)),
-            ("contrasts", self.contrasts, get_args(Contrasts)),
-            *([("pair-by", self.pair_by, get_args(PairingRule))] if self.pair_by else []),
-            *([("pool", self.pool, get_args(Pool))] if self.pool is not None else []),
+        choices = [
+            *((name, getattr(self, name), get_args(kind)) for name, kind in _CHOICES.items()),
             *(("allow", name, ALLOWANCES) for name in self.allow),
-        )
+        ]
         for name, value, offered in choices:
-            if value not in offered:
+            if value is not None and value not in offered:
                 raise UsageError(
-                    f"{name} cannot be {value!r}", f"Choose one of: {', '.join(offered)}"
+                    f"{name.replace('_', '-')} cannot be {value!r}",
+                    f"Choose one of: {', '.join(offered)}",
                 )
         if self.cluster not in (None, "none"):
             check_cluster(self.cluster)

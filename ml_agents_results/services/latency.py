@@ -8,6 +8,7 @@ from ml_agents_results.records import Variant
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.analysis_service import AnalysisService
 from ml_agents_results.services.comparison.baselines import contrasts
+from ml_agents_results.services.comparison.correction import adjusted_p, family_size
 from ml_agents_results.services.comparison.paired_differences import mean_difference
 from ml_agents_results.services.comparison.pairing import pairing_rule
 from ml_agents_results.services.result_rows import Row, TwoVariantRow, VariantRow, variant_frame
@@ -18,7 +19,6 @@ from ml_agents_results.services.sample_clusters import (
 from ml_agents_results.services.variant_summary import by_variant, denominators
 from ml_agents_results.statistics.denominators import Denominators
 from ml_agents_results.statistics.estimate import Estimate
-from ml_agents_results.statistics.multiplicity import adjust, count_tests
 from ml_agents_results.statistics.quantiles import Quantile, from_histogram
 from ml_agents_results.statistics.time_ratios import (
     LatencySummary,
@@ -127,10 +127,7 @@ class LatencyService(AnalysisService):
             self._ratio(candidate, baseline, repeated, tabulator) for candidate, baseline in chosen
         ]
         p_values = [ratio.p_value for ratio, *_ in estimates]
-        adjusted, tests = p_values, 1
-        if self._options.correction != "none":
-            adjusted = adjust(p_values, self._options.correction)
-            tests = count_tests(p_values)
+        adjusted, tests = adjusted_p(p_values, self._options), family_size(p_values, self._options)
         return [
             LatencyComparison(
                 baseline=baseline,

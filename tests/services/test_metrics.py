@@ -280,7 +280,7 @@ def test_numbers_over_these_very_tasks(database: Database) -> None:
             for index, value in enumerate(values)
         ]
         RunRepository(connection).save_many(runs)
-    comparison = compared(database)
+    comparison = compared(database, by_task=True)
     like, these = comparison.micro
     assert (like.population, these.population) == ("tasks like these", "these tasks")
     by_task = [np.subtract(A, B), np.subtract([5, 1, 4], [2, 2, 3])]
@@ -289,3 +289,9 @@ def test_numbers_over_these_very_tasks(database: Database) -> None:
     se = np.sqrt(sum(len(x) * np.var(x, ddof=1) for x in by_task)) / len(d)
     assert these.difference.se == pytest.approx(se, rel=1e-12)
     assert these.difference.p_value == pytest.approx(2 * stats.norm.sf(d.mean() / se), rel=1e-9)
+    random, fixed = (row.difference for row in comparison.macro)
+    means = [x.mean() for x in by_task]
+    assert random.estimate == fixed.estimate == pytest.approx(np.mean(means))
+    assert random.se == pytest.approx(stats.sem(means))
+    assert (random.n_samples, random.n_clusters, fixed.n_samples) == (15, 2, 15)
+    assert fixed.warnings == ("small_tasks",)

@@ -64,7 +64,7 @@ def _family(
         adjusted_p([row.p_non_inferior for row in rows], options),
         adjusted_p([row.p_equivalent for row in rows], options),
     )
-    tests = 1 if options.correction == "none" else count_tests([row.p_value for row in rows])
+    tests = family_size([row.p_value for row in rows], options)
     return [
         _judged(row, p, p_non_inferior, p_equivalent, tests, options, higher_is_better)
         for (row, higher_is_better), p, p_non_inferior, p_equivalent in zip(
@@ -76,6 +76,11 @@ def _family(
 def adjusted_p(p_values: Sequence[float | None], options: AnalysisOptions) -> list[float | None]:
     """The p values of one kind of claim, corrected for each other."""
     return list(p_values) if options.correction == "none" else adjust(p_values, options.correction)
+
+
+def family_size(p_values: Sequence[float | None], options: AnalysisOptions) -> int:
+    """How many tests the p values are corrected for."""
+    return 1 if options.correction == "none" else count_tests(p_values)
 
 
 def _judged(

@@ -36,6 +36,7 @@ def test_duckdb_reads_every_run(
 ) -> None:
     path = tmp_path / "out.parquet"
     export(processor.database, "exp", path, chunk_size=chunk_size)
+    assert parquet.read_metadata(path).num_row_groups == 1
     expected = expected_rows(processor, "exp")
     # DuckDB's times with a zone need pytz; Arrow reads them without.
     times = parquet.read_table(path)["created_at"]

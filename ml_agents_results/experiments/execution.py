@@ -239,7 +239,7 @@ class Execution:
         if (reason := metadata.get(GRADING_ERROR)) is not None:
             self._grading_errors += 1
             self._grading_error = self._grading_error or reason
-        tally = self._tallies[PlannedVariant(record.approach_name, record.provider, record.model)]
+        tally = self._tallies[PlannedVariant(*record.variant[1:])]
         tally.add(record)
         self._progress.saved(tally)
         self._processor.backup.saved()

@@ -129,14 +129,7 @@ class Monitor:
 
     def add(self, run: RunRecord) -> None:
         """Takes a run that was saved."""
-        key = RunKey(
-            run.approach_name,
-            run.provider,
-            run.model,
-            run.task,
-            run.sample_index,
-            run.repeat_index,
-        )
+        key = RunKey(*run.variant[1:], run.task, run.sample_index, run.repeat_index)
         self._take(key, run.is_correct, run.score)
         self._advance()
 

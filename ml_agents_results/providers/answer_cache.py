@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ml_agents_results.errors import OutputError, UsageError
-from ml_agents_results.providers.interface import Completion, Message, Provider
+from ml_agents_results.providers.interface import Completion, Message, Provider, Schema
 from ml_agents_results.records import canonical_finish_reason
 
 if TYPE_CHECKING:
@@ -145,11 +145,7 @@ class CachedProvider:
         return self._provider.sent_seed(seed)
 
     async def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        schema: "type[BaseModel] | None" = None,
-        seed: int | None = None,
+        self, messages: Sequence[Message], *, schema: Schema = None, seed: int | None = None
     ) -> Completion:
         """The stored answer to the same request, else the provider's, which is then stored.
 
@@ -200,7 +196,7 @@ class CachedProvider:
         return Completion(**known, cost_estimate=None, attempts=0, from_cache=True)
 
 
-def _fingerprint(request: str, number: int, schema: "type[BaseModel] | None") -> str:
+def _fingerprint(request: str, number: int, schema: Schema) -> str:
     """Of the n-th time that a run asks this request, held to a schema."""
     shape = None if schema is None else _shape(schema)
     return sha256(json.dumps([request, number, shape]).encode()).hexdigest()

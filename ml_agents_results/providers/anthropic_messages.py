@@ -12,6 +12,7 @@ from ml_agents_results.providers.interface import (
     Completion,
     Message,
     RequestRefused,
+    Schema,
     token_count,
     total,
 )
@@ -40,9 +41,7 @@ class Anthropic(HttpProvider):
         self.sdk = anthropic
         self._client = anthropic.AsyncAnthropic(**client_options(target, self.timeout))
 
-    def _send(
-        self, messages: Sequence[Message], schema: "type[BaseModel] | None", seed: int | None
-    ) -> Any:
+    def _send(self, messages: Sequence[Message], schema: Schema, seed: int | None) -> Any:
         # The client no longer has these parameters; endpoints that do not take them say so.
         sampling = {"temperature": self._settings.temperature, "top_p": self._settings.top_p}
         further = {name: value for name, value in sampling.items() if value is not None}
@@ -70,11 +69,7 @@ class Anthropic(HttpProvider):
         )
 
     async def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        schema: "type[BaseModel] | None" = None,
-        seed: int | None = None,
+        self, messages: Sequence[Message], *, schema: Schema = None, seed: int | None = None
     ) -> Completion:
         """See `Provider.complete`. Where no limit was set, it is the model's where that is less."""
         try:

@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ml_agents_results.config import ProviderSettings
 from ml_agents_results.errors import UsageError
@@ -20,6 +20,7 @@ from ml_agents_results.providers.interface import (
     ProviderError,
     ProviderUnavailable,
     RequestRefused,
+    Schema,
     UnusableAnswer,
     billed,
 )
@@ -29,9 +30,6 @@ from ml_agents_results.providers.token_weight import token_weight
 from ml_agents_results.providers.urls import Address, scrub
 from ml_agents_results.records import canonical_finish_reason
 from ml_agents_results.redaction import without_keys
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 LONGEST_ANSWER = 64 * 1024 * 1024
 """Bytes; an endpoint that sends more is cut off. No model writes this much at once."""
@@ -128,9 +126,7 @@ class HttpProvider(ABC):
         self._budget = budget
 
     @abstractmethod
-    def _send(
-        self, messages: Sequence[Message], schema: "type[BaseModel] | None", seed: int | None
-    ) -> Any:
+    def _send(self, messages: Sequence[Message], schema: Schema, seed: int | None) -> Any:
         """Sends the request; the client's streamed response, to be entered."""
 
     @abstractmethod
@@ -147,11 +143,7 @@ class HttpProvider(ABC):
         await self._client.close()
 
     async def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        schema: "type[BaseModel] | None" = None,
-        seed: int | None = None,
+        self, messages: Sequence[Message], *, schema: Schema = None, seed: int | None = None
     ) -> Completion:
         """See `Provider.complete`."""
         system = Message("system", self._settings.system or "")
@@ -180,7 +172,7 @@ class HttpProvider(ABC):
     async def _attempt(
         self,
         messages: Sequence[Message],
-        schema: "type[BaseModel] | None",
+        schema: Schema,
         seed: int | None,
         attempt: int,
         paid: list[Completion],
@@ -234,7 +226,7 @@ class HttpProvider(ABC):
         )
 
     async def _ask(
-        self, messages: Sequence[Message], schema: "type[BaseModel] | None", seed: int | None
+        self, messages: Sequence[Message], schema: Schema, seed: int | None
     ) -> Completion:
         """One attempt; its errors hold no secret, nor do those that caused them."""
         import httpx2
@@ -372,7 +364,7 @@ def usage_part(document: Mapping[str, Any], *names: str) -> Any:
     return value
 
 
-def _obeyed(schema: "type[BaseModel] | None", text: str) -> dict[str, Any] | None:
+def _obeyed(schema: Schema, text: str) -> dict[str, Any] | None:
     if schema is None:
         return None
     from pydantic import ValidationError

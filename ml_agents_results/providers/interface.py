@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 from ml_agents_results.errors import ResultsError
 from ml_agents_results.records import HIGHEST_COST
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Number = TypeVar("Number", int, float)
+Schema: TypeAlias = "type[BaseModel] | None"
+"""What an answer is held to, if to anything."""
 
 MOST_TOKENS = 2**31 - 1
 """More tokens in one answer are an error of the endpoint."""
@@ -133,11 +135,7 @@ class Provider(Protocol):
         """The seed that is sent where `complete` is given this one."""
 
     async def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        schema: "type[BaseModel] | None" = None,
-        seed: int | None = None,
+        self, messages: Sequence[Message], *, schema: Schema = None, seed: int | None = None
     ) -> Completion:
         """The model's answer, after as many attempts as the provider's retry settings allow.
 

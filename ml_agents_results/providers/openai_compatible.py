@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ml_agents_results.config import ProviderSettings
 from ml_agents_results.providers.http_clients import client_options, sendable
 from ml_agents_results.providers.http_provider import HttpProvider, Target, usage_part
-from ml_agents_results.providers.interface import Completion, Message, token_count, usd
+from ml_agents_results.providers.interface import Completion, Message, Schema, token_count, usd
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -27,9 +27,7 @@ class OpenAICompatible(HttpProvider):
         self._client = openai.AsyncOpenAI(**client_options(target, self.timeout))
         self._parameters = self._sampling_parameters()
 
-    def _send(
-        self, messages: Sequence[Message], schema: "type[BaseModel] | None", seed: int | None
-    ) -> Any:
+    def _send(self, messages: Sequence[Message], schema: Schema, seed: int | None) -> Any:
         body = {
             **self._parameters,
             "messages": [{"role": m.role, "content": sendable(m.content)} for m in messages],

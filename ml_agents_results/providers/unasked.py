@@ -1,12 +1,9 @@
 """Unasked: the provider of approaches that ask whom they like."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ml_agents_results.providers.interface import Completion, Message, ProviderError
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+from ml_agents_results.providers.interface import Completion, Message, ProviderError, Schema
 
 
 class Unasked:
@@ -25,11 +22,7 @@ class Unasked:
         return None
 
     async def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        schema: "type[BaseModel] | None" = None,
-        seed: int | None = None,
+        self, messages: Sequence[Message], *, schema: Schema = None, seed: int | None = None
     ) -> Completion:
         raise ProviderError("there is no model to ask", "Name one with --model.")
 

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from ml_agents_results.experiments.approaches.prompt_files import fill
 from ml_agents_results.providers.interface import (
@@ -12,12 +12,10 @@ from ml_agents_results.providers.interface import (
     Message,
     Provider,
     ProviderError,
+    Schema,
     total,
 )
 from ml_agents_results.scoring.cleaning import without_thinking
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 EXECUTION = "execution"
 """The name of the steps that run a program and ask nothing."""
@@ -138,7 +136,7 @@ class Asked:
 
     question: str
     provider: Provider
-    schema: "type[BaseModel] | None" = None
+    schema: Schema = None
     history: Sequence[Message] = ()
     seed: int | None = None
 

@@ -27,7 +27,7 @@ from ml_agents_results.reports.terminal import print_table, say, write
 
 if TYPE_CHECKING:
     from ml_agents_results.database.engine import Database
-    from ml_agents_results.formats.import_result import ImportResult
+    from ml_agents_results.formats.importing import ImportResult
     from ml_agents_results.formats.log_source import ImportOptions
 
 

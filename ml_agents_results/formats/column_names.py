@@ -81,7 +81,7 @@ def meanings(
     metrics = []
     used = set(taken)
     for column, name in tidy.items():
-        field, factor = _field(name, names, fields, used)
+        field, factor = _field(name, names, fields, used), 1.0
         if name in _SECONDS:
             field, factor = "execution_time_ms", 1000.0
         if _METRICS.fullmatch(name):
@@ -107,22 +107,17 @@ def _may_be_number(value: object) -> bool:
     return value is None or isinstance(value, int | float)
 
 
-def _field(
-    name: str, names: set[str], fields: set[str], taken: set[str]
-) -> tuple[str | None, float]:
+def _field(name: str, names: set[str], fields: set[str], taken: set[str]) -> str | None:
     """The field that a column means next to columns of other `names`, which mean `fields`."""
+    others = fields | taken
     if name == "id" and {"sample_index", "experiment_id"} & names:
-        return None, 1.0
+        return None
     if name == "answer":
-        others = fields | taken
         answered = {"raw_output", "parsed_answer"} & others
-        return (
-            "expected_answer" if answered and "expected_answer" not in others else "raw_output",
-            1.0,
-        )
+        return "expected_answer" if answered and "expected_answer" not in others else "raw_output"
     if name == "prompt":
-        return "approach_name" if "input_text" in fields | taken else "input_text", 1.0
-    return _FIELDS.get(name), 1.0
+        return "approach_name" if "input_text" in others else "input_text"
+    return _FIELDS.get(name)
 
 
 def wide_columns(columns: Collection[str]) -> dict[str, str]:

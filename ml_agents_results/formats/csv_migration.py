@@ -5,8 +5,7 @@ import os
 from ml_agents_results.config import DatabaseConfig
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.manager import DatabaseManager
-from ml_agents_results.formats.import_result import ImportResult
-from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.importing import ImportResult, load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 
 

@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from ml_agents_results.errors import InvalidFileError
@@ -40,7 +41,7 @@ class CsvTable:
                 break
             self.metadata.append((match["key"], match["value"]))
         self.delimiter = _delimiter(first[0]) if first else ","
-        self._rows = csv.reader(_after(first, lines), strict=True, delimiter=self.delimiter)
+        self._rows = csv.reader(chain(first, lines), strict=True, delimiter=self.delimiter)
         self._position = len(self.metadata) + 1
         self.header = [name.strip() for name in self._next() or []]
 
@@ -121,11 +122,6 @@ def _decodes(start: bytes, encoding: str) -> bool:
 
 def _delimiter(header: str) -> str:
     return max(",;\t", key=header.count)
-
-
-def _after(first: Sequence[str], lines: Iterator[str]) -> Iterator[str]:
-    yield from first
-    yield from lines
 
 
 def _bounded(source: LogSource, text: io.TextIOWrapper) -> Iterator[str]:

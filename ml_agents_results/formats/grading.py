@@ -10,7 +10,7 @@ is recorded, and named in a warning if there was one.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import inf
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from ml_agents_results.database.primary_values import set_value
 from ml_agents_results.errors import InvalidFileError
@@ -234,11 +234,14 @@ class Grading:
 
     def _named(self, name: str) -> MetricRecord:
         if (metric := self.metrics.get(name)) is None:
-            raise InvalidFileError(
-                f"{self._source.name} has no metric {name!r}",
-                f"Its metrics are: {', '.join(self.metrics)}",
-            )
+            raise self._without(name)
         return metric
+
+    def _without(self, name: str | None) -> InvalidFileError:
+        return InvalidFileError(
+            f"{self._source.name} has no metric {name!r}",
+            f"Its metrics are: {', '.join(self.metrics)}",
+        )
 
     def _grade(self, run: RunRecord, metric: MetricRecord, score: ScoreRecord) -> None:
         set_value(run, metric.kind, score.value)
@@ -256,7 +259,7 @@ class Grading:
             return None
         fitting = [name for name, metric in self.metrics.items() if self._fits(metric)]
         if not fitting:
-            self._refuse()
+            raise self._refusal()
         measured = [name for name in fitting if self.metrics[name].kind is not None]
         name, rule = self._usual(measured or fitting, named)
         known = next((one for one, metric in self.metrics.items() if metric.is_primary), None)
@@ -298,16 +301,13 @@ class Grading:
             return False
         return self._metric in (None, metric.name, known.get("part"), known.get("key"))
 
-    def _refuse(self) -> NoReturn:
+    def _refusal(self) -> InvalidFileError:
         scorers = dict.fromkeys(str(metric.scorer) for metric in self.metrics.values())
-        if self._scorer is not None and self._scorer not in scorers:
-            raise InvalidFileError(
-                f"{self._source.name} has no scorer {self._scorer!r}",
-                f"Its scorers are: {', '.join(scorers)}",
-            )
-        raise InvalidFileError(
-            f"{self._source.name} has no metric {self._metric!r}",
-            f"Its metrics are: {', '.join(self.metrics)}",
+        if self._scorer is None or self._scorer in scorers:
+            return self._without(self._metric)
+        return InvalidFileError(
+            f"{self._source.name} has no scorer {self._scorer!r}",
+            f"Its scorers are: {', '.join(scorers)}",
         )
 
     def _usual(self, fitting: Sequence[str], named: bool) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """The part of an import that one log is: its experiments, its metrics, and its runs in batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -88,35 +88,29 @@ class ImportPart:
         """Opens the log; it stays open until `close` or the end of the import."""
         reader = find_reader(self.format_name)
         self._opened = self._stack.enter_context(ExitStack())
-        try:
+        with self._in_words():
             self._log = self._opened.enter_context(reader.open(self.source, self._options))
-        except ResultsError:
-            raise
-        except Exception as error:
-            raise self._unreadable(error) from error
         default = next(iter(self.experiments), None)
         self._default = default or self.source.identity
 
-    def _read(self, items: Iterator[Item]) -> Iterator[Item]:
-        """The items of a reader, whose errors are in words."""
-        while True:
-            try:
-                item = next(items)
-            except StopIteration:
-                return
-            except ResultsError:
-                raise
-            except Exception as error:
-                raise self._unreadable(error) from error
-            yield item
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """A block whose errors are in words: a damaged file, or one that was made to harm, can make
+        a reader raise anything."""
+        try:
+            yield
+        except ResultsError:
+            raise
+        except Exception as error:
+            raise InvalidFileError(
+                f"{self.source.name} cannot be read as {self.format_name}: "
+                f"{type(error).__name__}: {error}",
+                "If the program that wrote it reads it, this is a bug: report it, with --debug.",
+            ) from error
 
-    def _unreadable(self, error: Exception) -> InvalidFileError:
-        """A damaged file, or one that was made to harm, can make a reader raise anything."""
-        return InvalidFileError(
-            f"{self.source.name} cannot be read as {self.format_name}: "
-            f"{type(error).__name__}: {error}",
-            "If the program that wrote it reads it, this is a bug: report it, with --debug.",
-        )
+    def _read(self, items: Iterator[Item]) -> Iterator[Item]:
+        with self._in_words():
+            yield from items
 
     def close(self) -> None:
         if self._opened is not None:

@@ -4,7 +4,7 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -22,7 +22,6 @@ from ml_agents_results.formats.conflicts import Incoming, settle
 from ml_agents_results.formats.detection import find_logs
 from ml_agents_results.formats.duplicates import POLICIES, Policy, latest, note_latest, run_key
 from ml_agents_results.formats.import_part import ImportPart
-from ml_agents_results.formats.import_result import ImportResult
 from ml_agents_results.formats.imported_experiments import ImportedExperiments
 from ml_agents_results.formats.log import Item
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
@@ -34,6 +33,45 @@ _COLLECT_AFTER = 100_000
 OPEN_LOGS = 200
 """Logs that are kept open until it is known which is the newest; others are opened again. Systems
 let a process open 256 to 1,024 files."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import did, in numbers of runs.
+
+    Attributes:
+        experiments: The ids of the experiments that the runs belong to.
+        read: Runs in the files.
+        inserted: Runs that are new.
+        updated: Runs that were recorded with other contents and have been replaced.
+        conflicts: Runs that were recorded with other contents; `on_conflict` says which stays.
+        skipped: Runs that were recorded with the same contents.
+        superseded: Runs that a later line (`duplicates="latest"`) or a newer attempt replaced.
+        ungraded: Of those read, the runs that did not fail and have no value of the primary metric.
+        failed: Of those read, the runs that ended in an error.
+        metrics: The metrics of the experiments; primary ones are marked. Those that are the same
+            in several experiments are given once.
+        warnings: Messages for the user.
+        sources: For each file: what it holds, what was chosen for it and by which rule, and what
+            of it does not become runs.
+    """
+
+    experiments: Sequence[str]
+    read: int
+    inserted: int
+    updated: int
+    skipped: int
+    conflicts: int
+    superseded: int
+    ungraded: int
+    failed: int
+    metrics: Sequence[Mapping[str, Any]]
+    warnings: Sequence[str]
+    sources: Sequence[Mapping[str, Any]]
+    dry_run: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 class _DryRunError(Exception):

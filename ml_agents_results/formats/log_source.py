@@ -144,10 +144,8 @@ class LogSource:
             files = sorted(file for file in self.path.rglob("*") if file.is_file())
             lines = (f"{_sha256(file)}  {file.relative_to(self.path).as_posix()}" for file in files)
             return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-        try:
+        with self.reading():
             return _sha256(self.path)
-        except OSError as error:
-            raise _unreadable(self.name, error) from error
 
     @property
     def identity(self) -> str:

@@ -19,8 +19,7 @@ from typing import Any
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.manager import DatabaseManager
 from ml_agents_results.errors import InvalidFileError, UsageError
-from ml_agents_results.formats.import_result import ImportResult
-from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.importing import ImportResult, load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.integrations.switch import recording_database
 

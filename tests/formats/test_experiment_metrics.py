@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ml_agents_results.formats.import_result import ImportResult
-from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.importing import ImportResult, load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from tests.formats.readers.inspect_logs import log, sample, write_json

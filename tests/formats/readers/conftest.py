@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from ml_agents_results.errors import ResultsError
-from ml_agents_results.formats.import_result import ImportResult
-from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.importing import ImportResult, load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord

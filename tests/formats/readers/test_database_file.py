@@ -10,8 +10,7 @@ import pytest
 from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import DuplicateError, SchemaError, UsageError
-from ml_agents_results.formats.import_result import ImportResult
-from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.importing import ImportResult, load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource, OnConflict
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord

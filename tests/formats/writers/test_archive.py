@@ -13,8 +13,7 @@ import pytest
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import InvalidFileError, InvalidRecordError
 from ml_agents_results.formats.exporting import export
-from ml_agents_results.formats.import_result import ImportResult
-from ml_agents_results.formats.importing import load
+from ml_agents_results.formats.importing import ImportResult, load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord

@@ -142,10 +142,9 @@ def _noncentral_power(shift: float, dof: float, critical: float) -> float:
     """P(|T| > critical), T with `dof` degrees of freedom shifted by `shift`."""
     from scipy import special
 
-    above = 1.0 - float(special.nctdtr(dof, shift, critical))
-    below = float(special.nctdtr(dof, shift, -critical))
     # Far from 0 SciPy gives no number for a tail that is none.
-    return above + (below if below == below else 0.0)
+    under, below = (float(special.nctdtr(dof, shift, end)) for end in (critical, -critical))
+    return 1.0 - (under if under == under else 0.0) + (below if below == below else 0.0)
 
 
 def clusters_for_precision(

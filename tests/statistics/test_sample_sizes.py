@@ -182,6 +182,11 @@ def test_clusters_of_the_size_seen() -> None:
         assert ((detected or 1.0) <= 0.05) is enough
     assert power.clusters_for_precision(0.001, 5.0, most=100) is None
     assert power.clusters_for_difference(0.05, 0.0) == 2
+    # Halving passes counts so large that SciPy gives no number for what is left of the power.
+    spreads = (0.173, 0.174, 0.247, 0.347, 0.357)
+    counts = [power.clusters_for_difference(0.061, spread) or 0 for spread in spreads]
+    assert counts == sorted(counts)
+    assert counts[-1] < 300
 
 
 def test_impossible_wishes_are_refused() -> None:

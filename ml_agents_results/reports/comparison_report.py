@@ -52,22 +52,18 @@ MOST_ROWS = 200
 MOST_SENTENCES = 20
 """Comparisons that are also put into words; of more, those that are conclusive."""
 
-PAIR_COLUMNS = columns(
-    *("task", "candidate", "baseline", "metric", "samples"),
-    *("both_correct", "improved", "regressed", "neither_correct"),
-    *("difference", "ci_low", "ci_high", "se"),
+_PAIR = ("task", "candidate", "baseline", "metric", "samples")
+_DIFFERENCE = ("difference", "ci_low", "ci_high", "se")
+_TESTED = (
     *("interval_method", "p_value", "p_value_exact", "p_value_adjusted", "family_size"),
     *("p_non_inferior_adjusted", "p_equivalent_adjusted", "margin_test"),
     *("test", "correction", "verdict", "mde", "method", "sentence", "warnings"),
-    of=DIFFERENCE_COLUMNS,
 )
-
+_COUNTS = ("both_correct", "improved", "regressed", "neither_correct")
+PAIR_COLUMNS = columns(*_PAIR, *_COUNTS, *_DIFFERENCE, *_TESTED, of=DIFFERENCE_COLUMNS)
 _VALUE_PAIRS = columns(
-    *("task", "candidate", "baseline", "metric", "samples", "better", "equal", "worse"),
-    *("candidate_mean", "baseline_mean", "difference", "ci_low", "ci_high", "se", "effect_size"),
-    *("interval_method", "p_value", "p_value_exact", "p_value_adjusted", "family_size"),
-    *("p_non_inferior_adjusted", "p_equivalent_adjusted", "margin_test"),
-    *("test", "correction", "verdict", "mde", "method", "sentence", "warnings"),
+    *(*_PAIR, "better", "equal", "worse", "candidate_mean", "baseline_mean"),
+    *(*_DIFFERENCE, "effect_size", *_TESTED),
     of=VALUE_DIFFERENCE_COLUMNS,
 )
 """Of a numeric metric."""

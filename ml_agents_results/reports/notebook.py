@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ml_agents_results.errors import UsageError
-from ml_agents_results.reports.column import Column
-from ml_agents_results.reports.columns import COLUMNS
+from ml_agents_results.reports.columns import columns
 from ml_agents_results.reports.comparison_report import comparison_report
 from ml_agents_results.reports.html import report_html, view_html
 from ml_agents_results.reports.report import View, value_of
@@ -71,25 +70,17 @@ def experiments_html(lines: "Sequence[ExperimentCounts]") -> str:
     """The newest experiments as a table."""
     rows = [
         {
+            **line.to_dict(),
             "experiment_id": line.id,
-            "name": line.name,
-            "status": line.status,
             "created": moment(line.created_at),
-            "runs": line.runs,
-            "graded": line.graded,
-            "failed": line.failed,
-            "variants": line.variants,
             "accuracy": percent(line.accuracy),
         }
         for line in lines[:_LISTED]
     ]
-    own = {
-        "name": Column("name", "name", "text", "the name of the experiment"),
-        "status": Column("status", "status", "text", "running, completed or failed"),
-        "created": Column("created", "created (UTC)", "text", "when it was created"),
-        "variants": Column("variants", "variants", "count", "what can be compared"),
-    }
-    shown = tuple(own.get(name) or COLUMNS[name] for name in rows[0]) if rows else ()
+    shown = columns(
+        *("experiment_id", "name", "status", "created", "runs", "graded", "failed", "variants"),
+        "accuracy",
+    )
     title = f"{len(lines):,} experiment{'' if len(lines) == 1 else 's'}"
     more = len(lines) - len(rows)
     caption = f"{more:,} older ones are not shown." if more else ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.retries import retried
@@ -22,12 +22,10 @@ from ml_agents_results.experiments.result_hook import ResultHook
 from ml_agents_results.experiments.study import Study
 from ml_agents_results.experiments.worker_pool import GRADING_ERROR, WorkerPool
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.providers.interface import Provider
 from ml_agents_results.records import ExperimentStatus, RunRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.services.asked_samples import STOPPED_EARLY
-
-if TYPE_CHECKING:
-    from ml_agents_results.providers.interface import Provider
 
 LOOK_AT_OTHERS = 2.0
 """Seconds after which the answers of other processes are looked at again, at least; and after
@@ -125,7 +123,7 @@ class Execution:
 
     def run(
         self,
-        providers: "Sequence[Provider]",
+        providers: Sequence[Provider],
         asked_with: Sequence[Mapping[str, Any]] | None = None,
     ) -> RunSummary:
         """Asks what is missing; raises what `ExperimentRunner.run` raises while asking.
@@ -143,7 +141,7 @@ class Execution:
             ) from None
 
     def _run(
-        self, providers: "Sequence[Provider]", asked_with: Sequence[Mapping[str, Any]]
+        self, providers: Sequence[Provider], asked_with: Sequence[Mapping[str, Any]]
     ) -> RunSummary:
         plan = self._study.plan
         self._tallies = recorded_tallies(self._database, self._id, plan)

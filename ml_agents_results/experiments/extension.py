@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ml_agents_results.config import ExperimentConfig
 from ml_agents_results.database.engine import Database
@@ -20,11 +20,9 @@ from ml_agents_results.experiments.resumption import (
     recorded_providers,
 )
 from ml_agents_results.experiments.study import Study, prepare
+from ml_agents_results.providers.interface import Provider
 from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
-
-if TYPE_CHECKING:
-    from ml_agents_results.providers.interface import Provider
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class Extension:
 
 
 def record_extension(
-    database: Database, before: ExperimentRecord, study: Study, providers: "Sequence[Provider]"
+    database: Database, before: ExperimentRecord, study: Study, providers: Sequence[Provider]
 ) -> None:
     """Records a study in place of what the experiment was before, which stays in its history.
 

@@ -6,12 +6,10 @@ It works in scripts, notebooks and servers alike, and Ctrl-C stops the pool gent
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ml_agents_results.errors import ResultsError
-
-if TYPE_CHECKING:
-    from ml_agents_results.providers.interface import Provider
+from ml_agents_results.providers.interface import Provider
 
 Work = Iterable[Coroutine[Any, Any, None]]
 
@@ -92,7 +90,7 @@ class Pool:
 
 def run_pool(
     pool: Pool,
-    providers: "Sequence[Provider]",
+    providers: Sequence[Provider],
     say: Callable[[str], None],
 ) -> tuple[Exception | None, bool]:
     """Runs the pool and closes the providers.

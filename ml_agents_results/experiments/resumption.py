@@ -3,21 +3,19 @@
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ml_agents_results.config import ExperimentConfig, settings
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.origin import is_foreign, reaching_settings
 from ml_agents_results.errors import ResultsError, UsageError
+from ml_agents_results.experiments.approaches import prompt_fingerprints
 from ml_agents_results.experiments.plan import VERSION, Extent
 from ml_agents_results.experiments.study import Study
 from ml_agents_results.providers import named_model
+from ml_agents_results.providers.interface import Provider
 from ml_agents_results.records import ExperimentRecord
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
-
-if TYPE_CHECKING:
-    from ml_agents_results.providers.interface import Provider
-
 
 EXTENSIONS = "extensions"
 """The key in an experiment's environment of what it was before each extension, and when and with
@@ -30,8 +28,6 @@ class ResumeRefused(ResultsError):
 
 def definition(study: Study) -> dict[str, Any]:
     """What defines the experiment; resuming compares it."""
-    from ml_agents_results.experiments.approaches import prompt_fingerprints
-
     return {
         "plan": study.plan.describe(),
         "dataset": {
@@ -158,7 +154,7 @@ def recorded_providers(record: ExperimentRecord) -> Sequence[Mapping[str, str]]:
     return known
 
 
-def described(providers: "Sequence[Provider]") -> dict[str, Any]:
+def described(providers: Sequence[Provider]) -> dict[str, Any]:
     """The providers as they are recorded, with the token limits that they set where none was given:
     under `provider` a single one, else under `providers`."""
     known = []
@@ -175,7 +171,7 @@ def described(providers: "Sequence[Provider]") -> dict[str, Any]:
     return {"provider": known[0]} if len(known) == 1 else {"providers": known}
 
 
-def check_same_models(record: ExperimentRecord, providers: "Sequence[Provider]") -> None:
+def check_same_models(record: ExperimentRecord, providers: Sequence[Provider]) -> None:
     """Raises ResumeRefused if another provider or model would answer.
 
     Args:
@@ -194,7 +190,7 @@ def note_endpoints(
     database: Database,
     experiment_id: str,
     recorded: Sequence[Mapping[str, str]],
-    providers: "Sequence[Provider]",
+    providers: Sequence[Provider],
 ) -> list[dict[str, Any]]:
     """What each provider's runs are recorded with: an endpoint that is not the recorded one.
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig, ProviderSettings
 from ml_agents_results.database.origin import signed
@@ -38,11 +38,9 @@ from ml_agents_results.experiments.resumption import (
 )
 from ml_agents_results.experiments.study import Study, prepare
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.providers.interface import Provider
 from ml_agents_results.records import ExperimentRecord, StandardResponse
 from ml_agents_results.redaction import redact
-
-if TYPE_CHECKING:
-    from ml_agents_results.providers.interface import Provider
 
 LONGEST_ID = 200
 """In bytes, so that the name of its folder is valid on every file system."""
@@ -271,7 +269,7 @@ class ExperimentRunner:
         self.experiment_id = experiment_id
 
     def _save(
-        self, processor: ResultsProcessor, study: Study, providers: "Sequence[Provider]" = ()
+        self, processor: ResultsProcessor, study: Study, providers: Sequence[Provider] = ()
     ) -> None:
         record = ExperimentRecord(
             self.experiment_id,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ml_agents_results.config import ProviderSettings
 from ml_agents_results.database.validation import outcome_of
@@ -27,16 +27,13 @@ from ml_agents_results.experiments.pool import Interrupted, run_pool
 from ml_agents_results.experiments.rescoring import make_primary
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.providers.answer_cache import AnswerCache
+from ml_agents_results.providers.interface import Provider
 from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.repositories.score_repository import ScoreRepository
 from ml_agents_results.scoring.extraction import VERSION as EXTRACTOR
 from ml_agents_results.scoring.graders import JUDGE
 from ml_agents_results.scoring.judging import Rubric
-
-if TYPE_CHECKING:
-    from ml_agents_results.providers.interface import Provider
-
 
 _ASKED_WITH = (
     "temperature", "seed", "system", "top_p", "stop", "reasoning_effort", "extra_body",
@@ -129,7 +126,7 @@ class StoredJudging:
         processor: ResultsProcessor,
         experiment_id: str,
         rubric: Rubric,
-        providers: "Sequence[Provider]",
+        providers: Sequence[Provider],
         settings: ProviderSettings,
         *,
         repeats: int = 1,
@@ -361,7 +358,7 @@ class StoredJudging:
             MetricRepository(connection, self._experiment.id).save(metric)
 
 
-def _judges(providers: "Sequence[Provider]", repeats: int, seed: int | None) -> Iterator[Judge]:
+def _judges(providers: Sequence[Provider], repeats: int, seed: int | None) -> Iterator[Judge]:
     """Each model, each repeat: the author of one verdict on each answer."""
     for provider in providers:
         for repeat in range(repeats):

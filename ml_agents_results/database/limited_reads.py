@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -12,6 +13,9 @@ from ml_agents_results.database.dialects import driver_of
 from ml_agents_results.database.engine import Database
 from ml_agents_results.errors import TimeLimitError
 
+_WAIT = 5
+"""Seconds that a locked database is waited for."""
+
 _STEPS = 20_000
 """Instructions of SQLite's virtual machine between two looks at the clock."""
 
@@ -19,9 +23,13 @@ _STEPS = 20_000
 def without_writes(database: Database) -> Database:
     """The same database on further connections, which refuse to write.
 
-    SQLite forgets its prepared statements whenever a connection changes its mind about writing.
+    SQLite forgets its prepared statements whenever a connection changes its mind about writing. A
+    database that is locked is not waited for as long as by who records.
     """
-    reader = Database(database.config, create=False)
+    config = replace(
+        database.config, connection_timeout=min(_WAIT, database.config.connection_timeout)
+    )
+    reader = Database(config, create=False)
     refuse = "PRAGMA query_only=ON" if reader.is_sqlite else "SET default_transaction_read_only=on"
 
     def prepare(connection: Any, _record: object) -> None:

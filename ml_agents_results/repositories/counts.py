@@ -11,7 +11,7 @@ from ml_agents_results.statistics.run_columns import METADATA, Cluster
 CLUSTERS: tuple[Cluster, ...] = ("task", "sample_id", "input_fingerprint")
 """The columns that errors may be clustered by, next to `metadata:NAME`."""
 
-UNQUOTABLE = set("'\"\\[]\n")
+UNQUOTABLE = set("'\"\\[]\n\0")
 
 
 def check_cluster(name: str) -> None:

@@ -103,7 +103,12 @@ def rows_html(
     # Its constant parts between the columns, and one join: rows are many.
     table: list[Iterable[str]] = [repeat('<tr data-run="'), ids]
     table += [repeat(f'"><th scope="row"{_class(columns[0])}><a href="'), *_links(query, values)]
-    table += [repeat('">'), cells[0], repeat("</a></th>")]
+    table += [repeat('">'), cells[0]]
+    if columns[0] != "sample_index":
+        # A text may be empty, and a link needs a name.
+        table += [repeat('<span class="hidden">, sample '), map(str, values["sample_index"])]
+        table.append(repeat("</span>"))
+    table.append(repeat("</a></th>"))
     for name, column in zip(columns[1:], cells[1:], strict=True):
         table += [repeat(f"<td{_class(name)}>"), column, repeat("</td>")]
     table.append(repeat("</tr>\n"))

@@ -155,5 +155,5 @@ class Store:
             with self._lock:
                 self.close()
                 self._kept.clear()
-        require_current(self.database)
+        require_current(self._reader)
         self._file, self._trusted_until = now, monotonic() + _TRUSTED_FOR

@@ -215,12 +215,12 @@ def _columns(
 ) -> tuple[str, ...]:
     if query.columns:
         for name in query.columns:
-            if name.startswith(METADATA):
+            if _is_member(name):
                 check_cluster(name)
         if unknown := [
             name
             for name in query.columns
-            if name not in (*COLUMNS, *metrics) and not name.startswith(METADATA)
+            if name not in (*COLUMNS, *metrics) and not _is_member(name)
         ]:
             raise UsageError(
                 f"there is no column {unknown[0]!r}", f"Choose of: {', '.join(COLUMNS)}"
@@ -239,6 +239,10 @@ def _columns(
         *("expected_answer", "parsed_answer", "raw_output", "execution_time_ms", "cost_estimate"),
     )
     return tuple(name for name in usual if has.get(name, True))
+
+
+def _is_member(column: str) -> bool:
+    return column.startswith(METADATA) and column != METADATA
 
 
 def _total(

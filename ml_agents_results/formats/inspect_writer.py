@@ -156,22 +156,17 @@ class _LogWriter:
             means = self._means_of_samples(metric)
             if not means:
                 continue
-            known: dict[str, float] = {
-                "accuracy" if metric.kind == "binary" else "mean": fmean(means)
-            }
+            mean = "accuracy" if metric.kind == "binary" else "mean"
+            known: dict[str, dict[str, Any]] = {mean: {"value": fmean(means)}}
             if len(means) > 1:
-                known["stderr"] = stdev(means) / len(means) ** 0.5
-            described: dict[str, dict[str, Any]] = {
-                name: {"name": name, "value": value} for name, value in known.items()
-            }
-            if "stderr" in described:
-                described["stderr"]["metadata"] = {"formula": FORMULA}
+                error = stdev(means) / len(means) ** 0.5
+                known["stderr"] = {"value": error, "metadata": {"formula": FORMULA}}
             figures.append(
                 {
                     "name": metric.name,
                     "scorer": _scorer(metric),
                     "scored_samples": len(means),
-                    "metrics": described,
+                    "metrics": {name: {"name": name, **one} for name, one in known.items()},
                 }
             )
         return figures
@@ -335,16 +330,11 @@ def _scorer(metric: MetricRecord) -> str:
 
 
 def _usage(run: dict[str, Any]) -> dict[str, Any]:
-    prompt_tokens, completion_tokens = run["prompt_tokens"], run["completion_tokens"]
-    both = (
-        None
-        if prompt_tokens is None or completion_tokens is None
-        else prompt_tokens + completion_tokens
-    )
+    asked, answered = run["prompt_tokens"], run["completion_tokens"]
     counts = {
-        "input_tokens": prompt_tokens,
-        "output_tokens": completion_tokens,
-        "total_tokens": both,
+        "input_tokens": asked,
+        "output_tokens": answered,
+        "total_tokens": None if None in (asked, answered) else asked + answered,
         "total_cost": run["cost_estimate"],
     }
     return {name: count for name, count in counts.items() if count is not None}

@@ -130,13 +130,12 @@ def find_reader(name: str) -> Reader:
     Raises:
         UsageError: No such format can be imported.
     """
-    if (known := _FORMATS.get(name)) is not None and known.reader is not None:
-        return cast(Reader, _module(known.reader))
-    if (other := _other(name, "open")) is not None:
-        return cast(Reader, other)
-    raise UsageError(
-        f"there is no import format {name!r}", f"Formats are: {', '.join(reader_names())}"
-    )
+    known = _FORMATS[name].reader if name in READERS else None
+    if (module := _module(known) if known else _other(name, "open")) is None:
+        raise UsageError(
+            f"there is no import format {name!r}", f"Formats are: {', '.join(reader_names())}"
+        )
+    return cast(Reader, module)
 
 
 def find_writer(name: str) -> Writer:
@@ -145,13 +144,12 @@ def find_writer(name: str) -> Writer:
     Raises:
         UsageError: No such format can be exported.
     """
-    if (known := _FORMATS.get(name)) is not None and known.writer is not None:
-        return cast(Writer, _module(known.writer))
-    if (other := _other(name, "write")) is not None:
-        return cast(Writer, other)
-    raise UsageError(
-        f"there is no export format {name!r}", f"Choose one of: {', '.join(writer_names())}"
-    )
+    known = _FORMATS[name].writer if name in WRITERS else None
+    if (module := _module(known) if known else _other(name, "write")) is None:
+        raise UsageError(
+            f"there is no export format {name!r}", f"Choose one of: {', '.join(writer_names())}"
+        )
+    return cast(Writer, module)
 
 
 def format_of(path: str | Path) -> str:

@@ -175,8 +175,8 @@ def compare(
     from ml_agents_results.reports.gate_report import gate_report
     from ml_agents_results.reports.sentences import comparison_document
     from ml_agents_results.reports.several_metrics_report import several_metrics_report
+    from ml_agents_results.services.comparison.comparison_result import by_metric
     from ml_agents_results.services.comparison.comparison_service import ComparisonService
-    from ml_agents_results.services.comparison.several_metrics import by_metric
     from ml_agents_results.services.gate import GateService
     from ml_agents_results.services.metric_choice import named_metrics
 

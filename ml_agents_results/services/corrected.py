@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -250,16 +252,18 @@ class CorrectedService(AnalysisService):
         shared = samples.take(sides[0][1][one])
         d = shared.values - samples.values[sides[1][1][two]]
         pairs = int(np.count_nonzero(~np.isnan(d[:, 1])))
-        one_sided = candidate.labels + baseline.labels - 2 * pairs
-        if pairs < FEWEST_LABELS or not self._one_dataset(candidate.variant, baseline.variant):
-            return self._of_means(candidate, baseline, pairs, one_sided)
-        found, method = self._corrected(shared, d[:, 0], d[:, 1], None, span)
-        return CorrectedDifference(
+        difference = partial(
+            CorrectedDifference,
             candidate=candidate.variant,
             baseline=baseline.variant,
-            paired=True,
             pairs=pairs,
-            one_sided=one_sided,
+            one_sided=candidate.labels + baseline.labels - 2 * pairs,
+        )
+        if pairs < FEWEST_LABELS or not self._one_dataset(candidate.variant, baseline.variant):
+            return difference(paired=False, **self._of_means(candidate, baseline))
+        found, method = self._corrected(shared, d[:, 0], d[:, 1], None, span)
+        return difference(
+            paired=True,
             method=f"{method}, {found.method}",
             difference=found.estimate,
             ci_low=found.ci_low,
@@ -283,40 +287,32 @@ class CorrectedService(AnalysisService):
         same = candidate.experiment_id == baseline.experiment_id
         return same or (one is not None and one == two)
 
-    def _of_means(
-        self, candidate: CorrectedVariant, baseline: CorrectedVariant, pairs: int, one_sided: int
-    ) -> CorrectedDifference:
+    def _of_means(self, candidate: CorrectedVariant, baseline: CorrectedVariant) -> dict[str, Any]:
         """The difference of two corrected means, which takes them for independent: too wide rather
         than too narrow, since a judge errs alike on answers to one question."""
         one, two = candidate.mean, baseline.mean
-        low = high = se = dof = p_value = difference = None
-        if one.estimate is not None and two.estimate is not None:
-            difference = one.estimate - two.estimate
+        low = high = se = dof = p_value = None
+        difference = _minus(one.estimate, two.estimate)
         if difference is not None and one.se and two.se and one.dof and two.dof:
             se, dof = welch_error((one.se, one.dof), (two.se, two.dof))
             half = t_quantile(self._options.confidence, dof) * se
             low, high = difference - half, difference + half
             p_value = t_two_sided_p(difference / se, dof)
-        return CorrectedDifference(
-            candidate=candidate.variant,
-            baseline=baseline.variant,
-            paired=False,
-            pairs=pairs,
-            one_sided=one_sided,
-            method=f"{candidate.method}, difference of corrected means",
-            difference=difference,
-            ci_low=low,
-            ci_high=high,
-            se=se,
-            dof=dof,
-            p_value=p_value,
-            weight=None,
-            human_difference=_minus(one.human_mean, two.human_mean),
-            judge_difference=_minus(one.judge_mean, two.judge_mean),
-            needed={},
-            warnings=tuple(dict.fromkeys((*one.warnings, *two.warnings, "few_pairs"))),
-            null_reason=one.null_reason or two.null_reason,
-        )
+        return {
+            "method": f"{candidate.method}, difference of corrected means",
+            "difference": difference,
+            "ci_low": low,
+            "ci_high": high,
+            "se": se,
+            "dof": dof,
+            "p_value": p_value,
+            "weight": None,
+            "human_difference": _minus(one.human_mean, two.human_mean),
+            "judge_difference": _minus(one.judge_mean, two.judge_mean),
+            "needed": {},
+            "warnings": tuple(dict.fromkeys((*one.warnings, *two.warnings, "few_pairs"))),
+            "null_reason": one.null_reason or two.null_reason,
+        }
 
 
 def _minus(one: float | None, two: float | None) -> float | None:

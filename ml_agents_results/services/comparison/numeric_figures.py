@@ -104,7 +104,10 @@ class NumericFigures(Figures):
         ]
 
     def _share(self, contrast: Contrast, row: DifferenceEstimate, task: str) -> TaskShare:
-        return TaskShare(task, row, DifferenceSums(row.samples))
+        if self._options.unpaired:
+            return TaskShare(task, row, DifferenceSums(0))
+        rows = [own for own in self._read(contrast).by_task if own.task == task]
+        return TaskShare(task, row, sums_of_differences(rows))
 
     def _read(self, contrast: Contrast) -> _Shared:
         key, rule = (contrast.candidate, contrast.baseline), contrast.rule

@@ -10,9 +10,8 @@ from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.repositories.database_source import DatabaseSource
 from ml_agents_results.repositories.metric_repository import MetricRepository
 from ml_agents_results.services.analysis_options import AnalysisOptions
-from ml_agents_results.services.comparison.comparison_result import Comparison
+from ml_agents_results.services.comparison.comparison_result import Comparison, by_metric
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
-from ml_agents_results.services.comparison.several_metrics import by_metric
 from ml_agents_results.services.metric_choice import named_metrics
 from ml_agents_results.statistics.multiplicity import adjust
 

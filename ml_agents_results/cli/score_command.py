@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 EXAMPLES = 10
 """Answers that --dry-run shows."""
 
+_SHOWN_OF_RUN = (
+    *("approach_name", "model", "task", "sample_index", "repeat_index", "expected_answer"),
+)
 _ASKING = ("provider", "repeats", "concurrency", *vars(ProviderSettings))
 """Settings that only a judge has."""
 
@@ -208,12 +211,7 @@ def _comparison_document(experiment: str, grader: str, result: "Disagreement") -
         "examples": [
             {
                 "run_id": one.run.id,
-                "approach_name": one.run.approach_name,
-                "model": one.run.model,
-                "task": one.run.task,
-                "sample_index": one.run.sample_index,
-                "repeat_index": one.run.repeat_index,
-                "expected_answer": one.run.expected_answer,
+                **{name: getattr(one.run, name) for name in _SHOWN_OF_RUN},
                 "parsed_answer": one.parsed,
                 "before": one.before,
                 "after": one.after,

@@ -107,9 +107,9 @@ def _is_plain(value: str) -> bool:
 def _row(view: View, index: int, link: Link | None, axis: Axis | None, at: int) -> str:
     cells: list[str] = []
     row = view.rows[index]
-    for column, cell in zip(view.columns, view.cells(row), strict=True):
+    for column, cell, mark in view.marked(index):
         shown = text(cell)
-        if mark := view.marks.get((index, column.name)):
+        if mark is not None:
             shown = f"<{_MARKS[mark]}>{shown}</{_MARKS[mark]}>"
         if link is not None and (target := link(row, column)) is not None:
             shown = f'<a href="{escape(target)}">{shown}</a>'

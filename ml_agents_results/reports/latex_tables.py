@@ -23,6 +23,8 @@ _EXPONENT = re.compile(r"(.*)e([+-]?)0*(\d+)")
 _LAST_KNOWN = "\u017f"
 """pdflatex knows Latin letters up to here; it stops at most others."""
 
+_MARKS = {"best": r"\textbf{%s}", "close": r"\underline{%s}", None: "%s"}
+
 
 def report_latex(report: Report) -> str:
     """The views of a report as floating tables with their captions."""
@@ -49,7 +51,10 @@ def _view(view: View) -> str:
         r"    \toprule",
         _line(escape(column.title) for column in view.columns),
         r"    \midrule",
-        *(_line(_cells(view, index)) for index in range(len(view.rows))),
+        *(
+            _line(_MARKS[mark] % _text(text, column) for column, text, mark in view.marked(index))
+            for index in range(len(view.rows))
+        ),
         r"    \bottomrule",
         r"  \end{tabular}",
         r"\end{table}",
@@ -60,18 +65,6 @@ def _view(view: View) -> str:
 
 def _line(cells: Iterable[str]) -> str:
     return "    " + " & ".join(cells) + r" \\"
-
-
-def _cells(view: View, index: int) -> Iterable[str]:
-    for column, text in zip(view.columns, view.cells(view.rows[index]), strict=True):
-        cell = _text(text, column)
-        match view.marks.get((index, column.name)):
-            case "best":
-                yield rf"\textbf{{{cell}}}"
-            case "close":
-                yield rf"\underline{{{cell}}}"
-            case _:
-                yield cell
 
 
 def _text(text: str, column: Column) -> str:

@@ -9,6 +9,8 @@ from ml_agents_results.reports.report import Report, View
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>|~$&#]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
+_MARKS = {"best": "**{}**", "close": "<ins>{}</ins>", None: "{}"}
+
 
 def report_markdown(report: Report) -> str:
     """The views of a report with their captions."""
@@ -24,7 +26,10 @@ def _view(view: View) -> str:
     lines = [
         _line(escape(column.title) for column in view.columns),
         _line(":--" if column.is_text else "--:" for column in view.columns),
-        *(_line(_cells(view, index)) for index in range(len(view.rows))),
+        *(
+            _line(_MARKS[mark].format(escape(text)) for _, text, mark in view.marked(index))
+            for index in range(len(view.rows))
+        ),
         "",
         escape(view.caption),
         "",
@@ -34,14 +39,3 @@ def _view(view: View) -> str:
 
 def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
-
-
-def _cells(view: View, index: int) -> Iterable[str]:
-    for column, text in zip(view.columns, view.cells(view.rows[index]), strict=True):
-        match view.marks.get((index, column.name)):
-            case "best":
-                yield f"**{escape(text)}**"
-            case "close":
-                yield f"<ins>{escape(text)}</ins>"
-            case _:
-                yield escape(text)

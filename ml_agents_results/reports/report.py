@@ -1,6 +1,6 @@
 """Report: tables of declared columns with sentences and notes, which every renderer draws."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
@@ -49,6 +49,11 @@ class View:
     def cells(self, row: Row) -> list[str]:
         """The texts of a row."""
         return [cell_text(row, column) for column in self.columns]
+
+    def marked(self, index: int) -> Iterator[tuple[Column, str, Mark | None]]:
+        """The columns of the row of that number, with their texts and marks."""
+        for column, text in zip(self.columns, self.cells(self.rows[index]), strict=True):
+            yield column, text, self.marks.get((index, column.name))
 
 
 @dataclass(frozen=True, slots=True)

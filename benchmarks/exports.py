@@ -85,9 +85,8 @@ def formats(folder: Path, sizes: Sequence[int]) -> Iterator[Measured]:
         path = database(runs)
         for name in BARE:
             # A process each, so that its peak is the export's.
-            ours, cursor, rows, peak, added = alone(
-                _measure, name, path, folder / "out.csv", rounds=3 if runs <= SMALL else 1
-            )
+            rounds = 1 if name == "excel" and runs > SMALL else 3
+            ours, cursor, rows, peak, added = alone(_measure, name, path, folder / "out", rounds)
             title, peaks[name][runs] = f"{name} export of {runs:,} runs", peak
             if runs >= SMALL:
                 yield Measured(title, ours, cursor)

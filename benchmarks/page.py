@@ -68,8 +68,9 @@ def _table(document: dict[str, Any]) -> str:
     for figure in _figures(document):
         if not figure.row.detail or not figure.met:
             goal = "" if not figure.goal else "met" if figure.met else "**missed**"
+            measured = f"{shown(figure.measured)} {figure.row.unit}".rstrip()
             lines.append(
-                f"| {figure.name} | {shown(figure.measured)} {figure.row.unit} | "
+                f"| {figure.name} | {measured} | "
                 f"{shown(figure.limit)} ({figure.row.limit}) | {figure.ratio:.3g} | "
                 f"{figure.goal} | {goal} |"
             )

@@ -1,6 +1,6 @@
 """The table of figures: the works of each group, and what each figure is next to, with its goal.
 
-A goal without a source is what was reached once; the others are those of the project's plan.
+Goals are those that the project set itself, else what was reached before; in the full sizes only.
 """
 
 from benchmarks.harness import Group, Row, Work

@@ -311,7 +311,7 @@ class TestExperiments:
 
     def test_what_is_no_configuration(self, store: ResultsProcessor) -> None:
         for wrong in (5, "text", TheirConfig, None):
-            with pytest.raises(InvalidRecordError, match="a configuration cannot be"):
+            with pytest.raises(InvalidRecordError, match="a configuration holds settings"):
                 store.save_experiment("x", wrong)
 
     def test_status(self, store: ResultsProcessor) -> None:

@@ -17,11 +17,10 @@ from sqlalchemy.orm import object_session
 from sqlalchemy.orm.attributes import flag_modified
 
 from ml_agents_results.database.digests import COVERED, content_digest
+from ml_agents_results.database.new_ids import new_experiment_id, new_id
 from ml_agents_results.database.validation import (
     experiment_values,
     metric_row,
-    new_experiment_id,
-    new_id,
     parsing_row,
     refused,
     run_row,

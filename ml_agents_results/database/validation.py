@@ -4,17 +4,15 @@ Every rule here is also a constraint of the schema, stated in the user's words. 
 mapper events apply the same rules.
 """
 
-import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import isfinite
-from random import Random
 from typing import Any
 
 from ml_agents_results.database.digests import content_digest, input_fingerprint
+from ml_agents_results.database.new_ids import new_id
 from ml_agents_results.database.types import to_json, to_stored
 from ml_agents_results.errors import InvalidRecordError
 from ml_agents_results.records import (
@@ -52,14 +50,10 @@ def refused(field: str, value: object, rule: str) -> InvalidRecordError:
     )
 
 
-# The same few names come with every run.
-_stored_name = lru_cache(maxsize=1024)(to_stored)
-
-
 def check_name(field: str, value: object, *, empty: bool = False) -> str:
     """A short text that keys are made of."""
     if isinstance(value, str) and len(value) <= LONGEST_NAME and (value or empty):
-        return _stored_name(value)
+        return to_stored(value)
     raise refused(field, value, f"a text of {0 if empty else 1} to {LONGEST_NAME} characters")
 
 
@@ -161,25 +155,6 @@ def _json_text(field: str, value: object) -> str:
         raise refused(field, value, f"plain JSON without NaN or Infinity ({error})") from error
 
 
-# Seeded by the operating system, which is not asked again for each id; forked processes differ.
-_RANDOM = Random()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_RANDOM.seed)
-
-
-def new_id() -> str:
-    """A version 7 UUID (RFC 9562): ids of later runs sort later, which keeps inserts cheap."""
-    stamp = f"{time.time_ns() // 1_000_000:012x}"
-    digits = f"{_RANDOM.getrandbits(74):019x}"
-    variant = "89ab"[int(digits[0], 16)]
-    return f"{stamp[:8]}-{stamp[8:]}-7{digits[1:4]}-{variant}{digits[4:7]}-{digits[7:]}"
-
-
-def new_experiment_id() -> str:
-    """An id that says when the experiment began (UTC)."""
-    return f"exp_{datetime.now(UTC):%Y%m%d_%H%M%S}_{os.urandom(2).hex()}"
-
-
 def stored_time(moment: datetime, sqlite: bool) -> Any:
     """SQLite keeps times as text, in UTC and in an order that sorts."""
     return moment.isoformat(" ", "microseconds").removesuffix("+00:00") if sqlite else moment
@@ -228,6 +203,26 @@ def experiment_values(experiment: ExperimentRecord) -> tuple[Any, ...]:
     )
 
 
+@lru_cache(maxsize=1024)
+def _checked_names(
+    experiment_id: str, approach_name: str, provider: str, model: str, task: str
+) -> tuple[str, ...]:
+    """The stored names of a run's key. The same few come with every run."""
+    names = (
+        check_id("experiment_id", experiment_id),
+        canonical_approach(check_name("approach_name", approach_name)),
+        check_name("provider", provider, empty=True),
+        check_name("model", model, empty=True),
+        check_name("task", task, empty=True),
+    )
+    key = "".join(names)
+    # A character has at most four bytes.
+    if len(key) > LONGEST_KEY // 4 and len(key.encode()) > LONGEST_KEY:
+        rule = f"{LONGEST_KEY} bytes at most, together with the other names"
+        raise refused("task" if task else "model", task or model, rule)
+    return names
+
+
 def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:
     """The stored values of a run, in the order of `RUN_COLUMNS`.
 
@@ -267,18 +262,12 @@ def run_row(run: RunRecord, sqlite: bool) -> tuple[Any, ...]:
         check_count("reasoning_tokens", run.reasoning_tokens),
         check_count("cached_tokens", run.cached_tokens),
     )
-    names = (
-        check_id("experiment_id", run.experiment_id),
-        canonical_approach(check_name("approach_name", run.approach_name)),
-        check_name("provider", run.provider, empty=True),
-        check_name("model", run.model, empty=True),
-    )
-    task = check_name("task", run.task, empty=True)
-    key = "".join((*names, task))
-    # A character has at most four bytes.
-    if len(key) > LONGEST_KEY // 4 and len(key.encode()) > LONGEST_KEY:
-        rule = f"{LONGEST_KEY} bytes at most, together with the other names"
-        raise refused("task" if task else "model", task or run.model, rule)
+    given = (run.experiment_id, run.approach_name, run.provider, run.model, run.task)
+    try:
+        *names, task = _checked_names(*given)
+    except TypeError:
+        # What has no hash is not a text either.
+        *names, task = _checked_names.__wrapped__(*given)
     return (
         new_id() if run.id is None else check_id("id", run.id),
         *names,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ml_agents_results.config import DatabaseConfig, ExperimentConfig, ProviderSettings
+from ml_agents_results.database.new_ids import new_experiment_id
 from ml_agents_results.database.origin import signed
-from ml_agents_results.database.validation import new_experiment_id
 from ml_agents_results.errors import DuplicateError, NotFoundError, OutputError, UsageError
 from ml_agents_results.experiments.connections import connected, names_of
 from ml_agents_results.experiments.environment import environment

@@ -14,8 +14,8 @@ from ml_agents_results.config import ExperimentConfig
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.automatic_backup import AutomaticBackup
 from ml_agents_results.database.models import Experiment
+from ml_agents_results.database.new_ids import new_experiment_id
 from ml_agents_results.database.primary_values import set_by_scores
-from ml_agents_results.database.validation import new_experiment_id
 from ml_agents_results.errors import DuplicateError, ResultsError, UsageError
 from ml_agents_results.recording.missing_samples import MissingSamples
 from ml_agents_results.recording.run_recording import RecordingError, RunRecording, in_thread

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ml_agents_results.database.models import RUN_COLUMNS
-from ml_agents_results.database.validation import new_id
+from ml_agents_results.database.new_ids import new_id
 from ml_agents_results.repositories.upserts import PARSING, SCORES, Belonging
 
 _DIGEST_AT = RUN_COLUMNS.index("content_digest")

@@ -15,7 +15,7 @@ from ml_agents_results.database import schema
 from ml_agents_results.database.engine import Database
 from ml_agents_results.database.maintenance.integrity_checks import check
 from ml_agents_results.database.maintenance.recovery.salvage import repair
-from ml_agents_results.database.maintenance.recovery.sqlite_pages import Pages
+from ml_agents_results.database.maintenance.recovery.sqlite_pages import FilePages
 from ml_agents_results.errors import CorruptDatabaseError, NotFoundError, UsageError
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord
@@ -43,7 +43,7 @@ def template(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 def leaf_pages(path: Path, name: str) -> dict[object, int]:
     """The page that each row of a table is on."""
-    pages = Pages(path.read_bytes())
+    pages = FilePages(path.read_bytes())
     (table,) = (table for table in pages.tables() if table.name == name)
     return {
         row.rowid if name == "parsing_metrics" else row.values[0]: row.page
@@ -53,7 +53,7 @@ def leaf_pages(path: Path, name: str) -> dict[object, int]:
 
 
 def interior_page(path: Path) -> int:
-    pages = Pages(path.read_bytes())
+    pages = FilePages(path.read_bytes())
     (runs,) = (table for table in pages.tables() if table.name == "runs")
     return runs.root
 
@@ -101,7 +101,7 @@ def test_every_row_outside_of_the_damaged_pages_comes_back(
 ) -> None:
     for seed in seeds:
         data = bytearray(template.read_bytes())
-        size = Pages(bytes(data)).size
+        size = FilePages(bytes(data)).size
         hit = damage(data, random.Random(f"{damage.__name__} {seed} {os.environ.get('SEED')}"))
         damaged = {offset // size + 1 for offset in hit}
         folder = tmp_path / str(seed)
@@ -118,7 +118,7 @@ def time_column(path: Path) -> int:
 def check_repair(
     template: Path, data: bytes, damaged: set[int], folder: Path, *, cut_off: bool
 ) -> None:
-    size = Pages(template.read_bytes()).size
+    size = FilePages(template.read_bytes()).size
     broken, mended = folder / "broken.db", folder / "new.db"
     broken.write_bytes(data)
     try:
@@ -155,7 +155,7 @@ def check_repair(
 
 def test_runs_whose_way_from_the_root_is_lost_are_found(template: Path, tmp_path: Path) -> None:
     data = bytearray(template.read_bytes())
-    size = Pages(bytes(data)).size
+    size = FilePages(bytes(data)).size
     root = interior_page(template)
     data[(root - 1) * size : root * size] = bytes(size)
     (tmp_path / "broken.db").write_bytes(data)
@@ -166,7 +166,7 @@ def test_runs_whose_way_from_the_root_is_lost_are_found(template: Path, tmp_path
 
 def test_the_schema_may_be_lost(template: Path, tmp_path: Path) -> None:
     data = bytearray(template.read_bytes())
-    size = Pages(bytes(data)).size
+    size = FilePages(bytes(data)).size
     data[100:size] = bytes(size - 100)
     (tmp_path / "broken.db").write_bytes(data)
     report = repair(tmp_path / "broken.db", tmp_path / "new.db")
@@ -260,7 +260,7 @@ def test_what_a_cut_file_has_lost_is_not_called_nothing(
     template: Path, tmp_path: Path, share: float
 ) -> None:
     data = template.read_bytes()
-    size = Pages(data).size
+    size = FilePages(data).size
     pages = int(len(data) // size * share)
     (tmp_path / "cut.db").write_bytes(data[: pages * size])
     report = repair(tmp_path / "cut.db", tmp_path / "new.db")
@@ -270,7 +270,7 @@ def test_what_a_cut_file_has_lost_is_not_called_nothing(
 
 def test_a_count_that_no_index_tells_is_unknown(template: Path, tmp_path: Path) -> None:
     data = bytearray(template.read_bytes())
-    size = Pages(bytes(data)).size
+    size = FilePages(bytes(data)).size
     with closing(sqlite3.connect(template)) as connection:
         roots = connection.execute(
             "SELECT rootpage FROM sqlite_schema WHERE tbl_name = 'parsing_metrics' AND rootpage"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ml_agents_results.database.maintenance.recovery.salvage import repair
-from ml_agents_results.database.maintenance.recovery.sqlite_pages import Pages
+from ml_agents_results.database.maintenance.recovery.sqlite_pages import FilePages
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import RunRecord, ScoreRecord
 
@@ -51,7 +51,7 @@ def scores(path: Path, table: str = "scores") -> list[tuple[object, ...]]:
 
 def pages_of(path: Path, name: str) -> Counter[int]:
     """The pages of a table, and how many of its rows each has."""
-    pages = Pages(path.read_bytes())
+    pages = FilePages(path.read_bytes())
     (table,) = (table for table in pages.tables() if table.name == name)
     return Counter(row.page for page in pages.with_rows(table) for row in pages.rows(page))
 
@@ -60,7 +60,7 @@ def damaged(template: Path, tmp_path: Path, page: int) -> Path:
     """A copy in which a page is zero."""
     path = Path(shutil.copyfile(template, tmp_path / "damaged.db"))
     data = bytearray(path.read_bytes())
-    size = Pages(bytes(data)).size
+    size = FilePages(bytes(data)).size
     data[(page - 1) * size : page * size] = bytes(size)
     path.write_bytes(data)
     return path
@@ -89,7 +89,7 @@ def test_what_is_on_other_pages_is_saved(template: Path, tmp_path: Path) -> None
 
 
 def test_without_the_root_the_leaves_are_told_by_their_rows(template: Path, tmp_path: Path) -> None:
-    pages = Pages(template.read_bytes())
+    pages = FilePages(template.read_bytes())
     (table,) = (table for table in pages.tables() if table.name == "scores")
     rows = pages_of(template, "scores")[table.root]
     report = repair(damaged(template, tmp_path, table.root), tmp_path / "new.db")

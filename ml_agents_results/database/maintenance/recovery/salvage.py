@@ -28,8 +28,8 @@ from ml_agents_results.database.maintenance.recovery.mending import (
 )
 from ml_agents_results.database.maintenance.recovery.repair_report import RepairReport, TableRepair
 from ml_agents_results.database.maintenance.recovery.sqlite_pages import (
+    FilePages,
     PageRow,
-    Pages,
     SchemaEntry,
     Value,
 )
@@ -108,9 +108,9 @@ class _Salvage:
                 closing(sqlite3.connect(self._damaged)) as connection,
             ):
                 self._indexes = IndexLookup(connection)
-                self._salvage(Pages(data))
+                self._salvage(FilePages(data))
 
-    def _salvage(self, pages: Pages) -> None:
+    def _salvage(self, pages: FilePages) -> None:
         entries = pages.schema()
         tables = {entry.name: entry for entry in entries if entry.kind == "table"}
         known = {name: table.sql for name, table in tables.items() if _is_sound(table.sql)}
@@ -147,7 +147,7 @@ class _Salvage:
                     f"the table {entry.name} is not copied: its definition cannot be used"
                 )
 
-    def _report_missing_pages(self, pages: Pages, tables: dict[str, SchemaEntry]) -> None:
+    def _report_missing_pages(self, pages: FilePages, tables: dict[str, SchemaEntry]) -> None:
         """Notes on lost rows, from the structure of the file."""
         notes = self._report.notes
         if pages.expected is not None and pages.expected > pages.count:
@@ -174,7 +174,9 @@ class _Salvage:
             "Restore a backup with: ml-agents db-restore",
         )
 
-    def _revision(self, pages: Pages, tables: dict[str, Any], known: dict[str, str]) -> str | None:
+    def _revision(
+        self, pages: FilePages, tables: dict[str, Any], known: dict[str, str]
+    ) -> str | None:
         if "alembic_version" in tables:
             for page in pages.leaves(tables["alembic_version"].root):
                 for row in pages.rows(page):
@@ -195,7 +197,9 @@ class _Salvage:
                 if name not in present and not name.startswith("sqlite_"):
                     connection.execute(sql)
 
-    def _fill(self, connection: sqlite3.Connection, pages: Pages, tables: dict[str, Any]) -> None:
+    def _fill(
+        self, connection: sqlite3.Connection, pages: FilePages, tables: dict[str, Any]
+    ) -> None:
         reached: set[int] = set(pages.leaves(1))
         names = [name for name in _names(connection) if not name.startswith("sqlite_")]
         ordered = sorted(names, key=lambda name: _OURS.index(name) if name in _OURS else -1)

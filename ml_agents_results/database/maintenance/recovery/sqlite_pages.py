@@ -47,7 +47,7 @@ class SchemaEntry:
         return "WITHOUT ROWID" not in self.sql.upper()
 
 
-class Pages:
+class FilePages:
     """The pages of a file that is held in memory or mapped.
 
     Attributes:

@@ -202,13 +202,7 @@ class QueueRepository(Repository):
 
     def runs(self, name: str) -> Sequence[QueuedRun]:
         """The runs of a queue, in the order in which they are shown."""
-        rows = self._connection.execute(
-            select(QueueItem.position, QueueItem.run_id)
-            .join(Queue, Queue.id == QueueItem.queue_id)
-            .where(self._ours(name))
-            .order_by(QueueItem.position)
-        )
-        return [QueuedRun(*row) for row in rows]
+        return self._runs(name)
 
     def open_runs(self, name: str, author: str) -> Sequence[QueuedRun]:
         """The runs of a queue that this author has not labelled."""
@@ -221,10 +215,13 @@ class QueueRepository(Repository):
             )
             .exists()
         )
+        return self._runs(name, ~labelled)
+
+    def _runs(self, name: str, *conditions: Any) -> Sequence[QueuedRun]:
         rows = self._connection.execute(
             select(QueueItem.position, QueueItem.run_id)
             .join(Queue, Queue.id == QueueItem.queue_id)
-            .where(self._ours(name), ~labelled)
+            .where(self._ours(name), *conditions)
             .order_by(QueueItem.position)
         )
         return [QueuedRun(*row) for row in rows]

@@ -347,14 +347,14 @@ class RunRepository(Repository):
 
         Yields (approach_name, provider, model, task, sample_index, repeat_index, outcome).
         """
-        selected = select(*_KEY[1:], Run.outcome).where(Run.experiment_id == experiment_id)
-        for row in self._connection.execute(selected.execution_options(yield_per=5000)):
-            yield tuple(row)
+        return self._keyed(experiment_id, Run.outcome)
 
     def values(self, experiment_id: str) -> Iterator[tuple[Any, ...]]:
         """As `keys`, with `is_correct` and `score` in place of the outcome."""
-        selected = select(*_KEY[1:], Run.is_correct, Run.score)
-        selected = selected.where(Run.experiment_id == experiment_id)
+        return self._keyed(experiment_id, Run.is_correct, Run.score)
+
+    def _keyed(self, experiment_id: str, *columns: Any) -> Iterator[tuple[Any, ...]]:
+        selected = select(*_KEY[1:], *columns).where(Run.experiment_id == experiment_id)
         for row in self._connection.execute(selected.execution_options(yield_per=5000)):
             yield tuple(row)
 

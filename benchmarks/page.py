@@ -55,12 +55,12 @@ def _figures(document: dict[str, Any]) -> Iterator[Figure]:
 def _table(document: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in document["versions"].items())
     dates = sorted((date, name) for name, date in document["dates"].items())
-    measured = "; ".join(
+    days = "; ".join(
         f"{date} ({', '.join(name for _, name in same)})"
         for date, same in groupby(dates, key=lambda pair: pair[0])
     )
     lines = [
-        f"{document['machine']}, Python {document['python']}, {versions}. Measured on {measured}.",
+        f"{document['machine']}, Python {document['python']}, {versions}. Measured on {days}.",
         "",
         "| work | measured | next to | ratio | goal | |",
         "|" + " --- |" * 6,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.counts import VariantCounts
@@ -80,7 +80,8 @@ def _choices(
     list_url = f"/runs?{urlencode(others, errors='surrogatepass')}"
     shown = [value for value in names if runs[value] or value in chosen]
     pairs = {
-        one: urlencode([(param, write(one))], errors="surrogatepass") for one in (*shown, *chosen)
+        one: f"{param}={quote_plus(write(one), errors='surrogatepass')}"
+        for one in (*shown, *chosen)
     }
     choices = []
     for value in shown:

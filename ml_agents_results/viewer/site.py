@@ -105,7 +105,7 @@ class Site:
         """A page that is built once while the database stands still, however often it is asked
         for."""
         key = ("page", request.url.path, request.url.query)
-        built = self.store.figures(key, lambda _connection: build())
+        built = self.store.rendered(key, build)
         return HTMLResponse(built.body, built.status_code)
 
     def author_of(self, request: Request) -> str:
@@ -129,9 +129,9 @@ class Site:
 
     def variants(self, *experiment_ids: str) -> Sequence[Variant]:
         """The variants of the experiments, one experiment after the other."""
-        return self.store.figures(
+        return self.store.rendered(
             ("variants", *experiment_ids),
-            lambda _: list(
+            lambda: list(
                 dict.fromkeys(cell.variant for one in experiment_ids for cell in self.cells(one))
             ),
         )

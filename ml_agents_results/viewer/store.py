@@ -84,7 +84,23 @@ class Store:
         return self._reader.state()
 
     def figures(self, key: Hashable, compute: Callable[[Connection], T]) -> T:
-        """What `compute` gives, from memory while the database stands still.
+        """What `compute` gives, kept as by `rendered`."""
+
+        def computed() -> T:
+            worked = thread_time()
+            with self.read(None) as connection:
+                value = compute(connection)
+                if thread_time() - worked > _LONG:
+                    if self.database.is_sqlite:
+                        # SQLite would keep the pages that it read.
+                        connection.exec_driver_sql("PRAGMA shrink_memory")
+                    give_back()
+            return value
+
+        return self.rendered(key, computed)
+
+    def rendered(self, key: Hashable, build: Callable[[], T]) -> T:
+        """What `build` gives, from memory while the database stands still.
 
         While something records, figures are a little old rather than computed for each request:
         they are computed again after twenty times what they took.
@@ -98,17 +114,11 @@ class Store:
                 if known.state == state or monotonic() - known.at < rest:
                     value: T = known.value
                     return value
-            started, worked = monotonic(), thread_time()
-            with self.read(None) as connection:
-                value = compute(connection)
-                took = monotonic() - started
-                if thread_time() - worked > _LONG:
-                    if self.database.is_sqlite:
-                        # SQLite would keep the pages that it read.
-                        connection.exec_driver_sql("PRAGMA shrink_memory")
-                    give_back()
+            started = monotonic()
+            value = build()
+            ended = monotonic()
             with self._lock:
-                self._kept[key] = _Kept(state, value, started + took, took)
+                self._kept[key] = _Kept(state, value, ended, ended - started)
                 self._computing.pop(key, None)
                 while len(self._kept) > _CAPACITY:
                     self._kept.popitem(last=False)

@@ -92,8 +92,8 @@ def show(site: Site, request: Request) -> Response:
         rows=rows_html(first, page.lines, columns, labels, others),
         places=_places(query, page),
         live=(site.store.state() or "") if record.status == "running" else False,
-        **site.store.figures(
-            ("list", first), lambda _: _of_all_pages(site, first, columns, metrics, cells, labels)
+        **site.store.rendered(
+            ("list", first), lambda: _of_all_pages(site, first, columns, metrics, cells, labels)
         ),
     )
 
@@ -136,7 +136,7 @@ def _of_all_pages(
     listed = urlencode(first.pairs, errors="surrogatepass")
     # The fields of the form are the same whatever is chosen next to it.
     form = first.with_filters(variants=(), tasks=(), outcomes=())
-    fields = site.store.figures(("fields", form), lambda _: _fields(site, form, columns, metrics))
+    fields = site.store.rendered(("fields", form), lambda: _fields(site, form, columns, metrics))
     return {
         "title": _title(first, labels),
         "narrowed": _narrowed(first, labels),

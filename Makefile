@@ -34,7 +34,7 @@ demo: .venv/.installed  ## published results compared, then an experiment on a s
 	@echo "Look at demo/report.html and demo/report.xlsx, or at everything:"
 	@echo "    $(DEMO) view $(DEMO_DB)"
 
-test: .venv/.developing  ## every kind of test, in 3.5 minutes on two cores
+test: .venv/.developing  ## every kind of test, in under 3 minutes on two cores
 	$(BIN)/python -m pytest -q -rfEs -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-slow: .venv/.testing-slow  ## the long forms: kills, damage, packaging, races, Spark

@@ -62,7 +62,7 @@ class Server:
         self._engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
         self._names: list[str] = []
         self._template: str | None = None
-        self._free: list[str] = []
+        self._free: list[Database] = []
         self._objects: Any = None
 
     def create(self, template: str = "template0") -> str:
@@ -73,10 +73,7 @@ class Server:
         return self._url.set(database=name).render_as_string(hide_password=False)
 
     def create_migrated(self) -> str:
-        """The URL of a database with our schema and no rows: one that was given back, or a new one,
-        which takes ten times as long."""
-        if self._free:
-            return self._free.pop()
+        """The URL of a new database with our schema and no rows."""
         if self._template is None:
             url = self.create()
             database = Database(url)
@@ -87,9 +84,16 @@ class Server:
             self._template = make_url(url).database
         return self.create(template=str(self._template))
 
-    def give_back(self, url: str) -> None:
-        """Empties a database of `create_migrated` for the next test, or drops it if its schema is
-        not what it was. Deleting few rows takes a fraction of what TRUNCATE takes."""
+    def take(self) -> Database:
+        """A database with our schema and no rows: one that was given back, whose statements are
+        compiled, or a new one, which takes ten times as long."""
+        return self._free.pop() if self._free else Database(self.create_migrated())
+
+    def give_back(self, database: Database) -> None:
+        """Closes and empties a database that was taken, for the next test; drops it if its schema
+        is not what it was. Deleting few rows takes a fraction of what TRUNCATE takes."""
+        database.close()
+        url = str(database.config.url)
         with self._plain(url) as connection:
             intact = _objects(connection) == self._objects
             if intact:
@@ -98,7 +102,7 @@ class Server:
                     connection.execute(f"DELETE FROM {table.name}")
                 connection.execute("SELECT setval(seqrelid::regclass, 1, false) FROM pg_sequence")
         if intact:
-            self._free.append(url)
+            self._free.append(database)
         else:
             self.drop(url)
 
@@ -257,34 +261,31 @@ def migrated(
     request: pytest.FixtureRequest, migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Database]]:
     """Makes databases of an engine with our schema, for all tests of a module that only read."""
-    opened: list[tuple[Database, str | None]] = []
+    opened: list[Database] = []
 
     def make(engine_name: str) -> Database:
-        url = None
         if engine_name == "sqlite":
             path = tmp_path_factory.mktemp("shared") / "results.db"
             database = Database(str(shutil.copyfile(migrated_file, path)))
         else:
-            url = request.getfixturevalue("postgres").create_migrated()
-            database = Database(url)
-        opened.append((database, url))
+            database = request.getfixturevalue("postgres").take()
+        opened.append(database)
         return database
 
     yield make
-    for database, url in opened:
-        database.close()
-        if url is not None:
-            request.getfixturevalue("postgres").give_back(url)
+    for database in opened:
+        if database.is_sqlite:
+            database.close()
+        else:
+            request.getfixturevalue("postgres").give_back(database)
 
 
 @pytest.fixture
 def postgresql_database(postgres: Server) -> Iterator[Database]:
     """A database with our schema on the server, where a test is about servers."""
-    url = postgres.create_migrated()
-    database = Database(url)
+    database = postgres.take()
     yield database
-    database.close()
-    postgres.give_back(url)
+    postgres.give_back(database)
 
 
 @pytest.fixture

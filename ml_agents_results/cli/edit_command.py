@@ -71,7 +71,8 @@ def edit(
         emit_json(document)
     else:
         tags = ", ".join(map(str, changed.tags_json)) or "none"
-        write(f"{chosen}: name {changed.name or '-'}, tags {tags}, metric {document['metric']}.")
+        measured = document["metric"] or "none"
+        write(f"{chosen}: name {changed.name or '-'}, tags {tags}, metric {measured}.")
 
 
 def _tags(record: "ExperimentRecord", added: list[str], removed: list[str]) -> list[Any]:

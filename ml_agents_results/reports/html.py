@@ -85,7 +85,7 @@ def text(value: str) -> str:
 
 def pictured(value: str) -> str:
     """A text with its control characters as pictures."""
-    return value if _is_plain(value) else value.translate(_PICTURES)
+    return value if value.isprintable() or _is_plain(value) else value.translate(_PICTURES)
 
 
 def texts(values: Iterable[str]) -> list[str]:

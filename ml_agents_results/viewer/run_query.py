@@ -46,7 +46,7 @@ _NAMES = (
     ),
 )
 _EMPTY = "∅"
-_LAST = ("last", "yes")
+LAST = ("last", "yes")
 _META = "meta."
 _POSITION_TYPES = (int | float | None, str, str, str, str, int, int)
 """What it is sorted by, then its key."""
@@ -113,8 +113,8 @@ class RunQuery:
         pairs += [("columns", name) for name in self.columns]
         for name, position in (("after", self.after), ("before", self.before)):
             if position is not None:
-                pairs.append((name, cursor_of([position.value, *position.key])))
-        return [*pairs, *([_LAST] if self.last else [])]
+                pairs.append((name, position_in_link(position)))
+        return [*pairs, *([LAST] if self.last else [])]
 
     def url(self, path: str = "/runs") -> str:
         return f"{path}?{urlencode(self.pairs, errors='surrogatepass')}"
@@ -268,6 +268,10 @@ def _position(cursor: str | None) -> Position | None:
         return None
     value, *key = cursor_values(cursor, _POSITION_TYPES)
     return Position(tuple(key), value)
+
+
+def position_in_link(position: Position) -> str:
+    return cursor_of([position.value, *position.key])
 
 
 def cursor_of(values: Sequence[Any]) -> str:

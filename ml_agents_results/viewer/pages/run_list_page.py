@@ -31,7 +31,7 @@ from ml_agents_results.statistics.run_columns import METADATA
 from ml_agents_results.viewer.cell_links import experiment_crumbs
 from ml_agents_results.viewer.facets import facets_of, runs_of
 from ml_agents_results.viewer.pages.queue_page import grading_url
-from ml_agents_results.viewer.run_query import SIZES, RunQuery, run_query
+from ml_agents_results.viewer.run_query import LAST, SIZES, RunQuery, position_in_link, run_query
 from ml_agents_results.viewer.run_rows import (
     COLUMNS,
     NUMBERS,
@@ -284,20 +284,20 @@ def _sort_urls(
 def _places(query: RunQuery, page: RunPage) -> dict[str, str]:
     """The neighbouring pages, as far as there are some."""
     places = {}
-    first = query.first()
+    first = query.first().url()
     backwards = query.backwards
     if query.after is not None or (backwards and page.more):
-        places["First"] = first.url()
+        places["First"] = first
         if page.lines:
             before = position_of(page.lines[0], query.order)
-            places["Previous"] = replace(first, before=before).url()
+            places["Previous"] = f"{first}&before={position_in_link(before)}"
     if page.stopped_at is not None:
-        places["Search on"] = replace(first, after=page.stopped_at).url()
+        places["Search on"] = f"{first}&after={position_in_link(page.stopped_at)}"
     elif page.lines and not query.last and (backwards or page.more):
         after = position_of(page.lines[-1], query.order)
-        places["Next"] = replace(first, after=after).url()
+        places["Next"] = f"{first}&after={position_in_link(after)}"
         if not query.filters.searches:
-            places["Last"] = replace(first, last=True).url()
+            places["Last"] = f"{first}&{'='.join(LAST)}"
     return places
 
 

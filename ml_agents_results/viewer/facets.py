@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
@@ -67,6 +68,12 @@ def facets_of(
     return {name: listed for name, listed in facets.items() if len(listed) > 1}
 
 
+@lru_cache(maxsize=4096)
+def _pair(param: str, value: str) -> str:
+    """As in links: each page quotes the same values."""
+    return f"{param}={quote_plus(value, errors='surrogatepass')}"
+
+
 def _choices(
     query: RunQuery,
     param: str,
@@ -79,10 +86,7 @@ def _choices(
     others = [pair for pair in query.pairs if pair[0] != param]
     list_url = f"/runs?{urlencode(others, errors='surrogatepass')}"
     shown = [value for value in names if runs[value] or value in chosen]
-    pairs = {
-        one: f"{param}={quote_plus(write(one), errors='surrogatepass')}"
-        for one in (*shown, *chosen)
-    }
+    pairs = {one: _pair(param, write(one)) for one in (*shown, *chosen)}
     choices = []
     for value in shown:
         after = [pairs[one] for one in chosen if one != value]

@@ -158,7 +158,7 @@ def _cells(name: str, values: Mapping[str, Sequence[Any]], labels: Mapping[Varia
     if name == "outcome":
         return [_OUTCOMES[outcome] for outcome in column]
     if name in TEXTS:
-        return list(map(_cut_cell, column, texts(map(_beginning, column))))
+        return _text_cells(column)
     if name == "created_at":
         return [moment(time) for time in column]
     write = _NUMBERS.get(name)
@@ -188,15 +188,13 @@ def _scores(line: RunLine, metric: MetricRecord, scores: Sequence[ScoreRecord]) 
     return ", ".join(said) or "-"
 
 
-def _beginning(value: str | None) -> str:
-    """The part of a text that is shown."""
-    if value is None:
-        return "-"
+def _text_cells(column: Sequence[str | None]) -> Cells:
+    """The beginnings of texts, with a mark where they were cut."""
     # A cut may lie within the sign that stands for what databases cannot store.
-    return value if len(value) <= CUT else value[:CUT].partition("\ufdd0")[0]
-
-
-def _cut_cell(value: str | None, beginning: str) -> str:
-    """A beginning in its cell, with a mark where the text was cut."""
-    was_cut = value is not None and len(value) > CUT
-    return f'<span class="cut">{beginning}{"&hellip;" if was_cut else ""}</span>'
+    shown = [
+        "-" if one is None else one if len(one) <= CUT else one[:CUT].partition("\ufdd0")[0]
+        for one in column
+    ]
+    marks = ["&hellip;" if one is not None and len(one) > CUT else "" for one in column]
+    parts = zip(texts(shown), marks, strict=True)
+    return [f'<span class="cut">{beginning}{mark}</span>' for beginning, mark in parts]

@@ -120,10 +120,14 @@ def _start(path: Path, name: str, key: str) -> Any:
     params.cpuparams.n_threads = max(1, (os.cpu_count() or 2) // 2)
     params.verbosity = -1
     params.ui = False
+    params.endpoint_metrics = True
     try:
-        return xllamacpp.Server(params)
+        server = xllamacpp.Server(params)
     except RuntimeError:
         raise UsageError(
             f"{path.name} cannot be loaded as a model",
             "It must be a complete GGUF file of a chat model, and fit into memory.",
         ) from None
+    # The destructor waits forever for a server whose loop has not begun; its loop answers this.
+    server.handle_metrics()
+    return server

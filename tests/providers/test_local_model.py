@@ -73,3 +73,8 @@ def test_it_is_for_this_process_alone_and_ends_with_the_provider() -> None:
         await stranger.aclose()
 
     asyncio.run(trespass())
+
+
+def test_it_ends_as_soon_as_it_has_begun() -> None:
+    for _ in range(2):
+        asyncio.run(Local(None, ProviderSettings()).aclose())

@@ -1,10 +1,18 @@
 """Form values: numbers and lists out of what a form or a link sent."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from ml_agents_results.errors import UsageError
+
+
+def require_known(params: Iterable[str], known: Collection[str]) -> None:
+    """Raises UsageError for a parameter that a page does not take."""
+    if unknown := sorted(set(params) - set(known)):
+        raise UsageError(
+            f"there is no parameter {', '.join(map(repr, unknown))}", f"Known: {', '.join(known)}"
+        )
 
 
 def number_of(value: Any) -> float | None:

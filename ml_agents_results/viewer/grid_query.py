@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from ml_agents_results.errors import UsageError
 from ml_agents_results.records import Variant
 from ml_agents_results.repositories.sample_grid import GridFilters, Pattern, SampleKey
+from ml_agents_results.viewer.form_values import require_known
 from ml_agents_results.viewer.run_query import (
     Params,
     cursor_of,
@@ -103,10 +104,7 @@ def grid_query(params: Params, variants: Sequence[Variant]) -> GridQuery:
     Raises:
         UsageError: A parameter is unknown, or its value makes no sense.
     """
-    if unknown := sorted(set(params) - set(_NAMES)):
-        raise UsageError(
-            f"there is no parameter {', '.join(map(repr, unknown))}", f"Known: {', '.join(_NAMES)}"
-        )
+    require_known(params, _NAMES)
     named = tuple(dict.fromkeys(variant_of(one, variants) for one in params.getlist("v") if one))
     if len(named) > _MOST_COLUMNS:
         raise UsageError(f"{len(named)} variants are too many", f"Take {_MOST_COLUMNS} or fewer.")

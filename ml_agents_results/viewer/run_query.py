@@ -22,6 +22,7 @@ from ml_agents_results.repositories.run_filters import (
     RunOrder,
 )
 from ml_agents_results.statistics.run_columns import METADATA, OUTCOMES
+from ml_agents_results.viewer.form_values import require_known
 from ml_agents_results.viewer.variant_links import variant_of, variant_slug
 
 Params = ImmutableMultiDict[str, str]
@@ -142,10 +143,7 @@ def run_query(params: Params, variants: Sequence[Variant]) -> RunQuery:
     """
     given = {name: [v for v in params.getlist(name) if v != ""] for name in params}
     metadata = _metadata(given)
-    if unknown := sorted(given.keys() - set(_NAMES)):
-        raise UsageError(
-            f"there is no parameter {', '.join(map(repr, unknown))}", f"Known: {', '.join(_NAMES)}"
-        )
+    require_known(given, _NAMES)
     one = {name: values[-1] for name, values in given.items() if values}
     numbers = {name: _number(name, one.get(name)) for name in _NUMBERS}
     filters = RunFilters(

@@ -18,7 +18,9 @@ from ml_agents_results.reports.html import pictured, view_html
 from ml_agents_results.repositories.counts import VariantCounts
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.filters import Filters
+from ml_agents_results.repositories.run_metadata import metadata_keys
 from ml_agents_results.repositories.tabulator import Tabulator
+from ml_agents_results.statistics.run_columns import METADATA
 from ml_agents_results.viewer.security import ANNOTATOR
 from ml_agents_results.viewer.store import Store
 from ml_agents_results.viewer.variant_links import variant_slug
@@ -26,6 +28,9 @@ from ml_agents_results.viewer.variant_links import variant_slug
 OUTCOMES = (
     *("correct", "wrong", "scored", "failed", "truncated", "refused", "unparsed", "ungraded"),
 )
+MOST_KEYS = 40
+"""Members of the metadata that are offered as columns, and to cluster by."""
+
 MARKS = {
     "correct": Markup("&#x2713;"),
     "wrong": Markup("&#x2717;"),
@@ -126,6 +131,20 @@ class Site:
             ("cells", experiment_id),
             lambda connection: _cells(connection, experiment_id),
         )
+
+    def metadata_keys(self, experiment_id: str) -> Sequence[str]:
+        """The members of the metadata that some of the first runs have."""
+        return self.store.figures(
+            ("metadata", experiment_id),
+            lambda connection: metadata_keys(connection, experiment_id),
+        )
+
+    def clusters(self, experiment_ids: Sequence[str], chosen: str | None) -> Sequence[str]:
+        """What the runs of all these experiments can be clustered by, and what is chosen."""
+        first, *others = [self.metadata_keys(one) for one in experiment_ids]
+        shared = [key for key in first if key and all(key in keys for keys in others)]
+        names = ["none", "task", *(METADATA + key for key in shared[:MOST_KEYS])]
+        return names if chosen is None or chosen in names else [*names, chosen]
 
     def variants(self, *experiment_ids: str) -> Sequence[Variant]:
         """The variants of the experiments, one experiment after the other."""

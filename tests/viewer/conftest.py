@@ -40,6 +40,7 @@ def study(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
             processor.save_experiment(name, {"dataset": "made up"}, name=f"Study {name}")
             runs = make_runs(name, seed=seed, samples=30)
             for number, run in enumerate(runs):
+                run.metadata_json = {"document": f"d{run.sample_index // 3}"}
                 if run.error is None:
                     run.scores = [ScoreRecord(number % 7, metric="length", explanation="counted")]
             processor.save_runs(runs)

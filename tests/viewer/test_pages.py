@@ -129,6 +129,32 @@ def test_figures_are_those_of_the_command_line(client: TestClient, study: Path) 
     assert compared["comparisons"][0]["sentence"] in unescape(shown)
 
 
+@pytest.mark.parametrize("cluster", ["metadata:document", "none"])
+def test_errors_are_clustered_as_on_the_command_line(
+    client: TestClient, study: Path, cluster: str
+) -> None:
+    asked = urlencode({"cluster": cluster})
+    named = ("--experiment-id", "exp", "--cluster", cluster, "--db-path", study)
+    compared = document("compare", *named, "--by", "task")
+    assert client.get(f"/compare.json?experiment=exp&{asked}").json() == compared
+    accuracy = document("analyze", *named, "--report-type", "accuracy")
+    ours = client.get(f"/experiment.json?id=exp&{asked}").json()
+    assert ours["variants"] == accuracy["variants"]
+    assert compared != client.get("/compare.json?experiment=exp").json()
+    for url in (f"/experiment?id=exp&{asked}", f"/compare?experiment=exp&{asked}"):
+        shown = client.get(url).text
+        assert compared["comparisons"][0]["sentence"] in unescape(shown)
+        assert f"<option selected>{cluster}</option>" in shown
+        assert f"--cluster {cluster}" in shown
+        methods = re.findall(r'<p class="note">(.*?)</p>', shown.split("are computed")[1])
+        assert len(methods) == len(set(methods)) > 1
+    kept = f"/experiment?id=exp&amp;part=costs&amp;{asked}"
+    assert kept in client.get(f"/experiment?id=exp&{asked}").text
+    costs = client.get(unescape(kept)).text
+    assert f"<option selected>{cluster}</option>" in costs
+    assert costs != client.get("/experiment?id=exp&part=costs").text
+
+
 def test_the_list_has_the_intervals_of_the_summary(client: TestClient, study: Path) -> None:
     with ResultsProcessor(str(study)) as processor:
         processor.save_experiment("one", {})
@@ -165,6 +191,12 @@ def test_what_makes_no_sense_is_answered_with_a_sentence(client: TestClient) -> 
         "/experiment?id=nothing": 404,
         "/experiment?id=exp&part=nothing": 400,
         "/experiment?id=exp&metric=nothing": 404,
+        "/experiment?id=exp&cluster=nothing": 400,
+        "/experiment?id=exp&part=about&cluster=metadata:": 400,
+        "/experiment?id=exp&surprise=1": 400,
+        "/compare?experiment=exp&cluster=nothing": 400,
+        "/compare?experiment=exp&cluster=metadata:nowhere": 400,
+        "/compare?experiment=exp&surprise=1": 400,
         "/runs?experiment=exp&v=ChainOfThought-00000000": 400,
         "/runs?experiment=exp&after=broken": 400,
         "/runs?experiment=exp&surprise=1": 400,

@@ -26,6 +26,7 @@ from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
 from ml_agents_results.services.summary import SummaryReport
 from ml_agents_results.viewer.cell_links import cell_links, sample_link
+from ml_agents_results.viewer.form_values import require_known
 from ml_agents_results.viewer.grid_query import MOST_EXPERIMENTS
 from ml_agents_results.viewer.heat_map import HeatMap, heat_map
 from ml_agents_results.viewer.pages.experiment_page import PairFinding, findings_of
@@ -70,9 +71,9 @@ def show(site: Site, request: Request) -> Response:
 
 def _page(site: Site, request: Request) -> Response:
     params = request.query_params
-    ids, metric, baseline, allow = _asked(site, request)
+    ids, baseline, options = _asked(site, request)
     shown = site.store.figures(
-        ("compare", ids, metric, baseline, allow), partial(_compute, ids, metric, baseline, allow)
+        ("compare", ids, baseline, options), partial(_compute, ids, baseline, options)
     )
     tasks = [task.task for task in shown.comparison.tasks]
     return site.page(
@@ -81,16 +82,16 @@ def _page(site: Site, request: Request) -> Response:
         crumbs=[("/", "Experiments")],
         shown=shown,
         ids=ids,
-        metric=metric,
         baseline=baseline,
-        allow=allow,
+        options=options,
+        clusters=site.clusters(ids, options.cluster),
         samples_url=grid_url(ids) if len(ids) <= MOST_EXPERIMENTS else None,
-        link=cell_links(shown.labels, tasks, primary=metric is None),
+        link=cell_links(shown.labels, tasks, primary=options.metric is None),
         sample_url=lambda line: (
             sample_link(line.experiment_id, line.task, line.sample_index) + f"&run={line.id}"
         ),
         allowing=_url("/compare", request, allow=ALLOWANCES),
-        commands=[_command(site, ids, metric, baseline, allow)],
+        commands=[_command(site, ids, baseline, options)],
         exports=[(_url("/compare.json", request), "JSON")],
         params=params,
     )
@@ -98,18 +99,17 @@ def _page(site: Site, request: Request) -> Response:
 
 def document(site: Site, request: Request) -> Response:
     """The document of `compare --json`."""
-    ids, metric, baseline, allow = _asked(site, request)
+    ids, baseline, options = _asked(site, request)
     shown = site.store.figures(
-        ("compare", ids, metric, baseline, allow), partial(_compute, ids, metric, baseline, allow)
+        ("compare", ids, baseline, options), partial(_compute, ids, baseline, options)
     )
     content = json_bytes(comparison_document(shown.comparison), indent=True)
     return Response(content, media_type="application/json")
 
 
-def _asked(
-    site: Site, request: Request
-) -> tuple[tuple[str, ...], str | None, Variant | None, tuple[str, ...]]:
+def _asked(site: Site, request: Request) -> tuple[tuple[str, ...], Variant | None, AnalysisOptions]:
     params = request.query_params
+    require_known(params, ("experiment", "metric", "baseline", "cluster", "allow"))
     ids = tuple(dict.fromkeys(params.getlist("experiment")))
     if not ids:
         raise UsageError("no experiment is named", "Tick some in the list of experiments.")
@@ -122,19 +122,18 @@ def _asked(
                 ExperimentRepository(connection).get(one)
         baseline = variant_of(slug, [v for one in ids for v in site.variants(one)])
     allow = tuple(one for one in params.getlist("allow") if one)
-    return ids, params.get("metric") or None, baseline, allow
+    metric, cluster = params.get("metric") or None, params.get("cluster") or None
+    return ids, baseline, AnalysisOptions(metric=metric, cluster=cluster, allow=allow)
 
 
 def _compute(
     ids: tuple[str, ...],
-    metric: str | None,
     baseline: Variant | None,
-    allow: tuple[str, ...],
+    options: AnalysisOptions,
     connection: Connection,
 ) -> _Shown:
     experiments = ExperimentRepository(connection)
     records = {one: experiments.get(one) for one in ids}
-    options = AnalysisOptions(metric=metric, allow=allow)
     comparison = ComparisonService(connection, Filters(experiment_id=ids), options).compare(
         ids, baseline=None if baseline is None else str(baseline), by_task=True
     )
@@ -145,7 +144,7 @@ def _compute(
         comparison.variants,
         [(task.task, task.variants) for task in comparison.tasks],
     )
-    found = findings_of(comparison, labels, primary=metric is None)
+    found = findings_of(comparison, labels, primary=options.metric is None)
     several = len(comparison.tasks) > 1
     order = ("differences", "variants", "counts", "macro", "measures")
     named = {name: [v for v in report.views if v.name == name] for name in order}
@@ -194,17 +193,15 @@ def _url(path: str, request: Request, allow: Sequence[str] | None = None) -> str
 
 
 def _command(
-    site: Site,
-    ids: Sequence[str],
-    metric: str | None,
-    baseline: Variant | None,
-    allow: Sequence[str],
+    site: Site, ids: Sequence[str], baseline: Variant | None, options: AnalysisOptions
 ) -> str:
     words = ["ml-agents", "compare", "--experiment-ids", shlex.quote(",".join(ids))]
-    if metric:
-        words += ["--metric", shlex.quote(metric)]
+    if options.metric:
+        words += ["--metric", shlex.quote(options.metric)]
     if baseline is not None:
         words += ["--baseline", shlex.quote(str(baseline))]
-    if allow:
-        words += ["--allow", ",".join(allow)]
+    if options.cluster:
+        words += ["--cluster", shlex.quote(options.cluster)]
+    if options.allow:
+        words += ["--allow", ",".join(options.allow)]
     return " ".join([*words, "--by task", site.store.database.option])

@@ -29,12 +29,15 @@ from ml_agents_results.repositories.experiment_repository import ExperimentRepos
 from ml_agents_results.repositories.run_filters import RunFilters
 from ml_agents_results.repositories.run_list import RunListRepository
 from ml_agents_results.repositories.run_source import SharedReads
+from ml_agents_results.repositories.tabulator import columns_of_cluster
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_result import Comparison
+from ml_agents_results.services.sample_clusters import cluster_column
 from ml_agents_results.services.study_progress import progress_of
 from ml_agents_results.services.variant_summary import VariantSummary
 from ml_agents_results.statistics.run_columns import Column
 from ml_agents_results.viewer.cell_links import cell_links, changed_link
+from ml_agents_results.viewer.form_values import require_known
 from ml_agents_results.viewer.heat_map import HeatMap, heat_map
 from ml_agents_results.viewer.run_query import RunQuery
 from ml_agents_results.viewer.site import Site
@@ -50,6 +53,8 @@ MOST_IN_CHARTS = 24
 """Nobody can tell more variants than these apart by colour and shape."""
 
 OF_ANY_METRIC = ("findings",)
+CLUSTERED = ("findings", "costs", "parsing")
+"""The parts whose intervals depend on what runs are clustered by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +120,15 @@ def show(site: Site, request: Request) -> Response:
 
 def _page(site: Site, request: Request, record: ExperimentRecord) -> Response:
     state = site.store.state()
-    experiment_id, part, metric = _named(request)
+    experiment_id, part, asked = _named(request)
+    options = _of_part(part, asked)
     own = _primary(record)
     with site.store.read() as connection:
         some = RunListRepository(connection).count(RunFilters(experiment_id), at_most=0)
     shown = _ShownPart({})
     if part in _READ and some:
-        of_part = None if part not in OF_ANY_METRIC else metric
         shown = site.store.figures(
-            ("experiment", experiment_id, part, of_part), partial(_compute, part, record, of_part)
+            ("experiment", experiment_id, part, options), partial(_compute, part, record, options)
         )
     running = record.status == "running"
     head = _counted(site, experiment_id) if running or shown.head is None else shown.head
@@ -132,7 +137,7 @@ def _page(site: Site, request: Request, record: ExperimentRecord) -> Response:
     if running:
         with site.store.read() as connection:
             progress = progress_of(connection, experiment_id, head.runs, planned)
-    primary = metric is None or metric == own
+    primary = options.metric in (None, own)
     return site.page(
         "experiment.html",
         title=record.name or record.id,
@@ -148,37 +153,34 @@ def _page(site: Site, request: Request, record: ExperimentRecord) -> Response:
         unfinished=max(0, planned - head.runs) if running and planned else 0,
         part=part,
         parts=PARTS,
-        part_url=lambda name: part_url(experiment_id, name, metric),
+        part_url=lambda name: _url("/experiment", experiment_id, name, asked),
         metrics=[one.name for one in record.metrics or ()],
-        metric=metric or own,
+        metric=options.metric or own,
         with_metrics=part in OF_ANY_METRIC,
+        clusters=site.clusters((experiment_id,), asked.cluster) if part in CLUSTERED else (),
+        cluster=asked.cluster,
         shown=shown,
         most_in_charts=MOST_IN_CHARTS,
         link=cell_links(shown.labels, shown.tasks, primary=primary),
         runs_url=RunQuery(RunFilters(experiment_id)).url(),
         samples_url="/samples?" + urlencode({"experiment": experiment_id}),
         queues_url="/queues?" + urlencode({"experiment": experiment_id}),
-        commands=_commands(site, experiment_id, part, metric),
-        exports=[(_url("/experiment.json", experiment_id, "", metric), "JSON")],
+        commands=_commands(site, experiment_id, part, options),
+        exports=[(_url("/experiment.json", experiment_id, "findings", asked), "JSON")],
     )
 
 
 def document(site: Site, request: Request) -> Response:
     """The figures of `analyze --report-type accuracy --json`."""
-    experiment_id, _, metric = _named(request)
+    experiment_id, _, options = _named(request)
 
     def compute(connection: Connection) -> dict[str, Any]:
         record = ExperimentRepository(connection).get(experiment_id)
-        return _snapshot(connection, record, metric).accuracy.to_dict()
+        return _snapshot(connection, record, options).accuracy.to_dict()
 
-    accuracy = site.store.figures(("document", experiment_id, metric), compute)
+    accuracy = site.store.figures(("document", experiment_id, options), compute)
     content = {"schema_version": SCHEMA_VERSION, "experiment_ids": [experiment_id], **accuracy}
     return Response(json_bytes(content, indent=True), media_type="application/json")
-
-
-def part_url(experiment_id: str, part: str, metric: str | None = None) -> str:
-    kept = metric if part in OF_ANY_METRIC else None
-    return _url("/experiment", experiment_id, "" if part == "findings" else part, kept)
 
 
 def findings_of(
@@ -202,17 +204,34 @@ def findings_of(
     return findings
 
 
-def _named(request: Request) -> tuple[str, str, str | None]:
+def _named(request: Request) -> tuple[str, str, AnalysisOptions]:
     params = request.query_params
+    require_known(params, ("id", "part", "metric", "cluster"))
     part = params.get("part", "findings")
     if part not in PARTS:
         raise UsageError(f"there is no part {part!r}", f"Choose of: {', '.join(PARTS)}")
-    return params.get("id", ""), part, params.get("metric") or None
+    metric, cluster = params.get("metric") or None, params.get("cluster") or None
+    return params.get("id", ""), part, AnalysisOptions(metric=metric, cluster=cluster)
 
 
-def _url(path: str, experiment_id: str, part: str, metric: str | None) -> str:
-    pairs = {"id": experiment_id, "part": part, "metric": metric or ""}
-    return f"{path}?" + urlencode({name: value for name, value in pairs.items() if value})
+def _of_part(part: str, asked: AnalysisOptions) -> AnalysisOptions:
+    """What is asked that changes figures of the part."""
+    return AnalysisOptions(
+        metric=asked.metric if part in OF_ANY_METRIC else None,
+        cluster=asked.cluster if part in CLUSTERED else None,
+    )
+
+
+def _url(path: str, experiment_id: str, part: str, asked: AnalysisOptions) -> str:
+    options = _of_part(part, asked)
+    pairs = {
+        "id": experiment_id,
+        "part": "" if part == "findings" else part,
+        "metric": options.metric,
+        "cluster": options.cluster,
+    }
+    given = {name: value for name, value in pairs.items() if value}
+    return f"{path}?" + urlencode(given, errors="surrogatepass")
 
 
 def _counted(site: Site, experiment_id: str) -> Head:
@@ -224,22 +243,25 @@ def _counted(site: Site, experiment_id: str) -> Head:
 
 
 def _snapshot(
-    connection: Connection, record: ExperimentRecord, metric: str | None, part: str = "findings"
+    connection: Connection,
+    record: ExperimentRecord,
+    options: AnalysisOptions,
+    part: str = "findings",
 ) -> Snapshot:
     """The experiment for the analyses of a part, which share what is read."""
     include = frozenset((part if part in _REPORTS else "summary",))
-    options = ExportOptions(include, analysis=AnalysisOptions(metric=metric))
-    source = SharedReads(DatabaseSource(connection), _READ[part])
-    return Snapshot(connection, (record,), options, source)
+    columns = (*_READ[part], *columns_of_cluster(cluster_column(options)))
+    source = SharedReads(DatabaseSource(connection), columns)
+    return Snapshot(connection, (record,), ExportOptions(include, analysis=options), source)
 
 
 def _compute(
-    part: str, record: ExperimentRecord, metric: str | None, connection: Connection
+    part: str, record: ExperimentRecord, options: AnalysisOptions, connection: Connection
 ) -> _ShownPart:
-    snapshot = _snapshot(connection, record, metric, part)
+    snapshot = _snapshot(connection, record, options, part)
     labels = variant_labels([row.variant for row in snapshot.accuracy.variants])
     if part == "findings":
-        primary = metric is None or metric == _primary(record)
+        primary = options.metric in (None, _primary(record))
         return _findings(snapshot, labels, primary=primary)
     reports = _REPORTS[part](snapshot)
     return _ShownPart(
@@ -295,11 +317,12 @@ _REPORTS: dict[str, Callable[[Snapshot], Sequence[Report]]] = {
 }
 
 
-def _commands(site: Site, experiment_id: str, part: str, metric: str | None) -> list[str]:
+def _commands(site: Site, experiment_id: str, part: str, options: AnalysisOptions) -> list[str]:
     import shlex
 
     named = f"--experiment-id {shlex.quote(experiment_id)}"
-    of = f" --metric {shlex.quote(metric)}" if metric and part in OF_ANY_METRIC else ""
+    of = f" --metric {shlex.quote(options.metric)}" if options.metric else ""
+    of += f" --cluster {shlex.quote(options.cluster)}" if options.cluster else ""
     where = site.store.database.option
     kinds = {
         "findings": ["accuracy"],

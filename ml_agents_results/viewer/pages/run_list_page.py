@@ -24,7 +24,7 @@ from ml_agents_results.repositories.run_list import (
     RunPage,
     position_of,
 )
-from ml_agents_results.repositories.run_metadata import members_of_runs, metadata_keys
+from ml_agents_results.repositories.run_metadata import members_of_runs
 from ml_agents_results.repositories.run_statements import CUT
 from ml_agents_results.repositories.score_rows import scores_of_runs
 from ml_agents_results.statistics.run_columns import METADATA
@@ -40,7 +40,7 @@ from ml_agents_results.viewer.run_rows import (
     rows_html,
     score_texts,
 )
-from ml_agents_results.viewer.site import Site
+from ml_agents_results.viewer.site import MOST_KEYS, Site
 
 _DOWNLOADS = {
     "csv": "CSV",
@@ -50,8 +50,6 @@ _DOWNLOADS = {
     "parquet": "Parquet",
 }
 _COUNT_SECONDS = 0.5
-_MOST_KEYS = 40
-"""Members of the metadata that are offered as columns."""
 
 
 def show(site: Site, request: Request) -> Response:
@@ -166,9 +164,7 @@ def _downloads() -> Mapping[str, str]:
 
 def _fields(site: Site, query: RunQuery, columns: Sequence[str], metrics: Sequence[str]) -> Markup:
     experiment_id = query.filters.experiment_id
-    keys = site.store.figures(
-        ("metadata", experiment_id), lambda connection: metadata_keys(connection, experiment_id)
-    )
+    keys = site.metadata_keys(experiment_id)
     return site.fragment(
         "run_fields.html",
         query=query,
@@ -176,7 +172,7 @@ def _fields(site: Site, query: RunQuery, columns: Sequence[str], metrics: Sequen
         every_column={
             **COLUMNS,
             **{name: name for name in metrics},
-            **{METADATA + key: key for key in keys[:_MOST_KEYS]},
+            **{METADATA + key: key for key in keys[:MOST_KEYS]},
             **{name: name.removeprefix(METADATA) for name in columns if name not in COLUMNS},
         },
         metrics=metrics,

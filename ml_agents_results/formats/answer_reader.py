@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Protocol
 
 from ml_agents_results.formats.log import Item
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
@@ -10,6 +11,12 @@ from ml_agents_results.records import MetricRecord, RunRecord, ScoreRecord
 from ml_agents_results.scoring.graders import find_grader
 from ml_agents_results.scoring.kinds import check_kind
 from ml_agents_results.scoring.stored_answers import Rescoring, guess_kinds
+
+
+class Measure(Protocol):
+    """Takes the metric of the grades, and whether the runs have grades of their own."""
+
+    def __call__(self, metric: MetricRecord, *, has_grades: bool) -> None: ...
 
 
 class AnswerReader:
@@ -26,6 +33,7 @@ class AnswerReader:
         self._source = source
         self._readable = 0
         self._comparable = 0
+        self._has_grades = False
         self._rescoring: Rescoring | None = None
         if options.parsing != "none" or options.grader or options.answer_kind:
             kind = None if options.answer_kind is None else check_kind(options.answer_kind)
@@ -45,21 +53,33 @@ class AnswerReader:
             definition_json=self._rescoring.definition,
         )
 
-    def items(self, items: Iterable[Item]) -> Iterator[Item]:
-        """The runs with their grades among the scores."""
+    def items(self, items: Iterable[Item], measure: Measure | None = None) -> Iterator[Item]:
+        """The runs with their grades among the scores.
+
+        Args:
+            measure: Called with the metric of the grades when all runs have been read.
+        """
         if self._rescoring is None:
             for item in items:
                 self._note(item.run, item.scores)
                 yield item
             return
         spool: Spool[Item] = Spool()
-        guessed = guess_kinds(_kept(items, spool))
+        guessed = guess_kinds(self._kept(items, spool))
         rescoring = replace(self._rescoring, by_task=guessed)
+        if measure is not None and (metric := self.metric) is not None:
+            measure(metric, has_grades=self._has_grades)
         for item in spool:
             if item.run.error is None and item.run.expected_answer is not None:
                 name, score = rescoring.grader.name, _graded(rescoring, item.run)
                 item = item._replace(scores={name: score, **item.scores})
             yield item
+
+    def _kept(self, items: Iterable[Item], spool: Spool[Item]) -> Iterator[RunRecord]:
+        for item in items:
+            self._has_grades |= any(score.value is not None for score in item.scores.values())
+            spool.add(item)
+            yield item.run
 
     def _note(self, run: RunRecord, scores: Mapping[str, ScoreRecord]) -> None:
         if not scores and run.is_correct is None and run.score is None and run.error is None:
@@ -79,12 +99,6 @@ class AnswerReader:
                 f"{name}: {self._readable} answers have no grade, and could be read and graded: "
                 "--parse"
             )
-
-
-def _kept(items: Iterable[Item], spool: Spool[Item]) -> Iterator[RunRecord]:
-    for item in items:
-        spool.add(item)
-        yield item.run
 
 
 def _graded(rescoring: Rescoring, run: RunRecord) -> ScoreRecord:

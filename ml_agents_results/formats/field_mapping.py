@@ -104,7 +104,10 @@ class FieldMapping:
         self._named = tuple(filter(None, (options.metric or "").split(",")))
         self._are_widened = bool(options.wide or options.columns)
         self._measured: dict[str, None] = {}
+        self._is_graded = options.parsing != "none" or bool(options.grader or options.answer_kind)
         self._unseen = set(self._fields) | set(self._named)
+        if self._is_graded:
+            self._unseen.discard(options.grader or "exact")
         self._kept: dict[str, None] = {}
         self._numeric: set[str] = set()
         self._plans: dict[tuple[str, ...], _Plan] = {}
@@ -192,7 +195,7 @@ class FieldMapping:
         for column, targets in self._fields.items():
             rest = []
             for field, factor in targets:
-                if field in ("is_correct", "score") and column != field:
+                if field in _GRADES and (column != field or self._is_graded):
                     metrics[column] = field == "is_correct"
                 else:
                     rest.append((field, factor))
@@ -214,8 +217,8 @@ class FieldMapping:
                 self._has_unit |= factor != 1.0
             self._source.choose("column", f"{field}={column}", "its name")
         self._unseen -= {*names, *prefixed.values()}
-        if metrics and "experiment_id" not in names:
-            # Next to other metrics the grade is one of them, and the first.
+        if (metrics or self._is_graded) and "experiment_id" not in names:
+            # Next to other metrics, also a grader's, the grade is one of them, and the first.
             metrics = {one: one == "is_correct" for one in _GRADES if one in own} | metrics
         for name in own - set(metrics):
             fields.setdefault(name, []).append((name, 1.0))

@@ -267,7 +267,9 @@ class Grading:
             known = self._described
         if known is not None:
             name = known
-            rule = self._described_by if known == self._described else "the one of right and wrong"
+            binary = sum(metric.kind == "binary" for metric in self.metrics.values())
+            which = f"the {'first' if binary > 1 else 'one'} of right and wrong"
+            rule = self._described_by if known == self._described else which
         if not name:
             return None
         if not measured:

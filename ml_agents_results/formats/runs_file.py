@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -40,7 +41,7 @@ from ml_agents_results.formats.table_files import (
     unpacked,
     workbook_table,
 )
-from ml_agents_results.records import ExperimentRecord, ScoreRecord
+from ml_agents_results.records import ExperimentRecord, MetricRecord, ScoreRecord
 
 EMPTY_TEXTS = "empty_texts"
 """The column of our own exports that names the cells that are empty texts. In a table that has it,
@@ -123,17 +124,18 @@ def _log(
                 f"{experiment.id} --primary {options.metric}",
             )
     reader = AnswerReader(source, options, reparse=True)
-    if (metric := reader.metric) is not None:
-        grading.define(
-            metric.name,
-            kind=metric.kind,
-            scorer=metric.scorer,
-            definition=metric.definition_json,
-        )
+
+    def measure(metric: MetricRecord, *, has_grades: bool) -> None:
+        if options.grader is not None or not has_grades:
+            rule = "no other grades" if options.grader is None else "--grader"
+            grading.describe([replace(metric, is_primary=True)], rule)
+        else:
+            # After the file's own metrics, of which the first of right and wrong stays primary.
+            grading.define(metric.name, scorer=metric.scorer, definition=metric.definition_json)
 
     def items() -> Iterator[Item]:
         read = _items(source, options, mapping, rows, experiments, reading)
-        yield from grading.streamed(reader.items(read))
+        yield from grading.streamed(reader.items(read, measure))
         if not grading.metrics:
             reader.finish()
 

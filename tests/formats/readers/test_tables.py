@@ -278,3 +278,35 @@ def test_answers_are_read_and_graded_where_asked(tmp_path: Path, imported: Impor
     [metric] = result.metrics
     assert (metric["name"], metric["kind"], metric["is_primary"]) == ("exact", "binary", True)
     assert metric["definition_json"]["extractor"]
+
+
+@pytest.mark.parametrize(
+    ("grade", "options", "primary", "grades"),
+    [
+        ("mark", {}, "mark", [False, True]),
+        ("is_correct", {}, "is_correct", [False, True]),
+        ("mark", {"grader": "exact"}, "exact", [True, False]),
+        ("mark", {"metric": "exact"}, "exact", [True, False]),
+    ],
+)
+def test_own_grades_stay_primary_unless_another_is_named(
+    tmp_path: Path,
+    imported: Importer,
+    grade: str,
+    options: dict[str, str],
+    primary: str,
+    grades: list[bool],
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"id,gold,response,{grade}\na,4,It is 4.,0\nb,8,It is 7.,1\n")
+    result, runs = imported(path, columns={"is_correct": grade}, parsing="auto", **options)
+    assert [run.is_correct for run in runs] == grades
+    own = {metric["name"]: metric["is_primary"] for metric in result.metrics}
+    assert own == {name: name == primary for name in (grade, "exact")}
+
+
+def test_answers_are_graded_where_the_grades_are_empty(tmp_path: Path, imported: Importer) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,gold,response,correct\na,4,It is 4.,\nb,8,It is 7.,\n")
+    _, runs = imported(path, parsing="auto")
+    assert [run.is_correct for run in runs] == [True, False]

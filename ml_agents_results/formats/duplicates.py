@@ -30,12 +30,12 @@ def refuse(seen: KeyMap, source: LogSource, batch: Sequence[Item]) -> Sequence[I
     for item in batch:
         position = source.where(item.position)
         if (earlier := positions.setdefault(_digest(run_key(item.run)), position)) is not position:
-            raise _twice(item.run, earlier, position)
+            raise _twice(item.run, earlier, position, batch)
     if seen.add(positions) < len(positions):
         stored = seen.get(positions)
         for item in batch:
             if (earlier := stored[_digest(run_key(item.run))]) != source.where(item.position):
-                raise _twice(item.run, earlier, source.where(item.position))
+                raise _twice(item.run, earlier, source.where(item.position), batch)
     return batch
 
 
@@ -73,11 +73,28 @@ def _digest(key: tuple[Any, ...]) -> bytes:
     return blake2b(repr(key).encode(), digest_size=16).digest()
 
 
-def _twice(run: RunRecord, earlier: str, later: str) -> DuplicateError:
+def _twice(run: RunRecord, earlier: str, later: str, batch: Sequence[Item]) -> DuplicateError:
+    sample = run.sample_index if run.sample_id is None else run.sample_id
     task = f" of task {run.task!r}" if run.task else ""
-    model = "/".join(filter(None, (run.approach_name, run.provider, run.model)))
+    approach = None if run.approach_name == "None" else run.approach_name
+    variant = "/".join(filter(None, (approach, run.provider, run.model)))
+    by = f" by {variant}" if variant else ""
+    first: dict[tuple[Any, ...], Item] = {}
+    again = [
+        (item, earliest)
+        for item in batch
+        if (earliest := first.setdefault(run_key(item.run), item)) is not item
+    ]
+    others = len({run_key(item.run) for item, _ in again} - {run_key(run)})
+    more = f"; so {'is' if others == 1 else 'are'} {others:,} more" if others else ""
+    hint = (
+        "If a column tells the answers apart, name it: --map model=COLUMN or --map "
+        "approach_name=COLUMN; else choose: --duplicates latest|repeats"
+    )
+    if again and all(
+        (item.run, item.scores) == (earliest.run, earliest.scores) for item, earliest in again
+    ):
+        hint = "The later ones are copies of the earlier ones; to drop them: --duplicates latest"
     return DuplicateError(
-        f"sample {run.sample_index}{task} is answered twice by {model}: {earlier} and {later}",
-        "If a column tells the answers apart, name it: --map approach_name=COLUMN; else choose: "
-        "--duplicates latest|repeats",
+        f"sample {sample}{task} is answered twice{by}: {earlier} and {later}{more}", hint
     )

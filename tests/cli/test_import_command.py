@@ -131,7 +131,7 @@ def test_lines_go_to_the_experiments_they_name(db_path: Path, tmp_path: Path) ->
     assert found[:2] == ["a", "b"]
     assert found[2].startswith("two-")
     message, _ = refusal("import", file, "--experiment-id", "x", "--db-path", db_path, code=1)
-    assert message == f"sample 0 is answered twice by None: {file} line 1 and {file} line 2"
+    assert message == f"sample 0 is answered twice: {file} line 1 and {file} line 2"
 
 
 def test_name_does_not_fit_several_experiments(db_path: Path, tmp_path: Path) -> None:
@@ -253,9 +253,25 @@ def test_error_after_many_batches_leaves_nothing(db_path: Path, tmp_path: Path) 
     lines: list[Any] = [line(n) for n in range(5000)]
     file = write_runs_file(tmp_path / "runs.jsonl", [*lines, line(3)])
     message, hint = refusal("import", file, "--db-path", db_path, code=1)
-    assert message == f"sample 3 is answered twice by None: {file} line 4 and {file} line 5001"
+    assert message == f"sample 3 is answered twice: {file} line 4 and {file} line 5001"
     assert "--duplicates latest|repeats" in hint
     assert contents(db_path) == before
+
+
+def test_a_refused_duplicate_is_named_by_its_id(db_path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    rows = ["q7,yes,1,m", "q9,no,0,m", "q7,yes,1,m", "q9,no,0,m"]
+    file.write_text("\n".join(["id,response,correct,model", *rows]))
+    message, hint = refusal("import", file, "--db-path", db_path, code=1)
+    assert message == (
+        f"sample q7 is answered twice by m: {file} line 2 and {file} line 4; so is 1 more"
+    )
+    assert hint.endswith("to drop them: --duplicates latest")
+    assert document("import", file, "--duplicates", "latest", "--db-path", db_path)["inserted"] == 2
+    rows[3] = "q9,yes,1,m"
+    file.write_text("\n".join(["id,response,correct,model", *rows]))
+    _, hint = refusal("import", file, "--db-path", db_path, code=1)
+    assert "--map model=COLUMN" in hint
 
 
 def test_latest_answer_of_a_sample(db_path: Path, tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ class GateOptions:
 
     fail_on: Literal["worse", "undecided"] | None = _option(
         None,
-        "End with code 6 where a candidate is worse; `undecided`: also where that is open.",
+        "End with code 6 only where a loss is shown, so that what is undecided ends with 0; "
+        "`undecided`: with 6 there, too.",
     )
     gate: Path | None = _file("Rules of a gate in YAML; see docs/ci.md.")
     junit: Path | None = _file("Also write the gate as JUnit XML.")

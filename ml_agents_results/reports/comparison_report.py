@@ -41,6 +41,7 @@ from ml_agents_results.reports.wording import (
 from ml_agents_results.services.comparison.averages import THESE, Population
 from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
+from ml_agents_results.services.comparison.early_looks import LOOKING_EARLY
 from ml_agents_results.services.comparison.pairing import DIFFERING
 
 THESE_TASKS = "(these tasks)"
@@ -73,6 +74,8 @@ _FIELDS = (
     *("candidate_samples", "baseline_samples", "candidate_mean", "baseline_mean"),
 )
 _OVERLAP = "partial_overlap"
+_NOTED = (None, _OVERLAP, LOOKING_EARLY)
+"""What the list of the other notes leaves out."""
 Labels = Mapping[Variant, str]
 
 
@@ -249,6 +252,10 @@ def _notes(comparison: Comparison, labels: Labels) -> list[str]:
     """What was not compared, then what holds for all, for some comparisons, for some tasks."""
     notes = [
         *coverage_notes(comparison.incomplete, comparison.variants),
+        *counted_notes(
+            "comparisons",
+            [{LOOKING_EARLY} & {*pair.warnings} for pair in comparison.comparisons],
+        ),
         *_refused(comparison, labels),
         *warning_notes([comparison.warnings]),
     ]
@@ -256,11 +263,11 @@ def _notes(comparison: Comparison, labels: Labels) -> list[str]:
         plural = "" if left_out == 1 else "s"
         notes.append(f"{left_out:,} sample{plural} graded on one side only are left out of pairs")
     in_pairs = [
-        [code for code in (*pair.warnings, pair.null_reason) if code not in (None, _OVERLAP)]
+        [code for code in (*pair.warnings, pair.null_reason) if code not in _NOTED]
         for pair in comparison.comparisons
     ]
     notes += counted_notes("comparisons", in_pairs)
-    known = {_OVERLAP, *(code for codes in in_pairs for code in codes)}
+    known = {*_NOTED, *(code for codes in in_pairs for code in codes)}
     notes += warning_notes(
         [code for code in row.warnings if code not in known] for row in comparison.variants
     )

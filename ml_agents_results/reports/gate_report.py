@@ -13,9 +13,8 @@ _FIGURES = (
     Column("difference", "difference", "text", "candidate minus baseline"),
     Column("interval", "interval", "text", "the interval that is held against the margin"),
     COLUMNS["samples"],
-    Column("verdict", "verdict", "text", "pass, fail or undecided"),
+    Column("verdict", "verdict", "text", "pass, worse or undecided"),
 )
-_VERDICTS = {"pass": "pass", "worse": "fail", "undecided": "undecided"}
 
 
 def gate_report(report: GateReport) -> Report:
@@ -27,7 +26,7 @@ def gate_report(report: GateReport) -> Report:
     alpha = f"{report.alpha:.3g}"
     methods = [
         f"pass: a loss of the margin or more is excluded (Tango's score test, one-sided, p at most "
-        f"{alpha}); all rules must pass, so that needs no correction. fail: a loss is shown "
+        f"{alpha}); all rules must pass, so that needs no correction. worse: a loss is shown "
         f"(one-sided, p at most {alpha} after Holm's correction for the rules). undecided: neither."
     ]
     # The sentence says it of the first that fails.
@@ -73,18 +72,20 @@ def sentence(report: GateReport) -> str:
     if failing:
         first = failing[0]
         pair = _named(first.candidate, first.baseline)
-        word = "worse" if first.verdict == "worse" else "undecided"
         reason = why(first, report.alpha)
-        return f"The gate fails: {number}. {row_rule(first)}: {pair} is {word} ({reason})."
+        return f"The gate fails: {number}. {row_rule(first)}: {pair} is {first.verdict} ({reason})."
     if report.verdict == "pass":
         return f"The gate passes: {number}."
-    return f"The gate does not fail, but is not decided: {number}."
+    return (
+        f"The gate does not fail, but is not decided: {number}. It fails only on a loss that is "
+        "shown; --fail-on undecided fails here, too."
+    )
 
 
 def row_verdict(row: GateRow, alpha: float) -> str:
     if row.verdict == "pass" and row.p_worse is not None and row.p_worse <= alpha:
         return "pass (within the margin, but worse)"
-    return _VERDICTS[row.verdict]
+    return row.verdict
 
 
 def why(row: GateRow, alpha: float) -> str:
@@ -95,15 +96,14 @@ def why(row: GateRow, alpha: float) -> str:
         return f"{_value(row.candidate_value)} against {_value(row.baseline_value)}"
     points = not row.numeric
     level = 100 * (1 - 2 * alpha) if row.margin is not None else 100 * (1 - alpha)
-    parts = [
-        f"{_size(row.difference, points)} on {row.samples:,} samples",
-        f"{level:.4g}% CI {_size(row.ci_low, points)} to {_size(row.ci_high, points)}",
-    ]
-    if row.margin is not None:
-        parts.append(f"p of a loss of the margin {_p(row.p_non_inferior)}")
-    if row.verdict != "pass":
-        parts.append(f"p of no loss {_p(row.p_worse)}")
-    if row.verdict == "undecided" and row.samples_needed is not None:
+    parts = [f"{_size(row.difference, points)} on {row.samples:,} samples"]
+    if row.ci_low is not None and row.ci_high is not None:
+        parts.append(f"{level:.4g}% CI {_size(row.ci_low, points)} to {_size(row.ci_high, points)}")
+    if row.p_non_inferior is not None:
+        parts.append(f"p of a loss of the margin {format_p(row.p_non_inferior)}")
+    if row.verdict != "pass" and row.p_worse is not None:
+        parts.append(f"p of no loss {format_p(row.p_worse)}")
+    if row.samples_needed is not None:
         parts.append(f"about {row.samples_needed:,} samples would decide")
     if row.missing == "incorrect":
         parts.append("missing grades count as the worst value")
@@ -120,10 +120,6 @@ def _size(value: float | None, points: bool, unit: str = " points") -> str:
 
 def _value(value: float | None) -> str:
     return "unknown" if value is None else f"{value:,.4g}"
-
-
-def _p(value: float | None) -> str:
-    return "unknown" if value is None else format_p(value)
 
 
 def _named(candidate: Variant, baseline: Variant) -> str:

@@ -40,7 +40,8 @@ class GateRow(TwoVariantRow):
         missing: What a run without a grade counted as.
         ci_low, ci_high: The interval that was held against the margin.
         p_worse: One-sided, for no loss; by Holm for the number of rows of the gate.
-        samples_needed: Shared samples that would decide with 80% power if there is no difference.
+        samples_needed: Shared samples that would pass with 80% power if there is no difference;
+            None where the rule is decided.
         candidate_value, baseline_value: Of a figure, in its unit; means of a metric.
     """
 
@@ -236,6 +237,12 @@ def _obstacle(row: ComparisonRow, comparison: Comparison, gate: Gate) -> str | N
     failed = candidate.failed / candidate.runs if candidate.runs else 0.0
     if failed > gate.require.max_failed:
         return f"{failed:.1%} of its runs failed; at most {gate.require.max_failed:.1%} may"
+    if row.margin is not None and row.null_reason == "no_differences":
+        return (
+            f"all {samples:,} samples have the same value on both sides, which gives no interval "
+            f"unless the bounds of {row.metric} are known: import with --bounds "
+            f"{row.metric}=LOW..HIGH, or save a MetricRecord with lower and upper"
+        )
     return None
 
 
@@ -286,8 +293,14 @@ def _decided(row: GateRow, p_worse: float | None, alpha: float, gate: Gate) -> G
     verdict = row.verdict
     if row.reason is None and verdict == "undecided":
         verdict = gate_verdict(row.p_non_inferior, p_worse, alpha)
-    fails = verdict == "worse" or (verdict == "undecided" and "undecided" in gate.fail_on)
-    return replace(row, verdict=verdict, p_worse=p_worse, fails=fails)
+    undecided = verdict == "undecided"
+    return replace(
+        row,
+        verdict=verdict,
+        p_worse=p_worse,
+        fails=verdict == "worse" or (undecided and "undecided" in gate.fail_on),
+        samples_needed=row.samples_needed if undecided else None,
+    )
 
 
 def _allowed(allow: Sequence[str], gate: Gate) -> tuple[str, ...]:

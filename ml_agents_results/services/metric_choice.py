@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ml_agents_results.errors import NotFoundError, UsageError
 from ml_agents_results.records import MetricRecord
@@ -67,15 +67,18 @@ class ChosenMetric:
     @property
     def bounds(self) -> Bounds:
         """The lowest and highest value in any experiment; None unless all say so."""
-        known = [
-            (0.0, 1.0) if record.kind == "binary" else (record.lower, record.upper)
+        low, high = self._end(0), self._end(1)
+        return None if low is None or high is None else (low, high)
+
+    def _end(self, side: Literal[0, 1]) -> float | None:
+        ends = [
+            ((0.0, 1.0) if record.kind == "binary" else (record.lower, record.upper))[side]
             for record in self.records.values()
         ]
-        lows = [low for low, _ in known if low is not None]
-        highs = [high for _, high in known if high is not None]
-        if not known or min(len(lows), len(highs)) < max(len(known), len(self.names)):
+        known = [end for end in ends if end is not None]
+        if not known or len(known) < max(len(ends), len(self.names)):
             return None
-        return min(lows), max(highs)
+        return max(known) if side else min(known)
 
     @property
     def span(self) -> float | None:
@@ -96,13 +99,15 @@ class ChosenMetric:
 
     def worst(self) -> float:
         """The worst value there can be. Raises UsageError where there is none."""
-        if self.bounds is None:
+        worst = self._end(0 if self.higher_is_better else 1)
+        if worst is None:
+            side = "lower" if self.higher_is_better else "upper"
             raise UsageError(
-                f"{self.name} has no lower and upper bound, so runs without a value cannot count "
-                "as the worst",
+                f"{self.name} has no {side} bound, so runs without a value cannot count as the "
+                "worst",
                 "Leave them out: --missing exclude.",
             )
-        return self.bounds[0 if self.higher_is_better else 1]
+        return worst
 
     def numeric_experiments(self, counts: Sequence[VariantCounts]) -> "Mapping[str, ChosenMetric]":
         """The experiments in which it is a number, each with it: by what it says, or by what its

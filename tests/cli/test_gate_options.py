@@ -1,5 +1,6 @@
 """Gates: exit codes, what CI systems read, and nothing that passes for want of evidence."""
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -7,7 +8,7 @@ import pytest
 
 from ml_agents_results.database.engine import Database
 from ml_agents_results.processor import ResultsProcessor
-from ml_agents_results.records import RunRecord
+from ml_agents_results.records import MetricRecord, RunRecord
 from tests.commands import call, document, refusal
 
 RULES = """
@@ -60,6 +61,29 @@ def test_exit_codes(
         "compare", "--experiment-ids", ids, *options, "--db-path", judged, "--json", code=code
     )
     assert f'"verdict": "{verdict}"' in shown.stdout
+
+
+@pytest.mark.parametrize("upper", [None, 1.0])
+def test_scores_that_are_all_equal_are_decided_by_their_bounds(
+    processor: ResultsProcessor, db_path: Path, upper: float | None
+) -> None:
+    metric = MetricRecord("f1", "numeric", 0.0, upper, True, is_primary=True)
+    for name in ("prod", "new"):
+        processor.save_experiment(name, {}, metrics=[metric])
+        processor.save_runs(
+            RunRecord(name, "v", index, model="m", input_text=f"q{index}", score=index / 200)
+            for index in range(200)
+        )
+    command = ("compare", "--experiment-ids", "prod,new", "--fail-on", "undecided")
+    code = 0 if upper else 6
+    shown = call(*command, "--margin", "0.02", "--db-path", db_path, "--json", code=code)
+    (row,) = json.loads(shown.stdout)["gate"]["rows"]
+    if upper:
+        # t^2 / (n + t^2) of Tango's interval without a differing sample, t = 1.6525 at 199.
+        assert (row["verdict"], row["ci_low"]) == ("pass", pytest.approx(-0.01347, abs=1e-5))
+    else:
+        assert (row["verdict"], row["ci_low"]) == ("undecided", None)
+        assert "--bounds f1=LOW..HIGH" in row["reason"]
 
 
 def test_a_file_of_rules(judged: Path, tmp_path: Path) -> None:

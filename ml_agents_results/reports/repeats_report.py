@@ -86,10 +86,15 @@ def _sentence(row: RepeatedVariant, labels: dict[Variant, str]) -> str:
     said += f", on {most.samples:,} samples with {most.k} answers"
     if row.more is None:
         return f"{said}."
-    now, repeats, samples = (100 * w for w in (row.more.now, row.more.repeats, row.more.samples))
+    now, samples = 100 * row.more.now, 100 * row.more.samples
+    if row.more.repeats is None:
+        return (
+            f"{said}. Twice the samples would narrow the interval from ±{now:.1f} points to "
+            f"±{samples:.1f}."
+        )
     return (
         f"{said}. Asking twice as often would narrow the interval from ±{now:.1f} points to "
-        f"±{repeats:.1f}, twice the samples to ±{samples:.1f}."
+        f"±{100 * row.more.repeats:.1f}, twice the samples to ±{samples:.1f}."
     )
 
 

@@ -78,10 +78,12 @@ class SampleCounts:
 
 @dataclass(frozen=True, slots=True)
 class VoteCounts:
-    """`samples` samples of a cluster with the same votes (`majority.Votes`)."""
+    """`samples` samples of a cluster with the same votes (`majority.Votes`); `answered` when a run
+    of them has the text of an answer, not only a grade."""
 
     task: str
     group: str | None
+    answered: bool
     votes: Votes
     samples: int
 

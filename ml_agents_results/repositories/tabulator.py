@@ -296,8 +296,8 @@ class Tabulator:
         columns: list[Column] = ["sample_index", "answer", *columns_of_cluster(cluster)]
         counts = add_counts(self._tabulate(count, columns, "sample_index"))
         votes: dict[Variant, list[VoteCounts]] = {}
-        for (variant, task, group, of_sample), number in counts.items():
-            row = VoteCounts(task, group, of_sample, number)
+        for (variant, task, group, answered, of_sample), number in counts.items():
+            row = VoteCounts(task, group, answered, of_sample, number)
             votes.setdefault(Variant(*variant), []).append(row)
         return votes
 

@@ -73,12 +73,14 @@ class SharesOfAnswers(Row):
 class MorePrecise(Row):
     """Half-widths of the interval of the mean, in its unit: now, and for a larger study.
 
-    `seeds` is for a study with twice as many of them.
+    `seeds` is for a study with twice as many of them. `repeats` and `endless_repeats` are None
+    where the variance between samples (or clusters) is estimated below 0: what would be left of
+    the error is not known.
     """
 
     now: float
-    repeats: float
-    endless_repeats: float
+    repeats: float | None
+    endless_repeats: float | None
     samples: float
     seeds: float | None = None
 
@@ -176,7 +178,7 @@ class RepeatsService(AnalysisService):
             refuse_null_cluster(null_clusters(rows), cluster_column(self._options), self._options)
         most = max(asked(row.votes) for row in rows)
         sizes = sorted({k for k in SIZES if k < most} | {most})
-        answered = sum(row.samples * bool(_answers(row.votes)) for row in rows)
+        answered = sum(row.samples * row.answered for row in rows)
         samples = sum(row.samples for row in rows)
         table: dict[tuple[int, int], int] = {}
         for row in rows:
@@ -198,6 +200,9 @@ class RepeatsService(AnalysisService):
             warnings.append("mixed_grades")
         if len({n for n, _ in table}) > 1:
             warnings.append("unequal_epochs")
+        more = self._more(mean, split.within, table)
+        if more is not None and more.repeats is None:
+            warnings.append("negative_component")
         return RepeatedVariant(
             variant=name,
             samples=samples,
@@ -205,7 +210,7 @@ class RepeatsService(AnalysisService):
             method=cluster_method(self._options) if clustered else "repeats averaged by sample",
             shares=shares,
             variance=split,
-            more=self._more(mean, split.within, table),
+            more=more,
             warnings=tuple(dict.fromkeys(warnings)),
         )
 
@@ -266,20 +271,21 @@ class RepeatsService(AnalysisService):
         often = {n for n, _ in table}
         samples = sum(table.values())
         repeats = samples / sum(count / n for (n, _), count in table.items() if n in often)
-        noise = within / samples
+        chance = within / samples / repeats
+        now = mean.se**2
+        negative = now < chance
 
         def half(variance: float) -> float:
-            level = replace(mean, se=math.sqrt(max(variance, 0.0)))
+            level = replace(mean, se=math.sqrt(variance))
             interval = level.interval(self._options.confidence)
             if interval.low is None or interval.high is None:
                 return 0.0
             return (interval.high - interval.low) / 2.0
 
-        now = mean.se**2
         return MorePrecise(
             now=half(now),
-            repeats=half(now - noise / repeats / 2.0),
-            endless_repeats=half(now - noise / repeats),
+            repeats=None if negative else half(now - chance / 2.0),
+            endless_repeats=None if negative else half(now - chance),
             samples=half(now / 2.0),
         )
 
@@ -349,8 +355,3 @@ def _more_of(found: Components, level: float) -> MorePrecise | None:
 
 def _single(votes: Votes) -> float:
     return right(votes) / asked(votes)
-
-
-def _answers(votes: Votes) -> int:
-    """How many different answers there are, those always right as one."""
-    return len(votes[0])

@@ -35,23 +35,24 @@ def same_answer(text: str) -> str:
 
 
 def vote_counts(runs: Runs, missing: Missing, cluster: Cluster) -> Counts:
-    """Samples by variant, task, cluster and votes; those of which no run counts are left out."""
+    """Samples by variant, task, cluster, whether a run has the text of an answer, and votes; those
+    of which no run counts are left out."""
     keys = [same_answer(name) for name in runs.names.get("answer", ())]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     codes = np.array([numbers[key] for key in keys] + [-1], np.int64)
     counts: Counts = {}
     for variant, of_variant in runs.columns.items():
         for task, columns in of_variant.items():
-            for group, votes in _votes(columns, codes, missing, cluster):
+            for group, answered, votes in _votes(columns, codes, missing, cluster):
                 label = task if cluster == "task" else runs.label(cluster, group)
-                key = (variant, task, label, votes)
+                key = (variant, task, label, answered, votes)
                 counts[key] = counts.get(key, 0) + 1
     return counts
 
 
 def _votes(
     columns: Columns, codes: Array, missing: Missing, cluster: Cluster
-) -> Iterable[tuple[int, Votes]]:
+) -> Iterable[tuple[int, bool, Votes]]:
     counted = np.flatnonzero(columns.counted(missing))
     order = counted[np.argsort(columns.sample_index[counted], kind="stable")]
     samples = columns.sample_index[order]
@@ -73,7 +74,8 @@ def _votes(
         always = sum(count for count, good in known.values() if count == good)
         others = [(count, good) for count, good in known.values() if count != good]
         tallies = sorted([*others, *([(always, always)] if always else [])], reverse=True)
-        yield max(groups[start:end], default=0), (tuple(tallies), blanks)
+        answered = any(answer >= 0 for answer in known)
+        yield max(groups[start:end], default=0), answered, (tuple(tallies), blanks)
 
 
 def asked(votes: Votes) -> int:

@@ -41,6 +41,13 @@ _GRADES = ("is_correct", "score")
 _COUNTERS = ("", "Unnamed: 0")
 """The names that the row numbers of pandas have in CSV files."""
 
+_EXPECTED = {
+    "model": {"model", "approach_name"},
+    "sample_id": {"sample_id", "sample_index"},
+    "is_correct": {"is_correct", "score", "scores"},
+}
+"""Fields that comparisons need, each with those that do as well."""
+
 _DERIVED = ("outcome", "input_fingerprint")
 """Columns of our own exports that follow from the others."""
 
@@ -109,6 +116,7 @@ class FieldMapping:
         if self._is_graded:
             self._unseen.discard(options.grader or "exact")
         self._kept: dict[str, None] = {}
+        self._filled: set[str] = set()
         self._numeric: set[str] = set()
         self._plans: dict[tuple[str, ...], _Plan] = {}
         self._samples = TableSamples(source, takes_ids="sample_index" in options.columns)
@@ -236,6 +244,7 @@ class FieldMapping:
             if value is not None and abs(value) <= _LARGEST and not describes_text(column):
                 self._numeric.add(column)
         given = {field for targets in fields.values() for field, _ in targets}
+        self._filled |= taken | given
         self._has_answers |= bool(chosen) or not given.isdisjoint(_ANSWERS)
         plain = {
             column: targets[0][0]
@@ -346,7 +355,16 @@ class FieldMapping:
         if self._kept:
             names = list(self._kept)
             numbers = ",".join([one for one in names if one in self._numeric][:_NUMBERS])
-            hint = f" (for metrics of numbers: --metric {numbers})" if numbers else ""
+            hints = [f"for metrics of numbers: --metric {numbers}"] if numbers else []
+            if self.grading.metrics or self._is_graded:
+                self._filled.add("score")
+            if missing := [field for field, kin in _EXPECTED.items() if not kin & self._filled]:
+                hints.insert(
+                    0,
+                    f"no column is known for {', '.join(missing)}; to name one: --map "
+                    f"{missing[0]}=COLUMN",
+                )
+            hint = f" ({'; '.join(hints)})" if hints else ""
             self._source.warn(
                 f"{self._source.name}: runs have no field for {_named(names)}; "
                 f"kept in metadata_json{hint}"

@@ -25,7 +25,8 @@ def check_cluster(name: str) -> None:
     elif name not in CLUSTERS:
         raise UsageError(
             f"cluster cannot be {name!r}",
-            f"Choose one of: {', '.join(CLUSTERS)}, metadata:NAME, none",
+            f"Choose one of: {', '.join(CLUSTERS)}, metadata:NAME, none; a column that an import "
+            f"kept in metadata_json is metadata:{name}",
         )
 
 

@@ -128,7 +128,8 @@ class RankingService(AnalysisService):
             raise NothingToCompareError(
                 f"there is nothing to rank: {len(names)} variant{'' if len(names) == 1 else 's'}",
                 "A variant is one approach with one model in one experiment; name further "
-                "experiments, or loosen the filters.",
+                "experiments, loosen the filters, or, if a column of an imported table tells "
+                "variants apart, import it with --map model=COLUMN or --map approach_name=COLUMN.",
             )
         experiments = list(dict.fromkeys(name.experiment_id for name in names))
         records = {name: self._experiment(name) for name in experiments}

@@ -78,7 +78,8 @@ class ComparisonService(AnalysisService):
             raise NothingToCompareError(
                 f"there is nothing to compare: {number} in {', '.join(ids)}",
                 "A variant is one approach with one model in one experiment; name further "
-                "experiments, or loosen the filters.",
+                "experiments, loosen the filters, or, if a column of an imported table tells "
+                "variants apart, import it with --map model=COLUMN or --map approach_name=COLUMN.",
             )
         families = dict(self._options.families)
         if families and not families.keys() & set(variants.tasks):

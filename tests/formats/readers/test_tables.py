@@ -310,3 +310,24 @@ def test_answers_are_graded_where_the_grades_are_empty(tmp_path: Path, imported:
     path.write_text("id,gold,response,correct\na,4,It is 4.,\nb,8,It is 7.,\n")
     _, runs = imported(path, parsing="auto")
     assert [run.is_correct for run in runs] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("columns", "missing"),
+    [
+        ("item,system,verdict,response", "model, sample_id"),
+        ("id,system,mark,response", "model, is_correct"),
+        ("id,model,correct,seed", None),
+    ],
+)
+def test_fields_without_a_column_are_named(
+    tmp_path: Path, imported: Importer, columns: str, missing: str | None
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{columns}\nq1,a,yes,x\n")
+    result, _ = imported(path)
+    hinted = [one for one in result.warnings if "no column is known for" in one]
+    if missing is None:
+        assert hinted == []
+    else:
+        assert f"no column is known for {missing}; to name one: --map model=COLUMN" in hinted[0]

@@ -94,7 +94,9 @@ def _runs(counts: "ExperimentCounts", of: str) -> str:
 def show(
     experiment_id: list[str] = EXPERIMENT,
     run: str | None = option("RUN_ID", "Show one run with its texts."),
-    sample: str | None = option("TASK:INDEX", "Show the answers of all variants to one sample."),
+    sample: str | None = option(
+        "TASK:INDEX", "Show the answers of all variants to one sample; also by its sample_id."
+    ),
     *,
     where: DatabaseOptions,
     as_json: bool = JSON,
@@ -185,6 +187,7 @@ def _show_experiment(connection: "Connection", experiment_id: str, as_json: bool
 
 def _show_run(connection: "Connection", experiment_id: str, run_id: str, as_json: bool) -> None:
     from ml_agents_results.repositories.run_repository import RunRepository
+    from ml_agents_results.repositories.score_repository import ScoreRepository
 
     require_utf8(run_id)
     run = RunRepository(connection).get(run_id)
@@ -193,10 +196,12 @@ def _show_run(connection: "Connection", experiment_id: str, run_id: str, as_json
             f"experiment {experiment_id} has no run {run_id}",
             f"It belongs to: --experiment-id {run.experiment_id}",
         )
-    if as_json:
-        emit_json(asdict(run))
-        return
+    run.scores = list(ScoreRepository(connection).of_run(run_id)) or None
     values = asdict(run)
+    if as_json:
+        emit_json(values)
+        return
+    values["scores"] = _scores(run)
     texts = {name: values.pop(name) for name in ("input_text", "raw_output")}
     _print_fields(values)
     for name, text in texts.items():
@@ -205,15 +210,27 @@ def _show_run(connection: "Connection", experiment_id: str, run_id: str, as_json
 
 def _show_sample(connection: "Connection", experiment_id: str, sample: str, as_json: bool) -> None:
     from ml_agents_results.repositories.run_repository import RunRepository
+    from ml_agents_results.repositories.score_rows import scores_of_runs
 
+    require_utf8(sample)
     # The name of a task may hold colons.
     task, _, number = sample.rpartition(":")
-    if not (number.isascii() and number.isdigit() and len(number) < 10):
+    repository = RunRepository(connection)
+    is_index = number.isascii() and number.isdigit() and len(number) < 10
+    runs = repository.of_sample(experiment_id, task, int(number)) if is_index else []
+    if not runs and (known := repository.samples_of_id(experiment_id, sample)):
+        if len(known) > 1:
+            raise UsageError(
+                f"--sample {sample} is the id of {len(known):,} samples",
+                f"Choose one: {', '.join(f'--sample {one}:{index}' for one, index in known[:5])}",
+            )
+        task, number = known[0][0], str(known[0][1])
+        runs = repository.of_sample(experiment_id, *known[0])
+    elif not is_index:
         raise UsageError(
-            f"--sample {sample} is not TASK:INDEX",
+            f"--sample {sample} is not TASK:INDEX, nor the id of a sample",
             "As in: --sample boolean_expressions:12, or --sample 12 where there are no tasks.",
         )
-    runs = RunRepository(connection).of_sample(experiment_id, task, int(number))
     if not runs:
         named = f" of task {task!r}" if task else " without a task"
         raise NotFoundError(
@@ -221,6 +238,9 @@ def _show_sample(connection: "Connection", experiment_id: str, sample: str, as_j
             f"See its tasks: ml-agents analyze --experiment-id {experiment_id} "
             "--report-type accuracy",
         )
+    scores = scores_of_runs(connection, [str(run.id) for run in runs])
+    for run in runs:
+        run.scores = scores.get(str(run.id))
     if as_json:
         document = {"experiment_id": experiment_id, "task": task, "sample_index": int(number)}
         emit_json({**document, "runs": [asdict(run) for run in runs]})
@@ -238,7 +258,8 @@ def _show_sample(connection: "Connection", experiment_id: str, sample: str, as_j
 def _print_answer(run: "RunRecord", runs: "Sequence[RunRecord]") -> None:
     variant = "/".join(filter(None, (run.approach_name, run.provider, run.model)))
     repeated = any(other.variant == run.variant and other is not run for other in runs)
-    verdict = {True: "correct", False: "wrong", None: "no grade"}[run.is_correct]
+    ungraded = "no grade" if run.score is None else f"score {run.score:g}"
+    verdict = {True: "correct", False: "wrong", None: ungraded}[run.is_correct]
     facts = [
         variant + (f" repeat {run.repeat_index}" if repeated else ""),
         "failed" if run.error else verdict,
@@ -250,7 +271,16 @@ def _print_answer(run: "RunRecord", runs: "Sequence[RunRecord]") -> None:
     if run.cost_estimate is not None:
         facts.append(f"{run.cost_estimate:.6f} USD")
     _print_text(", ".join(facts), run.error or run.raw_output)
-    _print_fields({"\nParsed": run.parsed_answer, "Run": run.id})
+    _print_fields({"\nParsed": run.parsed_answer, "Scores": _scores(run), "Run": run.id})
+
+
+def _scores(run: "RunRecord") -> str:
+    """The values, or else the labels, of the metrics next to the primary one."""
+    return ", ".join(
+        f"{score.metric}{f' by {score.author}' if score.author else ''} "
+        f"{score.label or 'no value' if score.value is None else f'{score.value:g}'}"
+        for score in run.scores or ()
+    )
 
 
 def _print_fields(values: dict[str, Any]) -> None:

@@ -247,6 +247,16 @@ class RunRepository(Repository):
         )
         return self._records(rows.all())
 
+    def samples_of_id(self, experiment_id: str, sample_id: str) -> Sequence[tuple[str, int]]:
+        """The tasks and indexes of the samples with this id."""
+        rows = self._connection.execute(
+            select(Run.task, Run.sample_index)
+            .where(Run.experiment_id == experiment_id, Run.sample_id == sample_id)
+            .distinct()
+            .order_by(Run.task, Run.sample_index)
+        )
+        return [(row.task, row.sample_index) for row in rows]
+
     def iterate(
         self, experiment_ids: Sequence[str], *, batch_size: int = 1000
     ) -> Iterator[RunRecord]:

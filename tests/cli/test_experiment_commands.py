@@ -150,6 +150,20 @@ def test_show_sample_of_all_variants(filled: Path) -> None:
     assert told.index("--- ChainOfThought/generated/m, ") < told.index("--- None/generated/m, ")
 
 
+def test_show_sample_by_its_id_with_all_scores(db_path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("id,model,response,correct,fluency\nsum-3,m,x,1,4\nsum-4,m,y,0,2\n")
+    call("import", file, "--experiment-id", "x", "--db-path", db_path)
+    options = ("--experiment-id", "x", "--db-path", db_path)
+    told = call("show", *options, "--sample", "sum-3").stdout
+    assert told.startswith("Sample: 0\n")
+    assert "None/m, correct" in told
+    assert "Scores: fluency 4\n" in told
+    (run,) = document("show", *options, "--sample", "sum-3")["runs"]
+    assert [(one["metric"], one["value"]) for one in run["scores"]] == [("fluency", 4)]
+    assert "scores: fluency 4\n" in call("show", *options, "--run", run["id"]).stdout
+
+
 def test_sample_that_is_none(filled: Path) -> None:
     options = ("--experiment-id", "exp_1", "--db-path", filled)
     message, _ = refusal("show", *options, "--sample", "words:300", code=3)
@@ -159,7 +173,7 @@ def test_sample_that_is_none(filled: Path) -> None:
     assert hint.endswith("--report-type accuracy")
     for text in ("words:x", "words:", "", "words:\u0663", f"words:{10**20}"):
         message, _ = refusal("show", *options, "--sample", text, code=2)
-        assert message == f"--sample {text} is not TASK:INDEX"
+        assert message == f"--sample {text} is not TASK:INDEX, nor the id of a sample"
     refusal("show", *options, "--sample", "words:1", "--run", "r", code=2)
 
 

@@ -11,7 +11,7 @@ from ml_agents_results.reports.report import (
     variant_table,
     warning_notes,
 )
-from ml_agents_results.reports.wording import level_text
+from ml_agents_results.reports.wording import explain, level_text
 from ml_agents_results.services.cost import CostReport
 
 _COSTS = columns(
@@ -25,6 +25,8 @@ _PAIR = columns(
     *("candidate", "baseline", "samples", "cost_difference", "accuracy_difference"),
     *("cost_increment", "null_reason", "warnings"),
 )
+
+_NO_COSTS, _SOME_COSTS = explain("no_costs"), explain("cost_coverage")
 
 
 def cost_report(report: CostReport) -> Report:
@@ -44,7 +46,11 @@ def cost_report(report: CostReport) -> Report:
         *(row.warnings for row in report.variants),
         *(row.warnings for row in report.comparisons),
     ]
-    return Report("Cost", tables, notes=warning_notes(warnings), methods=methods)
+    notes = warning_notes(warnings)
+    if any(row.priced for row in report.variants):
+        # One variant without costs is not all.
+        notes = list(dict.fromkeys(_SOME_COSTS if one == _NO_COSTS else one for one in notes))
+    return Report("Cost", tables, notes=notes, methods=methods)
 
 
 def _variants(report: CostReport) -> Table:

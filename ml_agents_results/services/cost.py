@@ -127,13 +127,16 @@ class CostService(AnalysisService):
         counts = tabulator.variants()
         variants = Variants(counts, sample_cells(tabulator, counts, self._options), self._options)
         rows = [self._variant(variant, variants, tabulator) for variant in variants.names]
+        priced = [row.variant for row in rows if row.mean_cost is not None]
         front = pareto_front(
             [ParetoPoint(row.accuracy, row.mean_cost, row.mean_execution_time_ms) for row in rows]
         )
-        priced = [row.variant for row in rows if row.mean_cost is not None]
         return CostReport(
             self._options.confidence,
-            [replace(row, on_pareto_front=on) for row, on in zip(rows, front, strict=True)],
+            [
+                replace(row, on_pareto_front=on if priced else None)
+                for row, on in zip(rows, front, strict=True)
+            ],
             self._pairs(priced, baseline, variants, tabulator) if pairs else [],
         )
 
@@ -209,7 +212,7 @@ class CostService(AnalysisService):
         if few:
             warnings.append("few_correct")
         if priced < runs:
-            warnings.append("cost_coverage")
+            warnings.append("cost_coverage" if priced else "no_costs")
         return VariantCost(
             variant=variant,
             runs=runs,

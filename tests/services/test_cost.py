@@ -8,6 +8,7 @@ from scipy import stats
 
 from ml_agents_results.errors import UsageError
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.reports.cost_report import cost_report
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.cost import CostReport, CostService, VariantCost
 from tests.services.building import run, runs, save
@@ -104,6 +105,10 @@ def test_no_costs(store: ResultsProcessor) -> None:
             None,
         )
         assert variant.null_reason == "no_costs"
+        assert variant.on_pareto_front is None
+    notes = cost_report(made).notes
+    assert "no run has a cost" in notes
+    assert not any("some runs have no cost" in note for note in notes)
     assert made.comparisons == []
 
 

@@ -331,9 +331,10 @@ class ExperimentRecording:
                 stacklevel=4,
             )
         if self._passed_over and error is None:
+            runs, they = ("run", "it is") if self._passed_over == 1 else ("runs", "they are")
             warnings.warn(
-                f"{self._passed_over} runs of experiment {self.id} failed; run the program again "
-                "and they are asked again",
+                f"{self._passed_over} {runs} of experiment {self.id} failed; run the program again "
+                f"and {they} asked again",
                 stacklevel=4,
             )
         with self._database.write() as connection:

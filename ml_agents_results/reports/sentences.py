@@ -39,10 +39,10 @@ def comparison_sentence(row: ComparisonRow) -> str:
     words, joint = _difference(row)
     within = f"with {row.within}, " if row.within else ""
     compared = (
-        f"{within}{candidate} is {words} on its {_count(row.candidate_samples, 'sample')} {joint} "
+        f"{within}{candidate} {words} on its {_count(row.candidate_samples, 'sample')} {joint} "
         f"{baseline} on its {row.baseline_samples:,}"
         if unpaired
-        else f"{within}on {_count(row.samples, 'shared sample')} {candidate} is {words} {joint} "
+        else f"{within}on {_count(row.samples, 'shared sample')} {candidate} {words} {joint} "
         f"{baseline}"
     )
     return f"{_conclusion(row, candidate, baseline)}: {compared} ({_evidence(row)})."
@@ -77,18 +77,18 @@ def _tell(documents: list[dict[str, Any]], rows: Any) -> None:
 
 
 def _difference(row: ComparisonRow) -> tuple[str, str]:
-    """What stands before and after the samples: `12.5 percentage points more accurate`, `than`; of
-    a numeric metric `1.24 higher in rating`."""
+    """What stands before and after the samples: `is 12.5 percentage points more accurate`, `than`;
+    of a numeric metric `is 1.24 higher in rating`."""
     difference = row.difference or 0.0
     if row.numeric:
         if difference == 0.0:
-            return f"exactly as high in {row.metric}", "as"
+            return f"has the same mean {row.metric}", "as"
         word = "higher" if difference > 0.0 else "lower"
-        return f"{measured(abs(difference))} {word} in {row.metric}", "than"
+        return f"is {measured(abs(difference))} {word} in {row.metric}", "than"
     if difference == 0.0:
-        return "exactly as accurate", "as"
+        return "is as accurate", "as"
     word = "more" if difference > 0.0 else "less"
-    return f"{_points(abs(difference))} percentage points {word} accurate", "than"
+    return f"is {_points(abs(difference))} percentage points {word} accurate", "than"
 
 
 def _early_evidence(row: ComparisonRow) -> str:
@@ -111,7 +111,7 @@ def _evidence(row: ComparisonRow) -> str:
         p += f", adjusted for {row.family_size} tests"
     parts = [_interval(row, row.ci_low, row.ci_high, row.interval_level), p]
     if row.mde is None:
-        parts.append("minimum detectable difference undefined")
+        parts.append("minimum detectable difference not known")
     elif not row.numeric and row.mde > 1:
         parts.append("too little data for 80% power at any difference")
     else:
@@ -147,6 +147,8 @@ def _conclusion(row: ComparisonRow, candidate: str, baseline: str) -> str:
         return f"{candidate} is {worse} (non-inferior), but not shown to be better"
     if row.interval_method == CONFIDENCE_SEQUENCE:
         return "Not decided yet"
+    if row.difference == 0.0:
+        return "No difference seen, which does not show that there is none"
     return "Inconclusive, which does not mean equal"
 
 

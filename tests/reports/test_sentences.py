@@ -68,8 +68,16 @@ def test_a_sentence_to_quote(sentence: Change) -> None:
         ({"correction": "none"}, "; p = 1.1e-23;"),
         ({"ci_low": None}, "(no confidence interval;"),
         ({"interval_level": 1 - 0.05 / 3}, "(98.33% CI 10.5 to 15.5;"),
-        ({"difference": 0.0}, "ChainOfThought is exactly as accurate as None ("),
-        ({"mde": None}, "; minimum detectable difference undefined)"),
+        ({"difference": 0.0}, "ChainOfThought is as accurate as None ("),
+        (
+            {"difference": 0.0, "verdict": "inconclusive"},
+            "No difference seen, which does not show that there is none: on 2,011 ",
+        ),
+        (
+            {"difference": 0.0, "metric": "brevity", "metric_kind": "numeric"},
+            "ChainOfThought has the same mean brevity as None (",
+        ),
+        ({"mde": None}, "; minimum detectable difference not known)"),
         ({"mde": 81.2}, "; too little data for 80% power at any difference)"),
         ({"ci_low": -0.0001}, "95% CI 0.0 to 15.5;"),
         (

@@ -270,7 +270,7 @@ def _compute(
         notes=[note for report in reports for note in report.notes],
         views=[view for report in reports for view in report.views],
         figures=figures(snapshot, labels) if len(labels) <= MOST_IN_CHARTS else {},
-        methods=[method for report in reports for method in report.methods],
+        methods=list(dict.fromkeys(method for report in reports for method in report.methods)),
     )
 
 
@@ -294,7 +294,7 @@ def _findings(snapshot: Snapshot, labels: Mapping[Variant, str], *, primary: boo
         ],
         by_task if len(tasks) > 1 else [],
         heat_map(accuracy, labels) if len(tasks) > 1 else None,
-        methods=[*means.methods, *report.methods],
+        methods=list(dict.fromkeys([*means.methods, *report.methods])),
     )
 
 

@@ -19,13 +19,16 @@ from ml_agents_results.reports.wording import level_text
 from ml_agents_results.repositories.text_patterns import ChangedSample
 from ml_agents_results.services.failures import Changes, FailureReport
 
-_OUTCOMES = columns("outcome", "runs", "of_runs", "rate", "rate_ci_low", "rate_ci_high")
+_OUTCOMES = columns("outcome", "runs", "of_runs", "rate", "rate_ci_low", "rate_ci_high", "method")
 _SLICES = columns(
     *("dimension", "value", "graded", "correct", "accuracy", "ci_low"),
     *("ci_high", "rest_accuracy", "difference", "p_value", "p_value_adjusted"),
-    "family_size",
+    *("family_size", "method"),
     correction="BH",
 )
+_METHOD = "independent samples"
+"""What all figures take, however errors are clustered elsewhere."""
+
 _ERRORS = columns("variant", "error", "runs")
 _HARD = columns("task", "sample_index", "graded", "correct")
 _CHANGES = columns(
@@ -45,7 +48,7 @@ def failure_report(report: FailureReport) -> Report:
     methods.append(
         "Points: accuracy minus that of the rest of the variant. Slices with at least 10 graded "
         "runs are tested by Fisher's exact test, Benjamini-Hochberg within each variant at 5%; "
-        f"{clear:,} of {len(tested):,} differ clearly. Runs are treated as independent."
+        f"{clear:,} of {len(tested):,} differ clearly. Samples are treated as independent."
     )
     tables = [
         _outcomes(report, labels),
@@ -61,7 +64,7 @@ def failure_report(report: FailureReport) -> Report:
 
 
 def _outcomes(report: FailureReport, labels: dict[Variant, str]) -> Table:
-    rows = [variant_row(row, labels) for row in report.outcomes]
+    rows = [variant_row(row, labels, method=_METHOD) for row in report.outcomes]
     head = variant_column(labels)
     shown = columns("outcome", "runs", "rate", "rate_ci", level=level_text(report.confidence_level))
     views = [View("outcomes", "Outcomes", (head, *shown), rows)]
@@ -69,7 +72,7 @@ def _outcomes(report: FailureReport, labels: dict[Variant, str]) -> Table:
 
 
 def _slices(report: FailureReport, labels: dict[Variant, str]) -> Table:
-    rows = [variant_row(row, labels) for row in report.slices]
+    rows = [variant_row(row, labels, method=_METHOD) for row in report.slices]
     order = list(labels.values())
     clear = sorted(
         (row for row in rows if _is_clear(row["p_value_adjusted"])),

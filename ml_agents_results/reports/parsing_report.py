@@ -20,7 +20,15 @@ from ml_agents_results.services.parsing import ParsingReport, VariantParsing
 
 _METHODS = columns(
     *("parsing_method", "runs", "graded", "correct", "accuracy", "ci_low"),
-    *("ci_high", "rated", "mean_parsing_confidence", "confidence_gap", "metrics_runs"),
+    *(
+        "ci_high",
+        "interval_method",
+        "method",
+        "rated",
+        "mean_parsing_confidence",
+        "confidence_gap",
+        "metrics_runs",
+    ),
     *("mean_parsing_attempts", "fallback_rate", "mean_extraction_time_ms", "parsing_errors"),
 )
 _CALIBRATION = columns(
@@ -64,7 +72,7 @@ def parsing_report(report: ParsingReport) -> Report:
 
 
 def _methods(report: ParsingReport, labels: dict[Variant, str]) -> Table:
-    rows = [variant_row(row, labels) for row in report.methods]
+    rows = [variant_row(row, labels, method="independent runs") for row in report.methods]
     few = columns(
         *("parsing_method", "runs", "accuracy", "mean_parsing_confidence", "confidence_gap"),
         *("mean_parsing_attempts", "fallback_rate", "mean_extraction_time_ms", "parsing_errors"),

@@ -17,6 +17,7 @@ from ml_agents_results.reports.report import (
     Row,
     Table,
     View,
+    clustering,
     counted_notes,
     coverage_notes,
     plain,
@@ -74,7 +75,8 @@ _FIELDS = (
     *("candidate_samples", "baseline_samples", "candidate_mean", "baseline_mean"),
 )
 _OVERLAP = "partial_overlap"
-_NOTED = (None, _OVERLAP, LOOKING_EARLY)
+_FEW_CLUSTERS = "few_clusters"
+_NOTED = (None, _OVERLAP, LOOKING_EARLY, _FEW_CLUSTERS)
 """What the list of the other notes leaves out."""
 Labels = Mapping[Variant, str]
 
@@ -157,19 +159,22 @@ def _overall(
         population, only = these.get((pair.candidate, pair.baseline), (THESE, None))
         shown.append(briefly({**row_of[id(pair)], "population": population}))
         shown += [] if only is None else [briefly(only)]
-    caption = (
-        f"The {MOST_ROWS} clearest of {len(pairs):,} comparisons are shown; all are in --json "
-        "and --output."
-        if len(pairs) > MOST_ROWS
-        else ""
-    )
+    captions = []
+    if by := clustering(pairs):
+        alone = ", except in the rows `these tasks`" if these else ""
+        captions.append(f"{level_text(pairs[0].confidence_level)} CIs {by}{alone}.")
+    if len(pairs) > MOST_ROWS:
+        captions.append(
+            f"The {MOST_ROWS} clearest of {len(pairs):,} comparisons are shown; all are in --json "
+            "and --output."
+        )
     main = View(
         "differences",
         f"Difference{against} in {_unit(comparison)}, on {shared}",
         (*names, *(columns("population") if these else ()), *figures),
         shown,
         interval=columns_of(pairs)["difference_plot"],
-        caption=caption,
+        caption=" ".join(captions),
     )
     counts: tuple[str, ...] = ("candidate_mean", "baseline_mean", "p_value")
     if comparison.numeric:
@@ -267,7 +272,15 @@ def _notes(comparison: Comparison, labels: Labels) -> list[str]:
         for pair in comparison.comparisons
     ]
     notes += counted_notes("comparisons", in_pairs)
+    few = [
+        pair
+        for pair in comparison.comparisons
+        if _FEW_CLUSTERS in pair.warnings and clustering([pair])
+    ]
+    if few:
+        notes.append(_few_clusters(few, with_rows=bool(of_these_tasks(comparison, labels))))
     known = {*_NOTED, *(code for codes in in_pairs for code in codes)}
+    known -= set() if few else {_FEW_CLUSTERS}
     notes += warning_notes(
         [code for code in row.warnings if code not in known] for row in comparison.variants
     )
@@ -277,6 +290,16 @@ def _notes(comparison: Comparison, labels: Labels) -> list[str]:
         for task in comparison.tasks
     ]
     return [*notes, *counted_notes("tasks", in_tasks)]
+
+
+def _few_clusters(pairs: Sequence[ComparisonRow], *, with_rows: bool) -> str:
+    """How few clusters there are, and, where the table has them, which rows do without."""
+    note = (
+        f"{clustering(pairs)}: with few or very unequal clusters, intervals that speak for others "
+        "like these are wide on purpose"
+    )
+    rows = "; for these very tasks only see the rows `these tasks`, or --cluster none"
+    return note + (rows if with_rows else "")
 
 
 def _refused(comparison: Comparison, labels: Labels) -> list[str]:

@@ -1,6 +1,7 @@
 """Tables for a paper: few columns, the interval in the cell, the best variants marked."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,9 @@ from ml_agents_results.reports.report import (
     Row,
     Table,
     View,
+    clustering,
     coverage_notes,
+    distinct,
     variant_column,
     variant_row,
     warning_notes,
@@ -36,6 +39,9 @@ from ml_agents_results.services.metric_choice import UNNAMED
 from ml_agents_results.services.summary import SummaryReport
 from ml_agents_results.services.variant_summary import VariantSummary
 
+_HINT = re.compile(r" \([^()]*--[^()]*\)|; [^;]*--[^;]*")
+"""The part of a note that names an option of the command line."""
+
 _WITHOUT_DIFFERENCE = ("inconclusive", "equivalent", "non_inferior")
 
 
@@ -44,7 +50,7 @@ def paper_summary(report: SummaryReport) -> Report:
     variants = report.variants
     labels = variant_labels([row.variant for row in variants])
     level = level_text(report.confidence_level)
-    methods = _joined(map(_interval_of, variants))
+    methods = _intervals_of(variants)
     numeric = any(row.numeric for row in variants)
     shown = columns(
         *("graded", _figure(numeric), "median_execution_time_ms", "total_cost"),
@@ -97,8 +103,10 @@ def _variants(comparison: Comparison, marking: Comparison, labels: Mapping[Varia
     against = (
         {pair.candidate: pair for pair in pairs} if len({p.baseline for p in pairs}) == 1 else {}
     )
-    only = {two[0]: row for two, (_, row) in of_these_tasks(comparison, labels).items()}
+    of_these = of_these_tasks(comparison, labels)
+    only = {two[0]: row for two, (_, row) in of_these.items()}
     these = {} if not against else only
+    like = distinct(population for population, _ in of_these.values())
     rows: list[Row] = [
         variant_row(
             row, labels, **_difference(against.get(row.variant), these.get(row.variant, {}))
@@ -107,7 +115,8 @@ def _variants(comparison: Comparison, marking: Comparison, labels: Mapping[Varia
     ]
     figure = _figure(comparison.numeric)
     shown: tuple[str, ...] = ("graded", figure)
-    caption = _caption(comparison, marking, pairs)
+    marks = _marks(comparison, comparison.variants, marking.comparisons)
+    caption = _caption(comparison, marking, pairs, marks.values())
     what = _measured([comparison.metric], comparison.numeric)
     if against:
         corrected = any(pair.family_size > 1 for pair in pairs)
@@ -117,10 +126,9 @@ def _variants(comparison: Comparison, marking: Comparison, labels: Mapping[Varia
             f"{what}, and difference from {labels[pairs[0].baseline]} "
             f"{'in its unit' if comparison.numeric else 'in percentage points'} on "
             f"{_samples_of(pairs)}. "
-            + ("Its interval is for tasks like these, the other one for these. " if these else "")
+            + (f"Its interval is for {like}, the other one for these tasks. " if these else "")
             + caption
         )
-    marks = _marks(comparison, comparison.variants, marking.comparisons)
     declared = VALUE_DIFFERENCE_COLUMNS if comparison.numeric else COLUMNS
     figures = columns(*shown, of=declared, level=level, correction=correction(pairs))
     # Here a row has a variant's interval, too.
@@ -166,7 +174,7 @@ def _tasks(comparison: Comparison, marking: Comparison, labels: Mapping[Variant,
     pairs = [pair for task in comparison.tasks for pair in task.comparisons]
     what = _measured([comparison.metric], comparison.numeric)
     caption = f"{what}{'' if comparison.numeric else ' in %'} by task, with {level} intervals. "
-    caption += _caption(comparison, marking, pairs, tasks=True)
+    caption += _caption(comparison, marking, pairs, marks.values(), tasks=True)
     return View("tasks", f"{what} by task", shown, rows, marks=marks, caption=caption)
 
 
@@ -205,19 +213,20 @@ def _caption(
     comparison: Comparison,
     marking: Comparison,
     pairs: Sequence[ComparisonRow],
+    marks: Collection[Mark],
     *,
     tasks: bool = False,
 ) -> str:
-    """What the intervals and tests are, over how many tests, and what the marks mean."""
+    """What the intervals and tests are, over how many tests where there are several, and what the
+    marks mean that occur."""
     rows = (
         [row for task in comparison.tasks for row in task.variants]
         if tasks
         else comparison.variants
     )
-    parts = [f"Intervals: {_joined(map(_interval_of, rows))}"]
+    parts = [f"Intervals: {_intervals_of(rows)}"]
     if not tasks and pairs:
-        intervals = _joined(map(_interval_of, pairs))
-        parts.append(f"of differences: {intervals}")
+        parts.append(f"of differences: {_intervals_of(pairs)}")
     if pairs:
         sizes = [n for pair in pairs for n in (pair.candidate_samples, pair.baseline_samples)]
         n = f"{min(sizes):,}" + (f" to {max(sizes):,}" if min(sizes) < max(sizes) else "")
@@ -225,24 +234,35 @@ def _caption(
         parts.append(f"test: {tests} on n = {n} {_samples_of(pairs)}")
         if any(pair.interval_level != pair.confidence_level for pair in pairs):
             parts.append("intervals of differences hold all at once (Bonferroni)")
-        parts.append(f"p values: {_correction(pairs)}")
+        if pairs[0].family_size > 1:
+            parts.append(f"p values: {_correction(pairs)}")
     marked = (
         [pair for task in marking.tasks for pair in task.comparisons]
         if tasks
         else marking.comparisons
     )
     family = f", {_correction(marked)}" if marked and marking is not comparison else ""
-    text = "; ".join(parts) + ". "
-    return (
-        f"{text}Bold: the {_best(comparison)}. Underlined: not distinguishable from it by this "
-        f"test at {100 * (1 - comparison.confidence_level):.3g}%{family}."
-        + _notes(comparison.incomplete, rows, pairs)
+    text = "; ".join(parts) + "."
+    if "best" in marks:
+        text += f" Bold: the {_best(comparison)}."
+    if "close" in marks:
+        text += (
+            " Underlined: not distinguishable from it by this test at "
+            f"{100 * (1 - comparison.confidence_level):.3g}%{family}."
+        )
+    return text + _notes(comparison.incomplete, rows, pairs)
+
+
+def _intervals_of(rows: Sequence[VariantSummary | ComparisonRow]) -> str:
+    """Their intervals, and what these treat as independent, or cluster by with how many
+    clusters."""
+    by: dict[str, list[VariantSummary | ComparisonRow]] = {}
+    for row in rows:
+        by.setdefault(f"{method_name(row.interval_method)}, {row.method}", []).append(row)
+    return "; ".join(
+        f"{method_name(alike[0].interval_method)}, {clustering(alike) or alike[0].method}"
+        for alike in by.values()
     )
-
-
-def _interval_of(row: VariantSummary | ComparisonRow) -> str:
-    """Its interval, and what that treats as independent."""
-    return f"{method_name(row.interval_method)}, {row.method}"
 
 
 def _best(comparison: Comparison) -> str:
@@ -266,8 +286,10 @@ def _notes(
     pairs: Sequence[ComparisonRow] = (),
 ) -> str:
     notes = coverage_notes(incomplete, variants)
-    notes += warning_notes([*(row.warnings for row in variants), *(p.warnings for p in pairs)])
-    return "".join(f" Note: {note}." for note in notes)
+    warnings = [*(row.warnings for row in variants), *(pair.warnings for pair in pairs)]
+    # How many clusters there are stands with the intervals.
+    notes += warning_notes([code for code in codes if code != "few_clusters"] for codes in warnings)
+    return "".join(f" Note: {_HINT.sub('', note)}." for note in notes)
 
 
 def _joined(values: Iterable[str]) -> str:

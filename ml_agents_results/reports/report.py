@@ -10,6 +10,7 @@ from ml_agents_results.reports.columns import COLUMNS, columns
 from ml_agents_results.reports.method_names import FIELDS, method_name
 from ml_agents_results.reports.wording import explain, shown
 from ml_agents_results.services.asked_samples import PARTLY_ASKED, IncompleteExperiment
+from ml_agents_results.services.comparison.comparison_rows import ComparisonRow
 from ml_agents_results.services.result_rows import TwoVariantRow, VariantRow
 from ml_agents_results.services.variant_summary import VariantSummary
 
@@ -222,6 +223,23 @@ def counted_notes(name: str, groups: Sequence[Iterable[str]]) -> list[str]:
         explain(code) if count == total else f"on {count:,} of {total:,} {name}, {explain(code)}"
         for code, count in sorted(counts.items())
     ]
+
+
+def clustering(rows: Iterable[VariantSummary | ComparisonRow]) -> str:
+    """What errors are clustered by: `clustered by document (15 clusters)`; empty where by
+    nothing."""
+    clustered = [
+        (row.method, n)
+        for row in rows
+        if (n := row.n_clusters) is not None and row.method.startswith("clustered by ")
+    ]
+    if not clustered:
+        return ""
+    names = dict.fromkeys(name for name, _ in clustered)
+    counts = sorted({n for _, n in clustered})
+    number = " to ".join(f"{n:,}" for n in dict.fromkeys((counts[0], counts[-1])))
+    what = ", ".join(name.removesuffix(" (CR2)").replace("metadata:", "") for name in names)
+    return f"{what} ({number} cluster{'' if counts[-1] == 1 else 's'})"
 
 
 def distinct(values: Iterable[str]) -> str:

@@ -9,8 +9,11 @@ import pytest
 
 from ml_agents_results.formats.exporting import export
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.reports.comparison_report import comparison_report
 from ml_agents_results.reports.latex_tables import escape as latex_escape
 from ml_agents_results.reports.markdown import escape as markdown_escape
+from ml_agents_results.reports.paper_report import paper_comparison
+from ml_agents_results.services.analysis_options import AnalysisOptions
 from tests.formats.writers.sample_experiments import ODD_TEXTS, run, save_experiments
 
 DOCUMENT = r"""\documentclass{article}
@@ -73,6 +76,33 @@ def test_the_caption_states_test_n_and_correction(
     assert "Holm over 2 tests" in text
     assert "Holm over 3 tests" in text
     assert "score interval" in text
+
+
+def test_what_errors_are_clustered_by_stands_below_the_tables(processor: ResultsProcessor) -> None:
+    processor.save_experiment("documents", {})
+    processor.save_runs(
+        run(
+            "documents",
+            sample,
+            approach,
+            is_correct=sample % 3 > weak,
+            task="",
+            metadata_json={"document": str(sample // 4)},
+        )
+        for sample in range(60)
+        for weak, approach in enumerate(("strong", "weak"))
+    )
+    comparison = processor.compare(
+        ["documents"], options=AnalysisOptions(cluster="metadata:document")
+    )
+    by = "clustered by document (15 clusters)"
+    report = comparison_report(comparison)
+    assert report.views[0].caption == f"95% CIs {by}."
+    (note,) = [note for note in report.notes if by in note]
+    assert "these tasks" not in note
+    caption = paper_comparison(comparison).views[0].caption
+    assert by in caption
+    assert not re.search("--|`|Holm|Underlined", caption)
 
 
 def test_one_variant_needs_no_comparison(processor: ResultsProcessor, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class AnswerReader:
         self._comparable = 0
         self._has_grades = False
         self._rescoring: Rescoring | None = None
-        if options.parsing != "none" or options.grader or options.answer_kind:
+        if options.grades:
             kind = None if options.answer_kind is None else check_kind(options.answer_kind)
             grader = find_grader(options.grader or "exact")
             self._rescoring = Rescoring(grader, reparse and options.parsing != "none", kind)

@@ -106,7 +106,7 @@ class _InspectReader(LogReader):
         )
         if self.created is not None and self._own is None:
             source.attempt = self.created.isoformat()
-        self._answered = 0
+        self._ungraded = 0
         self._planned = sequence(at(self._eval, "dataset.sample_ids"))
         for sample_id in self._planned:
             self._index(sample_id)
@@ -156,7 +156,8 @@ class _InspectReader(LogReader):
                 run, scores = self._own_run(sample), {}
                 if run is None:
                     run, scores = self._run(sample, position), self._scores.of(sample)
-            self._answered += run.error is None
+            graded = self.options.grades and run.expected_answer is not None
+            self._ungraded += run.error is None and not graded
             self.add(position, run, sample, size, scores)
 
     def _own_run(self, sample: dict[str, Any]) -> RunRecord | None:
@@ -242,7 +243,7 @@ class _InspectReader(LogReader):
                 "is a log of Inspect without its samples",
                 "They are in the log that Inspect wrote: import that one.",
             )
-        if self._answered and not self.grading.metrics and self._own is None:
+        if self._ungraded and not self.grading.metrics and self._own is None:
             self.source.warn(
                 f"{self.source.name}: its samples have no scores, so nothing is graded (to add "
                 "them: inspect score FILE; to grade the answers here: --parse)"

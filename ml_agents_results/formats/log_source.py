@@ -86,6 +86,11 @@ class ImportOptions:
     grader: str | None = None
     answer_kind: str | None = None
 
+    @property
+    def grades(self) -> bool:
+        """Whether answers are graded on the way."""
+        return self.parsing != "none" or bool(self.grader or self.answer_kind)
+
 
 class LogSource:
     """A file or folder to import.

@@ -22,9 +22,16 @@ def comparison_sentence(row: ComparisonRow) -> str:
     candidate, baseline = two_names(row.candidate, row.baseline)
     unpaired = row.pairing_rule == "unpaired"
     if row.difference is None:
+        own = row.denominators
+        sides = {
+            candidate: row.candidate_samples + own.get("only_in_candidate", 0),
+            baseline: row.baseline_samples + own.get("only_in_baseline", 0),
+        }
+        ungraded = [name for name, samples in sides.items() if not samples]
+        has = "has" if len(ungraded) == 1 else "have"
         missing = (
-            f"{candidate} or {baseline} has no graded sample"
-            if unpaired
+            f"{' and '.join(ungraded)} {has} no graded sample"
+            if ungraded
             else f"{candidate} and {baseline} share no graded sample"
         )
         ids = ""

@@ -102,8 +102,8 @@ def test_a_sentence_to_quote(sentence: Change) -> None:
         ),
         ({"difference": None}, "ChainOfThought and None share no graded sample: there is nothing"),
         (
-            {"difference": None, "pairing_rule": "unpaired"},
-            "ChainOfThought or None has no graded sample: there is nothing to compare.",
+            {"difference": None, "pairing_rule": "unpaired", "baseline_samples": 0},
+            "None has no graded sample: there is nothing to compare.",
         ),
         (
             {"candidate": Variant("exp", "None", "p", "large")},

@@ -212,6 +212,15 @@ def test_different_metrics_are_refused(database: Database) -> None:
     assert "metrics_differ" in comparison.comparisons[0].warnings
 
 
+def test_one_side_without_grades_is_named(database: Database) -> None:
+    save(database, [RATING], "one", A=[5, 4, 3])
+    save(database, [], "two", A=[None, None, None])
+    with pytest.raises(UsageError, match="two/A// has no grades: not one of its 3 runs") as refused:
+        compared(database, "one", "two")
+    for name in ("one", "two"):
+        assert f"score --experiment-id {name} --grader exact" in str(refused.value.hint)
+
+
 def test_other_definitions_are_refused(database: Database) -> None:
     for name, judge in (("one", "x"), ("two", "y")):
         metric = MetricRecord("help", "numeric", 1, 5, True, "judge", {"judge": judge}, True)

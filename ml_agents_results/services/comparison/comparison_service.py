@@ -93,6 +93,7 @@ class ComparisonService(AnalysisService):
             ),
             records,
             metric,
+            variants,
         )
         reader = ContrastReader(tabulator, self._options, records, metric)
         contrasted = [reader.read(*pair, variants) for pair in chosen]
@@ -101,7 +102,10 @@ class ComparisonService(AnalysisService):
             if numeric
             else GradeFigures(tabulator, variants, self._options, metric, cells)
         )
-        pairs = [_with_ids(row, tabulator) for row in figures.pairs(contrasted)]
+        pairs = [
+            row if any(one.asked.values()) else _with_ids(row, tabulator)
+            for row, one in zip(figures.pairs(contrasted), contrasted, strict=True)
+        ]
         several = by_task or len(variants.tasks) > 1
         averages = figures.averages(contrasted, pairs) if several else None
         asked = AskedSamples(counts, bounds, records, self._filters)
@@ -215,6 +219,7 @@ class ComparisonService(AnalysisService):
         chosen: Sequence[tuple[Variant, Variant]],
         records: Mapping[str, ExperimentRecord],
         metric: ChosenMetric,
+        variants: Variants,
     ) -> tuple[list[tuple[Variant, Variant]], list[Refusal]]:
         """The pairs that differ in nothing but what they are compared for, and the others.
 
@@ -224,6 +229,8 @@ class ComparisonService(AnalysisService):
         allowed, refused = [], []
         for candidate, baseline in chosen:
             codes = differing(records, metric, candidate, baseline)
+            if not (variants.graded(candidate) and variants.graded(baseline)):
+                codes = tuple("no_grades" if one == "metrics_differ" else one for one in codes)
             reasons = tuple(code for code in codes if not self._allows(code))
             if reasons:
                 refused.append(Refusal(baseline, candidate, reasons))
@@ -232,6 +239,8 @@ class ComparisonService(AnalysisService):
         if refused and not allowed:
             reasons = tuple(dict.fromkeys(code for row in refused for code in row.reasons))
             first = refused[0]
+            if reasons == ("no_grades",):
+                raise _without_grades(first, variants)
             raise UsageError(
                 f"{first.candidate} and {first.baseline} differ in more than their approach: "
                 + "; ".join(REASONS[code] for code in reasons),
@@ -287,11 +296,8 @@ def _with_ids(row: ComparisonRow, tabulator: Tabulator) -> ComparisonRow:
     """The row with ids of both sides where these are why it has no samples."""
     if row.samples or row.pairing_rule != "sample_id":
         return row
-    return replace(
-        row,
-        candidate_ids=tuple(tabulator.first_ids(row.candidate)),
-        baseline_ids=tuple(tabulator.first_ids(row.baseline)),
-    )
+    one, two = (tuple(tabulator.first_ids(name)) for name in (row.candidate, row.baseline))
+    return row if set(one) & set(two) else replace(row, candidate_ids=one, baseline_ids=two)
 
 
 def _naming_what_is_equal(compared: Comparison) -> Comparison:
@@ -304,6 +310,20 @@ def _naming_what_is_equal(compared: Comparison) -> Comparison:
         compared,
         comparisons=named(compared.comparisons),
         tasks=[replace(task, comparisons=named(task.comparisons)) for task in compared.tasks],
+    )
+
+
+def _without_grades(refusal: Refusal, variants: Variants) -> UsageError:
+    """What is wrong where two metrics have other names because one side has no grades yet."""
+    two = (refusal.candidate, refusal.baseline)
+    ungraded = next(name for name in two if not variants.graded(name))
+    commands = (
+        f"ml-agents score --experiment-id {one.experiment_id} --grader exact" for one in two
+    )
+    return UsageError(
+        f"{ungraded} has no grades: not one of its {variants.runs(ungraded):,} runs is graded",
+        f"Grade the answers of both alike: {' and '.join(commands)} (files: ml-agents import FILE "
+        "... --parse); then compare with --metric exact.",
     )
 
 

@@ -44,6 +44,7 @@ DIFFERING = {
     "graders_differ": "grader",
     "metrics_differ": "metric",
     "definitions_differ": "metric",
+    "no_grades": "metric",
 }
 """The codes of what is compared only where `AnalysisOptions.allow` names it, and its names there.
 A different model is noted, and forbids no comparison."""
@@ -53,6 +54,7 @@ REASONS = {
     "graders_differ": "the two experiments were graded differently",
     "metrics_differ": "they are measured by different metrics",
     "definitions_differ": "their metrics have the same name and other definitions",
+    "no_grades": "one of them has no grades",
 }
 """The same codes as reasons to refuse a comparison."""
 

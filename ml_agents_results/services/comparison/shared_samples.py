@@ -117,6 +117,10 @@ class Variants:
     def cells(self, part: VariantCounts) -> Sequence[SampleCounts]:
         return self._samples[part.variant].get(part.task, ())
 
+    def graded(self, variant: Variant) -> bool:
+        """Whether any of its runs has a grade."""
+        return denominators(self.parts(variant)).graded > 0
+
     def repeated(self, variant: Variant) -> bool:
         return any(part.repeated for part in self._parts[variant].values())
 

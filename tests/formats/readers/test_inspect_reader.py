@@ -353,8 +353,11 @@ def test_categories_whose_shares_the_log_states(tmp_path: Path, imported: Import
 
 
 def test_samples_without_scores_are_named(tmp_path: Path, imported: Importer) -> None:
-    result, _ = imported(write_json(tmp_path / "a.json", log(sample(scores={}))))
+    path = write_json(tmp_path / "a.json", log(sample(scores={})))
+    result, _ = imported(path)
     assert "its samples have no scores" in result.warnings[0]
+    graded, _ = imported(path, parsing="auto")
+    assert not any("no scores" in warning for warning in graded.warnings)
 
 
 @pytest.mark.parametrize("status", ["cancelled", "success"])

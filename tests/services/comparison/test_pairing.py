@@ -167,6 +167,17 @@ def test_ids_of_passages_pair_nothing(store: ResultsProcessor) -> None:
     assert "sample_ids_not_unique" in pair.warnings
 
 
+def test_ids_are_not_why_ungraded_samples_are_not_shared(store: ResultsProcessor) -> None:
+    save(
+        store,
+        [run("one", "None", place, True, sample_id=f"a{place}") for place in range(4)],
+        [run("two", "CoT1", place, None, sample_id=f"a{place}") for place in range(4)],
+    )
+    pair = pair_of(store)
+    assert (pair.samples, pair.pairing_rule, pair.candidate_ids) == (0, "sample_id", None)
+    assert comparison_sentence(pair) == "CoT1 has no graded sample: there is nothing to compare."
+
+
 def test_ids_that_no_two_samples_share_are_named(store: ResultsProcessor) -> None:
     save(
         store,

@@ -11,6 +11,8 @@ from ml_agents_results.formats.importing import load
 from ml_agents_results.formats.log_source import ImportOptions, LogSource
 from ml_agents_results.reports.sentences import comparison_sentence
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 folder, database = map(Path, sys.argv[1:])
 with ResultsProcessor(database) as results:
     for tool, options in {

@@ -6,6 +6,7 @@ from typing import Any
 from ml_agents_results.records import Variant, variant_labels
 from ml_agents_results.reports.column import Column, Figure, Kind
 from ml_agents_results.reports.columns import COLUMNS
+from ml_agents_results.reports.method_names import method_name
 from ml_agents_results.reports.report import (
     Report,
     Row,
@@ -67,7 +68,7 @@ def agreement_report(report: AgreementReport) -> Report:
     notes = [pair.warnings for pair in whole] + [group.warnings for group in report.groups]
     methods = [
         "Kappa and alpha: Wilson's interval on the disagreement, with the jackknife error; shares: "
-        f"Wilson; bias: {distinct(pair.bias_method for pair in whole)}; "
+        f"Wilson; bias: {distinct(method_name(pair.bias_method) for pair in whole)}; "
         f"{distinct(pair.method for pair in whole)}.",
         *dict.fromkeys(pair.kappa.method + "." for pair in whole if pair.kappa),
     ]
@@ -172,7 +173,9 @@ def _pairs(
         further = [one for one in ("sensitivity", "specificity", "within_one")
                    if any(row.get(one) is not None for row in rows)]  # fmt: skip
         if further:
-            head = "Of the second rater's 1s and 0s, and ratings that are near"
+            binary = "Of the second rater's 1s and 0s" if set(further) - {"within_one"} else ""
+            near = "Ratings at most one category apart" if "within_one" in further else ""
+            head = "; ".join(filter(None, (binary, near)))
             shown = (*who, *_cells(level, *further))
             views.append(View("further", head, shown, rows))
     ranks = tuple(

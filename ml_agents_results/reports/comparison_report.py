@@ -334,6 +334,9 @@ def _methods(comparison: Comparison) -> list[str]:
             )
     if not pairs:
         return lines
+    lines += dict.fromkeys(
+        f"Margin: {method_name(pair.margin_test)}." for pair in pairs if pair.margin_test
+    )
     lines += dict.fromkeys(_clusters(pair) for pair in pairs if pair.largest_cluster is not None)
     if pairs[0].pairing_rule == "unpaired":
         lines.append("Not paired: all graded samples of each variant, shared or not.")

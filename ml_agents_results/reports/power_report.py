@@ -1,5 +1,6 @@
 """Power: what the samples at hand can show, and how many more it takes."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ml_agents_results.records import variant_labels
@@ -20,7 +21,7 @@ from ml_agents_results.reports.report import (
     variant_column,
     variant_row,
 )
-from ml_agents_results.services.power import PowerReport
+from ml_agents_results.services.power import PowerComparison, PowerReport, VariantPower
 
 _IN_UNIT = ((" points", ""), ("accuracy", "mean"), ("discordance", "spread"))
 """What the meaning of a column says of an accuracy, and what of a mean."""
@@ -29,33 +30,44 @@ _IN_UNIT = ((" points", ""), ("accuracy", "mean"), ("discordance", "spread"))
 def power_report(report: PowerReport) -> Report:
     """Samples for an accuracy, for an unpaired and for a paired difference."""
     tables, methods = [], []
+    unit, figure = ("", "mean") if report.numeric else (" points", "accuracy")
     if report.variants:
         tables.append(_variants(report))
-        unit, figure = ("", "mean") if report.numeric else (" points", "accuracy")
-        methods.append(
-            f"n for ±5: samples whose interval reaches 5{unit} to either side of this {figure}; n "
-            f"for 5, unpaired: samples per variant that show a gain of 5{unit} over it with 80% "
-            f"power, uncorrected ({distinct(row.method for row in report.variants)})."
-        )
+        reach = f"whose interval reaches w{unit} to either side of this {figure}"
+        legend = f"n for ±w: samples {reach}"
+        if _clustered(report.variants):
+            legend = f"clusters for ±w: clusters of the size seen {reach}"
+        else:
+            legend += (
+                f"; n for d, unpaired: samples per variant that show a gain of d{unit} over it "
+                "with 80% power, uncorrected"
+            )
+        methods.append(f"{legend} ({distinct(row.method for row in report.variants)}).")
     if not report.comparisons:
         return Report("Power", tables, ["There is nothing to compare."], methods=methods)
     tables.append(_comparisons(report))
-    unit, spread = (
-        ("", "spread of the differences") if report.numeric else (" points", "discordance")
-    )
+    spread, what = "spread of the differences", "n for d: shared samples"
+    if _clustered(report.comparisons):
+        what = "clusters for d: clusters of the size seen"
+    elif not report.numeric and all(row.discordance is not None for row in report.comparisons):
+        spread = "discordance"
     methods.append(
         f"MDE: minimum detectable difference{' in points' if unit else ''} on these shared "
-        f"samples; n for 5: shared samples that show 5{unit}, at the {spread} observed. At alpha "
+        f"samples; {what} that show d{unit}, at the {spread} observed. At alpha "
         f"{report.comparisons[0].alpha:.3g}, corrected for the number of comparisons "
         f"({distinct(row.method for row in report.comparisons)})."
     )
     return Report("Power", tables, methods=methods)
 
 
+def _clustered(rows: Sequence[VariantPower] | Sequence[PowerComparison]) -> bool:
+    return any(row.n_clusters is not None for row in rows)
+
+
 def _variants(report: PowerReport) -> Table:
     labels = variant_labels([row.variant for row in report.variants])
     first = report.variants[0]
-    clustered = any(row.n_clusters is not None for row in report.variants)
+    clustered = _clustered(report.variants)
     numeric = report.numeric
     alone = _sized("samples_for_precision_{size}", first.samples_for_precision, numeric)
     groups = _sized("clusters_for_precision_{size}", first.clusters_for_precision, numeric)
@@ -90,7 +102,7 @@ def _comparisons(report: PowerReport) -> Table:
     labels = variant_labels(
         list(dict.fromkeys(variant for row in pairs for variant in (row.candidate, row.baseline)))
     )
-    clustered = any(row.n_clusters is not None for row in pairs)
+    clustered = _clustered(pairs)
     numeric = report.numeric
     needed = _sized("samples_needed_{size}", pairs[0].samples_needed, numeric)
     groups = _sized("clusters_needed_{size}", pairs[0].clusters_needed, numeric)

@@ -93,7 +93,9 @@ def _sentences(report: RankingReport, labels: dict[Variant, str]) -> list[str]:
     said = f"{first}; {_listed(open_, labels)} cannot be told apart from it"
     if len(open_) == len(others):
         return [f"{said}."]
-    return [f"{said}, the other {len(others) - len(open_)} are shown to be worse."]
+    worse = len(others) - len(open_)
+    rest = "the other is" if worse == 1 else f"the other {worse} are"
+    return [f"{said}, {rest} shown to be worse."]
 
 
 def _listed(rows: Sequence[RankedVariant], labels: dict[Variant, str]) -> str:

@@ -47,3 +47,4 @@ def test_two_tools_are_compared(tmp_path: Path) -> None:
     assert "inspect: 40 runs" in output
     assert "lm_eval: 40 runs" in output
     assert "on 37 shared samples" in output
+    assert run("two_logs", code=1) == ""

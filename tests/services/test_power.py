@@ -13,6 +13,7 @@ from statsmodels.stats.proportion import (
 
 from ml_agents_results.processor import ResultsProcessor
 from ml_agents_results.records import ExperimentRecord, MetricRecord, RunRecord
+from ml_agents_results.reports.power_report import power_report
 from ml_agents_results.repositories.experiment_repository import ExperimentRepository
 from ml_agents_results.repositories.run_repository import RunRepository
 from ml_agents_results.services.analysis_options import AnalysisOptions
@@ -37,6 +38,9 @@ def connor(difference: float, discordance: float, alpha: float) -> int:
 
 def test_samples_needed_at_the_discordance_seen(store: ResultsProcessor) -> None:
     (row,) = rows(save(store, of_table((120, 50, 10, 20))))
+    alone, compared = power_report(report(store)).methods
+    assert "n for ±w: samples" in alone
+    assert "n for d: shared samples that show d points, at the discordance" in compared
     assert row.discordance == pytest.approx(0.3)
     assert row.samples_needed == {
         f"{size:g}": connor(size, 0.3, 0.05) for size in (0.01, 0.02, 0.05, 0.1)

@@ -55,6 +55,11 @@ def test_a_judge_and_people(store: ResultsProcessor) -> None:
         ],
     )  # fmt: skip
     report = agreement(store, "judge", "human")
+    shown = agreement_report(report)
+    assert "bonett-price" not in shown.methods[0]
+    assert "Ratings at most one category apart" in [
+        view.title for table in shown.tables for view in table.views
+    ]
     (pair,) = report.pairs
     assert pair.runs == 40
     assert [list(row) for row in pair.matrix or ()] == case["matrix_rows_judge_columns_human"]

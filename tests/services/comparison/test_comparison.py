@@ -7,6 +7,7 @@ from statsmodels.stats.contingency_tables import cochrans_q, mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from ml_agents_results.processor import ResultsProcessor
+from ml_agents_results.reports.comparison_report import comparison_report
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.statistics.paired_table import PairedTable
 from tests.services.building import coin, near, of_table, only_pair, run, runs, save
@@ -189,10 +190,11 @@ def test_copies_of_answers_change_no_figure(processor: ResultsProcessor, copies:
         runs("again", "A", [[grade] * copies for grade in once]),
         runs("again", "None", [[grade] * copies for grade in other]),
     )
-    (one,), (again,) = (
-        processor.compare([name], options=AnalysisOptions(margin=0.1)).comparisons
-        for name in ("once", "again")
-    )
+    compared = [
+        processor.compare([name], options=AnalysisOptions(margin=0.1)) for name in ("once", "again")
+    ]
+    assert any("Tango's score test" in line for line in comparison_report(compared[0]).methods)
+    (one,), (again,) = (comparison.comparisons for comparison in compared)
     for name in (
         *("difference", "ci_low", "ci_high", "p_value", "p_value_exact", "p_non_inferior"),
         *("p_equivalent", "margin_ci_low", "margin_ci_high"),

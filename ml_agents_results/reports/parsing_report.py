@@ -30,6 +30,7 @@ _METHODS = columns(
         "metrics_runs",
     ),
     *("mean_parsing_attempts", "fallback_rate", "mean_extraction_time_ms", "parsing_errors"),
+    *("interval_method", "method"),
 )
 _CALIBRATION = columns(
     *("runs", "answered", "unparsed", "unparsed_rate", "unparsed_rate_ci_low"),

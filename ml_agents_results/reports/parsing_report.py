@@ -20,15 +20,7 @@ from ml_agents_results.services.parsing import ParsingReport, VariantParsing
 
 _METHODS = columns(
     *("parsing_method", "runs", "graded", "correct", "accuracy", "ci_low"),
-    *(
-        "ci_high",
-        "interval_method",
-        "method",
-        "rated",
-        "mean_parsing_confidence",
-        "confidence_gap",
-        "metrics_runs",
-    ),
+    *("ci_high", "rated", "mean_parsing_confidence", "confidence_gap", "metrics_runs"),
     *("mean_parsing_attempts", "fallback_rate", "mean_extraction_time_ms", "parsing_errors"),
     *("interval_method", "method"),
 )

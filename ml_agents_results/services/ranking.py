@@ -1,6 +1,6 @@
 """Ranking: which of many variants are best, and which cannot be distinguished."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from ml_agents_results.services.comparison.pairing import (
     REASONS,
     common_rule,
     differing,
+    without_grades,
 )
 from ml_agents_results.services.metric_choice import ChosenMetric
 from ml_agents_results.services.result_rows import Row, VariantRow, variant_frame
@@ -135,7 +136,8 @@ class RankingService(AnalysisService):
         records = {name: self._experiment(name) for name in experiments}
         ordered = self._in_recorded_order(names, self._filters.experiment_id or ())
         first, _ = baseline_of(ordered, baseline)
-        _require_alike(names, first, records, metric)
+        graded = {part.variant for part in counts if part.correct + part.wrong + part.scored}
+        _require_alike(names, first, records, metric, graded)
         rule = common_rule(tabulator, records, names, first, self._options.pair_by)
         matrix = tabulator.matrix(names, rule, cluster_column(self._options))
         if not len(matrix):
@@ -304,6 +306,7 @@ def _require_alike(
     first: Variant,
     records: Mapping[str, ExperimentRecord],
     metric: ChosenMetric,
+    graded: Collection[Variant],
 ) -> None:
     """Raises UsageError where a rank would be that of a data set, a grader or a metric."""
     reasons: dict[str, Variant] = {}
@@ -313,6 +316,9 @@ def _require_alike(
                 reasons.setdefault(code, name)
     if reasons:
         code, name = next(iter(reasons.items()))
+        ungraded = [one for one in (name, first) if one not in graded]
+        if code == "metrics_differ" and ungraded:
+            raise without_grades(ungraded[0], (name, first))
         raise UsageError(
             f"{name} and {first} cannot be ranked together: {REASONS[code]}",
             "Rank those that are alike, or compare two with: ml-agents compare --allow "

@@ -18,6 +18,7 @@ from ml_agents_results.repositories.score_repository import ScoreRepository
 from ml_agents_results.services.analysis_options import AnalysisOptions
 from ml_agents_results.services.comparison.comparison_result import Comparison
 from ml_agents_results.services.comparison.comparison_service import ComparisonService
+from ml_agents_results.services.ranking import RankingService
 from ml_agents_results.services.summary import SummaryReport, SummaryService
 
 RATING = MetricRecord("rating", "numeric", 1, 5, True, "judge", is_primary=True)
@@ -215,10 +216,12 @@ def test_different_metrics_are_refused(database: Database) -> None:
 def test_one_side_without_grades_is_named(database: Database) -> None:
     save(database, [RATING], "one", A=[5, 4, 3])
     save(database, [], "two", A=[None, None, None])
-    with pytest.raises(UsageError, match="two/A// has no grades: not one of its 3 runs") as refused:
+    with pytest.raises(UsageError, match="two/A// has no grades: not one of its runs") as refused:
         compared(database, "one", "two")
     for name in ("one", "two"):
         assert f"score --experiment-id {name} --grader exact" in str(refused.value.hint)
+    with database.read() as connection, pytest.raises(UsageError, match="two/A// has no grades"):
+        RankingService(connection, Filters(), AnalysisOptions()).report()
 
 
 def test_other_definitions_are_refused(database: Database) -> None:

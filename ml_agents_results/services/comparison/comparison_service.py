@@ -28,6 +28,7 @@ from ml_agents_results.services.comparison.pairing import (
     DIFFERING,
     REASONS,
     differing,
+    without_grades,
 )
 from ml_agents_results.services.comparison.shared_samples import (
     ContrastReader,
@@ -240,7 +241,8 @@ class ComparisonService(AnalysisService):
             reasons = tuple(dict.fromkeys(code for row in refused for code in row.reasons))
             first = refused[0]
             if reasons == ("no_grades",):
-                raise _without_grades(first, variants)
+                two = (first.candidate, first.baseline)
+                raise without_grades(next(one for one in two if not variants.graded(one)), two)
             raise UsageError(
                 f"{first.candidate} and {first.baseline} differ in more than their approach: "
                 + "; ".join(REASONS[code] for code in reasons),
@@ -310,20 +312,6 @@ def _naming_what_is_equal(compared: Comparison) -> Comparison:
         compared,
         comparisons=named(compared.comparisons),
         tasks=[replace(task, comparisons=named(task.comparisons)) for task in compared.tasks],
-    )
-
-
-def _without_grades(refusal: Refusal, variants: Variants) -> UsageError:
-    """What is wrong where two metrics have other names because one side has no grades yet."""
-    two = (refusal.candidate, refusal.baseline)
-    ungraded = next(name for name in two if not variants.graded(name))
-    commands = (
-        f"ml-agents score --experiment-id {one.experiment_id} --grader exact" for one in two
-    )
-    return UsageError(
-        f"{ungraded} has no grades: not one of its {variants.runs(ungraded):,} runs is graded",
-        f"Grade the answers of both alike: {' and '.join(commands)} (files: ml-agents import FILE "
-        "... --parse); then compare with --metric exact.",
     )
 
 

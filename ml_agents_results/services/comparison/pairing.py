@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ml_agents_results.errors import UsageError
 from ml_agents_results.records import ExperimentRecord, Variant
 from ml_agents_results.repositories.tabulator import Tabulator
 from ml_agents_results.services.metric_choice import ChosenMetric
@@ -96,6 +97,18 @@ def differing(
     if candidate.approach_name != baseline.approach_name and candidate[2:] != baseline[2:]:
         found.append("models_differ")
     return (*found, *metric.differing(candidate.experiment_id, baseline.experiment_id))
+
+
+def without_grades(ungraded: Variant, two: Sequence[Variant]) -> UsageError:
+    """What is wrong where two metrics have other names because one side has no grades yet."""
+    commands = (
+        f"ml-agents score --experiment-id {one.experiment_id} --grader exact" for one in two
+    )
+    return UsageError(
+        f"{ungraded} has no grades: not one of its runs is graded",
+        f"Grade the answers of both alike: {' and '.join(commands)} (files: ml-agents import FILE "
+        "... --parse); then compare with --metric exact.",
+    )
 
 
 def dataset_of(record: ExperimentRecord) -> Any:

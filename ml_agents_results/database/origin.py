@@ -141,7 +141,7 @@ def _signature(text: str) -> str | None:
 
 def _key_file() -> Path | None:
     folder = os.environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(folder):  # noqa: PTH117 - it may be empty, which is no path
+    if not os.path.isabs(folder):  # noqa: PTH117 - it may be empty, which is not a path
         try:
             folder = str(Path.home() / ".local" / "state")
         except RuntimeError:

@@ -39,6 +39,6 @@ def test_a_format_of_ones_own_is_one_module_and_one_entry_point(tmp_path: Path) 
     assert "│ approach │ ChainOfThought │ --approach    │ answers.quiz │" in output
     assert run("answers.quiz", "--format", "quiz")[0] == 0
     assert "has all 2 runs already" in run("answers.quiz")[1]
-    hint = "Error: broken.quiz line 2 has no three fields\nHint: Add them.\n"
+    hint = "Error: broken.quiz line 2 does not have three fields\nHint: Add them.\n"
     assert run("broken.quiz") == (1, "", hint)
     assert "quiz" in run("answers.quiz", "--format", "?")[2]
